@@ -1,0 +1,64 @@
+// Disk: files and folders, as far as a log needs them.
+//
+// Reads and appends are immediate (they go to the page cache); only sync() waits, on the pool
+// beside the loops, and until it has returned nothing is durable. Names become durable with
+// sync_dir() of their folder. The simulator's disk (tests/sim) forgets at a crash what was not
+// synced, tears what was half written, and fails on demand.
+//
+// After a failed append or sync the file's state is unknown: the owner stops using it (never
+// retries as though nothing had happened).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "io/task.h"
+
+namespace isthmus::io {
+
+class File : public ReadableFile {
+ public:
+  virtual uint64_t size() const = 0;
+  // Writes all pieces at the end, as one gathered write.
+  virtual Result<void> append(std::span<const Bytes> pieces) = 0;
+  Result<void> append(Bytes piece) { return append(std::span<const Bytes>(&piece, 1)); }
+  virtual Result<void> write_at(uint64_t position, Bytes bytes) = 0;
+  virtual Result<void> truncate(uint64_t size) = 0;
+  // Makes all that was appended before the call durable. May be awaited from any loop; appends may
+  // go on meanwhile.
+  virtual Task<Result<void>> sync() = 0;
+  // The same, holding the thread: at start-up and for small files only.
+  virtual Result<void> sync_now() = 0;
+};
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  enum class Open : uint8_t { existing, create /* or open, if it is there */ };
+  virtual Result<std::shared_ptr<File>> open(const std::string& path, Open how) = 0;
+  virtual bool exists(const std::string& path) const = 0;
+  // Names (not paths) in a folder, sorted. An absent folder is an error.
+  virtual Result<std::vector<std::string>> list(const std::string& folder) const = 0;
+  virtual Result<void> make_folders(const std::string& path) = 0;
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  virtual Result<void> remove(const std::string& path) = 0;
+  virtual Result<void> remove_folder(const std::string& path) = 0;  // and all in it
+  virtual Result<void> sync_folder(const std::string& path) = 0;
+  // Holds `path` for this process until the returned object is destroyed.
+  virtual Result<std::shared_ptr<void>> lock(const std::string& path) = 0;
+  // Milliseconds since 1970 at which the file was last written.
+  virtual Result<int64_t> modified_ms(const std::string& path) const = 0;
+};
+
+// Replaces a small file so that a crash leaves the old or the new content: writes `path`.tmp,
+// syncs it, renames it over `path`, syncs the folder.
+Result<void> replace_file(Disk& disk, const std::string& path, Bytes content);
+Result<std::vector<uint8_t>> read_whole(Disk& disk, const std::string& path);
+
+}  // namespace isthmus::io

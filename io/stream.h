@@ -1,0 +1,59 @@
+// Network: streams of bytes between processes, and the only way to get one.
+//
+// Real ones are TCP over Asio (io/real.h); the simulator's delay, cut and lose (tests/sim).
+// A stream lives on the loop it was made on. At most one read and one write are under way at a
+// time. close() may be called at any time on that loop and makes both end with Error::closed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "io/loop.h"
+#include "io/task.h"
+
+namespace isthmus::io {
+
+struct Address {
+  std::string host;
+  uint16_t port = 0;
+
+  // "host:port", "[::1]:port".
+  static Result<Address> parse(std::string_view text);
+  std::string to_string() const;
+  friend auto operator<=>(const Address&, const Address&) = default;
+};
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // At least one byte, as many as have arrived up to into.size(); 0 at the peer's end of stream.
+  virtual Task<Result<size_t>> read_some(MutableBytes into) = 0;
+  // Everything, in one gathered write where the system allows; file ranges by sendfile.
+  virtual Task<Result<void>> write(Rope rope) = 0;
+  virtual void close() = 0;
+  virtual const Address& peer() const = 0;
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  // The next connection, to live on `loop` (the listener's own, or another: see Runtime).
+  virtual Task<Result<std::unique_ptr<Stream>>> accept(Loop& loop) = 0;
+  virtual void close() = 0;
+  // The address in use: with port 0 asked for, the one that was given.
+  virtual const Address& local() const = 0;
+};
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  // A connection that lives on the current loop. Error::timeout after `deadline`.
+  virtual Task<Result<std::unique_ptr<Stream>>> dial(Address to, Instant deadline) = 0;
+  virtual Result<std::unique_ptr<Listener>> listen(Loop& loop, const Address& at) = 0;
+};
+
+}  // namespace isthmus::io
