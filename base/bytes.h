@@ -62,6 +62,9 @@ class Slice {
   operator Bytes() const { return view_; }
   // REQUIRES: from + length <= size().
   Slice sub(size_t from, size_t length) const { return {owner_, view_.subspan(from, length)}; }
+  friend bool operator==(const Slice& a, const Slice& b) {
+    return as_text(a.view_) == as_text(b.view_);
+  }
 
  private:
   std::shared_ptr<const void> owner_;

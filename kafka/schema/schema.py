@@ -1,0 +1,216 @@
+"""The notation of the schemas: reads a .schema file into Message and Struct objects.
+
+    # What the API is for.
+    api 0 Produce v3-11 flexible v9+ advertise v0+
+    request
+      acks              int16
+      topic_data        [TopicProduceData]            # an array of structures, defined in place
+        name            string
+        record_errors   [RecordError]  v8+            # present from version 8
+      error_message     string?        v8+ = null     # may be null; starts out null
+      old_name          string?v2+     v0-3           # null is allowed from version 2
+      current_leader    LeaderIdAndEpoch  v10+ tag 0  # a tagged field (KIP-482)
+    response
+      ...
+    record OffsetCommitKey v0-1                       # a stored record instead of an API
+      group             string
+
+Types: bool int8 int16 int32 int64 uint16 uint32 float64 uuid string bytes records, error (an int16
+that is an ErrorCode), a structure, or [an array]. A structure that is named a second time in the
+same message is not repeated. Without a default a field starts out zero or empty (not null), which
+is also its value in versions that lack it. `advertise v0+`: ApiVersions announces more than is
+decoded; the reason stands in the schema. A file in private/ has an API that only Isthmus speaks.
+"""
+
+import os
+import re
+
+ANY = 32767  # the end of an open version range
+
+# wire name -> (C++ type, least bytes on the wire in old versions, in flexible versions)
+SCALARS = {
+    "bool": ("bool", 1, 1), "int8": ("int8_t", 1, 1), "int16": ("int16_t", 2, 2),
+    "int32": ("int32_t", 4, 4), "int64": ("int64_t", 8, 8), "uint16": ("uint16_t", 2, 2),
+    "uint32": ("uint32_t", 4, 4), "float64": ("double", 8, 8), "uuid": ("Uuid", 16, 16),
+    "error": ("ErrorCode", 2, 2), "string": ("std::string", 2, 1), "bytes": ("Slice", 4, 1),
+    "records": ("Rope", 4, 1),
+}
+
+
+class SchemaError(Exception):
+    pass
+
+
+class Field:
+    def __init__(self):
+        self.name = self.type = ""
+        self.array = False
+        self.lo = self.hi = 0            # versions that have the field
+        self.nullable_from = None        # None = never null
+        self.tag = self.default = None
+        self.struct = None               # the Struct, unless the type is a scalar
+
+    def present(self, version):
+        return self.lo <= version <= self.hi
+
+
+class Struct:
+    def __init__(self, name, lo, hi, flexible):
+        self.name = name
+        self.lo, self.hi = lo, hi        # the versions in which it occurs
+        self.flexible = flexible         # the message's first flexible version, or ANY
+        self.fields = []
+
+    def structs(self):
+        """The structures below this one, each once, before those that use it."""
+        found = []
+        for field in self.fields:
+            if field.struct:
+                found += [s for s in field.struct.structs() + [field.struct] if s not in found]
+        return found
+
+    def has_records(self):
+        return any(f.struct.has_records() if f.struct else f.type == "records"
+                   for f in self.fields)
+
+
+class Message(Struct):
+    def __init__(self, name, kind, lo, hi, flexible):
+        super().__init__(name, lo, hi, flexible)
+        self.kind = kind                 # request, response or record
+        self.api = None
+
+
+class Api:
+    def __init__(self, key, name, advertised, private):
+        self.key, self.name, self.advertised, self.private = key, name, advertised, private
+        self.request = self.response = None
+
+
+class File:
+    def __init__(self, path):
+        self.path = path
+        self.stem = re.sub(r"^\d+_", "", os.path.basename(path).removesuffix(".schema"))
+        self.comment = []                # the lines above the first definition
+        self.api = None
+        self.messages = []
+
+
+def versions(text, lo, hi):
+    """'v3+', 'v3-8' or 'v3' within lo..hi."""
+    match = re.fullmatch(r"v(\d+)(\+|-(\d+))?", text)
+    if not match:
+        raise SchemaError(f"'{text}' is not a version range such as v3+ or v3-8")
+    first = int(match[1])
+    last = hi if match[2] == "+" else int(match[3] or first)
+    if not lo <= first <= last <= hi:
+        raise SchemaError(f"'{text}' is not within v{lo}-{hi}")
+    return first, last
+
+
+def parse_field(words, lo, hi):
+    field = Field()
+    field.name, spec, rest = words[0], words[1], words[2:]
+    match = re.fullmatch(r"(\[)?(\w+)(\])?(\?(v\d+\+)?)?", spec)
+    if not match or bool(match[1]) != bool(match[3]):
+        raise SchemaError(f"'{spec}' is not a type")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", field.name):
+        raise SchemaError(f"'{field.name}' is not a snake_case name")
+    field.array, field.type = bool(match[1]), match[2]
+    field.lo, field.hi = lo, hi
+    while rest:
+        word = rest.pop(0)
+        if word == "tag":
+            field.tag = int(rest.pop(0))
+        elif word == "=":
+            field.default = rest.pop(0)
+        else:
+            field.lo, field.hi = versions(word, lo, hi)
+    if match[4]:
+        field.nullable_from = versions(match[5], field.lo, field.hi)[0] if match[5] else field.lo
+    if field.type not in SCALARS and not field.array and match[4]:
+        raise SchemaError("a structure cannot be null")
+    if field.default == "null" and not match[4]:
+        raise SchemaError("null is not a value of this type; say 'type?'")
+    return field
+
+
+def parse_head(file, words):
+    """An `api` or `record` line."""
+    kind = words[0]
+    at = 3 if kind == "api" else 2       # where the versions stand; then options in pairs
+    options = dict(zip(words[at + 1::2], words[at + 2::2]))
+    lo, hi = versions(words[at], 0, ANY)
+    flexible = options.get("flexible")
+    flexible = versions(flexible, lo, hi)[0] if flexible else ANY
+    if kind == "record":
+        file.messages.append(Message(words[1], kind, lo, hi, flexible))
+        return
+    private = os.path.basename(os.path.dirname(os.path.abspath(file.path))) == "private"
+    advertised = versions(options["advertise"], 0, hi)[0] if "advertise" in options else lo
+    file.api = Api(int(words[1]), words[2], advertised, private)
+    for part in ("request", "response"):
+        message = Message(file.api.name + part.capitalize(), part, lo, hi, flexible)
+        message.api = file.api
+        setattr(file.api, part, message)
+        file.messages.append(message)
+
+
+def parse(path):
+    file = File(path)
+    message, stack, known = None, [], {}   # stack: (indent, struct, lo, hi) of open structures
+    for number, line in enumerate(open(path, encoding="utf-8"), 1):
+        text = line.split("#")[0].rstrip()
+        if not text:
+            if not file.messages and line.startswith("#"):
+                file.comment.append(line[1:].strip())
+            continue
+        words, indent = text.split(), len(text) - len(text.lstrip())
+        try:
+            if words[0] in ("api", "record") and indent == 0:
+                parse_head(file, words)
+                message = file.messages[-1] if words[0] == "record" else None
+            elif words[0] in ("request", "response") and indent == 0:
+                message = getattr(file.api, words[0])
+            else:
+                while indent <= stack[-1][0]:
+                    stack.pop()
+                _, parent, lo, hi = stack[-1]
+                field = parse_field(words, lo, hi)
+                if any(f.name == field.name for f in parent.fields):
+                    raise SchemaError(f"{parent.name} has two fields '{field.name}'")
+                parent.fields.append(field)
+                if field.type not in SCALARS:
+                    new = Struct(field.type, field.lo, field.hi, message.flexible)
+                    field.struct = known.setdefault(field.type, new)
+                    field.struct.lo = min(field.struct.lo, field.lo)
+                    field.struct.hi = max(field.struct.hi, field.hi)
+                    stack.append((indent, field.struct, field.lo, field.hi))
+                continue
+            if message:
+                stack, known = [(0, message, message.lo, message.hi)], {}
+        except (SchemaError, IndexError, ValueError) as error:
+            raise SystemExit(f"{path}:{number}: {error or 'incomplete line'}: {text.strip()}")
+    for message in file.messages:
+        for struct in message.structs():
+            if not struct.fields:
+                raise SystemExit(f"{path}: {struct.name} has no fields: not a type, or misspelt")
+    return file
+
+
+def min_size(struct):
+    """The least bytes that an element of this structure takes, over all its versions."""
+    def in_version(struct, version):
+        flexible = version >= struct.flexible
+        size = 1 if flexible else 0        # the count of tagged fields
+        for f in struct.fields:
+            if not f.present(version) or f.tag is not None:
+                continue
+            if f.array:
+                size += 1 if flexible else 4
+            elif f.struct:
+                size += in_version(f.struct, version)
+            else:
+                size += SCALARS[f.type][2 if flexible else 1]
+        return size
+    return max(1, min(in_version(struct, v) for v in range(struct.lo, struct.hi + 1)))
