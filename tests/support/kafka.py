@@ -1,0 +1,122 @@
+"""A real Apache Kafka (KRaft, broker and controller in one process) and its tools, from the jars
+that ./dev test has fetched into .cache/peers/kafka/libs.
+
+    with Kafka(tmp) as kafka:
+        kafka.tool("org.apache.kafka.tools.TopicCommand",
+                   "--bootstrap-server", kafka.bootstrap, "--list")
+"""
+
+import shutil
+import subprocess
+import unittest
+from pathlib import Path
+
+from .processes import Failed, Process, answers, free_port
+from .testing import PEERS, need
+
+TOPIC_COMMAND = "org.apache.kafka.tools.TopicCommand"
+CONSOLE_PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
+CONSOLE_CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
+GROUP_COMMAND = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+COMPATIBILITY_TEST = "org.apache.kafka.tools.ClientCompatibilityTest"
+DUMP_LOG = "kafka.tools.DumpLogSegments"
+
+# A JVM that lives for seconds: no second compiler, one collector thread.
+_SHORT_LIVED = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m"]
+
+
+def java(main_class: str, *args, options=()) -> list[str]:
+    """The command line of one of Kafka's main classes; a skip where Kafka is not there."""
+    if not shutil.which("java"):
+        raise unittest.SkipTest("java is missing: ./dev test installs it")
+    libs = need(PEERS / "kafka" / "libs", "./dev test fetches Apache Kafka")
+    logging = Path(__file__).with_name("log4j2.properties")
+    return ["java", *options, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{libs}/*",
+            main_class, *map(str, args)]
+
+
+def run_tool(main_class: str, *args, stdin: bytes | None = None, timeout_s: float = 90,
+             check: bool = True) -> subprocess.CompletedProcess:
+    """Runs a tool to its end; Failed with what it said when it exits non-zero."""
+    command = java(main_class, *args, options=_SHORT_LIVED)
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout_s)
+    if check and done.returncode != 0:
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        raise Failed(f"{main_class} {' '.join(map(str, args))}: exit {done.returncode}\n{said}")
+    return done
+
+
+class Kafka:
+    """One broker on 127.0.0.1. `advertise` maps a listener's name to the port that clients are
+    told, for a relay in between: PLAINTEXT always exists, others are added by name."""
+
+    def __init__(self, directory: Path, node_id: int = 1, listeners=("PLAINTEXT",), **properties):
+        self.directory = Path(directory)
+        self.node_id = node_id
+        self.ports = {name: free_port() for name in listeners}
+        self.advertised = dict(self.ports)
+        self.properties = properties
+        self.process: Process | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.ports['PLAINTEXT']}"
+
+    def start(self) -> "Kafka":
+        config = self.directory / "server.properties"
+        formatted = config.exists()
+        if not formatted:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            config.write_text("".join(f"{k}={v}\n" for k, v in self._properties().items()))
+            run_tool("kafka.tools.StorageTool", "format", "-t", self._random_uuid(), "-c", config)
+        command = java("kafka.Kafka", config, options=["-Xmx1g", "-XX:TieredStopAtLevel=1"])
+        self.process = Process(f"kafka-{self.node_id}", command, self.directory / "kafka.log")
+        self.process.start()
+        port = next(iter(self.ports.values()))
+        self.process.wait_ready(lambda: answers(port), deadline_s=60)
+        return self
+
+    def stop(self) -> None:
+        self.process.stop(deadline_s=60)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def tool(self, main_class: str, *args, **options) -> str:
+        """Runs one of Kafka's tools at this broker; returns what it printed."""
+        done = run_tool(main_class, "--bootstrap-server", self.bootstrap, *args, **options)
+        return done.stdout.decode()
+
+    def _random_uuid(self) -> str:
+        return run_tool("kafka.tools.StorageTool", "random-uuid").stdout.decode().strip()
+
+    def _properties(self) -> dict[str, object]:
+        controller = free_port()
+        at = {**self.ports, "CONTROLLER": controller}
+        return {
+            "process.roles": "broker,controller",
+            "node.id": self.node_id,
+            "controller.quorum.voters": f"{self.node_id}@127.0.0.1:{controller}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": next(iter(self.ports)),
+            "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in at.items()),
+            "advertised.listeners": ",".join(
+                f"{name}://127.0.0.1:{port}" for name, port in self.advertised.items()),
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in at),
+            "log.dirs": self.directory / "data",
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 4,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            **{key.replace("_", "."): value for key, value in self.properties.items()},
+        }
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.kill()

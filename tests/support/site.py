@@ -1,0 +1,219 @@
+"""Isthmus as processes: a site's broker, a mirror, a router, each from a configuration on free
+ports in a directory of its own.
+
+    seoul = Site(tmp, "seoul", number=1).start()
+    tokyo = Site(tmp, "tokyo", number=2).start()
+    seoul.advertise_wan(relay.route("seoul", seoul.ports["WAN"], delay_ms=20))   # before start()
+    mirror = Mirror(tmp, "mirror", {"seoul-tokyo": link(seoul, tokyo)}).start()
+    router = Router(tmp, "router", {"seoul": seoul.inside, "tokyo": tokyo.wan}).start()
+
+A configuration is written as JSON, which is YAML; tests that want another change `.config` first.
+"""
+
+import json
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from .processes import Failed, Process, answers, free_port, free_ports
+from .testing import BUILD, need
+
+
+def program() -> Path:
+    return need(BUILD / "cli" / "isthmus", "./dev build makes it")
+
+
+def run(*args, check: bool = True, timeout_s: float = 60) -> subprocess.CompletedProcess:
+    """One of the operator's commands: run("link", "describe", "seoul-tokyo", ...)."""
+    command = [str(program()), *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+    if check and done.returncode != 0:
+        said = done.stdout + done.stderr
+        raise Failed(f"isthmus {' '.join(command[1:])}: exit {done.returncode}\n{said}")
+    return done
+
+
+class Role:
+    """A process of `isthmus ROLE --config FILE` with an admin port."""
+
+    role = ""
+
+    def __init__(self, directory: Path, name: str):
+        self.name = name
+        self.directory = Path(directory) / name
+        self.admin = free_port()
+        self.config: dict = {"admin": {"bind": f"127.0.0.1:{self.admin}"}}
+        self.process: Process | None = None
+
+    @property
+    def config_file(self) -> Path:
+        return self.directory / f"{self.role}.yaml"
+
+    def write_config(self) -> Path:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.config_file.write_text(json.dumps(self.config, indent=2) + "\n")
+        return self.config_file
+
+    def start(self, deadline_s: float = 20):
+        """Starts it and waits until it says that it is ready."""
+        self.launch()
+        self.process.wait_ready(self.ready, deadline_s)
+        return self
+
+    def launch(self):
+        """Starts it without waiting."""
+        command = [program(), self.role, "--config", self.write_config()]
+        self.process = Process(self.name, command, self.directory / f"{self.role}.log")
+        self.process.start()
+        return self
+
+    def ready(self) -> bool:
+        try:
+            return self.http("/readyz") is not None
+        except OSError:
+            return False
+
+    def http(self, path: str) -> str:
+        """GET from the admin port; OSError where it is not there or answers an error."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as answer:
+            return answer.read().decode()
+
+    def status(self) -> dict:
+        return json.loads(self.http("/status"))
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels; 0 where it does not exist."""
+        lines = (line for line in self.http("/metrics").splitlines() if line.startswith(name))
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines
+                   if line[len(name):len(name) + 1] in ("{", " "))
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def stop(self, deadline_s: float = 15) -> None:
+        """SIGTERM; Failed if it takes too long or exits with anything but 0."""
+        code = self.process.stop(deadline_s)
+        if code != 0:
+            raise Failed(f"{self.name} exited with {code}\n{self.process.tail()}")
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.alive
+
+    def __enter__(self):
+        return self if self.alive else self.start()
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.kill()
+
+
+class Site(Role):
+    """A cluster of one broker with three listeners: CLIENT for clients; INSIDE and WAN for
+    brokers, mirrors and routers here and across the line."""
+
+    role = "broker"
+
+    def __init__(self, directory: Path, name: str, number: int, node_id: int | None = None,
+                 durability: str = "fsync", **kafka_keys):
+        super().__init__(directory, name)
+        self.number = number
+        self.node_id = node_id or number * 100 + 1
+        self.ports = {listener: free_port() for listener in ("CLIENT", "INSIDE", "WAN")}
+        inside = {"for": ["brokers", "mirrors", "routers"]}
+        self.config |= {
+            "cluster": {"name": name, "number": number},
+            "broker": {
+                "node.id": self.node_id,
+                "log.dirs": [str(self.directory / "data")],
+                "metadata": "embedded",
+                "durability": durability,
+                **{key.replace("_", "."): value for key, value in kafka_keys.items()},
+            },
+            "listeners": [
+                {"name": listener, "bind": f"127.0.0.1:{port}",
+                 "advertised.listeners": f"127.0.0.1:{port}",
+                 **({} if listener == "CLIENT" else inside)}
+                for listener, port in self.ports.items()
+            ],
+        }
+
+    def advertise_wan(self, port: int) -> None:
+        """Says that WAN is reached at `port`, a relay's. Before start()."""
+        self.wan_bootstrap_port = port
+        self.config["listeners"][2]["advertised.listeners"] = f"127.0.0.1:{port}"
+
+    wan_bootstrap_port: int | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.ports['CLIENT']}"
+
+    @property
+    def inside(self) -> str:
+        return f"127.0.0.1:{self.ports['INSIDE']}"
+
+    @property
+    def wan(self) -> str:
+        return f"127.0.0.1:{self.wan_bootstrap_port or self.ports['WAN']}"
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    def ready(self) -> bool:
+        return answers(self.ports["CLIENT"]) and super().ready()
+
+
+def link(source: Site, target: Site, **options) -> dict:
+    """A preserve-mode link of everything; the mirror stands at the target's site."""
+    return {
+        "mode": "preserve",
+        "source": {"bootstrap.servers": source.wan},
+        "target": {"bootstrap.servers": target.inside},
+        "topics": ".*",
+        "topics.exclude": "__.*",
+        "groups": ".*",
+        "start": "earliest",
+        **options,
+    }
+
+
+class Mirror(Role):
+    role = "mirror"
+
+    def __init__(self, directory: Path, name: str, links: dict[str, dict]):
+        super().__init__(directory, name)
+        self.config["links"] = links
+
+
+class Router(Role):
+    """A virtual cluster over sites; without routes, everything goes to the first."""
+
+    role = "router"
+    node_ports = 8
+
+    def __init__(self, directory: Path, name: str, clusters: dict[str, str], units=None,
+                 routes=None, **switchover):
+        super().__init__(directory, name)
+        first = free_ports(self.node_ports)
+        self.port = first
+        last = first + self.node_ports - 1
+        self.config |= {
+            "virtual_cluster": {"name": name, "advertise": "127.0.0.1",
+                                "ports": f"{first}-{last}"},
+            "clusters": {cluster: {"bootstrap.servers": bootstrap}
+                         for cluster, bootstrap in clusters.items()},
+            "routes": routes or [{"default": next(iter(clusters))}],
+        }
+        if units:
+            self.config["units"] = units
+        if switchover:
+            self.config["switchover"] = switchover
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def ready(self) -> bool:
+        return answers(self.port) and super().ready()
