@@ -3,7 +3,7 @@
 // It carries no value: a waiter looks again at the state it waits for (`while (!ready) co_await
 // event.wait();`). wait_until() also ends at a deadline, and says which it was. Waking goes through
 // the loop's queue, so notify_all() never runs a waiter inside its caller. An Event must outlive
-// its waiters; close() wakes them for good.
+// its waiters; close() wakes them for good. A waiter whose frame is destroyed is forgotten.
 #pragma once
 
 #include <coroutine>
@@ -30,6 +30,9 @@ class Event {
   class Wait {
    public:
     Wait(Event& event, Instant deadline) : event_(event), deadline_(deadline) {}
+    ~Wait() { leave(); }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
     bool await_ready() const noexcept { return event_.closed_; }
     void await_suspend(std::coroutine_handle<> awaiting);
     // True if woken, false if the deadline came first.
@@ -37,11 +40,14 @@ class Event {
 
    private:
     friend class Event;
+    void leave();
+
     Event& event_;
     Instant deadline_;
     Loop::TimerId timer_ = 0;
     std::coroutine_handle<> awaiting_;
     std::list<Wait*>::iterator place_;
+    bool waiting_ = false;
     bool expired_ = false;
   };
   Wait wait() { return {*this, Instant::max()}; }

@@ -3,7 +3,8 @@
 // what escapes it as an exception is logged and counted, never dropped.
 //
 // Lives on one loop, owned by whoever spawns. close() before destruction is required while
-// anything runs.
+// anything runs, except on a loop that has ended (Loop::has_ended): there the gate frees the frames
+// of what it started.
 #pragma once
 
 #include <string>
@@ -19,8 +20,9 @@ class Gate {
   explicit Gate(Loop& loop) : changed_(loop) {}
   ~Gate();
 
-  // Starts `task` at once on the gate's loop, unless the gate is closed (the task is then dropped
-  // unstarted and false returned). `name` appears in the log if an exception escapes.
+  // Starts `task` at once on the gate's loop, unless the gate is closed or the loop has ended (the
+  // task is then dropped unstarted and false returned). `name` appears in the log if an exception
+  // escapes.
   // REQUIRES: called on the gate's loop.
   bool spawn(std::string name, Task<void> task);
 
@@ -37,6 +39,7 @@ class Gate {
 
  private:
   struct Detached;
+  struct Count;
   static Detached run(Gate* gate, std::string name, Task<void> task);
 
   Event changed_;

@@ -10,7 +10,9 @@
 #include <coroutine>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "io/task.h"
@@ -44,7 +46,28 @@ class Loop {
   // The loop whose callback is running on this thread, or nullptr.
   static Loop* current();
 
+  // A coroutine that nobody awaits, started by a Gate; listed here from its start to its end, so
+  // that its frame can be freed when the loop ends before it does.
+  struct Root {
+    std::coroutine_handle<> frame;
+    const void* gate = nullptr;
+    uint64_t number = 0;  // in order of starting, over all loops of a thread
+  };
+  using RootPlace = std::list<Root>::iterator;
+  RootPlace add_root(std::coroutine_handle<> frame, const void* gate);
+  void remove_root(RootPlace place) { roots_.erase(place); }
+  // REQUIRES: has_ended(). Frees the roots of one gate, newest first.
+  void destroy_roots_of(const void* gate);
+
+  // True when nothing will run here any more, finished or not: the simulator's kill -9, the end of
+  // main(). Destructors that insist on an orderly end do not insist on one then.
+  bool has_ended() const { return ended_; }
+
  protected:
+  // Ends loops of one process for good: frees all their roots, newest first. What waits in their
+  // queues must have been dropped, or never run. REQUIRES: no other thread runs any of them.
+  static void end(std::span<Loop* const> loops);
+
   // Implementations hold one while they run a callback.
   class Running {
    public:
@@ -54,6 +77,12 @@ class Loop {
    private:
     Loop* before_;
   };
+
+ private:
+  static void destroy_root(Root& root);
+
+  std::list<Root> roots_;
+  bool ended_ = false;
 };
 
 // Continues the caller after `delay`. Not cancellable: a conversation that must end early waits on

@@ -1,1 +1,34 @@
 #include "io/stream.h"
+
+#include <charconv>
+
+namespace isthmus::io {
+
+Result<Address> Address::parse(std::string_view text) {
+  auto refuse = [text] {
+    return fail("'" + std::string(text) +
+                "' is not an address: expected host:port (or [::1]:port), port 0 to 65535");
+  };
+  size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return refuse();
+  std::string_view host = text.substr(0, colon);
+  std::string_view port = text.substr(colon + 1);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find_first_of(":[]") != std::string_view::npos) {
+    return refuse();
+  }
+  Address address{std::string(host), 0};
+  auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+  if (host.empty() || port.empty() || error != std::errc{} || end != port.data() + port.size()) {
+    return refuse();
+  }
+  return address;
+}
+
+std::string Address::to_string() const {
+  bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+}  // namespace isthmus::io

@@ -1,0 +1,230 @@
+#include "io/posix_disk.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+
+namespace isthmus::io {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t pieces_per_call = 64;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+class PosixFile final : public File, public std::enable_shared_from_this<PosixFile> {
+ public:
+  PosixFile(Pool& pool, std::string path, int fd, uint64_t size)
+      : pool_(pool), path_(std::move(path)), fd_(fd), size_(size) {}
+
+  uint64_t size() const override { return size_.load(std::memory_order_acquire); }
+  int native_handle() const override { return fd_.get(); }
+  Result<size_t> read_at(uint64_t position, MutableBytes into) const override;
+  Result<void> append(std::span<const Bytes> pieces) override;
+  Result<void> write_at(uint64_t position, Bytes bytes) override;
+  Result<void> truncate(uint64_t size) override;
+  Task<Result<void>> sync() override;
+  Result<void> sync_now() override;
+
+ private:
+  std::unexpected<Error> failed(const char* what) {
+    int error = errno;
+    failed_.store(true);
+    return fail(Error::io(error, std::string("cannot ") + what + " " + path_));
+  }
+  // The kernel reports a write-back error once and then forgets it: a second fsync would succeed
+  // over lost data. So the first failure is the file's last word.
+  Result<void> refuse_if_failed() const {
+    if (!failed_.load()) return {};
+    return fail(Error::io(EIO, path_ + " failed before and is not used any more"));
+  }
+
+  Pool& pool_;
+  const std::string path_;
+  const Descriptor fd_;
+  std::atomic<uint64_t> size_;  // read from any loop, changed by the one writer
+  std::atomic<bool> failed_{false};
+};
+
+Result<size_t> PosixFile::read_at(uint64_t position, MutableBytes into) const {
+  size_t done = 0;
+  while (done < into.size()) {
+    ssize_t n = ::pread(fd_.get(), into.data() + done, into.size() - done,
+                        static_cast<off_t>(position + done));
+    if (n == 0) break;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(Error::io(errno, "cannot read " + path_));
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+Result<void> PosixFile::append(std::span<const Bytes> pieces) {
+  if (auto usable = refuse_if_failed(); !usable) return usable;
+  uint64_t end = size();
+  size_t piece = 0;
+  size_t offset = 0;  // within pieces[piece]
+  while (piece < pieces.size()) {
+    iovec parts[pieces_per_call];
+    int count = 0;
+    for (size_t i = piece; i < pieces.size() && count < static_cast<int>(pieces_per_call); ++i) {
+      Bytes rest = pieces[i].subspan(i == piece ? offset : 0);
+      parts[count++] = {const_cast<uint8_t*>(rest.data()), rest.size()};
+    }
+    ssize_t n = ::pwritev(fd_.get(), parts, count, static_cast<off_t>(end));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed("append to");
+    end += static_cast<uint64_t>(n);
+    for (auto left = static_cast<size_t>(n); piece < pieces.size();) {
+      size_t here = pieces[piece].size() - offset;
+      if (left < here) {
+        offset += left;
+        break;
+      }
+      left -= here;
+      offset = 0;
+      ++piece;
+    }
+  }
+  size_.store(end, std::memory_order_release);
+  return {};
+}
+
+Result<void> PosixFile::write_at(uint64_t position, Bytes bytes) {
+  if (auto usable = refuse_if_failed(); !usable) return usable;
+  size_t done = 0;
+  while (done < bytes.size()) {
+    ssize_t n = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,
+                         static_cast<off_t>(position + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed("write to");
+    done += static_cast<size_t>(n);
+  }
+  size_.store(std::max(size(), position + done), std::memory_order_release);
+  return {};
+}
+
+Result<void> PosixFile::truncate(uint64_t size) {
+  if (auto usable = refuse_if_failed(); !usable) return usable;
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return failed("truncate");
+  size_.store(size, std::memory_order_release);
+  return {};
+}
+
+Result<void> PosixFile::sync_now() {
+  if (auto usable = refuse_if_failed(); !usable) return usable;
+  if (::fdatasync(fd_.get()) != 0) return failed("sync");
+  return {};
+}
+
+Task<Result<void>> PosixFile::sync() {
+  // The file lives until the pool is done with it, whatever its owner does meanwhile.
+  auto self = shared_from_this();
+  auto done = co_await run_on(pool_, [self] { return self->sync_now(); });
+  co_return done;
+}
+
+Result<void> check(std::error_code error, const char* what, const std::string& path) {
+  if (!error) return {};
+  return fail(Error::io(error.value(), std::string("cannot ") + what + " " + path));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<File>> PosixDisk::open(const std::string& path, Open how) {
+  int flags = O_RDWR | O_CLOEXEC | (how == Open::create ? O_CREAT : 0);
+  int fd = ::open(path.c_str(), flags, 0644);
+  if (fd < 0) return fail(Error::io(errno, "cannot open " + path));
+  struct stat info;
+  if (::fstat(fd, &info) != 0) {
+    int error = errno;
+    ::close(fd);
+    return fail(Error::io(error, "cannot look at " + path));
+  }
+  return std::make_shared<PosixFile>(pool_, path, fd, static_cast<uint64_t>(info.st_size));
+}
+
+bool PosixDisk::exists(const std::string& path) const {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+Result<std::vector<std::string>> PosixDisk::list(const std::string& folder) const {
+  std::error_code error;
+  std::vector<std::string> names;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (auto done = check(error, "list", folder); !done) return fail(done.error());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<void> PosixDisk::make_folders(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  return check(error, "create folder", path);
+}
+
+Result<void> PosixDisk::rename(const std::string& from, const std::string& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  return check(error, "rename", from + " to " + to);
+}
+
+Result<void> PosixDisk::remove(const std::string& path) {
+  if (::unlink(path.c_str()) != 0) return fail(Error::io(errno, "cannot remove " + path));
+  return {};
+}
+
+Result<void> PosixDisk::remove_folder(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  return check(error, "remove folder", path);
+}
+
+Result<void> PosixDisk::sync_folder(const std::string& path) {
+  Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() < 0) return fail(Error::io(errno, "cannot open folder " + path));
+  if (::fsync(folder.get()) != 0) return fail(Error::io(errno, "cannot sync folder " + path));
+  return {};
+}
+
+Result<std::shared_ptr<void>> PosixDisk::lock(const std::string& path) {
+  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  auto file = std::make_shared<Descriptor>(fd);
+  if (fd < 0) return fail(Error::io(errno, "cannot open " + path));
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return file;
+  if (errno != EWOULDBLOCK) return fail(Error::io(errno, "cannot lock " + path));
+  return fail(path + " is held by another running process; stop it, or use another folder");
+}
+
+Result<int64_t> PosixDisk::modified_ms(const std::string& path) const {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return fail(Error::io(errno, "cannot look at " + path));
+  return int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000;
+}
+
+}  // namespace isthmus::io

@@ -1,0 +1,39 @@
+// Runtime: the real world. Owns the loops (one thread and one asio::io_context each; loops[0] runs
+// on the thread that calls run()), the pool of threads for blocking work, and the real disk,
+// network and random source behind Env.
+//
+// One per process, made by main(), outlives everything. Whoever lives on its loops ends in order
+// before stop(); conversations that still wait when run() returns (main() gave up) are freed there.
+#pragma once
+
+#include <memory>
+
+#include "io/env.h"
+
+namespace isthmus::io {
+
+class Runtime {
+ public:
+  // REQUIRES: loops >= 1.
+  explicit Runtime(size_t loops);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  Env& env();
+
+  // Runs all loops until stop(); returns when every thread has ended. Once only.
+  void run();
+  // Any thread may call it, before or during run().
+  void stop();
+
+  // Runs `callback` on the main loop each time the process gets `signal` (SIGTERM, SIGINT, SIGHUP),
+  // instead of what the system does by default. REQUIRES: before run(), or on the main loop.
+  void on_signal(int signal, std::function<void()> callback);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace isthmus::io

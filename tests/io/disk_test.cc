@@ -1,0 +1,115 @@
+#include "tests/io/real_world.h"
+
+namespace isthmus::io {
+namespace {
+
+class PosixDiskTest : public testing::Test {
+ protected:
+  std::shared_ptr<File> create(const std::string& name) {
+    return *disk().open(folder / name, Disk::Open::create);
+  }
+  Disk& disk() { return world.env().disk; }
+  std::string content(const std::string& name) {
+    auto bytes = read_whole(disk(), folder / name);
+    return bytes ? std::string(as_text(*bytes)) : "error: " + bytes.error().text;
+  }
+
+  RealWorld world;
+  TemporaryFolder folder;
+};
+
+TEST_F(PosixDiskTest, AppendsGatheredPiecesAndReadsThemBack) {
+  auto file = create("log");
+  std::vector<Bytes> pieces;
+  std::string expected;
+  for (int i = 0; i < 200; ++i) {  // more than one system call takes
+    pieces.push_back(as_bytes(i % 3 == 0 ? "" : "piece"));
+    expected += as_text(pieces.back());
+  }
+  ASSERT_TRUE(file->append(pieces));
+  EXPECT_EQ(file->size(), expected.size());
+  EXPECT_EQ(content("log"), expected);
+
+  uint8_t tail[10];
+  EXPECT_EQ(*file->read_at(expected.size() - 4, tail), 4u);
+  EXPECT_EQ(*file->read_at(expected.size() + 4, tail), 0u);
+}
+
+TEST_F(PosixDiskTest, TruncatesAndOverwrites) {
+  auto file = create("log");
+  ASSERT_TRUE(file->append(as_bytes("0123456789")));
+  ASSERT_TRUE(file->truncate(5));
+  ASSERT_TRUE(file->append(as_bytes("ab")));
+  ASSERT_TRUE(file->write_at(0, as_bytes("X")));
+  EXPECT_EQ(content("log"), "X1234ab");
+  EXPECT_EQ(file->size(), 7u);
+}
+
+Task<void> append_and_sync(Disk& disk, std::string path, bool& durable) {
+  auto file = *disk.open(path, Disk::Open::create);
+  if (!file->append(as_bytes("x"))) co_return;
+  Loop* before = Loop::current();
+  auto done = co_await file->sync();
+  durable = done.has_value() && Loop::current() == before;
+}
+
+TEST_F(PosixDiskTest, SyncComesBackToTheCallersLoop) {
+  bool durable = false;
+  world.run(append_and_sync(disk(), folder / "log", durable));
+  EXPECT_TRUE(durable);
+}
+
+TEST_F(PosixDiskTest, ErrorsNameThePathAndTheReason) {
+  auto absent = disk().open(folder / "absent", Disk::Open::existing);
+  ASSERT_FALSE(absent);
+  EXPECT_EQ(absent.error().kind, Error::Kind::io);
+  EXPECT_EQ(absent.error().code, ENOENT);
+  EXPECT_EQ(absent.error().text,
+            "cannot open " + (folder / "absent") + ": No such file or directory");
+  EXPECT_FALSE(disk().list(folder / "absent"));
+  EXPECT_FALSE(disk().remove(folder / "absent"));
+}
+
+TEST_F(PosixDiskTest, AFileThatFailedIsNotUsedAgain) {
+  auto file = *disk().open("/dev/full", Disk::Open::existing);
+  EXPECT_EQ(file->append(as_bytes("x")).error().code, ENOSPC);
+  EXPECT_EQ(file->sync_now().error().code, EIO);
+}
+
+TEST_F(PosixDiskTest, ReplacesAFileWhole) {
+  create("state.tmp")->append(as_bytes("left by a crash, longer than what follows")).value();
+  ASSERT_TRUE(replace_file(disk(), folder / "state", as_bytes("old")));
+  ASSERT_TRUE(replace_file(disk(), folder / "state", as_bytes("new!")));
+  EXPECT_EQ(content("state"), "new!");
+  EXPECT_FALSE(disk().exists(folder / "state.tmp"));
+}
+
+TEST_F(PosixDiskTest, ListsNamesInOrderAndRemovesFolders) {
+  ASSERT_TRUE(disk().make_folders(folder / "a/b"));
+  for (const char* name : {"a/2", "a/1", "a/b/3"}) create(name);
+  EXPECT_EQ(*disk().list(folder / "a"), (std::vector<std::string>{"1", "2", "b"}));
+  ASSERT_TRUE(disk().rename(folder / "a/1", folder / "a/9"));
+  EXPECT_EQ(*disk().list(folder / "a"), (std::vector<std::string>{"2", "9", "b"}));
+  ASSERT_TRUE(disk().remove_folder(folder / "a"));
+  EXPECT_FALSE(disk().exists(folder / "a"));
+  EXPECT_TRUE(disk().sync_folder(folder.path()));
+}
+
+TEST_F(PosixDiskTest, ALockIsHeldUntilItIsDropped) {
+  auto held = disk().lock(folder / "lock");
+  ASSERT_TRUE(held);
+  auto second = disk().lock(folder / "lock");
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().text.find("is held by another running process"), std::string::npos);
+  held->reset();
+  EXPECT_TRUE(disk().lock(folder / "lock"));
+}
+
+TEST_F(PosixDiskTest, KnowsWhenAFileWasWritten) {
+  create("log")->append(as_bytes("x")).value();
+  EXPECT_NEAR(static_cast<double>(*disk().modified_ms(folder / "log")),
+              static_cast<double>(world.loop().wall_ms()), 5000.0);
+}
+
+}  // namespace
+}  // namespace isthmus::io
