@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/error.h"
 #include "base/ids.h"
 #include "kafka/errors.h"
 
@@ -34,7 +33,7 @@ class Reader {
   bool ok() const { return !failed_; }
   size_t position() const { return at_; }
   size_t remaining() const { return failed_ ? 0 : input_.size() - at_; }
-  // The reason of the first failure. REQUIRES: !ok().
+  // The first failure. REQUIRES: !ok().
   Error error() const;
   // Makes the reader fail; `why` must be a literal.
   void fail(const char* why);
@@ -146,7 +145,7 @@ class Writer {
   void nullable_bytes(const std::optional<Slice>& v, bool compact, bool may_be_null = true);
   // Splices the rope in without a copy.
   void records(const Rope& v, bool compact);
-  void array_size(size_t count, bool compact) { length(count, compact, true); }
+  void array_size(size_t n, bool compact) { length(n, compact, true); }
   template <typename T>
   void nullable_array_size(const std::optional<std::vector<T>>& v, bool compact,
                            bool may_be_null = true) {

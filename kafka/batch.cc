@@ -1,0 +1,310 @@
+#include "kafka/batch.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+
+namespace isthmus::kafka {
+namespace {
+
+constexpr size_t leader_epoch_at = 12;
+constexpr size_t magic_at = 16;
+constexpr size_t crc_at = 17;
+constexpr size_t attributes_at = 21;
+constexpr size_t max_timestamp_at = 35;
+constexpr size_t min_record_size = 7;  // length, attributes, 2 deltas, 2 lengths, header count
+
+std::unexpected<Error> broken(std::string why) {
+  return fail(Error::corrupt("record batch: " + std::move(why)));
+}
+
+// Sizes and counts that contradict one another.
+Result<void> check_header(const BatchHeader& h) {
+  if (h.batch_length < static_cast<int32_t>(batch_header_size - batch_length_end)) {
+    return broken("its length " + std::to_string(h.batch_length) + " is less than its header");
+  }
+  if ((h.attributes & BatchHeader::compression_mask) > static_cast<int>(Compression::zstd)) {
+    return fail(Error::kafka(static_cast<int>(ErrorCode::unsupported_compression_type),
+                             "record batch: unknown compression codec"));
+  }
+  if (h.last_offset_delta < 0 || h.record_count < 0 ||
+      h.record_count > int64_t{h.last_offset_delta} + 1) {
+    return broken(std::to_string(h.record_count) + " records with a last offset delta of " +
+                  std::to_string(h.last_offset_delta));
+  }
+  if (h.base_offset < 0 ||
+      h.base_offset >= std::numeric_limits<Offset>::max() - h.last_offset_delta) {
+    return broken("base offset " + std::to_string(h.base_offset));
+  }
+  const size_t room = h.total_size() - batch_header_size;
+  if (h.compression() == Compression::none &&
+      static_cast<size_t>(h.record_count) > room / min_record_size) {
+    return broken(std::to_string(h.record_count) + " records in " + std::to_string(room) +
+                  " bytes");
+  }
+  return {};
+}
+
+// Timestamps are whatever a client wrote: sums of them wrap around, as in Java.
+int64_t plus(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+int64_t minus(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+
+void write_field(Writer& w, const std::optional<Bytes>& field) {
+  w.varint(field ? static_cast<int32_t>(field->size()) : -1);
+  if (field) w.raw(*field);
+}
+
+uint32_t crc_of(Bytes batch) { return crc32c(batch.subspan(batch_crc_start)); }
+
+}  // namespace
+
+Result<BatchHeader> read_batch_header(Bytes bytes) {
+  if (bytes.size() > magic_at && bytes[magic_at] < 2) {
+    return fail(Error::kafka(static_cast<int>(ErrorCode::unsupported_for_message_format),
+                             "message format " + std::to_string(bytes[magic_at]) +
+                                 "; only record batches (format 2) are supported"));
+  }
+  if (bytes.size() < batch_header_size) {
+    return broken(std::to_string(bytes.size()) + " bytes are less than its header");
+  }
+  Reader r(Slice(nullptr, bytes.first(batch_header_size)));
+  BatchHeader h;
+  h.base_offset = r.int64();
+  h.batch_length = r.int32();
+  h.partition_leader_epoch = r.int32();
+  h.magic = r.int8();
+  h.crc = r.uint32();
+  h.attributes = r.int16();
+  h.last_offset_delta = r.int32();
+  h.base_timestamp = r.int64();
+  h.max_timestamp = r.int64();
+  h.producer_id = r.int64();
+  h.producer_epoch = r.int16();
+  h.base_sequence = r.int32();
+  h.record_count = r.int32();
+  if (h.magic != 2) return broken("magic " + std::to_string(h.magic) + " is not 2");
+  if (auto sense = check_header(h); !sense) return fail(sense.error());
+  return h;
+}
+
+void write_batch_header(MutableBytes bytes, const BatchHeader& h) {
+  Writer w;
+  w.int64(h.base_offset);
+  w.int32(h.batch_length);
+  w.int32(h.partition_leader_epoch);
+  w.int8(h.magic);
+  w.uint32(h.crc);
+  w.int16(h.attributes);
+  w.int32(h.last_offset_delta);
+  w.int64(h.base_timestamp);
+  w.int64(h.max_timestamp);
+  w.int64(h.producer_id);
+  w.int16(h.producer_epoch);
+  w.int32(h.base_sequence);
+  w.int32(h.record_count);
+  CHECK(bytes.size() >= batch_header_size, "room for a batch header");
+  std::ranges::copy(w.unsealed(), bytes.begin());
+}
+
+Result<BatchHeader> check_batch(Bytes batch) {
+  auto header = read_batch_header(batch);
+  if (!header) return header;
+  if (header->total_size() != batch.size()) {
+    return broken("it is " + std::to_string(header->total_size()) + " bytes long, not " +
+                  std::to_string(batch.size()));
+  }
+  if (crc_of(batch) != header->crc) {
+    return broken("the CRC does not match at base offset " + std::to_string(header->base_offset));
+  }
+  return header;
+}
+
+void set_base_offset(MutableBytes batch, Offset offset) { store_be(batch.data(), offset); }
+
+void set_leader_epoch(MutableBytes batch, LeaderEpoch epoch) {
+  store_be(batch.data() + leader_epoch_at, epoch);
+}
+
+void set_log_append_time(MutableBytes batch, int64_t timestamp) {
+  uint8_t* attributes = batch.data() + attributes_at;
+  const int old = load_be<int16_t>(attributes);
+  store_be(attributes, static_cast<int16_t>(old | BatchHeader::log_append_time_bit));
+  store_be(batch.data() + max_timestamp_at, timestamp);
+  store_be(batch.data() + crc_at, crc_of(batch));
+}
+
+std::optional<BatchIterator::Batch> BatchIterator::next() {
+  const Bytes left = input_.subspan(position_);
+  end_ = End::clean;
+  if (left.empty()) return std::nullopt;
+  end_ = End::partial;
+  const bool old_format = left.size() > magic_at && left[magic_at] < 2;
+  if (left.size() < batch_header_size && !old_format) return std::nullopt;
+  auto header = read_batch_header(left);
+  if (header && header->total_size() > left.size()) return std::nullopt;
+  if (header && check_crc_) header = check_batch(left.first(header->total_size()));
+  if (!header) {
+    end_ = End::corrupt;
+    error_ = std::move(header).error();
+    return std::nullopt;
+  }
+  Batch batch{*header, left.first(header->total_size()), position_};
+  position_ += batch.bytes.size();
+  return batch;
+}
+
+Result<RecordReader> RecordReader::open(Bytes batch, size_t limit) {
+  auto header = read_batch_header(batch);
+  if (!header) return fail(header.error());
+  if (header->total_size() > batch.size()) return broken("its records are cut off");
+  const Bytes records = batch.subspan(batch_header_size, header->total_size() - batch_header_size);
+  if (header->compression() == Compression::none || header->record_count == 0) {
+    return RecordReader(*header, Slice(nullptr, records));
+  }
+  auto plain = decompress(header->compression(), records, limit);
+  if (!plain) return fail(plain.error());
+  return RecordReader(*header, std::move(*plain));
+}
+
+std::optional<Bytes> RecordReader::field() {
+  const int32_t size = input_.varint();
+  if (size == -1) return std::nullopt;
+  if (size < 0) input_.fail("a negative length");
+  return input_.raw(input_.ok() ? static_cast<size_t>(size) : 0).view();
+}
+
+bool RecordReader::next(Record& record) {
+  if (read_ == header_.record_count) {
+    if (input_.remaining() > 0 && header_.record_count > 0) input_.fail("bytes after the records");
+    return false;
+  }
+  const int32_t length = input_.varint();
+  const size_t start = input_.position();
+  input_.int8();  // attributes: none are defined
+  const int64_t timestamp_delta = input_.varlong();
+  const int32_t offset_delta = input_.varint();
+  if (offset_delta <= last_delta_ || offset_delta > header_.last_offset_delta) {
+    input_.fail("an offset out of order");
+  }
+  record.offset = header_.base_offset + offset_delta;
+  record.timestamp = header_.timestamp_type() == TimestampType::log_append_time
+                         ? header_.max_timestamp
+                         : plus(header_.base_timestamp, timestamp_delta);
+  record.key = field();
+  record.value = field();
+  record.headers.clear();
+  const int32_t headers = input_.varint();
+  if (headers < 0 || static_cast<size_t>(headers) > input_.remaining() / 2) {
+    input_.fail("a count of headers that does not fit");
+  }
+  for (int32_t i = 0; i < headers && input_.ok(); ++i) {
+    const auto key = field();
+    if (!key) input_.fail("a header without a key");
+    record.headers.push_back({as_text(key.value_or(Bytes())), field()});
+  }
+  if (input_.position() - start != static_cast<size_t>(length)) {
+    input_.fail("a record is not as long as it says");
+  }
+  last_delta_ = offset_delta;
+  ++read_;
+  return input_.ok();
+}
+
+void BatchBuilder::add(int64_t timestamp, std::optional<Bytes> key, std::optional<Bytes> value,
+                       std::span<const RecordHeader> headers) {
+  add_at(next_ < 0 ? options_.base_offset : next_, timestamp, key, value, headers);
+}
+
+void BatchBuilder::add_at(Offset offset, int64_t timestamp, std::optional<Bytes> key,
+                          std::optional<Bytes> value, std::span<const RecordHeader> headers) {
+  CHECK(offset >= std::max(next_, options_.base_offset), "offsets ascend");
+  if (header_.record_count == 0) header_.base_timestamp = timestamp;
+  const auto delta = static_cast<int32_t>(offset - options_.base_offset);
+  Writer body;
+  body.int8(0);
+  body.varlong(minus(timestamp, header_.base_timestamp));
+  body.varint(delta);
+  write_field(body, key);
+  write_field(body, value);
+  body.varint(static_cast<int32_t>(headers.size()));
+  for (const RecordHeader& header : headers) {
+    write_field(body, as_bytes(header.key));
+    write_field(body, header.value);
+  }
+  records_.varint(static_cast<int32_t>(body.size()));
+  records_.raw(body.unsealed());
+  header_.max_timestamp = std::max(header_.max_timestamp, timestamp);
+  header_.last_offset_delta = delta;
+  ++header_.record_count;
+  next_ = offset + 1;
+}
+
+void BatchBuilder::keep_last_offset(Offset offset) {
+  CHECK(offset >= next_ - 1, "the last offset is not before the last record");
+  header_.last_offset_delta = static_cast<int32_t>(offset - options_.base_offset);
+}
+
+Slice BatchBuilder::finish() && {
+  const bool packed = options_.compression != Compression::none && header_.record_count > 0;
+  const Slice compressed = packed ? compress(options_.compression, records_.unsealed()) : Slice();
+  const Bytes records = packed ? compressed.view() : records_.unsealed();
+  BatchHeader h = header_;
+  h.base_offset = options_.base_offset;
+  h.partition_leader_epoch = options_.leader_epoch;
+  h.attributes = static_cast<int16_t>(packed ? options_.compression : Compression::none);
+  if (options_.timestamp_type == TimestampType::log_append_time) {
+    h.attributes |= BatchHeader::log_append_time_bit;
+  }
+  if (options_.transactional) h.attributes |= BatchHeader::transactional_bit;
+  if (options_.control) h.attributes |= BatchHeader::control_bit;
+  h.producer_id = options_.producer_id;
+  h.producer_epoch = options_.producer_epoch;
+  h.base_sequence = options_.base_sequence;
+  h.batch_length = static_cast<int32_t>(batch_header_size - batch_length_end + records.size());
+  std::vector<uint8_t> batch(batch_header_size + records.size());
+  std::ranges::copy(records, batch.begin() + batch_header_size);
+  write_batch_header(batch, h);
+  store_be(batch.data() + crc_at, crc_of(batch));
+  return Slice::take(std::move(batch));
+}
+
+Slice build_marker(BatchBuilder::Options options, EndTransactionMarker marker, int64_t timestamp) {
+  constexpr int16_t version = 0;  // of key and value alike
+  Writer key;
+  key.int16(version);
+  key.int16(static_cast<int16_t>(marker.type));
+  Writer value;
+  value.int16(version);
+  value.int32(marker.coordinator_epoch);
+  options.transactional = true;
+  options.control = true;
+  options.compression = Compression::none;
+  options.base_sequence = -1;
+  BatchBuilder builder(options);
+  builder.add(timestamp, key.unsealed(), value.unsealed());
+  return std::move(builder).finish();
+}
+
+Result<std::optional<EndTransactionMarker>> read_marker(const Record& record) {
+  Reader key(Slice(nullptr, record.key.value_or(Bytes())));
+  const int16_t key_version = key.int16();
+  const int16_t type = key.int16();
+  if (!key.ok() || key_version < 0) return broken("a control record without version and type");
+  if (type != static_cast<int16_t>(ControlType::abort) &&
+      type != static_cast<int16_t>(ControlType::commit)) {
+    return std::optional<EndTransactionMarker>();
+  }
+  Reader value(Slice(nullptr, record.value.value_or(Bytes())));
+  value.int16();  // newer versions only add fields
+  EndTransactionMarker marker{ControlType(type), value.int32()};
+  if (!value.ok()) return broken("a transaction marker without its coordinator's epoch");
+  return std::optional(marker);
+}
+
+}  // namespace isthmus::kafka
