@@ -31,6 +31,11 @@ Result<std::optional<Slice>> FrameReader::next() {
   return frame;
 }
 
+std::string_view FrameReader::front() const {
+  if (unparsed() < length_size) return {};
+  return as_text({buffer_.bytes.get() + at_, length_size});
+}
+
 Task<Result<bool>> FrameReader::fill() {
   make_room();
   const Instant asked = loop_.now();

@@ -38,6 +38,10 @@ class FrameReader {
   // Waits for bytes. False at the end of the stream; an end inside a frame is Error::closed.
   Task<Result<bool>> fill();
 
+  // The four bytes at the front, as a text when they are one: what a peer that speaks another
+  // protocol began with. Empty if fewer have arrived.
+  std::string_view front() const;
+
   // Bytes of its present buffer.
   size_t buffer_size() const { return buffer_.size; }
 

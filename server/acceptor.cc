@@ -1,0 +1,127 @@
+#include "server/acceptor.h"
+
+namespace isthmus::server {
+
+namespace {
+
+// Between attempts to accept when the system refuses (out of descriptors, out of memory).
+constexpr auto accept_pause = io::milliseconds(200);
+
+}  // namespace
+
+Acceptor::Acceptor(io::Env& env, Service& service, const ServerLimits& limits)
+    : env_(env),
+      service_(service),
+      limits_(limits),
+      accepting_(env.main_loop()),
+      closing_(env.main_loop()) {
+  const size_t share = limits.max_request_bytes / env.loops.size();
+  for (io::Loop* loop : env.loops) workers_.push_back(std::make_unique<Worker>(*loop, share));
+}
+
+Acceptor::~Acceptor() = default;
+
+Result<io::Address> Acceptor::listen(const ListenerOptions& options) {
+  auto listener = env_.network.listen(env_.main_loop(), options.bind);
+  if (!listener) {
+    return fail("listener " + options.name + ": " + listener.error().text);
+  }
+  auto& listening = *listeners_.emplace_back(
+      std::make_unique<Listening>(options, std::move(*listener)));
+  const io::Address local = listening.listener->local();
+  log_.info("listener={} address={} listening", options.name, local.to_string());
+  accepting_.spawn("accept", accept_all(listening));
+  return local;
+}
+
+io::Task<void> Acceptor::accept_all(Listening& listening) {
+  bool troubled = false;
+  while (!closing_.closed()) {
+    Worker& worker = *workers_[next_worker_++ % workers_.size()];
+    auto stream = co_await listening.listener->accept(worker.loop);
+    if (stream) {
+      troubled = false;
+      hand_over(std::move(*stream), listening, worker);
+      continue;
+    }
+    if (closing_.closed() || stream.error().kind == Error::Kind::closed) break;
+    if (!troubled) {
+      log_.error("listener={} cannot accept: {}", listening.options.name, stream.error().text);
+    }
+    troubled = true;
+    co_await closing_.wait_until(env_.main_loop().now() + accept_pause);
+  }
+}
+
+void Acceptor::hand_over(std::unique_ptr<io::Stream> stream, const Listening& listening,
+                         Worker& worker) {
+  worker.loop.post([this, &listening, &worker, s = std::move(stream)]() mutable {
+    worker.gate.spawn("connection", serve(std::move(s), listening, worker));
+  });
+}
+
+// A connection among the open ones, for as long as it runs.
+struct Acceptor::Membership {
+  Membership(Acceptor& a, Worker& w, Connection& connection)
+      : acceptor(a), worker(w), place(w.open.insert(w.open.end(), &connection)) {}
+  ~Membership() {
+    worker.open.erase(place);
+    const size_t left = acceptor.connections_.fetch_sub(1, std::memory_order_relaxed) - 1;
+    if (left < acceptor.limits_.max_connections / 10 * 9) acceptor.full_.store(false);
+  }
+
+  Acceptor& acceptor;
+  Worker& worker;
+  std::list<Connection*>::iterator place;
+};
+
+io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
+                               Worker& worker) {
+  const size_t before = connections_.fetch_add(1, std::memory_order_relaxed);
+  if (before >= limits_.max_connections) {
+    connections_.fetch_sub(1, std::memory_order_relaxed);
+    if (!full_.exchange(true)) {
+      log_.warn("listener={} refused {} and those after it: {} connections are open, more than "
+                "max.connections allows", listening.options.name, stream->peer().to_string(),
+                before);
+    }
+    co_return;
+  }
+  auto context = std::make_shared<ConnectionContext>();
+  context->id = next_id_.fetch_add(1, std::memory_order_relaxed);
+  context->peer = stream->peer();
+  context->listener = listening.options.name;
+  context->private_api = listening.options.private_api;
+  context->opened_at = worker.loop.now();
+  context->loop = &worker.loop;
+  Connection connection(std::move(stream), std::move(context), service_, worker.budget,
+                        limits_.connection);
+  const Membership membership(*this, worker, connection);
+  co_await connection.run();
+}
+
+io::Task<void> Acceptor::close(io::Duration grace) {
+  closing_.close();
+  for (auto& listening : listeners_) listening->listener->close();
+  co_await accepting_.close();
+  for (auto& worker : workers_) {
+    worker->loop.post([w = worker.get()] {
+      for (Connection* connection : w->open) connection->drain();
+    });
+  }
+  const io::Instant deadline = env_.main_loop().now() + grace;
+  for (auto& worker : workers_) {
+    io::Task<void> drained = drain(*worker, deadline);
+    co_await io::call_on(worker->loop, std::move(drained));
+  }
+}
+
+io::Task<void> Acceptor::drain(Worker& worker, io::Instant deadline) {
+  const auto timer = worker.loop.run_at(deadline, [&worker] {
+    for (Connection* connection : worker.open) connection->close();
+  });
+  co_await worker.gate.close();
+  worker.loop.cancel(timer);
+}
+
+}  // namespace isthmus::server

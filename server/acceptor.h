@@ -1,0 +1,82 @@
+// Acceptor: from listening addresses to connections, spread over the loops in turn.
+//
+// Owned by the process's role (broker, router), on the main loop; each connection lives on the loop
+// that it was given to, where its requests are read, answered and forgotten.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/env.h"
+#include "server/connection.h"
+
+namespace isthmus::server {
+
+struct ListenerOptions {
+  std::string name;
+  io::Address bind;
+  bool private_api = false;  // whether its clients may use the private APIs
+};
+
+struct ServerLimits {
+  ConnectionLimits connection;
+  size_t max_connections = 10'000;                // max.connections, of the process
+  size_t max_request_bytes = size_t{256} << 20;  // under way, of the process
+};
+
+class Acceptor {
+ public:
+  // `env` and `service` outlive it.
+  Acceptor(io::Env& env, Service& service, const ServerLimits& limits);
+  ~Acceptor();
+
+  // Binds and begins to accept. The address in use: with port 0 asked for, the one that was given.
+  Result<io::Address> listen(const ListenerOptions& options);
+
+  // Accepts no more, lets requests under way be answered for `grace`, then closes what is left.
+  // The service must end its own long waits: a reply under way is never cut off.
+  io::Task<void> close(io::Duration grace);
+
+  // Any thread.
+  size_t connections() const { return connections_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Listening {
+    ListenerOptions options;
+    std::unique_ptr<io::Listener> listener;
+  };
+  // What a loop has of us. Touched on that loop only.
+  struct Worker {
+    Worker(io::Loop& l, size_t budget_bytes) : loop(l), gate(l), budget(l, budget_bytes) {}
+    io::Loop& loop;
+    io::Gate gate;
+    Budget budget;
+    std::list<Connection*> open;
+  };
+
+  struct Membership;
+
+  io::Task<void> accept_all(Listening& listening);
+  void hand_over(std::unique_ptr<io::Stream> stream, const Listening& listening, Worker& worker);
+  io::Task<void> serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
+                       Worker& worker);
+  static io::Task<void> drain(Worker& worker, io::Instant deadline);
+
+  io::Env& env_;
+  Service& service_;
+  const ServerLimits limits_;
+  Logger log_{"server"};
+  io::Gate accepting_;
+  io::Event closing_;
+  std::vector<std::unique_ptr<Listening>> listeners_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  size_t next_worker_ = 0;
+  std::atomic<size_t> connections_{0};
+  std::atomic<uint64_t> next_id_{1};
+  std::atomic<bool> full_{false};  // so that refusals are told once per occasion
+};
+
+}  // namespace isthmus::server

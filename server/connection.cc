@@ -1,0 +1,241 @@
+#include "server/connection.h"
+
+#include <exception>
+
+namespace isthmus::server {
+
+namespace {
+
+constexpr size_t length_size = 4;
+// One write takes no more replies once it has this many bytes: the first of them should not wait
+// in memory for the last.
+constexpr uint64_t good_write_size = size_t{1} << 20;
+
+// What a peer that speaks another protocol probably wanted; empty if nothing is known about it.
+std::string_view hint_for(std::string_view front) {
+  for (std::string_view method : {"GET ", "HEAD", "POST", "PUT ", "OPTI"}) {
+    if (front == method) return "; this looks like HTTP, which the admin listener speaks";
+  }
+  if (front.starts_with("\x16\x03")) return "; this looks like TLS, this listener is plain";
+  return "";
+}
+
+}  // namespace
+
+Connection::Connection(std::unique_ptr<io::Stream> stream,
+                       std::shared_ptr<ConnectionContext> context, Service& service,
+                       Budget& budget, const ConnectionLimits& limits)
+    : stream_(std::move(stream)),
+      context_(std::move(context)),
+      service_(service),
+      budget_(budget),
+      limits_(limits),
+      log_("client " + context_->peer.to_string()),
+      loop_(*context_->loop),
+      frames_(loop_, *stream_, limits.max_request_bytes),
+      gate_(loop_),
+      ready_(loop_),
+      progress_(loop_),
+      last_active_(loop_.now()) {}
+
+Connection::~Connection() {
+  if (idle_timer_ != 0) loop_.cancel(idle_timer_);
+}
+
+io::Task<void> Connection::run() {
+  gate_.spawn("writer", write_replies());
+  watch_idle();
+  std::exception_ptr escaped;
+  try {
+    co_await read_requests();
+  } catch (...) {
+    escaped = std::current_exception();
+    close();
+  }
+  service_.closed(*context_);
+  co_await gate_.close();
+  for (const Slot& slot : slots_) {
+    if (!slot.done) budget_.give_back(slot.charged);
+  }
+  if (escaped) std::rethrow_exception(escaped);
+}
+
+void Connection::drain() {
+  draining_ = true;
+  ready_.notify_all();
+  progress_.notify_all();
+  budget_.room().notify_all();
+}
+
+void Connection::close() {
+  closed_ = true;
+  context_->closed = true;
+  stream_->close();
+  drain();
+}
+
+io::Task<void> Connection::read_requests() {
+  for (;;) {
+    const bool go_on = co_await answer_what_arrived();
+    if (!go_on) co_return;
+    auto more = co_await frames_.fill();
+    if (closed_ || draining_) co_return;
+    if (!more || !*more) {
+      log_.debug("listener={} gone: {}", context_->listener,
+                 more ? "closed by the peer" : more.error().text);
+      close();
+      co_return;
+    }
+    last_active_ = loop_.now();
+  }
+}
+
+// False when nothing more is to be read.
+io::Task<bool> Connection::answer_what_arrived() {
+  for (;;) {
+    if (must_wait()) co_await wait_for_room();
+    if (closed_ || draining_) co_return false;
+    auto frame = frames_.next();
+    if (!frame) {
+      refuse(frame.error());
+      co_return false;
+    }
+    if (!*frame) co_return true;
+    const bool go_on = co_await accept_request(std::move(**frame));
+    if (!go_on) co_return false;
+  }
+}
+
+io::Task<bool> Connection::accept_request(Slice frame) {
+  kafka::Reader reader(frame);
+  auto header = kafka::RequestHeader::decode(reader);
+  if (!header) {
+    refuse(header.error());
+    co_return false;
+  }
+  if (header->client_id && *header->client_id != context_->client_id) {
+    context_->client_id = *header->client_id;
+  }
+  Slot& slot = slots_.emplace_back();
+  slot.charged = frame.size();
+  budget_.take(slot.charged);
+  Slice body = frame.sub(reader.position(), reader.remaining());
+  Request request{std::move(*header), std::move(frame), std::move(body), context_};
+  Reply reply = co_await service_.dispatch(std::move(request));
+  gate_.spawn("reply", complete(slot, std::move(reply)));
+  if (!context_->end_reason) co_return true;
+  log_.info("listener={} ending: {}", context_->listener, *context_->end_reason);
+  drain();
+  co_return false;
+}
+
+bool Connection::owes_too_much() const {
+  return slots_.size() >= limits_.max_requests || outgoing_bytes_ >= limits_.max_outgoing_bytes;
+}
+
+io::Task<void> Connection::wait_for_room() {
+  while (must_wait() && !closed_ && !draining_) {
+    io::Event& change = owes_too_much() ? progress_ : budget_.room();
+    co_await change.wait();
+  }
+}
+
+io::Task<void> Connection::complete(Slot& slot, Reply reply) {
+  try {
+    slot.reply = co_await reply;
+  } catch (...) {
+    // The client waits for an answer that will never come: it must ask again elsewhere.
+    close();
+    finish(slot);
+    throw;
+  }
+  if (slot.reply) outgoing_bytes_ += length_size + slot.reply->size();
+  finish(slot);
+}
+
+// The request's bytes are given back here, not when the reply is written: a client that does not
+// read must not use up what the others live on.
+void Connection::finish(Slot& slot) {
+  slot.done = true;
+  budget_.give_back(slot.charged);
+  if (slots_.front().done) ready_.notify_all();
+  // A reply that ends the connection, after an authentication that failed, say.
+  if (context_->end_reason && !draining_) {
+    log_.info("listener={} ending: {}", context_->listener, *context_->end_reason);
+    drain();
+  }
+}
+
+io::Task<void> Connection::write_replies() {
+  for (;;) {
+    while (!front_is_ready() && !closed_ && !(draining_ && slots_.empty())) {
+      co_await ready_.wait();
+    }
+    if (closed_ || slots_.empty()) break;
+    Rope rope = gather_ready();
+    const uint64_t size = rope.size();
+    if (size > 0) {
+      writing_ = true;
+      last_active_ = loop_.now();
+      auto written = co_await stream_->write(std::move(rope));
+      writing_ = false;
+      last_active_ = loop_.now();
+      outgoing_bytes_ -= size;
+      if (!written) {
+        log_.debug("listener={} gone: {}", context_->listener, written.error().text);
+        break;
+      }
+    }
+    progress_.notify_all();
+  }
+  close();
+}
+
+Rope Connection::gather_ready() {
+  size_t count = 0;
+  uint64_t size = 0;
+  while (count < slots_.size() && slots_[count].done && size < good_write_size) {
+    if (slots_[count].reply) size += slots_[count].reply->size();
+    ++count;
+  }
+  std::vector<uint8_t> lengths(length_size * count);
+  for (size_t i = 0; i < count; ++i) {
+    if (!slots_[i].reply) continue;
+    store_be(&lengths[length_size * i], static_cast<uint32_t>(slots_[i].reply->size()));
+  }
+  const Slice prefixes = Slice::take(std::move(lengths));
+  Rope rope;
+  for (size_t i = 0; i < count; ++i) {
+    auto& reply = slots_.front().reply;
+    if (reply) {
+      rope.append(prefixes.sub(length_size * i, length_size));
+      rope.append(std::move(*reply));
+    }
+    slots_.pop_front();
+  }
+  return rope;
+}
+
+void Connection::refuse(const Error& error) {
+  log_.warn("listener={} refused and closed: {}{}", context_->listener, error.text,
+            hint_for(frames_.front()));
+  close();
+}
+
+void Connection::watch_idle() {
+  idle_timer_ = loop_.run_at(last_active_ + limits_.max_idle, [this] { check_idle(); });
+}
+
+// Idle is who says nothing while we owe nothing, or does not take what we write. A client whose
+// request waits in the service (a group that gathers, a long poll) is not.
+void Connection::check_idle() {
+  idle_timer_ = 0;
+  if (closed_) return;
+  const bool waits_for_us = !slots_.empty() && !writing_;
+  if (waits_for_us) last_active_ = loop_.now();
+  if (last_active_ + limits_.max_idle > loop_.now()) return watch_idle();
+  log_.debug("listener={} closed: idle", context_->listener);
+  close();
+}
+
+}  // namespace isthmus::server

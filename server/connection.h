@@ -1,0 +1,99 @@
+// Connection: one client's conversation: requests in, replies out in the same order.
+//
+//   stream ─► FrameReader ─► Service::dispatch, in order ─► Reply, run beside the others ─┐
+//   stream ◄─ one write of all replies that are ready ◄─ slots, in the order of requests ◄┘
+//
+// Reading stops (and TCP tells the client) while too many requests are under way, while replies
+// wait for a client that does not read them, or while the loop's Budget is exhausted. So a slow
+// client holds back itself only, and memory stays bounded.
+//
+// What the peer sends is not believed: a frame that is too large or a header that does not decode
+// ends the connection with one line in the log.
+//
+// Owned by the Acceptor, on the loop of its stream.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "base/log.h"
+#include "io/event.h"
+#include "io/frames.h"
+#include "io/gate.h"
+#include "io/stream.h"
+#include "server/budget.h"
+#include "server/service.h"
+
+namespace isthmus::server {
+
+struct ConnectionLimits {
+  size_t max_request_bytes = size_t{100} << 20;   // socket.request.max.bytes
+  size_t max_requests = 1000;                     // read but not answered yet
+  size_t max_outgoing_bytes = size_t{8} << 20;    // of replies that are ready but not written
+  io::Duration max_idle = std::chrono::minutes(10);  // connections.max.idle.ms
+};
+
+class Connection {
+ public:
+  // `service` and `budget` outlive it.
+  Connection(std::unique_ptr<io::Stream> stream, std::shared_ptr<ConnectionContext> context,
+             Service& service, Budget& budget, const ConnectionLimits& limits);
+  ~Connection();
+
+  // The whole conversation; returns when it is over and no reply runs any more. Once only.
+  io::Task<void> run();
+
+  // Reads no further request; ends when the replies under way are written.
+  void drain();
+  // Ends at once. Replies under way still run, unheard.
+  void close();
+
+  const ConnectionContext& context() const { return *context_; }
+
+ private:
+  // A request's place in the order of replies.
+  struct Slot {
+    size_t charged = 0;  // to the budget
+    bool done = false;
+    std::optional<Rope> reply;
+  };
+
+  io::Task<void> read_requests();
+  io::Task<bool> answer_what_arrived();
+  io::Task<bool> accept_request(Slice frame);
+  io::Task<void> wait_for_room();
+  bool owes_too_much() const;
+  bool must_wait() const { return owes_too_much() || budget_.exhausted(); }
+  io::Task<void> complete(Slot& slot, Reply reply);
+  void finish(Slot& slot);
+
+  io::Task<void> write_replies();
+  // Takes the replies at the front that are ready, with their lengths, up to a good size.
+  Rope gather_ready();
+  bool front_is_ready() const { return !slots_.empty() && slots_.front().done; }
+
+  void refuse(const Error& error);
+  void watch_idle();
+  void check_idle();
+
+  std::unique_ptr<io::Stream> stream_;
+  std::shared_ptr<ConnectionContext> context_;
+  Service& service_;
+  Budget& budget_;
+  const ConnectionLimits limits_;
+  Logger log_;
+  io::Loop& loop_;
+  io::FrameReader frames_;
+  io::Gate gate_;
+  io::Event ready_;     // the writer has something to look at
+  io::Event progress_;  // the reader may go on
+  std::deque<Slot> slots_;
+  uint64_t outgoing_bytes_ = 0;
+  bool writing_ = false;
+  bool draining_ = false;
+  bool closed_ = false;
+  io::Instant last_active_;
+  io::Loop::TimerId idle_timer_ = 0;
+};
+
+}  // namespace isthmus::server

@@ -1,0 +1,47 @@
+// What every handler does with the bytes around its messages: decode a request's body, encode a
+// response with its header. Plain functions; any loop.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "kafka/api.h"
+#include "server/service.h"
+
+namespace isthmus::server {
+
+// The body as message T of the request's version. Error::corrupt if it does not decode, or if
+// bytes are left over: the caller ends the connection.
+template <typename T>
+Result<T> decode_request(const Request& request) {
+  kafka::Reader reader(request.body);
+  auto message = T::decode(reader, request.header.api_version);
+  if (message && reader.remaining() > 0) {
+    return fail(Error::corrupt(std::to_string(reader.remaining()) +
+                               " bytes are left over after the request"));
+  }
+  return message;
+}
+
+// The complete payload of the answer to `header`: response header and message.
+template <typename Response>
+Rope encode_response(const kafka::RequestHeader& header, const Response& response) {
+  kafka::Writer writer;
+  kafka::encode_response_header(writer, static_cast<kafka::ApiKey>(header.api_key),
+                                header.api_version, header.correlation_id);
+  response.encode(writer, header.api_version);
+  return std::move(writer).finish();
+}
+
+// A Reply that is ready.
+template <typename Response>
+Reply reply_with(const kafka::RequestHeader& header, const Response& response) {
+  return io::ready(std::optional<Rope>(encode_response(header, response)));
+}
+
+// A Reply that sends nothing: after produce with acks=0, or when the connection ends.
+inline Reply no_reply() { return io::ready(std::optional<Rope>()); }
+
+}  // namespace isthmus::server
