@@ -47,7 +47,8 @@ def produce(first: int) -> None:
 
 
 def consumer(instance: str) -> Consumer:
-    return Consumer({"bootstrap.servers": bootstrap, "group.id": name, "group.instance.id": instance,
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": name,
+                     "group.instance.id": instance,
                      "auto.offset.reset": "earliest",  # close() commits what was read
                      "partition.assignment.strategy": "cooperative-sticky",
                      "session.timeout.ms": 6000})

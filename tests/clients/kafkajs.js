@@ -77,7 +77,7 @@ async function remove(admin) {
 }
 
 async function main() {
-  const kafka = new Kafka({clientId: 'kafkajs-test', brokers: [bootstrap], logLevel: logLevel.ERROR});
+  const kafka = new Kafka({clientId: prefix, brokers: [bootstrap], logLevel: logLevel.ERROR});
   const admin = kafka.admin();
   await admin.connect();
   await create(admin);

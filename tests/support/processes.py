@@ -145,7 +145,8 @@ class Process:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
-            raise Failed(f"{self.name} did not end within {deadline_s:g} s\n{self.tail()}") from None
+            what = f"{self.name} did not end within {deadline_s:g} s"
+            raise Failed(f"{what}\n{self.tail()}") from None
         finally:
             _running.discard(self)
         return code
