@@ -1,0 +1,34 @@
+// isthmus: one program for all roles and all commands.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+
+namespace {
+
+using isthmus::cli::Chosen;
+using isthmus::cli::Exit;
+
+// In the order of --help.
+constexpr void (*commands[])(CLI::App&, Chosen&) = {
+    isthmus::cli::add_roles,
+    isthmus::cli::add_config,
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Kafka on two sites: a broker per site, a mirror between them, a router in front.",
+               "isthmus");
+  app.require_subcommand(1);
+  Chosen chosen;
+  for (auto add : commands) add(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& said) {
+    // --help comes this way too, as a success.
+    return static_cast<int>(app.exit(said) == 0 ? Exit::done : Exit::failed);
+  }
+  return static_cast<int>(chosen.run(chosen.common));
+}

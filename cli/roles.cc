@@ -1,0 +1,111 @@
+// isthmus broker|mirror|router: the services.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "io/real.h"
+#include "process/broker_config.h"
+#include "process/config_file.h"
+#include "process/lifecycle.h"
+#include "process/mirror_config.h"
+#include "process/router_config.h"
+#if __has_include("broker/broker.h")
+#include "broker/broker.h"
+#endif
+#if __has_include("mirror/mirror.h")
+#include "mirror/mirror.h"
+#endif
+#if __has_include("router/router.h")
+#include "router/router.h"
+#endif
+
+namespace isthmus::cli {
+namespace {
+
+template <typename Config>
+using Make = std::unique_ptr<process::Role> (*)(io::Env&, Config);
+
+struct RoleOptions {
+  std::string config_file;
+  bool print_config = false;
+  LogLevel log_level = LogLevel::info;
+};
+
+size_t loops_of(const process::BrokerConfig& config) {
+  return static_cast<size_t>(config.broker.loops);
+}
+size_t loops_of(const process::MirrorConfig&) { return 1; }
+size_t loops_of(const process::RouterConfig&) { return 1; }
+
+Exit print_config(process::Product product, const std::string& text, const std::string& file) {
+  Result<std::string> printed = process::print_config(product, text, file);
+  if (!printed) return fail_with(printed.error());
+  fmt::print("{}", *printed);
+  return Exit::done;
+}
+
+template <typename Config>
+Exit run(process::Product product, Make<Config> make, const RoleOptions& options) {
+  set_log_level(options.log_level);
+  Result<std::string> text = process::read_config_file(options.config_file);
+  if (!text) return fail_with(text.error());
+  if (options.print_config) return print_config(product, *text, options.config_file);
+  Result<Config> config = process::parse_config<Config>(*text, options.config_file);
+  if (!config) return fail_with(config.error());
+
+  io::Runtime runtime(loops_of(*config));
+  const process::RunSettings settings{config->admin, options.config_file};
+  std::unique_ptr<process::Role> role = make(runtime.env(), std::move(*config));
+  Result<void> ended = process::run_role(runtime, *role, settings);
+  return ended ? Exit::done : fail_with(ended.error());
+}
+
+template <typename Config>
+void add_role(CLI::App& app, Chosen& chosen, process::Product product, const About& about,
+              Make<Config> make) {
+  auto options = std::make_shared<RoleOptions>();
+  CLI::App& command = add_command(app, chosen, about, [=](const Common&) {
+    return run<Config>(product, make, *options);
+  });
+  command.add_option("--config", options->config_file, "The YAML file; docs/configuration.md")
+      ->required()
+      ->type_name("FILE");
+  command.add_flag("--print-config", options->print_config,
+                   "Print the file with all defaults filled in, and end");
+  static const std::map<std::string, LogLevel> levels = {
+      {"trace", LogLevel::trace}, {"debug", LogLevel::debug}, {"info", LogLevel::info},
+      {"warn", LogLevel::warn},   {"error", LogLevel::error},
+  };
+  command.add_option("--log-level", options->log_level, "From where on to log (default: info)")
+      ->transform(CLI::CheckedTransformer(levels))
+      ->type_name("LEVEL");
+}
+
+}  // namespace
+
+void add_roles(CLI::App& app, Chosen& chosen) {
+#if __has_include("broker/broker.h")
+  add_role<process::BrokerConfig>(
+      app, chosen, process::Product::broker,
+      {"broker", "A site: keeps topics and groups", "isthmus broker --config config/seoul.yaml"},
+      broker::make_broker);
+#endif
+#if __has_include("mirror/mirror.h")
+  add_role<process::MirrorConfig>(
+      app, chosen, process::Product::mirror,
+      {"mirror", "Copies between sites", "isthmus mirror --config config/mirror.yaml"},
+      mirror::make_mirror);
+#endif
+#if __has_include("router/router.h")
+  add_role<process::RouterConfig>(
+      app, chosen, process::Product::router,
+      {"router", "One address for both sites", "isthmus router --config config/router.yaml"},
+      router::make_router);
+#endif
+}
+
+}  // namespace isthmus::cli

@@ -1,0 +1,53 @@
+// Admin: the port at which a process tells about itself, in plain HTTP, on threads of its own.
+//
+//   /metrics   Prometheus' text format
+//   /healthz   200 if the main loop answers within 2 s, else 503
+//   /readyz    200 if the role serves, else 503 and the reason
+//   /status    what the role last said about itself, one JSON object
+//
+// Its threads never touch the role: they read the board, to which the loop posts copies, and the
+// cells of the metrics.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "base/error.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "process/metrics.h"
+#include "process/role.h"
+
+namespace isthmus::process {
+
+// The latest status of a role. Any thread.
+class StatusBoard {
+ public:
+  void publish(Status status);
+  std::shared_ptr<const Status> read() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Status> status_ =
+      std::make_shared<const Status>(Status{.ready = false, .reason = "starting"});
+};
+
+class Admin {
+ public:
+  // Listens on `bind` (port 0: any) until destroyed; fails at once if it cannot. `loop`, `board`
+  // and `metrics` outlive it.
+  static Result<std::unique_ptr<Admin>> start(const io::Address& bind, io::Loop& loop,
+                                              const StatusBoard& board, const Metrics& metrics);
+  ~Admin();
+  Admin(const Admin&) = delete;
+  Admin& operator=(const Admin&) = delete;
+
+  const io::Address& local() const;
+
+ private:
+  struct Impl;
+  explicit Admin(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace isthmus::process

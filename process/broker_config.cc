@@ -1,0 +1,216 @@
+#include "process/broker_config.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
+
+namespace isthmus::process {
+namespace {
+
+constexpr int64_t hour_ms = 3'600'000;
+constexpr int64_t minute_ms = 60'000;
+constexpr int64_t any = std::numeric_limits<int64_t>::max();
+
+void describe_log(Options& o, BrokerSettings& c) {
+  o.add_bytes("log.segment.bytes", c.log_segment_bytes, {.min = 1 << 20},
+              "Size at which a log segment is closed and a new one started. A topic may set its "
+              "own `segment.bytes`.");
+  o.add("log.roll.hours", c.log_roll_hours, {1, any / hour_ms},
+        "Age at which a segment is closed even if it is small.");
+  o.add("log.roll.ms", c.log_roll_ms, {.min = 1}, "The same in milliseconds; wins over hours.");
+  o.add("log.retention.hours", c.log_retention_hours, {-1, any / hour_ms},
+        "How long records are kept; -1 is for ever. A topic may set its own `retention.ms`.");
+  o.add("log.retention.minutes", c.log_retention_minutes, {-1, any / minute_ms},
+        "The same in minutes; wins over hours.");
+  o.add("log.retention.ms", c.log_retention_ms, {.min = -1},
+        "The same in milliseconds; wins over minutes.");
+  o.add_bytes("log.retention.bytes", c.log_retention_bytes, {.min = -1},
+              "How much of a partition is kept; -1 is no limit. Whole segments are deleted, the "
+              "oldest first.");
+  o.add("log.retention.check.interval.ms", c.log_retention_check_interval_ms, {.min = 1},
+        "How often the broker looks for segments to delete.");
+}
+
+void describe_groups(Options& o, BrokerSettings& c) {
+  o.add("group.initial.rebalance.delay.ms", c.group_initial_rebalance_delay_ms, {0, 600'000},
+        "How long a new group waits for more members before its first assignment.");
+  o.add("group.min.session.timeout.ms", c.group_min_session_timeout_ms, {.min = 1, .max = any},
+        "The shortest session that a group member may ask for.");
+  o.add("group.max.session.timeout.ms", c.group_max_session_timeout_ms, {.min = 1, .max = any},
+        "The longest session that a group member may ask for.");
+  o.add("offsets.topic.num.partitions", c.offsets_topic_num_partitions, {1, 1000},
+        "Partitions of `__consumer_offsets`. Do not change it once groups exist: a group's "
+        "partition follows from it.");
+  o.add("offsets.retention.minutes", c.offsets_retention_minutes, {1, any / minute_ms},
+        "How long the offsets of an empty group are kept.");
+  o.add("producer.id.expiration.ms", c.producer_id_expiration_ms, {.min = 1},
+        "How long an idle producer is remembered for finding duplicates.");
+}
+
+void describe_connections(Options& o, BrokerSettings& c) {
+  o.add("max.connections", c.max_connections, {.min = 1},
+        "Clients that may be connected at once; more are turned away. Lower than Kafka's default, "
+        "to stay within the open files of one process.");
+  o.add("connections.max.idle.ms", c.connections_max_idle_ms, {.min = 1},
+        "A connection that is silent for so long is closed.");
+  o.add_bytes("socket.request.max.bytes", c.socket_request_max_bytes, {.min = 1024},
+              "The largest request; a connection that announces more is closed.");
+  o.add_bytes("queued.max.request.bytes", c.queued_max_request_bytes, {.min = 1024},
+              "Memory for requests under way, all connections together (Kafka sets no limit). When it is used up, "
+              "connections are read again only as requests are answered.");
+}
+
+}  // namespace
+
+int64_t BrokerSettings::effective_roll_ms() const {
+  return log_roll_ms.value_or(log_roll_hours * hour_ms);
+}
+
+int64_t BrokerSettings::effective_retention_ms() const {
+  if (log_retention_ms) return *log_retention_ms;
+  if (log_retention_minutes) return *log_retention_minutes < 0 ? -1 : *log_retention_minutes * minute_ms;
+  return log_retention_hours < 0 ? -1 : log_retention_hours * hour_ms;
+}
+
+void describe(Options& o, ClusterIdentity& c) {
+  o.add("name", c.name, "How people and links call this cluster: letters, digits, dots and "
+                        "underscores.").required();
+  o.add("number", c.number, {1, 32767},
+        "Unique among linked clusters and never used again for another: producer ids carry it.")
+      .required();
+}
+
+void describe(Options& o, BrokerSettings& c) {
+  o.add("node.id", c.node_id, {.min = 0}, "This broker's id, unique among all linked clusters.")
+      .required();
+  o.add("log.dirs", c.log_dirs, "Where the data lives. The first folder is used.").required();
+  o.choice("metadata", c.metadata, {{"embedded", MetadataKind::embedded}},
+           "Where topics, configurations and epochs are kept: in this broker's data folder.");
+  o.choice("durability", c.durability,
+           {{"fsync", Durability::fsync}, {"page_cache", Durability::page_cache}},
+           "`fsync`: with acks=all a record is on the disk before it is acknowledged (writes of "
+           "many clients share one sync). `page_cache`: faster, and Kafka's way; what was "
+           "acknowledged last can be lost with the power.");
+  o.add("loops", c.loops, {1, 1}, "Threads that serve requests.");
+  o.add("num.partitions", c.num_partitions, {1, 10'000},
+        "Partitions of a topic that is created without saying how many.");
+  o.add("default.replication.factor", c.default_replication_factor, {1, 1},
+        "Replicas of a partition: the number of brokers.");
+  o.add("min.insync.replicas", c.min_insync_replicas, {1, 1},
+        "Replicas that must have a record before acks=all is answered: the majority of brokers.");
+  o.add("auto.create.topics.enable", c.auto_create_topics,
+        "Whether naming an unknown topic creates it.");
+  o.add_bytes("message.max.bytes", c.message_max_bytes, {.min = 1},
+              "The largest record batch. A topic may set its own `max.message.bytes`.");
+  describe_log(o, c);
+  describe_groups(o, c);
+  describe_connections(o, c);
+}
+
+void describe(Options& o, ListenerConfig& c) {
+  o.add("name", c.name, "How logs call it, by custom in capitals.").required();
+  o.add("bind", c.bind, "The address to listen on.").required();
+  o.add("advertised.listeners", c.advertised,
+        "The address that clients are told to use. By default the one it binds.");
+  o.choices("for", c.peers,
+            {{"brokers", Peer::brokers}, {"mirrors", Peer::mirrors}, {"routers", Peer::routers}},
+            "Who connects here besides clients. A listener with this key serves the private API "
+            "(append at an offset, fence, promote) beside Kafka's, so bind it where only they can "
+            "reach it.");
+}
+
+void describe(Options& o, BrokerConfig& c) {
+  o.section("cluster", c.cluster, "Who this cluster is among its linked clusters.");
+  o.section("broker", c.broker, "This broker and the defaults of its topics.");
+  o.list("listeners", c.listeners, "Where clients, mirrors and routers connect.").required();
+  o.section("admin", c.admin, admin_text);
+}
+
+std::optional<std::string> cluster_name_problem(const std::string& name) {
+  constexpr size_t longest = 100;
+  const bool legal = !name.empty() && name.size() <= longest &&
+                     std::ranges::all_of(name, [](unsigned char c) {
+                       return std::isalnum(c) || c == '.' || c == '_';
+                     });
+  if (legal) return std::nullopt;
+  return fmt::format("\"{}\" is no name for a cluster; use up to {} letters, digits, dots and "
+                     "underscores (a dash separates the two names of a link)", name, longest);
+}
+
+namespace {
+
+std::optional<Problem> cluster_name(const BrokerConfig& c) {
+  if (auto problem = cluster_name_problem(c.cluster.name)) return Problem{"cluster.name", *problem};
+  return std::nullopt;
+}
+
+std::optional<Problem> session_bounds(const BrokerConfig& c) {
+  if (c.broker.group_min_session_timeout_ms <= c.broker.group_max_session_timeout_ms)
+    return std::nullopt;
+  return Problem{"broker.group.min.session.timeout.ms",
+                 fmt::format("{} is above group.max.session.timeout.ms, which is {}",
+                             c.broker.group_min_session_timeout_ms,
+                             c.broker.group_max_session_timeout_ms)};
+}
+
+std::optional<Problem> batch_fits_request(const BrokerConfig& c) {
+  if (c.broker.message_max_bytes < c.broker.socket_request_max_bytes) return std::nullopt;
+  return Problem{"broker.message.max.bytes",
+                 fmt::format("{} must be below socket.request.max.bytes, which is {}: a batch "
+                             "arrives inside a request",
+                             c.broker.message_max_bytes, c.broker.socket_request_max_bytes)};
+}
+
+std::optional<Problem> batch_fits_segment(const BrokerConfig& c) {
+  if (c.broker.message_max_bytes <= c.broker.log_segment_bytes) return std::nullopt;
+  return Problem{"broker.message.max.bytes",
+                 fmt::format("{} is above log.segment.bytes, which is {}: a batch lies in one "
+                             "segment",
+                             c.broker.message_max_bytes, c.broker.log_segment_bytes)};
+}
+
+std::optional<Problem> distinct_listeners(const BrokerConfig& c) {
+  std::set<std::string> names;
+  std::set<std::string> addresses;
+  if (c.admin.bind && c.admin.bind->port != 0) addresses.insert(c.admin.bind->to_string());
+  for (size_t i = 0; i < c.listeners.size(); ++i) {
+    const ListenerConfig& listener = c.listeners[i];
+    const std::string path = fmt::format("listeners[{}]", i);
+    if (!names.insert(listener.name).second)
+      return Problem{path + ".name", fmt::format("\"{}\" is taken by a listener above; give each "
+                                                 "its own", listener.name)};
+    if (listener.bind.port == 0) continue;  // the system chooses
+    if (!addresses.insert(listener.bind.to_string()).second)
+      return Problem{path + ".bind", fmt::format("{} is taken by another listener or by admin; "
+                                                 "give each its own", listener.bind.to_string())};
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> reachable_addresses(const BrokerConfig& c) {
+  for (size_t i = 0; i < c.listeners.size(); ++i) {
+    const ListenerConfig& listener = c.listeners[i];
+    const bool told = !listener.advertised.host.empty();
+    const std::string& host = told ? listener.advertised.host : listener.bind.host;
+    if (host != "0.0.0.0" && host != "::") continue;
+    return Problem{fmt::format("listeners[{}].{}", i, told ? "advertised.listeners" : "bind"),
+                   fmt::format("clients cannot connect to {}; set advertised.listeners to the "
+                               "host:port that they use", host)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Problem> validate(const BrokerConfig& c) {
+  constexpr std::optional<Problem> (*rules[])(const BrokerConfig&) = {
+      cluster_name,       session_bounds,     batch_fits_request,
+      batch_fits_segment, distinct_listeners, reachable_addresses,
+  };
+  for (auto rule : rules)
+    if (auto problem = rule(c)) return problem;
+  return std::nullopt;
+}
+
+}  // namespace isthmus::process

@@ -1,0 +1,94 @@
+// BrokerConfig: one site, as its YAML says it (config/seoul.yaml is an example). Plain values, read
+// once at start-up; which keys exist, their bounds and meaning stand in broker_config.cc.
+//
+// Fields under dotted keys have Kafka's unit and default. Where two keys of Kafka say the same thing
+// in different units, a function here decides as Kafka does: ms before minutes before hours.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "io/stream.h"
+#include "process/admin_config.h"
+#include "process/options.h"
+
+namespace isthmus::process {
+
+struct ClusterIdentity {
+  std::string name;
+  ClusterNumber number = 0;
+};
+
+enum class MetadataKind : uint8_t { embedded };
+enum class Durability : uint8_t {
+  fsync,       // an acknowledged record survives the loss of power
+  page_cache,  // it survives the loss of the process
+};
+
+struct BrokerSettings {
+  NodeId node_id = 0;
+  std::vector<std::string> log_dirs;
+  MetadataKind metadata = MetadataKind::embedded;
+  Durability durability = Durability::fsync;
+  int32_t loops = 1;
+
+  int32_t num_partitions = 4;
+  int32_t default_replication_factor = 1;
+  int32_t min_insync_replicas = 1;
+  bool auto_create_topics = true;
+  int32_t message_max_bytes = 1'048'588;
+
+  int32_t log_segment_bytes = 1 << 30;
+  int64_t log_roll_hours = 168;
+  std::optional<int64_t> log_roll_ms;
+  int64_t log_retention_hours = 168;
+  std::optional<int64_t> log_retention_minutes;
+  std::optional<int64_t> log_retention_ms;
+  int64_t log_retention_bytes = -1;  // per partition; -1 = no limit
+  int64_t log_retention_check_interval_ms = 300'000;
+
+  int64_t group_initial_rebalance_delay_ms = 3000;
+  int64_t group_min_session_timeout_ms = 6000;
+  int64_t group_max_session_timeout_ms = 1'800'000;
+  int32_t offsets_topic_num_partitions = 50;
+  int64_t offsets_retention_minutes = 10'080;
+  int64_t producer_id_expiration_ms = 86'400'000;
+
+  int32_t max_connections = 10'000;
+  int64_t connections_max_idle_ms = 600'000;
+  int32_t socket_request_max_bytes = 100 << 20;
+  int64_t queued_max_request_bytes = 64 << 20;
+
+  int64_t effective_roll_ms() const;
+  int64_t effective_retention_ms() const;  // -1 = for ever
+};
+
+enum class Peer : uint8_t { brokers, mirrors, routers };
+
+struct ListenerConfig {
+  std::string name;
+  io::Address bind;
+  io::Address advertised;
+  std::vector<Peer> peers;  // not empty: this listener serves the private API to them
+
+  bool serves_private_api() const { return !peers.empty(); }
+};
+
+struct BrokerConfig {
+  ClusterIdentity cluster;
+  BrokerSettings broker;
+  std::vector<ListenerConfig> listeners;
+  AdminConfig admin;
+};
+
+void describe(Options& o, BrokerConfig& c);
+std::optional<Problem> validate(const BrokerConfig& c);
+
+// Why a name cannot be a cluster's, or nothing. A link is called <source>-<target>, so the names of
+// clusters hold no dash.
+std::optional<std::string> cluster_name_problem(const std::string& name);
+
+}  // namespace isthmus::process

@@ -1,0 +1,93 @@
+#include "process/lifecycle.h"
+
+#include <signal.h>
+
+#include <cstdlib>
+
+#include "base/log.h"
+#include "process/config_file.h"
+
+namespace isthmus::process {
+namespace {
+
+constexpr auto status_every = std::chrono::seconds(1);
+const Logger logger("process");
+
+void reload_from_file(Lifecycle& life, const std::string& file) {
+  Result<std::string> text = read_config_file(file);
+  if (text) return life.reload(*text, file);
+  logger.error("reload refused: {}", text.error().text);
+}
+
+void terminate(Lifecycle& life) {
+  if (!life.draining()) return life.drain();
+  logger.warn("second signal: ending without draining");
+  std::_Exit(EXIT_FAILURE);
+}
+
+}  // namespace
+
+void Lifecycle::begin(Ended ended) { gate_.spawn("lifecycle", live(std::move(ended))); }
+
+void Lifecycle::drain() {
+  draining_ = true;
+  drain_asked_.close();
+}
+
+void Lifecycle::reload(std::string_view text, const std::string& file) {
+  if (!serving_ || draining_) return;
+  Result<void> taken = role_.reload(text, file);
+  if (taken) {
+    logger.info("reloaded {}", file);
+  } else {
+    logger.error("reload refused: {}", taken.error().text);
+  }
+}
+
+io::Task<void> Lifecycle::live(Ended ended) {
+  Result<void> started = co_await role_.start();
+  if (started) {
+    serving_ = true;
+    co_await serve();
+    serving_ = false;
+  }
+  draining_ = true;
+  board_.publish({.ready = false, .reason = "draining", .json = board_.read()->json});
+  co_await role_.drain();
+  // Posted, so that this frame has ended when the owner acts on it.
+  loop_.post([ended = std::move(ended), started = std::move(started)] { ended(started); });
+}
+
+io::Task<void> Lifecycle::serve() {
+  while (!draining_) {
+    Status status = co_await role_.status();
+    board_.publish(std::move(status));
+    co_await drain_asked_.wait_until(loop_.now() + status_every);
+  }
+}
+
+Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& settings) {
+  io::Loop& loop = runtime.env().main_loop();
+  StatusBoard board;
+  std::unique_ptr<Admin> admin;
+  if (settings.admin.bind) {
+    auto started = Admin::start(*settings.admin.bind, loop, board, role.metrics());
+    if (!started) return fail(started.error());
+    admin = std::move(*started);
+  }
+  Lifecycle life(runtime.env(), role, board);
+  Result<void> outcome;
+  runtime.on_signal(SIGTERM, [&life] { terminate(life); });
+  runtime.on_signal(SIGINT, [&life] { terminate(life); });
+  runtime.on_signal(SIGHUP, [&] { reload_from_file(life, settings.config_file); });
+  loop.post([&] {
+    life.begin([&](Result<void> how) {
+      outcome = std::move(how);
+      runtime.stop();
+    });
+  });
+  runtime.run();
+  return outcome;
+}
+
+}  // namespace isthmus::process

@@ -1,0 +1,65 @@
+// Lifecycle: the life of a role in a process, from start to drained. The same for all three.
+//
+//   starting --ok--> serving --SIGTERM--> draining --> ended
+//        \--failed--------------------------^
+//
+// SIGTERM and SIGINT drain; a second one ends the process at once, which loses nothing that was
+// acknowledged (it is the kill -9 that everything here survives). SIGHUP reads the configuration
+// file again. While serving, the role's status is posted to the board once a second.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "io/env.h"
+#include "io/event.h"
+#include "io/gate.h"
+#include "io/real.h"
+#include "process/admin.h"
+#include "process/admin_config.h"
+#include "process/role.h"
+
+namespace isthmus::process {
+
+// Lives on the main loop of `env`; the role outlives it. Knows no signals, so tests drive it over
+// any Env.
+class Lifecycle {
+ public:
+  using Ended = std::function<void(Result<void>)>;
+
+  Lifecycle(io::Env& env, Role& role, StatusBoard& board)
+      : loop_(env.main_loop()), role_(role), board_(board), drain_asked_(loop_), gate_(loop_) {}
+
+  // Starts the role. `ended` is called once, when it has drained or failed to start; then nothing
+  // of this runs any more.
+  void begin(Ended ended);
+  // Drains the role as soon as it has started. Repeating it does nothing.
+  void drain();
+  bool draining() const { return draining_; }
+  // Hands a new text of the configuration to the role, which refuses it or takes it over.
+  void reload(std::string_view text, const std::string& file);
+
+ private:
+  io::Task<void> live(Ended ended);
+  io::Task<void> serve();
+
+  io::Loop& loop_;
+  Role& role_;
+  StatusBoard& board_;
+  io::Event drain_asked_;
+  io::Gate gate_;
+  bool serving_ = false;
+  bool draining_ = false;
+};
+
+struct RunSettings {
+  AdminConfig admin;
+  std::string config_file;  // read again on SIGHUP
+};
+
+// The real thing: signals, admin port and role on `runtime`, until the role has drained. Returns
+// why it did not start, if it did not. Once per runtime.
+Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& settings);
+
+}  // namespace isthmus::process

@@ -1,0 +1,117 @@
+#include "process/mirror_config.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "process/broker_config.h"
+
+namespace isthmus::process {
+
+void describe(Options& o, LinkEnd& c) {
+  o.add("bootstrap.servers", c.bootstrap_servers, "Brokers to ask first; they name the others.")
+      .required();
+}
+
+void describe(Options& o, LinkConfig& c) {
+  o.choice("mode", c.mode, {{"preserve", LinkMode::preserve}},
+           "`preserve`: the same topic ids, offsets and bytes at both ends.");
+  o.section("source", c.source, "The cluster that is read.");
+  o.section("target", c.target,
+            "The cluster that is written: an Isthmus listener with `for: [mirrors]`.");
+  o.add("topics", c.topics,
+        "Topics to mirror: regular expressions, each for a whole name. In the form with commas an "
+        "expression holds none; write a YAML list if one must.");
+  o.add("topics.exclude", c.topics_exclude, "Topics to leave out; wins over `topics`.");
+  o.add("groups", c.groups, "Consumer groups whose offsets follow; as `topics`.");
+  o.add("groups.exclude", c.groups_exclude, "Groups to leave out; wins over `groups`.");
+  o.choice("start", c.start,
+           {{"earliest", LinkStart::earliest}, {"latest", LinkStart::latest}},
+           "Where the first mirroring of a partition begins.");
+  o.add("delete_delay", c.delete_delay, {.min = 0},
+        "How long a topic that was deleted at the source is kept at the target.");
+}
+
+void describe(Options& o, MirrorConfig& c) {
+  o.map("links", c.links,
+        "What is mirrored where, each link by its name `<source>-<target>`. Two links in opposite "
+        "directions make a pair for switching over and back.")
+      .required();
+  o.section("admin", c.admin, admin_text);
+}
+
+std::optional<LinkName> parse_link_name(const std::string& name) {
+  const size_t dash = name.find('-');
+  if (dash == std::string::npos) return std::nullopt;
+  LinkName link{name.substr(0, dash), name.substr(dash + 1)};
+  if (cluster_name_problem(link.source) || cluster_name_problem(link.target)) return std::nullopt;
+  return link;
+}
+
+namespace {
+
+std::optional<Problem> link_names(const MirrorConfig& c) {
+  for (const auto& [name, link] : c.links) {
+    std::optional<LinkName> parsed = parse_link_name(name);
+    if (!parsed)
+      return Problem{"links." + name, "a link is called by the names of its two clusters, "
+                                      "<source>-<target>, as in seoul-tokyo"};
+    if (parsed->source == parsed->target)
+      return Problem{"links." + name, "a link leads from one cluster to another"};
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> distinct_ends(const MirrorConfig& c) {
+  for (const auto& [name, link] : c.links) {
+    for (const io::Address& server : link.source.bootstrap_servers) {
+      if (std::ranges::find(link.target.bootstrap_servers, server) ==
+          link.target.bootstrap_servers.end())
+        continue;
+      return Problem{"links." + name + ".target.bootstrap.servers",
+                     fmt::format("{} is also the source; the ends of a link are two clusters",
+                                 server.to_string())};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> bad_pattern(const std::string& path,
+                                   const std::vector<std::string>& patterns) {
+  for (const std::string& pattern : patterns) {
+    try {
+      std::regex compiled(pattern);
+    } catch (const std::regex_error&) {
+      return Problem{path, fmt::format("\"{}\" is no regular expression; one that matches all "
+                                       "names is .*", pattern)};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> patterns(const MirrorConfig& c) {
+  for (const auto& [name, link] : c.links) {
+    const std::pair<const char*, const std::vector<std::string>*> keys[] = {
+        {"topics", &link.topics},
+        {"topics.exclude", &link.topics_exclude},
+        {"groups", &link.groups},
+        {"groups.exclude", &link.groups_exclude},
+    };
+    for (auto [key, list] : keys)
+      if (auto problem = bad_pattern(fmt::format("links.{}.{}", name, key), *list)) return problem;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Problem> validate(const MirrorConfig& c) {
+  constexpr std::optional<Problem> (*rules[])(const MirrorConfig&) = {link_names, distinct_ends,
+                                                                      patterns};
+  for (auto rule : rules)
+    if (auto problem = rule(c)) return problem;
+  return std::nullopt;
+}
+
+}  // namespace isthmus::process

@@ -1,0 +1,46 @@
+// Role: what broker, mirror and router are to the process that runs them (process/lifecycle.h) and
+// to the simulator.
+//
+// Lives on the main loop of its Env, where all members are called, one at a time: start() once,
+// then status() and reload() any number of times, then drain() once, also after a start() that
+// failed. Destroyed after drain() has ended or the loops have.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "io/task.h"
+#include "process/metrics.h"
+
+namespace isthmus::process {
+
+// What /readyz and /status tell. A copy: admin threads read it while the role goes on.
+struct Status {
+  bool ready = false;
+  std::string reason;       // of not being ready, one line
+  std::string json = "{}";  // one JSON object
+};
+
+class Role {
+ public:
+  virtual ~Role() = default;
+
+  // Returns when the role serves, or why it cannot: one line for the operator, who finds nothing
+  // changed by it (a port in use, a data folder of another cluster).
+  virtual io::Task<Result<void>> start() = 0;
+  // Stops taking work, ends what is under way in order, makes everything durable.
+  virtual io::Task<void> drain() = 0;
+  // Takes over from the file's text what may change while running. After an error, everything is as
+  // before. `file` is what errors call it.
+  virtual Result<void> reload(std::string_view text, const std::string& file) = 0;
+  // Asked for once a second.
+  virtual io::Task<Status> status() = 0;
+
+  Metrics& metrics() { return metrics_; }
+
+ private:
+  Metrics metrics_;
+};
+
+}  // namespace isthmus::process

@@ -1,0 +1,166 @@
+#include "process/router_config.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+#include "process/broker_config.h"
+
+namespace isthmus::process {
+namespace {
+
+constexpr size_t max_ports = 1000;
+
+std::optional<uint16_t> parse_port(std::string_view text) {
+  uint16_t port = 0;
+  auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || rest != text.data() + text.size() || port == 0) return std::nullopt;
+  return port;
+}
+
+}  // namespace
+
+std::string PortRange::to_string() const { return fmt::format("{}-{}", first, last); }
+
+Result<PortRange> PortRange::parse(const std::string& text) {
+  const size_t dash = text.find('-');
+  if (dash != std::string::npos) {
+    const std::optional<uint16_t> first = parse_port(std::string_view(text).substr(0, dash));
+    const std::optional<uint16_t> last = parse_port(std::string_view(text).substr(dash + 1));
+    if (first && last && *first < *last && *last - *first < static_cast<int>(max_ports))
+      return PortRange{*first, *last};
+  }
+  return fail(fmt::format("\"{}\" is no range of ports; write two to {} of them, as 19092-19191",
+                          text, max_ports));
+}
+
+void describe(Options& o, VirtualCluster& c) {
+  o.add("name", c.name, "The cluster that clients believe to talk to.").required();
+  o.add("advertise", c.advertise, "The host name at which clients reach this router.").required();
+  o.add("bind", c.bind, "The host to listen on.");
+  o.add_custom(
+       "ports", "range of ports",
+       [&c](const std::string& text) -> Result<void> {
+         Result<PortRange> range = PortRange::parse(text);
+         if (!range) return fail(range.error());
+         c.ports = *range;
+         return {};
+       },
+       [&c] { return c.ports.size() == 0 ? std::string() : c.ports.to_string(); },
+       "Where clients connect. The first port is for bootstrapping; each broker behind the router "
+       "gets one of the others, so there must be one more port than brokers.")
+      .required();
+}
+
+void describe(Options& o, RoutedCluster& c) {
+  o.add("bootstrap.servers", c.bootstrap_servers, "Brokers to ask first; they name the others.")
+      .required();
+  o.add("inside", c.inside,
+        "The cluster's listeners with `for: [routers]`, where a router learns of switchovers. "
+        "Leave it out for a cluster that is not Isthmus; it then cannot be switched.");
+}
+
+void describe(Options& o, Route& c) {
+  o.add("topic", c.topic, "Exact name of a topic.");
+  o.add("group", c.group, "Exact name of a consumer group.");
+  o.add("cluster", c.cluster, "Where the topic or group lives.");
+  o.add("default", c.fallback, "The cluster of everything that no other route names.");
+}
+
+void describe(Options& o, SwitchoverConfig& c) {
+  o.add("deadline", c.deadline, {100, 600'000},
+        "How long a switchover may hold clients; after it the source goes on as before.");
+  o.add("max_lag", c.max_lag, {0, 600'000},
+        "A switchover is not begun while the mirror is further behind.");
+  o.add("bypass_watch", c.bypass_watch, {0, 600'000},
+        "For how long, before a switchover, the source is watched for clients that write past the "
+        "router.");
+}
+
+void describe(Options& o, RouterConfig& c) {
+  o.section("virtual_cluster", c.virtual_cluster, "What clients see.");
+  o.map("clusters", c.clusters, "The clusters behind it, by name.").required();
+  o.list("routes", c.routes,
+         "What lives where. Each element has `topic` or `group` with `cluster`, or `default` "
+         "alone; the order does not matter, and no name stands twice.")
+      .required();
+  o.section("switchover", c.switchover, "Limits of a planned switchover.");
+  o.section("admin", c.admin, admin_text);
+}
+
+namespace {
+
+std::optional<Problem> names(const RouterConfig& c) {
+  if (auto problem = cluster_name_problem(c.virtual_cluster.name))
+    return Problem{"virtual_cluster.name", *problem};
+  for (const auto& [name, cluster] : c.clusters)
+    if (auto problem = cluster_name_problem(name)) return Problem{"clusters." + name, *problem};
+  return std::nullopt;
+}
+
+std::optional<Problem> reachable_address(const RouterConfig& c) {
+  const std::string& host = c.virtual_cluster.advertise;
+  if (host != "0.0.0.0" && host != "::") return std::nullopt;
+  return Problem{"virtual_cluster.advertise",
+                 fmt::format("clients cannot connect to {}; write the host that they use", host)};
+}
+
+std::optional<Problem> route_shapes(const RouterConfig& c) {
+  for (size_t i = 0; i < c.routes.size(); ++i) {
+    const Route& route = c.routes[i];
+    const std::string path = fmt::format("routes[{}]", i);
+    const int kinds = !route.topic.empty() + !route.group.empty() + !route.fallback.empty();
+    if (kinds != 1)
+      return Problem{path, "a route has exactly one of topic, group and default"};
+    if (route.fallback.empty() && route.cluster.empty())
+      return Problem{path, "names no cluster; add cluster: NAME"};
+    if (!route.fallback.empty() && !route.cluster.empty())
+      return Problem{path + ".cluster", "default already names the cluster; leave this out"};
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> route_targets(const RouterConfig& c) {
+  for (size_t i = 0; i < c.routes.size(); ++i) {
+    const Route& route = c.routes[i];
+    const bool is_default = !route.fallback.empty();
+    const std::string& cluster = is_default ? route.fallback : route.cluster;
+    if (c.clusters.contains(cluster)) continue;
+    return Problem{fmt::format("routes[{}].{}", i, is_default ? "default" : "cluster"),
+                   fmt::format("\"{}\" is not among clusters; add it there or name one of them",
+                               cluster)};
+  }
+  return std::nullopt;
+}
+
+// Two routes for one name would make the order of the list decide.
+std::optional<Problem> route_overlaps(const RouterConfig& c) {
+  std::map<std::string, size_t> seen;
+  for (size_t i = 0; i < c.routes.size(); ++i) {
+    const Route& route = c.routes[i];
+    const char* kind = !route.topic.empty() ? "topic" : !route.group.empty() ? "group" : "default";
+    const std::string what = route.fallback.empty()
+                                 ? fmt::format("{} {}", kind, route.topic + route.group)
+                                 : "default";
+    auto [first, added] = seen.emplace(what, i);
+    if (added) continue;
+    return Problem{fmt::format("routes[{}].{}", i, kind),
+                   fmt::format("{} is already routed by routes[{}]; keep one of them", what,
+                               first->second)};
+  }
+  if (!seen.contains("default"))
+    return Problem{"routes", "have no default; add - {default: CLUSTER}"};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Problem> validate(const RouterConfig& c) {
+  constexpr std::optional<Problem> (*rules[])(const RouterConfig&) = {
+      names, reachable_address, route_shapes, route_targets, route_overlaps};
+  for (auto rule : rules)
+    if (auto problem = rule(c)) return problem;
+  return std::nullopt;
+}
+
+}  // namespace isthmus::process
