@@ -170,7 +170,8 @@ Result<Slice> unlz4(Bytes input, size_t limit) {
     const MutableBytes room = out.room();
     size_t written = room.size();
     size_t consumed = input.size();
-    wanted = LZ4F_decompress(context.get(), room.data(), &written, input.data(), &consumed, nullptr);
+    wanted =
+        LZ4F_decompress(context.get(), room.data(), &written, input.data(), &consumed, nullptr);
     if (LZ4F_isError(wanted)) return fail(broken("lz4", LZ4F_getErrorName(wanted)));
     out.used(written);
     if (out.passed_limit()) return fail(out.too_large());
@@ -227,7 +228,8 @@ std::string_view compression_name(Compression codec) { return names[static_cast<
 Result<Compression> parse_compression(std::string_view name) {
   const auto at = std::ranges::find(names, name);
   if (at == names.end()) {
-    return fail("compression is none, gzip, snappy, lz4 or zstd, not \"" + std::string(name) + "\"");
+    return fail("compression is none, gzip, snappy, lz4 or zstd, not \"" + std::string(name) +
+                "\"");
   }
   return static_cast<Compression>(at - names.begin());
 }

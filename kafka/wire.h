@@ -101,7 +101,7 @@ class Reader {
 };
 
 // Walks the tagged fields that end a structure of a flexible version (KIP-482):
-//   for (TagReader tags(r, flexible); tags.next();) switch (tags.id()) { ... default: tags.skip(); }
+//   for (TagReader tags(r, flexible); tags.next();) switch (tags.id()) { default: tags.skip(); }
 // A field that is not consumed to its last byte is an error.
 class TagReader {
  public:

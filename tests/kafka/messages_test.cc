@@ -1,0 +1,94 @@
+// Every message in every version: what is encoded is decoded, what is cut off is refused, and what
+// is damaged is never read past its end (the sanitizer build sees to the last).
+#include "tests/kafka/messages.h"
+
+#include <gtest/gtest.h>
+
+#include "kafka/api.h"
+#include "kafka/errors.h"
+
+namespace isthmus::kafka {
+namespace {
+
+constexpr uint64_t samples = 8;
+
+template <typename Test>
+void for_each_sample(Test&& test) {
+  for (const Codec& codec : all_codecs()) {
+    for (int16_t v = codec.min_version; v <= codec.max_version; ++v) {
+      for (uint64_t seed = 0; seed < samples; ++seed) {
+        SCOPED_TRACE(codec.name + " v" + std::to_string(v) + " seed " + std::to_string(seed));
+        test(codec, v, seed);
+        if (testing::Test::HasFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(Messages, EveryApiHasBothDirections) {
+  EXPECT_GE(all_codecs().size(), 2 * all_apis().size());
+}
+
+TEST(Messages, SurviveEncodingAndDecoding) {
+  for_each_sample([](const Codec& codec, int16_t v, uint64_t seed) {
+    Fill fill(seed);
+    EXPECT_TRUE(codec.survives(fill, v));
+  });
+}
+
+TEST(Messages, EncodeToTheSameBytesAgain) {
+  for_each_sample([](const Codec& codec, int16_t v, uint64_t seed) {
+    Fill fill(seed);
+    const Slice bytes = codec.sample(fill, v);
+    const auto again = codec.recode(bytes, v);
+    ASSERT_TRUE(again) << again.error().text;
+    EXPECT_EQ(*again, bytes);
+  });
+}
+
+TEST(Messages, EveryTruncationIsRefused) {
+  for_each_sample([](const Codec& codec, int16_t v, uint64_t seed) {
+    Fill fill(seed);
+    const Slice bytes = codec.sample(fill, v);
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      // A copy of its own, so that the sanitizer notices the first byte read beyond it.
+      const auto cut = codec.recode(Slice::copy_of(bytes.view().first(size)), v);
+      ASSERT_FALSE(cut) << size << " of " << bytes.size() << " bytes";
+      ASSERT_EQ(cut.error().kind, Error::Kind::corrupt);
+    }
+  });
+}
+
+TEST(Messages, FlippedBitsDoNoHarm) {
+  for_each_sample([](const Codec& codec, int16_t v, uint64_t seed) {
+    Fill fill(seed);
+    const Slice bytes = codec.sample(fill, v);
+    if (bytes.empty()) return;
+    for (int round = 0; round < 32; ++round) {
+      std::vector<uint8_t> damaged(bytes.view().begin(), bytes.view().end());
+      for (size_t flips = fill.pick(3) + 1; flips > 0; --flips) {
+        damaged[fill.pick(damaged.size())] ^= static_cast<uint8_t>(1u << fill.pick(8));
+      }
+      const auto result = codec.recode(Slice::take(std::move(damaged)), v);
+      // Whatever still decodes can be encoded without loss of its own meaning.
+      if (result) {
+        const auto twice = codec.recode(*result, v);
+        ASSERT_TRUE(twice) << twice.error().text;
+        ASSERT_EQ(*twice, *result);
+      }
+    }
+  });
+}
+
+TEST(Messages, OtherVersionsAreRefused) {
+  for (const Codec& codec : all_codecs()) {
+    const auto newer = codec.recode(Slice(), static_cast<int16_t>(codec.max_version + 1));
+    ASSERT_FALSE(newer) << codec.name;
+    EXPECT_EQ(newer.error().kind, Error::Kind::kafka);
+    EXPECT_EQ(newer.error().code, static_cast<int>(ErrorCode::unsupported_version));
+    EXPECT_FALSE(codec.recode(Slice(), static_cast<int16_t>(codec.min_version - 1)));
+  }
+}
+
+}  // namespace
+}  // namespace isthmus::kafka
