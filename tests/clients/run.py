@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from support import testing
 from support.kafka import Kafka
-from support.site import Router, Site
+from support.site import Router, Site, cluster
 
 FETCHED = "./dev test fetches it"
 
@@ -89,7 +89,7 @@ def started(target: str):
             sites = [stack.enter_context(Site(tmp, name, number=number))
                      for number, name in enumerate(("seoul", "tokyo"), 1)]
             yield stack.enter_context(
-                Router(tmp, "corp", {site.name: site.inside for site in sites})).bootstrap
+                Router(tmp, "corp", {site.name: cluster(site) for site in sites})).bootstrap
         else:
             sys.exit(f"run.py: '{target}' is none of kafka, broker, router, --at HOST:PORT")
 
@@ -99,12 +99,12 @@ def main() -> None:
     target, names = arguments[0], arguments[1:]
     if target == "--at":
         bootstrap, names = names[0], names[1:]
-        cluster = contextlib.nullcontext(bootstrap)
+        target_cluster = contextlib.nullcontext(bootstrap)
     else:
-        cluster = started(target)
+        target_cluster = started(target)
     skipped = failed = 0
     try:
-        with cluster as bootstrap:
+        with target_cluster as bootstrap:
             for name in names or CLIENTS:
                 try:
                     CLIENTS[name].run(bootstrap, target)

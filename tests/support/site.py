@@ -5,7 +5,7 @@ ports in a directory of its own.
     tokyo = Site(tmp, "tokyo", number=2).start()
     seoul.advertise_wan(relay.route("seoul", seoul.ports["WAN"], delay_ms=20))   # before start()
     mirror = Mirror(tmp, "mirror", {"seoul-tokyo": link(seoul, tokyo)}).start()
-    router = Router(tmp, "router", {"seoul": seoul.inside, "tokyo": tokyo.wan}).start()
+    router = Router(tmp, "router", {"seoul": cluster(seoul)}).start()
 
 A configuration is written as JSON, which is YAML; tests that want another change `.config` first.
 """
@@ -128,6 +128,8 @@ class Site(Role):
                 "log.dirs": [str(self.directory / "data")],
                 "metadata": "embedded",
                 "durability": durability,
+                "group.initial.rebalance.delay.ms": 0,
+                "offsets.topic.num.partitions": 4,
                 **{key.replace("_", "."): value for key, value in kafka_keys.items()},
             },
             "listeners": [
@@ -179,6 +181,11 @@ def link(source: Site, target: Site, **options) -> dict:
     }
 
 
+def cluster(site: Site) -> dict:
+    """What a router beside the site knows of it."""
+    return {"bootstrap.servers": site.bootstrap, "inside": site.inside}
+
+
 class Mirror(Role):
     role = "mirror"
 
@@ -188,26 +195,24 @@ class Mirror(Role):
 
 
 class Router(Role):
-    """A virtual cluster over sites; without routes, everything goes to the first."""
+    """A virtual cluster over clusters (`cluster(site)` each); without routes, all goes to the
+    first."""
 
     role = "router"
     node_ports = 8
 
-    def __init__(self, directory: Path, name: str, clusters: dict[str, str], units=None,
-                 routes=None, **switchover):
+    def __init__(self, directory: Path, name: str, clusters: dict[str, dict], routes=None,
+                 **switchover):
         super().__init__(directory, name)
         first = free_ports(self.node_ports)
         self.port = first
         last = first + self.node_ports - 1
         self.config |= {
             "virtual_cluster": {"name": name, "advertise": "127.0.0.1",
-                                "ports": f"{first}-{last}"},
-            "clusters": {cluster: {"bootstrap.servers": bootstrap}
-                         for cluster, bootstrap in clusters.items()},
+                                "bind": "127.0.0.1", "ports": f"{first}-{last}"},
+            "clusters": clusters,
             "routes": routes or [{"default": next(iter(clusters))}],
         }
-        if units:
-            self.config["units"] = units
         if switchover:
             self.config["switchover"] = switchover
 
