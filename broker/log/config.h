@@ -1,0 +1,50 @@
+// How one partition's log behaves: its topic's configuration, resolved. Units are Kafka's (bytes,
+// milliseconds), so are the defaults; -1 means without limit where Kafka says so.
+#pragma once
+
+#include <cstdint>
+
+#include "base/ids.h"
+#include "kafka/batch.h"
+
+namespace isthmus::broker {
+
+// Whether sync() reaches the disk. page_cache is Kafka's way: replication alone protects what was
+// acknowledged.
+enum class Durability : uint8_t { fsync, page_cache };
+
+struct LogConfig {
+  int32_t segment_bytes = 1 << 30;
+  int64_t segment_ms = int64_t{7} * 24 * 3600 * 1000;
+  int64_t retention_ms = int64_t{7} * 24 * 3600 * 1000;
+  int64_t retention_bytes = -1;
+  int32_t index_interval_bytes = 4096;
+  int32_t max_message_bytes = 1048588;
+  bool delete_old = true;    // cleanup.policy has "delete"
+  bool compact = false;      // cleanup.policy has "compact"
+  kafka::TimestampType timestamp_type = kafka::TimestampType::create_time;
+  Durability durability = Durability::fsync;
+  int64_t producer_expiration_ms = int64_t{24} * 3600 * 1000;
+  // The cluster that this broker belongs to: owner of the epochs that its own leaders begin.
+  ClusterNumber cluster = 0;
+};
+
+// What the broker knows about a log from before: its checkpoints (checkpoints.h).
+struct RecoveryHints {
+  Offset recovery_point = 0;  // everything below was synced
+  Offset log_start = 0;
+  bool clean_shutdown = false;
+  // An operator's word: damage that begins exactly at this offset may be cut, with all after it.
+  Offset cut_from = -1;
+};
+
+struct RecoveryReport {
+  uint64_t bytes_cut = 0;   // of a torn tail, or of what an operator gave up
+  Offset end_offset = 0;    // where the log ends now
+  size_t segments_scanned = 0;
+  // Above 0: the log ends cleanly, but so many offsets below the recovery point. They were synced
+  // once; unless the log was cut on purpose, the disk has lost them.
+  Offset missing = 0;
+};
+
+}  // namespace isthmus::broker

@@ -1,0 +1,44 @@
+// FileCache: the files of sealed segments and of their indexes, opened when somebody asks, closed
+// when many others were asked for since. A process may hold 20,000 descriptors at most, and a
+// broker holds more segments than that.
+//
+// One per loop, shared by its logs; no locks. Eviction drops the cache's share only: whoever still
+// reads from a file (a reply under way) keeps it open.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "io/disk.h"
+
+namespace isthmus::broker {
+
+class FileCache {
+ public:
+  FileCache(io::Disk& disk, size_t capacity) : disk_(disk), capacity_(capacity) {}
+
+  // The existing file at `path`.
+  Result<std::shared_ptr<io::File>> open(const std::string& path);
+  // Forgets `path`: it is about to be removed, or replaced by another file of that name.
+  void forget(const std::string& path);
+
+  size_t size() const { return files_.size(); }
+  io::Disk& disk() const { return disk_; }
+
+ private:
+  struct Entry {
+    std::string path;
+    std::shared_ptr<io::File> file;
+  };
+  using Entries = std::list<Entry>;  // most recently used first
+
+  io::Disk& disk_;
+  size_t capacity_;
+  Entries files_;
+  std::unordered_map<std::string, Entries::iterator> by_path_;
+};
+
+}  // namespace isthmus::broker

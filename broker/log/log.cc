@@ -1,0 +1,208 @@
+#include "broker/log/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/log/checkpoints.h"
+#include "broker/log/producer_snapshot.h"
+#include "broker/log/recovery.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+// The folder's own mark of whose it is.
+Result<void> claim_folder(io::Disk& disk, const std::string& folder, Uuid topic_id) {
+  if (!disk.exists(folder)) {
+    if (auto made = disk.make_folders(folder); !made) return made;
+    const size_t slash = folder.rfind('/');
+    const std::string parent = slash == std::string::npos ? "." : folder.substr(0, slash);
+    if (auto synced = disk.sync_folder(parent); !synced) return synced;
+  }
+  auto id = read_partition_topic_id(disk, folder);
+  if (!id) return fail(id.error());
+  if (!*id) return write_partition_topic_id(disk, folder, topic_id);
+  if (**id == topic_id) return {};
+  return fail(Error::message(fmt::format(
+      "{} belongs to topic id {}, not to {}: an earlier topic of this name left it; move it away",
+      folder, (*id)->to_string(), topic_id.to_string())));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Log>> Log::open(FileCache& files, io::Loop& loop, std::string folder,
+                                       TopicPartition tp, Uuid topic_id, LogConfig config,
+                                       RecoveryHints hints) {
+  if (auto claimed = claim_folder(files.disk(), folder, topic_id); !claimed) {
+    return fail(claimed.error());
+  }
+  auto recovered = recover_log(files, folder, config, hints);
+  if (!recovered) {
+    Error error = recovered.error();
+    error.text = tp.to_string() + ": " + error.text;
+    return fail(std::move(error));
+  }
+  std::unique_ptr<Log> log(new Log(files, loop, std::move(folder), std::move(tp), topic_id, config,
+                                   std::move(*recovered)));
+  const RecoveryReport& report = log->report_;
+  if (report.bytes_cut > 0) {
+    log->logger_.warn("cut a torn tail bytes={} end_offset={}", report.bytes_cut,
+                      report.end_offset);
+  }
+  if (report.missing > 0) {
+    log->logger_.error("ends below its recovery point end_offset={} missing={}", report.end_offset,
+                       report.missing);
+  }
+  return log;
+}
+
+Log::Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp, Uuid topic_id,
+         LogConfig config, RecoveredLog recovered)
+    : files_(files),
+      loop_(loop),
+      folder_(std::move(folder)),
+      tp_(std::move(tp)),
+      topic_id_(topic_id),
+      config_(config),
+      logger_(tp_.to_string()),
+      segments_(std::move(recovered.segments)),
+      snapshots_(std::move(recovered.snapshots)),
+      start_(recovered.start),
+      end_(recovered.end),
+      epochs_(std::move(recovered.epochs)),
+      producers_(std::move(recovered.producers)),
+      syncer_(loop, files.disk(), folder_, recovered.end),
+      report_(recovered.report) {}
+
+const Error* Log::offline() const { return syncer_.failure() ? &*syncer_.failure() : nullptr; }
+
+std::unexpected<Error> Log::go_offline(Error reason) {
+  if (!offline()) logger_.error("offline: {}", reason.text);
+  syncer_.stop(reason);
+  return fail(std::move(reason));
+}
+
+Result<void> Log::refuse_if_offline() const {
+  return offline() ? fail(*offline()) : Result<void>{};
+}
+
+uint64_t Log::size_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& segment : segments_) bytes += segment->size();
+  return bytes;
+}
+
+Offset Log::last_stable_offset(Offset high_watermark) {
+  return std::max(start_, producers_.last_stable_offset(high_watermark));
+}
+
+io::Task<Result<Offset>> Log::sync() {
+  if (!syncs()) return io::ready<Result<Offset>>(end_);
+  return syncer_.sync();
+}
+
+void Log::expire_producers(int64_t now_ms) {
+  producers_.expire(now_ms, config_.producer_expiration_ms);
+}
+
+Result<void> Log::save_epochs() {
+  if (!epochs_.dirty()) return {};
+  if (auto done = isthmus::broker::save_epochs(files_.disk(), folder_, epochs_); !done) {
+    return go_offline(done.error());
+  }
+  return {};
+}
+
+// Not synced: a snapshot that a crash tears is recognised and an older one used.
+Result<void> Log::save_snapshot() {
+  if (!snapshots_.empty() && snapshots_.back() == end_) return {};
+  const std::string path = Segment::path_of(folder_, end_, ".snapshot");
+  auto file = files_.disk().open(path, io::Disk::Open::create);
+  if (!file) return fail(file.error());
+  if (auto done = (*file)->truncate(0); !done) return done;
+  if (auto done = (*file)->append(encode_snapshot(producers_)); !done) return done;
+  snapshots_.push_back(end_);
+  return {};
+}
+
+// What recovery needs of a segment that it will not scan again must be durable before the recovery
+// point passes it: the indexes, and the epochs that began in it.
+Result<void> Log::seal_active() {
+  if (auto done = save_epochs(); !done) return done;
+  auto indexes = active().finish_indexes();
+  if (!indexes) return fail(indexes.error());
+  for (auto& file : *indexes) syncer_.touched(std::move(file));
+  active().seal();
+  return {};
+}
+
+Result<void> Log::roll_to(Offset base) {
+  if (auto done = save_snapshot(); !done) return go_offline(done.error());
+  if (auto done = seal_active(); !done) return go_offline(done.error());
+  auto next = std::make_unique<Segment>(files_, folder_, base);
+  if (auto done = next->create(); !done) return go_offline(done.error());
+  if (auto done = next->activate(); !done) return go_offline(done.error());
+  segments_.push_back(std::move(next));
+  syncer_.folder_touched();
+  return {};
+}
+
+Result<void> Log::roll() {
+  if (auto working = refuse_if_offline(); !working) return working;
+  return active().size() == 0 ? Result<void>{} : roll_to(end_);
+}
+
+Result<void> Log::advance_to(Offset offset) {
+  if (auto working = refuse_if_offline(); !working) return working;
+  if (offset < end_) {
+    return fail(Error::message(fmt::format("{}: cannot go on at offset {}: the log ends at {}",
+                                           tp_.to_string(), offset, end_)));
+  }
+  if (offset == end_) return {};
+  // A tail that is torn below an empty segment would be cut with that segment: what lies below the
+  // gap is made safe first.
+  if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+  if (auto done = save_epochs(); !done) return done;
+  if (auto done = roll_to(offset); !done) return done;
+  end_ = offset;
+  syncer_.appended(end_);
+  if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+  return {};
+}
+
+io::Task<Result<void>> Log::close() {
+  if (offline()) co_return fail(*offline());
+  if (auto done = save_snapshot(); !done) co_return go_offline(done.error());
+  auto file = active().file();
+  if (!file) co_return go_offline(file.error());
+  syncer_.touched(*file);
+  if (auto done = seal_active(); !done) co_return go_offline(done.error());
+  auto snapshot = files_.disk().open(Segment::path_of(folder_, end_, ".snapshot"),
+                                     io::Disk::Open::existing);
+  if (!snapshot) co_return go_offline(snapshot.error());
+  syncer_.touched(*snapshot);
+  syncer_.folder_touched();
+  const Result<Offset> durable = co_await syncer_.sync();
+  if (!durable) co_return go_offline(durable.error());
+  syncer_.stop(Error::closed(tp_.to_string() + " is closed"));
+  co_return Result<void>{};
+}
+
+Result<void> Log::erase() {
+  syncer_.stop(Error::closed(tp_.to_string() + " is removed"));
+  const std::string doomed = folder_ + "-delete";
+  for (const auto& segment : segments_) {
+    for (const char* suffix : {".log", ".index", ".timeindex", ".txnindex"}) {
+      files_.forget(Segment::path_of(folder_, segment->base(), suffix));
+    }
+  }
+  segments_.clear();
+  if (files_.disk().exists(doomed)) {
+    if (auto done = files_.disk().remove_folder(doomed); !done) return done;
+  }
+  if (auto done = files_.disk().rename(folder_, doomed); !done) return done;
+  return files_.disk().remove_folder(doomed);
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,205 @@
+// Log: one partition's records on disk, and everything that follows from them: offsets, leader
+// epochs, producer states, aborted transactions. In Kafka's layout, so that Kafka's tools read it:
+//
+//   <base>.log .index .timeindex .txnindex   segment.h, index.h, txn_index.h
+//   <offset>.snapshot                        producer_snapshot.h
+//   leader-epoch-checkpoint, epoch-owners    epochs.h
+//   partition.metadata                       checkpoints.h
+//
+// Owned by a Partition, on its loop; no locks. Appends and reads do not wait; sync() does. What was
+// read stays readable: a reply keeps its file, whatever happens to the log meanwhile.
+//
+// Errors: kafka for what a client is answered, corrupt for bytes that break their format, io for
+// the disk. After a failed write or fsync the log is offline for good (offline()): nothing is
+// retried, because what the disk then holds is unknown.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "broker/log/config.h"
+#include "broker/log/epochs.h"
+#include "broker/log/file_cache.h"
+#include "broker/log/producers.h"
+#include "broker/log/segment.h"
+#include "broker/log/syncer.h"
+
+namespace isthmus::broker {
+
+struct AppendInfo {
+  Offset first_offset = -1;
+  Offset last_offset = -1;
+  int64_t log_append_time = -1;  // -1 with create time
+  uint64_t bytes = 0;
+  bool duplicate = false;        // nothing was appended: the batch lies at these offsets already
+};
+
+struct LeaderAppend {
+  AppendOrigin origin = AppendOrigin::client;
+  bool fresh_connection = false;  // opened after promote: see ProducerStates::check
+};
+
+struct EpochOwner {
+  LeaderEpoch epoch = -1;
+  ClusterNumber owner = 0;
+};
+
+// What is known of batches that come from a leader or from a mirror's source.
+struct VerbatimAppend {
+  ClusterNumber owner = 0;              // of new epochs that `owners` does not name
+  std::span<const EpochOwner> owners;
+  // A batch of a later epoch than the sender claimed to be in is refused (KAFKA-18723).
+  LeaderEpoch max_epoch = INT32_MAX;
+};
+
+class Log {
+ public:
+  // Creates the folder if it is absent, then starting at hints.log_start. A folder of another topic
+  // id is an error.
+  static Result<std::unique_ptr<Log>> open(FileCache& files, io::Loop& loop, std::string folder,
+                                           TopicPartition tp, Uuid topic_id, LogConfig config,
+                                           RecoveryHints hints);
+  const RecoveryReport& recovery() const { return report_; }
+
+  // `batches` are whole, their CRCs checked. Gives them offsets and `epoch`, and judges producers.
+  // All or nothing. At most one batch of an idempotent producer.
+  Result<AppendInfo> append_as_leader(Bytes batches, LeaderEpoch epoch, int64_t now_ms,
+                                      LeaderAppend how = {});
+  // Batches at their own offsets, at or above end_offset(), ascending; gaps are allowed. Not a byte
+  // is changed, and epochs come from the batches alone. All or nothing.
+  Result<AppendInfo> append_verbatim(Bytes batches, int64_t now_ms, const VerbatimAppend& from);
+  // Leaves a gap: the next offset is `offset`, durably and across restarts. Holds the loop while it
+  // syncs. REQUIRES: offset >= end_offset().
+  Result<void> advance_to(Offset offset);
+
+  // Whole batches below `upper_bound`, from the one that holds `from` (or the next, after a gap),
+  // up to `max_bytes`. With `at_least_one` the first comes even if it is larger.
+  // OFFSET_OUT_OF_RANGE outside [start_offset(), end_offset()].
+  Result<Rope> read(Offset from, uint64_t max_bytes, Offset upper_bound, bool at_least_one);
+  // Those that overlap [from, upper), for a read_committed consumer.
+  Result<std::vector<AbortedTxn>> aborted_in(Offset from, Offset upper) const;
+  // The first record with at least this timestamp; nothing if there is none.
+  Result<std::optional<TimestampOffset>> offset_for_timestamp(int64_t timestamp) const;
+  // The first record with the largest timestamp (KIP-734); nothing in an empty log.
+  Result<std::optional<TimestampOffset>> max_timestamp_offset() const;
+
+  Offset start_offset() const { return start_; }
+  Offset end_offset() const { return end_; }
+  // Up to where an acknowledgement may rest: synced, or with page_cache simply the end.
+  Offset durable_offset() const { return syncs() ? syncer_.durable() : end_; }
+  // Up to where the log is synced, for the recovery-point checkpoint.
+  Offset recovery_point() const { return syncer_.durable(); }
+  uint64_t size_bytes() const;
+  size_t segment_count() const { return segments_.size(); }
+  // Never above the high watermark, never below the start.
+  Offset last_stable_offset(Offset high_watermark);
+
+  // Returns the durable end when all appended before the call is durable; in page_cache mode at
+  // once. Concurrent callers share an fsync. REQUIRES: the log outlives the call.
+  io::Task<Result<Offset>> sync();
+  // The same, in every mode.
+  io::Task<Result<Offset>> flush() { return syncer_.sync(); }
+  uint64_t sync_rounds() const { return syncer_.rounds(); }
+
+  // Cuts all at or above `offset`, and the whole batch that holds it. Returns the new end. The
+  // recovery-point checkpoint must be lowered to recovery_point() before the next append, else a
+  // crash after it looks like corruption. Holds the loop. REQUIRES: offset >= start_offset().
+  Result<Offset> truncate_to(Offset offset);
+  // Forgets everything; the log is empty and starts at `offset`.
+  Result<void> restart_at(Offset offset);
+  // Moves the start up (DeleteRecords, a leader's start) and removes segments wholly below it. The
+  // caller's log-start checkpoint keeps the number. REQUIRES: offset <= end_offset().
+  Result<void> move_start_to(Offset offset);
+  // Removes old segments by time and size, never one at or above `high_watermark`. Returns how
+  // many; start_offset() may have moved.
+  Result<size_t> apply_retention(int64_t now_ms, Offset high_watermark);
+  // Begins a new segment, if the active one is not empty.
+  Result<void> roll();
+
+  EpochCache& epochs() { return epochs_; }
+  const EpochCache& epochs() const { return epochs_; }
+  // Epochs with records survive a crash anyway; for one without, this makes it durable (promote).
+  Result<void> save_epochs();
+  ProducerStates& producers() { return producers_; }
+  void expire_producers(int64_t now_ms);
+
+  const LogConfig& config() const { return config_; }
+  void configure(LogConfig config) { config_ = config; }
+  const TopicPartition& partition() const { return tp_; }
+  const Uuid& topic_id() const { return topic_id_; }
+  const std::string& folder() const { return folder_; }
+  // Why the log is offline; nullptr while it works.
+  const Error* offline() const;
+
+  // Makes everything durable and quick to open again: a clean stop. The log is done afterwards.
+  io::Task<Result<void>> close();
+  // Removes the folder, by way of a name that start-up sweeps away ("-delete").
+  Result<void> erase();
+
+ private:
+  struct Prepared;
+  // A place in the log that was looked up or written lately: where the first batch begins whose
+  // last offset is at least `offset`. Tail readers and the high watermark find theirs here.
+  struct Boundary {
+    Offset offset = -1;
+    Offset segment = -1;
+    uint64_t position = 0;
+  };
+
+  Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp, Uuid topic_id,
+      LogConfig config, struct RecoveredLog recovered);
+
+  bool syncs() const { return config_.durability == Durability::fsync; }
+  bool stamps() const { return config_.timestamp_type == kafka::TimestampType::log_append_time; }
+  Segment& active() { return *segments_.back(); }
+  std::unexpected<Error> go_offline(Error reason);
+  Result<void> refuse_if_offline() const;
+
+  Result<void> judge(std::span<const Prepared> batches, const LeaderAppend& how, AppendInfo& info);
+  Result<void> begin_epoch(LeaderEpoch epoch, Offset start, ClusterNumber owner);
+  Result<void> write(std::span<const Prepared> batches, int64_t now_ms);
+  Result<void> write_run(std::span<const Prepared> run, int64_t now_ms);
+  Result<void> note(const Prepared& batch, int64_t now_ms);
+  Result<bool> must_roll(const kafka::BatchHeader& next);
+  Result<void> roll_to(Offset base);
+  Result<void> save_snapshot();
+  Result<void> seal_active();
+
+  size_t segment_index(Offset offset) const;
+  // The Boundary position of `offset`; the segment's end if its batches all lie below.
+  Result<uint64_t> locate(const Segment& segment, Offset offset);
+  void remember(Offset offset, Offset segment, uint64_t position);
+
+  Result<void> remove_oldest();
+  Result<void> remove_newest();
+  Result<void> reload_producers();
+  Result<bool> is_old(const Segment& segment, int64_t now_ms) const;
+  void forget_places();
+
+  FileCache& files_;
+  io::Loop& loop_;
+  std::string folder_;
+  TopicPartition tp_;
+  Uuid topic_id_;
+  LogConfig config_;
+  Logger logger_;
+  std::vector<std::unique_ptr<Segment>> segments_;  // ascending; the last is active
+  std::vector<Offset> snapshots_;
+  Offset start_ = 0;
+  Offset end_ = 0;
+  EpochCache epochs_;
+  ProducerStates producers_;
+  Syncer syncer_;
+  RecoveryReport report_;
+  std::array<Boundary, 16> boundaries_;
+  size_t next_boundary_ = 0;  // the oldest, which is replaced next
+};
+
+}  // namespace isthmus::broker

@@ -1,0 +1,112 @@
+// How a Log is read: by offset and by time.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/log/log.h"
+#include "kafka/errors.h"
+
+namespace isthmus::broker {
+
+// The last segment whose base is at or below `offset`.
+size_t Log::segment_index(Offset offset) const {
+  const auto above = std::upper_bound(
+      segments_.begin(), segments_.end(), offset,
+      [](Offset wanted, const auto& segment) { return wanted < segment->base(); });
+  return above == segments_.begin() ? 0 : static_cast<size_t>(above - segments_.begin()) - 1;
+}
+
+void Log::remember(Offset offset, Offset segment, uint64_t position) {
+  boundaries_[next_boundary_] = {offset, segment, position};
+  next_boundary_ = (next_boundary_ + 1) % boundaries_.size();
+}
+
+void Log::forget_places() { boundaries_.fill({}); }
+
+Result<uint64_t> Log::locate(const Segment& segment, Offset offset) {
+  if (offset <= segment.base()) return 0;
+  for (const Boundary& known : boundaries_) {
+    if (known.offset == offset && known.segment == segment.base()) return known.position;
+  }
+  auto found = segment.find(offset);
+  if (!found) return fail(found.error());
+  const uint64_t position = *found ? (*found)->position : segment.size();
+  remember(offset, segment.base(), position);
+  return position;
+}
+
+Result<Rope> Log::read(Offset from, uint64_t max_bytes, Offset upper_bound, bool at_least_one) {
+  if (auto working = refuse_if_offline(); !working) return fail(working.error());
+  if (from < start_ || from > end_) {
+    return fail(Error::kafka(static_cast<int>(kafka::ErrorCode::offset_out_of_range),
+                             fmt::format("{}: offset {} is outside {} to {}", tp_.to_string(), from,
+                                         start_, end_)));
+  }
+  const Offset bound = std::min(upper_bound, end_);
+  Rope rope;
+  for (size_t i = segment_index(from); i < segments_.size() && from < bound; ++i) {
+    const Segment& segment = *segments_[i];
+    const bool last = i + 1 == segments_.size();
+    const Offset next_base = last ? end_ : segments_[i + 1]->base();
+    auto begin = locate(segment, from);
+    if (!begin) return fail(begin.error());
+    Result<uint64_t> stop = segment.size();
+    if (bound < next_base) stop = locate(segment, bound);
+    if (!stop) return fail(stop.error());
+    const uint64_t left = max_bytes - std::min(max_bytes, rope.size());
+    bool full = false;
+    if (*begin < *stop && *stop - *begin > left) {
+      full = true;
+      auto fitting = segment.last_below(*begin, *begin + left);
+      if (!fitting) return fail(fitting.error());
+      if (!*fitting && rope.empty() && at_least_one) fitting = segment.find(from);
+      if (!fitting) return fail(fitting.error());
+      *stop = *fitting ? (*fitting)->end_position() : *begin;
+      if (*fitting) remember((*fitting)->header.next_offset(), segment.base(), *stop);
+    }
+    if (*begin < *stop) {
+      auto file = segment.file();
+      if (!file) return fail(file.error());
+      rope.append(FileRange{*file, *begin, *stop - *begin});
+    }
+    if (full) break;
+    from = next_base;
+  }
+  return rope;
+}
+
+Result<std::vector<AbortedTxn>> Log::aborted_in(Offset from, Offset upper) const {
+  std::vector<AbortedTxn> aborted;
+  // An abort is listed where its marker lies: at or after the records that it concerns.
+  for (size_t i = segment_index(from); i < segments_.size(); ++i) {
+    auto complete = segments_[i]->txns().collect(from, upper, aborted);
+    if (!complete) return fail(complete.error());
+    if (*complete) break;
+  }
+  return aborted;
+}
+
+Result<std::optional<TimestampOffset>> Log::offset_for_timestamp(int64_t timestamp) const {
+  for (size_t i = segment_index(start_); i < segments_.size(); ++i) {
+    auto found = segments_[i]->find_timestamp(timestamp, start_);
+    if (!found || *found) return found;
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<TimestampOffset>> Log::max_timestamp_offset() const {
+  const Segment* newest = nullptr;
+  int64_t newest_timestamp = -1;
+  for (const auto& segment : segments_) {
+    if (segment->size() == 0) continue;
+    auto timestamp = segment->largest_timestamp();
+    if (!timestamp) return fail(timestamp.error());
+    if (*timestamp <= newest_timestamp) continue;
+    newest = segment.get();
+    newest_timestamp = *timestamp;
+  }
+  if (newest == nullptr) return std::nullopt;
+  return newest->find_timestamp(newest_timestamp, start_);
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,162 @@
+// How a Log shrinks: cut at its end, moved at its start, or aged out.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "broker/log/log.h"
+#include "broker/log/recovery.h"
+
+namespace isthmus::broker {
+
+Result<void> Log::remove_newest() {
+  auto file = active().file();
+  if (file) syncer_.forget(*file);
+  if (auto done = active().remove(); !done) return done;
+  segments_.pop_back();
+  syncer_.folder_touched();
+  return {};
+}
+
+Result<void> Log::remove_oldest() {
+  const Offset next_base = segments_[1]->base();
+  if (auto done = segments_.front()->remove(); !done) return done;
+  segments_.erase(segments_.begin());
+  syncer_.folder_touched();
+  // A snapshot serves the segments after it; the newest one at or below the first is kept.
+  while (snapshots_.size() > 1 && snapshots_[1] <= next_base) {
+    const std::string path = Segment::path_of(folder_, snapshots_.front(), ".snapshot");
+    if (auto done = files_.disk().remove(path); !done) return done;
+    snapshots_.erase(snapshots_.begin());
+  }
+  return {};
+}
+
+Result<void> Log::reload_producers() {
+  auto producers = rebuild_producers(files_, folder_, segments_, snapshots_, end_);
+  if (!producers) return fail(producers.error());
+  producers_ = std::move(*producers);
+  return {};
+}
+
+Result<Offset> Log::truncate_to(Offset offset) {
+  if (auto working = refuse_if_offline(); !working) return fail(working.error());
+  if (offset >= end_) return end_;
+  if (offset < start_) {
+    return fail(Error::message(fmt::format("{}: cannot cut at offset {}: the log starts at {}",
+                                           tp_.to_string(), offset, start_)));
+  }
+  forget_places();
+  // Epochs first: an entry without its records would name offsets that others write again.
+  if (epochs_.truncate_end(offset)) {
+    if (auto done = save_epochs(); !done) return fail(done.error());
+  }
+  // Newest first, so that a crash leaves a shorter log, never one with a hole.
+  while (segments_.size() > 1 && active().base() >= offset) {
+    if (auto done = remove_newest(); !done) return go_offline(done.error());
+  }
+  auto found = active().find(offset);
+  if (!found) return go_offline(found.error());
+  if (*found) {
+    const Offset end = std::min((*found)->header.base_offset, offset);
+    auto file = active().file();
+    if (!file) return go_offline(file.error());
+    syncer_.forget(*file);
+    file->reset();
+    if (auto done = active().truncate((*found)->position, end); !done) {
+      return go_offline(done.error());
+    }
+  }
+  if (auto done = active().activate(); !done) return go_offline(done.error());
+  auto end = active().end_offset();
+  if (!end) return go_offline(end.error());
+  end_ = *end;
+  syncer_.truncated(end_);
+  if (epochs_.truncate_end(end_)) {
+    if (auto done = save_epochs(); !done) return fail(done.error());
+  }
+  if (auto done = reload_producers(); !done) return go_offline(done.error());
+  if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+  logger_.info("truncated end_offset={}", end_);
+  return end_;
+}
+
+Result<void> Log::restart_at(Offset offset) {
+  if (auto working = refuse_if_offline(); !working) return working;
+  forget_places();
+  epochs_.truncate_end(0);
+  if (auto done = save_epochs(); !done) return done;
+  while (!segments_.empty()) {
+    if (auto done = remove_newest(); !done) return go_offline(done.error());
+  }
+  auto segment = std::make_unique<Segment>(files_, folder_, offset);
+  if (auto done = segment->create(); !done) return go_offline(done.error());
+  if (auto done = segment->activate(); !done) return go_offline(done.error());
+  segments_.push_back(std::move(segment));
+  for (Offset at : snapshots_) {
+    auto done = files_.disk().remove(Segment::path_of(folder_, at, ".snapshot"));
+    if (!done) return go_offline(done.error());
+  }
+  snapshots_.clear();
+  producers_ = ProducerStates();
+  start_ = end_ = offset;
+  syncer_.truncated(0);
+  syncer_.appended(offset);
+  if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+  logger_.info("starts anew start_offset={}", offset);
+  return {};
+}
+
+Result<void> Log::move_start_to(Offset offset) {
+  if (auto working = refuse_if_offline(); !working) return working;
+  if (offset > end_) {
+    return fail(Error::message(fmt::format("{}: cannot start at offset {}: the log ends at {}",
+                                           tp_.to_string(), offset, end_)));
+  }
+  if (offset <= start_) return {};
+  start_ = offset;
+  epochs_.truncate_start(start_);
+  while (segments_.size() > 1 && segments_[1]->base() <= start_) {
+    if (auto done = remove_oldest(); !done) return go_offline(done.error());
+  }
+  return {};
+}
+
+Result<bool> Log::is_old(const Segment& segment, int64_t now_ms) const {
+  if (config_.retention_ms < 0) return false;
+  auto newest = segment.largest_timestamp();
+  if (!newest) return fail(newest.error());
+  return now_ms - *newest > config_.retention_ms;
+}
+
+Result<size_t> Log::apply_retention(int64_t now_ms, Offset high_watermark) {
+  if (auto working = refuse_if_offline(); !working) return fail(working.error());
+  if (!config_.delete_old) return 0;
+  uint64_t size = size_bytes();
+  size_t removed = 0;
+  Offset start = start_;
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    const bool last = i + 1 == segments_.size();
+    if (last && segments_[i]->size() == 0) break;
+    const Offset end = last ? end_ : segments_[i + 1]->base();
+    if (end > high_watermark) break;
+    auto old = is_old(*segments_[i], now_ms);
+    if (!old) return fail(old.error());
+    const uint64_t bytes = segments_[i]->size();
+    const bool too_much = !last && config_.retention_bytes >= 0 &&
+                          size - bytes >= static_cast<uint64_t>(config_.retention_bytes);
+    if (!*old && !too_much) break;
+    size -= bytes;
+    start = end;
+    ++removed;
+  }
+  if (removed == 0) return 0;
+  // A log keeps an active segment, which holds its end offset.
+  if (start == end_) {
+    if (auto done = roll(); !done) return fail(done.error());
+  }
+  if (auto done = move_start_to(start); !done) return fail(done.error());
+  logger_.info("retention removed segments={} start_offset={}", removed, start_);
+  return removed;
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,81 @@
+#include "broker/log/syncer.h"
+
+#include <algorithm>
+
+namespace isthmus::broker {
+
+void Syncer::touched(std::shared_ptr<io::File> file) {
+  // Appends go to one file for long stretches; an index file is touched now and then.
+  if (std::find(dirty_.rbegin(), dirty_.rend(), file) != dirty_.rend()) return;
+  dirty_.push_back(std::move(file));
+}
+
+void Syncer::truncated(Offset end) {
+  appended_ = end;
+  durable_ = std::min(durable_, end);
+  in_flight_ = std::min(in_flight_, end);
+}
+
+void Syncer::stop(Error reason) {
+  if (!failure_) failure_ = std::move(reason);
+  changed_.notify_all();
+}
+
+io::Task<Result<Offset>> Syncer::sync() {
+  if (failure_) co_return fail(*failure_);
+  const bool idle = started_ == done_;
+  if (idle && clean()) co_return durable_;
+  // A round that is under way may have begun before the caller's bytes were written.
+  const uint64_t wanted = started_ + 1;
+  while (done_ < wanted && !failure_) {
+    if (started_ == done_) {
+      co_await run_round();
+    } else {
+      co_await changed_.wait();
+    }
+  }
+  if (failure_) co_return fail(*failure_);
+  co_return durable_;
+}
+
+Result<void> Syncer::sync_now() {
+  if (failure_) return fail(*failure_);
+  std::vector<std::shared_ptr<io::File>> files = syncing_;
+  files.insert(files.end(), dirty_.begin(), dirty_.end());
+  for (const std::shared_ptr<io::File>& file : files) {
+    if (auto synced = file->sync_now(); !synced) {
+      stop(synced.error());
+      return synced;
+    }
+  }
+  if (auto synced = disk_.sync_folder(folder_); !synced) {
+    stop(synced.error());
+    return synced;
+  }
+  dirty_.clear();
+  folder_dirty_ = false;
+  durable_ = appended_;
+  return {};
+}
+
+io::Task<void> Syncer::run_round() {
+  ++started_;
+  in_flight_ = appended_;
+  syncing_ = std::exchange(dirty_, {});
+  const std::vector<std::shared_ptr<io::File>> files = syncing_;
+  const bool folder = std::exchange(folder_dirty_, false);
+  for (const std::shared_ptr<io::File>& file : files) {
+    const Result<void> synced = co_await file->sync();
+    if (!synced) stop(synced.error());
+    if (failure_) break;
+  }
+  if (folder && !failure_) {
+    if (auto synced = disk_.sync_folder(folder_); !synced) stop(synced.error());
+  }
+  if (!failure_) durable_ = std::max(durable_, in_flight_);
+  syncing_.clear();
+  ++done_;
+  changed_.notify_all();
+}
+
+}  // namespace isthmus::broker

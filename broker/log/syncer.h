@@ -1,0 +1,74 @@
+// Syncer: makes a log durable by group commit. Whoever asks while a sync is under way waits for the
+// next one, which covers all who wait: one fsync per file, however many ask.
+//
+// Owned by a Log, on its loop; the fsync itself waits on the pool. The first failure is final:
+// after a failed fsync the kernel may have dropped the dirty pages and report success the next
+// time (fsyncgate), so nothing is retried and the log goes offline.
+//
+// Files are synced in the order in which they were written, then the folder if names in it changed,
+// and only then does the durable offset move: a sealed segment is safe before what follows it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "io/disk.h"
+#include "io/event.h"
+
+namespace isthmus::broker {
+
+class Syncer {
+ public:
+  // Everything below `durable` is durable already.
+  Syncer(io::Loop& loop, io::Disk& disk, std::string folder, Offset durable)
+      : disk_(disk), folder_(std::move(folder)), appended_(durable), durable_(durable),
+        changed_(loop) {}
+
+  // `file` has bytes that must become durable with what the log holds now.
+  void touched(std::shared_ptr<io::File> file);
+  // `file` is being replaced or removed: nobody needs what it holds.
+  void forget(const std::shared_ptr<io::File>& file) { std::erase(dirty_, file); }
+  // A file was created, renamed or removed in the folder.
+  void folder_touched() { folder_dirty_ = true; }
+  // The log now ends at `end`, in files that were touched.
+  void appended(Offset end) { appended_ = end; }
+  // The log was cut at `end`; a sync under way says nothing about what comes after that.
+  void truncated(Offset end);
+  // The log is offline for another reason; waiters are told.
+  void stop(Error reason);
+
+  Offset durable() const { return durable_; }
+  const std::optional<Error>& failure() const { return failure_; }
+
+  // Returns the durable end offset when everything appended before the call is durable.
+  // REQUIRES: this outlives the call.
+  io::Task<Result<Offset>> sync();
+
+  // The same, holding the thread: at rare changes of the log's shape.
+  Result<void> sync_now();
+
+  // How many rounds of fsync there have been.
+  uint64_t rounds() const { return done_; }
+
+ private:
+  bool clean() const { return dirty_.empty() && !folder_dirty_ && durable_ == appended_; }
+  io::Task<void> run_round();
+
+  io::Disk& disk_;
+  std::string folder_;
+  std::vector<std::shared_ptr<io::File>> dirty_;
+  bool folder_dirty_ = false;
+  std::vector<std::shared_ptr<io::File>> syncing_;  // of the round under way
+  Offset appended_;
+  Offset durable_;
+  Offset in_flight_ = 0;  // what the round under way will have made durable
+  uint64_t started_ = 0;  // rounds; at most one is under way
+  uint64_t done_ = 0;
+  std::optional<Error> failure_;
+  io::Event changed_;
+};
+
+}  // namespace isthmus::broker
