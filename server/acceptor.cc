@@ -26,12 +26,17 @@ Result<io::Address> Acceptor::listen(const ListenerOptions& options) {
   if (!listener) {
     return fail("listener " + options.name + ": " + listener.error().text);
   }
-  auto& listening = *listeners_.emplace_back(
-      std::make_unique<Listening>(options, std::move(*listener)));
-  const io::Address local = listening.listener->local();
-  log_.info("listener={} address={} listening", options.name, local.to_string());
-  accepting_.spawn("accept", accept_all(listening));
+  io::Address local = (*listener)->local();
+  listeners_.push_back(std::make_unique<Listening>(options, std::move(*listener)));
   return local;
+}
+
+void Acceptor::start() {
+  for (auto& listening : listeners_) {
+    log_.info("listener={} address={} listening", listening->options.name,
+              listening->listener->local().to_string());
+    accepting_.spawn("accept", accept_all(*listening));
+  }
 }
 
 io::Task<void> Acceptor::accept_all(Listening& listening) {

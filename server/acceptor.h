@@ -33,8 +33,12 @@ class Acceptor {
   Acceptor(io::Env& env, Service& service, const ServerLimits& limits);
   ~Acceptor();
 
-  // Binds and begins to accept. The address in use: with port 0 asked for, the one that was given.
+  // Binds. The address in use: with port 0 asked for, the one that was given.
+  // REQUIRES: before start().
   Result<io::Address> listen(const ListenerOptions& options);
+
+  // Begins to accept, at all addresses, on the main loop. After it, close() is required.
+  void start();
 
   // Accepts no more, lets requests under way be answered for `grace`, then closes what is left.
   // The service must end its own long waits: a reply under way is never cut off.

@@ -123,10 +123,14 @@ io::Task<bool> Connection::accept_request(Slice frame) {
   Request request{std::move(*header), std::move(frame), std::move(body), context_};
   Reply reply = co_await service_.dispatch(std::move(request));
   gate_.spawn("reply", complete(slot, std::move(reply)));
-  if (!context_->end_reason) co_return true;
+  end_if_asked();
+  co_return !draining_;
+}
+
+void Connection::end_if_asked() {
+  if (!context_->end_reason || draining_) return;
   log_.info("listener={} ending: {}", context_->listener, *context_->end_reason);
   drain();
-  co_return false;
 }
 
 bool Connection::owes_too_much() const {
@@ -159,11 +163,7 @@ void Connection::finish(Slot& slot) {
   slot.done = true;
   budget_.give_back(slot.charged);
   if (slots_.front().done) ready_.notify_all();
-  // A reply that ends the connection, after an authentication that failed, say.
-  if (context_->end_reason && !draining_) {
-    log_.info("listener={} ending: {}", context_->listener, *context_->end_reason);
-    drain();
-  }
+  end_if_asked();  // an authentication that failed, say
 }
 
 io::Task<void> Connection::write_replies() {

@@ -72,6 +72,8 @@ class Connection {
   Rope gather_ready();
   bool front_is_ready() const { return !slots_.empty() && slots_.front().done; }
 
+  // What the service wished for by ConnectionContext::end().
+  void end_if_asked();
   void refuse(const Error& error);
   void watch_idle();
   void check_idle();

@@ -1,0 +1,138 @@
+// A server over real TCP whose service echoes, and a client that speaks raw frames to it.
+//
+// The body of a request says what becomes of it: "hold" is answered after release(), "silent"
+// never, "big" with 1 MiB, "end" ends the connection, anything else with itself.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "io/frames.h"
+#include "server/acceptor.h"
+#include "server/reply.h"
+#include "tests/io/real_world.h"
+
+namespace isthmus::server {
+
+inline constexpr size_t big_reply = size_t{1} << 20;
+
+class EchoService : public Service {
+ public:
+  explicit EchoService(io::Loop& loop) : released_(loop) {}
+
+  io::Task<Reply> dispatch(Request request) override {
+    ++dispatched;
+    latest = request.connection;
+    const std::string text(as_text(request.body));
+    if (text == "silent") co_return no_reply();
+    if (text == "end") request.connection->end("the test asks for it");
+    co_return answer(std::move(request), text);
+  }
+  void closed(ConnectionContext&) override { ++ended; }
+
+  void release() { released_.close(); }
+
+  size_t dispatched = 0;
+  size_t ended = 0;
+  std::shared_ptr<ConnectionContext> latest;
+
+ private:
+  io::Task<std::optional<Rope>> answer(Request request, std::string text) {
+    if (text == "hold") co_await released_.wait();
+    kafka::Writer header;
+    header.int32(request.header.correlation_id);
+    Rope rope = std::move(header).finish();
+    if (text == "big") {
+      rope.append(Slice::take(std::vector<uint8_t>(big_reply, 'x')));
+    } else {
+      rope.append(request.body);
+    }
+    co_return rope;
+  }
+
+  io::Event released_;
+};
+
+// A frame with a Heartbeat v0 header: an API whose header has no tagged fields.
+inline Rope request_frame(int32_t correlation_id, Bytes body) {
+  kafka::Writer w;
+  const std::string client_id = "test";
+  w.int32(static_cast<int32_t>(8 + 2 + client_id.size() + body.size()));
+  kafka::RequestHeader{12, 0, correlation_id, client_id}.encode(w);
+  w.raw(body);
+  return std::move(w).finish();
+}
+
+class Client {
+ public:
+  Client(io::Loop& loop, std::unique_ptr<io::Stream> stream)
+      : stream_(std::move(stream)), frames_(loop, *stream_, size_t{64} << 20) {}
+
+  io::Stream& stream() { return *stream_; }
+
+  // "<correlation id> <body>" of the next reply, "closed" at the end of the stream.
+  io::Task<std::string> reply() {
+    for (;;) {
+      auto frame = frames_.next();
+      if (frame && *frame) co_return text_of(**frame);
+      auto more = co_await frames_.fill();
+      if (!more || !*more) co_return "closed";
+    }
+  }
+  io::Task<void> send(Rope rope) {
+    auto sent = co_await stream_->write(std::move(rope));
+    sent_ = sent.has_value();
+  }
+
+ private:
+  static std::string text_of(const Slice& frame) {
+    const auto id = load_be<int32_t>(frame.data());
+    return std::to_string(id) + " " + std::string(as_text(frame.sub(4, frame.size() - 4)));
+  }
+
+  std::unique_ptr<io::Stream> stream_;
+  io::FrameReader frames_;
+  bool sent_ = false;
+};
+
+class EchoWorld {
+ public:
+  explicit EchoWorld(const ServerLimits& limits = {}, size_t loops = 1)
+      : world(loops), service(world.loop()), acceptor(world.env(), service, limits) {
+    address = *acceptor.listen({"test", {"127.0.0.1", 0}, false});
+  }
+
+  // Runs `body` and then closes the server.
+  void run(io::Task<void> body) { world.run(whole(this, std::move(body))); }
+
+  io::Task<std::unique_ptr<Client>> connect() {
+    auto stream = co_await world.env().network.dial(address, io::soon(5000));
+    EXPECT_TRUE(stream.has_value());
+    co_return std::make_unique<Client>(world.loop(), std::move(*stream));
+  }
+  io::Task<void> until_dispatched(size_t count) {
+    const io::Instant deadline = io::soon(10'000);
+    while (service.dispatched < count && world.loop().now() < deadline) {
+      co_await io::sleep(world.loop(), io::milliseconds(1));
+    }
+    EXPECT_GE(service.dispatched, count);
+  }
+  // Lets the server do what it should not.
+  io::Sleep a_while() { return io::sleep(world.loop(), io::milliseconds(50)); }
+
+  io::RealWorld world;
+  io::Gate beside{world.loop()};  // what a test starts beside itself
+  EchoService service;
+  Acceptor acceptor;
+  io::Address address;
+
+ private:
+  static io::Task<void> whole(EchoWorld* self, io::Task<void> body) {
+    self->acceptor.start();
+    co_await body;
+    self->service.release();
+    co_await self->beside.close();
+    co_await self->acceptor.close(io::milliseconds(200));
+  }
+};
+
+}  // namespace isthmus::server
