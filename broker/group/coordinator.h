@@ -1,0 +1,182 @@
+// Coordinator: all groups whose partition of __consumer_offsets this broker leads.
+//
+// One per broker, on one loop (the caller hops there with io::call_on); it outlives its requests.
+// It gives requests to the Group they are for, keeps the groups' timers, and writes to the Journal.
+// What it has answered is durable: a commit is acknowledged after the journal has it, an assignment
+// is handed out after it is stored. A partition is loaded completely before its groups are served
+// (COORDINATOR_LOAD_IN_PROGRESS until then); after resign() nothing of it is served.
+//
+// Requests come decoded; whether the sender is authorised, and whether the topics it names exist,
+// was found out before. Answers carry Kafka's codes; a journal that failed is COORDINATOR_NOT_
+// AVAILABLE or NOT_COORDINATOR, which say "try again", never that the commit did not happen.
+//
+// Links. A link that mirrors another cluster commits for groups that live there. Such a group is
+// owned by its link: clients' joins, commits and leaves get NOT_COORDINATOR, which makes them ask
+// where the group is, until it is promoted or detached. A link commits offsets at their full
+// height, also above what has been copied; they are stored under a key of our own (records.h), and
+// what is served is never above the log's end. When ownership ends, offsets are cut to the log's
+// end for good, as records that Kafka knows: data written here afterwards is not skipped.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/log.h"
+#include "broker/group/config.h"
+#include "broker/group/hosted_group.h"
+#include "broker/group/seams.h"
+#include "io/env.h"
+#include "io/gate.h"
+#include "kafka/gen/delete_groups.h"
+#include "kafka/gen/heartbeat.h"
+#include "kafka/gen/list_groups.h"
+#include "kafka/gen/offset_commit.h"
+#include "kafka/gen/offset_delete.h"
+#include "kafka/gen/offset_fetch.h"
+
+namespace isthmus::broker {
+
+class Coordinator {
+ public:
+  struct Seams {
+    Journal& journal;
+    Ownership& ownership;
+    LogEnds& ends;
+  };
+  // REQUIRES: drain() has returned before destruction, unless the loop has ended.
+  Coordinator(io::Loop& loop, io::Random& random, GroupConfig config, Seams seams);
+  ~Coordinator();
+
+  // This broker has become leader of a partition of __consumer_offsets, or has lost it. lead()
+  // starts the loading; a failed one is logged and tried again.
+  void lead(PartitionIndex partition);
+  void resign(PartitionIndex partition);
+  bool serves(const std::string& group) const;
+  // Resigns everything and returns when no request is under way.
+  io::Task<void> drain();
+
+  io::Task<kafka::JoinGroupResponse> join_group(Caller caller, kafka::JoinGroupRequest request);
+  io::Task<kafka::SyncGroupResponse> sync_group(Caller caller, kafka::SyncGroupRequest request);
+  io::Task<kafka::HeartbeatResponse> heartbeat(Caller caller, kafka::HeartbeatRequest request);
+  io::Task<kafka::LeaveGroupResponse> leave_group(Caller caller, kafka::LeaveGroupRequest request);
+  io::Task<kafka::OffsetCommitResponse> offset_commit(Caller caller,
+                                                      kafka::OffsetCommitRequest request);
+  io::Task<kafka::OffsetFetchResponse> offset_fetch(Caller caller,
+                                                    kafka::OffsetFetchRequest request);
+  io::Task<kafka::OffsetDeleteResponse> offset_delete(Caller caller,
+                                                      kafka::OffsetDeleteRequest request);
+  io::Task<kafka::DescribeGroupsResponse> describe_groups(Caller caller,
+                                                          kafka::DescribeGroupsRequest request);
+  io::Task<kafka::ListGroupsResponse> list_groups(Caller caller, kafka::ListGroupsRequest request);
+  io::Task<kafka::DeleteGroupsResponse> delete_groups(Caller caller,
+                                                      kafka::DeleteGroupsRequest request);
+
+  struct LinkOffset {
+    TopicPartition partition;
+    Offset offset = -1;
+    std::string metadata;
+  };
+  struct LinkCommit {
+    std::string link;
+    int64_t link_epoch = -1;
+    std::string group;
+    std::vector<LinkOffset> offsets;
+  };
+  struct LinkCommitResult {
+    // fenced_leader_epoch: a newer epoch of the link has committed before.
+    kafka::ErrorCode error = kafka::ErrorCode::none;
+    // Not taken: the group has members or commits of its own, or belongs to another link.
+    bool held = false;
+  };
+  io::Task<LinkCommitResult> commit_from_link(LinkCommit commit);
+
+  // Ends a link's ownership. Idempotent: a group that nobody owns is fine. detach() ends it
+  // whichever link it is; promote() refuses (invalid_request) a group of another link.
+  io::Task<kafka::ErrorCode> promote(std::string link, std::string group);
+  io::Task<kafka::ErrorCode> detach(std::string group);
+  // The groups of a link in the partitions that are loaded here.
+  std::vector<std::string> owned_by(const std::string& link) const;
+
+  // All groups in the partitions that are loaded here, in order.
+  std::vector<std::string> names() const;
+  // A switchover or a way back has written into the register that groups with a life of their own
+  // here belong to a link now. Their members are sent to look for another coordinator.
+  void follow_register();
+
+  // Switchover, at the source: from now on clients' joins, commits, leaves and heartbeats for these
+  // groups get NOT_COORDINATOR; done when the commits accepted before have ended. Not durable: the
+  // switchover's own record is, and whoever reads it fences again after a restart. unfence() gives
+  // the members a whole session to come back, with their ids and generation.
+  io::Task<void> fence(std::vector<std::string> groups, std::string id);
+  void unfence(const std::string& id);
+
+ private:
+  struct Partition {
+    uint64_t term = 0;  // of our leading it; what began in an earlier one is void
+    bool loaded = false;
+    std::unordered_map<std::string, HostedGroupPtr> groups;
+  };
+  class Loader;
+  enum class GroupName : uint8_t { required, may_be_empty };
+
+  // coordinator.cc
+  Now now() const { return {loop_.now(), loop_.wall_ms()}; }
+  std::string fresh_id();
+  Partition* partition_of(const std::string& group);
+  // Whether the group's partition is served here, and, for clients, whether they may change it.
+  kafka::ErrorCode check(const std::string& group, GroupName name);
+  kafka::ErrorCode check_client(const std::string& group, GroupName name);
+  bool fenced(const std::string& group) const { return fences_.contains(group); }
+  HostedGroupPtr find(const std::string& group);
+  HostedGroupPtr host(const std::string& group);  // found or made. REQUIRES: check() is none
+  void drop(const HostedGroupPtr& hosted);
+  void perform(const HostedGroupPtr& hosted, GroupActions actions);
+  void arm(const HostedGroupPtr& hosted);
+  void on_timer(const HostedGroupPtr& hosted);
+  io::Task<void> load(PartitionIndex partition, uint64_t term);
+  io::Task<void> store(HostedGroupPtr hosted, GroupActions::Store store);
+  // In batches of bounded size, one after the other.
+  io::Task<Result<void>> append(PartitionIndex partition, std::vector<GroupRecord> records);
+
+  // coordinator_offsets.cc
+  io::Task<void> sweep();
+  io::Task<void> expire(HostedGroupPtr hosted);
+  io::Task<kafka::ErrorCode> remove_offsets(HostedGroupPtr hosted,
+                                            std::vector<TopicPartition> partitions);
+  io::Task<kafka::ErrorCode> remove_group(HostedGroupPtr hosted);
+  io::Task<kafka::OffsetFetchResponse::OffsetFetchResponseGroup> fetch_group(
+      kafka::OffsetFetchRequest::OffsetFetchRequestGroup request);
+
+  // coordinator_link.cc
+  bool may_take(const HostedGroup& hosted, const std::string& link) const;
+  io::Task<kafka::ErrorCode> release(HostedGroupPtr hosted);
+
+  io::Loop& loop_;
+  io::Random& random_;
+  const GroupConfig config_;
+  Seams seams_;
+  Logger log_{"groups"};
+
+  std::map<PartitionIndex, Partition> partitions_;
+  uint64_t last_term_ = 0;
+  std::map<std::string, std::set<std::string>> fences_;  // group -> ids of the fences
+  std::map<std::string, int64_t> link_epochs_;           // the highest seen
+
+  RequestId last_request_ = 0;
+  Waiting<kafka::JoinGroupResponse>::Map joins_;
+  Waiting<kafka::SyncGroupResponse>::Map syncs_;
+  InFlight requests_;
+  bool closing_ = false;
+  bool sweeping_ = false;
+  io::Event stop_;
+  io::Gate gate_;
+};
+
+// The answer for what a journal, or another seam, failed with.
+kafka::ErrorCode coordinator_error(const Error& error);
+
+}  // namespace isthmus::broker

@@ -1,0 +1,205 @@
+// Coordinator: groups that a link owns, and groups that a switchover has fenced.
+#include <algorithm>
+
+#include "broker/group/coordinator.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+bool Coordinator::may_take(const HostedGroup& hosted, const std::string& link) const {
+  if (hosted.link) return *hosted.link == link;
+  const std::string& id = hosted.group.id();
+  return hosted.group.idle() && !hosted.offsets.has_own() && hosted.appends.running() == 0 &&
+         !hosted.removing && !fenced(id);
+}
+
+io::Task<Coordinator::LinkCommitResult> Coordinator::commit_from_link(LinkCommit commit) {
+  InFlight::Hold hold(requests_);
+  LinkCommitResult result;
+  result.error = check(commit.group, GroupName::may_be_empty);
+  if (result.error != ErrorCode::none) co_return result;
+  int64_t& newest_epoch = link_epochs_.try_emplace(commit.link, commit.link_epoch).first->second;
+  if (commit.link_epoch < newest_epoch) {
+    result.error = ErrorCode::fenced_leader_epoch;
+    co_return result;
+  }
+  newest_epoch = commit.link_epoch;
+  const HostedGroupPtr hosted = host(commit.group);
+  if (!may_take(*hosted, commit.link)) {
+    result.held = true;
+    co_return result;
+  }
+  if (hosted->releasing) {
+    result.error = ErrorCode::coordinator_load_in_progress;
+    co_return result;
+  }
+  InFlight::Hold appending(hosted->appends);
+  if (!hosted->link) {
+    // At once, so that no client comes in while the register is written.
+    hosted->link = commit.link;
+    Result<void> taken = co_await seams_.ownership.put(commit.group, commit.link);
+    if (!taken) {
+      hosted->link = seams_.ownership.owner_of(commit.group);
+      log_.warn("link={} cannot take group={}: {}", commit.link, commit.group, taken.error().text);
+      result.error = coordinator_error(taken.error());
+      co_return result;
+    }
+    log_.info("link={} owns group={}", commit.link, commit.group);
+  }
+
+  std::vector<std::pair<TopicPartition, CommittedOffset>> news;
+  std::vector<GroupRecord> records;
+  for (auto& offset : commit.offsets) {
+    const Offsets::Entry* before = hosted->offsets.find(offset.partition);
+    // A link repeats itself; the log need not.
+    if (before && before->from_link && before->committed.offset == offset.offset &&
+        before->committed.metadata == offset.metadata) {
+      continue;
+    }
+    CommittedOffset committed{offset.offset, -1, std::move(offset.metadata), loop_.wall_ms(), -1};
+    records.push_back(encode_offset({commit.group, offset.partition, true}, committed));
+    news.emplace_back(std::move(offset.partition), std::move(committed));
+  }
+  if (news.empty()) co_return result;
+  const uint64_t number = hosted->offsets.begin();
+  Result<void> written = co_await append(hosted->partition, std::move(records));
+  if (!written) {
+    result.error = coordinator_error(written.error());
+    co_return result;
+  }
+  for (auto& [at, committed] : news) hosted->offsets.apply(at, std::move(committed), true, number);
+  co_return result;
+}
+
+io::Task<ErrorCode> Coordinator::promote(std::string link, std::string group) {
+  InFlight::Hold hold(requests_);
+  const ErrorCode error = check(group, GroupName::may_be_empty);
+  if (error != ErrorCode::none) co_return error;
+  const HostedGroupPtr hosted = host(group);
+  if (!hosted->link) co_return ErrorCode::none;
+  if (*hosted->link != link) co_return ErrorCode::invalid_request;
+  const ErrorCode released = co_await release(hosted);
+  co_return released;
+}
+
+io::Task<ErrorCode> Coordinator::detach(std::string group) {
+  InFlight::Hold hold(requests_);
+  const ErrorCode error = check(group, GroupName::may_be_empty);
+  if (error != ErrorCode::none) co_return error;
+  const HostedGroupPtr hosted = host(group);
+  if (!hosted->link) co_return ErrorCode::none;
+  const ErrorCode released = co_await release(hosted);
+  co_return released;
+}
+
+// Offsets first, the register last: until the register says otherwise the group is the link's, and
+// a release that broke off is simply repeated. The other way round, an offset above the log's end
+// could meet data that was written here in the meantime, and skip it.
+io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted) {
+  if (hosted->releasing) co_return ErrorCode::coordinator_load_in_progress;
+  hosted->releasing = true;
+  co_await hosted->appends.ended();
+  std::vector<LogEnds::Position> positions;
+  for (const auto& [at, entry] : hosted->offsets.entries()) {
+    positions.push_back({at, entry.committed.offset});
+  }
+  const std::vector<LogEnds::Position> asked = positions;
+  auto ends = co_await seams_.ends.clamp(std::move(positions));
+  std::vector<GroupRecord> records;
+  std::vector<std::pair<TopicPartition, CommittedOffset>> final_offsets;
+  ErrorCode error = ErrorCode::none;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (i >= ends.size() || !ends[i]) {
+      error = ErrorCode::coordinator_load_in_progress;
+      break;
+    }
+    const TopicPartition& at = asked[i].partition;
+    records.push_back(encode_tombstone(OffsetKey{hosted->group.id(), at, true}));
+    if (ends[i]->offset < 0) {
+      records.push_back(encode_tombstone(OffsetKey{hosted->group.id(), at, false}));
+      continue;
+    }
+    CommittedOffset committed = hosted->offsets.find(at)->committed;
+    committed.offset = std::min(committed.offset, ends[i]->offset);
+    committed.leader_epoch = ends[i]->leader_epoch;
+    records.push_back(encode_offset({hosted->group.id(), at, false}, committed));
+    final_offsets.emplace_back(at, std::move(committed));
+  }
+  if (error == ErrorCode::none) {
+    Result<void> result = co_await append(hosted->partition, std::move(records));
+    if (result) result = co_await seams_.ownership.put(hosted->group.id(), std::nullopt);
+    if (!result) error = coordinator_error(result.error());
+  }
+  hosted->releasing = false;
+  if (error != ErrorCode::none) co_return error;
+  const uint64_t number = hosted->offsets.begin();
+  for (const auto& position : asked) hosted->offsets.erase(position.partition, number);
+  for (auto& [at, committed] : final_offsets) {
+    hosted->offsets.apply(at, std::move(committed), false, number);
+  }
+  log_.info("link={} has released group={}", *hosted->link, hosted->group.id());
+  hosted->link.reset();
+  co_return ErrorCode::none;
+}
+
+std::vector<std::string> Coordinator::owned_by(const std::string& link) const {
+  std::vector<std::string> groups;
+  for (const auto& [index, partition] : partitions_) {
+    for (const auto& [id, hosted] : partition.groups) {
+      if (hosted->link == link) groups.push_back(id);
+    }
+  }
+  std::ranges::sort(groups);
+  return groups;
+}
+
+std::vector<std::string> Coordinator::names() const {
+  std::vector<std::string> groups;
+  for (const auto& [index, partition] : partitions_) {
+    for (const auto& [id, hosted] : partition.groups) groups.push_back(id);
+  }
+  std::ranges::sort(groups);
+  return groups;
+}
+
+void Coordinator::follow_register() {
+  for (const std::string& id : names()) {
+    const HostedGroupPtr hosted = find(id);
+    std::optional<std::string> owner = seams_.ownership.owner_of(id);
+    if (!hosted || !owner || hosted->link == owner) continue;
+    hosted->link = owner;
+    log_.info("link={} owns group={}", *owner, id);
+    perform(hosted, hosted->group.refuse_waiting(ErrorCode::not_coordinator));
+  }
+}
+
+io::Task<void> Coordinator::fence(std::vector<std::string> groups, std::string id) {
+  InFlight::Hold hold(requests_);
+  for (const std::string& group : groups) {
+    fences_[group].insert(id);
+    const HostedGroupPtr hosted = find(group);
+    if (!hosted) continue;
+    loop_.cancel(std::exchange(hosted->timer, 0));
+    perform(hosted, hosted->group.refuse_waiting(ErrorCode::not_coordinator));
+  }
+  for (const std::string& group : groups) {
+    const HostedGroupPtr hosted = find(group);
+    if (hosted) co_await hosted->appends.ended();
+  }
+}
+
+void Coordinator::unfence(const std::string& id) {
+  for (auto it = fences_.begin(); it != fences_.end();) {
+    const auto here = it++;
+    const std::string group = here->first;
+    if (here->second.erase(id) == 0 || !here->second.empty()) continue;
+    fences_.erase(here);
+    const HostedGroupPtr hosted = find(group);
+    if (!hosted) continue;
+    hosted->group.renew_sessions(now());
+    arm(hosted);
+  }
+}
+
+}  // namespace isthmus::broker

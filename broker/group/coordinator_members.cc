@@ -1,0 +1,104 @@
+// Coordinator: what members of groups ask.
+#include "broker/group/coordinator.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+namespace {
+
+// From this version LeaveGroup names several members, and answers for each.
+constexpr int16_t leaves_in_batches = 3;
+
+}  // namespace
+
+io::Task<kafka::JoinGroupResponse> Coordinator::join_group(Caller caller,
+                                                           kafka::JoinGroupRequest request) {
+  InFlight::Hold hold(requests_);
+  kafka::JoinGroupResponse refusal;
+  refusal.member_id = request.member_id;
+  refusal.error_code = check_client(request.group_id, GroupName::required);
+  if (refusal.error_code != ErrorCode::none) co_return refusal;
+  if (!request.member_id.empty() && !find(request.group_id)) {
+    refusal.error_code = ErrorCode::unknown_member_id;
+    co_return refusal;
+  }
+  const HostedGroupPtr hosted = host(request.group_id);
+  Waiting<kafka::JoinGroupResponse> waiting(loop_, joins_, ++last_request_);
+  perform(hosted, hosted->group.join(waiting.id(), caller, request, fresh_id(), now()));
+  kafka::JoinGroupResponse response = co_await waiting.response();
+  co_return response;
+}
+
+io::Task<kafka::SyncGroupResponse> Coordinator::sync_group(Caller caller,
+                                                           kafka::SyncGroupRequest request) {
+  InFlight::Hold hold(requests_);
+  kafka::SyncGroupResponse refusal;
+  refusal.error_code = check_client(request.group_id, GroupName::required);
+  // The rebalance that it belongs to was forgotten when the coordinator moved: it has to join
+  // again, which this answer makes it do at once.
+  if (refusal.error_code == ErrorCode::coordinator_load_in_progress) {
+    refusal.error_code = ErrorCode::rebalance_in_progress;
+  }
+  if (refusal.error_code != ErrorCode::none) co_return refusal;
+  const HostedGroupPtr hosted = find(request.group_id);
+  if (!hosted) {
+    refusal.error_code = ErrorCode::unknown_member_id;
+    co_return refusal;
+  }
+  Waiting<kafka::SyncGroupResponse> waiting(loop_, syncs_, ++last_request_);
+  perform(hosted, hosted->group.sync(waiting.id(), request, now()));
+  kafka::SyncGroupResponse response = co_await waiting.response();
+  co_return response;
+}
+
+io::Task<kafka::HeartbeatResponse> Coordinator::heartbeat(Caller caller,
+                                                          kafka::HeartbeatRequest request) {
+  InFlight::Hold hold(requests_);
+  kafka::HeartbeatResponse response;
+  response.error_code = check_client(request.group_id, GroupName::required);
+  // Clients have no use for "loading" here, some fail; sessions start anew after loading anyway.
+  if (response.error_code == ErrorCode::coordinator_load_in_progress) {
+    response.error_code = ErrorCode::none;
+    co_return response;
+  }
+  if (response.error_code != ErrorCode::none) co_return response;
+  const HostedGroupPtr hosted = find(request.group_id);
+  const MemberClaim claim{request.member_id, request.group_instance_id, request.generation_id};
+  response.error_code =
+      hosted ? hosted->group.heartbeat(claim, now()) : ErrorCode::unknown_member_id;
+  if (hosted) arm(hosted);
+  co_return response;
+}
+
+io::Task<kafka::LeaveGroupResponse> Coordinator::leave_group(Caller caller,
+                                                             kafka::LeaveGroupRequest request) {
+  InFlight::Hold hold(requests_);
+  const bool batch = caller.version >= leaves_in_batches;
+  if (!batch) {
+    request.members.resize(1);
+    request.members.front().member_id = request.member_id;
+  }
+  kafka::LeaveGroupResponse response;
+  response.error_code = check_client(request.group_id, GroupName::required);
+  if (response.error_code != ErrorCode::none) co_return response;
+  if (const HostedGroupPtr hosted = find(request.group_id)) {
+    auto [left, actions] = hosted->group.leave(request, now());
+    response = std::move(left);
+    perform(hosted, std::move(actions));
+  } else {
+    for (const auto& member : request.members) {
+      auto& result = response.members.emplace_back();
+      result.member_id = member.member_id;
+      result.group_instance_id = member.group_instance_id;
+      result.error_code = ErrorCode::unknown_member_id;
+    }
+  }
+  if (!batch) {
+    response.error_code = response.members.front().error_code;
+    response.members.clear();
+  }
+  co_return response;
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,133 @@
+#include "broker/group/records.h"
+
+#include "kafka/gen/group_metadata_key.h"
+#include "kafka/gen/offset_commit_key.h"
+#include "kafka/gen/offset_commit_value.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+constexpr int16_t offset_key_version = 1;
+constexpr int16_t group_key_version = 2;
+// Kafka 4.1 writes 4, which releases before 3.5 cannot read; all since 2.1 read 3.
+constexpr int16_t offset_value_version = 3;
+constexpr int16_t expiring_offset_value_version = 1;
+constexpr int16_t group_value_version = 3;
+
+Slice encode_key(const OffsetKey& key) {
+  kafka::OffsetCommitKey fields;
+  fields.group = key.group;
+  fields.topic = key.partition.topic;
+  fields.partition = key.partition.partition;
+  kafka::Writer writer;
+  writer.int16(key.from_link ? link_offset_version : offset_key_version);
+  fields.encode(writer, offset_key_version);
+  return Slice::copy_of(writer.unsealed());
+}
+
+Slice encode_key(const GroupKey& key) {
+  kafka::GroupMetadataKey fields;
+  fields.group = key.group;
+  return kafka::encode_versioned(fields, group_key_version);
+}
+
+template <typename Value>
+Result<Value> decode_value(const Slice& bytes) {
+  kafka::Reader reader(bytes);
+  const int16_t version = reader.int16();
+  if (!reader.ok()) return fail(Error::corrupt("__consumer_offsets: a value without a version"));
+  return Value::decode(reader, version);
+}
+
+// The UTF-16 code units of one UTF-8 character, fed into Java's hash. Malformed bytes become
+// U+FFFD, as when Java decodes the request.
+class JavaHash {
+ public:
+  void add(uint32_t code_point) {
+    if (code_point < 0x10000) return unit(code_point);
+    unit(0xd800 + ((code_point - 0x10000) >> 10));
+    unit(0xdc00 + ((code_point - 0x10000) & 0x3ff));
+  }
+  uint32_t value() const { return hash_; }
+
+ private:
+  void unit(uint32_t u) { hash_ = hash_ * 31 + u; }
+  uint32_t hash_ = 0;
+};
+
+// Decodes the character at `at` and moves past it.
+uint32_t next_code_point(std::string_view text, size_t& at) {
+  constexpr uint32_t replacement = 0xfffd;
+  const auto lead = static_cast<uint8_t>(text[at++]);
+  if (lead < 0x80) return lead;
+  const int more = lead >= 0xf0 && lead < 0xf5 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc2 ? 1 : 0;
+  if (more == 0 || lead >= 0xf5) return replacement;
+  uint32_t code_point = lead & (0x3f >> more);
+  for (int i = 0; i < more; ++i) {
+    if (at == text.size() || (static_cast<uint8_t>(text[at]) & 0xc0) != 0x80) return replacement;
+    code_point = code_point << 6 | (static_cast<uint8_t>(text[at++]) & 0x3f);
+  }
+  return code_point;
+}
+
+}  // namespace
+
+GroupRecord encode_offset(const OffsetKey& key, const CommittedOffset& committed) {
+  kafka::OffsetCommitValue value;
+  value.offset = committed.offset;
+  value.leader_epoch = committed.leader_epoch;
+  value.metadata = committed.metadata;
+  value.commit_timestamp = committed.commit_ms;
+  value.expire_timestamp = committed.expire_ms;
+  const bool expires = committed.expire_ms >= 0;
+  return {encode_key(key), kafka::encode_versioned(value, expires ? expiring_offset_value_version
+                                                                  : offset_value_version)};
+}
+
+GroupRecord encode_group(const std::string& group, const kafka::GroupMetadataValue& value) {
+  return {encode_key(GroupKey{group}), kafka::encode_versioned(value, group_value_version)};
+}
+
+GroupRecord encode_tombstone(const OffsetKey& key) { return {encode_key(key), std::nullopt}; }
+GroupRecord encode_tombstone(const GroupKey& key) { return {encode_key(key), std::nullopt}; }
+
+Result<GroupRecordKey> decode_key(const Slice& key) {
+  kafka::Reader reader(key);
+  const int16_t version = reader.int16();
+  if (!reader.ok()) return fail(Error::corrupt("__consumer_offsets: a key without a version"));
+  const bool from_link = version == link_offset_version;
+  if (from_link || (version >= 0 && version <= offset_key_version)) {
+    auto fields = kafka::OffsetCommitKey::decode(reader, from_link ? offset_key_version : version);
+    if (!fields) return fail(fields.error());
+    return OffsetKey{fields->group, {fields->topic, fields->partition}, from_link};
+  }
+  if (version == group_key_version) {
+    auto fields = kafka::GroupMetadataKey::decode(reader, version);
+    if (!fields) return fail(fields.error());
+    return GroupKey{fields->group};
+  }
+  return UnknownKey{version};
+}
+
+Result<CommittedOffset> decode_offset(const Slice& bytes) {
+  auto value = decode_value<kafka::OffsetCommitValue>(bytes);
+  if (!value) return fail(value.error());
+  return CommittedOffset{value->offset, value->leader_epoch, std::move(value->metadata),
+                         value->commit_timestamp, value->expire_timestamp};
+}
+
+Result<kafka::GroupMetadataValue> decode_group(const Slice& bytes) {
+  return decode_value<kafka::GroupMetadataValue>(bytes);
+}
+
+PartitionIndex partition_of_group(std::string_view group, int32_t partitions) {
+  JavaHash hash;
+  for (size_t at = 0; at < group.size();) hash.add(next_code_point(group, at));
+  // Kafka clears the sign bit except that the one value without an opposite becomes zero.
+  const auto value = static_cast<int32_t>(hash.value());
+  const int32_t positive = value == INT32_MIN ? 0 : value < 0 ? -value : value;
+  return positive % partitions;
+}
+
+}  // namespace isthmus::broker

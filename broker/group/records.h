@@ -1,0 +1,72 @@
+// The records of __consumer_offsets, in Kafka's format: other tools read this topic (Burrow,
+// kminion), and Kafka's own can take over a group from it.
+//
+// A key is an int16 version and fields: 0 and 1 are a committed offset, 2 a group's generation. One
+// version is ours, link_offset_version: an offset that a link has committed at its full height,
+// which may lie above what has been copied; it has the fields of a committed offset. It stands
+// beside Kafka's keys so that no tool that knows Kafka's takes it for a committed offset: unknown
+// versions are skipped (KIP-915). Pure functions; a damaged record is Error::corrupt.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "kafka/gen/group_metadata_value.h"
+
+namespace isthmus::broker {
+
+// One committed position of one group in one partition.
+struct CommittedOffset {
+  Offset offset = -1;
+  LeaderEpoch leader_epoch = -1;
+  std::string metadata;
+  int64_t commit_ms = 0;   // wall clock
+  int64_t expire_ms = -1;  // wall clock; set only by clients that ask for it (OffsetCommit v2-4)
+
+  bool operator==(const CommittedOffset&) const = default;
+};
+
+struct OffsetKey {
+  std::string group;
+  TopicPartition partition;
+  bool from_link = false;
+  bool operator==(const OffsetKey&) const = default;
+};
+struct GroupKey {
+  std::string group;
+  bool operator==(const GroupKey&) const = default;
+};
+struct UnknownKey {
+  int16_t version = 0;
+  bool operator==(const UnknownKey&) const = default;
+};
+using GroupRecordKey = std::variant<OffsetKey, GroupKey, UnknownKey>;
+
+inline constexpr int16_t link_offset_version = 10'000;
+
+// A record as the journal stores it; no value is a tombstone.
+struct GroupRecord {
+  Slice key;
+  std::optional<Slice> value;
+};
+
+GroupRecord encode_offset(const OffsetKey& key, const CommittedOffset& committed);
+GroupRecord encode_group(const std::string& group, const kafka::GroupMetadataValue& value);
+GroupRecord encode_tombstone(const OffsetKey& key);
+GroupRecord encode_tombstone(const GroupKey& key);
+
+Result<GroupRecordKey> decode_key(const Slice& key);
+Result<CommittedOffset> decode_offset(const Slice& value);
+Result<kafka::GroupMetadataValue> decode_group(const Slice& value);
+
+// The partition of __consumer_offsets that a group lives in: Java's String.hashCode of its name,
+// over UTF-16, as in Kafka. REQUIRES: partitions > 0.
+PartitionIndex partition_of_group(std::string_view group, int32_t partitions);
+
+}  // namespace isthmus::broker

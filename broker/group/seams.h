@@ -1,0 +1,64 @@
+// What the group coordinator needs of the rest of the broker: a journal, a register of owners, and
+// the ends of logs. Implemented above this folder; tests implement them in memory.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "broker/group/records.h"
+#include "io/task.h"
+
+namespace isthmus::broker {
+
+// The partitions of __consumer_offsets that this broker leads.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+
+  // Appends the records as one batch, all or none, in the order of the calls; done when they are
+  // as durable as acks=all promises. Fails with kafka::not_leader_or_follower once another broker
+  // leads the partition, also if it has become leader and lost it again in between: an old
+  // coordinator must never write behind a new one.
+  virtual io::Task<Result<void>> append(PartitionIndex partition,
+                                        std::vector<GroupRecord> records) = 0;
+
+  // Shows all records that the log holds now, the oldest first. An error of `visit` ends it.
+  using Visit = std::function<Result<void>(const GroupRecord&)>;
+  virtual io::Task<Result<void>> replay(PartitionIndex partition, Visit visit) = 0;
+
+  // Whether an append could succeed now: a leader, and enough in-sync replicas.
+  virtual bool writable(PartitionIndex partition) const = 0;
+};
+
+// Which groups belong to a link. Kept in the cluster's metadata, so that it survives restarts.
+class Ownership {
+ public:
+  virtual ~Ownership() = default;
+  // nullopt = nobody's. Durable, and visible to owner_of(), when done.
+  virtual io::Task<Result<void>> put(std::string group, std::optional<std::string> link) = 0;
+  virtual std::optional<std::string> owner_of(const std::string& group) const = 0;
+};
+
+// The logs of this cluster's topics, wherever they are led.
+class LogEnds {
+ public:
+  virtual ~LogEnds() = default;
+
+  struct Position {
+    TopicPartition partition;
+    Offset offset = -1;
+  };
+  struct Clamped {
+    Offset offset = -1;             // -1: there is no such partition here
+    LeaderEpoch leader_epoch = -1;  // of the record before it; -1 = unknown
+  };
+  // For each position: itself, or the log's end if it lies above that. nullopt where the log
+  // cannot be asked at present.
+  virtual io::Task<std::vector<std::optional<Clamped>>> clamp(std::vector<Position> positions) = 0;
+};
+
+}  // namespace isthmus::broker
