@@ -16,12 +16,12 @@ namespace isthmus::kafka {
 
 struct ApiInfo {
   ApiKey key;
-  std::string_view name;    // Kafka's, as in "Produce"
-  int16_t min_version;      // what we decode
+  std::string_view name;  // Kafka's, as in "Produce"
+  int16_t min_version;    // what we decode
   int16_t max_version;
-  int16_t flexible_from;    // the first flexible version (KIP-482); 32767 = none
-  bool is_private;          // spoken among our own processes only; absent from ApiVersions
-  int16_t advertised_min;   // what ApiVersions announces: Produce must start at 0 (KAFKA-18659)
+  int16_t flexible_from;   // the first flexible version (KIP-482); 32767 = none
+  bool is_private;         // spoken among our own processes only; absent from ApiVersions
+  int16_t advertised_min;  // what ApiVersions announces: Produce must start at 0 (KAFKA-18659)
 
   bool supports(int16_t version) const { return version >= min_version && version <= max_version; }
   bool is_flexible(int16_t version) const { return version >= flexible_from; }

@@ -78,7 +78,8 @@ Result<Slice> gunzip(Bytes input, size_t limit) {
 Slice gzip(Bytes input) {
   z_stream z{};
   CHECK(deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8,
-                     Z_DEFAULT_STRATEGY) == Z_OK, "zlib: out of memory");
+                     Z_DEFAULT_STRATEGY) == Z_OK,
+        "zlib: out of memory");
   std::unique_ptr<z_stream, decltype(&deflateEnd)> end(&z, deflateEnd);
   std::vector<uint8_t> out(deflateBound(&z, input.size()));
   z.next_in = const_cast<Bytef*>(input.data());

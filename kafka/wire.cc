@@ -7,8 +7,8 @@
 namespace isthmus::kafka {
 
 Error Reader::error() const {
-  return Error::corrupt("at byte " + std::to_string(at_) + " of " +
-                        std::to_string(input_.size()) + ": " + why_);
+  return Error::corrupt("at byte " + std::to_string(at_) + " of " + std::to_string(input_.size()) +
+                        ": " + why_);
 }
 
 void Reader::fail(const char* why) {

@@ -49,8 +49,8 @@ class Reader {
   Uuid uuid();
   ErrorCode error_code() { return static_cast<ErrorCode>(int16()); }
   uint32_t unsigned_varint();
-  int32_t varint();    // zigzag
-  int64_t varlong();   // zigzag
+  int32_t varint();   // zigzag
+  int64_t varlong();  // zigzag
 
   std::string string(bool compact);
   // `may_be_null` is false in versions where null is not allowed yet: null is an error there.

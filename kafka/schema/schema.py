@@ -35,6 +35,7 @@ SCALARS = {
     "error": ("ErrorCode", 2, 2), "string": ("std::string", 2, 1), "bytes": ("Slice", 4, 1),
     "records": ("Rope", 4, 1),
 }
+INTEGERS = ("int8", "int16", "int32", "int64", "uint16", "uint32")
 
 
 class SchemaError(Exception):
@@ -132,6 +133,8 @@ def parse_field(words, lo, hi):
         raise SchemaError("a structure cannot be null")
     if field.default == "null" and not match[4]:
         raise SchemaError("null is not a value of this type; say 'type?'")
+    if field.default and field.type in INTEGERS and not field.array:
+        int(field.default, 0)            # says so itself if it is none
     return field
 
 
@@ -139,8 +142,12 @@ def parse_head(file, words):
     """An `api` or `record` line."""
     kind = words[0]
     at = 3 if kind == "api" else 2       # where the versions stand; then options in pairs
-    options = dict(zip(words[at + 1::2], words[at + 2::2]))
     lo, hi = versions(words[at], 0, ANY)
+    if hi == ANY:
+        raise SchemaError("say the last version, as in v0-4")
+    options = dict(zip(words[at + 1::2], words[at + 2::2]))
+    if len(words) != at + 1 + 2 * len(options) or not options.keys() <= {"flexible", "advertise"}:
+        raise SchemaError("after the versions stand 'flexible vN+' and 'advertise vN+' only")
     flexible = options.get("flexible")
     flexible = versions(flexible, lo, hi)[0] if flexible else ANY
     if kind == "record":
@@ -156,46 +163,72 @@ def parse_head(file, words):
         file.messages.append(message)
 
 
-def parse(path):
-    file = File(path)
-    message, stack, known = None, [], {}   # stack: (indent, struct, lo, hi) of open structures
-    for number, line in enumerate(open(path, encoding="utf-8"), 1):
+class Parser:
+    """Reads line after line; the indentation says which structure a field belongs to."""
+
+    def __init__(self, path):
+        self.file = File(path)
+        self.message = None
+        self.open = []                   # (indent, struct, lo, hi) of the structures around
+        self.known = {}                  # the message's structures by name
+
+    def line(self, line):
         text = line.split("#")[0].rstrip()
         if not text:
-            if not file.messages and line.startswith("#"):
-                file.comment.append(line[1:].strip())
-            continue
+            if line.startswith("#") and not self.file.messages:
+                self.file.comment.append(line[1:].strip())
+            return
         words, indent = text.split(), len(text) - len(text.lstrip())
-        try:
-            if words[0] in ("api", "record") and indent == 0:
-                parse_head(file, words)
-                message = file.messages[-1] if words[0] == "record" else None
-            elif words[0] in ("request", "response") and indent == 0:
-                message = getattr(file.api, words[0])
-            else:
-                while indent <= stack[-1][0]:
-                    stack.pop()
-                _, parent, lo, hi = stack[-1]
-                field = parse_field(words, lo, hi)
-                if any(f.name == field.name for f in parent.fields):
-                    raise SchemaError(f"{parent.name} has two fields '{field.name}'")
-                parent.fields.append(field)
-                if field.type not in SCALARS:
-                    new = Struct(field.type, field.lo, field.hi, message.flexible)
-                    field.struct = known.setdefault(field.type, new)
-                    field.struct.lo = min(field.struct.lo, field.lo)
-                    field.struct.hi = max(field.struct.hi, field.hi)
-                    stack.append((indent, field.struct, field.lo, field.hi))
-                continue
-            if message:
-                stack, known = [(0, message, message.lo, message.hi)], {}
-        except (SchemaError, IndexError, ValueError) as error:
-            raise SystemExit(f"{path}:{number}: {error or 'incomplete line'}: {text.strip()}")
-    for message in file.messages:
+        if indent > 0:
+            if not self.message:
+                raise SchemaError("a field before 'request', 'response' or 'record'")
+            self.field(words, indent)
+            return
+        if words[0] in ("api", "record"):
+            parse_head(self.file, words)
+            self.begin(self.file.messages[-1] if words[0] == "record" else None)
+        elif words[0] in ("request", "response") and self.file.api:
+            self.begin(getattr(self.file.api, words[0]))
+        else:
+            raise SchemaError("not 'api', 'record', 'request' or 'response'")
+
+    def begin(self, message):
+        self.message, self.known = message, {}
+        self.open = [(0, message, message.lo, message.hi)] if message else []
+
+    def field(self, words, indent):
+        while indent <= self.open[-1][0]:
+            self.open.pop()
+        _, parent, lo, hi = self.open[-1]
+        field = parse_field(words, lo, hi)
+        if any(f.name == field.name for f in parent.fields):
+            raise SchemaError(f"{parent.name} has two fields '{field.name}'")
+        parent.fields.append(field)
+        if field.type in SCALARS:
+            return
+        new = Struct(field.type, field.lo, field.hi, self.message.flexible)
+        field.struct = self.known.setdefault(field.type, new)
+        field.struct.lo = min(field.struct.lo, field.lo)
+        field.struct.hi = max(field.struct.hi, field.hi)
+        self.open.append((indent, field.struct, field.lo, field.hi))
+
+
+def parse(path):
+    """Reads one file. What is wrong with it ends the program, with one line that says where."""
+    parser = Parser(path)
+    with open(path, encoding="utf-8") as text:
+        for number, line in enumerate(text, 1):
+            try:
+                parser.line(line)
+            except IndexError:
+                raise SystemExit(f"{path}:{number}: incomplete line: {line.strip()}") from None
+            except (SchemaError, ValueError) as error:
+                raise SystemExit(f"{path}:{number}: {error}: {line.strip()}") from None
+    for message in parser.file.messages:
         for struct in message.structs():
             if not struct.fields:
                 raise SystemExit(f"{path}: {struct.name} has no fields: not a type, or misspelt")
-    return file
+    return parser.file
 
 
 def min_size(struct):

@@ -36,11 +36,19 @@ TEST(Api, AnnouncesWhatLibrdkafkaProbesFor) {
     ApiKey key;
     int16_t version;
   };
-  for (auto [key, version] : std::initializer_list<Probe>{
-           {ApiKey::produce, 0}, {ApiKey::produce, 3}, {ApiKey::fetch, 4}, {ApiKey::fetch, 10},
-           {ApiKey::list_offsets, 1}, {ApiKey::find_coordinator, 0}, {ApiKey::offset_commit, 2},
-           {ApiKey::offset_fetch, 1}, {ApiKey::join_group, 0}, {ApiKey::sync_group, 0},
-           {ApiKey::heartbeat, 0}, {ApiKey::leave_group, 0}, {ApiKey::init_producer_id, 0}}) {
+  for (auto [key, version] : std::initializer_list<Probe>{{ApiKey::produce, 0},
+                                                          {ApiKey::produce, 3},
+                                                          {ApiKey::fetch, 4},
+                                                          {ApiKey::fetch, 10},
+                                                          {ApiKey::list_offsets, 1},
+                                                          {ApiKey::find_coordinator, 0},
+                                                          {ApiKey::offset_commit, 2},
+                                                          {ApiKey::offset_fetch, 1},
+                                                          {ApiKey::join_group, 0},
+                                                          {ApiKey::sync_group, 0},
+                                                          {ApiKey::heartbeat, 0},
+                                                          {ApiKey::leave_group, 0},
+                                                          {ApiKey::init_producer_id, 0}}) {
     const ApiInfo* api = find_api(key);
     ASSERT_NE(api, nullptr);
     EXPECT_LE(api->advertised_min, version) << api->name;
@@ -113,14 +121,13 @@ TEST(Defaults, StandInForWhatAVersionLacks) {
 // Bytes of a Kafka broker's __consumer_offsets: key v1 and value v3 of a commit.
 TEST(StoredRecords, BeginWithTheirVersion) {
   OffsetCommitKey key{"g", "t", 2};
-  EXPECT_EQ(encode_versioned(key, 1),
-            Slice::take({0, 1, 0, 1, 'g', 0, 1, 't', 0, 0, 0, 2}));
+  EXPECT_EQ(encode_versioned(key, 1), Slice::take({0, 1, 0, 1, 'g', 0, 1, 't', 0, 0, 0, 2}));
   OffsetCommitValue value;
   value.offset = 7;
   value.leader_epoch = 5;
   value.commit_timestamp = 0x0102;
-  EXPECT_EQ(encode_versioned(value, 3), Slice::take({0, 3, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 5,
-                                                     0, 0, 0, 0, 0, 0, 0, 0, 1, 2}));
+  EXPECT_EQ(encode_versioned(value, 3),
+            Slice::take({0, 3, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2}));
 }
 
 }  // namespace

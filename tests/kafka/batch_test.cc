@@ -46,10 +46,10 @@ TEST(BatchHeader, FieldsAreWhereKafkaPutsThem) {
   h.base_sequence = 0x0b0b0b0b;
   h.record_count = 0;
   write_batch_header(bytes, h);
-  const std::vector<uint8_t> expected = {
-      1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 49, 3, 3, 3, 3, 2, 4, 4, 4, 4, 0, 0x30, 0, 0, 0, 6,
-      7, 7, 7, 7, 7, 7, 7, 7, 8, 8, 8, 8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9, 9, 9, 10, 10,
-      11, 11, 11, 11, 0, 0, 0, 0};
+  const std::vector<uint8_t> expected = {1, 1, 1, 1,  1,  1,  1,    1,  0,  0, 0, 49, 3, 3, 3, 3,
+                                         2, 4, 4, 4,  4,  0,  0x30, 0,  0,  0, 6, 7,  7, 7, 7, 7,
+                                         7, 7, 7, 8,  8,  8,  8,    8,  8,  8, 8, 9,  9, 9, 9, 9,
+                                         9, 9, 9, 10, 10, 11, 11,   11, 11, 0, 0, 0,  0};
   EXPECT_EQ(bytes, expected);
   const auto back = read_batch_header(bytes);
   ASSERT_TRUE(back) << back.error().text;
@@ -194,8 +194,7 @@ TEST(BatchIterator, TellsPartialFromCorrupt) {
   BatchIterator message_set(old, true);
   EXPECT_FALSE(message_set.next());
   EXPECT_EQ(message_set.end(), BatchIterator::End::corrupt);
-  EXPECT_EQ(message_set.error().code,
-            static_cast<int>(ErrorCode::unsupported_for_message_format));
+  EXPECT_EQ(message_set.error().code, static_cast<int>(ErrorCode::unsupported_for_message_format));
 }
 
 TEST(Records, RoundTripWithEveryCodec) {

@@ -22,7 +22,9 @@ class Fill {
 
   template <typename T>
     requires std::is_integral_v<T>
-  void set(T& v) { v = static_cast<T>(random_()); }
+  void set(T& v) {
+    v = static_cast<T>(random_());
+  }
   void set(bool& v) { v = pick(2) == 0; }
   void set(double& v) { v = static_cast<double>(static_cast<int32_t>(random_())); }
   void set(ErrorCode& v) { v = static_cast<ErrorCode>(static_cast<int16_t>(pick(134)) - 1); }

@@ -25,9 +25,7 @@ void for_each_sample(Test&& test) {
   }
 }
 
-TEST(Messages, EveryApiHasBothDirections) {
-  EXPECT_GE(all_codecs().size(), 2 * all_apis().size());
-}
+TEST(Messages, EveryApiHasBothDirections) { EXPECT_GE(all_codecs().size(), 2 * all_apis().size()); }
 
 TEST(Messages, SurviveEncodingAndDecoding) {
   for_each_sample([](const Codec& codec, int16_t v, uint64_t seed) {

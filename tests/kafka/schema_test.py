@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""What the schema reader refuses, and that it says where."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+sys.path.insert(0, os.path.join(ROOT, "kafka/schema"))
+
+import generate  # noqa: E402
+import schema  # noqa: E402
+
+HEAD = "api 7 Thing v0-4 flexible v2+\n\nrequest\n"
+
+
+def parse(text, folder="api"):
+    with tempfile.TemporaryDirectory() as root:
+        os.mkdir(os.path.join(root, folder))
+        path = os.path.join(root, folder, "07_thing.schema")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+        return schema.parse(path)
+
+
+class SchemaTest(unittest.TestCase):
+    def refuses(self, fields, why):
+        with self.assertRaises(SystemExit) as caught:
+            parse(HEAD + fields + "\nresponse\n")
+        self.assertRegex(str(caught.exception), why)
+
+    def test_reads_fields(self):
+        file = parse("# One line.\n" + HEAD + "  topics  [Topic]?v1+  v1+ tag 3 = null  # note\n"
+                     "    name  string  v2-3\n  last  int32\nresponse\n")
+        topics, last = file.api.request.fields
+        self.assertEqual((topics.type, topics.array, topics.lo, topics.hi), ("Topic", True, 1, 4))
+        self.assertEqual((topics.nullable_from, topics.tag, topics.default), (1, 3, "null"))
+        self.assertEqual((topics.struct.fields[0].lo, topics.struct.fields[0].hi), (2, 3))
+        self.assertEqual(last.name, "last")
+        self.assertEqual(file.comment, ["One line."])
+        self.assertEqual((file.stem, file.api.private), ("thing", False))
+
+    def test_folder_makes_an_api_private(self):
+        self.assertTrue(parse(HEAD + "response\n", "private").api.private)
+
+    def test_element_sizes_are_a_lower_bound_in_every_version(self):
+        file = parse(HEAD + "  a  [A]\n    s  string\n    n  int64  v1+\nresponse\n")
+        self.assertEqual(schema.min_size(file.api.request.fields[0].struct), 2)
+        file = parse(HEAD + "  a  [A]  v2+\n    s  string\n    n  int64\nresponse\n")
+        self.assertEqual(schema.min_size(file.api.request.fields[0].struct), 1 + 8 + 1)
+
+    def test_refuses(self):
+        self.refuses("  a  strng\n", "strng has no fields")
+        self.refuses("  a  [string\n", r":4: '\[string' is not a type")
+        self.refuses("  Name  string\n", "not a snake_case name")
+        self.refuses("  a  string  v5+\n", "'v5.' is not within v0-4")
+        self.refuses("  a  string  3+\n", "not a version range")
+        self.refuses("  a  int32  = null\n", "null is not a value")
+        self.refuses("  a  string\n  a  int8\n", "two fields 'a'")
+        self.refuses("  a  A?\n    b  int8\n", "cannot be null")
+        self.refuses("  a\n", ":4: incomplete line")
+        self.refuses("  a  int8  = x\n", "'x'")
+        self.refuses("a  int8\n", "not 'api', 'record'")
+
+    def test_refuses_heads(self):
+        for text, why in (("  a  int8\n", "a field before"), ("request\n", "not 'api'"),
+                          ("api 1 A v0 flexibel v0+\n", "'flexible vN"),
+                          ("record A\n", "incomplete line"), ("record A v0+\n", "last version")):
+            with self.assertRaises(SystemExit) as caught:
+                parse(text)
+            self.assertIn(why, str(caught.exception))
+
+    def test_two_apis_cannot_share_a_key(self):
+        file = parse(HEAD + "response\n")
+        with self.assertRaisesRegex(SystemExit, "same key 7"):
+            generate.emit_index([file, file])
+
+
+if __name__ == "__main__":
+    unittest.main()
