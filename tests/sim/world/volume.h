@@ -1,0 +1,102 @@
+// Volume: the disk of one simulated machine. It outlives the machine's processes, and crash() makes
+// of it what a power loss leaves.
+//
+// Names are as POSIX promises and no more: a created, renamed or removed name is durable only when
+// its folder was synced; until then a crash keeps a random prefix of such changes, each whole (file
+// systems with a journal never do half a rename). A name whose folder is lost is lost with it.
+// Renaming a folder makes the earlier changes inside it durable, which is more than POSIX says.
+//
+// Faults are planned by the test: `fail_next_*` hit the next matching operation; `lying_syncs`
+// makes syncs answer without doing anything (a planted bug of the device, never the default).
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "tests/sim/world/inode.h"
+#include "tests/sim/world/schedule.h"
+
+namespace isthmus::sim {
+
+class Volume {
+ public:
+  explicit Volume(Schedule& schedule) : schedule_(schedule) {}
+
+  // Seen by processes (sim_disk.h); paths are normalised by them. Errors are errno values.
+  std::shared_ptr<Inode> find(const std::string& path) const;
+  bool exists(const std::string& path) const { return entries_.contains(path) || is_root(path); }
+  bool is_folder(const std::string& path) const;
+  Result<std::shared_ptr<Inode>> create(const std::string& path);
+  Result<void> make_folder(const std::string& path);
+  std::vector<std::string> list(const std::string& folder) const;
+  Result<void> rename(const std::string& from, const std::string& to);
+  Result<void> remove(const std::string& path);
+  void remove_folder(const std::string& path);
+  void sync_folder(const std::string& path);
+
+  bool lock(const std::string& path) { return locks_.insert(path).second; }
+  void unlock(const std::string& path) { locks_.erase(path); }
+
+  // A power loss. What processes held open stays as it was for them; they are dead.
+  void crash();
+
+  // Faults. `part` of a path selects files; "" is any. One operation each, in order of asking.
+  void fail_next_append(std::string part, int error) { plan_[append_].push_back({part, error}); }
+  void fail_next_sync(std::string part, int error) { plan_[sync_].push_back({part, error}); }
+  void fail_next_read(std::string part, int error) { plan_[read_].push_back({part, error}); }
+  // In a million operations, for random plans.
+  uint32_t append_failures = 0;
+  uint32_t sync_failures = 0;
+  bool lying_syncs = false;
+  Duration sync_latency_min = std::chrono::microseconds(100);
+  Duration sync_latency_max = std::chrono::milliseconds(5);
+  void flip_bit(const std::string& path, uint64_t position, int bit);
+
+  // 0, or the errno value of a fault that is due.
+  int append_fault(const std::string& path) { return fault(append_, append_failures, path); }
+  int sync_fault(const std::string& path) { return fault(sync_, sync_failures, path); }
+  int read_fault(const std::string& path) { return fault(read_, 0, path); }
+  Schedule& schedule() { return schedule_; }
+
+ private:
+  struct Entry {
+    std::shared_ptr<Inode> inode;  // null: a folder
+  };
+  using Entries = std::map<std::string, Entry>;
+  struct NameChange {
+    enum class Kind : uint8_t { create, rename, remove } kind;
+    std::string path;
+    std::string to;  // of a rename
+    Entry entry;     // of a creation
+  };
+  struct Fault {
+    std::string part;
+    int error;
+  };
+  enum Operation : uint8_t { append_, sync_, read_, operations };
+
+  static bool is_root(const std::string& path) { return path == "/" || path == "."; }
+  static std::string folder_of(const std::string& path);
+  static void apply(const NameChange& change, Entries& entries);
+  // Everything inside `folder`, at any depth.
+  static std::vector<std::string> inside(const Entries& entries, const std::string& folder);
+  void change(NameChange change);
+  template <typename Match>
+  void commit_if(Match match);
+  int fault(Operation operation, uint32_t in_a_million, const std::string& path);
+
+  Schedule& schedule_;
+  Entries entries_;  // what processes see
+  Entries durable_;
+  std::deque<NameChange> unsynced_;  // leads from durable_ to entries_
+  std::set<std::string> locks_;
+  std::deque<Fault> plan_[operations];
+};
+
+}  // namespace isthmus::sim
