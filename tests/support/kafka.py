@@ -6,6 +6,7 @@ that ./dev test has fetched into .cache/peers/kafka/libs.
                    "--bootstrap-server", kafka.bootstrap, "--list")
 """
 
+import re
 import shutil
 import subprocess
 import unittest
@@ -44,6 +45,15 @@ def run_tool(main_class: str, *args, stdin: bytes | None = None, timeout_s: floa
         said = (done.stdout + done.stderr).decode(errors="replace")
         raise Failed(f"{main_class} {' '.join(map(str, args))}: exit {done.returncode}\n{said}")
     return done
+
+
+def dump_log(files: list[Path]) -> list[tuple[int, int]]:
+    """(base, last) offset of every batch, by Kafka's own tool; Failed if a CRC is wrong."""
+    said = run_tool(DUMP_LOG, "--files", ",".join(map(str, files))).stdout.decode()
+    if "isvalid: false" in said:
+        raise Failed(f"DumpLogSegments:\n{said}")
+    return [(int(base), int(last))
+            for base, last in re.findall(r"^baseOffset: (\d+) lastOffset: (\d+)", said, re.M)]
 
 
 class Kafka:
