@@ -119,6 +119,7 @@ io::Task<kafka::OffsetFetchResponse> Coordinator::offset_fetch(Caller caller,
   }
   FetchGroup single;
   single.group_id = request.group_id;
+  single.topics.reset();
   if (request.topics) {
     auto& topics = single.topics.emplace();
     for (auto& topic : *request.topics) {

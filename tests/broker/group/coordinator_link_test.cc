@@ -1,0 +1,201 @@
+// Groups that a link owns: exact offsets, never above what has been copied.
+#include "tests/broker/group/fixture.h"
+
+namespace isthmus::broker {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class LinkedGroups : public CoordinatorTest {
+ protected:
+  LinkedGroups() { ends.ends[orders] = 90; }
+
+  Coordinator::LinkCommitResult commit_by_link(Offset offset, const std::string& group = "g",
+                                               int64_t epoch = 1) {
+    return ask(
+        coordinator().commit_from_link({"tokyo", epoch, group, {{orders, offset, "from tokyo"}}}));
+  }
+  ErrorCode promote(const std::string& group = "g") {
+    return ask(coordinator().promote("tokyo", group));
+  }
+
+  const TopicPartition orders{"orders", 0};
+  const OffsetKey kafkas_key{"g", {"orders", 0}, false};
+  const OffsetKey links_key{"g", {"orders", 0}, true};
+};
+
+TEST_F(LinkedGroups, ServedOffsetFollowsTheLogAndIsNeverAboveIt) {
+  EXPECT_EQ(commit_by_link(100).error, ErrorCode::none);
+  EXPECT_EQ(fetch("g"), (Fetched{ErrorCode::none, 90, 5, "from tokyo"}));
+  ends.ends[orders] = 95;
+  EXPECT_EQ(fetch("g").offset, 95);
+  ends.ends[orders] = 200;
+  EXPECT_EQ(fetch("g").offset, 100) << "the whole height, once the data is there";
+}
+
+TEST_F(LinkedGroups, TheFullHeightAndTheOwnerSurviveARestart) {
+  commit_by_link(100);
+  restart();
+  EXPECT_EQ(fetch("g").offset, 90);
+  ends.ends[orders] = 200;
+  EXPECT_EQ(fetch("g").offset, 100);
+  EXPECT_EQ(commit_now(commit("g", 1)), ErrorCode::not_coordinator);
+  EXPECT_EQ(coordinator().owned_by("tokyo"), std::vector<std::string>{"g"});
+}
+
+TEST_F(LinkedGroups, KafkasToolsNeverReadAnOffsetAboveTheLog) {
+  commit_by_link(100);
+  EXPECT_FALSE(journal.last(kafkas_key));
+  promote();
+  const auto value = journal.last(kafkas_key);
+  ASSERT_TRUE(value);
+  EXPECT_EQ(decode_offset(*value)->offset, 90);
+  EXPECT_EQ(decode_offset(*value)->leader_epoch, 5);
+  EXPECT_FALSE(journal.last(links_key));
+}
+
+TEST_F(LinkedGroups, ClientsAreRefusedUntilThePromotion) {
+  commit_by_link(100);
+  EXPECT_EQ(ask(coordinator().join_group(caller, join("g"))).error_code,
+            ErrorCode::not_coordinator);
+  EXPECT_EQ(commit_now(commit("g", 1)), ErrorCode::not_coordinator);
+  kafka::LeaveGroupRequest leave;
+  leave.group_id = "g";
+  leave.members.emplace_back().member_id = "m";
+  EXPECT_EQ(ask(coordinator().leave_group(caller, leave)).error_code, ErrorCode::not_coordinator);
+  kafka::DeleteGroupsRequest remove;
+  remove.groups_names = {"g"};
+  EXPECT_EQ(ask(coordinator().delete_groups(caller, remove)).results.at(0).error_code,
+            ErrorCode::not_coordinator);
+
+  EXPECT_EQ(promote(), ErrorCode::none);
+  EXPECT_EQ(promote(), ErrorCode::none) << "to promote twice is no harm";
+  become_member("g");
+  EXPECT_EQ(fetch("g").offset, 90);
+}
+
+TEST_F(LinkedGroups, AfterThePromotionNewDataDoesNotRaiseTheOffset) {
+  commit_by_link(100);
+  promote();
+  ends.ends[orders] = 200;  // written here
+  EXPECT_EQ(fetch("g").offset, 90);
+  restart();
+  EXPECT_EQ(fetch("g").offset, 90);
+  EXPECT_TRUE(commit_by_link(150).held);
+}
+
+TEST_F(LinkedGroups, AGroupWithMembersOrCommitsOfItsOwnIsHeld) {
+  commit_now(commit("committed", 5));
+  EXPECT_TRUE(commit_by_link(100, "committed").held);
+  EXPECT_EQ(fetch("committed").offset, 5);
+
+  become_member("joined");
+  EXPECT_TRUE(commit_by_link(100, "joined").held);
+  EXPECT_FALSE(ownership.owner_of("joined"));
+
+  ask(coordinator().join_group(caller, join("expected")));  // has an id, and will come back
+  EXPECT_TRUE(commit_by_link(100, "expected").held);
+
+  commit_by_link(100, "osaka's");
+  const auto other = ask(coordinator().commit_from_link({"osaka", 1, "osaka's", {}}));
+  EXPECT_TRUE(other.held) << "it belongs to another link";
+}
+
+TEST_F(LinkedGroups, ACommitOnItsWayHoldsTheGroup) {
+  journal.held = true;
+  begin(coordinator().offset_commit(caller, commit("g", 5)));
+  pass(milliseconds(1));
+  EXPECT_TRUE(commit_by_link(100).held);
+}
+
+TEST_F(LinkedGroups, NobodyComesInWhileTheRegisterIsWritten) {
+  ownership.held = true;
+  const auto taking = begin(coordinator().commit_from_link({"tokyo", 1, "g", {{orders, 100, ""}}}));
+  pass(seconds(1));
+  EXPECT_FALSE(taking->has_value());
+  EXPECT_EQ(commit_now(commit("g", 5)), ErrorCode::not_coordinator);
+  ownership.held = false;
+  pass(milliseconds(10));
+  EXPECT_TRUE(taking->has_value());
+  EXPECT_EQ(fetch("g").offset, 90);
+}
+
+TEST_F(LinkedGroups, AGroupThatCouldNotBeRegisteredIsNobodys) {
+  ownership.fails = true;
+  EXPECT_EQ(commit_by_link(100).error, ErrorCode::coordinator_not_available);
+  EXPECT_EQ(fetch("g").offset, -1);
+  EXPECT_EQ(commit_now(commit("g", 5)), ErrorCode::none);
+}
+
+TEST_F(LinkedGroups, AnOlderEpochOfTheLinkIsFenced) {
+  commit_by_link(100, "g", 2);
+  EXPECT_EQ(commit_by_link(50, "g", 1).error, ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(fetch("g").offset, 90);
+}
+
+TEST_F(LinkedGroups, RepetitionsAreNotWritten) {
+  commit_by_link(100);
+  const size_t appends = journal.appends;
+  commit_by_link(100);
+  EXPECT_EQ(journal.appends, appends);
+  commit_by_link(60);  // a reset at the source is followed
+  EXPECT_EQ(fetch("g").offset, 60);
+}
+
+TEST_F(LinkedGroups, WhereTheLogCannotBeAskedClientsTryAgain) {
+  commit_by_link(100);
+  ends.reachable = false;
+  EXPECT_EQ(fetch("g").error, ErrorCode::coordinator_load_in_progress);
+  EXPECT_EQ(promote(), ErrorCode::coordinator_load_in_progress);
+  ends.reachable = true;
+  EXPECT_EQ(promote(), ErrorCode::none);
+}
+
+TEST_F(LinkedGroups, AnOffsetOfATopicThatIsNotHereIsNotServedNorPromoted) {
+  commit_by_link(100);
+  ends.ends.clear();
+  EXPECT_EQ(fetch("g"), (Fetched{ErrorCode::none, -1, -1, ""}));
+  promote();
+  ends.ends[orders] = 200;
+  EXPECT_EQ(fetch("g").offset, -1);
+}
+
+TEST_F(LinkedGroups, APromotionThatBrokeOffIsRepeatedAndLosesNothing) {
+  commit_by_link(100);
+  ownership.fails = true;
+  EXPECT_EQ(promote(), ErrorCode::coordinator_not_available);
+  EXPECT_EQ(commit_now(commit("g", 5)), ErrorCode::not_coordinator);
+  restart();
+  EXPECT_EQ(commit_now(commit("g", 5)), ErrorCode::not_coordinator) << "still the link's";
+  ownership.fails = false;
+  EXPECT_EQ(promote(), ErrorCode::none);
+  EXPECT_EQ(fetch("g").offset, 90);
+}
+
+TEST_F(LinkedGroups, APromotionThatBrokeOffMayGoBackToMirroring) {
+  commit_by_link(100);
+  ownership.fails = true;
+  promote();
+  restart();
+  EXPECT_EQ(commit_by_link(120).error, ErrorCode::none);
+  ends.ends[orders] = 110;
+  EXPECT_EQ(fetch("g").offset, 110);
+}
+
+TEST_F(LinkedGroups, OnlyTheOwnersNamePromotes) {
+  commit_by_link(100);
+  EXPECT_EQ(ask(coordinator().promote("osaka", "g")), ErrorCode::invalid_request);
+  EXPECT_EQ(ask(coordinator().detach("g")), ErrorCode::none);
+  EXPECT_EQ(commit_now(commit("g", 5)), ErrorCode::none);
+}
+
+TEST_F(LinkedGroups, DoNotExpire) {
+  commit_by_link(80);
+  pass(hours(24 * 30));
+  EXPECT_EQ(fetch("g").offset, 80);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

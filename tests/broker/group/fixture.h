@@ -1,0 +1,120 @@
+// A coordinator in a simulated process, over a journal, a register and logs in memory that outlive
+// it: restart() is a new coordinator that knows what was durable.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/group/coordinator.h"
+#include "tests/sim/world/world.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+class MemoryJournal final : public Journal {
+ public:
+  io::Task<Result<void>> append(PartitionIndex partition,
+                                std::vector<GroupRecord> records) override;
+  io::Task<Result<void>> replay(PartitionIndex partition, Visit visit) override;
+  bool writable(PartitionIndex) const override { return true; }
+
+  io::Loop* loop = nullptr;
+  std::map<PartitionIndex, std::vector<GroupRecord>> logs;
+  bool held = false;           // appends and replays wait
+  std::optional<Error> fails;  // appends
+  size_t appends = 0;
+
+  // The last value of a key, over all partitions; nullopt if there is none or a tombstone.
+  std::optional<Slice> last(const GroupRecordKey& key) const;
+};
+
+class MemoryOwnership final : public Ownership {
+ public:
+  io::Task<Result<void>> put(std::string group, std::optional<std::string> link) override;
+  std::optional<std::string> owner_of(const std::string& group) const override;
+
+  io::Loop* loop = nullptr;
+  std::map<std::string, std::string> owners;
+  bool held = false;
+  bool fails = false;
+};
+
+class MemoryEnds final : public LogEnds {
+ public:
+  io::Task<std::vector<std::optional<Clamped>>> clamp(std::vector<Position> positions) override;
+
+  std::map<TopicPartition, Offset> ends;
+  LeaderEpoch epoch = 5;
+  bool reachable = true;
+};
+
+class CoordinatorTest : public testing::Test {
+ protected:
+  CoordinatorTest();
+
+  Coordinator& coordinator() { return *coordinator_; }
+  // All partitions are led and loaded afterwards.
+  void restart();
+  void start_process();  // leads nothing yet
+  void lead_all();
+  void pass(io::Duration time) { world_.run_for(time); }
+
+  // Runs the task in the process; the answer appears when it has come.
+  template <typename T>
+  std::shared_ptr<std::optional<T>> begin(io::Task<T> task) {
+    auto answer = std::make_shared<std::optional<T>>();
+    process_->spawn("request", collect(std::move(task), answer));
+    return answer;
+  }
+  template <typename T>
+  T ask(io::Task<T> task) {
+    auto answer = begin(std::move(task));
+    world_.run_until([&] { return answer->has_value(); }, std::chrono::minutes(1));
+    EXPECT_TRUE(answer->has_value()) << "no answer";
+    return answer->value_or(T{});
+  }
+  std::shared_ptr<std::optional<bool>> begin(io::Task<void> task);
+  void ask(io::Task<void> task);
+
+  // Requests in short.
+  static kafka::JoinGroupRequest join(const std::string& group, const std::string& member = "");
+  static kafka::OffsetCommitRequest commit(const std::string& group, Offset offset,
+                                           const std::string& topic = "orders");
+  // As a member that is the only one and has its assignment; returns its id.
+  std::string become_member(const std::string& group);
+  // What OffsetFetch says of partition 0; or its error.
+  struct Fetched {
+    ErrorCode error = ErrorCode::none;
+    Offset offset = -1;
+    LeaderEpoch epoch = -1;
+    std::string metadata;
+    bool operator==(const Fetched&) const = default;
+  };
+  Fetched fetch(const std::string& group, const std::string& topic = "orders");
+  ErrorCode commit_now(kafka::OffsetCommitRequest request);
+
+  Caller caller{"client", "/10.0.0.1", 8};
+  GroupConfig config;
+  MemoryJournal journal;
+  MemoryOwnership ownership;
+  MemoryEnds ends;
+
+ private:
+  template <typename T>
+  static io::Task<void> collect(io::Task<T> task, std::shared_ptr<std::optional<T>> answer) {
+    *answer = co_await task;
+  }
+
+  sim::SimWorld world_{1};
+  sim::SimHost& host_;
+  sim::SimProcess* process_ = nullptr;
+  Coordinator* coordinator_ = nullptr;
+};
+
+}  // namespace isthmus::broker
