@@ -1,0 +1,276 @@
+#include "client/connection.h"
+
+#include <deque>
+#include <map>
+
+#include "io/event.h"
+#include "io/frames.h"
+#include "kafka/gen/api_versions.h"
+
+namespace isthmus::client {
+
+namespace {
+
+constexpr size_t length_size = 4;
+constexpr size_t correlation_size = 4;
+
+std::string api_name(int16_t key) {
+  const auto* api = kafka::find_api(key);
+  return api ? std::string(api->name) : "api " + std::to_string(key);
+}
+
+}  // namespace
+
+Error no_common_version(kafka::ApiKey key, const io::Address& peer) {
+  return Error::kafka(static_cast<int>(kafka::ErrorCode::unsupported_version),
+                      peer.to_string() + " speaks no version of " +
+                          api_name(static_cast<int16_t>(key)) + " that we know");
+}
+
+// Shared by the handle, the conversations that read and write, and the calls under way.
+struct Connection::State {
+  // A request whose answer is awaited.
+  struct Pending {
+    Pending(io::Loop& loop, int32_t id, int16_t key)
+        : done(loop), correlation_id(id), api_key(key) {}
+    io::Event done;
+    const int32_t correlation_id;
+    const int16_t api_key;
+    std::optional<Result<Slice>> answer;
+  };
+
+  State(io::Loop& l, std::unique_ptr<io::Stream> s, ConnectionOptions o)
+      : loop(l),
+        stream(std::move(s)),
+        options(std::move(o)),
+        frames(l, *stream, options.max_response_bytes),
+        to_write(l),
+        written(l) {}
+
+  // Ends everything; all who wait get `why`. The first reason stands.
+  void end(Error why);
+  void enqueue(const RawRequest& request, int32_t correlation_id);
+  Result<void> deliver(const Slice& frame);
+
+  static io::Task<void> write_requests(std::shared_ptr<State> self);
+  static io::Task<void> read_replies(std::shared_ptr<State> self);
+  static io::Task<Result<Slice>> wait_for(std::shared_ptr<State> self,
+                                          std::shared_ptr<Pending> pending, io::Instant deadline);
+  io::Task<Result<Slice>> call(RawRequest request, io::Instant deadline,
+                               std::shared_ptr<State> self);
+
+  io::Loop& loop;
+  std::unique_ptr<io::Stream> stream;
+  const ConnectionOptions options;
+  io::FrameReader frames;
+  std::optional<Error> ended;
+  std::map<int16_t, std::pair<int16_t, int16_t>> ranges;  // by API key
+  std::deque<std::shared_ptr<Pending>> pending;           // in the order of their requests
+  int32_t next_correlation_id = 1;
+  Rope outgoing;
+  uint64_t writing_bytes = 0;
+  io::Event to_write;
+  io::Event written;
+};
+
+void Connection::State::end(Error why) {
+  if (ended) return;
+  ended = std::move(why);
+  stream->close();
+  for (auto& waiting : pending) {
+    waiting->answer = fail(*ended);
+    waiting->done.close();
+  }
+  pending.clear();
+  to_write.close();
+  written.close();
+}
+
+void Connection::State::enqueue(const RawRequest& request, int32_t correlation_id) {
+  kafka::Writer header;
+  const auto& client_id = request.client_id;
+  kafka::RequestHeader{request.api_key, request.api_version, correlation_id,
+                       client_id ? client_id : std::optional(options.client_id)}
+      .encode(header);
+  Rope frame = std::move(header).finish();
+  frame.append(request.body);
+  std::vector<uint8_t> length(length_size);
+  store_be(length.data(), static_cast<uint32_t>(frame.size()));
+  outgoing.append(Slice::take(std::move(length)));
+  outgoing.append(std::move(frame));
+  to_write.notify_all();
+}
+
+io::Task<Result<Slice>> Connection::State::call(RawRequest request, io::Instant deadline,
+                                                std::shared_ptr<State> self) {
+  if (ended) return io::ready(Result<Slice>(fail(*ended)));
+  const int32_t id = next_correlation_id++;
+  enqueue(request, id);
+  if (!request.expects_reply) return io::ready(Result<Slice>(Slice()));
+  pending.push_back(std::make_shared<Pending>(loop, id, request.api_key));
+  return wait_for(std::move(self), pending.back(), deadline);
+}
+
+io::Task<Result<Slice>> Connection::State::wait_for(std::shared_ptr<State> self,
+                                                    std::shared_ptr<Pending> pending,
+                                                    io::Instant deadline) {
+  if (!pending->answer) co_await pending->done.wait_until(deadline);
+  if (!pending->answer) {
+    self->end(Error::timeout("no answer to " + api_name(pending->api_key) + " from " +
+                             self->stream->peer().to_string() + " in time"));
+  }
+  co_return std::move(*pending->answer);
+}
+
+io::Task<void> Connection::State::write_requests(std::shared_ptr<State> self) {
+  while (!self->ended) {
+    if (self->outgoing.empty()) {
+      co_await self->to_write.wait();
+      continue;
+    }
+    Rope rope = std::exchange(self->outgoing, {});
+    self->writing_bytes = rope.size();
+    auto sent = co_await self->stream->write(std::move(rope));
+    self->writing_bytes = 0;
+    if (!sent) self->end(sent.error());
+    self->written.notify_all();
+  }
+}
+
+Result<void> Connection::State::deliver(const Slice& frame) {
+  const auto broken = [this](std::string what) {
+    return fail(Error::corrupt("from " + stream->peer().to_string() + ": " + what));
+  };
+  if (frame.size() < correlation_size) return broken("a response without a header");
+  if (pending.empty()) return broken("a response that nobody asked for");
+  const auto id = load_be<int32_t>(frame.data());
+  auto waiting = pending.front();
+  if (id != waiting->correlation_id) {
+    return broken("a response with correlation id " + std::to_string(id) + " instead of " +
+                  std::to_string(waiting->correlation_id));
+  }
+  pending.pop_front();
+  waiting->answer = frame.sub(correlation_size, frame.size() - correlation_size);
+  waiting->done.close();
+  return {};
+}
+
+io::Task<void> Connection::State::read_replies(std::shared_ptr<State> self) {
+  while (!self->ended) {
+    auto more = co_await self->frames.fill();
+    if (!more) co_return self->end(more.error());
+    if (!*more) {
+      co_return self->end(Error::closed(self->stream->peer().to_string() + " has closed"));
+    }
+    for (;;) {
+      auto frame = self->frames.next();
+      if (!frame) co_return self->end(frame.error());
+      if (!*frame) break;
+      auto delivered = self->deliver(**frame);
+      if (!delivered) co_return self->end(delivered.error());
+    }
+  }
+}
+
+namespace {
+
+struct Negotiated {
+  std::map<int16_t, std::pair<int16_t, int16_t>> ranges;
+  std::optional<int16_t> ask_again;  // in this version
+};
+
+// An answer to ApiVersions. One to a version that the broker does not know is in version 0, says
+// so, and usually says which it does know.
+Result<Negotiated> read_api_versions(const Slice& answer, int16_t asked) {
+  kafka::Reader peek(answer);
+  const bool refused = peek.error_code() == kafka::ErrorCode::unsupported_version && asked > 0;
+  kafka::Reader reader(answer);
+  auto response = kafka::ApiVersionsResponse::decode(reader, refused ? 0 : asked);
+  if (!response) return fail(response.error());
+  Negotiated result;
+  if (response->error_code != kafka::ErrorCode::none && !refused) {
+    return fail(Error::kafka(static_cast<int>(response->error_code), "ApiVersions was refused"));
+  }
+  for (const auto& api : response->api_keys) {
+    result.ranges[api.api_key] = {api.min_version, api.max_version};
+  }
+  if (!refused) return result;
+  const auto own = result.ranges.find(static_cast<int16_t>(kafka::ApiKey::api_versions));
+  const int16_t theirs = own == result.ranges.end() ? int16_t{0} : own->second.second;
+  result.ask_again = theirs < asked ? theirs : int16_t{0};
+  return result;
+}
+
+}  // namespace
+
+io::Task<Result<std::unique_ptr<Connection>>> Connection::open(io::Env& env, io::Gate& gate,
+                                                               io::Address to,
+                                                               ConnectionOptions options,
+                                                               io::Instant deadline) {
+  auto stream = co_await env.network.dial(std::move(to), deadline);
+  if (!stream) co_return fail(stream.error());
+  io::Loop& loop = *io::Loop::current();
+  auto state = std::make_shared<State>(loop, std::move(*stream), std::move(options));
+  std::unique_ptr<Connection> connection(new Connection(state));
+  if (!gate.spawn("client reader", State::read_replies(state)) ||
+      !gate.spawn("client writer", State::write_requests(state))) {
+    co_return fail(Error::closed("not connecting: closing"));
+  }
+  constexpr auto key = kafka::ApiKey::api_versions;
+  int16_t version = kafka::ApiVersionsRequest::max_version;
+  for (;;) {
+    kafka::Writer body;
+    kafka::ApiVersionsRequest{"isthmus", "1"}.encode(body, version);
+    RawRequest request{static_cast<int16_t>(key), version, std::nullopt, std::move(body).finish()};
+    auto answer = co_await connection->call_raw(std::move(request), deadline);
+    if (!answer) co_return fail(answer.error());
+    auto negotiated = read_api_versions(*answer, version);
+    if (!negotiated) co_return fail(negotiated.error());
+    if (!negotiated->ask_again) {
+      state->ranges = std::move(negotiated->ranges);
+      co_return connection;
+    }
+    version = *negotiated->ask_again;
+  }
+}
+
+Connection::Connection(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Connection::~Connection() { close(); }
+
+std::optional<std::pair<int16_t, int16_t>> Connection::range_of(int16_t api_key) const {
+  const auto found = state_->ranges.find(api_key);
+  if (found == state_->ranges.end()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<int16_t> Connection::version_for(kafka::ApiKey key, int16_t at_most) const {
+  const auto* ours = kafka::find_api(key);
+  const auto theirs = range_of(static_cast<int16_t>(key));
+  if (ours == nullptr || !theirs) return std::nullopt;
+  const int16_t version = std::min({ours->max_version, theirs->second, at_most});
+  if (version < ours->min_version || version < theirs->first) return std::nullopt;
+  return version;
+}
+
+io::Task<Result<Slice>> Connection::call_raw(RawRequest request, io::Instant deadline) {
+  return state_->call(std::move(request), deadline, state_);
+}
+
+io::Task<bool> Connection::room(io::Instant deadline) {
+  auto state = state_;
+  while (!state->ended) {
+    if (state->outgoing.size() + state->writing_bytes < state->options.max_outgoing_bytes) {
+      co_return true;
+    }
+    const bool in_time = co_await state->written.wait_until(deadline);
+    if (!in_time) co_return false;
+  }
+  co_return false;
+}
+
+void Connection::close() { state_->end(Error::closed("closed by us")); }
+bool Connection::closed() const { return state_->ended.has_value(); }
+const io::Address& Connection::peer() const { return state_->stream->peer(); }
+
+}  // namespace isthmus::client

@@ -1,0 +1,241 @@
+#include "client/fetcher.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace isthmus::client {
+
+namespace {
+
+using kafka::ErrorCode;
+
+// Topic ids replace names from here on (KIP-516).
+constexpr int16_t last_version_with_names = 12;
+constexpr auto metadata_timeout = std::chrono::seconds(10);
+
+// Errors that say no more than "ask again, perhaps elsewhere".
+bool is_about_leadership(ErrorCode error) {
+  switch (error) {
+    case ErrorCode::not_leader_or_follower:
+    case ErrorCode::leader_not_available:
+    case ErrorCode::replica_not_available:
+    case ErrorCode::fenced_leader_epoch:
+    case ErrorCode::unknown_leader_epoch:
+    case ErrorCode::unknown_topic_or_partition:
+    case ErrorCode::unknown_topic_id:
+    case ErrorCode::inconsistent_topic_id:
+    case ErrorCode::offset_not_available:
+    case ErrorCode::kafka_storage_error: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+Fetcher::Fetcher(Cluster& cluster, FetchSink& sink, FetchOptions options)
+    : cluster_(cluster),
+      sink_(sink),
+      options_(options),
+      loop_(cluster.loop()),
+      gate_(loop_),
+      homeless_(loop_) {
+  gate_.spawn("fetch leaders", find_leaders());
+}
+
+Fetcher::~Fetcher() = default;
+
+io::Task<void> Fetcher::close() {
+  closing_ = true;
+  homeless_.close();
+  for (auto& [leader, source] : sources_) source->changed.close();
+  co_await gate_.close();
+}
+
+void Fetcher::want(const TopicPartition& partition, FetchPosition position) {
+  Entry& entry = entries_[partition];
+  entry.position = position;
+  entry.wish = next_wish_++;
+  entry.wanted = true;
+  entry.in_flight = false;
+  cluster_.add_interest(partition.topic);
+  wake(partition);
+}
+
+void Fetcher::forget(const TopicPartition& partition) { entries_.erase(partition); }
+
+void Fetcher::wake(const TopicPartition& partition) {
+  if (closing_) return;
+  const auto leader = cluster_.metadata().leader_of(partition);
+  if (!leader || leader->node < 0) return homeless_.notify_all();
+  source_of(leader->node).changed.notify_all();
+}
+
+void Fetcher::wake_all() {
+  for (const auto& [partition, entry] : entries_) {
+    if (entry.wanted && !entry.in_flight) wake(partition);
+  }
+}
+
+Fetcher::Source& Fetcher::source_of(NodeId leader) {
+  auto& source = sources_[leader];
+  if (!source) {
+    source = std::make_unique<Source>(loop_);
+    for (int i = 0; i < options_.requests_per_leader; ++i) {
+      gate_.spawn("fetch lane", run_lane(leader, *source, options_.first_lane + i));
+    }
+  }
+  return *source;
+}
+
+io::Task<void> Fetcher::find_leaders() {
+  while (!closing_) {
+    const bool some_homeless = std::ranges::any_of(entries_, [this](const auto& item) {
+      const auto leader = cluster_.metadata().leader_of(item.first);
+      return item.second.wanted && (!leader || leader->node < 0);
+    });
+    if (some_homeless) {
+      co_await look_for_news();
+    } else {
+      co_await homeless_.wait();
+    }
+  }
+}
+
+io::Task<void> Fetcher::look_for_news() {
+  auto refreshed = co_await cluster_.refresh_after_pause(loop_.now() + metadata_timeout);
+  if (refreshed) wake_all();
+  if (cluster_.closing()) closing_ = true;
+}
+
+io::Task<void> Fetcher::run_lane(NodeId leader, Source& source, Cluster::Lane lane) {
+  while (!closing_) {
+    const std::vector<Asked> asked = take_wanted(leader, source);
+    if (asked.empty()) {
+      co_await source.changed.wait();
+      continue;
+    }
+    const bool at_home = co_await fetch_once(leader, asked, lane);
+    put_back(asked);
+    if (!at_home && !closing_) co_await look_for_news();
+  }
+}
+
+std::vector<Fetcher::Asked> Fetcher::take_wanted(NodeId leader, Source& source) {
+  std::vector<Asked> asked;
+  for (auto& [partition, entry] : entries_) {
+    if (!entry.wanted || entry.in_flight) continue;
+    const auto known = cluster_.metadata().leader_of(partition);
+    if (!known || known->node != leader) continue;
+    entry.in_flight = true;
+    const Uuid topic_id = cluster_.metadata().topic(partition.topic)->id;
+    asked.push_back({partition, entry.position, entry.wish, known->epoch, topic_id});
+  }
+  // A broker fills an answer from its first partition on: each gets its turn to be the first.
+  if (!asked.empty()) {
+    std::ranges::rotate(asked, asked.begin() + static_cast<ptrdiff_t>(source.turn++ % asked.size()));
+  }
+  return asked;
+}
+
+kafka::FetchRequest Fetcher::request_for(const std::vector<Asked>& asked) const {
+  kafka::FetchRequest request;
+  request.max_wait_ms = static_cast<int32_t>(options_.max_wait.count());
+  request.min_bytes = options_.min_bytes;
+  request.max_bytes = options_.max_bytes;
+  request.isolation_level = options_.read_committed ? 1 : 0;
+  for (const Asked& one : asked) {
+    if (request.topics.empty() || request.topics.back().topic != one.partition.topic) {
+      auto& topic = request.topics.emplace_back();
+      topic.topic = one.partition.topic;
+      topic.topic_id = one.topic_id;
+    }
+    auto& partition = request.topics.back().partitions.emplace_back();
+    partition.partition = one.partition.partition;
+    partition.current_leader_epoch = one.epoch;
+    partition.fetch_offset = one.position.offset;
+    partition.last_fetched_epoch = one.position.last_fetched_epoch;
+    partition.partition_max_bytes = options_.max_partition_bytes;
+  }
+  return request;
+}
+
+io::Task<bool> Fetcher::fetch_once(NodeId leader, const std::vector<Asked>& asked,
+                                   Cluster::Lane lane) {
+  const io::Instant deadline = loop_.now() + options_.max_wait + options_.request_timeout;
+  auto connection = co_await cluster_.try_node(leader, deadline, lane);
+  if (!connection) co_return false;
+  const bool all_have_ids =
+      std::ranges::none_of(asked, [](const Asked& one) { return one.topic_id.is_zero(); });
+  const int16_t at_most = all_have_ids ? INT16_MAX : last_version_with_names;
+  auto response = co_await (*connection)->call(request_for(asked), deadline, at_most);
+  if (!response || response->error_code != ErrorCode::none) co_return false;
+  for (const auto& node : response->node_endpoints) {
+    cluster_.metadata().learn_broker(
+        {node.node_id, {node.host, static_cast<uint16_t>(node.port)}, node.rack});
+  }
+  std::unordered_map<TopicPartition, const Asked*> by_partition;
+  for (const Asked& one : asked) by_partition.emplace(one.partition, &one);
+  bool at_home = true;
+  for (auto& topic : response->responses) {
+    const std::string* name = &topic.topic;
+    if (name->empty()) name = cluster_.metadata().name_of(topic.topic_id);
+    if (name == nullptr) continue;
+    for (auto& answer : topic.partitions) {
+      const auto found = by_partition.find({*name, answer.partition_index});
+      if (found == by_partition.end()) continue;
+      at_home &= deliver(*found->second, answer);
+    }
+  }
+  co_return at_home;
+}
+
+// What was asked for and is neither delivered nor asked for anew is wanted as before.
+void Fetcher::put_back(const std::vector<Asked>& asked) {
+  for (const Asked& one : asked) {
+    const auto entry = entries_.find(one.partition);
+    if (entry != entries_.end() && entry->second.wish == one.wish) entry->second.in_flight = false;
+  }
+}
+
+// False if the partition's leader has moved and nobody said where to.
+bool Fetcher::deliver(const Asked& asked, PartitionData& answer) {
+  const auto found = entries_.find(asked.partition);
+  if (closing_ || found == entries_.end() || found->second.wish != asked.wish) return true;
+  Entry& entry = found->second;
+  if (is_about_leadership(answer.error_code)) {
+    const LeaderInfo said{answer.current_leader.leader_id, answer.current_leader.leader_epoch};
+    const bool learned = said.node >= 0 && cluster_.metadata().learn_leader(asked.partition, said);
+    entry.in_flight = false;
+    if (learned) wake(asked.partition);
+    return learned;
+  }
+  const bool ends_wish = answer.error_code != ErrorCode::none || !answer.records.empty() ||
+                         answer.diverging_epoch.epoch >= 0;
+  const bool news = answer.high_watermark != entry.told_high_watermark ||
+                    answer.log_start_offset != entry.told_log_start;
+  if (ends_wish) entry.wanted = false;
+  if (ends_wish || news) tell(entry, asked, answer);
+  return true;
+}
+
+void Fetcher::tell(Entry& entry, const Asked& asked, PartitionData& answer) {
+  Fetched fetched;
+  fetched.partition = asked.partition;
+  fetched.asked_offset = asked.position.offset;
+  fetched.error = answer.error_code;
+  if (!answer.records.empty()) fetched.records = *answer.records.flatten();  // is in memory
+  fetched.high_watermark = answer.high_watermark;
+  fetched.last_stable_offset = answer.last_stable_offset;
+  fetched.log_start_offset = answer.log_start_offset;
+  fetched.leader_epoch = asked.epoch;
+  if (answer.diverging_epoch.epoch >= 0) {
+    fetched.diverging = {answer.diverging_epoch.epoch, answer.diverging_epoch.end_offset};
+  }
+  if (answer.error_code == ErrorCode::none) {
+    entry.told_high_watermark = answer.high_watermark;
+    entry.told_log_start = answer.log_start_offset;
+  }
+  sink_.on_fetched(std::move(fetched));
+}
+
+}  // namespace isthmus::client

@@ -1,0 +1,138 @@
+// Fetcher: reads many partitions of a cluster, each from its leader, wherever that is.
+//
+// A partition is fetched while it is wanted: want() says from where, and what is delivered ends the
+// wish until want() is called again. That is the back-pressure: who is behind asks later, and holds
+// no other partition back. Batches are delivered as they lie in the log, not decoded.
+//
+//   want ─► wanted ─► in flight at the leader ─► FetchSink::on_fetched ─► want ...
+//             ▲            │ nothing new, or the leader has moved
+//             └────────────┘
+//
+// A leader that moves is followed here, by metadata and by what answers say in passing (KIP-951).
+// Requests name the leader epoch that we know (KIP-320) and the epoch of the last batch we hold, so
+// that a leader which has truncated since says where the histories part (KIP-595).
+//
+// Several requests may be under way at each leader, on connections of their own: partitions that
+// are asked for while a long poll waits go with the next one. Fetch sessions (KIP-227) are not
+// used.
+//
+// Owned by its user, on the loop of its Cluster, which outlives it. close() before destruction.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "client/cluster.h"
+#include "kafka/gen/fetch.h"
+
+namespace isthmus::client {
+
+struct FetchOptions {
+  int32_t max_bytes = 50 << 20;
+  int32_t max_partition_bytes = 8 << 20;
+  int32_t min_bytes = 1;
+  std::chrono::milliseconds max_wait{500};
+  std::chrono::milliseconds request_timeout{30'000};  // on top of max_wait
+  bool read_committed = false;
+  int requests_per_leader = 2;
+  Cluster::Lane first_lane = 1;  // the first of `requests_per_leader` lanes of the cluster
+};
+
+struct FetchPosition {
+  Offset offset = 0;
+  LeaderEpoch last_fetched_epoch = -1;  // of the batch before `offset`
+};
+
+struct Fetched {
+  TopicPartition partition;
+  Offset asked_offset = 0;
+  // Never one that only says that the leader is elsewhere.
+  kafka::ErrorCode error = kafka::ErrorCode::none;
+  // Whole batches, except that the last may be cut short. May begin before the asked offset.
+  // Empty if only the offsets below are news; the partition is then still wanted.
+  Slice records;
+  Offset high_watermark = -1;
+  Offset last_stable_offset = -1;
+  Offset log_start_offset = -1;
+  LeaderEpoch leader_epoch = -1;  // of the leader that answered, as we know it
+  // The leader's history ends `epoch` at `end_offset`: what we hold beyond it is not there.
+  struct Divergence {
+    LeaderEpoch epoch = -1;
+    Offset end_offset = -1;
+  };
+  std::optional<Divergence> diverging;
+};
+
+class FetchSink {
+ public:
+  virtual ~FetchSink() = default;
+  // May call want() and forget().
+  virtual void on_fetched(Fetched fetched) = 0;
+};
+
+class Fetcher {
+ public:
+  Fetcher(Cluster& cluster, FetchSink& sink, FetchOptions options);
+  ~Fetcher();
+
+  // Asks for what follows `position`. An answer to an earlier wish is dropped.
+  void want(const TopicPartition& partition, FetchPosition position);
+  // Nothing of this partition is delivered from now on.
+  void forget(const TopicPartition& partition);
+
+  // Delivers nothing more; returns when no request is under way. The cluster's requests end at
+  // their own time, so close the cluster first to be quick.
+  io::Task<void> close();
+
+ private:
+  struct Entry {
+    FetchPosition position;
+    uint64_t wish = 0;  // tells an answer to an earlier wish
+    bool wanted = false;
+    bool in_flight = false;
+    Offset told_high_watermark = -1;
+    Offset told_log_start = -1;
+  };
+  struct Asked {
+    TopicPartition partition;
+    FetchPosition position;
+    uint64_t wish = 0;
+    LeaderEpoch epoch = -1;
+    Uuid topic_id;
+  };
+  struct Source {
+    explicit Source(io::Loop& loop) : changed(loop) {}
+    io::Event changed;  // there may be something to ask for
+    size_t turn = 0;
+  };
+  using PartitionData = kafka::FetchResponse::PartitionData;
+
+  void wake(const TopicPartition& partition);
+  void wake_all();
+  Source& source_of(NodeId leader);
+  io::Task<void> run_lane(NodeId leader, Source& source, Cluster::Lane lane);
+  // One request and its answer. False if the leaders should be looked up again.
+  io::Task<bool> fetch_once(NodeId leader, const std::vector<Asked>& asked, Cluster::Lane lane);
+  io::Task<void> find_leaders();
+  io::Task<void> look_for_news();
+  std::vector<Asked> take_wanted(NodeId leader, Source& source);
+  kafka::FetchRequest request_for(const std::vector<Asked>& asked) const;
+  void put_back(const std::vector<Asked>& asked);
+  bool deliver(const Asked& asked, PartitionData& answer);
+  void tell(Entry& entry, const Asked& asked, PartitionData& answer);
+
+  Cluster& cluster_;
+  FetchSink& sink_;
+  const FetchOptions options_;
+  io::Loop& loop_;
+  io::Gate gate_;
+  io::Event homeless_;  // a wanted partition has no leader
+  std::map<TopicPartition, Entry> entries_;
+  std::map<NodeId, std::unique_ptr<Source>> sources_;
+  uint64_t next_wish_ = 1;
+  bool closing_ = false;
+};
+
+}  // namespace isthmus::client
