@@ -151,17 +151,20 @@ Result<void> Loader::load_map(const YAML::Node& node, const Options& table,
     if (std::ranges::find(table.rows(), name, &Options::Row::name) == table.rows().end())
       return fail(unknown_key(name, table, path, at));
   }
+  // What is there first: a wrong line says more than the absence of another.
   for (const Options::Row& row : table.rows()) {
-    const std::string below = joined(path, row.name);
-    Result<void> loaded;
-    if (auto key = keys.find(row.name); key != keys.end()) {
-      loaded = load_row(node[row.name], row, below, key->second);
-    } else if (row.needed) {
-      return fail(error(mark, below, fmt::format("missing; it takes: {}", row.type)));
-    } else if (row.shape == Options::Shape::section) {
-      loaded = load_map(YAML::Node(), row.extend(""), below, mark);  // for what it requires
-    }
+    auto key = keys.find(row.name);
+    if (key == keys.end()) continue;
+    Result<void> loaded = load_row(node[row.name], row, joined(path, row.name), key->second);
     if (!loaded) return loaded;
+  }
+  for (const Options::Row& row : table.rows()) {
+    if (keys.contains(row.name)) continue;
+    const std::string below = joined(path, row.name);
+    if (row.needed) return fail(error(mark, below, fmt::format("missing; it takes: {}", row.type)));
+    if (row.shape != Options::Shape::section) continue;
+    Result<void> loaded = load_map(YAML::Node(), row.extend(""), below, mark);
+    if (!loaded) return loaded;  // something in the section is required
   }
   return {};
 }

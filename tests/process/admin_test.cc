@@ -1,0 +1,72 @@
+#include "process/admin.h"
+
+#include <thread>
+
+#include "io/real.h"
+#include "tests/process/http_get.h"
+
+namespace isthmus::process {
+namespace {
+
+class AdminTest : public testing::Test {
+ protected:
+  void start() {
+    auto started = Admin::start({"127.0.0.1", 0}, runtime.env().main_loop(), board, metrics);
+    ASSERT_TRUE(started) << started.error().text;
+    admin = std::move(*started);
+  }
+  std::string get(const std::string& path) { return http_get(admin->local().port, path); }
+
+  io::Runtime runtime{1};
+  StatusBoard board;
+  Metrics metrics;
+  std::unique_ptr<Admin> admin;
+};
+
+TEST_F(AdminTest, readiness_and_status_are_what_was_posted_last) {
+  start();
+  EXPECT_TRUE(get("/readyz").starts_with("HTTP/1.1 503"));
+  EXPECT_NE(get("/readyz").find("starting"), std::string::npos);
+  board.publish({.ready = true, .reason = "", .json = "{\"topics\":3}"});
+  EXPECT_TRUE(get("/readyz").starts_with("HTTP/1.1 200"));
+  EXPECT_NE(get("/status").find("{\"topics\":3}"), std::string::npos);
+}
+
+TEST_F(AdminTest, metrics_are_served) {
+  start();
+  auto cell = metrics.counter("isthmus_things_total", "Things.");
+  cell->add(5);
+  EXPECT_NE(get("/metrics").find("\nisthmus_things_total 5\n"), std::string::npos);
+}
+
+TEST_F(AdminTest, health_is_whether_the_loop_answers) {
+  start();
+  EXPECT_TRUE(get("/healthz").starts_with("HTTP/1.1 503"));  // nobody runs it yet
+  std::thread running([this] { runtime.run(); });
+  EXPECT_TRUE(get("/healthz").starts_with("HTTP/1.1 200"));
+  runtime.stop();
+  running.join();
+}
+
+TEST_F(AdminTest, what_is_not_there_is_not_found) {
+  start();
+  EXPECT_TRUE(get("/etc/passwd").starts_with("HTTP/1.1 404"));
+}
+
+TEST_F(AdminTest, a_port_in_use_is_named) {
+  start();
+  auto second = Admin::start(admin->local(), runtime.env().main_loop(), board, metrics);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().text,
+            "admin.bind " + admin->local().to_string() + ": Address already in use");
+}
+
+TEST_F(AdminTest, may_end_as_soon_as_it_has_started) {
+  for (int i = 0; i < 20; ++i) {
+    start();
+    admin.reset();
+  }
+}
+
+}  // namespace
+}  // namespace isthmus::process

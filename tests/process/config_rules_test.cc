@@ -1,0 +1,149 @@
+// The rules across keys: each is broken once, starting from a file that is right.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "process/broker_config.h"
+#include "process/mirror_config.h"
+#include "process/router_config.h"
+
+namespace isthmus::process {
+namespace {
+
+template <typename Config>
+struct Case {
+  const char* name;
+  std::function<void(Config&)> damage;
+  const char* path;
+};
+
+BrokerConfig good_broker() {
+  BrokerConfig c;
+  c.cluster = {"seoul", 1};
+  c.broker.node_id = 1;
+  c.broker.log_dirs = {"/d"};
+  c.listeners = {{"CLIENT", {"127.0.0.1", 9092}, {}, {}},
+                 {"INSIDE", {"0.0.0.0", 9093}, {"k1", 9093}, {Peer::mirrors}}};
+  return c;
+}
+
+const Case<BrokerConfig> broker_cases[] = {
+    {"dash_in_name", [](BrokerConfig& c) { c.cluster.name = "new-york"; }, "cluster.name"},
+    {"session_bounds", [](BrokerConfig& c) { c.broker.group_min_session_timeout_ms = 1'800'001; },
+     "broker.group.min.session.timeout.ms"},
+    {"batch_above_request", [](BrokerConfig& c) { c.broker.socket_request_max_bytes = 1000; },
+     "broker.message.max.bytes"},
+    {"batch_above_segment",
+     [](BrokerConfig& c) {
+       c.broker.message_max_bytes = 90 << 20;
+       c.broker.log_segment_bytes = 80 << 20;
+     },
+     "broker.message.max.bytes"},
+    {"same_listener_name", [](BrokerConfig& c) { c.listeners[1].name = "CLIENT"; },
+     "listeners[1].name"},
+    {"same_listener_address", [](BrokerConfig& c) { c.listeners[1].bind = c.listeners[0].bind; },
+     "listeners[1].bind"},
+    {"admin_on_a_listener", [](BrokerConfig& c) { c.admin.bind = c.listeners[0].bind; },
+     "listeners[0].bind"},
+    {"unreachable_bind", [](BrokerConfig& c) { c.listeners[0].bind.host = "0.0.0.0"; },
+     "listeners[0].bind"},
+    {"unreachable_advertised", [](BrokerConfig& c) { c.listeners[1].advertised.host = "0.0.0.0"; },
+     "listeners[1].advertised.listeners"},
+};
+
+MirrorConfig good_mirror() {
+  MirrorConfig c;
+  c.links["seoul-tokyo"] = {.source = {{{"a", 1}}}, .target = {{{"b", 1}}}};
+  return c;
+}
+
+const Case<MirrorConfig> mirror_cases[] = {
+    {"name_without_dash", [](MirrorConfig& c) { c.links["seoul"] = c.links["seoul-tokyo"]; },
+     "links.seoul"},
+    {"name_with_two_dashes", [](MirrorConfig& c) { c.links["a-b-c"] = c.links["seoul-tokyo"]; },
+     "links.a-b-c"},
+    {"to_itself", [](MirrorConfig& c) { c.links["a-a"] = c.links["seoul-tokyo"]; }, "links.a-a"},
+    {"same_server",
+     [](MirrorConfig& c) { c.links["seoul-tokyo"].target.bootstrap_servers.push_back({"a", 1}); },
+     "links.seoul-tokyo.target.bootstrap.servers"},
+    {"bad_pattern", [](MirrorConfig& c) { c.links["seoul-tokyo"].groups_exclude = {"ok", "("}; },
+     "links.seoul-tokyo.groups.exclude"},
+};
+
+RouterConfig good_router() {
+  RouterConfig c;
+  c.virtual_cluster = {"corp", "k.corp", "0.0.0.0", {100, 200}};
+  c.clusters["seoul"] = {{{"a", 1}}, {}};
+  c.clusters["tokyo"] = {{{"b", 1}}, {}};
+  c.routes = {{"orders", "", "", "tokyo"}, {"", "orders", "", "tokyo"}, {"", "", "seoul", ""}};
+  return c;
+}
+
+const Case<RouterConfig> router_cases[] = {
+    {"virtual_name", [](RouterConfig& c) { c.virtual_cluster.name = ""; }, "virtual_cluster.name"},
+    {"cluster_name", [](RouterConfig& c) { c.clusters["x-y"] = {}; }, "clusters.x-y"},
+    {"unreachable", [](RouterConfig& c) { c.virtual_cluster.advertise = "0.0.0.0"; },
+     "virtual_cluster.advertise"},
+    {"topic_and_group", [](RouterConfig& c) { c.routes[0].group = "g"; }, "routes[0]"},
+    {"neither", [](RouterConfig& c) { c.routes[0].topic = ""; }, "routes[0]"},
+    {"no_cluster", [](RouterConfig& c) { c.routes[1].cluster = ""; }, "routes[1]"},
+    {"default_with_cluster", [](RouterConfig& c) { c.routes[2].cluster = "tokyo"; },
+     "routes[2].cluster"},
+    {"unknown_cluster", [](RouterConfig& c) { c.routes[1].cluster = "osaka"; },
+     "routes[1].cluster"},
+    {"unknown_default", [](RouterConfig& c) { c.routes[2].fallback = "osaka"; },
+     "routes[2].default"},
+    {"topic_twice", [](RouterConfig& c) { c.routes.push_back(c.routes[0]); }, "routes[3].topic"},
+    {"default_twice", [](RouterConfig& c) { c.routes.push_back({"", "", "tokyo", ""}); },
+     "routes[3].default"},
+    {"no_default", [](RouterConfig& c) { c.routes.pop_back(); }, "routes"},
+};
+
+template <typename Config>
+void expect_found(Config config, const Case<Config>& broken) {
+  ASSERT_FALSE(validate(config)) << validate(config)->text;
+  broken.damage(config);
+  std::optional<Problem> problem = validate(config);
+  ASSERT_TRUE(problem);
+  EXPECT_EQ(problem->path, broken.path);
+  EXPECT_FALSE(problem->text.empty());
+}
+
+class BrokerRules : public testing::TestWithParam<Case<BrokerConfig>> {};
+TEST_P(BrokerRules, are_kept) { expect_found(good_broker(), GetParam()); }
+INSTANTIATE_TEST_SUITE_P(All, BrokerRules, testing::ValuesIn(broker_cases),
+                         [](const auto& info) { return info.param.name; });
+
+class MirrorRules : public testing::TestWithParam<Case<MirrorConfig>> {};
+TEST_P(MirrorRules, are_kept) { expect_found(good_mirror(), GetParam()); }
+INSTANTIATE_TEST_SUITE_P(All, MirrorRules, testing::ValuesIn(mirror_cases),
+                         [](const auto& info) { return info.param.name; });
+
+class RouterRules : public testing::TestWithParam<Case<RouterConfig>> {};
+TEST_P(RouterRules, are_kept) { expect_found(good_router(), GetParam()); }
+INSTANTIATE_TEST_SUITE_P(All, RouterRules, testing::ValuesIn(router_cases),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(BrokerTimes, the_finer_unit_wins) {
+  BrokerSettings c;
+  EXPECT_EQ(c.effective_retention_ms(), 168 * 3'600'000LL);
+  c.log_retention_minutes = 1;
+  EXPECT_EQ(c.effective_retention_ms(), 60'000);
+  c.log_retention_ms = 5;
+  EXPECT_EQ(c.effective_retention_ms(), 5);
+  c.log_retention_ms = -1;
+  EXPECT_EQ(c.effective_retention_ms(), -1);
+  EXPECT_EQ(c.effective_roll_ms(), 168 * 3'600'000LL);
+  c.log_roll_ms = 7;
+  EXPECT_EQ(c.effective_roll_ms(), 7);
+}
+
+TEST(PortRange, is_two_ports_or_more) {
+  EXPECT_EQ(PortRange::parse("19092-19191")->size(), 100u);
+  for (const char* text :
+       {"", "19092", "19092-", "-19092", "2-1", "1-1", "0-9", "1-65536", "1-2000", "1 - 5", "a-b"})
+    EXPECT_FALSE(PortRange::parse(text)) << text;
+}
+
+}  // namespace
+}  // namespace isthmus::process

@@ -1,0 +1,163 @@
+#include "process/lifecycle.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+
+#include "tests/io/real_world.h"
+
+namespace isthmus::process {
+namespace {
+
+// Writes down what is done to it.
+class FakeRole final : public Role {
+ public:
+  io::Task<Result<void>> start() override {
+    calls += "start ";
+    if (start_fails) co_return fail("port 1 is taken");
+    co_return Result<void>{};
+  }
+  io::Task<void> drain() override {
+    calls += "drain ";
+    co_return;
+  }
+  Result<void> reload(std::string_view text, const std::string& file) override {
+    calls += "reload(" + std::string(text) + ") ";
+    if (text == "bad") return fail(file + ": bad");
+    return {};
+  }
+  io::Task<Status> status() override {
+    if (++asked == 1 && on_first_status) on_first_status();
+    co_return Status{.ready = true, .reason = "", .json = "{}"};
+  }
+
+  std::string calls;
+  bool start_fails = false;
+  int asked = 0;
+  std::function<void()> on_first_status;
+};
+
+class LifecycleTest : public testing::Test {
+ protected:
+  void live() {
+    runtime.env().main_loop().post([this] {
+      life.begin([this](Result<void> how) {
+        outcome = std::move(how);
+        ++ended;
+        runtime.stop();
+      });
+    });
+    runtime.run();
+  }
+
+  io::Runtime runtime{1};
+  FakeRole role;
+  StatusBoard board;
+  Lifecycle life{runtime.env(), role, board};
+  Result<void> outcome;
+  int ended = 0;
+};
+
+TEST_F(LifecycleTest, starts_serves_drains) {
+  role.on_first_status = [this] {
+    EXPECT_FALSE(board.read()->ready);
+    runtime.env().main_loop().post([this] {
+      EXPECT_TRUE(board.read()->ready);
+      life.drain();
+      life.drain();
+    });
+  };
+  live();
+  EXPECT_EQ(role.calls, "start drain ");
+  EXPECT_EQ(ended, 1);
+  EXPECT_TRUE(outcome);
+  EXPECT_FALSE(board.read()->ready);
+  EXPECT_EQ(board.read()->reason, "draining");
+}
+
+TEST_F(LifecycleTest, status_is_asked_for_again_and_again) {
+  role.on_first_status = [this] {
+    io::Loop& loop = runtime.env().main_loop();
+    loop.run_at(loop.now() + std::chrono::milliseconds(1200), [this] { life.drain(); });
+  };
+  live();
+  EXPECT_EQ(role.asked, 2);
+}
+
+TEST_F(LifecycleTest, a_failed_start_is_drained_and_reported) {
+  role.start_fails = true;
+  live();
+  EXPECT_EQ(role.calls, "start drain ");
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().text, "port 1 is taken");
+}
+
+TEST_F(LifecycleTest, reload_reaches_a_serving_role_only) {
+  life.reload("early", "f.yaml");
+  role.on_first_status = [this] {
+    runtime.env().main_loop().post([this] {
+      life.reload("good", "f.yaml");
+      life.reload("bad", "f.yaml");
+      life.drain();
+      life.reload("late", "f.yaml");
+    });
+  };
+  live();
+  EXPECT_EQ(role.calls, "start reload(good) reload(bad) drain ");
+}
+
+TEST(RunRole, signals_reload_and_drain) {
+  io::TemporaryFolder folder;
+  const std::string file = folder / "f.yaml";
+  std::ofstream(file) << "text of the file";
+  io::Runtime runtime(1);
+  FakeRole role;
+  role.on_first_status = [&] {
+    ::raise(SIGHUP);
+    io::Loop& loop = runtime.env().main_loop();
+    loop.run_at(loop.now() + std::chrono::milliseconds(100), [] { ::raise(SIGTERM); });
+  };
+  Result<void> ended = run_role(runtime, role, {.admin = {}, .config_file = file});
+  EXPECT_TRUE(ended);
+  EXPECT_EQ(role.calls, "start reload(text of the file) drain ");
+}
+
+TEST(RunRole, an_admin_port_in_use_starts_nothing) {
+  io::Runtime other(1);
+  auto listener = other.env().network.listen(other.env().main_loop(), {"127.0.0.1", 0});
+  ASSERT_TRUE(listener);
+  io::Runtime runtime(1);
+  FakeRole role;
+  Result<void> ended =
+      run_role(runtime, role, {.admin = {(*listener)->local()}, .config_file = ""});
+  ASSERT_FALSE(ended);
+  EXPECT_TRUE(ended.error().text.ends_with(": Address already in use")) << ended.error().text;
+  EXPECT_EQ(role.calls, "");
+}
+
+TEST(RunRoleDeath, a_second_signal_ends_at_once) {
+  class Stuck : public Role {
+    io::Task<Result<void>> start() override {
+      ::raise(SIGTERM);
+      co_return Result<void>{};
+    }
+    io::Task<void> drain() override {
+      ::raise(SIGTERM);
+      while (true) co_await io::sleep(*io::Loop::current(), std::chrono::seconds(1));
+    }
+    Result<void> reload(std::string_view, const std::string&) override { return {}; }
+    io::Task<Status> status() override { co_return Status{}; }
+  };
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        io::Runtime runtime(1);
+        Stuck role;
+        (void)run_role(runtime, role, {});
+      },
+      testing::ExitedWithCode(1), "");
+}
+
+}  // namespace
+}  // namespace isthmus::process
