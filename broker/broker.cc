@@ -1,0 +1,236 @@
+#include "broker/broker.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "broker/controller/topic_config.h"
+#include "broker/coordinator_seams.h"
+#include "broker/group/coordinator.h"
+#include "broker/handlers/dispatch.h"
+#include "broker/handlers/topic_creation.h"
+#include "broker/link/link_service.h"
+#include "broker/link/switchovers.h"
+#include "broker/link/way_back.h"
+#include "broker/store/embedded.h"
+#include "io/gate.h"
+#include "server/acceptor.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+constexpr auto checkpoint_interval = std::chrono::seconds(10);
+constexpr auto drain_grace = std::chrono::seconds(2);
+
+LogConfig log_defaults(const process::BrokerConfig& config) {
+  const auto& b = config.broker;
+  LogConfig c;
+  c.segment_bytes = b.log_segment_bytes;
+  c.segment_ms = b.effective_roll_ms();
+  c.retention_ms = b.effective_retention_ms();
+  c.retention_bytes = b.log_retention_bytes;
+  c.max_message_bytes = b.message_max_bytes;
+  c.producer_expiration_ms = b.producer_id_expiration_ms;
+  c.durability = b.durability == process::Durability::fsync ? Durability::fsync
+                                                            : Durability::page_cache;
+  c.cluster = config.cluster.number;
+  return c;
+}
+
+GroupConfig group_config(const process::BrokerConfig& config) {
+  const auto& b = config.broker;
+  GroupConfig c;
+  c.partitions = b.offsets_topic_num_partitions;
+  c.initial_rebalance_delay_ms = static_cast<int32_t>(b.group_initial_rebalance_delay_ms);
+  c.min_session_timeout_ms = static_cast<int32_t>(b.group_min_session_timeout_ms);
+  c.max_session_timeout_ms = static_cast<int32_t>(b.group_max_session_timeout_ms);
+  c.offsets_retention_ms = b.offsets_retention_minutes * 60'000;
+  return c;
+}
+
+server::ServerLimits server_limits(const process::BrokerConfig& config) {
+  const auto& b = config.broker;
+  server::ServerLimits limits;
+  limits.connection.max_request_bytes = static_cast<size_t>(b.socket_request_max_bytes);
+  limits.connection.max_idle = io::milliseconds(b.connections_max_idle_ms);
+  limits.max_connections = static_cast<size_t>(b.max_connections);
+  limits.max_request_bytes = static_cast<size_t>(b.queued_max_request_bytes);
+  return limits;
+}
+
+PartitionTable::ConfigOf config_of(const process::BrokerConfig& config) {
+  return [defaults = log_defaults(config)](const ConfigMap& overrides) {
+    return log_config(defaults, overrides);
+  };
+}
+
+}  // namespace
+
+struct Broker::Parts {
+  Parts(io::Env& env, const process::BrokerConfig& config)
+      : controller(env, image),
+        partitions(env, image, config.broker.log_dirs, config_of(config)),
+        journal(env, partitions),
+        owners(controller),
+        ends(partitions),
+        groups(env.main_loop(), env.random, group_config(config), {journal, owners, ends}),
+        links(env, controller, partitions, groups),
+        switchovers(env, controller, partitions, groups),
+        way_back(env, controller, partitions, groups),
+        context{env,    config, image,       controller, partitions,
+                groups, links,  switchovers, way_back},
+        dispatch(context),
+        acceptor(env, dispatch, server_limits(config)),
+        house(env.main_loop()),
+        stop(env.main_loop()) {}
+
+  PublishedImage image;
+  Controller controller;
+  PartitionTable partitions;
+  OffsetsJournal journal;
+  GroupRegister owners;
+  TopicEnds ends;
+  Coordinator groups;
+  LinkService links;
+  Switchovers switchovers;
+  WayBack way_back;
+  Context context;
+  Dispatch dispatch;
+  server::Acceptor acceptor;
+  io::Gate house;
+  io::Event stop;
+  std::set<PartitionIndex> led;  // partitions of __consumer_offsets
+  bool serving = false;
+};
+
+Broker::Broker(io::Env& env, process::BrokerConfig config)
+    : env_(env), config_(std::move(config)) {}
+Broker::~Broker() = default;
+
+io::Task<Result<void>> Broker::start() {
+  parts_ = std::make_unique<Parts>(env_, config_);
+  // The addresses first: a port in use must be found out before anything is written.
+  Result<void> done = listen();
+  if (done) done = parts_->partitions.claim();
+  if (done) done = open_store();
+  if (done) done = co_await recover();
+  if (!done) {
+    co_await parts_->acceptor.close(io::Duration::zero());
+    parts_.reset();
+    co_return done;
+  }
+  parts_->acceptor.start();
+  parts_->serving = true;
+  parts_->house.spawn("housekeeping", keep_house());
+  co_return Result<void>{};
+}
+
+Result<void> Broker::open_store() {
+  auto store =
+      EmbeddedStore::open(env_.disk, env_.main_loop(), config_.broker.log_dirs.front());
+  if (!store) return fail(store.error());
+  parts_->controller.use(std::move(*store));
+  return {};
+}
+
+io::Task<Result<void>> Broker::recover() {
+  Parts& p = *parts_;
+  auto founded = co_await p.controller.start(
+      {config_.cluster.name, config_.cluster.number, config_.broker.node_id});
+  if (!founded) co_return founded;
+  p.controller.follow([this](std::shared_ptr<const Image> image) { return follow(std::move(image)); });
+  auto settled = co_await p.controller.settle();
+  if (!settled) co_return settled;
+  // The recovery points say "this start" from now on, not the one before.
+  auto noted = co_await p.partitions.checkpoint();
+  if (!noted) co_return noted;
+  for (const auto& [link, s] : p.controller.image().switchovers) {
+    // Handed over before the restart: groups stay closed until the other site has answered.
+    if (s.phase != SwitchoverImage::Phase::handed_over) continue;
+    co_await p.groups.fence(p.groups.names(), s.id.to_string());
+  }
+  co_return Result<void>{};
+}
+
+// Partitions first; then the coordinator leads what there is of __consumer_offsets.
+io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
+  auto done = co_await parts_->partitions.follow(image);
+  if (!done) co_return done;
+  const TopicImage* topic = image->find(offsets_topic);
+  if (topic == nullptr) co_return Result<void>{};
+  for (size_t i = 0; i < topic->partitions.size(); ++i) {
+    auto index = static_cast<PartitionIndex>(i);
+    if (parts_->led.insert(index).second) parts_->groups.lead(index);
+  }
+  co_return Result<void>{};
+}
+
+Result<void> Broker::listen() {
+  for (const auto& listener : config_.listeners) {
+    auto bound = parts_->acceptor.listen(
+        {listener.name, listener.bind, listener.serves_private_api()});
+    if (!bound) return fail(bound.error());
+  }
+  return {};
+}
+
+io::Task<void> Broker::keep_house() {
+  Parts& p = *parts_;
+  io::Loop& loop = env_.main_loop();
+  io::Instant next_checkpoint = loop.now() + checkpoint_interval;
+  auto retention_interval = io::milliseconds(config_.broker.log_retention_check_interval_ms);
+  io::Instant next_retention = loop.now() + retention_interval;
+  while (!p.stop.closed()) {
+    co_await p.stop.wait_until(std::min(next_checkpoint, next_retention));
+    if (p.stop.closed()) break;
+    if (loop.now() >= next_retention) {
+      co_await p.partitions.apply_retention();
+      next_retention = loop.now() + retention_interval;
+    }
+    if (loop.now() < next_checkpoint) continue;
+    auto noted = co_await p.partitions.checkpoint();
+    if (!noted) Logger("broker").error("checkpoints cannot be written: {}", noted.error().text);
+    next_checkpoint = loop.now() + checkpoint_interval;
+  }
+}
+
+io::Task<void> Broker::drain() {
+  if (!parts_) co_return;
+  Parts& p = *parts_;
+  p.serving = false;
+  p.stop.close();
+  co_await p.acceptor.close(drain_grace);
+  co_await p.groups.drain();
+  co_await p.house.close();
+  co_await p.partitions.close();
+  parts_.reset();
+}
+
+Result<void> Broker::reload(std::string_view, const std::string& file) {
+  return fail(file + ": a broker reads its options at its start only; restart it to change them");
+}
+
+io::Task<process::Status> Broker::status() {
+  process::Status status;
+  status.ready = parts_ && parts_->serving;
+  if (!status.ready) {
+    status.reason = "the broker is starting or draining";
+    co_return status;
+  }
+  const Image& image = parts_->controller.image();
+  nlohmann::json json = {{"cluster", image.cluster_name},
+                         {"number", image.cluster_number},
+                         {"cluster_id", image.cluster_id.to_string()},
+                         {"node_id", image.node_id},
+                         {"topics", image.topics.size()},
+                         {"links", image.links.size()},
+                         {"connections", parts_->acceptor.connections()}};
+  status.json = json.dump();
+  co_return status;
+}
+
+std::unique_ptr<process::Role> make_broker(io::Env& env, process::BrokerConfig config) {
+  return std::make_unique<Broker>(env, std::move(config));
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,136 @@
+#include "broker/controller/topic_plans.h"
+
+#include <algorithm>
+
+#include "broker/controller/topic_config.h"
+#include "kafka/errors.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+namespace {
+
+std::unexpected<Error> refuse(ErrorCode code, std::string why) {
+  return fail(Error::kafka(static_cast<int>(code), std::move(why)));
+}
+
+Result<TopicImage> own_topic(const Image& image, const std::string& name) {
+  const TopicImage* topic = image.find(name);
+  if (topic == nullptr) {
+    return refuse(ErrorCode::unknown_topic_or_partition, "no topic " + name);
+  }
+  if (topic->is_mirror()) {
+    return refuse(ErrorCode::policy_violation,
+                  name + " is a mirror topic of link " + topic->link + ": change it at its source");
+  }
+  return *topic;
+}
+
+}  // namespace
+
+Result<void> check_topic_name(const std::string& name) {
+  bool legal = !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
+               std::ranges::all_of(name, [](unsigned char c) {
+                 return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+               });
+  if (legal) return {};
+  return refuse(ErrorCode::invalid_topic_exception,
+                "a topic's name has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'");
+}
+
+bool is_internal(std::string_view topic) { return topic.starts_with("__"); }
+
+Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
+  if (auto ok = check_topic_name(wish.name); !ok) return fail(ok.error());
+  if (image.find(wish.name) != nullptr) {
+    return refuse(ErrorCode::topic_already_exists, "topic " + wish.name + " exists already");
+  }
+  if (const TopicImage* other = image.find(wish.id)) {
+    return refuse(ErrorCode::invalid_request,
+                  "topic id " + wish.id.to_string() + " belongs to topic " + other->name);
+  }
+  if (wish.partitions < 1 || wish.partitions > max_partitions_per_topic) {
+    return refuse(ErrorCode::invalid_partitions,
+                  "a topic has 1 to " + std::to_string(max_partitions_per_topic) + " partitions");
+  }
+  for (const auto& [name, value] : wish.configs) {
+    // A mirror takes what its source has, even where this release does not know the key.
+    if (!wish.link.empty()) continue;
+    if (auto ok = check_topic_config(name, value); !ok) {
+      return refuse(ErrorCode::invalid_config, ok.error().text);
+    }
+  }
+  TopicImage topic;
+  topic.name = wish.name;
+  topic.id = wish.id;
+  topic.configs = wish.configs;
+  topic.link = wish.link;
+  topic.origin = wish.link.empty() ? image.cluster_number : wish.origin;
+  topic.version = MetadataStore::absent;
+  for (int32_t i = 0; i < wish.partitions; ++i) {
+    PartitionImage partition;
+    partition.recorded_at_start = image.starts;
+    if (!wish.link.empty()) {
+      partition.mirror_state = MirrorState::initializing;
+      if (i < std::ssize(wish.leader_epochs)) partition.leader_epoch = wish.leader_epochs[i];
+    }
+    topic.partitions.push_back(std::move(partition));
+  }
+  Plan plan;
+  plan.put(topic);
+  return plan;
+}
+
+Result<Plan> plan_delete_topic(const Image& image, const std::string& name) {
+  const TopicImage* topic = image.find(name);
+  if (topic == nullptr) {
+    return refuse(ErrorCode::unknown_topic_or_partition, "no topic " + name);
+  }
+  if (topic->closed_by) {
+    return refuse(ErrorCode::policy_violation, name + " is being switched over to another site");
+  }
+  Plan plan;
+  plan.remove(*topic);
+  return plan;
+}
+
+Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_t count) {
+  auto topic = own_topic(image, name);
+  if (!topic) return fail(topic.error());
+  auto have = static_cast<int32_t>(topic->partitions.size());
+  if (count <= have || count > max_partitions_per_topic) {
+    return refuse(ErrorCode::invalid_partitions,
+                  name + " has " + std::to_string(have) + " partitions, which can only grow, to " +
+                      std::to_string(max_partitions_per_topic) + " at most");
+  }
+  for (int32_t i = have; i < count; ++i) {
+    topic->partitions.emplace_back().recorded_at_start = image.starts;
+  }
+  Plan plan;
+  plan.put(*topic);
+  return plan;
+}
+
+Result<Plan> plan_configs(const Image& image, const std::string& name, const ConfigChanges& changes,
+                          bool replace_all) {
+  auto topic = own_topic(image, name);
+  if (!topic) return fail(topic.error());
+  if (replace_all) topic->configs.clear();
+  for (const auto& [key, value] : changes) {
+    if (!value) {
+      topic->configs.erase(key);
+      continue;
+    }
+    if (auto ok = check_topic_config(key, *value); !ok) {
+      return refuse(ErrorCode::invalid_config, ok.error().text);
+    }
+    topic->configs[key] = *value;
+  }
+  Plan plan;
+  plan.put(*topic);
+  return plan;
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,43 @@
+// What the controller decides about topics: pure functions from the image and a wish to the records
+// to be written, or to the Kafka error that says why not.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "broker/image/image.h"
+#include "broker/image/records.h"
+
+namespace isthmus::broker {
+
+struct NewTopic {
+  std::string name;
+  int32_t partitions = 1;
+  std::map<std::string, std::string> configs;
+  Uuid id;
+  // For a mirror topic: the link that writes it, where its records come from, and the leader
+  // epochs of the source's partitions.
+  std::string link;
+  ClusterNumber origin = 0;
+  std::vector<LeaderEpoch> leader_epochs;
+};
+
+constexpr int32_t max_partitions_per_topic = 10'000;
+
+// Kafka's rule: 1..249 of [a-zA-Z0-9._-], not "." or "..".
+Result<void> check_topic_name(const std::string& name);
+// Internal topics belong to this cluster and are neither mirrored nor moved.
+bool is_internal(std::string_view topic);
+
+Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish);
+Result<Plan> plan_delete_topic(const Image& image, const std::string& name);
+// Partitions only ever grow.
+Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_t count);
+// Sets the keys that have a value, and removes those that have none.
+using ConfigChanges = std::map<std::string, std::optional<std::string>>;
+Result<Plan> plan_configs(const Image& image, const std::string& name, const ConfigChanges& changes,
+                          bool replace_all);
+
+}  // namespace isthmus::broker

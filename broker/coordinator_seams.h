@@ -1,0 +1,47 @@
+// What the group coordinator needs of the broker, over its real parts: the journal is the partitions
+// of __consumer_offsets, the register of owners is the cluster's metadata, the ends are the logs'.
+// All on the main loop; owned by Broker.
+#pragma once
+
+#include "broker/controller/controller.h"
+#include "broker/group/seams.h"
+#include "broker/replica/partition_table.h"
+
+namespace isthmus::broker {
+
+class OffsetsJournal final : public Journal {
+ public:
+  OffsetsJournal(io::Env& env, PartitionTable& partitions) : env_(env), partitions_(partitions) {}
+
+  io::Task<Result<void>> append(PartitionIndex partition,
+                                std::vector<GroupRecord> records) override;
+  io::Task<Result<void>> replay(PartitionIndex partition, Visit visit) override;
+  bool writable(PartitionIndex partition) const override;
+
+ private:
+  io::Env& env_;
+  PartitionTable& partitions_;
+};
+
+class GroupRegister final : public Ownership {
+ public:
+  explicit GroupRegister(Controller& controller) : controller_(controller) {}
+
+  io::Task<Result<void>> put(std::string group, std::optional<std::string> link) override;
+  std::optional<std::string> owner_of(const std::string& group) const override;
+
+ private:
+  Controller& controller_;
+};
+
+class TopicEnds final : public LogEnds {
+ public:
+  explicit TopicEnds(PartitionTable& partitions) : partitions_(partitions) {}
+
+  io::Task<std::vector<std::optional<Clamped>>> clamp(std::vector<Position> positions) override;
+
+ private:
+  PartitionTable& partitions_;
+};
+
+}  // namespace isthmus::broker

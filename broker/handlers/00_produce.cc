@@ -1,0 +1,156 @@
+// Produce: append in the order of arrival (first stage), answer when the records are as safe as the
+// producer asked (second stage). Batches are checked on the connection's loop, appended on the
+// partitions' loops, with one hop for each loop.
+#include <map>
+
+#include "broker/handlers/handlers.h"
+#include "kafka/batch.h"
+#include "kafka/gen/produce.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+using kafka::ErrorCode;
+using PartitionResponse = kafka::ProduceResponse::PartitionProduceResponse;
+
+// One partition's share of a request, from its batch to its answer.
+struct Item {
+  std::shared_ptr<Partition> partition;
+  Slice batch;
+  PartitionResponse answer;
+  Offset end = -1;  // that has to become safe; -1 = nothing was appended
+
+  bool failed() const { return answer.error_code != ErrorCode::none; }
+  void refuse(ErrorCode code, std::string why) {
+    answer.error_code = code;
+    answer.error_message = std::move(why);
+  }
+  void refuse(const Error& error) { refuse(error_code(error), error.text); }
+};
+
+struct Work {
+  kafka::RequestHeader header;
+  int16_t acks = 0;
+  io::Instant deadline;
+  io::Instant opened_at;
+  std::vector<std::string> topics;  // their names, in order
+  std::vector<size_t> topic_of;     // of each item
+  std::vector<Item> items;
+};
+
+// What a batch must be before a log may take it. Everything else about it is the log's business.
+void check(Item& item, const Rope& records, int16_t version) {
+  auto bytes = records.flatten();
+  if (!bytes || bytes->empty()) return item.refuse(ErrorCode::invalid_record, "no records");
+  auto header = kafka::read_batch_header(*bytes);
+  if (!header) return item.refuse(header.error());
+  if (header->total_size() != static_cast<int64_t>(bytes->size())) {
+    return item.refuse(ErrorCode::invalid_record, "a produce request has one batch per partition");
+  }
+  if (auto ok = kafka::check_batch(*bytes); !ok) return item.refuse(ok.error());
+  if (header->is_control()) {
+    return item.refuse(ErrorCode::invalid_record, "clients do not write control records");
+  }
+  if (header->is_transactional()) {
+    return item.refuse(ErrorCode::invalid_txn_state, "transactions are not supported yet");
+  }
+  if (header->compression() == kafka::Compression::zstd && version < 7) {
+    return item.refuse(ErrorCode::unsupported_compression_type, "zstd needs produce version 7");
+  }
+  item.batch = *bytes;
+}
+
+io::Task<void> append_all(Work& work, std::vector<size_t> items) {
+  for (size_t i : items) {
+    Item& item = work.items[i];
+    auto done = item.partition->append(ClientAppend{item.batch, work.opened_at});
+    item.batch = {};
+    if (!done) {
+      item.refuse(done.error());
+      continue;
+    }
+    item.end = done->last_offset + 1;
+    item.answer.base_offset = done->first_offset;
+    item.answer.log_append_time_ms = done->log_append_time;
+    item.answer.log_start_offset = item.partition->log().start_offset();
+  }
+  co_return;
+}
+
+io::Task<void> await_safe(Item& item, io::Instant deadline) {
+  auto safe = co_await item.partition->committed(item.end, deadline);
+  if (!safe) item.refuse(safe.error());
+}
+
+server::Reply finish(std::shared_ptr<Work> work) {
+  if (work->acks == -1) {
+    for (Item& item : work->items) {
+      if (item.failed() || item.end < 0) continue;
+      co_await io::call_on(item.partition->loop(), await_safe(item, work->deadline));
+    }
+  }
+  if (work->acks == 0) co_return std::nullopt;
+  kafka::ProduceResponse response;
+  for (const auto& topic : work->topics) response.responses.push_back({.name = topic});
+  for (size_t i = 0; i < work->items.size(); ++i) {
+    auto& answers = response.responses[work->topic_of[i]].partition_responses;
+    answers.push_back(std::move(work->items[i].answer));
+  }
+  co_return server::encode_response(work->header, response);
+}
+
+std::shared_ptr<Work> take_apart(Context& context, const server::Request& request,
+                                 kafka::ProduceRequest& message) {
+  auto work = std::make_shared<Work>();
+  work->header = request.header;
+  work->acks = message.acks;
+  work->opened_at = request.connection->opened_at;
+  int32_t timeout_ms = std::max(0, message.timeout_ms);
+  work->deadline = request.connection->loop->now() + io::milliseconds(timeout_ms);
+  for (auto& topic : message.topic_data) {
+    work->topics.push_back(topic.name);
+    for (auto& data : topic.partition_data) {
+      Item item;
+      item.answer.index = data.index;
+      item.answer.base_offset = -1;
+      item.answer.log_append_time_ms = -1;
+      item.partition = context.partitions.find(topic.name, data.index);
+      if (message.acks < -1 || message.acks > 1) {
+        item.refuse(ErrorCode::invalid_required_acks, "acks is -1, 0 or 1");
+      } else if (!item.partition) {
+        item.refuse(context.partitions.absence(topic.name, data.index), "no such partition here");
+      } else {
+        check(item, data.records, request.header.api_version);
+      }
+      work->topic_of.push_back(work->topics.size() - 1);
+      work->items.push_back(std::move(item));
+    }
+  }
+  return work;
+}
+
+}  // namespace
+
+io::Task<server::Reply> produce(Context& context, server::Request request) {
+  auto message = server::decode_request<kafka::ProduceRequest>(request);
+  if (!message) co_return refuse_malformed(request, message.error());
+  auto work = take_apart(context, request, *message);
+  std::map<io::Loop*, std::vector<size_t>> by_loop;
+  for (size_t i = 0; i < work->items.size(); ++i) {
+    if (!work->items[i].failed()) by_loop[&work->items[i].partition->loop()].push_back(i);
+  }
+  for (auto& [loop, items] : by_loop) {
+    co_await io::call_on(*loop, append_all(*work, std::move(items)));
+  }
+  if (work->acks == 0) {
+    // There is no answer that could carry an error. Kafka ends the connection, so that the producer
+    // looks for the leader again; so do we.
+    for (const Item& item : work->items) {
+      if (item.failed()) request.connection->end("produce with acks=0 failed");
+    }
+  }
+  co_return finish(std::move(work));
+}
+
+}  // namespace isthmus::broker

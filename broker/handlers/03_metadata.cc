@@ -1,0 +1,114 @@
+// Metadata: this broker, and topics with their leaders. Unknown topics are created where the client
+// allows it and the broker's options do.
+#include "broker/handlers/handlers.h"
+#include "broker/handlers/topic_creation.h"
+#include "kafka/gen/metadata.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+using kafka::ErrorCode;
+using Topic = kafka::MetadataResponse::MetadataResponseTopic;
+using Request = kafka::MetadataRequest;
+
+Topic describe(const Image& image, const TopicImage& topic) {
+  Topic out;
+  out.name = topic.name;
+  out.topic_id = topic.id;
+  out.is_internal = is_internal(topic.name);
+  for (size_t i = 0; i < topic.partitions.size(); ++i) {
+    auto& partition = out.partitions.emplace_back();
+    partition.partition_index = static_cast<PartitionIndex>(i);
+    partition.leader_id = image.node_id;
+    partition.leader_epoch = epoch_in_force(topic.partitions[i], image.starts);
+    partition.replica_nodes = {image.node_id};
+    partition.isr_nodes = {image.node_id};
+  }
+  return out;
+}
+
+Topic refusal(const Request::MetadataRequestTopic& wanted, ErrorCode code) {
+  Topic out;
+  out.error_code = code;
+  out.name = wanted.name;
+  out.topic_id = wanted.topic_id;
+  return out;
+}
+
+io::Task<ErrorCode> auto_create(Context& context, const std::string& name) {
+  NewTopic wish;
+  wish.name = name;
+  wish.partitions = context.config.broker.num_partitions;
+  auto done = co_await io::call_on(context.env.main_loop(), create_topic(context, std::move(wish)));
+  if (done) co_return ErrorCode::none;
+  ErrorCode code = error_code(done.error());
+  co_return code == ErrorCode::topic_already_exists ? ErrorCode::none : code;
+}
+
+io::Task<Topic> one_topic(Context& context, Request::MetadataRequestTopic wanted, bool may_create) {
+  auto image = context.image.load();
+  bool by_id = !wanted.topic_id.is_zero();
+  const std::string name = wanted.name.value_or("");
+  const TopicImage* found = by_id ? image->find(wanted.topic_id) : image->find(name);
+  if (found != nullptr) co_return describe(*image, *found);
+  if (by_id) co_return refusal(wanted, ErrorCode::unknown_topic_id);
+  if (!check_topic_name(name)) co_return refusal(wanted, ErrorCode::invalid_topic_exception);
+  if (!may_create || is_internal(name)) {
+    co_return refusal(wanted, ErrorCode::unknown_topic_or_partition);
+  }
+  ErrorCode code = co_await auto_create(context, name);
+  if (code != ErrorCode::none) co_return refusal(wanted, code);
+  auto now = context.image.load();
+  const TopicImage* created = now->find(name);
+  if (created == nullptr) co_return refusal(wanted, ErrorCode::leader_not_available);
+  co_return describe(*now, *created);
+}
+
+// Before version 1 an empty list means all topics; since then a null one does.
+bool wants_all(const Request& message, int16_t version) {
+  return !message.topics || (version == 0 && message.topics->empty());
+}
+
+io::Task<kafka::MetadataResponse> gather(Context& context, Request message, int16_t version,
+                                         std::string listener) {
+  kafka::MetadataResponse response;
+  auto image = context.image.load();
+  if (wants_all(message, version)) {
+    for (const auto& [name, topic] : image->topics) {
+      response.topics.push_back(describe(*image, *topic));
+    }
+  } else {
+    bool may_create = context.config.broker.auto_create_topics &&
+                      (version < 4 || message.allow_auto_topic_creation);
+    for (auto& wanted : *message.topics) {
+      auto topic = co_await one_topic(context, std::move(wanted), may_create);
+      response.topics.push_back(std::move(topic));
+    }
+  }
+  const io::Address& address = context.advertised(listener);
+  auto& broker = response.brokers.emplace_back();
+  broker.node_id = image->node_id;
+  broker.host = address.host;
+  broker.port = address.port;
+  response.cluster_id = image->cluster_id.to_string();
+  response.controller_id = image->node_id;
+  co_return response;
+}
+
+server::Reply answer_metadata(Context& context, Request message, kafka::RequestHeader header,
+                              std::string listener) {
+  auto response = co_await gather(context, std::move(message), header.api_version, listener);
+  co_return server::encode_response(header, response);
+}
+
+}  // namespace
+
+io::Task<server::Reply> metadata(Context& context, server::Request request) {
+  auto message = server::decode_request<Request>(request);
+  if (!message) co_return refuse_malformed(request, message.error());
+  co_return answer_metadata(context, std::move(*message), request.header,
+                            request.connection->listener);
+}
+
+}  // namespace isthmus::broker

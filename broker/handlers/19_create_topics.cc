@@ -1,0 +1,114 @@
+// CreateTopics. The replication factor and assignment of a cluster of one broker can only be
+// itself.
+#include <set>
+
+#include "broker/handlers/handlers.h"
+#include "broker/handlers/topic_creation.h"
+#include "kafka/gen/create_topics.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+using kafka::ErrorCode;
+using Wanted = kafka::CreateTopicsRequest::CreatableTopic;
+using Answer = kafka::CreateTopicsResponse::CreatableTopicResult;
+
+Result<NewTopic> wish_of(Context& context, const Wanted& wanted) {
+  auto refuse = [](ErrorCode code, std::string why) {
+    return fail(Error::kafka(static_cast<int>(code), std::move(why)));
+  };
+  NewTopic wish;
+  wish.name = wanted.name;
+  wish.partitions = wanted.num_partitions;
+  if (!wanted.assignments.empty()) {
+    NodeId self = context.image.load()->node_id;
+    for (const auto& assignment : wanted.assignments) {
+      if (assignment.broker_ids != std::vector<int32_t>{self}) {
+        return refuse(ErrorCode::invalid_replica_assignment,
+                      "the only broker of this cluster is " + std::to_string(self));
+      }
+    }
+    wish.partitions = static_cast<int32_t>(wanted.assignments.size());
+  } else if (wanted.replication_factor != -1 && wanted.replication_factor != 1) {
+    return refuse(ErrorCode::invalid_replication_factor,
+                  "this cluster has one broker: the replication factor is 1 (or -1)");
+  }
+  if (wish.partitions == -1) wish.partitions = context.config.broker.num_partitions;
+  for (const auto& config : wanted.configs) {
+    if (config.value) wish.configs[config.name] = *config.value;
+  }
+  return wish;
+}
+
+io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only) {
+  Answer answer;
+  answer.name = wanted.name;
+  auto wish = wish_of(context, wanted);
+  Result<void> done = {};
+  if (!wish) {
+    done = fail(wish.error());
+  } else if (is_internal(wish->name) && wish->name != offsets_topic) {
+    done = fail(Error::kafka(static_cast<int>(ErrorCode::invalid_topic_exception),
+                             "names that begin with __ belong to the cluster"));
+  } else if (validate_only) {
+    NewTopic trial = *wish;
+    context.env.random.fill(trial.id.bytes);
+    auto plan = plan_create_topic(context.controller.image(), trial);
+    if (!plan) done = fail(plan.error());
+  } else {
+    done = co_await create_topic(context, *wish);
+  }
+  if (!done) {
+    answer.error_code = error_code(done.error());
+    answer.error_message = done.error().text;
+    co_return answer;
+  }
+  answer.num_partitions = wish->partitions;
+  answer.replication_factor = 1;
+  if (const TopicImage* topic = context.controller.image().find(wanted.name)) {
+    answer.topic_id = topic->id;
+  }
+  answer.configs.emplace();
+  for (const auto& [name, value] : wish->configs) {
+    auto& config = answer.configs->emplace_back();
+    config.name = name;
+    config.value = value;
+    config.config_source = 1;  // set on the topic
+  }
+  co_return answer;
+}
+
+io::Task<kafka::CreateTopicsResponse> create_all(Context& context,
+                                                 kafka::CreateTopicsRequest message) {
+  kafka::CreateTopicsResponse response;
+  std::multiset<std::string> names;
+  for (const auto& topic : message.topics) names.insert(topic.name);
+  for (auto& topic : message.topics) {
+    if (names.count(topic.name) > 1) {
+      auto& answer = response.topics.emplace_back();
+      answer.name = topic.name;
+      answer.error_code = ErrorCode::invalid_request;
+      answer.error_message = "named more than once in one request";
+      continue;
+    }
+    auto answer = co_await create_one(context, std::move(topic), message.validate_only);
+    response.topics.push_back(std::move(answer));
+  }
+  co_return response;
+}
+
+io::Task<kafka::CreateTopicsResponse> on_main(Context& context, kafka::CreateTopicsRequest message,
+                                              std::shared_ptr<server::ConnectionContext>) {
+  auto response =
+      co_await io::call_on(context.env.main_loop(), create_all(context, std::move(message)));
+  co_return response;
+}
+
+}  // namespace
+
+io::Task<server::Reply> create_topics(Context& context, server::Request request) {
+  return answer<kafka::CreateTopicsRequest, on_main>(context, std::move(request));
+}
+
+}  // namespace isthmus::broker

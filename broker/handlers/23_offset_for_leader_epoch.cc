@@ -1,0 +1,61 @@
+// OffsetForLeaderEpoch: where an epoch ends, so that a reader finds out whether what it has read
+// was cut away since (KIP-101, KIP-320).
+#include "broker/handlers/handlers.h"
+#include "kafka/gen/offset_for_leader_epoch.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+using kafka::ErrorCode;
+using Answer = kafka::OffsetForLeaderEpochResponse::EpochEndOffset;
+
+io::Task<Answer> look_up(std::shared_ptr<Partition> partition, PartitionIndex index,
+                         LeaderEpoch believed, LeaderEpoch asked) {
+  Answer answer;
+  answer.partition = index;
+  answer.leader_epoch = -1;
+  answer.end_offset = -1;
+  if (auto error = partition->check_epoch(believed)) {
+    answer.error_code = *error;
+    co_return answer;
+  }
+  EpochEnd end = partition->epoch_end(asked);
+  answer.leader_epoch = end.epoch;
+  answer.end_offset = end.end_offset;
+  co_return answer;
+}
+
+io::Task<kafka::OffsetForLeaderEpochResponse> look_up_all(
+    Context& context, kafka::OffsetForLeaderEpochRequest message,
+    std::shared_ptr<server::ConnectionContext>) {
+  kafka::OffsetForLeaderEpochResponse response;
+  for (const auto& topic : message.topics) {
+    auto& answers = response.topics.emplace_back();
+    answers.topic = topic.topic;
+    for (const auto& wanted : topic.partitions) {
+      auto partition = context.partitions.find(topic.topic, wanted.partition);
+      if (!partition) {
+        Answer answer;
+        answer.partition = wanted.partition;
+        answer.error_code = ErrorCode::unknown_topic_or_partition;
+        answers.partitions.push_back(std::move(answer));
+        continue;
+      }
+      io::Loop& loop = partition->loop();
+      auto answer =
+          co_await io::call_on(loop, look_up(std::move(partition), wanted.partition,
+                                             wanted.current_leader_epoch, wanted.leader_epoch));
+      answers.partitions.push_back(std::move(answer));
+    }
+  }
+  co_return response;
+}
+
+}  // namespace
+
+io::Task<server::Reply> offset_for_leader_epoch(Context& context, server::Request request) {
+  return answer<kafka::OffsetForLeaderEpochRequest, look_up_all>(context, std::move(request));
+}
+
+}  // namespace isthmus::broker

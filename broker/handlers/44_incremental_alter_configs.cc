@@ -1,0 +1,63 @@
+// IncrementalAlterConfigs (KIP-339): sets and deletes single keys; for list values, appends to and
+// subtracts from them.
+#include "broker/handlers/config_apis.h"
+#include "broker/handlers/handlers.h"
+#include "kafka/gen/incremental_alter_configs.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+using kafka::ErrorCode;
+enum class Operation : int8_t { set = 0, remove = 1, append = 2, subtract = 3 };
+
+using Resource = kafka::IncrementalAlterConfigsRequest::AlterConfigsResource;
+
+Result<ConfigChanges> changes_of(const Resource& resource) {
+  ConfigChanges changes;
+  for (const auto& config : resource.configs) {
+    switch (static_cast<Operation>(config.config_operation)) {
+      case Operation::set: changes[config.name] = config.value.value_or(""); break;
+      case Operation::remove: changes[config.name] = std::nullopt; break;
+      default:
+        // The only list among our keys is cleanup.policy, which has few values: set it whole.
+        return fail(Error::kafka(static_cast<int>(ErrorCode::invalid_request),
+                                 config.name + " can be set or deleted, not appended to"));
+    }
+  }
+  return changes;
+}
+
+io::Task<Result<void>> alter_one(Context& context, Resource resource, bool validate_only) {
+  auto changes = changes_of(resource);
+  if (!changes) co_return fail(changes.error());
+  auto done =
+      co_await io::call_on(context.env.main_loop(),
+                           change_configs(context, resource.resource_type, resource.resource_name,
+                                          std::move(*changes), false, validate_only));
+  co_return done;
+}
+
+io::Task<kafka::IncrementalAlterConfigsResponse> alter_all(
+    Context& context, kafka::IncrementalAlterConfigsRequest message,
+    std::shared_ptr<server::ConnectionContext>) {
+  kafka::IncrementalAlterConfigsResponse response;
+  for (const auto& resource : message.resources) {
+    auto done = co_await alter_one(context, resource, message.validate_only);
+    auto& answer = response.responses.emplace_back();
+    answer.resource_type = resource.resource_type;
+    answer.resource_name = resource.resource_name;
+    if (done) continue;
+    answer.error_code = error_code(done.error());
+    answer.error_message = done.error().text;
+  }
+  co_return response;
+}
+
+}  // namespace
+
+io::Task<server::Reply> incremental_alter_configs(Context& context, server::Request request) {
+  return answer<kafka::IncrementalAlterConfigsRequest, alter_all>(context, std::move(request));
+}
+
+}  // namespace isthmus::broker

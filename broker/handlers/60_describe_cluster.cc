@@ -1,0 +1,31 @@
+// DescribeCluster (KIP-700).
+#include "broker/handlers/handlers.h"
+#include "kafka/gen/describe_cluster.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+io::Task<kafka::DescribeClusterResponse> describe(
+    Context& context, kafka::DescribeClusterRequest message,
+    std::shared_ptr<server::ConnectionContext> connection) {
+  auto image = context.image.load();
+  kafka::DescribeClusterResponse response;
+  response.endpoint_type = message.endpoint_type;
+  response.cluster_id = image->cluster_id.to_string();
+  response.controller_id = image->node_id;
+  const io::Address& address = context.advertised(connection->listener);
+  auto& broker = response.brokers.emplace_back();
+  broker.broker_id = image->node_id;
+  broker.host = address.host;
+  broker.port = address.port;
+  co_return response;
+}
+
+}  // namespace
+
+io::Task<server::Reply> describe_cluster(Context& context, server::Request request) {
+  return answer<kafka::DescribeClusterRequest, describe>(context, std::move(request));
+}
+
+}  // namespace isthmus::broker

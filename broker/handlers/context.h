@@ -1,0 +1,73 @@
+// Context: what a handler may use. One per broker, shared by the handlers of all loops; made and
+// outlived by Broker (broker/broker.h).
+//
+// A handler is one file, named by API key and name. It decodes its request, hops to where the state
+// lives (io::call_on), and encodes its answer. Most answer in one go (answer(), below); the few
+// whose order of arrival matters (produce) or whose answer waits (produce, fetch, groups) return
+// the second stage themselves, see server/service.h.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "broker/controller/controller.h"
+#include "broker/image/image.h"
+#include "broker/replica/partition_table.h"
+#include "io/env.h"
+#include "process/broker_config.h"
+#include "server/reply.h"
+#include "server/service.h"
+
+namespace isthmus::broker {
+
+class Coordinator;
+class LinkService;
+class Switchovers;
+class WayBack;
+
+// Members are references so that a handler says which it uses by naming it.
+struct Context {
+  io::Env& env;
+  const process::BrokerConfig& config;
+  PublishedImage& image;
+  Controller& controller;
+  PartitionTable& partitions;
+  Coordinator& groups;
+  LinkService& links;
+  Switchovers& switchovers;
+  WayBack& way_back;
+
+  // The address that clients of this listener are told.
+  const io::Address& advertised(const std::string& listener) const;
+};
+
+using Handler = io::Task<server::Reply> (*)(Context&, server::Request);
+// nullptr: this broker does not serve the API.
+Handler find_handler(kafka::ApiKey key);
+
+// What a request is told that does not decode: Kafka closes the connection, and so do we.
+server::Reply refuse_malformed(const server::Request& request, const Error& error);
+
+// The Kafka error code that an error is answered with. An unknown outcome is never reported as a
+// definite failure, and nothing is reported as UNKNOWN_SERVER_ERROR, which clients take for final.
+kafka::ErrorCode error_code(const Error& error);
+
+// The reply stage of an API that is answered in one go by `Function`:
+//   Task<Response> Function(Context&, Request message, std::shared_ptr<ConnectionContext>)
+template <typename Message, auto Function>
+server::Reply answer_later(Context& context, Message message, kafka::RequestHeader header,
+                           std::shared_ptr<server::ConnectionContext> connection) {
+  auto response = co_await Function(context, std::move(message), std::move(connection));
+  co_return server::encode_response(header, response);
+}
+
+template <typename Message, auto Function>
+io::Task<server::Reply> answer(Context& context, server::Request request) {
+  auto message = server::decode_request<Message>(request);
+  if (!message) co_return refuse_malformed(request, message.error());
+  co_return answer_later<Message, Function>(context, std::move(*message), request.header,
+                                            request.connection);
+}
+
+}  // namespace isthmus::broker

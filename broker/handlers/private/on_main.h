@@ -1,0 +1,32 @@
+// What the private handlers share: most carry a request to a service on the main loop and its answer
+// back.
+#pragma once
+
+#include "broker/handlers/handlers.h"
+
+namespace isthmus::broker {
+
+inline LinkService& service(Context& context, std::type_identity<LinkService>) {
+  return context.links;
+}
+inline Switchovers& service(Context& context, std::type_identity<Switchovers>) {
+  return context.switchovers;
+}
+inline WayBack& service(Context& context, std::type_identity<WayBack>) { return context.way_back; }
+
+template <typename Message, typename Service, auto Method>
+server::Reply ask_service(Context& context, Message message, kafka::RequestHeader header) {
+  Service& asked = service(context, std::type_identity<Service>());
+  auto response =
+      co_await io::call_on(context.env.main_loop(), (asked.*Method)(std::move(message)));
+  co_return server::encode_response(header, response);
+}
+
+template <typename Message, typename Service, auto Method>
+io::Task<server::Reply> on_main(Context& context, server::Request request) {
+  auto message = server::decode_request<Message>(request);
+  if (!message) co_return refuse_malformed(request, message.error());
+  co_return ask_service<Message, Service, Method>(context, std::move(*message), request.header);
+}
+
+}  // namespace isthmus::broker

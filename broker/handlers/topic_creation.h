@@ -1,0 +1,18 @@
+// Creating a topic that clients write, on their word (CreateTopics) or by their first use of its
+// name (Metadata).
+#pragma once
+
+#include "broker/controller/topic_plans.h"
+#include "broker/handlers/context.h"
+
+namespace isthmus::broker {
+
+// The id is chosen here. Refused while a switchover is under way: the topic would be missing at the
+// other site.
+io::Task<Result<void>> create_topic(Context& context, NewTopic wish);
+
+// The coordinator's own topic, made when a group is first looked for.
+extern const char* const offsets_topic;
+io::Task<Result<void>> ensure_offsets_topic(Context& context);
+
+}  // namespace isthmus::broker

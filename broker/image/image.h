@@ -1,0 +1,148 @@
+// Image: the picture of the cluster that everyone reads and only the controller changes.
+//
+// Immutable once published: a change makes a new image (topics that did not change are shared), and
+// readers on any loop keep the one they have for as long as they look at it. Built from the
+// metadata store's changes and from nothing else, so a restart sees what was there before it.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace isthmus::broker {
+
+// How far the mirroring of one partition is; a topic shows its worst.
+enum class MirrorState : int8_t {
+  none,          // not a mirror
+  initializing,  // catching up for the first time
+  mirroring,
+  paused,   // by the operator
+  failed,   // stopped with a reason, until the operator decides
+  stopped,  // was a mirror once, promoted since
+};
+std::string_view to_string(MirrorState state);
+
+struct PartitionImage {
+  // The epoch as recorded, and how often this broker had been started by then. Every start is an
+  // election: the epoch in force is `leader_epoch` plus the starts since, so a start costs one
+  // record and not one per partition. See epoch_in_force().
+  LeaderEpoch leader_epoch = 0;
+  int32_t recorded_at_start = 0;
+  MirrorState mirror_state = MirrorState::none;
+  std::string mirror_reason;  // why it failed, for the operator
+  // A failover's promotion: the epoch begins where the log ended, and the next record gets this
+  // offset, beyond what consumers may have read at the lost site. -1 = no gap.
+  Offset promoted_to = -1;
+};
+
+struct TopicImage {
+  std::string name;
+  Uuid id;
+  std::vector<PartitionImage> partitions;
+  std::map<std::string, std::string> configs;
+  // The cluster where the topic's records were first written; our own number if that is here.
+  ClusterNumber origin = 0;
+  // The link that writes it; empty = clients do.
+  std::string link;
+  // Set from the hand-over to the other site's answer: nobody writes.
+  std::optional<Uuid> closed_by;
+  // This mirror was writable here before, and moved away by a switchover.
+  bool moved_away = false;
+  int64_t version = -1;  // of its key in the store
+
+  bool is_mirror() const { return !link.empty(); }
+};
+
+// An incoming link: this cluster is the target.
+struct LinkImage {
+  std::string name;
+  std::string source_name;
+  ClusterNumber source_number = 0;  // 0 = a foreign cluster
+  std::string source_cluster_id;
+  int64_t epoch = 0;  // raised by each mirror process that takes the link over
+  std::map<ClusterNumber, std::string> reachable;  // linked to the source: number -> cluster id
+  int64_t version = -1;
+};
+
+// One side's record of the switchovers of one link. `id` is the one under way or the last one.
+struct SwitchoverImage {
+  enum class Phase : int8_t {
+    none,
+    wished,       // at the target: the operator asked, the link's mirror process drives
+    handed_over,  // at the source: the point of no return
+    promoted,     // at the target: it is writable there
+    abandoned,    // at the target: this id will never be promoted
+    done,         // at the source: it knows of the promotion and mirrors back
+    taken_back,   // at the source: open again, on the target's word or the operator's
+  };
+  std::string link;
+  Uuid id;
+  Phase phase = Phase::none;
+  bool failover = false;
+  std::vector<Uuid> abandoned;  // ids that must never be promoted
+  std::string report;           // JSON, for the command that watches
+  int64_t version = -1;
+};
+std::string_view to_string(SwitchoverImage::Phase phase);
+
+// Which cluster has taken over what the router's YAML gives to another: the record that wins over
+// the YAML wherever its version is highest. Kept at both ends.
+struct RoutesImage {
+  int64_t route_version = 0;
+  std::map<std::string, std::string> taken_over;  // cluster name -> name of the cluster in charge
+  int64_t version = -1;
+};
+
+struct GroupImage {
+  std::string link;  // the link that owns it
+  int64_t version = -1;
+};
+
+struct Image {
+  // This cluster.
+  std::string cluster_name;
+  ClusterNumber cluster_number = 0;
+  Uuid cluster_id;
+  int8_t incarnation = 0;  // raised when the metadata is rebuilt
+  NodeId node_id = 0;
+  int32_t starts = 0;  // of this broker; raised once per start, durably
+  int64_t next_producer_id = 0;
+  int64_t cluster_version = -1, broker_version = -1, producer_ids_version = -1;
+
+  std::map<std::string, std::shared_ptr<const TopicImage>> topics;
+  std::unordered_map<Uuid, std::shared_ptr<const TopicImage>> topics_by_id;
+  std::map<std::string, LinkImage> links;
+  std::map<std::string, SwitchoverImage> switchovers;
+  std::map<std::string, GroupImage> groups;  // those that a link owns
+  RoutesImage routes;
+
+  const TopicImage* find(const std::string& topic) const;
+  const TopicImage* find(const Uuid& id) const;
+};
+
+// Epochs are generation << 20 | election. A start raises the election; only a promotion opens a new
+// generation, which leaves room for every election of the old site that a mirror never saw: its
+// epochs can neither repeat nor exceed those of the new site.
+constexpr int election_bits = 20;
+LeaderEpoch epoch_in_force(const PartitionImage& partition, int32_t starts);
+LeaderEpoch next_generation(LeaderEpoch epoch);
+
+// The published image. Any thread may load; only the main loop stores.
+class PublishedImage {
+ public:
+  std::shared_ptr<const Image> load() const { return current_.load(std::memory_order_acquire); }
+  void store(std::shared_ptr<const Image> next) {
+    current_.store(std::move(next), std::memory_order_release);
+  }
+
+ private:
+  std::atomic<std::shared_ptr<const Image>> current_{std::make_shared<const Image>()};
+};
+
+}  // namespace isthmus::broker

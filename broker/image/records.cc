@@ -1,0 +1,253 @@
+#include "broker/image/records.h"
+
+#include "kafka/gen/broker_record.h"
+#include "kafka/gen/cluster_record.h"
+#include "kafka/gen/group_owner_record.h"
+#include "kafka/gen/link_record.h"
+#include "kafka/gen/producer_ids_record.h"
+#include "kafka/gen/routes_record.h"
+#include "kafka/gen/switchover_record.h"
+#include "kafka/gen/topic_record.h"
+#include "kafka/wire.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+using Change = MetadataStore::Change;
+
+template <typename Record>
+Result<Record> decode(const Slice& value) {
+  kafka::Reader reader(value);
+  int16_t version = reader.int16();
+  return Record::decode(reader, version);
+}
+
+template <typename Record>
+Slice encode(const Record& record) {
+  return kafka::encode_versioned(record, 0);
+}
+
+// The part of `key` after `prefix`, or nothing.
+std::optional<std::string> after(const std::string& key, std::string_view prefix) {
+  if (!key.starts_with(prefix)) return std::nullopt;
+  return key.substr(prefix.size());
+}
+
+Result<void> apply_topic(Image& image, const std::string& name, const Change& change) {
+  if (const TopicImage* old = image.find(name)) image.topics_by_id.erase(old->id);
+  image.topics.erase(name);
+  if (!change.value) return {};
+  auto record = decode<kafka::TopicRecord>(*change.value);
+  if (!record) return fail(record.error());
+  auto topic = std::make_shared<TopicImage>();
+  topic->name = name;
+  topic->id = record->topic_id;
+  topic->origin = record->origin;
+  topic->link = record->link;
+  if (!record->closed_by.is_zero()) topic->closed_by = record->closed_by;
+  topic->moved_away = record->moved_away;
+  topic->version = change.version;
+  for (auto& config : record->configs) topic->configs[config.name] = config.value;
+  for (auto& p : record->partitions) {
+    topic->partitions.push_back({p.leader_epoch, p.recorded_at_start,
+                                 static_cast<MirrorState>(p.mirror_state), p.mirror_reason,
+                                 p.promoted_to});
+  }
+  image.topics_by_id[topic->id] = topic;
+  image.topics[name] = std::move(topic);
+  return {};
+}
+
+Result<void> apply_link(Image& image, const std::string& name, const Change& change) {
+  image.links.erase(name);
+  if (!change.value) return {};
+  auto record = decode<kafka::LinkRecord>(*change.value);
+  if (!record) return fail(record.error());
+  LinkImage link;
+  link.name = name;
+  link.source_name = record->source_name;
+  link.source_number = record->source_number;
+  link.source_cluster_id = record->source_cluster_id;
+  link.epoch = record->epoch;
+  for (auto& r : record->reachable) link.reachable[r.number] = r.cluster_id;
+  link.version = change.version;
+  image.links[name] = std::move(link);
+  return {};
+}
+
+Result<void> apply_switchover(Image& image, const std::string& link, const Change& change) {
+  image.switchovers.erase(link);
+  if (!change.value) return {};
+  auto record = decode<kafka::SwitchoverRecord>(*change.value);
+  if (!record) return fail(record.error());
+  image.switchovers[link] = {link,
+                             record->switchover_id,
+                             static_cast<SwitchoverImage::Phase>(record->phase),
+                             record->failover,
+                             record->abandoned,
+                             record->report,
+                             change.version};
+  return {};
+}
+
+Result<void> apply_group(Image& image, const std::string& group, const Change& change) {
+  image.groups.erase(group);
+  if (!change.value) return {};
+  auto record = decode<kafka::GroupOwnerRecord>(*change.value);
+  if (!record) return fail(record.error());
+  image.groups[group] = {record->link, change.version};
+  return {};
+}
+
+Result<void> apply_routes(Image& image, const Change& change) {
+  image.routes = {};
+  if (!change.value) return {};
+  auto record = decode<kafka::RoutesRecord>(*change.value);
+  if (!record) return fail(record.error());
+  image.routes.route_version = record->route_version;
+  for (auto& t : record->taken_over) image.routes.taken_over[t.from] = t.to;
+  image.routes.version = change.version;
+  return {};
+}
+
+// Keys that are written once for the whole cluster, and never deleted.
+Result<bool> apply_single(Image& image, const Change& change) {
+  if (!change.value) return false;
+  if (change.key == "/cluster") {
+    auto record = decode<kafka::ClusterRecord>(*change.value);
+    if (!record) return fail(record.error());
+    image.cluster_name = record->name;
+    image.cluster_number = record->number;
+    image.cluster_id = record->cluster_id;
+    image.incarnation = record->incarnation;
+    image.cluster_version = change.version;
+    return true;
+  }
+  if (change.key == "/producer_ids") {
+    auto record = decode<kafka::ProducerIdsRecord>(*change.value);
+    if (!record) return fail(record.error());
+    image.next_producer_id = record->next;
+    image.producer_ids_version = change.version;
+    return true;
+  }
+  if (auto node = after(change.key, "/brokers/")) {
+    auto record = decode<kafka::BrokerRecord>(*change.value);
+    if (!record) return fail(record.error());
+    image.node_id = static_cast<NodeId>(std::stoi(*node));
+    image.starts = record->starts;
+    image.broker_version = change.version;
+    return true;
+  }
+  return false;
+}
+
+Result<void> apply_one(Image& image, const Change& change) {
+  if (auto name = after(change.key, "/topics/")) return apply_topic(image, *name, change);
+  if (auto name = after(change.key, "/links/")) return apply_link(image, *name, change);
+  if (auto name = after(change.key, "/switchovers/")) return apply_switchover(image, *name, change);
+  if (auto name = after(change.key, "/groups/")) return apply_group(image, *name, change);
+  if (change.key == "/routes") return apply_routes(image, change);
+  auto known = apply_single(image, change);
+  if (!known) return fail(known.error());
+  if (!*known) return fail("unknown key: written by a newer release?");
+  return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Image>> apply(const Image& before,
+                                           const std::vector<Change>& changes) {
+  auto image = std::make_shared<Image>(before);
+  for (const auto& change : changes) {
+    if (auto ok = apply_one(*image, change); !ok) {
+      return fail(Error::corrupt("metadata key " + change.key + ": " + ok.error().text));
+    }
+  }
+  return image;
+}
+
+void Plan::add(std::string key, std::optional<Slice> value, int64_t version) {
+  checks.push_back({key, version});
+  puts.push_back({std::move(key), std::move(value)});
+}
+
+void Plan::put(const TopicImage& topic) {
+  kafka::TopicRecord record;
+  record.topic_id = topic.id;
+  record.origin = topic.origin;
+  record.link = topic.link;
+  record.closed_by = topic.closed_by.value_or(Uuid{});
+  record.moved_away = topic.moved_away;
+  for (const auto& [name, value] : topic.configs) record.configs.push_back({name, value});
+  for (const auto& p : topic.partitions) {
+    record.partitions.push_back({p.leader_epoch, p.recorded_at_start,
+                                 static_cast<int8_t>(p.mirror_state), p.mirror_reason,
+                                 p.promoted_to});
+  }
+  add("/topics/" + topic.name, encode(record), topic.version);
+}
+
+void Plan::remove(const TopicImage& topic) {
+  add("/topics/" + topic.name, std::nullopt, topic.version);
+}
+
+void Plan::put(const LinkImage& link) {
+  kafka::LinkRecord record;
+  record.source_name = link.source_name;
+  record.source_number = link.source_number;
+  record.source_cluster_id = link.source_cluster_id;
+  record.epoch = link.epoch;
+  for (const auto& [number, id] : link.reachable) record.reachable.push_back({number, id});
+  add("/links/" + link.name, encode(record), link.version);
+}
+
+void Plan::put(const SwitchoverImage& switchover) {
+  kafka::SwitchoverRecord record;
+  record.switchover_id = switchover.id;
+  record.phase = static_cast<int8_t>(switchover.phase);
+  record.failover = switchover.failover;
+  record.abandoned = switchover.abandoned;
+  record.report = switchover.report;
+  add("/switchovers/" + switchover.link, encode(record), switchover.version);
+}
+
+void Plan::put(const RoutesImage& routes) {
+  kafka::RoutesRecord record;
+  record.route_version = routes.route_version;
+  for (const auto& [from, to] : routes.taken_over) record.taken_over.push_back({from, to});
+  add("/routes", encode(record), routes.version);
+}
+
+void Plan::put_group(const std::string& group, const GroupImage& owner) {
+  kafka::GroupOwnerRecord record;
+  record.link = owner.link;
+  add("/groups/" + group, encode(record), owner.version);
+}
+
+void Plan::remove_group(const std::string& group, const GroupImage& owner) {
+  add("/groups/" + group, std::nullopt, owner.version);
+}
+
+void Plan::put_cluster(const Image& image) {
+  kafka::ClusterRecord record;
+  record.name = image.cluster_name;
+  record.number = image.cluster_number;
+  record.cluster_id = image.cluster_id;
+  record.incarnation = image.incarnation;
+  add("/cluster", encode(record), image.cluster_version);
+}
+
+void Plan::put_broker(const Image& image) {
+  kafka::BrokerRecord record;
+  record.starts = image.starts;
+  add("/brokers/" + std::to_string(image.node_id), encode(record), image.broker_version);
+}
+
+void Plan::put_producer_ids(const Image& image) {
+  kafka::ProducerIdsRecord record;
+  record.next = image.next_producer_id;
+  add("/producer_ids", encode(record), image.producer_ids_version);
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,44 @@
+// Between the metadata store's keys and the image: which key holds what, and how it is written.
+//
+//   /cluster            who this cluster is          /links/<name>        an incoming link
+//   /brokers/<node>     how often it has started     /switchovers/<link>  one side's record
+//   /producer_ids       the next free block          /routes              who took over whom
+//   /topics/<name>      a topic                      /groups/<group>      the link that owns it
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "broker/image/image.h"
+#include "broker/store/metadata_store.h"
+
+namespace isthmus::broker {
+
+// `before` with the changes applied. A key that this release does not know, or a record that breaks
+// its format, is an error that names the key: starting without it could lose what it meant.
+Result<std::shared_ptr<const Image>> apply(const Image& before,
+                                           const std::vector<MetadataStore::Change>& changes);
+
+// The puts and checks of one decision.
+struct Plan {
+  std::vector<MetadataStore::Check> checks;
+  std::vector<MetadataStore::Put> puts;
+
+  bool empty() const { return puts.empty(); }
+  // Each writes one key, on the condition that it still has the version that the value carries.
+  void put(const TopicImage& topic);
+  void remove(const TopicImage& topic);
+  void put(const LinkImage& link);
+  void put(const SwitchoverImage& switchover);
+  void put(const RoutesImage& routes);
+  void put_group(const std::string& group, const GroupImage& owner);
+  void remove_group(const std::string& group, const GroupImage& owner);
+  void put_cluster(const Image& image);
+  void put_broker(const Image& image);
+  void put_producer_ids(const Image& image);
+
+ private:
+  void add(std::string key, std::optional<Slice> value, int64_t version);
+};
+
+}  // namespace isthmus::broker

@@ -1,0 +1,166 @@
+#include "broker/link/link_plans.h"
+
+#include "broker/controller/topic_plans.h"
+#include "kafka/errors.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+namespace {
+
+std::unexpected<Error> refuse(ErrorCode code, std::string why) {
+  return fail(Error::kafka(static_cast<int>(code), std::move(why)));
+}
+
+bool raise(PartitionImage& partition, int32_t starts, LeaderEpoch at_least) {
+  if (epoch_in_force(partition, starts) >= at_least) return false;
+  partition.leader_epoch = at_least;
+  partition.recorded_at_start = starts;
+  return true;
+}
+
+// Brings an existing mirror topic up to its source; true if anything changed.
+bool bring_up_to(TopicImage& topic, const MirrorTopic& source, int32_t starts) {
+  bool changed = topic.configs != source.configs || topic.origin != source.origin;
+  topic.configs = source.configs;
+  topic.origin = source.origin;
+  while (topic.partitions.size() < source.leader_epochs.size()) {
+    PartitionImage partition;
+    partition.recorded_at_start = starts;
+    partition.mirror_state = MirrorState::initializing;
+    topic.partitions.push_back(partition);
+    changed = true;
+  }
+  for (size_t i = 0; i < source.leader_epochs.size(); ++i) {
+    changed |= raise(topic.partitions[i], starts, source.leader_epochs[i]);
+  }
+  return changed;
+}
+
+}  // namespace
+
+std::map<ClusterNumber, std::string> reachable_clusters(const Image& image) {
+  std::map<ClusterNumber, std::string> all;
+  all[image.cluster_number] = image.cluster_id.to_string();
+  for (const auto& [name, link] : image.links) {
+    if (link.source_number == 0) continue;
+    all[link.source_number] = link.source_cluster_id;
+    for (const auto& [number, id] : link.reachable) all.emplace(number, id);
+  }
+  return all;
+}
+
+Result<Plan> plan_attach(const Image& image, const Attach& attach) {
+  auto known = reachable_clusters(image);
+  auto theirs = attach.reachable;
+  if (attach.source_number != 0) theirs[attach.source_number] = attach.source_cluster_id;
+  if (attach.source_cluster_id == image.cluster_id.to_string()) {
+    return refuse(ErrorCode::invalid_request,
+                  "link " + attach.link + " has this cluster as its own source");
+  }
+  for (const auto& [number, id] : theirs) {
+    auto mine = known.find(number);
+    if (mine == known.end() || mine->second == id) continue;
+    return refuse(ErrorCode::invalid_request, "cluster number " + std::to_string(number) +
+                                                  " is in use by cluster " + mine->second +
+                                                  " and by cluster " + id +
+                                                  ": give one of them another cluster.number");
+  }
+  LinkImage link;
+  if (auto found = image.links.find(attach.link); found != image.links.end()) {
+    link = found->second;
+    if (link.source_cluster_id != attach.source_cluster_id) {
+      return refuse(ErrorCode::invalid_request,
+                    "link " + attach.link + " belongs to source cluster " + link.source_cluster_id +
+                        ", not " + attach.source_cluster_id + ": use another name for the link");
+    }
+  }
+  link.name = attach.link;
+  link.source_name = attach.source_name;
+  link.source_number = attach.source_number;
+  link.source_cluster_id = attach.source_cluster_id;
+  link.reachable = attach.reachable;
+  link.reachable.erase(image.cluster_number);
+  link.epoch += 1;
+  Plan plan;
+  plan.put(link);
+  return plan;
+}
+
+Result<void> check_link_epoch(const Image& image, const std::string& link, int64_t epoch) {
+  auto found = image.links.find(link);
+  if (found == image.links.end()) {
+    return refuse(ErrorCode::resource_not_found, "no link " + link + " is attached here");
+  }
+  if (found->second.epoch != epoch) {
+    return refuse(ErrorCode::fenced_leader_epoch,
+                  "another mirror process has taken over link " + link);
+  }
+  return {};
+}
+
+Result<Plan> plan_mirror_topic(const Image& image, const std::string& link,
+                               const MirrorTopic& source) {
+  const TopicImage* existing = image.find(source.name);
+  if (existing == nullptr) {
+    NewTopic wish;
+    wish.name = source.name;
+    wish.partitions = static_cast<int32_t>(source.leader_epochs.size());
+    wish.configs = source.configs;
+    wish.id = source.id;
+    wish.link = link;
+    wish.origin = source.origin;
+    wish.leader_epochs = source.leader_epochs;
+    return plan_create_topic(image, wish);
+  }
+  if (existing->id != source.id) {
+    return refuse(ErrorCode::inconsistent_topic_id, source.name + " is another topic here (id " +
+                                                        existing->id.to_string() +
+                                                        ", at the source " + source.id.to_string() +
+                                                        "): delete or rename one of them");
+  }
+  if (existing->link != link) {
+    std::string owner = existing->is_mirror() ? "written by link " + existing->link
+                                              : "written by clients at both ends";
+    return refuse(ErrorCode::policy_violation, source.name + " is " + owner +
+                                                   ": end that first, or reverse this link with: "
+                                                   "isthmus link reverse " +
+                                                   link);
+  }
+  TopicImage topic = *existing;
+  Plan plan;
+  if (bring_up_to(topic, source, image.starts)) plan.put(topic);
+  return plan;
+}
+
+Result<Plan> plan_report(const Image& image, const std::string& link,
+                         const std::vector<PartitionReport>& reports) {
+  std::map<Uuid, TopicImage> changed;
+  for (const auto& report : reports) {
+    const TopicImage* topic = image.find(report.topic_id);
+    if (topic == nullptr || topic->link != link) continue;
+    if (report.index < 0 || report.index >= std::ssize(topic->partitions)) continue;
+    const PartitionImage& known = topic->partitions[report.index];
+    if (known.mirror_state == report.state && known.mirror_reason == report.reason) continue;
+    auto place = changed.try_emplace(topic->id, *topic).first;
+    PartitionImage& partition = place->second.partitions[report.index];
+    partition.mirror_state = report.state;
+    partition.mirror_reason = report.reason;
+  }
+  Plan plan;
+  for (const auto& [id, topic] : changed) plan.put(topic);
+  return plan;
+}
+
+Result<Plan> plan_raise_epoch(const Image& image, const Uuid& topic_id, PartitionIndex index,
+                              LeaderEpoch at_least) {
+  Plan plan;
+  const TopicImage* existing = image.find(topic_id);
+  if (existing == nullptr || index < 0 || index >= std::ssize(existing->partitions)) return plan;
+  TopicImage topic = *existing;
+  if (raise(topic.partitions[index], image.starts, at_least)) plan.put(topic);
+  return plan;
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,61 @@
+// What the controller decides about incoming links and their mirror topics: pure functions from the
+// image and a request to the records to be written.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "broker/image/image.h"
+#include "broker/image/records.h"
+
+namespace isthmus::broker {
+
+struct Attach {
+  std::string link;
+  std::string source_name;
+  ClusterNumber source_number = 0;  // 0 = a foreign cluster
+  std::string source_cluster_id;
+  std::map<ClusterNumber, std::string> reachable;
+};
+
+// A mirror process takes the link over under a new epoch. Refuses a source whose number, or a
+// number linked to it, belongs to another cluster here: producer ids and epochs would mean two
+// things.
+Result<Plan> plan_attach(const Image& image, const Attach& attach);
+
+// The clusters that are linked to this one, this one included.
+std::map<ClusterNumber, std::string> reachable_clusters(const Image& image);
+
+struct MirrorTopic {
+  std::string name;
+  Uuid id;
+  ClusterNumber origin = 0;
+  std::map<std::string, std::string> configs;
+  std::vector<LeaderEpoch> leader_epochs;  // of the source, by partition
+};
+
+// Refused unless `epoch` is the link's present one: a process that was replaced writes nothing.
+Result<void> check_link_epoch(const Image& image, const std::string& link, int64_t epoch);
+
+// Creates the mirror topic, or brings it up to the source's partitions, configs and epochs. A topic
+// that clients write here, or another topic id under the name, is refused and stays as it is.
+Result<Plan> plan_mirror_topic(const Image& image, const std::string& link,
+                               const MirrorTopic& topic);
+
+struct PartitionReport {
+  Uuid topic_id;
+  PartitionIndex index = 0;
+  MirrorState state = MirrorState::none;
+  std::string reason;
+};
+// Empty where nothing changed.
+Result<Plan> plan_report(const Image& image, const std::string& link,
+                         const std::vector<PartitionReport>& reports);
+
+// Raises the recorded epoch of mirror partitions whose source has moved beyond it.
+Result<Plan> plan_raise_epoch(const Image& image, const Uuid& topic_id, PartitionIndex index,
+                              LeaderEpoch at_least);
+
+}  // namespace isthmus::broker

@@ -1,0 +1,283 @@
+#include "broker/link/link_service.h"
+
+#include <algorithm>
+
+#include "broker/controller/topic_plans.h"
+#include "broker/group/coordinator.h"
+#include "kafka/batch.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+namespace {
+
+ErrorCode code_of(const Error& error) {
+  if (error.kind == Error::Kind::kafka) return static_cast<ErrorCode>(error.code);
+  if (error.kind == Error::Kind::corrupt) return ErrorCode::corrupt_message;
+  if (error.kind == Error::Kind::timeout) return ErrorCode::request_timed_out;
+  return ErrorCode::kafka_storage_error;
+}
+
+// Every batch's CRC: what crossed a line is not believed, and what is appended here is never
+// checked again before a consumer reads it.
+Result<void> check_batches(Bytes batches) {
+  kafka::BatchIterator walk(batches, true);
+  while (walk.next()) {
+  }
+  if (walk.end() == kafka::BatchIterator::End::clean) return {};
+  if (walk.end() == kafka::BatchIterator::End::corrupt) return fail(walk.error());
+  return fail(Error::corrupt("the records end inside a batch"));
+}
+
+io::Task<Result<Offset>> append_on_loop(std::shared_ptr<Partition> partition, LinkAppend append) {
+  co_return partition->append_from_link(std::move(append));
+}
+
+io::Task<void> note_source(std::shared_ptr<Partition> partition, Offset source_end,
+                           int64_t lag_ms) {
+  partition->note_source(source_end, lag_ms);
+  co_return;
+}
+
+struct Ends {
+  Offset start = -1, high_watermark = -1, end = -1;
+  LeaderEpoch last_batch_epoch = -1;
+  SourceView source;
+  std::vector<EpochEntry> entries;
+};
+
+io::Task<Ends> look(std::shared_ptr<Partition> partition) {
+  Log& log = partition->log();
+  co_return Ends{log.start_offset(),    partition->high_watermark(), log.end_offset(),
+                 log.epochs().latest(), partition->source(),         log.epochs().entries()};
+}
+
+}  // namespace
+
+LinkService::LinkService(io::Env& env, Controller& controller, PartitionTable& partitions,
+                         Coordinator& groups)
+    : env_(env), controller_(controller), partitions_(partitions), groups_(groups) {}
+
+io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest request) {
+  Attach attach;
+  attach.link = request.link;
+  attach.source_name = request.source_name;
+  attach.source_number = request.source_number;
+  attach.source_cluster_id = request.source_cluster_id;
+  for (const auto& r : request.reachable) attach.reachable[r.number] = r.cluster_id;
+  auto decide = [&](const Image& image) { return plan_attach(image, attach); };
+  auto done = co_await controller_.update(decide);
+  kafka::AttachLinkResponse response;
+  if (!done) {
+    response.error_code = code_of(done.error());
+    response.error_message = done.error().text;
+    co_return response;
+  }
+  response.link_epoch = controller_.image().links.at(request.link).epoch;
+  last_contact_[request.link] = env_.main_loop().now();
+  log_.info("attached link={} source={} number={} epoch={}", request.link, request.source_name,
+            request.source_number, response.link_epoch);
+  co_return response;
+}
+
+io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> LinkService::ensure_topic(
+    std::string link, MirrorTopic topic) {
+  kafka::EnsureMirrorTopicsResponse::MirrorTopicResult result;
+  result.name = topic.name;
+  auto decide = [&](const Image& image) { return plan_mirror_topic(image, link, topic); };
+  auto done = co_await controller_.update(decide);
+  if (!done) {
+    result.error_code = code_of(done.error());
+    result.error_message = done.error().text;
+    co_return result;
+  }
+  const TopicImage* image = controller_.image().find(topic.name);
+  if (image == nullptr) {
+    result.error_code = ErrorCode::unknown_topic_or_partition;
+    co_return result;
+  }
+  std::vector<MirrorState> states;
+  for (const auto& p : image->partitions) states.push_back(p.mirror_state);
+  for (size_t i = 0; i < states.size(); ++i) {
+    auto index = static_cast<PartitionIndex>(i);
+    auto partition = partitions_.find(topic.name, index);
+    if (!partition) continue;
+    io::Loop& loop = partition->loop();
+    auto ends = co_await io::call_on(loop, look(std::move(partition)));
+    result.partitions.push_back(
+        {index, ends.end, ends.last_batch_epoch, static_cast<int8_t>(states[i])});
+  }
+  co_return result;
+}
+
+io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
+    kafka::EnsureMirrorTopicsRequest request) {
+  kafka::EnsureMirrorTopicsResponse response;
+  auto current = check_link_epoch(controller_.image(), request.link, request.link_epoch);
+  if (!current) {
+    response.error_code = code_of(current.error());
+    co_return response;
+  }
+  last_contact_[request.link] = env_.main_loop().now();
+  for (auto& wanted : request.topics) {
+    MirrorTopic topic;
+    topic.name = wanted.name;
+    topic.id = wanted.topic_id;
+    topic.origin = wanted.origin;
+    for (auto& config : wanted.configs) topic.configs[config.name] = config.value;
+    for (auto& p : wanted.partitions) topic.leader_epochs.push_back(p.leader_epoch);
+    auto result = co_await ensure_topic(request.link, std::move(topic));
+    response.topics.push_back(std::move(result));
+  }
+  co_return response;
+}
+
+io::Task<void> LinkService::append_one(std::string link, int64_t link_epoch,
+                                       std::shared_ptr<Partition> partition, AppendPartition wanted,
+                                       AppendResult& result) {
+  auto refuse = [&result](const Error& error) {
+    result.error_code = code_of(error);
+    result.error_message = error.text;
+  };
+  auto batches = wanted.records.flatten();
+  if (!batches) co_return refuse(batches.error());
+  if (auto ok = check_batches(*batches); !ok) co_return refuse(ok.error());
+  LinkAppend append;
+  append.link = std::move(link);
+  append.link_epoch = link_epoch;
+  append.expected_offset = wanted.expected_offset;
+  append.source_leader_epoch = wanted.source_leader_epoch;
+  append.source_high_watermark = wanted.source_high_watermark;
+  append.advance_to = wanted.advance_to;
+  append.start_at = wanted.start_at;
+  for (const auto& owner : wanted.owners) append.owners.emplace_back(owner.epoch, owner.number);
+  append.batches = *batches;
+  Uuid topic_id = partition->topic_id();
+  if (partition->leader_epoch() < wanted.source_leader_epoch) {
+    // The source has held an election: our epoch follows before its batches come in.
+    auto decide = [&](const Image& image) {
+      return plan_raise_epoch(image, topic_id, wanted.index, wanted.source_leader_epoch);
+    };
+    auto raised = co_await io::call_on(env_.main_loop(), controller_.update(decide));
+    if (!raised) co_return refuse(raised.error());
+  }
+  io::Loop& loop = partition->loop();
+  auto end = co_await io::call_on(loop, append_on_loop(std::move(partition), std::move(append)));
+  if (!end) co_return refuse(end.error());
+  result.end_offset = *end;
+}
+
+io::Task<void> LinkService::append(kafka::MirrorAppendRequest request,
+                                   std::shared_ptr<Appending> out) {
+  auto image = partitions_.image();
+  for (auto& topic : request.topics) {
+    auto& results = out->response.topics.emplace_back();
+    results.topic_id = topic.topic_id;
+    results.partitions.resize(topic.partitions.size());
+    const TopicImage* found = image->find(topic.topic_id);
+    for (size_t i = 0; i < topic.partitions.size(); ++i) {
+      AppendPartition& wanted = topic.partitions[i];
+      AppendResult& result = results.partitions[i];
+      result.index = wanted.index;
+      result.end_offset = -1;
+      auto partition = found == nullptr ? nullptr : partitions_.find(found->name, wanted.index);
+      if (!partition) {
+        result.error_code = ErrorCode::unknown_topic_id;
+        continue;
+      }
+      co_await append_one(request.link, request.link_epoch, partition, std::move(wanted), result);
+      if (result.error_code != ErrorCode::none) continue;
+      out->to_await.emplace_back(std::move(partition), result.end_offset);
+      out->place.emplace_back(out->response.topics.size() - 1, i);
+    }
+  }
+}
+
+io::Task<void> LinkService::await_durable(std::shared_ptr<Appending> appending) {
+  constexpr auto limit = std::chrono::seconds(30);
+  for (size_t i = 0; i < appending->to_await.size(); ++i) {
+    auto& [partition, end] = appending->to_await[i];
+    io::Instant deadline = partition->loop().now() + limit;
+    auto safe = co_await io::call_on(partition->loop(), partition->committed(end, deadline));
+    if (safe) continue;
+    auto [t, p] = appending->place[i];
+    appending->response.topics[t].partitions[p].error_code = code_of(safe.error());
+  }
+}
+
+io::Task<kafka::MirrorOffsetsResponse> LinkService::offsets(kafka::MirrorOffsetsRequest request) {
+  kafka::MirrorOffsetsResponse response;
+  auto current = check_link_epoch(controller_.image(), request.link, request.link_epoch);
+  if (!current) {
+    response.error_code = code_of(current.error());
+    co_return response;
+  }
+  for (auto& group : request.groups) {
+    Coordinator::LinkCommit commit;
+    commit.link = request.link;
+    commit.link_epoch = request.link_epoch;
+    commit.group = group.group_id;
+    for (auto& offset : group.offsets) {
+      commit.offsets.push_back(
+          {{offset.topic, offset.partition}, offset.offset, offset.metadata.value_or("")});
+    }
+    auto result = co_await groups_.commit_from_link(std::move(commit));
+    response.groups.push_back({group.group_id, result.error, result.held});
+  }
+  co_return response;
+}
+
+io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorRequest request) {
+  kafka::ReportMirrorResponse response;
+  auto current = check_link_epoch(controller_.image(), request.link, request.link_epoch);
+  if (!current) {
+    response.error_code = code_of(current.error());
+    co_return response;
+  }
+  last_contact_[request.link] = env_.main_loop().now();
+  std::vector<PartitionReport> reports;
+  for (auto& topic : request.topics) {
+    const TopicImage* found = controller_.image().find(topic.topic_id);
+    if (found == nullptr) continue;
+    std::string name = found->name;
+    for (auto& p : topic.partitions) {
+      reports.push_back({topic.topic_id, p.index, static_cast<MirrorState>(p.state), p.reason});
+      auto partition = partitions_.find(name, p.index);
+      if (!partition) continue;
+      io::Loop& loop = partition->loop();
+      co_await io::call_on(loop, note_source(std::move(partition), p.source_end_offset, p.lag_ms));
+    }
+  }
+  auto decide = [&](const Image& image) { return plan_report(image, request.link, reports); };
+  auto done = co_await controller_.update(decide);
+  if (!done) response.error_code = code_of(done.error());
+  co_return response;
+}
+
+io::Task<kafka::EpochHistoryResponse> LinkService::history(kafka::EpochHistoryRequest request) {
+  kafka::EpochHistoryResponse response;
+  auto image = partitions_.image();
+  for (const auto& name : request.topics) {
+    auto& out = response.topics.emplace_back();
+    out.name = name;
+    const TopicImage* topic = image->find(name);
+    if (topic == nullptr) {
+      out.error_code = ErrorCode::unknown_topic_or_partition;
+      continue;
+    }
+    out.topic_id = topic->id;
+    for (auto& partition : partitions_.all_of(name)) {
+      auto& p = out.partitions.emplace_back();
+      p.index = partition->name().partition;
+      p.leader_epoch = epoch_in_force(topic->partitions[p.index], image->starts);
+      io::Loop& loop = partition->loop();
+      auto ends = co_await io::call_on(loop, look(std::move(partition)));
+      p.end_offset = ends.end;
+      for (const auto& e : ends.entries) p.entries.push_back({e.epoch, e.owner, e.start_offset});
+    }
+  }
+  co_return response;
+}
+
+}  // namespace isthmus::broker

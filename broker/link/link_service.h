@@ -1,0 +1,72 @@
+// LinkService: the broker's half of an incoming link: a mirror process attaches, makes mirror
+// topics, appends batches at their own offsets, brings group offsets, and tells how far it is.
+//
+// The target's log end is the only position of a mirror. Everything a mirror process sends carries
+// the link's epoch, which each attaching process raises: what an older process still sends is
+// refused, so two of them never write at once.
+//
+// Lives on the main loop, but for append(), which runs on its connection's loop and hops.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "broker/controller/controller.h"
+#include "broker/link/link_plans.h"
+#include "broker/replica/partition_table.h"
+#include "kafka/gen/attach_link.h"
+#include "kafka/gen/describe_site.h"
+#include "kafka/gen/ensure_mirror_topics.h"
+#include "kafka/gen/epoch_history.h"
+#include "kafka/gen/mirror_append.h"
+#include "kafka/gen/mirror_offsets.h"
+#include "kafka/gen/report_mirror.h"
+
+namespace isthmus::broker {
+
+class Coordinator;
+
+class LinkService {
+ public:
+  LinkService(io::Env& env, Controller& controller, PartitionTable& partitions,
+              Coordinator& groups);
+
+  io::Task<kafka::AttachLinkResponse> attach(kafka::AttachLinkRequest request);
+  io::Task<kafka::EnsureMirrorTopicsResponse> ensure_topics(
+      kafka::EnsureMirrorTopicsRequest request);
+  io::Task<kafka::MirrorOffsetsResponse> offsets(kafka::MirrorOffsetsRequest request);
+  io::Task<kafka::ReportMirrorResponse> report(kafka::ReportMirrorRequest request);
+  io::Task<kafka::DescribeSiteResponse> describe(kafka::DescribeSiteRequest request);
+  io::Task<kafka::EpochHistoryResponse> history(kafka::EpochHistoryRequest request);
+
+  // Appends what one request brings, in two stages as produce does: the first appends in the order
+  // of arrival, the second waits until the appended is durable.
+  struct Appending {
+    kafka::MirrorAppendResponse response;
+    std::vector<std::pair<std::shared_ptr<Partition>, Offset>> to_await;
+    std::vector<std::pair<size_t, size_t>> place;  // topic and partition in the response
+  };
+  io::Task<void> append(kafka::MirrorAppendRequest request, std::shared_ptr<Appending> out);
+  io::Task<void> await_durable(std::shared_ptr<Appending> appending);
+
+ private:
+  using AppendPartition = kafka::MirrorAppendRequest::MirrorAppendPartition;
+  using AppendResult = kafka::MirrorAppendResponse::MirrorAppendPartitionResult;
+
+  io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> ensure_topic(std::string link,
+                                                                              MirrorTopic topic);
+  io::Task<void> append_one(std::string link, int64_t link_epoch,
+                            std::shared_ptr<Partition> partition, AppendPartition wanted,
+                            AppendResult& result);
+
+  io::Env& env_;
+  Logger log_{"link"};
+  Controller& controller_;
+  PartitionTable& partitions_;
+  Coordinator& groups_;
+  std::map<std::string, io::Instant> last_contact_;  // of each link's mirror process
+};
+
+}  // namespace isthmus::broker

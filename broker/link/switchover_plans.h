@@ -1,0 +1,72 @@
+// What each side of a switchover writes down: pure functions from the image to the records.
+//
+//   source:  (fence, in memory) ──► handed_over ──► done        the target has promoted
+//                                        └────────► taken_back  the target has abandoned
+//   target:  wished ──► promoted
+//               └─────► abandoned                  this id is never promoted afterwards
+//
+// The guards are those of the model in docs/model/switchover.py, which shows what breaks without
+// each: the hand-over names the ends that were drained to; the target promotes only on a hand-over,
+// at those ends, and never an id that it has abandoned; it answers "abandoned" only where it has
+// not promoted; what was handed over opens again only on the target's word or the operator's.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "broker/image/image.h"
+#include "broker/image/records.h"
+#include "kafka/gen/become_mirror.h"
+
+namespace isthmus::broker {
+
+// At the target: remembers that the operator wants `id` driven. Another one under way is an error
+// that names it.
+Result<Plan> plan_wish(const Image& image, const std::string& link, const Uuid& id);
+
+// At the source. REQUIRES: the caller has compared the ends and found the fence of `id` in force,
+// in the same turn of the loop in which the partitions are closed.
+Result<Plan> plan_hand_over(const Image& image, const std::string& link, const Uuid& id,
+                            const std::vector<Uuid>& topics);
+
+struct Promotion {
+  std::string link;
+  Uuid id;
+  bool failover = false;
+  std::string route_from;  // cluster whose routes are taken over; empty = none
+  // For each topic, where each partition's next record goes; -1 = where its log ends.
+  std::map<Uuid, std::vector<Offset>> topics;
+  std::string report;
+};
+// At the target: the topics open a new generation of epochs and are ours from now on.
+Result<Plan> plan_promote(const Image& image, const Promotion& promotion);
+
+// At the target: gives `id` up for good. An error where it has been promoted.
+Result<Plan> plan_abandon(const Image& image, const std::string& link, const Uuid& id);
+
+struct Ending {
+  std::string link;
+  Uuid id;
+  std::string reverse_link;
+  ClusterNumber new_origin = 0;
+  std::vector<std::string> groups;  // that now belong to the reverse link
+  int64_t route_version = 0;
+  std::map<std::string, std::string> routes;
+};
+// At the source, after the target's answer.
+Result<Plan> plan_done(const Image& image, const Ending& ending);
+Result<Plan> plan_take_back(const Image& image, const std::string& link, const Uuid& id);
+
+// At the old source of a failover: topics that were writable become mirrors of `link`.
+// Their epochs are raised to the new source's.
+Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
+                                const kafka::BecomeMirrorRequest& request);
+
+// A record of routes from elsewhere is taken over where it is newer.
+void add_newer_routes(Plan& plan, const Image& image, int64_t route_version,
+                      const std::map<std::string, std::string>& routes);
+
+}  // namespace isthmus::broker

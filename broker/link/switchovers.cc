@@ -1,0 +1,375 @@
+#include "broker/link/switchovers.h"
+
+#include <algorithm>
+
+#include "broker/group/coordinator.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+namespace {
+
+constexpr Offset least_gap = 10'000;
+// How much faster than measured the lost site may have been, and how long it may have gone on.
+constexpr double rate_margin = 4;
+
+struct End {
+  std::optional<Refusal> refusal;
+  Offset end_offset = -1;
+  Offset next_offset = -1;
+  Offset source_end = -1;
+  LeaderEpoch leader_epoch = -1;
+  int32_t open_transactions = 0;
+};
+
+io::Task<End> fence_one(std::shared_ptr<Partition> partition, Uuid id, io::Duration for_at_most) {
+  End end;
+  io::Instant now = partition->loop().now();
+  io::Instant deadline =
+      for_at_most == io::Duration::max() ? io::Instant::max() : now + for_at_most;
+  end.refusal = partition->gate().fence(id, now, deadline);
+  end.end_offset = partition->log().end_offset();
+  co_return end;
+}
+
+// Turns the fence of `id`, if it still holds, into one without a deadline, and says where the log
+// ends: nothing can be written behind it any more.
+io::Task<End> hold_one(std::shared_ptr<Partition> partition, Uuid id) {
+  End end;
+  io::Instant now = partition->loop().now();
+  if (!partition->gate().fenced_by(id, now)) {
+    end.refusal = Refusal{ErrorCode::invalid_request, "the fence has ended"};
+    co_return end;
+  }
+  end.refusal = partition->gate().fence(id, now, io::Instant::max());
+  end.end_offset = partition->log().end_offset();
+  co_return end;
+}
+
+io::Task<End> hold_for_promotion(std::shared_ptr<Partition> partition, Uuid id, bool failover) {
+  End end;
+  io::Instant now = partition->loop().now();
+  end.refusal = partition->gate().fence(id, now, io::Instant::max());
+  Log& log = partition->log();
+  end.end_offset = log.end_offset();
+  end.source_end = partition->source().end_offset;
+  end.leader_epoch = partition->leader_epoch();
+  end.open_transactions = static_cast<int32_t>(log.producers().open_transactions().size());
+  if (failover) end.next_offset = offset_after_gap(end.end_offset, partition->source(), now);
+  co_return end;
+}
+
+io::Task<void> lift_one(std::shared_ptr<Partition> partition, Uuid id) {
+  partition->gate().lift(id);
+  co_return;
+}
+
+std::string refusal_text(const TopicPartition& name, const std::string& why) {
+  return name.to_string() + ": " + why;
+}
+
+template <typename Response>
+Response refused(const Error& error) {
+  Response response;
+  response.error_code = error.kind == Error::Kind::kafka ? static_cast<ErrorCode>(error.code)
+                                                         : ErrorCode::kafka_storage_error;
+  response.error_message = error.text;
+  return response;
+}
+
+Error invalid(std::string why) {
+  return Error::kafka(static_cast<int>(ErrorCode::invalid_request), std::move(why));
+}
+
+}  // namespace
+
+Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now) {
+  Offset reached = std::max(end, source.end_offset);
+  if (source.end_offset < 0) return end + least_gap;
+  auto silent = std::chrono::duration<double>(now - source.heard_at).count();
+  double expected = source.records_per_second * silent * rate_margin;
+  auto margin = static_cast<Offset>(std::clamp(expected, 0.0, 1e12));
+  return reached + std::max(least_gap, margin);
+}
+
+Switchovers::Switchovers(io::Env& env, Controller& controller, PartitionTable& partitions,
+                         Coordinator& groups)
+    : env_(env), controller_(controller), partitions_(partitions), groups_(groups) {}
+
+Switchovers::~Switchovers() {
+  if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
+}
+
+bool Switchovers::fenced() const { return fence_.has_value(); }
+
+// Ends what is fenced here besides the partitions, whose gates open by the clock.
+void Switchovers::lift_fence() {
+  if (!fence_) return;
+  log_.info("fence lifted id={}", fence_->id.to_string());
+  groups_.unfence(fence_->id.to_string());
+  fence_.reset();
+  if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
+  deadline_timer_ = 0;
+}
+
+io::Task<void> Switchovers::lift_partitions(std::vector<std::string> topics, Uuid id) {
+  for (const auto& topic : topics) {
+    for (auto& partition : partitions_.all_of(topic)) {
+      io::Loop& loop = partition->loop();
+      co_await io::call_on(loop, lift_one(std::move(partition), id));
+    }
+  }
+}
+
+io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
+  kafka::FenceResponse response;
+  if (request.lift) {
+    if (fence_ && fence_->id == request.switchover_id) {
+      auto topics = fence_->topics;
+      lift_fence();
+      co_await lift_partitions(std::move(topics), request.switchover_id);
+    }
+    co_return response;
+  }
+  if (fence_ && fence_->id != request.switchover_id) {
+    co_return refused<kafka::FenceResponse>(
+        invalid("switchover " + fence_->id.to_string() + " has fenced this site already"));
+  }
+  auto span = io::milliseconds(std::clamp(request.deadline_ms, 1, 60'000));
+  io::Loop& main = env_.main_loop();
+  if (deadline_timer_ != 0) main.cancel(deadline_timer_);
+  fence_ = Fence{request.switchover_id, main.now() + span, request.topics};
+  deadline_timer_ = main.run_at(fence_->deadline, [this] {
+    deadline_timer_ = 0;
+    lift_fence();
+  });
+  co_await groups_.fence(groups_.names(), request.switchover_id.to_string());
+  for (const auto& name : request.topics) {
+    const TopicImage* topic = controller_.image().find(name);
+    auto& out = response.topics.emplace_back();
+    out.name = name;
+    if (topic != nullptr) out.topic_id = topic->id;
+    for (auto& partition : partitions_.all_of(name)) {
+      TopicPartition tp = partition->name();
+      io::Loop& loop = partition->loop();
+      auto end =
+          co_await io::call_on(loop, fence_one(std::move(partition), request.switchover_id, span));
+      if (end.refusal) {
+        auto topics = request.topics;
+        lift_fence();
+        co_await lift_partitions(std::move(topics), request.switchover_id);
+        co_return refused<kafka::FenceResponse>(invalid(refusal_text(tp, end.refusal->reason)));
+      }
+      out.partitions.push_back({tp.partition, end.end_offset});
+    }
+  }
+  log_.info("fenced id={} topics={} for_ms={}", request.switchover_id.to_string(),
+            request.topics.size(), request.deadline_ms);
+  co_return response;
+}
+
+io::Task<Result<void>> Switchovers::check_ends(const kafka::HandOverRequest& request) {
+  for (const auto& wanted : request.topics) {
+    const TopicImage* topic = controller_.image().find(wanted.topic_id);
+    if (topic == nullptr || topic->partitions.size() != wanted.partitions.size()) {
+      co_return fail(invalid("a topic was changed since the fence"));
+    }
+    std::string name = topic->name;
+    for (const auto& p : wanted.partitions) {
+      auto partition = partitions_.find(name, p.index);
+      TopicPartition tp{name, p.index};
+      if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
+      io::Loop& loop = partition->loop();
+      auto end = co_await io::call_on(loop, hold_one(std::move(partition), request.switchover_id));
+      if (end.refusal) co_return fail(invalid(refusal_text(tp, end.refusal->reason)));
+      if (end.end_offset != p.end_offset) {
+        co_return fail(invalid(refusal_text(tp, "drained to " + std::to_string(p.end_offset) +
+                                                    ", but the log ends at " +
+                                                    std::to_string(end.end_offset))));
+      }
+    }
+  }
+  co_return Result<void>{};
+}
+
+io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest request) {
+  auto known = controller_.image().switchovers.find(request.link);
+  if (known != controller_.image().switchovers.end() && known->second.id == request.switchover_id &&
+      known->second.phase == SwitchoverImage::Phase::handed_over) {
+    co_return kafka::HandOverResponse{};  // a repeated request whose answer was lost
+  }
+  if (!fence_ || fence_->id != request.switchover_id) {
+    co_return refused<kafka::HandOverResponse>(invalid("the fence has ended"));
+  }
+  std::vector<std::string> fenced_topics = fence_->topics;
+  std::vector<Uuid> ids;
+  for (const auto& topic : request.topics) ids.push_back(topic.topic_id);
+  Result<void> done = fail(invalid("the hand-over leaves out topics that are fenced"));
+  if (ids.size() == fenced_topics.size()) done = co_await check_ends(request);
+  if (done) {
+    auto decide = [&](const Image& image) {
+      return plan_hand_over(image, request.link, request.switchover_id, ids);
+    };
+    done = co_await controller_.update(decide);
+  }
+  bool disk_failed = !done && done.error().kind != Error::Kind::kafka;
+  if (disk_failed) co_return refused<kafka::HandOverResponse>(done.error());
+  if (!done) {
+    lift_fence();
+    co_await lift_partitions(std::move(fenced_topics), request.switchover_id);
+    co_return refused<kafka::HandOverResponse>(done.error());
+  }
+  // Groups stay refused: the record that ends the switchover says whose they are.
+  if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
+  deadline_timer_ = 0;
+  fence_.reset();
+  log_.info("handed over id={} link={} topics={}", request.switchover_id.to_string(), request.link,
+            ids.size());
+  co_return kafka::HandOverResponse{};
+}
+
+io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& request,
+                                                 const std::vector<Uuid>& topics,
+                                                 Promotion& promotion,
+                                                 kafka::PromoteResponse& response) {
+  for (size_t t = 0; t < topics.size(); ++t) {
+    const TopicImage* topic = controller_.image().find(topics[t]);
+    if (topic == nullptr) co_return fail(invalid("a topic was deleted meanwhile"));
+    PromotedTopic out;
+    out.name = topic->name;
+    size_t count = topic->partitions.size();
+    std::vector<Offset>& next_offsets = promotion.topics[topics[t]];
+    for (size_t i = 0; i < count; ++i) {
+      auto index = static_cast<PartitionIndex>(i);
+      auto partition = partitions_.find(out.name, index);
+      TopicPartition tp{out.name, index};
+      if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
+      io::Loop& loop = partition->loop();
+      auto end = co_await io::call_on(
+          loop, hold_for_promotion(std::move(partition), request.switchover_id, request.failover));
+      if (end.refusal) co_return fail(invalid(refusal_text(tp, end.refusal->reason)));
+      if (!request.failover) {
+        const auto& wanted = (*request.topics)[t].partitions;
+        if (!wanted || wanted->size() != count || (*wanted)[i].index != index ||
+            (*wanted)[i].end_offset != end.end_offset) {
+          co_return fail(
+              invalid(refusal_text(tp, "the log ends at " + std::to_string(end.end_offset) +
+                                           ", not where it was handed over")));
+        }
+      }
+      next_offsets.push_back(end.next_offset);
+      out.partitions.push_back({.index = index,
+                                .leader_epoch = next_generation(end.leader_epoch),
+                                .end_offset = end.end_offset,
+                                .next_offset = std::max(end.next_offset, end.end_offset),
+                                .source_end_offset = end.source_end,
+                                .open_transactions = end.open_transactions});
+    }
+    response.topics.push_back(std::move(out));
+  }
+  co_return Result<void>{};
+}
+
+io::Task<std::vector<std::string>> Switchovers::promote_groups(
+    const kafka::PromoteRequest& request) {
+  std::vector<std::string> promoted;
+  std::vector<std::string> wanted;
+  for (const auto& [group, owner] : controller_.image().groups) {
+    bool named =
+        !request.groups || std::ranges::find(*request.groups, group) != request.groups->end();
+    if (owner.link == request.link && named) wanted.push_back(group);
+  }
+  for (const auto& group : wanted) {
+    ErrorCode code = co_await groups_.promote(request.link, group);
+    if (code == ErrorCode::none) promoted.push_back(group);
+  }
+  co_return promoted;
+}
+
+io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest request) {
+  const Image& image = controller_.image();
+  auto known = image.switchovers.find(request.link);
+  bool repeated = known != image.switchovers.end() && known->second.id == request.switchover_id &&
+                  known->second.phase == SwitchoverImage::Phase::promoted;
+  if (repeated) {
+    // The record is there; the groups may not all have followed before a crash.
+    auto groups = co_await promote_groups(request);
+    kafka::PromoteResponse response;
+    response.groups = std::move(groups);
+    co_return response;
+  }
+  if (!request.failover && !request.topics) {
+    co_return refused<kafka::PromoteResponse>(invalid("a planned promotion names its topics"));
+  }
+  std::vector<Uuid> topics;
+  if (request.topics) {
+    for (const auto& topic : *request.topics) topics.push_back(topic.topic_id);
+  } else {
+    for (const auto& [name, topic] : image.topics) {
+      if (topic->link == request.link) topics.push_back(topic->id);
+    }
+  }
+  Promotion promotion;
+  promotion.link = request.link;
+  promotion.id = request.switchover_id;
+  promotion.failover = request.failover;
+  promotion.route_from = request.route_from;
+  kafka::PromoteResponse response;
+  auto done = co_await look_at_ends(request, topics, promotion, response);
+  if (done) {
+    auto decide = [&](const Image& now) { return plan_promote(now, promotion); };
+    done = co_await controller_.update(decide);
+  }
+  std::vector<std::string> names;
+  for (const auto& topic : response.topics) names.push_back(topic.name);
+  bool disk_failed = !done && done.error().kind != Error::Kind::kafka;
+  if (!done && !disk_failed) co_await lift_partitions(names, request.switchover_id);
+  if (!done) co_return refused<kafka::PromoteResponse>(done.error());
+  response.groups = co_await promote_groups(request);
+  log_.info("promoted id={} link={} topics={} groups={} failover={}",
+            request.switchover_id.to_string(), request.link, topics.size(), response.groups.size(),
+            request.failover);
+  co_return response;
+}
+
+io::Task<kafka::SwitchoverWishResponse> Switchovers::wish(kafka::SwitchoverWishRequest request) {
+  auto decide = [&](const Image& image) {
+    return request.abandon ? plan_abandon(image, request.link, request.switchover_id)
+                           : plan_wish(image, request.link, request.switchover_id);
+  };
+  auto done = co_await controller_.update(decide);
+  kafka::SwitchoverWishResponse response;
+  if (!done) response = refused<kafka::SwitchoverWishResponse>(done.error());
+  auto known = controller_.image().switchovers.find(request.link);
+  if (known != controller_.image().switchovers.end()) {
+    response.switchover_id = known->second.id;
+    response.phase = static_cast<int8_t>(known->second.phase);
+  }
+  co_return response;
+}
+
+io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
+    kafka::FinishSwitchoverRequest request) {
+  Ending ending;
+  ending.link = request.link;
+  ending.id = request.switchover_id;
+  ending.reverse_link = request.reverse_link;
+  ending.new_origin = request.new_origin;
+  ending.route_version = request.route_version;
+  for (const auto& route : request.routes) ending.routes[route.from] = route.to;
+  if (request.promoted) ending.groups = groups_.names();
+  auto decide = [&](const Image& image) {
+    return request.promoted ? plan_done(image, ending)
+                            : plan_take_back(image, request.link, request.switchover_id);
+  };
+  auto done = co_await controller_.update(decide);
+  if (!done) co_return refused<kafka::FinishSwitchoverResponse>(done.error());
+  groups_.follow_register();
+  groups_.unfence(request.switchover_id.to_string());
+  log_.info("finished id={} link={} promoted={}", request.switchover_id.to_string(), request.link,
+            request.promoted);
+  co_return kafka::FinishSwitchoverResponse{};
+}
+
+}  // namespace isthmus::broker

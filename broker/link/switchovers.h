@@ -1,0 +1,76 @@
+// Switchovers: what a site does in a switchover, as the source (fence, hand over, finish) or as the
+// target (wish, promote, abandon). Each step is a request of the mirror process that drives it
+// (mirror/switchover) or of the operator's command; each may be lost, repeated and late. What is
+// written down, and which guard stands where, is in switchover_plans.h.
+//
+// A promotion or hand-over first fences the partitions without a deadline, then looks at their
+// ends, then writes the record; so the ends in the record are the ends that stay. If the record
+// cannot be written the fence is lifted, unless the disk failed: then nothing is known, and nothing
+// opens.
+//
+// Lives on the main loop.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "broker/controller/controller.h"
+#include "broker/link/switchover_plans.h"
+#include "broker/replica/partition_table.h"
+#include "kafka/gen/fence.h"
+#include "kafka/gen/finish_switchover.h"
+#include "kafka/gen/hand_over.h"
+#include "kafka/gen/promote.h"
+#include "kafka/gen/switchover_wish.h"
+
+namespace isthmus::broker {
+
+class Coordinator;
+
+// How many offsets a failover leaves out after the last one that the lost site is known, or at its
+// measured rate could be expected, to have reached. Consumers may have read those there.
+Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now);
+
+class Switchovers {
+ public:
+  Switchovers(io::Env& env, Controller& controller, PartitionTable& partitions,
+              Coordinator& groups);
+  ~Switchovers();
+
+  // No topics and partitions are made while a fence holds: they would be missing at the other site.
+  bool fenced() const;
+
+  io::Task<kafka::FenceResponse> fence(kafka::FenceRequest request);
+  io::Task<kafka::HandOverResponse> hand_over(kafka::HandOverRequest request);
+  io::Task<kafka::PromoteResponse> promote(kafka::PromoteRequest request);
+  io::Task<kafka::SwitchoverWishResponse> wish(kafka::SwitchoverWishRequest request);
+  io::Task<kafka::FinishSwitchoverResponse> finish(kafka::FinishSwitchoverRequest request);
+
+ private:
+  struct Fence {
+    Uuid id;
+    io::Instant deadline;
+    std::vector<std::string> topics;
+  };
+  using PromotedTopic = kafka::PromoteResponse::PromotedTopic;
+
+  void lift_fence();
+  io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request);
+  io::Task<void> lift_partitions(std::vector<std::string> topics, Uuid id);
+  io::Task<Result<void>> check_ends(const kafka::HandOverRequest& request);
+  io::Task<Result<void>> look_at_ends(const kafka::PromoteRequest& request,
+                                      const std::vector<Uuid>& topics, Promotion& promotion,
+                                      kafka::PromoteResponse& response);
+
+  io::Env& env_;
+  Logger log_{"switchover"};
+  Controller& controller_;
+  PartitionTable& partitions_;
+  Coordinator& groups_;
+  std::optional<Fence> fence_;
+  io::Loop::TimerId deadline_timer_ = 0;
+};
+
+}  // namespace isthmus::broker

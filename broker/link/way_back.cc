@@ -1,0 +1,221 @@
+#include "broker/link/way_back.h"
+
+#include <algorithm>
+
+#include "broker/controller/topic_plans.h"
+#include "broker/group/coordinator.h"
+#include "broker/link/link_plans.h"
+#include "broker/link/switchover_plans.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+namespace {
+
+constexpr uint64_t export_step_bytes = 4u << 20;
+
+struct Common {
+  std::optional<Refusal> refusal;
+  Offset cut_at = 0;
+  Offset end_offset = 0;
+  LeaderEpoch last_batch_epoch = -1;
+};
+
+io::Task<Common> fence_and_compare(std::shared_ptr<Partition> partition, Uuid fence,
+                                   std::vector<EpochEntry> theirs, Offset their_end) {
+  Common out;
+  out.refusal = partition->gate().fence(fence, partition->loop().now(), io::Instant::max());
+  Log& log = partition->log();
+  out.end_offset = log.end_offset();
+  out.last_batch_epoch = log.epochs().latest();
+  CommonPrefix common = common_prefix(log.epochs().entries(), log.end_offset(), theirs, their_end);
+  out.cut_at = std::max(common.end, log.start_offset());
+  co_return out;
+}
+
+io::Task<Result<Slice>> read_step(std::shared_ptr<Partition> partition, Offset from) {
+  Log& log = partition->log();
+  auto rope = log.read(from, export_step_bytes, log.end_offset(), true);
+  if (!rope) co_return fail(rope.error());
+  co_return rope->flatten();
+}
+
+io::Task<Offset> end_of(std::shared_ptr<Partition> partition) {
+  co_return partition->log().end_offset();
+}
+
+io::Task<Result<Offset>> write_step(std::shared_ptr<Partition> partition, Slice batches,
+                                    Offset start) {
+  Log& log = partition->log();
+  if (log.size_bytes() == 0 && log.end_offset() != start) {
+    if (auto ok = log.restart_at(start); !ok) co_return fail(ok.error());
+  }
+  if (batches.empty()) co_return log.end_offset();
+  auto appended = partition->append_saved(batches);
+  if (!appended) co_return fail(appended.error());
+  co_return log.end_offset();
+}
+
+io::Task<Result<Offset>> cut_one(std::shared_ptr<Partition> partition, Offset at, Uuid fence) {
+  auto cut = partition->truncate(at);
+  if (cut) partition->gate().lift(fence);
+  co_return cut;
+}
+
+io::Task<void> lift_one(std::shared_ptr<Partition> partition, Uuid fence) {
+  partition->gate().lift(fence);
+  co_return;
+}
+
+Error refused(std::string why) {
+  return Error::kafka(static_cast<int>(ErrorCode::invalid_request), std::move(why));
+}
+
+}  // namespace
+
+WayBack::WayBack(io::Env& env, Controller& controller, PartitionTable& partitions,
+                 Coordinator& groups)
+    : env_(env), controller_(controller), partitions_(partitions), groups_(groups) {}
+
+io::Task<WayBack::Answer> WayBack::compare(const kafka::BecomeMirrorRequest& request,
+                                           const Wanted& wanted, Uuid fence) {
+  Answer answer;
+  answer.name = wanted.name;
+  auto refuse = [&answer](std::string why) {
+    answer.error_code = ErrorCode::invalid_request;
+    answer.error_message = std::move(why);
+    return answer;
+  };
+  const TopicImage* topic = controller_.image().find(wanted.name);
+  if (topic == nullptr) co_return answer;  // nothing to cut: the link will create it
+  if (topic->id != wanted.topic_id) co_return refuse("another topic of this name, by its id");
+  if (topic->is_mirror() && topic->link != request.link) {
+    co_return refuse("a mirror topic of link " + topic->link);
+  }
+  size_t count = topic->partitions.size();
+  LeaderEpoch exported_epoch = -1;
+  bool diverged = false;
+  for (size_t i = 0; i < count; ++i) {
+    auto index = static_cast<PartitionIndex>(i);
+    auto theirs = std::ranges::find(wanted.partitions, index,
+                                    &kafka::BecomeMirrorRequest::BecomeMirrorPartition::index);
+    auto partition = partitions_.find(wanted.name, index);
+    if (!partition || theirs == wanted.partitions.end()) {
+      co_return refuse("partition " + std::to_string(index) + " is missing at one end");
+    }
+    std::vector<EpochEntry> history;
+    for (const auto& e : theirs->history) history.push_back({e.epoch, e.start_offset, e.owner});
+    io::Loop& loop = partition->loop();
+    auto common = co_await io::call_on(
+        loop,
+        fence_and_compare(std::move(partition), fence, std::move(history), theirs->end_offset));
+    if (common.refusal) co_return refuse(common.refusal->reason);
+    answer.partitions.push_back({index, common.cut_at, common.end_offset});
+    if (common.cut_at < common.end_offset) diverged = true;
+    exported_epoch = std::max(exported_epoch, common.last_batch_epoch);
+  }
+  if (diverged) {
+    answer.exported_to = wanted.name + ".diverged." + std::to_string(exported_epoch);
+  }
+  co_return answer;
+}
+
+io::Task<Result<void>> WayBack::export_partition(std::string from, std::string to,
+                                                 PartitionIndex index, Offset cut_at) {
+  auto source = partitions_.find(from, index);
+  auto target = partitions_.find(to, index);
+  if (!source || !target) co_return fail(refused(to + ": a partition is offline"));
+  Offset end = co_await io::call_on(source->loop(), end_of(source));
+  auto at = co_await io::call_on(target->loop(), write_step(target, {}, cut_at));
+  while (at && *at < end) {
+    auto step = co_await io::call_on(source->loop(), read_step(source, std::max(*at, cut_at)));
+    if (!step) co_return fail(step.error());
+    if (step->empty()) break;  // only a gap is left
+    at = co_await io::call_on(target->loop(), write_step(target, *step, cut_at));
+  }
+  if (!at) co_return fail(at.error());
+  auto synced = co_await io::call_on(target->loop(), target->sync_all());
+  co_return synced;
+}
+
+io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answer) {
+  if (answer.exported_to.empty()) co_return Result<void>{};
+  if (controller_.image().find(answer.exported_to) == nullptr) {
+    NewTopic wish;
+    wish.name = answer.exported_to;
+    wish.partitions = static_cast<int32_t>(answer.partitions.size());
+    wish.configs = {{"retention.ms", "-1"}, {"retention.bytes", "-1"}};
+    env_.random.fill(wish.id.bytes);
+    auto decide = [&wish](const Image& image) { return plan_create_topic(image, wish); };
+    auto created = co_await controller_.update(decide);
+    if (!created) co_return created;
+  }
+  for (const auto& p : answer.partitions) {
+    auto done = co_await export_partition(wanted.name, answer.exported_to, p.index, p.cut_at);
+    if (!done) co_return done;
+  }
+  log_.info("exported topic={} to={}", wanted.name, answer.exported_to);
+  // The log starts of the export are nowhere else than in the checkpoint.
+  auto noted = co_await partitions_.checkpoint();
+  co_return noted;
+}
+
+io::Task<Result<void>> WayBack::cut(const Wanted& wanted, const Answer& answer, Uuid fence) {
+  for (const auto& p : answer.partitions) {
+    auto partition = partitions_.find(wanted.name, p.index);
+    if (!partition) co_return fail(refused(wanted.name + ": a partition is offline"));
+    io::Loop& loop = partition->loop();
+    auto done = co_await io::call_on(loop, cut_one(std::move(partition), p.cut_at, fence));
+    if (!done) co_return fail(done.error());
+  }
+  co_return Result<void>{};
+}
+
+io::Task<void> WayBack::lift(std::string topic, Uuid fence) {
+  for (auto& partition : partitions_.all_of(topic)) {
+    io::Loop& loop = partition->loop();
+    co_await io::call_on(loop, lift_one(std::move(partition), fence));
+  }
+}
+
+io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirrorRequest request) {
+  kafka::BecomeMirrorResponse response;
+  Uuid fence;
+  env_.random.fill(fence.bytes);
+  Result<void> done = {};
+  for (const auto& wanted : request.topics) {
+    auto answer = co_await compare(request, wanted, fence);
+    if (answer.error_code != ErrorCode::none) {
+      done = fail(refused(wanted.name + ": " + answer.error_message.value_or("")));
+    }
+    response.topics.push_back(std::move(answer));
+  }
+  for (size_t i = 0; done && !request.dry_run && i < request.topics.size(); ++i) {
+    done = co_await export_suffix(request.topics[i], response.topics[i]);
+  }
+  if (done && !request.dry_run) {
+    Ending ending;
+    ending.link = request.link;
+    ending.reverse_link = request.link;
+    ending.new_origin = request.origin;
+    ending.groups = groups_.names();
+    ending.route_version = request.route_version;
+    for (const auto& route : request.routes) ending.routes[route.from] = route.to;
+    auto decide = [&](const Image& image) { return plan_become_mirror(image, ending, request); };
+    done = co_await controller_.update(decide);
+    if (done) groups_.follow_register();
+  }
+  for (size_t i = 0; done && !request.dry_run && i < request.topics.size(); ++i) {
+    done = co_await cut(request.topics[i], response.topics[i], fence);
+  }
+  if (done && !request.dry_run) done = co_await partitions_.checkpoint();
+  if (!done) {
+    response.error_code = ErrorCode::invalid_request;
+    response.error_message = done.error().text;
+  }
+  for (const auto& wanted : request.topics) co_await lift(wanted.name, fence);
+  co_return response;
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,88 @@
+// PartitionTable: the partitions of this broker, following the image.
+//
+// find() may be called from any loop: the table is published whole, like the image. Opening,
+// changing and deleting happen on the main loop, one image after the other; each partition is then
+// told on its own loop. A partition whose log cannot be opened is left out and named in the log;
+// absence() tells clients that its disk is at fault, not that it does not exist.
+//
+// Also keeps what stands beside the logs in each log directory: the lock, the checkpoints, the mark
+// of a clean stop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/log.h"
+#include "broker/image/image.h"
+#include "broker/log/checkpoints.h"
+#include "broker/log/file_cache.h"
+#include "broker/replica/partition.h"
+#include "io/env.h"
+
+namespace isthmus::broker {
+
+class PartitionTable {
+ public:
+  // `config_of` gives a topic's log configuration from its overrides.
+  using ConfigOf = std::function<LogConfig(const std::map<std::string, std::string>&)>;
+  PartitionTable(io::Env& env, PublishedImage& image, std::vector<std::string> log_dirs,
+                 ConfigOf config_of);
+
+  // Locks the directories and reads their checkpoints. Another process in one of them is an error.
+  Result<void> claim();
+
+  // Opens, changes and deletes until the table is what `image` says.
+  io::Task<Result<void>> follow(std::shared_ptr<const Image> image);
+
+  std::shared_ptr<Partition> find(const std::string& topic, PartitionIndex index) const;
+  // In order of their indexes; without those that are offline.
+  std::vector<std::shared_ptr<Partition>> all_of(const std::string& topic) const;
+  std::vector<std::shared_ptr<Partition>> all() const;
+  // Why find() found nothing.
+  kafka::ErrorCode absence(const std::string& topic, PartitionIndex index) const;
+  std::shared_ptr<const Image> image() const { return image_.load(); }
+  LogConfig config_of(const TopicImage& topic) const { return config_of_(topic.configs); }
+  LogConfig defaults() const { return config_of_({}); }
+
+  // Writes the checkpoints; the recovery points are those at the time of the call.
+  io::Task<Result<void>> checkpoint();
+  io::Task<void> apply_retention();
+  // A clean stop: everything durable, and marked so.
+  io::Task<void> close();
+
+ private:
+  struct LogDir {
+    std::string path;
+    std::shared_ptr<void> lock;
+    bool clean = false;
+    OffsetCheckpoint::Offsets recovery_points, log_starts;
+    size_t partitions = 0;
+  };
+  using Topic = std::vector<std::shared_ptr<Partition>>;
+  using Table = std::unordered_map<std::string, Topic>;
+
+  size_t dir_of(const TopicPartition& tp);
+  size_t loop_of(const TopicPartition& tp) const;
+  void sweep_deleted(const LogDir& dir);
+  std::shared_ptr<Partition> open(const Image& image, const TopicImage& topic,
+                                  PartitionIndex index);
+  io::Task<void> follow_topic(const Image& image, const TopicImage& topic, Topic& partitions);
+  io::Task<void> drop(Topic partitions);
+
+  io::Env& env_;
+  PublishedImage& image_;
+  ConfigOf config_of_;
+  Logger log_{"partitions"};
+  std::map<io::Loop*, FileCache> files_;  // one for each loop, used there only
+  std::vector<LogDir> dirs_;
+  std::unordered_map<TopicPartition, size_t> placed_;
+  std::atomic<std::shared_ptr<const Table>> table_{std::make_shared<const Table>()};
+  std::shared_ptr<const Image> followed_ = std::make_shared<const Image>();
+};
+
+}  // namespace isthmus::broker

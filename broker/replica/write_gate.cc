@@ -1,0 +1,78 @@
+#include "broker/replica/write_gate.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+void WriteGate::become(Kind kind) {
+  if (kind_ != kind) fence_.reset();
+  kind_ = kind;
+}
+
+void WriteGate::set(Own) { become(Kind::own); }
+
+void WriteGate::set(Mirror mirror) {
+  become(Kind::mirror);
+  mirror_ = std::move(mirror);
+}
+
+void WriteGate::set(Closed) { become(Kind::closed); }
+
+std::optional<Refusal> WriteGate::fence(const Uuid& id, io::Instant now, io::Instant deadline) {
+  if (kind_ == Kind::closed) {
+    return Refusal{ErrorCode::invalid_request, "handed over to the other site already"};
+  }
+  if (fenced(now) && *fence_ != id) {
+    return Refusal{ErrorCode::invalid_request,
+                   "fenced by another switchover, " + fence_->to_string()};
+  }
+  fence_ = id;
+  fence_deadline_ = deadline;
+  return std::nullopt;
+}
+
+void WriteGate::lift(const Uuid& id) {
+  if (fence_ == id) fence_.reset();
+}
+
+bool WriteGate::fenced_by(const Uuid& id, io::Instant now) const {
+  return fence_ == id && now < fence_deadline_;
+}
+
+std::optional<Refusal> WriteGate::admit_client(io::Instant now) const {
+  switch (kind_) {
+    case Kind::own:
+      if (fenced(now)) {
+        return Refusal{ErrorCode::not_leader_or_follower, "a switchover is under way"};
+      }
+      return std::nullopt;
+    case Kind::closed:
+      return Refusal{ErrorCode::not_leader_or_follower, "handed over to the other site"};
+    case Kind::mirror:
+      if (mirror_.moved_here_before) {
+        return Refusal{ErrorCode::not_leader_or_follower, "this topic has moved to the other site"};
+      }
+      return Refusal{ErrorCode::policy_violation, "a mirror topic of link " + mirror_.link +
+                                                      ": write to its source, or end the "
+                                                      "mirroring with: isthmus link promote " +
+                                                      mirror_.link};
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> WriteGate::admit_link(const std::string& link, int64_t epoch,
+                                             io::Instant now) const {
+  if (kind_ != Kind::mirror || mirror_.link != link) {
+    return Refusal{ErrorCode::policy_violation, "not a mirror topic of link " + link};
+  }
+  if (epoch != mirror_.link_epoch) {
+    return Refusal{ErrorCode::fenced_leader_epoch,
+                   "another mirror process has taken over link " + link};
+  }
+  if (fenced(now)) {
+    return Refusal{ErrorCode::not_leader_or_follower, "the topic is being promoted"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,81 @@
+// WriteGate: who may write to a partition now. Pure: the owner passes the time in.
+//
+//            own ───fence(id, deadline)──► fenced ───hand over(id)──► closed
+//             ▲   ◄──deadline, lift(id)──────┘                          │
+//             ▲   ◄──take back(id)──────────────────────────────────────┤
+//             │                                                         │
+//          promote                                          become a mirror of the
+//             │                                             link that runs the other way
+//             └──────────────────── mirror(link) ◄──────────────────────┘
+//
+// own:     clients write.
+// fenced:  a switchover has begun. Nobody writes; the gate opens by itself at the deadline, because
+//          until the hand-over nobody else can have become writable. In memory only: a restart
+//          lifts it too, and the hand-over then fails, which is safe.
+// closed:  handed over: the other site may be writable by now. Durable (the controller's record);
+//          opens again only on the other site's word.
+// mirror:  only the owning link writes, under its current epoch: a mirror process that was replaced
+//          still speaks an older one and is refused (a zombie would else write twice).
+//
+// A fence may also lie on a mirror, without a deadline, while a promotion is being written down:
+// the end that was looked at must be the end that is promoted. It survives records that leave the
+// kind of the gate as it is, and ends with the record that changes it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/ids.h"
+#include "io/loop.h"
+#include "kafka/errors.h"
+
+namespace isthmus::broker {
+
+struct Refusal {
+  kafka::ErrorCode code;
+  std::string reason;  // for the answer's error message
+};
+
+class WriteGate {
+ public:
+  // What the controller's records say; a fence (below) lies on top of `own`.
+  struct Own {};
+  struct Mirror {
+    std::string link;
+    int64_t link_epoch = 0;
+    // The topic's writers live elsewhere by a switchover's record: they are told to look for
+    // another leader, not that the topic is forbidden to them.
+    bool moved_here_before = false;
+  };
+  struct Closed {
+    Uuid switchover;
+  };
+
+  void set(Own);
+  void set(Mirror mirror);
+  void set(Closed closed);
+
+  // Refuses all writers until `deadline` (Instant::max(): until lifted, or until a record decides).
+  // Repeating the id moves the deadline; another id is refused while one holds.
+  std::optional<Refusal> fence(const Uuid& id, io::Instant now, io::Instant deadline);
+  void lift(const Uuid& id);
+  bool fenced_by(const Uuid& id, io::Instant now) const;
+
+  std::optional<Refusal> admit_client(io::Instant now) const;
+  std::optional<Refusal> admit_link(const std::string& link, int64_t epoch, io::Instant now) const;
+
+  bool is_mirror() const { return kind_ == Kind::mirror; }
+  const std::string& link() const { return mirror_.link; }
+
+ private:
+  enum class Kind : uint8_t { own, mirror, closed };
+  bool fenced(io::Instant now) const { return fence_ && now < fence_deadline_; }
+  void become(Kind kind);
+
+  Kind kind_ = Kind::own;
+  Mirror mirror_;
+  std::optional<Uuid> fence_;
+  io::Instant fence_deadline_{};
+};
+
+}  // namespace isthmus::broker

@@ -1,0 +1,182 @@
+#include "broker/store/embedded.h"
+
+#include <algorithm>
+
+#include "base/crc32c.h"
+#include "kafka/wire.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+constexpr size_t frame_header = 8;
+constexpr uint32_t max_commit_bytes = 64u << 20;
+constexpr uint64_t rewrite_above_bytes = 4u << 20;
+
+struct StoredPut {
+  std::string key;
+  std::optional<Slice> value;
+};
+
+Slice encode_frame(int64_t version, const std::vector<MetadataStore::Put>& puts) {
+  kafka::Writer body;
+  body.int64(version);
+  body.int32(static_cast<int32_t>(puts.size()));
+  for (const auto& put : puts) {
+    body.string(put.key, false);
+    body.nullable_bytes(put.value, false);
+  }
+  Bytes bytes = body.unsealed();
+  kafka::Writer frame;
+  frame.uint32(static_cast<uint32_t>(bytes.size()));
+  frame.uint32(crc32c(bytes));
+  frame.raw(bytes);
+  return Slice::copy_of(frame.unsealed());
+}
+
+// The body of the frame at the start of `rest`, or nothing if no whole valid frame is there.
+std::optional<Bytes> frame_body(Bytes rest) {
+  if (rest.size() < frame_header) return std::nullopt;
+  auto length = load_be<uint32_t>(rest.data());
+  if (length > max_commit_bytes || length > rest.size() - frame_header) return std::nullopt;
+  Bytes body = rest.subspan(frame_header, length);
+  if (crc32c(body) != load_be<uint32_t>(rest.data() + 4)) return std::nullopt;
+  return body;
+}
+
+bool any_frame_in(Bytes rest) {
+  for (size_t at = 1; at + frame_header < rest.size(); ++at) {
+    auto body = frame_body(rest.subspan(at));
+    if (body && body->size() >= 12) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+EmbeddedStore::EmbeddedStore(io::Disk& disk, io::Loop& loop, std::string path)
+    : disk_(disk), path_(std::move(path)), idle_(loop) {}
+
+Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(io::Disk& disk, io::Loop& loop,
+                                                           const std::string& folder) {
+  std::unique_ptr<EmbeddedStore> store(new EmbeddedStore(disk, loop, folder + "/metadata.log"));
+  bool is_new = !disk.exists(store->path_);
+  auto file = disk.open(store->path_, io::Disk::Open::create);
+  if (!file) return fail(file.error());
+  store->file_ = *file;
+  if (is_new) {
+    if (auto ok = disk.sync_folder(folder); !ok) return fail(ok.error());
+  }
+  if (auto ok = store->load(); !ok) return fail(ok.error());
+  if (auto ok = store->rewrite_if_worth_it(); !ok) return fail(ok.error());
+  return store;
+}
+
+Result<void> EmbeddedStore::load() {
+  auto content = io::read_whole(disk_, path_);
+  if (!content) return fail(content.error());
+  Bytes rest(*content);
+  while (auto body = frame_body(rest)) {
+    if (auto ok = apply(*body); !ok) return ok;
+    rest = rest.subspan(frame_header + body->size());
+  }
+  if (rest.empty()) return {};
+  uint64_t good = content->size() - rest.size();
+  if (any_frame_in(rest)) {
+    return fail(Error::corrupt(path_ + ": broken commit at byte " + std::to_string(good) +
+                               " with valid ones after it; restore the file from a backup"));
+  }
+  if (auto ok = file_->truncate(good); !ok) return ok;
+  return file_->sync_now();
+}
+
+Result<void> EmbeddedStore::apply(Bytes body) {
+  kafka::Reader reader(Slice::copy_of(body));
+  int64_t version = reader.int64();
+  int32_t count = reader.int32();
+  for (int32_t i = 0; i < count && reader.ok(); ++i) {
+    std::string key = reader.string(false);
+    auto value = reader.nullable_bytes(false);
+    if (!reader.ok()) break;
+    if (value) {
+      entries_[key] = {Slice::copy_of(*value), version};
+    } else {
+      entries_.erase(key);
+    }
+  }
+  if (!reader.ok()) return fail(Error::corrupt(path_ + ": a commit that breaks its own format"));
+  version_ = version;
+  return {};
+}
+
+Result<void> EmbeddedStore::rewrite_if_worth_it() {
+  uint64_t living = 0;
+  for (const auto& [key, entry] : entries_) living += key.size() + entry.value.size() + 32;
+  if (file_->size() < rewrite_above_bytes || file_->size() < 4 * living) return {};
+  std::vector<const std::pair<const std::string, Entry>*> by_version;
+  for (const auto& pair : entries_) by_version.push_back(&pair);
+  std::ranges::sort(by_version, {}, [](const auto* p) { return p->second.version; });
+  kafka::Writer all;
+  for (const auto* pair : by_version) {
+    all.raw(encode_frame(pair->second.version, {{pair->first, pair->second.value}}));
+  }
+  // Even if the newest commit was a deletion, its version is not given out again.
+  all.raw(encode_frame(version_, {}));
+  if (auto ok = io::replace_file(disk_, path_, all.unsealed()); !ok) return ok;
+  auto file = disk_.open(path_, io::Disk::Open::existing);
+  if (!file) return fail(file.error());
+  file_ = *file;
+  return {};
+}
+
+bool EmbeddedStore::holds(const std::vector<Check>& checks) const {
+  for (const auto& check : checks) {
+    auto found = entries_.find(check.key);
+    int64_t version = found == entries_.end() ? absent : found->second.version;
+    if (version != check.version) return false;
+  }
+  return true;
+}
+
+io::Task<Result<void>> EmbeddedStore::write(Slice frame) {
+  if (auto ok = file_->append(frame); !ok) co_return fail(ok.error());
+  auto synced = co_await file_->sync();
+  co_return synced;
+}
+
+io::Task<Result<MetadataStore::Outcome>> EmbeddedStore::commit(std::vector<Check> checks,
+                                                               std::vector<Put> puts) {
+  while (busy_) co_await idle_.wait();
+  if (broken_) co_return fail(*broken_);
+  if (!holds(checks)) co_return Outcome::conflict;
+  busy_ = true;
+  int64_t version = version_ + 1;
+  auto written = co_await write(encode_frame(version, puts));
+  busy_ = false;
+  idle_.notify_all();
+  if (!written) {
+    broken_ = written.error();
+    co_return fail(*broken_);
+  }
+  version_ = version;
+  std::vector<Change> changes;
+  for (auto& put : puts) {
+    if (put.value) {
+      entries_[put.key] = {*put.value, version};
+    } else {
+      entries_.erase(put.key);
+    }
+    changes.push_back({put.key, put.value, put.value ? version : absent});
+  }
+  if (watcher_) watcher_(changes);
+  co_return Outcome::committed;
+}
+
+void EmbeddedStore::watch(Watcher watcher) {
+  watcher_ = std::move(watcher);
+  std::vector<Change> all;
+  for (const auto& [key, entry] : entries_) all.push_back({key, entry.value, entry.version});
+  watcher_(all);
+}
+
+}  // namespace isthmus::broker

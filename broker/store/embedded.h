@@ -1,0 +1,59 @@
+// EmbeddedStore: the metadata of a cluster of one broker, in a log of its own.
+//
+// File `metadata.log` in the first log directory, a sequence of commits:
+//
+//   ┌──────────┬──────────┬──────────────────────────────────────────────┐
+//   │ length 4 │ crc32c 4 │ version 8 │ count 4 │ count × (key, value)    │
+//   └──────────┴──────────┴──────────────────────────────────────────────┘
+//
+// length counts what follows the checksum. The version is that of the commit, and of every key it
+// puts; it grows by one. A torn last commit was never acknowledged and is cut at open; a broken one
+// before valid ones is corruption and refuses to start. Once the dead weight outgrows the living,
+// the file is replaced by one commit per key that keeps its version.
+//
+// Commits are serialised: each is synced before the next begins. A failed write or sync is final.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "broker/store/metadata_store.h"
+#include "io/disk.h"
+#include "io/event.h"
+
+namespace isthmus::broker {
+
+class EmbeddedStore final : public MetadataStore {
+ public:
+  static Result<std::unique_ptr<EmbeddedStore>> open(io::Disk& disk, io::Loop& loop,
+                                                     const std::string& folder);
+
+  io::Task<Result<Outcome>> commit(std::vector<Check> checks, std::vector<Put> puts) override;
+  void watch(Watcher watcher) override;
+  void on_session_lost(std::function<void()>) override {}
+
+ private:
+  struct Entry {
+    Slice value;
+    int64_t version = 0;
+  };
+
+  EmbeddedStore(io::Disk& disk, io::Loop& loop, std::string path);
+  Result<void> load();
+  Result<void> apply(Bytes body);
+  Result<void> rewrite_if_worth_it();
+  bool holds(const std::vector<Check>& checks) const;
+  io::Task<Result<void>> write(Slice frame);
+
+  io::Disk& disk_;
+  std::string path_;
+  std::shared_ptr<io::File> file_;
+  std::map<std::string, Entry> entries_;
+  int64_t version_ = 0;
+  bool busy_ = false;
+  io::Event idle_;
+  std::optional<Error> broken_;
+  Watcher watcher_;
+};
+
+}  // namespace isthmus::broker

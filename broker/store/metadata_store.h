@@ -1,0 +1,57 @@
+// MetadataStore: what the cluster must never forget, as versioned keys.
+//
+// The seam between the controller and whatever keeps its records: a log in the data directory for a
+// single broker (embedded.h), an ensemble for several. A commit is atomic: all checks hold and all
+// puts happen, or nothing does. Every writer names the versions that it has seen, so a controller
+// that was replaced cannot overwrite its successor.
+//
+// Lives on the main loop. Keys are paths ("/topics/orders"), values records of kafka/schema/record.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "io/task.h"
+
+namespace isthmus::broker {
+
+class MetadataStore {
+ public:
+  static constexpr int64_t absent = -1;
+
+  struct Check {
+    std::string key;
+    int64_t version = absent;  // that the key must have now
+  };
+  struct Put {
+    std::string key;
+    std::optional<Slice> value;  // nullopt deletes the key
+  };
+  struct Change {
+    std::string key;
+    std::optional<Slice> value;
+    int64_t version = absent;  // after the change; absent = deleted
+  };
+
+  // A check that does not hold, told apart from an error: the caller looks at its picture again.
+  enum class Outcome : uint8_t { committed, conflict };
+
+  virtual ~MetadataStore() = default;
+
+  // Durable when it returns, and the watcher has seen it.
+  virtual io::Task<Result<Outcome>> commit(std::vector<Check> checks, std::vector<Put> puts) = 0;
+
+  // One watcher: first everything that is there, then each commit in order, as one call.
+  using Watcher = std::function<void(const std::vector<Change>&)>;
+  virtual void watch(Watcher watcher) = 0;
+
+  // Called when this process may no longer write: never for an embedded store.
+  virtual void on_session_lost(std::function<void()> lost) = 0;
+};
+
+}  // namespace isthmus::broker
