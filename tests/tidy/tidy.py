@@ -78,7 +78,7 @@ EXEMPT = {
 
 CODE = {"base", "io", "kafka", "process", "server", "client", "broker", "mirror", "router", "cli"}
 TREES = CODE | {"tests", "bench", "config", "docker", "docs", ".ci"}
-CHECKED = {".h", ".cc", ".py", ".js", ".sh", ".yaml", ".cmake", ".txt", ".xml", ".md", ".html", ""}
+CHECKED = {".h", ".cc", ".py", ".js", ".sh", ".yaml", ".cmake", ".xml", ".md", ".html", ""}
 SKIPPED_FOLDERS = {"__pycache__", "node_modules", "golden", "corpus"}
 
 
@@ -310,7 +310,7 @@ def files(root: Path) -> Iterator[Path]:
             if Path(folder) == root / "tests" / "tidy":
                 continue
             yield from (Path(folder) / name for name in sorted(names)
-                        if Path(name).suffix in CHECKED)
+                        if Path(name).suffix in CHECKED or name == "CMakeLists.txt")
 
 
 def main() -> int:
