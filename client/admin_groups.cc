@@ -1,4 +1,6 @@
 // The calls of Admin that groups' coordinators answer.
+#include <algorithm>
+
 #include "client/admin.h"
 #include "kafka/gen/delete_groups.h"
 #include "kafka/gen/offset_commit.h"

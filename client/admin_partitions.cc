@@ -1,4 +1,6 @@
 // The calls of Admin that each partition's leader answers.
+#include <algorithm>
+
 #include "client/admin.h"
 #include "kafka/gen/delete_records.h"
 #include "kafka/gen/list_offsets.h"

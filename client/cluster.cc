@@ -1,5 +1,7 @@
 #include "client/cluster.h"
 
+#include <algorithm>
+
 #include "kafka/gen/find_coordinator.h"
 
 namespace isthmus::client {

@@ -1,5 +1,6 @@
 #include "io/buffers.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>

@@ -1,0 +1,289 @@
+#include "client/fetcher.h"
+
+#include <map>
+
+#include "tests/client/fake_broker.h"
+
+namespace isthmus::client {
+namespace {
+
+using kafka::ErrorCode;
+using kafka::FetchRequest;
+using kafka::FetchResponse;
+
+const TopicPartition orders{"orders", 0};
+
+// Partitions whose log is a sequence of one-byte "batches", led by whom the metadata name.
+class FakeLogs {
+ public:
+  explicit FakeLogs(FakeCluster& fake, int brokers) : fake_(fake) {
+    for (NodeId id = 1; id <= brokers; ++id) {
+      fake.broker(id).on<FetchRequest>(
+          [this, id](const FetchRequest& request) { return answer(id, request); });
+    }
+  }
+
+  std::map<TopicPartition, std::string> logs;
+  std::map<TopicPartition, FetchRequest::FetchPartition> latest;  // as asked
+  ErrorCode error = ErrorCode::none;
+  bool hints_leader = false;
+  FetchResponse::EpochEndOffset diverging;
+
+ private:
+  FetchResponse answer(NodeId node, const FetchRequest& request) {
+    FetchResponse response;
+    EXPECT_EQ(request.session_id, 0);
+    for (const auto& topic : request.topics) {
+      auto& to = response.responses.emplace_back();
+      to.topic_id = topic.topic_id;
+      const auto& known = *std::ranges::find(fake_.metadata.topics, topic.topic_id,
+                                             &kafka::MetadataResponse::MetadataResponseTopic::topic_id);
+      for (const auto& asked : topic.partitions) {
+        const TopicPartition partition{*known.name, asked.partition};
+        latest[partition] = asked;
+        to.partitions.push_back(
+            answer_one(node, partition, asked, known.partitions[static_cast<size_t>(asked.partition)]));
+      }
+    }
+    return response;
+  }
+  FetchResponse::PartitionData answer_one(
+      NodeId node, const TopicPartition& partition, const FetchRequest::FetchPartition& asked,
+      const kafka::MetadataResponse::MetadataResponsePartition& truth) {
+    FetchResponse::PartitionData data;
+    data.partition_index = asked.partition;
+    if (truth.leader_id != node) {
+      data.error_code = ErrorCode::not_leader_or_follower;
+      if (hints_leader) data.current_leader = {truth.leader_id, truth.leader_epoch};
+      return data;
+    }
+    const std::string& log = logs[partition];
+    data.error_code = error;
+    data.diverging_epoch = diverging;
+    data.high_watermark = static_cast<Offset>(log.size());
+    data.log_start_offset = 0;
+    if (error == ErrorCode::none && asked.fetch_offset < data.high_watermark) {
+      data.records.append(Slice::copy_of(log.substr(static_cast<size_t>(asked.fetch_offset))));
+    }
+    return data;
+  }
+
+  FakeCluster& fake_;
+};
+
+// Collects what is delivered; asks for more at once, if told to.
+class Collector : public FetchSink {
+ public:
+  explicit Collector(io::Loop& loop) : news(loop) {}
+
+  void on_fetched(Fetched fetched) override {
+    const std::string records(as_text(fetched.records));
+    read[fetched.partition] += records;
+    if (goes_on && fetcher != nullptr && !records.empty()) {
+      const Offset next = fetched.asked_offset + static_cast<Offset>(records.size());
+      fetcher->want(fetched.partition, {next, 0});
+    }
+    all.push_back(std::move(fetched));
+    news.notify_all();
+  }
+  io::Task<bool> until_read(TopicPartition partition, std::string text) {
+    const auto deadline = io::soon(5000);
+    while (read[partition] != text) {
+      const bool in_time = co_await news.wait_until(deadline);
+      if (!in_time) co_return false;
+    }
+    co_return true;
+  }
+  io::Task<bool> until_told(size_t times) {
+    const auto deadline = io::soon(5000);
+    while (all.size() < times) {
+      const bool in_time = co_await news.wait_until(deadline);
+      if (!in_time) co_return false;
+    }
+    co_return true;
+  }
+
+  io::Event news;
+  Fetcher* fetcher = nullptr;
+  bool goes_on = true;
+  std::map<TopicPartition, std::string> read;
+  std::vector<Fetched> all;
+};
+
+struct Scene {
+  explicit Scene(FakeCluster& f, FakeLogs& l)
+      : fake(f),
+        logs(l),
+        collector(f.world.loop()),
+        cluster(f.world.env(), f.world.loop(), f.options()),
+        fetcher(cluster, collector, quick()) {
+    collector.fetcher = &fetcher;
+  }
+  static FetchOptions quick() {
+    FetchOptions options;
+    options.max_wait = io::milliseconds(5);
+    return options;
+  }
+  io::Task<void> close() {
+    co_await cluster.close();
+    co_await fetcher.close();
+  }
+
+  FakeCluster& fake;
+  FakeLogs& logs;
+  Collector collector;
+  Cluster cluster;
+  Fetcher fetcher;
+};
+
+io::Task<void> many_partitions(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  for (const auto& [partition, log] : logs.logs) scene.fetcher.want(partition, {0, -1});
+  for (const auto& [partition, log] : logs.logs) {
+    const bool complete = co_await scene.collector.until_read(partition, log);
+    EXPECT_TRUE(complete) << partition.to_string();
+  }
+  logs.logs[orders] += "more";
+  const bool more = co_await scene.collector.until_read(orders, logs.logs[orders]);
+  EXPECT_TRUE(more);
+  co_await scene.close();
+}
+TEST(fetcher, reads_many_partitions_from_their_leaders_as_they_grow) {
+  FakeCluster fake(3);
+  FakeLogs logs(fake, 3);
+  for (PartitionIndex p = 0; p < 7; ++p) {
+    for (const char* topic : {"orders", "payments"}) {
+      fake.lead(topic, p, p % 3 + 1, 4);
+      logs.logs[{topic, p}] = topic + std::to_string(p);
+    }
+  }
+  fake.run(many_partitions(fake, logs));
+  EXPECT_EQ(logs.latest[orders].current_leader_epoch, 4);
+}
+
+io::Task<void> not_wanted(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  scene.collector.goes_on = false;
+  scene.fetcher.want(orders, {0, -1});
+  const bool first = co_await scene.collector.until_read(orders, "abc");
+  EXPECT_TRUE(first);
+  logs.logs[orders] = "abcdef";
+  const int before = fake.broker(1).asked[kafka::ApiKey::fetch];
+  co_await io::sleep(fake.world.loop(), io::milliseconds(30));
+  EXPECT_EQ(fake.broker(1).asked[kafka::ApiKey::fetch], before) << "nobody wants more";
+  scene.fetcher.want(orders, {3, 4});
+  const bool rest = co_await scene.collector.until_read(orders, "abcdef");
+  EXPECT_TRUE(rest);
+  EXPECT_EQ(logs.latest[orders].last_fetched_epoch, 4);
+  co_await scene.close();
+}
+TEST(fetcher, asks_for_no_more_than_is_wanted) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  fake.lead("orders", 0, 1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(not_wanted(fake, logs));
+}
+
+io::Task<void> leader_moves(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  scene.fetcher.want(orders, {0, -1});
+  const bool first = co_await scene.collector.until_read(orders, "abc");
+  EXPECT_TRUE(first);
+  const int asked = fake.broker(1).asked[kafka::ApiKey::metadata] +
+                    fake.broker(2).asked[kafka::ApiKey::metadata];
+  fake.lead("orders", 0, 2, 5);
+  logs.logs[orders] = "abcdef";
+  const bool rest = co_await scene.collector.until_read(orders, "abcdef");
+  EXPECT_TRUE(rest);
+  EXPECT_EQ(scene.collector.all.back().leader_epoch, 5);
+  for (const auto& fetched : scene.collector.all) EXPECT_EQ(fetched.error, ErrorCode::none);
+  const int now = fake.broker(1).asked[kafka::ApiKey::metadata] +
+                  fake.broker(2).asked[kafka::ApiKey::metadata];
+  if (logs.hints_leader) EXPECT_EQ(now, asked) << "the old leader has said where the new one is";
+  co_await scene.close();
+}
+TEST(fetcher, follows_a_leader_by_metadata) {
+  FakeCluster fake(2);
+  FakeLogs logs(fake, 2);
+  fake.lead("orders", 0, 1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(leader_moves(fake, logs));
+}
+TEST(fetcher, follows_a_leader_by_what_the_old_one_says) {
+  FakeCluster fake(2);
+  FakeLogs logs(fake, 2);
+  logs.hints_leader = true;
+  fake.lead("orders", 0, 1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(leader_moves(fake, logs));
+}
+
+io::Task<void> broker_dies(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  scene.fetcher.want(orders, {0, -1});
+  bool read = co_await scene.collector.until_read(orders, "abc");
+  EXPECT_TRUE(read);
+  co_await fake.broker(1).stop();
+  fake.lead("orders", 0, 2, 5);
+  logs.logs[orders] = "abcdef";
+  read = co_await scene.collector.until_read(orders, "abcdef");
+  EXPECT_TRUE(read);
+  co_await scene.close();
+}
+TEST(fetcher, goes_on_when_a_leader_dies) {
+  FakeCluster fake(2);
+  FakeLogs logs(fake, 2);
+  fake.lead("orders", 0, 1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(broker_dies(fake, logs));
+}
+
+io::Task<void> topic_comes_later(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  scene.fetcher.want(orders, {0, -1});
+  co_await io::sleep(fake.world.loop(), io::milliseconds(10));
+  fake.lead("orders", 0, 1, 0);
+  const bool read = co_await scene.collector.until_read(orders, "abc");
+  EXPECT_TRUE(read);
+  co_await scene.close();
+}
+TEST(fetcher, waits_for_a_topic_that_is_not_there_yet) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  logs.logs[orders] = "abc";
+  fake.run(topic_comes_later(fake, logs));
+}
+
+io::Task<void> told_once(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  scene.fetcher.want(orders, {9, 3});
+  const bool told = co_await scene.collector.until_told(1);
+  EXPECT_TRUE(told);
+  co_await io::sleep(fake.world.loop(), io::milliseconds(20));
+  EXPECT_EQ(scene.collector.all.size(), 1u) << "the wish has ended";
+  EXPECT_EQ(scene.collector.all[0].error, logs.error);
+  if (logs.diverging.epoch >= 0) {
+    EXPECT_TRUE(scene.collector.all[0].diverging.has_value());
+    EXPECT_EQ(scene.collector.all[0].diverging->epoch, logs.diverging.epoch);
+    EXPECT_EQ(scene.collector.all[0].diverging->end_offset, logs.diverging.end_offset);
+  }
+  co_await scene.close();
+}
+TEST(fetcher, reports_a_diverging_epoch) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  logs.diverging = {2, 7};
+  fake.lead("orders", 0, 1, 4);
+  fake.run(told_once(fake, logs));
+}
+TEST(fetcher, reports_an_offset_out_of_range) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  logs.error = ErrorCode::offset_out_of_range;
+  fake.lead("orders", 0, 1, 4);
+  fake.run(told_once(fake, logs));
+}
+
+}  // namespace
+}  // namespace isthmus::client
