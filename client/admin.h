@@ -66,8 +66,8 @@ class Admin {
                                                     io::Instant deadline);
   Answer<kafka::DeleteTopicsResponse> delete_topics(std::vector<std::string> names,
                                                     io::Instant deadline);
-  Answer<kafka::CreatePartitionsResponse> create_partitions(
-      kafka::CreatePartitionsRequest request, io::Instant deadline);
+  Answer<kafka::CreatePartitionsResponse> create_partitions(kafka::CreatePartitionsRequest request,
+                                                            io::Instant deadline);
 
   // Configurations. A broker's are asked of that broker.
   Answer<kafka::DescribeConfigsResponse> describe_configs(ConfigResource type,

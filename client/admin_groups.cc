@@ -105,8 +105,8 @@ Answer<std::vector<kafka::ListGroupsResponse::ListedGroup>> Admin::list_groups(
   co_return all;
 }
 
-Answer<kafka::DescribeGroupsResponse::DescribedGroup> Admin::describe_group(
-    std::string group, io::Instant deadline) {
+Answer<kafka::DescribeGroupsResponse::DescribedGroup> Admin::describe_group(std::string group,
+                                                                            io::Instant deadline) {
   kafka::DescribeGroupsRequest request;
   request.groups = {group};
   auto response = co_await ask_coordinator(cluster_, group, std::move(request), deadline);

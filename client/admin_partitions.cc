@@ -46,8 +46,8 @@ struct ListOffsets {
     Request request;
     request.replica_id = -1;
     for (const auto& one : asked) {
-      auto& topic = topic_for(
-          request.topics, [](auto& t) -> auto& { return t.name; }, one.partition.topic);
+      auto& topic =
+          topic_for(request.topics, [](auto& t) -> auto& { return t.name; }, one.partition.topic);
       topic.partitions.push_back({one.partition.partition, one.epoch, one.question});
     }
     return request;
@@ -71,8 +71,8 @@ struct EpochEnds {
     Request request;
     request.replica_id = -1;
     for (const auto& one : asked) {
-      auto& topic = topic_for(
-          request.topics, [](auto& t) -> auto& { return t.topic; }, one.partition.topic);
+      auto& topic =
+          topic_for(request.topics, [](auto& t) -> auto& { return t.topic; }, one.partition.topic);
       topic.partitions.push_back({one.partition.partition, one.epoch, one.question});
     }
     return request;
@@ -95,8 +95,8 @@ struct DeleteRecords {
     Request request;
     request.timeout_ms = timeout_ms;
     for (const auto& one : asked) {
-      auto& topic = topic_for(
-          request.topics, [](auto& t) -> auto& { return t.name; }, one.partition.topic);
+      auto& topic =
+          topic_for(request.topics, [](auto& t) -> auto& { return t.name; }, one.partition.topic);
       topic.partitions.push_back({one.partition.partition, one.question});
     }
     return request;
@@ -114,8 +114,7 @@ struct DeleteRecords {
 // settled from `left` to `settled`.
 template <typename Api>
 io::Task<void> ask_known_leaders(Cluster& cluster, ByPartition<typename Api::Question>& left,
-                                 ByPartition<typename Api::Value>& settled,
-                                 io::Instant deadline) {
+                                 ByPartition<typename Api::Value>& settled, io::Instant deadline) {
   std::map<NodeId, std::vector<Asked<typename Api::Question>>> by_leader;
   for (const auto& [partition, question] : left) {
     const auto leader = cluster.metadata().leader_of(partition);

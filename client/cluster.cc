@@ -75,7 +75,8 @@ io::Task<Cluster::ConnectionResult> Cluster::connect(io::Address address, io::In
 
 io::Task<void> Cluster::dial(std::shared_ptr<Peer> peer) {
   const io::Instant deadline = loop_.now() + options_.dial_timeout;
-  auto opened = co_await Connection::open(env_, gate_, peer->address, options_.connection, deadline);
+  auto opened =
+      co_await Connection::open(env_, gate_, peer->address, options_.connection, deadline);
   peer->dialling = false;
   if (opened) {
     peer->connection = std::move(*opened);
@@ -94,7 +95,8 @@ io::Task<void> Cluster::dial(std::shared_ptr<Peer> peer) {
 
 void Cluster::note_dialled(Peer& peer, const Error* failure) {
   if (failure == nullptr) {
-    if (away_.erase(peer.address) > 0) log_.info("broker={} answers again", peer.address.to_string());
+    if (away_.erase(peer.address) > 0)
+      log_.info("broker={} answers again", peer.address.to_string());
   } else if (away_.insert(peer.address).second) {
     log_.warn("broker={} does not answer: {}", peer.address.to_string(), failure->text);
   }
@@ -106,8 +108,8 @@ std::vector<io::Address> Cluster::candidates() const {
   const auto add = [&](const io::Address& address) {
     if (!seen.insert(address).second) return;
     const auto found = peers_.find({address, shared_lane});
-    const bool is_open = found != peers_.end() && found->second->connection &&
-                         !found->second->connection->closed();
+    const bool is_open =
+        found != peers_.end() && found->second->connection && !found->second->connection->closed();
     if (is_open) {
       open.push_back(address);
     } else {
@@ -137,12 +139,11 @@ io::Task<Cluster::ConnectionResult> Cluster::any(io::Instant deadline) {
 }
 
 io::Task<Cluster::ConnectionResult> Cluster::node(NodeId id, io::Instant deadline, Lane lane) {
-  return reach("broker " + std::to_string(id), [this, id] { return metadata_.broker(id); },
-               deadline, lane);
+  return reach(
+      "broker " + std::to_string(id), [this, id] { return metadata_.broker(id); }, deadline, lane);
 }
 
-io::Task<Cluster::ConnectionResult> Cluster::try_node(NodeId id, io::Instant deadline,
-                                                      Lane lane) {
+io::Task<Cluster::ConnectionResult> Cluster::try_node(NodeId id, io::Instant deadline, Lane lane) {
   const BrokerInfo* broker = metadata_.broker(id);
   if (broker != nullptr) return connect(broker->address, deadline, lane);
   return io::ready(ConnectionResult(
@@ -150,18 +151,22 @@ io::Task<Cluster::ConnectionResult> Cluster::try_node(NodeId id, io::Instant dea
 }
 
 io::Task<Cluster::ConnectionResult> Cluster::controller(io::Instant deadline) {
-  return reach("controller", [this] { return metadata_.broker(metadata_.controller()); },
-               deadline, shared_lane);
+  return reach(
+      "controller", [this] { return metadata_.broker(metadata_.controller()); }, deadline,
+      shared_lane);
 }
 
-io::Task<Cluster::ConnectionResult> Cluster::leader(TopicPartition partition,
-                                                    io::Instant deadline, Lane lane) {
+io::Task<Cluster::ConnectionResult> Cluster::leader(TopicPartition partition, io::Instant deadline,
+                                                    Lane lane) {
   add_interest(partition.topic);
   std::string what = "leader of " + partition.to_string();
-  return reach(std::move(what), [this, wanted = std::move(partition)]() -> const BrokerInfo* {
-    const auto leader = metadata_.leader_of(wanted);
-    return leader ? metadata_.broker(leader->node) : nullptr;
-  }, deadline, lane);
+  return reach(
+      std::move(what),
+      [this, wanted = std::move(partition)]() -> const BrokerInfo* {
+        const auto leader = metadata_.leader_of(wanted);
+        return leader ? metadata_.broker(leader->node) : nullptr;
+      },
+      deadline, lane);
 }
 
 io::Task<Cluster::ConnectionResult> Cluster::reach(std::string what, Where where,
@@ -278,7 +283,11 @@ io::Task<Result<NodeId>> Cluster::find_coordinator(CoordinatorType type, std::st
     if (!response->coordinators.empty()) {
       found = response->coordinators[0];
     } else {
-      found = {key, response->node_id, response->host, response->port, response->error_code,
+      found = {key,
+               response->node_id,
+               response->host,
+               response->port,
+               response->error_code,
                response->error_message};
     }
     if (found.error_code == kafka::ErrorCode::none) {
@@ -286,9 +295,9 @@ io::Task<Result<NodeId>> Cluster::find_coordinator(CoordinatorType type, std::st
           {found.node_id, {found.host, static_cast<uint16_t>(found.port)}, std::nullopt});
       co_return found.node_id;
     }
-    const auto error = Error::kafka(static_cast<int>(found.error_code),
-                                    "no coordinator of " + key + ": " +
-                                        std::string(kafka::error_name(found.error_code)));
+    const auto error = Error::kafka(
+        static_cast<int>(found.error_code),
+        "no coordinator of " + key + ": " + std::string(kafka::error_name(found.error_code)));
     if (!kafka::is_retriable(found.error_code)) co_return fail(error);
     const bool go_on = co_await pause(backoff.next(), deadline);
     if (!go_on) co_return fail(gave_up("no coordinator of " + key, error));

@@ -132,7 +132,8 @@ std::vector<Fetcher::Asked> Fetcher::take_wanted(NodeId leader, Source& source) 
   }
   // A broker fills an answer from its first partition on: each gets its turn to be the first.
   if (!asked.empty()) {
-    std::ranges::rotate(asked, asked.begin() + static_cast<ptrdiff_t>(source.turn++ % asked.size()));
+    std::ranges::rotate(asked,
+                        asked.begin() + static_cast<ptrdiff_t>(source.turn++ % asked.size()));
   }
   return asked;
 }

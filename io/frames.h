@@ -57,9 +57,9 @@ class FrameReader {
   Stream& stream_;
   const size_t max_frame_;
   Buffer buffer_;
-  size_t at_ = 0;   // where the next frame begins
-  size_t end_ = 0;  // where the bytes that have arrived end
-  size_t recent_ = 0;       // what one read brings these days
+  size_t at_ = 0;      // where the next frame begins
+  size_t end_ = 0;     // where the bytes that have arrived end
+  size_t recent_ = 0;  // what one read brings these days
   size_t latest_frame_ = 0;
 };
 

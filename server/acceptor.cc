@@ -86,9 +86,10 @@ io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listeni
   if (before >= limits_.max_connections) {
     connections_.fetch_sub(1, std::memory_order_relaxed);
     if (!full_.exchange(true)) {
-      log_.warn("listener={} refused {} and those after it: {} connections are open, more than "
-                "max.connections allows", listening.options.name, stream->peer().to_string(),
-                before);
+      log_.warn(
+          "listener={} refused {} and those after it: {} connections are open, more than "
+          "max.connections allows",
+          listening.options.name, stream->peer().to_string(), before);
     }
     co_return;
   }

@@ -23,7 +23,7 @@ struct ListenerOptions {
 
 struct ServerLimits {
   ConnectionLimits connection;
-  size_t max_connections = 10'000;                // max.connections, of the process
+  size_t max_connections = 10'000;               // max.connections, of the process
   size_t max_request_bytes = size_t{256} << 20;  // under way, of the process
 };
 

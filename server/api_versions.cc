@@ -15,8 +15,8 @@ bool is_alphanumeric(char c) {
 // KIP-511: letters and digits, with '-' and '.' between them. The names end up in logs and metrics.
 bool is_software_name(std::string_view name) {
   if (name.empty() || !is_alphanumeric(name.front()) || !is_alphanumeric(name.back())) return false;
-  return std::ranges::all_of(
-      name, [](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
+  return std::ranges::all_of(name,
+                             [](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
 }
 
 Rope answer_in(int16_t version, const Request& request,

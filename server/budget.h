@@ -3,7 +3,8 @@
 // cross no thread.
 //
 // One request is always let in when nothing is under way, and the last one may overdraw: a frame
-// has arrived before its size is charged. Lives on one loop, owned by the Acceptor (server/acceptor.h).
+// has arrived before its size is charged. Lives on one loop, owned by the Acceptor
+// (server/acceptor.h).
 #pragma once
 
 #include <cstddef>

@@ -23,8 +23,8 @@ std::string_view hint_for(std::string_view front) {
 }  // namespace
 
 Connection::Connection(std::unique_ptr<io::Stream> stream,
-                       std::shared_ptr<ConnectionContext> context, Service& service,
-                       Budget& budget, const ConnectionLimits& limits)
+                       std::shared_ptr<ConnectionContext> context, Service& service, Budget& budget,
+                       const ConnectionLimits& limits)
     : stream_(std::move(stream)),
       context_(std::move(context)),
       service_(service),

@@ -27,9 +27,9 @@
 namespace isthmus::server {
 
 struct ConnectionLimits {
-  size_t max_request_bytes = size_t{100} << 20;   // socket.request.max.bytes
-  size_t max_requests = 1000;                     // read but not answered yet
-  size_t max_outgoing_bytes = size_t{8} << 20;    // of replies that are ready but not written
+  size_t max_request_bytes = size_t{100} << 20;      // socket.request.max.bytes
+  size_t max_requests = 1000;                        // read but not answered yet
+  size_t max_outgoing_bytes = size_t{8} << 20;       // of replies that are ready but not written
   io::Duration max_idle = std::chrono::minutes(10);  // connections.max.idle.ms
 };
 

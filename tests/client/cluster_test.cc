@@ -127,8 +127,8 @@ TEST(cluster, one_metadata_request_serves_all_who_ask) {
 io::Task<void> finds_coordinator(FakeCluster& fake) {
   Cluster cluster(fake.world.env(), fake.world.loop(), fake.options());
   for (int i = 0; i < 2; ++i) {
-    auto answer = co_await cluster.call_coordinator(CoordinatorType::group, "g",
-                                                    HeartbeatRequest(), io::soon(5000));
+    auto answer = co_await cluster.call_coordinator(CoordinatorType::group, "g", HeartbeatRequest(),
+                                                    io::soon(5000));
     EXPECT_TRUE(answer.has_value());
     if (answer) EXPECT_EQ(answer->throttle_time_ms, 2);
   }
@@ -144,8 +144,8 @@ TEST(cluster, looks_a_coordinator_up_once_and_waits_until_there_is_one) {
           kafka::FindCoordinatorResponse response;
           auto& found = response.coordinators.emplace_back();
           found.key = request.coordinator_keys.at(0);
-          found.error_code = ++asked < 3 ? kafka::ErrorCode::coordinator_not_available
-                                         : kafka::ErrorCode::none;
+          found.error_code =
+              ++asked < 3 ? kafka::ErrorCode::coordinator_not_available : kafka::ErrorCode::none;
           found.node_id = 2;
           found.host = fake.broker(2).address.host;
           found.port = fake.broker(2).address.port;

@@ -131,7 +131,8 @@ io::Task<void> answer_many(RawPeer& peer, int count) {
   for (int i = 0; i < count; ++i) headers.push_back(co_await peer.request());
   for (int i = 0; i < count; ++i) {
     EXPECT_EQ(headers[i].client_id, "someone");
-    co_await peer.send(headers[i].correlation_id, Rope(Slice::copy_of("answer " + std::to_string(i))));
+    co_await peer.send(headers[i].correlation_id,
+                       Rope(Slice::copy_of("answer " + std::to_string(i))));
   }
 }
 io::Task<void> pipelining(RawPeer& peer) {
@@ -191,7 +192,10 @@ io::Task<void> too_short(RawPeer& peer) {
 io::Task<void> cut(RawPeer& peer) {
   co_await plain_negotiation(peer);
   auto header = co_await peer.request();
-  co_await peer.send_raw(std::string("\0\0\0\x10" "abc", 7));
+  co_await peer.send_raw(
+      std::string("\0\0\0\x10"
+                  "abc",
+                  7));
   peer.stream->close();
 }
 io::Task<void> silence(RawPeer& peer) {

@@ -28,8 +28,8 @@ class FakeBroker : public server::Service {
 
   template <typename Request>
   void on(std::function<std::optional<typename Request::Response>(const Request&)> answer) {
-    handlers_[Request::api_key] =
-        [this, answer](const server::Request& request) -> std::optional<Rope> {
+    handlers_[Request::api_key] = [this,
+                                   answer](const server::Request& request) -> std::optional<Rope> {
       auto message = server::decode_request<Request>(request);
       EXPECT_TRUE(message.has_value()) << message.error().text;
       latest_version = request.header.api_version;

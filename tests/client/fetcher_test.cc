@@ -36,13 +36,14 @@ class FakeLogs {
     for (const auto& topic : request.topics) {
       auto& to = response.responses.emplace_back();
       to.topic_id = topic.topic_id;
-      const auto& known = *std::ranges::find(fake_.metadata.topics, topic.topic_id,
-                                             &kafka::MetadataResponse::MetadataResponseTopic::topic_id);
+      const auto& known =
+          *std::ranges::find(fake_.metadata.topics, topic.topic_id,
+                             &kafka::MetadataResponse::MetadataResponseTopic::topic_id);
       for (const auto& asked : topic.partitions) {
         const TopicPartition partition{*known.name, asked.partition};
         latest[partition] = asked;
-        to.partitions.push_back(
-            answer_one(node, partition, asked, known.partitions[static_cast<size_t>(asked.partition)]));
+        to.partitions.push_back(answer_one(node, partition, asked,
+                                           known.partitions[static_cast<size_t>(asked.partition)]));
       }
     }
     return response;
@@ -190,16 +191,16 @@ io::Task<void> leader_moves(FakeCluster& fake, FakeLogs& logs) {
   scene.fetcher.want(orders, {0, -1});
   const bool first = co_await scene.collector.until_read(orders, "abc");
   EXPECT_TRUE(first);
-  const int asked = fake.broker(1).asked[kafka::ApiKey::metadata] +
-                    fake.broker(2).asked[kafka::ApiKey::metadata];
+  const int asked =
+      fake.broker(1).asked[kafka::ApiKey::metadata] + fake.broker(2).asked[kafka::ApiKey::metadata];
   fake.lead("orders", 0, 2, 5);
   logs.logs[orders] = "abcdef";
   const bool rest = co_await scene.collector.until_read(orders, "abcdef");
   EXPECT_TRUE(rest);
   EXPECT_EQ(scene.collector.all.back().leader_epoch, 5);
   for (const auto& fetched : scene.collector.all) EXPECT_EQ(fetched.error, ErrorCode::none);
-  const int now = fake.broker(1).asked[kafka::ApiKey::metadata] +
-                  fake.broker(2).asked[kafka::ApiKey::metadata];
+  const int now =
+      fake.broker(1).asked[kafka::ApiKey::metadata] + fake.broker(2).asked[kafka::ApiKey::metadata];
   if (logs.hints_leader) EXPECT_EQ(now, asked) << "the old leader has said where the new one is";
   co_await scene.close();
 }
