@@ -7,22 +7,42 @@ Result<std::shared_ptr<io::File>> FileCache::open(const std::string& path) {
     files_.splice(files_.begin(), files_, known->second);
     return known->second->file;
   }
-  auto file = disk_.open(path, io::Disk::Open::existing);
-  if (!file) return fail(file.error());
+  auto file = find_or_open(path);
+  if (!file) return file;
   files_.push_front({path, *file});
   by_path_[path] = files_.begin();
   if (files_.size() > capacity_) {
     by_path_.erase(files_.back().path);
     files_.pop_back();
   }
-  return *file;
+  return file;
 }
 
-void FileCache::forget(const std::string& path) {
+Result<std::shared_ptr<io::File>> FileCache::find_or_open(const std::string& path) {
+  if (const auto known = in_use_.find(path); known != in_use_.end()) {
+    if (auto file = known->second.lock()) return file;
+  }
+  auto file = disk_.open(path, io::Disk::Open::existing);
+  if (!file) return file;
+  // Those that nobody holds any more are swept out when they may be half of all.
+  if (in_use_.size() > 2 * (capacity_ + files_in_use_)) {
+    std::erase_if(in_use_, [](const auto& entry) { return entry.second.expired(); });
+    files_in_use_ = in_use_.size();
+  }
+  in_use_[path] = *file;
+  return file;
+}
+
+void FileCache::release(const std::string& path) {
   const auto known = by_path_.find(path);
   if (known == by_path_.end()) return;
   files_.erase(known->second);
   by_path_.erase(known);
+}
+
+void FileCache::forget(const std::string& path) {
+  release(path);
+  in_use_.erase(path);
 }
 
 }  // namespace isthmus::broker

@@ -3,7 +3,8 @@
 // broker holds more segments than that.
 //
 // One per loop, shared by its logs; no locks. Eviction drops the cache's share only: whoever still
-// reads from a file (a reply under way) keeps it open.
+// reads from a file (a reply under way) keeps it open, and who asks again gets the same one. So
+// there is one File per path, and its use count tells whether anybody reads from it.
 #pragma once
 
 #include <list>
@@ -22,6 +23,8 @@ class FileCache {
 
   // The existing file at `path`.
   Result<std::shared_ptr<io::File>> open(const std::string& path);
+  // Drops the cache's share, as eviction does.
+  void release(const std::string& path);
   // Forgets `path`: it is about to be removed, or replaced by another file of that name.
   void forget(const std::string& path);
 
@@ -35,10 +38,14 @@ class FileCache {
   };
   using Entries = std::list<Entry>;  // most recently used first
 
+  Result<std::shared_ptr<io::File>> find_or_open(const std::string& path);
+
   io::Disk& disk_;
   size_t capacity_;
   Entries files_;
   std::unordered_map<std::string, Entries::iterator> by_path_;
+  std::unordered_map<std::string, std::weak_ptr<io::File>> in_use_;  // also after eviction
+  size_t files_in_use_ = 0;  // when in_use_ was last swept
 };
 
 }  // namespace isthmus::broker

@@ -100,14 +100,28 @@ Result<void> replay_range(const Segments& segments, Offset from, Offset end,
   return {};
 }
 
-// Whether the bytes look like a message of format 0 or 1 rather than like nothing (zeros, say).
+// Whether a message of format 0 or 1 begins here, rather than a torn batch: its lengths must add up.
+// offset int64, length int32, CRC int32, magic int8, attributes int8, timestamp int64 (format 1),
+// key (int32 length), value (int32 length)
 bool is_message_set(const ReadableFile& file, uint64_t position, uint64_t end) {
-  constexpr int32_t min_message = 14;
-  uint8_t start[12];
-  auto n = file.read_at(position, start);
-  if (!n || *n < sizeof start) return false;
-  const auto length = load_be<int32_t>(start + 8);
-  return length >= min_message && static_cast<uint64_t>(length) + sizeof start <= end - position;
+  const auto number_at = [&](uint64_t at) -> int64_t {
+    uint8_t bytes[4];
+    auto n = file.read_at(at, bytes);
+    return n && *n == sizeof bytes ? load_be<int32_t>(bytes) : -2;
+  };
+  uint8_t magic[1];
+  auto n = file.read_at(position + 16, magic);
+  if (!n || *n < 1) return false;
+  const uint64_t key_at = position + 18 + (magic[0] == 1 ? 8 : 0);
+  const int64_t key = number_at(key_at);
+  if (key < -1) return false;
+  const uint64_t value_at = key_at + 4 + static_cast<uint64_t>(std::max<int64_t>(key, 0));
+  const int64_t value = number_at(value_at);
+  if (value < -1) return false;
+  const uint64_t message_end = value_at + 4 + static_cast<uint64_t>(std::max<int64_t>(value, 0));
+  const int64_t length = number_at(position + 8);
+  return length > 0 && message_end == position + 12 + static_cast<uint64_t>(length) &&
+         message_end <= end;
 }
 
 class Recovery {

@@ -66,12 +66,10 @@ Result<std::shared_ptr<io::File>> Segment::file() const {
 
 Result<void> Segment::activate() {
   if (active_) return {};
-  // Not the cache's file: it may be evicted and opened again, and a file that two objects write to
-  // would have two ends.
-  files_->forget(log_path());
-  auto file = files_->disk().open(log_path(), io::Disk::Open::existing);
+  auto file = files_->open(log_path());
   if (!file) return fail(file.error());
   active_ = *file;
+  files_->release(log_path());
   return {};
 }
 
@@ -229,18 +227,17 @@ Result<std::optional<TimestampOffset>> Segment::find_timestamp(int64_t timestamp
 }
 
 Result<void> Segment::truncate(uint64_t position, Offset end) {
-  files_->forget(log_path());
   auto log = file();
   if (!log) return fail(log.error());
-  files_->forget(log_path());
+  files_->release(log_path());
   const bool was_active = active_ != nullptr;
   active_.reset();
-  // Any reply under way would hold a share of the file, and only this loop hands out new ones.
+  // A reply under way would hold a share of the file, and only this loop hands out new ones.
   const bool has_readers = log->use_count() > 1;
-  if (auto done = has_readers ? copy_prefix(position) : (*log)->truncate(position); !done) {
-    return done;
-  }
-  if (!has_readers) {
+  if (has_readers) {
+    if (auto done = copy_prefix(position); !done) return done;
+  } else {
+    if (auto done = (*log)->truncate(position); !done) return done;
     if (auto done = (*log)->sync_now(); !done) return done;
   }
   log->reset();
@@ -272,7 +269,7 @@ Result<void> Segment::truncate(uint64_t position, Offset end) {
 // Puts the first `size` bytes into a new file of the same name; a crash leaves the old or the new.
 Result<void> Segment::copy_prefix(uint64_t size) {
   const std::string copy_path = path(".log.cut");
-  auto source = files_->disk().open(log_path(), io::Disk::Open::existing);
+  auto source = file();
   if (!source) return fail(source.error());
   auto copy = files_->disk().open(copy_path, io::Disk::Open::create);
   if (!copy) return fail(copy.error());
@@ -287,6 +284,7 @@ Result<void> Segment::copy_prefix(uint64_t size) {
     at += *n;
   }
   if (auto done = (*copy)->sync_now(); !done) return done;
+  files_->forget(log_path());
   if (auto done = files_->disk().rename(copy_path, log_path()); !done) return done;
   return files_->disk().sync_folder(folder_);
 }

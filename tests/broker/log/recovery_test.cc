@@ -1,0 +1,307 @@
+#include "tests/broker/log/log_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+// Cuts or changes a file of a log that is not open.
+std::shared_ptr<io::File> file_of(LogWorld& w, const std::string& path) {
+  return w.disk().open(path, io::Disk::Open::existing).value();
+}
+
+TEST(TornTail, AtEveryByteOfTheLastBatchIsCut) {
+  LogWorld w;
+  w.open();
+  for (int i = 0; i < 5; ++i) w.append_one({.records = 3});
+  const uint64_t size = w.log->size_bytes() / 5;
+  w.stop();
+  w.hints = {.recovery_point = 12};
+  const std::vector<uint8_t> whole = io::read_whole(w.disk(), w.path(0, ".log")).value();
+  for (uint64_t kept = 0; kept < size; ++kept) {
+    {
+      auto file = file_of(w, w.path(0, ".log"));
+      ASSERT_TRUE(file->truncate(0));
+      ASSERT_TRUE(file->append(Bytes(whole).first(4 * size + kept)));
+    }
+    w.open();
+    EXPECT_EQ(w.log->end_offset(), 12);
+    EXPECT_EQ(w.log->recovery().bytes_cut, kept);
+    EXPECT_EQ(w.log->durable_offset(), 12);
+    EXPECT_EQ(w.append_one().first_offset, 12);
+    w.kill();
+    w.try_open().value();
+    EXPECT_EQ(w.offsets().size(), 5u);
+    w.kill();
+  }
+}
+
+TEST(TornTail, OfZerosWhereTheLengthWasWrittenBeforeTheBytes) {
+  LogWorld w;
+  w.open();
+  for (int i = 0; i < 5; ++i) w.append_one();
+  w.stop();
+  w.hints = {.recovery_point = 5};
+  const std::vector<uint8_t> zeros(5000, 0);
+  ASSERT_TRUE(file_of(w, w.path(0, ".log"))->append(zeros));
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 5);
+  EXPECT_EQ(w.log->recovery().bytes_cut, 5000u);
+}
+
+class Damage : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    w.open();
+    for (int i = 0; i < 5; ++i) w.append_one({.records = 3});
+    size = w.log->size_bytes() / 5;
+    w.stop();
+    whole = io::read_whole(w.disk(), w.path(0, ".log")).value();
+  }
+  Result<void> open_with_flip(uint64_t position) {
+    w.host.disk().flip_bit(w.path(0, ".log"), position, 3);
+    return w.try_open();
+  }
+  void restore() {
+    w.log.reset();
+    auto file = file_of(w, w.path(0, ".log"));
+    ASSERT_TRUE(file->truncate(0));
+    ASSERT_TRUE(file->append(whole));
+  }
+  std::vector<uint8_t> content() { return io::read_whole(w.disk(), w.path(0, ".log")).value(); }
+
+  LogWorld w;
+  uint64_t size = 0;
+  std::vector<uint8_t> whole;
+};
+
+TEST_F(Damage, BelowTheRecoveryPointIsCorruptionAndNothingIsCut) {
+  w.hints = {.recovery_point = 15};
+  for (uint64_t position = 4 * size; position < 5 * size; ++position) {
+    // Base offset and leader epoch may be any: they are not under the checksum.
+    const uint64_t at = position - 4 * size;
+    if (at < 8 || (at >= 12 && at < 16)) continue;
+    auto opened = open_with_flip(position);
+    ASSERT_FALSE(opened) << position - 4 * size;
+    EXPECT_EQ(opened.error().kind, Error::Kind::corrupt);
+    EXPECT_EQ(content().size(), whole.size());
+    restore();
+  }
+}
+
+TEST_F(Damage, WithAGoodBatchAfterItIsCorruptionThatNamesBoth) {
+  w.hints = {.recovery_point = 0};
+  auto opened = open_with_flip(2 * size + 70);
+  ASSERT_FALSE(opened);
+  const std::string& text = opened.error().text;
+  EXPECT_NE(text.find("orders-3"), std::string::npos) << text;
+  EXPECT_NE(text.find(w.path(0, ".log")), std::string::npos) << text;
+  EXPECT_NE(text.find("position " + std::to_string(2 * size) + ", offset 6"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("a good batch of offset 9 follows"), std::string::npos) << text;
+  EXPECT_EQ(content().size(), whole.size());
+}
+
+TEST_F(Damage, OfALengthStillFindsTheGoodBatchAfterIt) {
+  w.hints = {.recovery_point = 0};
+  EXPECT_FALSE(open_with_flip(2 * size + 11));
+  restore();
+  EXPECT_FALSE(open_with_flip(2 * size + 8));
+}
+
+TEST_F(Damage, OfTheLastBatchBeyondTheRecoveryPointIsATornTail) {
+  w.hints = {.recovery_point = 12};
+  ASSERT_TRUE(open_with_flip(4 * size + 65));
+  EXPECT_EQ(w.log->end_offset(), 12);
+}
+
+TEST_F(Damage, IsCutOnAnOperatorsWordAtExactlyThatOffset) {
+  w.hints = {.recovery_point = 15, .cut_from = 3};
+  EXPECT_FALSE(open_with_flip(2 * size + 70));
+  w.hints.cut_from = 6;
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 6);
+  EXPECT_EQ(w.log->recovery().bytes_cut, 3 * size);
+}
+
+TEST_F(Damage, InALaterSegmentCountsAsAfter) {
+  w.hints = {};
+  w.open();
+  ASSERT_TRUE(w.log->roll());
+  w.append_one();
+  w.sync();
+  w.kill();
+  ASSERT_FALSE(open_with_flip(4 * size + 65));
+}
+
+TEST_F(Damage, ABatchThatGoesBackInOffsetsIsDamage) {
+  w.hints = {.recovery_point = 15};
+  ASSERT_TRUE(file_of(w, w.path(0, ".log"))->append(make_batch({.base_offset = 3, .epoch = 1})));
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 15);
+}
+
+TEST_F(Damage, AMissingSyncedTailIsReported) {
+  w.hints = {.recovery_point = 15};
+  ASSERT_TRUE(file_of(w, w.path(0, ".log"))->truncate(3 * size));
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 9);
+  EXPECT_EQ(w.log->recovery().missing, 6);
+}
+
+TEST(OlderFormat, IsNamedAndNotCut) {
+  LogWorld w;
+  w.open();
+  w.stop();
+  // A message of format 1, with empty key and value: offset, length, CRC, magic, ...
+  std::vector<uint8_t> message(12 + 22, 0);
+  store_be<int32_t>(message.data() + 8, 22);
+  message[16] = 1;
+  ASSERT_TRUE(file_of(w, w.path(0, ".log"))->append(message));
+  w.hints = {};
+  auto opened = w.try_open();
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().text.find("message format 1"), std::string::npos)
+      << opened.error().text;
+}
+
+TEST(Indexes, AreRebuiltWhenMissingOrDamaged) {
+  for (const char* suffix : {".index", ".timeindex"}) {
+    for (bool damaged : {false, true}) {
+      LogWorld w;
+      w.config.index_interval_bytes = 100;
+      w.config.segment_bytes = 1000;
+      w.open();
+      for (int i = 0; i < 40; ++i) w.append_one({.timestamp = 1000 + i});
+      w.stop();
+      ASSERT_GT(w.path(0, suffix).size(), 0u);
+      if (damaged) {
+        ASSERT_TRUE(file_of(w, w.path(0, suffix))->append(as_bytes("x")));
+      } else {
+        ASSERT_TRUE(w.disk().remove(w.path(0, suffix)));
+      }
+      w.open();
+      EXPECT_GT(w.log->recovery().segments_scanned, 0u);
+      EXPECT_EQ(w.offsets().size(), 40u);
+      EXPECT_EQ((**w.log->offset_for_timestamp(1003)).offset, 3);
+    }
+  }
+}
+
+TEST(Indexes, AreTheSameAfterARebuild) {
+  LogWorld w;
+  w.config.index_interval_bytes = 100;
+  w.open();
+  for (int i = 0; i < 40; ++i) w.append_one({.timestamp = 1000 + i});
+  w.stop();
+  const auto offsets = io::read_whole(w.disk(), w.path(0, ".index")).value();
+  const auto times = io::read_whole(w.disk(), w.path(0, ".timeindex")).value();
+  EXPECT_GT(offsets.size(), 8u);
+  w.hints = {};
+  w.open();
+  EXPECT_EQ(w.log->recovery().segments_scanned, 1u);
+  w.stop();
+  EXPECT_EQ(io::read_whole(w.disk(), w.path(0, ".index")).value(), offsets);
+  EXPECT_EQ(io::read_whole(w.disk(), w.path(0, ".timeindex")).value(), times);
+}
+
+TEST(CleanStop, ReadsNothingAgain) {
+  LogWorld w;
+  w.config.segment_bytes = 300;
+  w.open();
+  for (int i = 0; i < 20; ++i) w.append_one();
+  w.stop();
+  w.open();
+  EXPECT_EQ(w.log->recovery().segments_scanned, 0u);
+  EXPECT_EQ(w.log->end_offset(), 20);
+  EXPECT_EQ(w.log->durable_offset(), 20);
+  EXPECT_EQ(w.append_one().first_offset, 20);
+}
+
+TEST(Recovery, ScansFromTheSegmentOfTheRecoveryPoint) {
+  LogWorld w;
+  w.config.segment_bytes = 300;
+  w.open();
+  for (int i = 0; i < 20; ++i) w.append_one();
+  w.sync();
+  const size_t segments = w.log->segment_count();
+  w.kill();
+  w.hints.recovery_point = 20;
+  w.open();
+  EXPECT_EQ(w.log->recovery().segments_scanned, 1u);
+  w.kill();
+  w.hints.recovery_point = 0;
+  w.open();
+  EXPECT_EQ(w.log->recovery().segments_scanned, segments);
+}
+
+TEST(Gap, SurvivesARestartAndACrash) {
+  LogWorld w;
+  w.open();
+  w.append_one({.records = 3});
+  ASSERT_TRUE(w.log->advance_to(1'000'000));
+  EXPECT_EQ(w.log->end_offset(), 1'000'000);
+  EXPECT_EQ(w.log->durable_offset(), 1'000'000);
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 1'000'000);
+  EXPECT_EQ(w.log->start_offset(), 0);
+  w.stop();
+  w.open();
+  EXPECT_EQ(w.append_one().first_offset, 1'000'000);
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{0, 1'000'000}));
+  EXPECT_FALSE(w.log->advance_to(5));
+}
+
+TEST(Gap, OfAnEmptyLogSurvives) {
+  LogWorld w;
+  w.open();
+  ASSERT_TRUE(w.log->advance_to(700));
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 700);
+}
+
+TEST(Gap, TheEpochBeforeItBeginsBelowIt) {
+  LogWorld w;
+  w.open();
+  w.append(make_batch({.records = 10}), 1);
+  w.log->epochs().assign(1 << 20, w.log->end_offset(), 1);
+  ASSERT_TRUE(w.log->advance_to(1000));
+  w.crash();
+  w.open();
+  w.append(make_batch({}), (1 << 20) + 1);
+  EXPECT_EQ(w.log->epochs().end_offset_for(1, w.log->end_offset()), (EpochEnd{1, 10}));
+}
+
+// Whatever a power loss leaves: what was synced is there, in order, and the log goes on.
+TEST(Crash, KeepsWhatWasSyncedAndAPrefixOfTheRest) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    LogWorld w(seed);
+    w.config.segment_bytes = 600;
+    w.open();
+    Offset synced = 0;
+    for (int round = 0; round < 3; ++round) {
+      const uint64_t appends = 1 + w.world.random().below(20);
+      for (uint64_t i = 0; i < appends; ++i) {
+        w.append_one({.records = 1 + static_cast<int>(w.world.random().below(4))});
+        if (w.world.random().below(8) == 0) synced = w.sync();
+      }
+      const Offset end = w.log->end_offset();
+      w.hints.recovery_point = w.world.random().below(2) ? synced : w.hints.recovery_point;
+      w.crash();
+      auto opened = w.try_open();
+      ASSERT_TRUE(opened) << "seed " << seed << ": " << opened.error().text;
+      ASSERT_GE(w.log->end_offset(), synced) << "seed " << seed;
+      ASSERT_LE(w.log->end_offset(), end) << "seed " << seed;
+      Offset next = 0;
+      for (const auto& header : w.read(0)) {
+        ASSERT_EQ(header.base_offset, next) << "seed " << seed;
+        next = header.next_offset();
+      }
+      ASSERT_EQ(next, w.log->end_offset());
+      synced = w.log->durable_offset();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace isthmus::broker

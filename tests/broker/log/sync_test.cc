@@ -1,0 +1,135 @@
+#include <cerrno>
+
+#include "tests/broker/log/log_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+io::Task<void> sync_into(Log* log, std::vector<Result<Offset>>* results) {
+  Result<Offset> durable = co_await log->sync();
+  results->push_back(std::move(durable));
+}
+
+TEST(Sync, NothingIsDurableBeforeIt) {
+  LogWorld w;
+  w.open();
+  w.append_one({.records = 4});
+  EXPECT_EQ(w.log->durable_offset(), 0);
+  EXPECT_EQ(w.sync(), 4);
+  EXPECT_EQ(w.log->durable_offset(), 4);
+  EXPECT_EQ(w.sync(), 4);
+  EXPECT_EQ(w.log->sync_rounds(), 1u);
+}
+
+TEST(Sync, ManyCallersShareOneFsyncAndTheNextCoversAllWhoWaited) {
+  LogWorld w;
+  w.open();
+  std::vector<Result<Offset>> results;
+  for (int i = 0; i < 100; ++i) {
+    w.append_one();
+    w.process->spawn("sync", sync_into(w.log.get(), &results));
+  }
+  ASSERT_TRUE(w.world.run_until([&] { return results.size() == 100; }, std::chrono::seconds(5)));
+  EXPECT_EQ(w.log->sync_rounds(), 2u);
+  for (size_t i = 0; i < results.size(); ++i) {
+    ASSERT_TRUE(results[i]);
+    EXPECT_GE(*results[i], static_cast<Offset>(i + 1));
+  }
+}
+
+TEST(Sync, ARoundUnderWayDoesNotVouchForLaterAppends) {
+  LogWorld w;
+  w.open();
+  std::vector<Result<Offset>> results;
+  w.append_one();
+  w.process->spawn("sync", sync_into(w.log.get(), &results));
+  w.append_one();
+  EXPECT_EQ(w.log->durable_offset(), 0);
+  ASSERT_TRUE(w.world.run_until([&] { return results.size() == 1; }, std::chrono::seconds(5)));
+  EXPECT_EQ(w.log->durable_offset(), 1);
+}
+
+TEST(Sync, ARoundUnderWayDoesNotVouchForWhatWasCutMeanwhile) {
+  LogWorld w;
+  w.open();
+  for (int i = 0; i < 10; ++i) w.append_one();
+  std::vector<Result<Offset>> results;
+  w.process->spawn("sync", sync_into(w.log.get(), &results));
+  ASSERT_TRUE(w.log->truncate_to(4));
+  w.append_one();
+  w.append_one();
+  ASSERT_TRUE(w.world.run_until([&] { return results.size() == 1; }, std::chrono::seconds(5)));
+  EXPECT_EQ(w.log->durable_offset(), 4);
+  EXPECT_EQ(w.sync(), 6);
+}
+
+TEST(Sync, CoversEverySegmentThatWasFilledSinceTheLast) {
+  for (Durability durability : {Durability::fsync, Durability::page_cache}) {
+    LogWorld w;
+    w.config.segment_bytes = 100;
+    w.config.durability = durability;
+    w.open();
+    for (int i = 0; i < 10; ++i) w.append_one();
+    ASSERT_GT(w.log->segment_count(), 5u);
+    ASSERT_TRUE(w.run(w.log->flush()));
+    w.crash();
+    w.open();
+    EXPECT_EQ(w.offsets().size(), 10u);
+    EXPECT_EQ(w.log->recovery().bytes_cut, 0u);
+  }
+}
+
+TEST(Sync, PageCacheModeAnswersAtOnceAndKeepsTheRecoveryPointHonest) {
+  LogWorld w;
+  w.config.durability = Durability::page_cache;
+  w.open();
+  w.append_one();
+  EXPECT_EQ(w.log->durable_offset(), 1);
+  EXPECT_EQ(w.sync(), 1);
+  EXPECT_EQ(w.log->sync_rounds(), 0u);
+  EXPECT_EQ(w.log->recovery_point(), 0);
+}
+
+TEST(Offline, AFailedFsyncIsNeverRetried) {
+  LogWorld w;
+  w.open();
+  w.append_one();
+  w.host.disk().fail_next_sync(".log", EIO);
+  auto failed = w.run(w.log->sync());
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, EIO);
+  ASSERT_NE(w.log->offline(), nullptr);
+  // The next fsync would succeed, over pages that the kernel has dropped.
+  EXPECT_FALSE(w.run(w.log->sync()));
+  EXPECT_EQ(w.log->durable_offset(), 0);
+  EXPECT_FALSE(w.log->append_as_leader(make_batch({}), 1, 0));
+  EXPECT_FALSE(w.log->truncate_to(0));
+  EXPECT_FALSE(w.log->advance_to(100));
+}
+
+TEST(Offline, EveryWaiterOfAFailedRoundIsTold) {
+  LogWorld w;
+  w.open();
+  w.append_one();
+  w.host.disk().fail_next_sync(".log", EIO);
+  std::vector<Result<Offset>> results;
+  for (int i = 0; i < 5; ++i) w.process->spawn("sync", sync_into(w.log.get(), &results));
+  ASSERT_TRUE(w.world.run_until([&] { return results.size() == 5; }, std::chrono::seconds(5)));
+  for (const auto& result : results) EXPECT_FALSE(result);
+}
+
+TEST(Offline, AFailedWriteEndsAppends) {
+  LogWorld w;
+  w.open();
+  w.append_one();
+  w.host.disk().fail_next_append(".log", ENOSPC);
+  auto failed = w.log->append_as_leader(make_batch({}), 1, 0);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ENOSPC);
+  EXPECT_EQ(w.log->end_offset(), 1);
+  EXPECT_FALSE(w.log->append_as_leader(make_batch({}), 1, 0));
+  ASSERT_NE(w.log->offline(), nullptr);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

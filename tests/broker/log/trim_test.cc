@@ -1,0 +1,190 @@
+#include "tests/broker/log/log_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+class Trim : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    w.config.segment_bytes = 300;
+    w.open();
+    for (int i = 0; i < 10; ++i) w.append_one({.records = 3, .timestamp = 1000 + i * 100});
+    ASSERT_GE(w.log->segment_count(), 5u);
+  }
+  LogWorld w;
+};
+
+TEST_F(Trim, TruncationCutsAtABatchAndAppendsGoOnThere) {
+  for (Offset offset : {29, 27, 15, 14, 1}) {
+    auto end = w.log->truncate_to(offset);
+    ASSERT_TRUE(end) << end.error().text;
+    EXPECT_EQ(*end, offset / 3 * 3);
+    EXPECT_EQ(w.log->end_offset(), *end);
+    EXPECT_EQ(w.log->durable_offset(), *end);
+  }
+  w.append_one({.records = 2});
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{0}));
+  EXPECT_EQ(w.log->end_offset(), 2);
+  w.sync();
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 2);
+}
+
+TEST_F(Trim, TruncationSurvivesACrash) {
+  w.sync();
+  ASSERT_TRUE(w.log->truncate_to(12));
+  w.hints.recovery_point = w.log->recovery_point();
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{0, 3, 6, 9}));
+}
+
+TEST_F(Trim, TruncationAboveTheEndDoesNothing) {
+  EXPECT_EQ(w.log->truncate_to(30), 30);
+  EXPECT_EQ(w.log->truncate_to(99), 30);
+}
+
+TEST_F(Trim, TruncationNeverChangesWhatAReaderHolds) {
+  auto rope = w.log->read(0, UINT64_MAX, INT64_MAX, true);
+  ASSERT_TRUE(rope);
+  const Slice before = rope->flatten().value();
+  ASSERT_TRUE(w.log->truncate_to(4));
+  w.append_one({.records = 7, .value_size = 50});
+  EXPECT_TRUE(std::ranges::equal(rope->flatten()->view(), before.view()));
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{0, 3}));
+  EXPECT_EQ(w.read(3)[0].record_count, 7);
+}
+
+TEST_F(Trim, TruncationTakesEpochsBackToo) {
+  w.append(make_batch({}), 5);
+  w.append(make_batch({}), 7);
+  ASSERT_TRUE(w.log->truncate_to(30));
+  EXPECT_EQ(w.log->epochs().latest(), 1);
+  w.append(make_batch({}), 6);
+  const std::vector<EpochEntry> expected{{1, 0, 0}, {6, 30, 0}};
+  EXPECT_EQ(w.log->epochs().entries(), expected);
+}
+
+TEST_F(Trim, TruncationIntoAGapForgetsTheGap) {
+  ASSERT_TRUE(w.log->advance_to(1000));
+  EXPECT_EQ(w.log->truncate_to(500), 30);
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 30);
+}
+
+TEST_F(Trim, TruncationRestoresProducersAndTheTimeIndex) {
+  LogWorld v;
+  v.config.segment_bytes = 300;
+  v.open();
+  for (int i = 0; i < 9; ++i) {
+    v.append_one({.producer_id = 4, .sequence = i, .timestamp = 1000 + i});
+  }
+  ASSERT_TRUE(v.log->truncate_to(5));
+  EXPECT_EQ(v.log->producers().find(4)->last_sequence(), 4);
+  EXPECT_EQ(**v.log->max_timestamp_offset(), (TimestampOffset{1004, 4, 1}));
+  EXPECT_EQ(v.append_one({.producer_id = 4, .sequence = 5}).first_offset, 5);
+}
+
+TEST_F(Trim, RestartForgetsEverything) {
+  w.append_one({.producer_id = 4, .sequence = 0});
+  ASSERT_TRUE(w.log->restart_at(5000));
+  EXPECT_EQ(w.log->start_offset(), 5000);
+  EXPECT_EQ(w.log->end_offset(), 5000);
+  EXPECT_EQ(w.log->size_bytes(), 0u);
+  EXPECT_TRUE(w.log->producers().all().empty());
+  EXPECT_TRUE(w.log->epochs().empty());
+  EXPECT_EQ(w.append_one().first_offset, 5000);
+  EXPECT_EQ(w.sync(), 5001);
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{5000}));
+}
+
+TEST_F(Trim, MovingTheStartRemovesWholeSegmentsOnly) {
+  const uint64_t before = w.log->size_bytes();
+  ASSERT_TRUE(w.log->move_start_to(1));
+  EXPECT_EQ(w.log->size_bytes(), before);
+  ASSERT_TRUE(w.log->move_start_to(16));
+  EXPECT_LT(w.log->size_bytes(), before);
+  EXPECT_EQ(w.log->start_offset(), 16);
+  EXPECT_EQ(w.read(16, 1)[0].base_offset, 15);
+  ASSERT_TRUE(w.log->move_start_to(3));
+  EXPECT_EQ(w.log->start_offset(), 16);
+  EXPECT_FALSE(w.log->move_start_to(31));
+  EXPECT_EQ(w.log->epochs().entries()[0].start_offset, 16);
+  w.stop();
+  w.open();
+  EXPECT_EQ(w.log->start_offset(), 16);
+}
+
+TEST_F(Trim, AStartAboveAllThatACrashLeftBeginsAnew) {
+  w.kill();
+  w.hints = {.log_start = 400};
+  w.open();
+  EXPECT_EQ(w.log->start_offset(), 400);
+  EXPECT_EQ(w.log->end_offset(), 400);
+}
+
+TEST_F(Trim, RetentionByTimeTakesOldSegmentsOnly) {
+  w.config.retention_ms = 500;
+  w.log->configure(w.config);
+  auto removed = w.log->apply_retention(1900, 30);
+  ASSERT_TRUE(removed);
+  EXPECT_GT(*removed, 0u);
+  // Records up to timestamp 1399 may go, with their whole segments.
+  EXPECT_GT(w.log->start_offset(), 0);
+  EXPECT_LE(w.log->start_offset(), 12);
+  for (const auto& header : w.read(w.log->start_offset())) EXPECT_GE(header.max_timestamp, 1300);
+}
+
+TEST_F(Trim, RetentionBySizeKeepsAtLeastThatMuch) {
+  w.config.retention_bytes = 600;
+  w.log->configure(w.config);
+  ASSERT_TRUE(w.log->apply_retention(1900, 30));
+  EXPECT_GE(w.log->size_bytes(), 600u);
+  EXPECT_LT(w.log->size_bytes(), 900u);
+}
+
+TEST_F(Trim, RetentionNeverPassesTheHighWatermark) {
+  w.config.retention_ms = 0;
+  w.log->configure(w.config);
+  ASSERT_TRUE(w.log->apply_retention(1'000'000, 10));
+  EXPECT_LE(w.log->start_offset(), 10);
+  EXPECT_GT(w.log->start_offset(), 0);
+}
+
+TEST_F(Trim, RetentionMayEmptyTheLogAndKeepsItsEnd) {
+  w.config.retention_ms = 0;
+  w.log->configure(w.config);
+  ASSERT_TRUE(w.log->apply_retention(1'000'000, 30));
+  EXPECT_EQ(w.log->start_offset(), 30);
+  EXPECT_EQ(w.log->size_bytes(), 0u);
+  EXPECT_EQ(w.append_one().first_offset, 30);
+  EXPECT_EQ(w.log->apply_retention(1'000'000, 30), 0u);
+}
+
+TEST_F(Trim, ACompactedTopicIsExemptFromRetention) {
+  w.config.retention_ms = 0;
+  w.config.delete_old = false;
+  w.config.compact = true;
+  w.log->configure(w.config);
+  EXPECT_EQ(w.log->apply_retention(1'000'000, 30), 0u);
+}
+
+TEST_F(Trim, RetentionKeepsASnapshotForWhatRemains) {
+  LogWorld v;
+  v.config.segment_bytes = 300;
+  v.open();
+  for (int i = 0; i < 30; ++i) v.append_one({.producer_id = 4, .sequence = i});
+  ASSERT_TRUE(v.log->move_start_to(20));
+  v.sync();
+  v.hints.log_start = 20;
+  v.crash();
+  v.open();
+  EXPECT_EQ(v.log->producers().find(4)->last_sequence(), 29);
+}
+
+}  // namespace
+}  // namespace isthmus::broker
