@@ -26,12 +26,14 @@ CLI::App& add_group(CLI::App& parent, const char* name, const char* text) {
 
 CLI::App& add_command(CLI::App& parent, Chosen& chosen, const About& about, Run run) {
   CLI::App& command = *parent.add_subcommand(about.name, about.text);
-  command.footer(fmt::format(
-      "Example:\n  {}\n\n"
-      "Exit: 0 done, 1 failed, 2 degraded, 3 not ready (nothing was changed)", about.example));
+  command.footer(
+      fmt::format("Example:\n  {}\n\n"
+                  "Exit: 0 done, 1 failed, 2 degraded, 3 not ready (nothing was changed)",
+                  about.example));
   command
       .add_option_function<std::string>(
-          "-o,--output", [&chosen](const std::string& form) { chosen.common.json = form == "json"; },
+          "-o,--output",
+          [&chosen](const std::string& form) { chosen.common.json = form == "json"; },
           "How results are written")
       ->check(CLI::IsMember({"text", "json"}))
       ->default_str("text");
@@ -48,9 +50,8 @@ Exit run_task(std::function<io::Task<Exit>(io::Env&)> work) {
   io::Runtime runtime(1);
   io::Gate gate(runtime.env().main_loop());
   Exit outcome = Exit::failed;
-  runtime.env().main_loop().post([&] {
-    gate.spawn("command", to_its_end(&runtime, work(runtime.env()), &outcome));
-  });
+  runtime.env().main_loop().post(
+      [&] { gate.spawn("command", to_its_end(&runtime, work(runtime.env()), &outcome)); });
   runtime.run();
   return outcome;
 }

@@ -54,8 +54,7 @@ Result<Targets> check(const std::string& text, const std::string& file) {
   return targets;
 }
 
-Result<Targets> check(process::Product product, const std::string& text,
-                      const std::string& file) {
+Result<Targets> check(process::Product product, const std::string& text, const std::string& file) {
   switch (product) {
     case process::Product::broker: return check<process::BrokerConfig>(text, file);
     case process::Product::mirror: return check<process::MirrorConfig>(text, file);
@@ -134,13 +133,13 @@ struct CheckOptions {
 void add_config(CLI::App& app, Chosen& chosen) {
   CLI::App& group = add_group(app, "config", "Looks at configuration files");
   auto options = std::make_shared<CheckOptions>();
-  CLI::App& check = add_command(
-      group, chosen,
-      {"check", "Says what is wrong with a file, without starting anything",
-       "isthmus config check config/mirror.yaml --connect"},
-      [options](const Common& common) {
-        return check_file(options->file, options->connect, common);
-      });
+  CLI::App& check =
+      add_command(group, chosen,
+                  {"check", "Says what is wrong with a file, without starting anything",
+                   "isthmus config check config/mirror.yaml --connect"},
+                  [options](const Common& common) {
+                    return check_file(options->file, options->connect, common);
+                  });
   check.add_option("FILE", options->file, "The YAML file of a broker, a mirror or a router")
       ->required();
   check.add_flag("--connect", options->connect,

@@ -68,9 +68,8 @@ template <typename Config>
 void add_role(CLI::App& app, Chosen& chosen, process::Product product, const About& about,
               Make<Config> make) {
   auto options = std::make_shared<RoleOptions>();
-  CLI::App& command = add_command(app, chosen, about, [=](const Common&) {
-    return run<Config>(product, make, *options);
-  });
+  CLI::App& command = add_command(
+      app, chosen, about, [=](const Common&) { return run<Config>(product, make, *options); });
   command.add_option("--config", options->config_file, "The YAML file; docs/configuration.md")
       ->required()
       ->type_name("FILE");

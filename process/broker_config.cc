@@ -57,7 +57,8 @@ void describe_connections(Options& o, BrokerSettings& c) {
   o.add_bytes("socket.request.max.bytes", c.socket_request_max_bytes, {.min = 1024},
               "The largest request; a connection that announces more is closed.");
   o.add_bytes("queued.max.request.bytes", c.queued_max_request_bytes, {.min = 1024},
-              "Memory for requests under way, all connections together (Kafka sets no limit). When it is used up, "
+              "Memory for requests under way, all connections together (Kafka sets no limit). When "
+              "it is used up, "
               "connections are read again only as requests are answered.");
 }
 
@@ -69,13 +70,16 @@ int64_t BrokerSettings::effective_roll_ms() const {
 
 int64_t BrokerSettings::effective_retention_ms() const {
   if (log_retention_ms) return *log_retention_ms;
-  if (log_retention_minutes) return *log_retention_minutes < 0 ? -1 : *log_retention_minutes * minute_ms;
+  if (log_retention_minutes)
+    return *log_retention_minutes < 0 ? -1 : *log_retention_minutes * minute_ms;
   return log_retention_hours < 0 ? -1 : log_retention_hours * hour_ms;
 }
 
 void describe(Options& o, ClusterIdentity& c) {
-  o.add("name", c.name, "How people and links call this cluster: letters, digits, dots and "
-                        "underscores.").required();
+  o.add("name", c.name,
+        "How people and links call this cluster: letters, digits, dots and "
+        "underscores.")
+      .required();
   o.add("number", c.number, {1, 32767},
         "Unique among linked clusters and never used again for another: producer ids carry it.")
       .required();
@@ -129,13 +133,15 @@ void describe(Options& o, BrokerConfig& c) {
 
 std::optional<std::string> cluster_name_problem(const std::string& name) {
   constexpr size_t longest = 100;
-  const bool legal = !name.empty() && name.size() <= longest &&
-                     std::ranges::all_of(name, [](unsigned char c) {
-                       return std::isalnum(c) || c == '.' || c == '_';
-                     });
+  const bool legal =
+      !name.empty() && name.size() <= longest && std::ranges::all_of(name, [](unsigned char c) {
+        return std::isalnum(c) || c == '.' || c == '_';
+      });
   if (legal) return std::nullopt;
-  return fmt::format("\"{}\" is no name for a cluster; use up to {} letters, digits, dots and "
-                     "underscores (a dash separates the two names of a link)", name, longest);
+  return fmt::format(
+      "\"{}\" is no name for a cluster; use up to {} letters, digits, dots and "
+      "underscores (a dash separates the two names of a link)",
+      name, longest);
 }
 
 namespace {
@@ -148,10 +154,10 @@ std::optional<Problem> cluster_name(const BrokerConfig& c) {
 std::optional<Problem> session_bounds(const BrokerConfig& c) {
   if (c.broker.group_min_session_timeout_ms <= c.broker.group_max_session_timeout_ms)
     return std::nullopt;
-  return Problem{"broker.group.min.session.timeout.ms",
-                 fmt::format("{} is above group.max.session.timeout.ms, which is {}",
-                             c.broker.group_min_session_timeout_ms,
-                             c.broker.group_max_session_timeout_ms)};
+  return Problem{
+      "broker.group.min.session.timeout.ms",
+      fmt::format("{} is above group.max.session.timeout.ms, which is {}",
+                  c.broker.group_min_session_timeout_ms, c.broker.group_max_session_timeout_ms)};
 }
 
 std::optional<Problem> batch_fits_request(const BrokerConfig& c) {
@@ -179,11 +185,13 @@ std::optional<Problem> distinct_listeners(const BrokerConfig& c) {
     const std::string path = fmt::format("listeners[{}]", i);
     if (!names.insert(listener.name).second)
       return Problem{path + ".name", fmt::format("\"{}\" is taken by a listener above; give each "
-                                                 "its own", listener.name)};
+                                                 "its own",
+                                                 listener.name)};
     if (listener.bind.port == 0) continue;  // the system chooses
     if (!addresses.insert(listener.bind.to_string()).second)
       return Problem{path + ".bind", fmt::format("{} is taken by another listener or by admin; "
-                                                 "give each its own", listener.bind.to_string())};
+                                                 "give each its own",
+                                                 listener.bind.to_string())};
   }
   return std::nullopt;
 }
@@ -192,11 +200,12 @@ std::optional<Problem> reachable_addresses(const BrokerConfig& c) {
   for (size_t i = 0; i < c.listeners.size(); ++i) {
     const ListenerConfig& listener = c.listeners[i];
     const bool told = !listener.advertised.host.empty();
-    const std::string& host = told ? listener.advertised.host : listener.bind.host;
+    const std::string& host = listener.reachable_at().host;
     if (host != "0.0.0.0" && host != "::") continue;
     return Problem{fmt::format("listeners[{}].{}", i, told ? "advertised.listeners" : "bind"),
                    fmt::format("clients cannot connect to {}; set advertised.listeners to the "
-                               "host:port that they use", host)};
+                               "host:port that they use",
+                               host)};
   }
   return std::nullopt;
 }

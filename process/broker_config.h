@@ -1,8 +1,8 @@
 // BrokerConfig: one site, as its YAML says it (config/seoul.yaml is an example). Plain values, read
 // once at start-up; which keys exist, their bounds and meaning stand in broker_config.cc.
 //
-// Fields under dotted keys have Kafka's unit and default. Where two keys of Kafka say the same thing
-// in different units, a function here decides as Kafka does: ms before minutes before hours.
+// Fields under dotted keys have Kafka's unit and default. Where two keys of Kafka say the same
+// thing in different units, a function here decides as Kafka does: ms before minutes before hours.
 #pragma once
 
 #include <cstdint>
@@ -71,9 +71,11 @@ enum class Peer : uint8_t { brokers, mirrors, routers };
 struct ListenerConfig {
   std::string name;
   io::Address bind;
-  io::Address advertised;
+  io::Address advertised;   // no host: not set
   std::vector<Peer> peers;  // not empty: this listener serves the private API to them
 
+  // What clients are told.
+  const io::Address& reachable_at() const { return advertised.host.empty() ? bind : advertised; }
   bool serves_private_api() const { return !peers.empty(); }
 };
 

@@ -79,7 +79,8 @@ std::shared_ptr<Gauge> Metrics::gauge(const std::string& name, const std::string
 std::shared_ptr<Histogram> Metrics::histogram(const std::string& name, const std::string& help,
                                               const Labels& labels, std::vector<double> bounds) {
   if (bounds.empty())
-    bounds = {1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+    bounds = {1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025,
+              0.05, 0.1,    0.25, 0.5,  1,      2.5,  5,    10};
   return find_or_make<Histogram>(name, help, labels,
                                  [&] { return std::make_shared<Histogram>(std::move(bounds)); });
 }

@@ -71,8 +71,7 @@ class Metrics {
                                const Labels& labels = {});
   // Without bounds: from 0.1 ms to 10 s, for times in seconds.
   std::shared_ptr<Histogram> histogram(const std::string& name, const std::string& help,
-                                       const Labels& labels = {},
-                                       std::vector<double> bounds = {});
+                                       const Labels& labels = {}, std::vector<double> bounds = {});
 
   // The text of /metrics. Any thread.
   std::string render() const;

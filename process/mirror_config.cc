@@ -26,8 +26,7 @@ void describe(Options& o, LinkConfig& c) {
   o.add("topics.exclude", c.topics_exclude, "Topics to leave out; wins over `topics`.");
   o.add("groups", c.groups, "Consumer groups whose offsets follow; as `topics`.");
   o.add("groups.exclude", c.groups_exclude, "Groups to leave out; wins over `groups`.");
-  o.choice("start", c.start,
-           {{"earliest", LinkStart::earliest}, {"latest", LinkStart::latest}},
+  o.choice("start", c.start, {{"earliest", LinkStart::earliest}, {"latest", LinkStart::latest}},
            "Where the first mirroring of a partition begins.");
   o.add("delete_delay", c.delete_delay, {.min = 0},
         "How long a topic that was deleted at the source is kept at the target.");
@@ -55,8 +54,9 @@ std::optional<Problem> link_names(const MirrorConfig& c) {
   for (const auto& [name, link] : c.links) {
     std::optional<LinkName> parsed = parse_link_name(name);
     if (!parsed)
-      return Problem{"links." + name, "a link is called by the names of its two clusters, "
-                                      "<source>-<target>, as in seoul-tokyo"};
+      return Problem{"links." + name,
+                     "a link is called by the names of its two clusters, "
+                     "<source>-<target>, as in seoul-tokyo"};
     if (parsed->source == parsed->target)
       return Problem{"links." + name, "a link leads from one cluster to another"};
   }
@@ -84,7 +84,8 @@ std::optional<Problem> bad_pattern(const std::string& path,
       std::regex compiled(pattern);
     } catch (const std::regex_error&) {
       return Problem{path, fmt::format("\"{}\" is no regular expression; one that matches all "
-                                       "names is .*", pattern)};
+                                       "names is .*",
+                                       pattern)};
     }
   }
   return std::nullopt;

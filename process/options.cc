@@ -75,12 +75,12 @@ class Loader {
                         Places::Mark mark);
   Result<void> load_row(const YAML::Node& node, const Options::Row& row, const std::string& path,
                         Places::Mark mark);
-  Result<void> load_values(const YAML::Node& node, const Options::Row& row,
-                           const std::string& path, Places::Mark mark);
+  Result<void> load_values(const YAML::Node& node, const Options::Row& row, const std::string& path,
+                           Places::Mark mark);
   Result<void> load_list(const YAML::Node& node, const Options::Row& row, const std::string& path,
                          Places::Mark mark);
-  Result<void> load_named(const YAML::Node& node, const Options::Row& row,
-                          const std::string& path, Places::Mark mark);
+  Result<void> load_named(const YAML::Node& node, const Options::Row& row, const std::string& path,
+                          Places::Mark mark);
   Result<void> load_scalar(const std::string& scalar, const Options::Row& row,
                            const std::string& path, Places::Mark mark);
   // Names of a map's keys with their places; an error if one is no scalar or stands twice.
@@ -106,9 +106,9 @@ Result<std::map<std::string, Places::Mark>> Loader::keys_of(const YAML::Node& no
     const std::string& name = entry.first.Scalar();
     auto [first, added] = keys.emplace(name, mark);
     if (!added)
-      return fail(error(mark, joined(path, name),
-                        fmt::format("given twice; it already stands in line {}",
-                                    first->second.line)));
+      return fail(
+          error(mark, joined(path, name),
+                fmt::format("given twice; it already stands in line {}", first->second.line)));
     places_.add(joined(path, name), mark);
   }
   return keys;
@@ -136,11 +136,10 @@ Error Loader::unknown_key(const std::string& name, const Options& table, const s
   return error(mark, what, fmt::format("unknown key; known here: {}", fmt::join(names, ", ")));
 }
 
-Result<void> Loader::load_map(const YAML::Node& node, const Options& table,
-                              const std::string& path, Places::Mark mark) {
+Result<void> Loader::load_map(const YAML::Node& node, const Options& table, const std::string& path,
+                              Places::Mark mark) {
   const bool empty = !node.IsDefined() || node.IsNull();
-  if (!empty && !node.IsMap())
-    return fail(error(mark, path, "must be a map of keys and values"));
+  if (!empty && !node.IsMap()) return fail(error(mark, path, "must be a map of keys and values"));
   std::map<std::string, Places::Mark> keys;
   if (!empty) {
     auto found = keys_of(node, path);
@@ -174,8 +173,7 @@ Result<void> Loader::load_row(const YAML::Node& node, const Options::Row& row,
   const Places::Mark mark = node.Mark().is_null() ? key : mark_of(node.Mark());
   switch (row.shape) {
     case Options::Shape::value:
-      if (!node.IsScalar())
-        return fail(error(node.IsNull() ? key : mark, path, wrong_kind(row)));
+      if (!node.IsScalar()) return fail(error(node.IsNull() ? key : mark, path, wrong_kind(row)));
       return load_scalar(node.Scalar(), row, path, mark);
     case Options::Shape::values: return load_values(node, row, path, mark);
     case Options::Shape::section: return load_map(node, row.extend(""), path, mark);

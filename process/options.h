@@ -98,8 +98,7 @@ class Options {
   template <typename Enum>
   Row& choice(std::string name, Enum& field, Choices<Enum> choices, std::string text);
   template <typename Enum>
-  Row& choices(std::string name, std::vector<Enum>& field, Choices<Enum> choices,
-               std::string text);
+  Row& choices(std::string name, std::vector<Enum>& field, Choices<Enum> choices, std::string text);
 
   // The tables of T come from describe(Options&, T&) in T's namespace.
   template <typename T>

@@ -58,8 +58,7 @@ Options::Row& Options::choices(std::string name, std::vector<Enum>& field, Choic
 
 template <typename T>
 Options::Row& Options::section(std::string name, T& field, std::string text) {
-  Row row{.name = std::move(name), .shape = Shape::section, .type = "map",
-          .text = std::move(text)};
+  Row row{.name = std::move(name), .shape = Shape::section, .type = "map", .text = std::move(text)};
   row.extend = [&field](const std::string&) { return table_of(field); };
   row.elements = [&field] { return std::vector<Named>{{"", table_of(field)}}; };
   row.prototype = [&field] { return table_of(field); };
@@ -68,7 +67,9 @@ Options::Row& Options::section(std::string name, T& field, std::string text) {
 
 template <typename T>
 Options::Row& Options::list(std::string name, std::vector<T>& field, std::string text) {
-  Row row{.name = std::move(name), .shape = Shape::list, .type = "list of maps",
+  Row row{.name = std::move(name),
+          .shape = Shape::list,
+          .type = "list of maps",
           .text = std::move(text)};
   row.clear = [&field] { field.clear(); };
   row.extend = [&field](const std::string&) { return table_of(field.emplace_back()); };
@@ -83,7 +84,9 @@ Options::Row& Options::list(std::string name, std::vector<T>& field, std::string
 
 template <typename T>
 Options::Row& Options::map(std::string name, std::map<std::string, T>& field, std::string text) {
-  Row row{.name = std::move(name), .shape = Shape::map, .type = "maps by name",
+  Row row{.name = std::move(name),
+          .shape = Shape::map,
+          .type = "maps by name",
           .text = std::move(text)};
   row.clear = [&field] { field.clear(); };
   row.extend = [&field](const std::string& key) { return table_of(field[key]); };

@@ -70,10 +70,11 @@ Setter number_setter(NumberKind kind, Bounds bounds, Assign assign) {
     Result<int64_t> number = kind.parse(text);
     if (!number && kind.parse != parse_number) return fail(number.error());  // has an example
     if (!number)
-      return fail(fmt::format("{}; {} is right", number.error().text, in_words(bounds, kind.format)));
+      return fail(
+          fmt::format("{}; {} is right", number.error().text, in_words(bounds, kind.format)));
     if (*number < bounds.min || *number > bounds.max)
-      return fail(fmt::format("{} is out of bounds; {} is right", text,
-                              in_words(bounds, kind.format)));
+      return fail(
+          fmt::format("{} is out of bounds; {} is right", text, in_words(bounds, kind.format)));
     assign(*number);
     return {};
   };
@@ -121,8 +122,7 @@ Result<void> set_text(std::string& field, const std::string& text) {
 }  // namespace
 
 Options::Row& Options::add_row(Row row) {
-  if (row.get && row.fallback.empty())
-    row.fallback = fmt::format("{}", fmt::join(row.get(), ", "));
+  if (row.get && row.fallback.empty()) row.fallback = fmt::format("{}", fmt::join(row.get(), ", "));
   return rows_.emplace_back(std::move(row));
 }
 
@@ -166,8 +166,7 @@ Options::Row& Options::add(std::string name, std::optional<int64_t>& field, Boun
       std::move(name), number_kind, bounds, std::move(text),
       [&field](int64_t number) { field = number; },
       [&field] {
-        return field ? std::vector<std::string>{format_number(*field)}
-                     : std::vector<std::string>{};
+        return field ? std::vector<std::string>{format_number(*field)} : std::vector<std::string>{};
       }));
 }
 
@@ -194,8 +193,7 @@ Options::Row& Options::add(std::string name, io::Address& field, std::string tex
   return add_row(std::move(row));
 }
 
-Options::Row& Options::add(std::string name, std::optional<io::Address>& field,
-                           std::string text) {
+Options::Row& Options::add(std::string name, std::optional<io::Address>& field, std::string text) {
   Row row{.name = std::move(name), .type = "host:port", .text = std::move(text)};
   row.set = [&field](const std::string& value) -> Result<void> {
     Result<io::Address> address = parse_address(value);
@@ -210,7 +208,9 @@ Options::Row& Options::add(std::string name, std::optional<io::Address>& field,
 }
 
 Options::Row& Options::add(std::string name, std::vector<io::Address>& field, std::string text) {
-  Row row{.name = std::move(name), .shape = Shape::values, .type = "list of host:port",
+  Row row{.name = std::move(name),
+          .shape = Shape::values,
+          .type = "list of host:port",
           .text = std::move(text)};
   row.set = [&field](const std::string& value) -> Result<void> {
     Result<io::Address> address = parse_address(value);
@@ -228,7 +228,9 @@ Options::Row& Options::add(std::string name, std::vector<io::Address>& field, st
 }
 
 Options::Row& Options::add(std::string name, std::vector<std::string>& field, std::string text) {
-  Row row{.name = std::move(name), .shape = Shape::values, .type = "list of texts",
+  Row row{.name = std::move(name),
+          .shape = Shape::values,
+          .type = "list of texts",
           .text = std::move(text)};
   row.set = [&field](const std::string& value) { return set_text(field.emplace_back(), value); };
   row.clear = [&field] { field.clear(); };

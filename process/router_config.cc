@@ -110,8 +110,7 @@ std::optional<Problem> route_shapes(const RouterConfig& c) {
     const Route& route = c.routes[i];
     const std::string path = fmt::format("routes[{}]", i);
     const int kinds = !route.topic.empty() + !route.group.empty() + !route.fallback.empty();
-    if (kinds != 1)
-      return Problem{path, "a route has exactly one of topic, group and default"};
+    if (kinds != 1) return Problem{path, "a route has exactly one of topic, group and default"};
     if (route.fallback.empty() && route.cluster.empty())
       return Problem{path, "names no cluster; add cluster: NAME"};
     if (!route.fallback.empty() && !route.cluster.empty())
@@ -126,9 +125,9 @@ std::optional<Problem> route_targets(const RouterConfig& c) {
     const bool is_default = !route.fallback.empty();
     const std::string& cluster = is_default ? route.fallback : route.cluster;
     if (c.clusters.contains(cluster)) continue;
-    return Problem{fmt::format("routes[{}].{}", i, is_default ? "default" : "cluster"),
-                   fmt::format("\"{}\" is not among clusters; add it there or name one of them",
-                               cluster)};
+    return Problem{
+        fmt::format("routes[{}].{}", i, is_default ? "default" : "cluster"),
+        fmt::format("\"{}\" is not among clusters; add it there or name one of them", cluster)};
   }
   return std::nullopt;
 }
@@ -139,14 +138,13 @@ std::optional<Problem> route_overlaps(const RouterConfig& c) {
   for (size_t i = 0; i < c.routes.size(); ++i) {
     const Route& route = c.routes[i];
     const char* kind = !route.topic.empty() ? "topic" : !route.group.empty() ? "group" : "default";
-    const std::string what = route.fallback.empty()
-                                 ? fmt::format("{} {}", kind, route.topic + route.group)
-                                 : "default";
+    const std::string what =
+        route.fallback.empty() ? fmt::format("{} {}", kind, route.topic + route.group) : "default";
     auto [first, added] = seen.emplace(what, i);
     if (added) continue;
-    return Problem{fmt::format("routes[{}].{}", i, kind),
-                   fmt::format("{} is already routed by routes[{}]; keep one of them", what,
-                               first->second)};
+    return Problem{
+        fmt::format("routes[{}].{}", i, kind),
+        fmt::format("{} is already routed by routes[{}]; keep one of them", what, first->second)};
   }
   if (!seen.contains("default"))
     return Problem{"routes", "have no default; add - {default: CLUSTER}"};

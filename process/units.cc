@@ -16,9 +16,17 @@ struct Unit {
 
 // In each table the first unit that divides a number evenly is the one it is shown in.
 constexpr Unit size_units[] = {
-    {"TiB", int64_t{1} << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
-    {"TB", 1'000'000'000'000}, {"GB", 1'000'000'000}, {"MB", 1'000'000}, {"kB", 1000},
-    {"KB", 1000}, {"", 1}, {"B", 1},
+    {"TiB", int64_t{1} << 40},
+    {"GiB", 1 << 30},
+    {"MiB", 1 << 20},
+    {"KiB", 1 << 10},
+    {"TB", 1'000'000'000'000},
+    {"GB", 1'000'000'000},
+    {"MB", 1'000'000},
+    {"kB", 1000},
+    {"KB", 1000},
+    {"", 1},
+    {"B", 1},
 };
 constexpr Unit duration_units[] = {
     {"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1},
@@ -68,9 +76,7 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
       fmt::format("\"{}\" is not a duration; write for example 250ms, 5s, 10m or 24h", text));
 }
 
-std::string format_bytes(int64_t bytes) {
-  return bytes == 0 ? "0" : format(bytes, size_units);
-}
+std::string format_bytes(int64_t bytes) { return bytes == 0 ? "0" : format(bytes, size_units); }
 
 std::string format_rate(int64_t bytes_per_second) { return format_bytes(bytes_per_second) + "/s"; }
 

@@ -8,7 +8,7 @@ using kafka::ErrorCode;
 
 const io::Address& Context::advertised(const std::string& listener) const {
   for (const auto& l : config.listeners) {
-    if (l.name == listener) return l.advertised;
+    if (l.name == listener) return l.reachable_at();
   }
   CHECK(false, "a connection belongs to a listener of the configuration");
   std::abort();

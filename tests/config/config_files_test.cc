@@ -83,8 +83,8 @@ TEST(ConfigFiles, each_is_known_for_what_it_is_and_survives_printing) {
 TEST(ConfigFiles, a_file_for_nobody_is_refused) {
   Result<Product> product = product_of("a: 1\n", "f.yaml");
   ASSERT_FALSE(product);
-  EXPECT_TRUE(product.error().text.starts_with("f.yaml:1:1: has neither broker")) <<
-      product.error().text;
+  EXPECT_TRUE(product.error().text.starts_with("f.yaml:1:1: has neither broker"))
+      << product.error().text;
 }
 
 TEST(ConfigFiles, a_file_that_is_not_there_is_named) {

@@ -1,4 +1,5 @@
-// Each kind of bad YAML gives one line: file, line, column, key, what is wrong, what would be right.
+// Each kind of bad YAML gives one line: file, line, column, key, what is wrong, what would be
+// right.
 #include <gtest/gtest.h>
 
 #include "process/broker_config.h"
@@ -24,8 +25,7 @@ constexpr const char* good =
 const Case cases[] = {
     {"unknown_key_with_a_neighbour", "lniks: {}\n",
      "f.yaml:1:1: lniks: unknown key; did you mean links?"},
-    {"unknown_key_deep_down",
-     "links:\n  a-b:\n    source: {bootstrap.server: x}\n    target: {}\n",
+    {"unknown_key_deep_down", "links:\n  a-b:\n    source: {bootstrap.server: x}\n    target: {}\n",
      "f.yaml:3:14: links.a-b.source.bootstrap.server: unknown key; did you mean "
      "bootstrap.servers?"},
     {"unknown_key_that_lives_elsewhere", "admin:\n  bootstrap.servers: \"h:1\"\n",
@@ -101,9 +101,12 @@ class BadBrokerValue : public testing::TestWithParam<BadValue> {};
 TEST_P(BadBrokerValue, says_what_is_right) {
   const std::string pair = GetParam().key_and_value;
   const std::string key = pair.substr(0, pair.find(':'));
-  const std::string yaml = "cluster: {name: a, number: 1}\n"
-                           "broker:\n  node.id: 1\n  " + pair + "\n  log.dirs: /d\n"
-                           "listeners: [{name: C, bind: \"127.0.0.1:1\"}]\n";
+  const std::string yaml =
+      "cluster: {name: a, number: 1}\n"
+      "broker:\n  node.id: 1\n  " +
+      pair +
+      "\n  log.dirs: /d\n"
+      "listeners: [{name: C, bind: \"127.0.0.1:1\"}]\n";
   Result<BrokerConfig> config = parse_config<BrokerConfig>(yaml, "f.yaml");
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().text, "f.yaml:4:" + std::to_string(key.size() + 5) + ": broker." + key +

@@ -138,6 +138,13 @@ TEST(BrokerTimes, the_finer_unit_wins) {
   EXPECT_EQ(c.effective_roll_ms(), 7);
 }
 
+TEST(Listener, tells_clients_the_address_that_it_binds_unless_another_is_set) {
+  ListenerConfig listener{"CLIENT", {"127.0.0.1", 9092}, {}, {}};
+  EXPECT_EQ(listener.reachable_at(), listener.bind);
+  listener.advertised = {"k1", 1};
+  EXPECT_EQ(listener.reachable_at(), listener.advertised);
+}
+
 TEST(PortRange, is_two_ports_or_more) {
   EXPECT_EQ(PortRange::parse("19092-19191")->size(), 100u);
   for (const char* text :

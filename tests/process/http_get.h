@@ -20,8 +20,7 @@ inline std::string http_get(uint16_t port, const std::string& path) {
   std::string answer;
   if (::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0) {
     const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    EXPECT_EQ(::send(fd, request.data(), request.size(), 0),
-              static_cast<ssize_t>(request.size()));
+    EXPECT_EQ(::send(fd, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
     char buffer[4096];
     for (ssize_t n; (n = ::recv(fd, buffer, sizeof buffer, 0)) > 0;)
       answer.append(buffer, static_cast<size_t>(n));
