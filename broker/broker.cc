@@ -147,7 +147,7 @@ io::Task<Result<void>> Broker::recover() {
   for (const auto& [link, s] : p.controller.image().switchovers) {
     // Handed over before the restart: groups stay closed until the other site has answered.
     if (s.phase != SwitchoverImage::Phase::handed_over) continue;
-    co_await p.groups.fence(p.groups.names(), s.id.to_string());
+    co_await p.groups.fence_all(s.id.to_string());
   }
   co_return Result<void>{};
 }

@@ -108,10 +108,12 @@ class Coordinator {
   void follow_register();
 
   // Switchover, at the source: from now on clients' joins, commits, leaves and heartbeats for these
-  // groups get NOT_COORDINATOR; done when the commits accepted before have ended. Not durable: the
-  // switchover's own record is, and whoever reads it fences again after a restart. unfence() gives
-  // the members a whole session to come back, with their ids and generation.
+  // groups get NOT_COORDINATOR; done when the commits accepted before have ended. fence_all() is
+  // for every group, also those that are not loaded or not there yet. Not durable: the switchover's
+  // own record is, and whoever reads it fences again after a restart. unfence() gives the members
+  // a whole session to come back, with their ids and generation.
   io::Task<void> fence(std::vector<std::string> groups, std::string id);
+  io::Task<void> fence_all(std::string id);
   void unfence(const std::string& id);
 
  private:
@@ -130,7 +132,9 @@ class Coordinator {
   // Whether the group's partition is served here, and, for clients, whether they may change it.
   kafka::ErrorCode check(const std::string& group, GroupName name);
   kafka::ErrorCode check_client(const std::string& group, GroupName name);
-  bool fenced(const std::string& group) const { return fences_.contains(group); }
+  bool fenced(const std::string& group) const {
+    return !fences_on_all_.empty() || fences_.contains(group);
+  }
   HostedGroupPtr find(const std::string& group);
   HostedGroupPtr host(const std::string& group);  // found or made. REQUIRES: check() is none
   void drop(const HostedGroupPtr& hosted);
@@ -152,6 +156,7 @@ class Coordinator {
       kafka::OffsetFetchRequest::OffsetFetchRequestGroup request);
 
   // coordinator_link.cc
+  void suspend(const HostedGroupPtr& hosted);
   bool may_take(const HostedGroup& hosted, const std::string& link) const;
   io::Task<kafka::ErrorCode> release(HostedGroupPtr hosted);
 
@@ -164,6 +169,7 @@ class Coordinator {
   std::map<PartitionIndex, Partition> partitions_;
   uint64_t last_term_ = 0;
   std::map<std::string, std::set<std::string>> fences_;  // group -> ids of the fences
+  std::set<std::string> fences_on_all_;                  // ids
   std::map<std::string, int64_t> link_epochs_;           // the highest seen
 
   RequestId last_request_ = 0;

@@ -174,14 +174,16 @@ void Coordinator::follow_register() {
   }
 }
 
+void Coordinator::suspend(const HostedGroupPtr& hosted) {
+  loop_.cancel(std::exchange(hosted->timer, 0));
+  perform(hosted, hosted->group.refuse_waiting(ErrorCode::not_coordinator));
+}
+
 io::Task<void> Coordinator::fence(std::vector<std::string> groups, std::string id) {
   InFlight::Hold hold(requests_);
+  for (const std::string& group : groups) fences_[group].insert(id);
   for (const std::string& group : groups) {
-    fences_[group].insert(id);
-    const HostedGroupPtr hosted = find(group);
-    if (!hosted) continue;
-    loop_.cancel(std::exchange(hosted->timer, 0));
-    perform(hosted, hosted->group.refuse_waiting(ErrorCode::not_coordinator));
+    if (const HostedGroupPtr hosted = find(group)) suspend(hosted);
   }
   for (const std::string& group : groups) {
     const HostedGroupPtr hosted = find(group);
@@ -189,14 +191,26 @@ io::Task<void> Coordinator::fence(std::vector<std::string> groups, std::string i
   }
 }
 
-void Coordinator::unfence(const std::string& id) {
-  for (auto it = fences_.begin(); it != fences_.end();) {
-    const auto here = it++;
-    const std::string group = here->first;
-    if (here->second.erase(id) == 0 || !here->second.empty()) continue;
-    fences_.erase(here);
+io::Task<void> Coordinator::fence_all(std::string id) {
+  InFlight::Hold hold(requests_);
+  fences_on_all_.insert(id);
+  const std::vector<std::string> groups = names();
+  for (const std::string& group : groups) suspend(find(group));
+  for (const std::string& group : groups) {
     const HostedGroupPtr hosted = find(group);
-    if (!hosted) continue;
+    if (hosted) co_await hosted->appends.ended();
+  }
+}
+
+void Coordinator::unfence(const std::string& id) {
+  std::vector<std::string> were_fenced = names();
+  std::erase_if(were_fenced, [this](const std::string& group) { return !fenced(group); });
+  fences_on_all_.erase(id);
+  for (auto& [group, ids] : fences_) ids.erase(id);
+  std::erase_if(fences_, [](const auto& fence) { return fence.second.empty(); });
+  for (const std::string& group : were_fenced) {
+    const HostedGroupPtr hosted = find(group);
+    if (!hosted || fenced(group)) continue;
     hosted->group.renew_sessions(now());
     arm(hosted);
   }

@@ -144,7 +144,7 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
     deadline_timer_ = 0;
     lift_fence();
   });
-  co_await groups_.fence(groups_.names(), request.switchover_id.to_string());
+  co_await groups_.fence_all(request.switchover_id.to_string());
   for (const auto& name : request.topics) {
     const TopicImage* topic = controller_.image().find(name);
     auto& out = response.topics.emplace_back();

@@ -197,5 +197,20 @@ TEST_F(LinkedGroups, DoNotExpire) {
   EXPECT_EQ(fetch("g").offset, 80);
 }
 
+TEST_F(LinkedGroups, AGroupThatTheRegisterHandsOverSendsItsMembersAway) {
+  const std::string member = become_member("g");
+  auto own = commit("g", 80);
+  own.member_id = member;
+  own.generation_id_or_member_epoch = 1;
+  commit_now(own);
+  ownership.owners["g"] = "tokyo";
+  coordinator().follow_register();
+  EXPECT_EQ(commit_now(own), ErrorCode::not_coordinator);
+  EXPECT_EQ(commit_by_link(100).error, ErrorCode::none) << "it is the link's, with all it has";
+  EXPECT_EQ(fetch("g").offset, 90);
+  restart();
+  EXPECT_EQ(fetch("g").offset, 90) << "the link's offset counts, not the older one of the group";
+}
+
 }  // namespace
 }  // namespace isthmus::broker

@@ -363,5 +363,21 @@ TEST_F(CoordinatorTest, AFencedGroupTakesNothingUntilItIsUnfenced) {
       << "the member could not report, and is still one";
 }
 
+TEST_F(CoordinatorTest, AFenceOnAllHoldsForGroupsThatAreNotThereYet) {
+  commit_now(commit("known", 7));
+  start_process();
+  ask(coordinator().fence_all("s1"));
+  ask(coordinator().fence({"known"}, "s2"));
+  lead_all();
+  pass(milliseconds(10));
+  EXPECT_EQ(commit_now(commit("known", 8)), ErrorCode::not_coordinator);
+  EXPECT_EQ(commit_now(commit("new", 8)), ErrorCode::not_coordinator);
+  coordinator().unfence("s1");
+  EXPECT_EQ(commit_now(commit("known", 8)), ErrorCode::not_coordinator) << "the other fence holds";
+  EXPECT_EQ(commit_now(commit("new", 8)), ErrorCode::none);
+  coordinator().unfence("s2");
+  EXPECT_EQ(commit_now(commit("known", 8)), ErrorCode::none);
+}
+
 }  // namespace
 }  // namespace isthmus::broker
