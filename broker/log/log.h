@@ -38,7 +38,7 @@ struct AppendInfo {
   Offset last_offset = -1;
   int64_t log_append_time = -1;  // -1 with create time
   uint64_t bytes = 0;
-  bool duplicate = false;        // nothing was appended: the batch lies at these offsets already
+  bool duplicate = false;        // nothing was appended: the batch is in the log already
 };
 
 struct LeaderAppend {
@@ -108,19 +108,18 @@ class Log {
   io::Task<Result<Offset>> flush() { return syncer_.sync(); }
   uint64_t sync_rounds() const { return syncer_.rounds(); }
 
-  // Cuts all at or above `offset`, and the whole batch that holds it. Returns the new end. The
-  // recovery-point checkpoint must be lowered to recovery_point() before the next append, else a
-  // crash after it looks like corruption. Holds the loop. REQUIRES: offset >= start_offset().
+  // Cuts all from the batch that holds `offset` on; returns the new end. The caller lowers its
+  // recovery-point checkpoint to recovery_point() before the next append, else a crash after that
+  // looks like corruption. Holds the loop. REQUIRES: offset >= start_offset().
   Result<Offset> truncate_to(Offset offset);
   // Forgets everything; the log is empty and starts at `offset`.
   Result<void> restart_at(Offset offset);
-  // Moves the start up (DeleteRecords, a leader's start) and removes segments wholly below it. The
-  // caller's log-start checkpoint keeps the number. REQUIRES: offset <= end_offset().
+  // Moves the start up (DeleteRecords) and removes segments wholly below it. The caller's
+  // log-start checkpoint keeps the number. REQUIRES: offset <= end_offset().
   Result<void> move_start_to(Offset offset);
-  // Removes old segments by time and size, never one at or above `high_watermark`. Returns how
-  // many; start_offset() may have moved.
+  // Removes old segments by time and size, none at or above `high_watermark`; returns how many.
   Result<size_t> apply_retention(int64_t now_ms, Offset high_watermark);
-  // Begins a new segment, if the active one is not empty.
+  // Begins a new segment, unless the active one is empty.
   Result<void> roll();
 
   EpochCache& epochs() { return epochs_; }
@@ -145,8 +144,8 @@ class Log {
 
  private:
   struct Prepared;
-  // A place in the log that was looked up or written lately: where the first batch begins whose
-  // last offset is at least `offset`. Tail readers and the high watermark find theirs here.
+  // A place that was used lately: where the first batch begins whose last offset is at least
+  // `offset`. Tail readers and the high watermark find theirs here.
   struct Boundary {
     Offset offset = -1;
     Offset segment = -1;
@@ -161,7 +160,6 @@ class Log {
   Segment& active() { return *segments_.back(); }
   std::unexpected<Error> go_offline(Error reason);
   Result<void> refuse_if_offline() const;
-
   Result<void> judge(std::span<const Prepared> batches, const LeaderAppend& how, AppendInfo& info);
   Result<void> begin_epoch(LeaderEpoch epoch, Offset start, ClusterNumber owner);
   Result<void> write(std::span<const Prepared> batches, int64_t now_ms);
@@ -171,17 +169,14 @@ class Log {
   Result<void> roll_to(Offset base);
   Result<void> save_snapshot();
   Result<void> seal_active();
-
   size_t segment_index(Offset offset) const;
-  // The Boundary position of `offset`; the segment's end if its batches all lie below.
   Result<uint64_t> locate(const Segment& segment, Offset offset);
   void remember(Offset offset, Offset segment, uint64_t position);
-
+  void forget_places();
   Result<void> remove_oldest();
   Result<void> remove_newest();
   Result<void> reload_producers();
   Result<bool> is_old(const Segment& segment, int64_t now_ms) const;
-  void forget_places();
 
   FileCache& files_;
   io::Loop& loop_;

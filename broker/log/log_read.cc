@@ -23,6 +23,7 @@ void Log::remember(Offset offset, Offset segment, uint64_t position) {
 
 void Log::forget_places() { boundaries_.fill({}); }
 
+// The Boundary position of `offset`; the segment's end if all its batches lie below.
 Result<uint64_t> Log::locate(const Segment& segment, Offset offset) {
   if (offset <= segment.base()) return 0;
   for (const Boundary& known : boundaries_) {
