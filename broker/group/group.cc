@@ -252,6 +252,8 @@ io::Duration Group::rebalance_timeout() const {
   return io::milliseconds(longest);
 }
 
+// Static members stand together: the range assignor of kafka-python 3.0 forgets members where
+// static and dynamic ones alternate.
 std::vector<kafka::JoinGroupResponse::JoinGroupResponseMember> Group::subscriptions() const {
   std::vector<kafka::JoinGroupResponse::JoinGroupResponseMember> all;
   for (const auto& [id, member] : members_) {
@@ -260,6 +262,7 @@ std::vector<kafka::JoinGroupResponse::JoinGroupResponseMember> Group::subscripti
     to.group_instance_id = member.instance_id;
     if (const Slice* metadata = member.metadata(protocol_)) to.metadata = *metadata;
   }
+  std::ranges::stable_partition(all, [](const auto& m) { return m.group_instance_id.has_value(); });
   return all;
 }
 
