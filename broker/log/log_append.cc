@@ -262,7 +262,7 @@ Result<void> Log::note(const Prepared& batch, int64_t now_ms) {
                                        completed->last_offset, completed->last_stable_offset});
   if (!index) return go_offline(index.error());
   syncer_.touched(*index);
-  syncer_.folder_touched();
+  if (active().txns().count() == 1) syncer_.folder_touched();  // it is a new file
   return {};
 }
 

@@ -100,7 +100,7 @@ Result<void> replay_range(const Segments& segments, Offset from, Offset end,
   return {};
 }
 
-// Whether a message of format 0 or 1 begins here, rather than a torn batch: its lengths must add up.
+// Whether a message of format 0 or 1 begins here, rather than a torn batch: its lengths add up.
 // offset int64, length int32, CRC int32, magic int8, attributes int8, timestamp int64 (format 1),
 // key (int32 length), value (int32 length)
 bool is_message_set(const ReadableFile& file, uint64_t position, uint64_t end) {

@@ -1,5 +1,5 @@
-// LogWorld: one log on the simulated disk of one machine, with what a test does to it: append, sync,
-// stop, crash, open again. And the batches that tests write.
+// LogWorld: one log on the simulated disk of one machine, with what a test does to it: append,
+// sync, stop, crash, open again. And the batches that tests write.
 #pragma once
 
 #include <gtest/gtest.h>

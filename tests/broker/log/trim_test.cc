@@ -56,6 +56,20 @@ TEST_F(Trim, TruncationNeverChangesWhatAReaderHolds) {
   EXPECT_EQ(w.read(3)[0].record_count, 7);
 }
 
+TEST_F(Trim, TruncationSeesAReaderWhoseFileTheCacheHasDropped) {
+  w.stop();
+  w.cache_capacity = 1;
+  w.open();
+  auto rope = w.log->read(0, 1, INT64_MAX, true);
+  auto whole = w.log->read(0, UINT64_MAX, 6, true);
+  ASSERT_TRUE(rope && whole);
+  const Slice before = whole->flatten().value();
+  ASSERT_EQ(w.offsets().size(), 10u);  // opens every other segment
+  ASSERT_TRUE(w.log->truncate_to(3));
+  w.append_one({.records = 2, .value_size = 100});
+  EXPECT_TRUE(std::ranges::equal(whole->flatten()->view(), before.view()));
+}
+
 TEST_F(Trim, TruncationTakesEpochsBackToo) {
   w.append(make_batch({}), 5);
   w.append(make_batch({}), 7);

@@ -1,7 +1,13 @@
-// Writes a partition's folder through the Log, on the real disk, for a reader that is not ours
-// (dump_log_test.py): write_folder LOG_DIR
+// A partition's folder on the real disk, for kafka_folder_test.py:
+//
+//   log_folder write FOLDER   fills a new one through the Log, for Kafka's tools to read
+//   log_folder read FOLDER    opens one that Kafka left, after a clean stop and after none; prints
+//                             what the Log makes of it
+#include <fmt/core.h>
+
 #include <cstdio>
 
+#include "broker/log/checkpoints.h"
 #include "broker/log/log.h"
 #include "io/gate.h"
 #include "io/real.h"
@@ -59,18 +65,58 @@ Result<void> fill(Log& log) {
   return append(log, records(5, {}), 1 << 20);
 }
 
-io::Task<void> write_folder(io::Runtime* runtime, std::string log_dir, int* exit_code) {
+io::Task<Result<void>> write_folder(io::Runtime* runtime, std::string folder) {
   FileCache files(runtime->env().disk, 100);
   LogConfig config;
   config.segment_bytes = segment_bytes;
   config.index_interval_bytes = 1000;
-  auto log = Log::open(files, runtime->env().main_loop(), log_dir + "/orders-3", {"orders", 3},
-                       Uuid{{1, 2, 3}}, config, {});
-  Result<void> done = log ? fill(**log) : fail(log.error());
-  if (done) done = co_await (*log)->close();
+  auto log = Log::open(files, runtime->env().main_loop(), folder, {"orders", 3}, Uuid{{1, 2, 3}},
+                       config, {});
+  if (!log) co_return fail(log.error());
+  if (auto done = fill(**log); !done) co_return done;
+  auto closed = co_await (*log)->close();
+  co_return closed;
+}
+
+Result<void> describe(Log& log) {
+  auto rope = log.read(log.start_offset(), UINT64_MAX, INT64_MAX, true);
+  if (!rope) return fail(rope.error());
+  auto bytes = rope->flatten();
+  if (!bytes) return fail(bytes.error());
+  int64_t records = 0;
+  kafka::BatchIterator iterator(*bytes, true);
+  while (auto batch = iterator.next()) records += batch->header.record_count;
+  if (iterator.end() != kafka::BatchIterator::End::clean) return fail("the log does not end well");
+  auto newest = log.max_timestamp_offset();
+  if (!newest) return fail(newest.error());
+  fmt::print("scanned={} segments={} start={} end={} records={} epochs={} producers={} newest={}\n",
+             log.recovery().segments_scanned, log.segment_count(), log.start_offset(),
+             log.end_offset(), records, log.epochs().entries().size(), log.producers().all().size(),
+             *newest ? (*newest)->offset : -1);
+  return {};
+}
+
+io::Task<Result<void>> read_folder(io::Runtime* runtime, std::string folder) {
+  io::Disk& disk = runtime->env().disk;
+  auto topic_id = read_partition_topic_id(disk, folder);
+  if (!topic_id) co_return fail(topic_id.error());
+  for (bool clean : {true, false}) {
+    FileCache files(disk, 100);
+    auto log = Log::open(files, runtime->env().main_loop(), folder, {"carried", 0},
+                         topic_id->value_or(Uuid{}), {}, {.clean_shutdown = clean});
+    if (!log) co_return fail(log.error());
+    if (auto done = describe(**log); !done) co_return done;
+    auto closed = co_await (*log)->close();
+    if (!closed) co_return closed;
+  }
+  co_return Result<void>{};
+}
+
+io::Task<void> run(io::Runtime* runtime, std::string command, std::string folder, int* exit_code) {
+  auto work = command == "write" ? write_folder(runtime, folder) : read_folder(runtime, folder);
+  const Result<void> done = co_await work;
   if (!done) std::fprintf(stderr, "%s\n", done.error().text.c_str());
   *exit_code = done ? 0 : 1;
-  log = fail(Error::closed("done"));
   runtime->env().main_loop().post([runtime] { runtime->stop(); });
 }
 
@@ -78,15 +124,16 @@ io::Task<void> write_folder(io::Runtime* runtime, std::string log_dir, int* exit
 }  // namespace isthmus::broker
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: write_folder LOG_DIR\n");
+  const std::string command = argc == 3 ? argv[1] : "";
+  if (command != "write" && command != "read") {
+    std::fprintf(stderr, "usage: log_folder write|read FOLDER\n");
     return 2;
   }
   int exit_code = 1;
   isthmus::io::Runtime runtime(1);
   isthmus::io::Gate gate(runtime.env().main_loop());
   runtime.env().main_loop().post([&] {
-    gate.spawn("write", isthmus::broker::write_folder(&runtime, argv[1], &exit_code));
+    gate.spawn(command, isthmus::broker::run(&runtime, command, argv[2], &exit_code));
   });
   runtime.run();
   return exit_code;
