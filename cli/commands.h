@@ -59,5 +59,7 @@ Exit run_task(std::function<io::Task<Exit>(io::Env&)> work);
 
 void add_roles(CLI::App& app, Chosen& chosen);   // broker, mirror, router
 void add_config(CLI::App& app, Chosen& chosen);  // config check, config reference
+void add_topic(CLI::App& app, Chosen& chosen);
+void add_consumer_group(CLI::App& app, Chosen& chosen);  // group list, group describe
 
 }  // namespace isthmus::cli

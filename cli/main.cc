@@ -14,6 +14,8 @@ using isthmus::cli::Exit;
 constexpr void (*commands[])(CLI::App&, Chosen&) = {
     isthmus::cli::add_roles,
     isthmus::cli::add_config,
+    isthmus::cli::add_topic,
+    isthmus::cli::add_consumer_group,
 };
 
 }  // namespace

@@ -1,0 +1,195 @@
+#include "cli/sites.h"
+
+#include <CLI/CLI.hpp>
+#include <ranges>
+
+#include "base/log.h"
+#include "process/broker_config.h"
+#include "process/config_file.h"
+#include "process/mirror_config.h"
+
+namespace isthmus::cli {
+namespace {
+
+Result<Known> known_from(const process::RouterConfig& config) {
+  Known known;
+  known.switchover = config.switchover;
+  for (const auto& [name, cluster] : config.clusters) {
+    known.sites[name] = cluster.inside.empty() ? cluster.bootstrap_servers : cluster.inside;
+  }
+  return known;
+}
+
+Result<Known> known_from(const process::MirrorConfig& config) {
+  Known known;
+  for (const auto& [name, link] : config.links) {
+    auto ends = process::parse_link_name(name);
+    if (ends) known.sites[ends->target] = link.target.bootstrap_servers;
+  }
+  for (const auto& [name, link] : config.links) {
+    auto ends = process::parse_link_name(name);
+    if (ends) known.sites.try_emplace(ends->source, link.source.bootstrap_servers);
+  }
+  return known;
+}
+
+Result<Known> known_from(const process::BrokerConfig& config) {
+  Known known;
+  for (const auto& listener : config.listeners) {
+    if (listener.serves_private_api()) {
+      known.sites[config.cluster.name] = {listener.reachable_at()};
+    }
+  }
+  if (known.sites.empty()) {
+    return fail("this site has no listener with `for: [mirrors]`, which commands need");
+  }
+  return known;
+}
+
+template <typename Config>
+Result<Known> parse_known(const std::string& text, const std::string& file) {
+  Result<Config> config = process::parse_config<Config>(text, file);
+  if (!config) return fail(config.error());
+  return known_from(*config);
+}
+
+Result<Known> known_in_file(const std::string& file) {
+  Result<std::string> text = process::read_config_file(file);
+  if (!text) return fail(text.error());
+  Result<process::Product> product = process::product_of(*text, file);
+  if (!product) return fail(product.error());
+  switch (*product) {
+    case process::Product::broker: return parse_known<process::BrokerConfig>(*text, file);
+    case process::Product::mirror: return parse_known<process::MirrorConfig>(*text, file);
+    case process::Product::router: return parse_known<process::RouterConfig>(*text, file);
+  }
+  return fail("no such role");
+}
+
+std::string listed(const SiteAddresses& sites) {
+  std::string text;
+  for (const auto& [name, addresses] : sites) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+io::Task<Exit> converse(io::Env& env, Known known, std::function<io::Task<Exit>(Sites&)> work) {
+  Sites sites(env, std::move(known));
+  auto named = co_await sites.learn_names();
+  Exit outcome = Exit::failed;
+  if (named) {
+    outcome = co_await work(sites);
+  } else {
+    fail_with(named.error());
+  }
+  co_await sites.close();
+  co_return outcome;
+}
+
+}  // namespace
+
+void add_where(CLI::App& command, Where& where) {
+  auto* file =
+      command.add_option("--config", where.config_file,
+                         "The file of a router, a mirror or a site that names the clusters");
+  file->type_name("FILE");
+  command
+      .add_option("--bootstrap-server", where.bootstrap_server,
+                  "A listener of the cluster that is for mirrors and routers")
+      ->type_name("HOST:PORT")
+      ->excludes(file);
+}
+
+Result<Known> find_sites(const Where& where) {
+  if (!where.config_file.empty()) return known_in_file(where.config_file);
+  if (where.bootstrap_server.empty()) {
+    return fail(
+        "where? --config FILE (a router's, a mirror's or a site's), or "
+        "--bootstrap-server HOST:PORT");
+  }
+  Result<io::Address> address = io::Address::parse(where.bootstrap_server);
+  if (!address) return fail("--bootstrap-server: " + address.error().text);
+  Known known;
+  known.sites[""] = {*address};
+  return known;
+}
+
+std::vector<std::string> Sites::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, addresses] : known_.sites) names.push_back(name);
+  return names;
+}
+
+Result<std::string> Sites::choose(const std::string& wanted) const {
+  if (!wanted.empty() && !has(wanted)) {
+    return fail("no cluster '" + wanted + "' here; there is " + listed(known_.sites));
+  }
+  if (!wanted.empty()) return wanted;
+  if (known_.sites.size() != 1) {
+    return fail("which cluster? --cluster with one of " + listed(known_.sites));
+  }
+  return known_.sites.begin()->first;
+}
+
+Result<client::Cluster*> Sites::at(const std::string& name) {
+  auto known = known_.sites.find(name);
+  if (known == known_.sites.end()) {
+    return fail("no cluster '" + name + "' here; there is " + listed(known_.sites));
+  }
+  auto& cluster = open_[name];
+  if (!cluster) {
+    client::ClusterOptions options;
+    options.name = name.empty() ? known->second[0].to_string() : name;
+    options.bootstrap = known->second;
+    options.dial_timeout = look_within;
+    cluster = std::make_unique<client::Cluster>(env_, loop(), std::move(options));
+  }
+  return cluster.get();
+}
+
+Error Sites::no_answer(const Error& error) {
+  std::string text = error.text;
+  if (error.kind == Error::Kind::kafka) text += " (is this a listener with `for: [mirrors]`?)";
+  return Error::message(std::move(text));
+}
+
+io::Task<Result<SiteAnswer>> Sites::describe(std::string name, bool topics, bool groups,
+                                             io::Duration within) {
+  kafka::DescribeSiteRequest request;
+  request.include_topics = topics;
+  request.include_groups = groups;
+  auto site = co_await ask(name, request, within);
+  if (site && !name.empty() && site->name != name) {
+    co_return fail(name + ": the cluster there calls itself " + site->name);
+  }
+  co_return site;
+}
+
+io::Task<Result<void>> Sites::learn_names() {
+  auto unnamed = known_.sites.find("");
+  if (unnamed == known_.sites.end()) co_return Result<void>{};
+  auto site = co_await describe("", false, false);
+  if (!site) co_return fail(site.error());
+  known_.sites[site->name] = unnamed->second;
+  known_.sites.erase("");
+  co_return Result<void>{};
+}
+
+Uuid Sites::new_id() const {
+  Uuid id;
+  env_.random.fill(id.bytes);
+  return id;
+}
+
+io::Task<void> Sites::close() {
+  for (auto& [name, cluster] : open_) co_await cluster->close();
+}
+
+Exit with_sites(const Where& where, std::function<io::Task<Exit>(Sites&)> work) {
+  // What a command has to say it prints itself.
+  set_log_level(LogLevel::off);
+  Result<Known> known = find_sites(where);
+  if (!known) return fail_with(known.error());
+  return run_task([&](io::Env& env) { return converse(env, std::move(*known), std::move(work)); });
+}
+
+}  // namespace isthmus::cli

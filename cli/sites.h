@@ -1,0 +1,97 @@
+// Sites: the clusters that a command speaks to, by name, and how it finds them.
+//
+// --config takes a router's file (clusters by name, with the listener inside each), a mirror's (the
+// ends of its links; a cluster's own listener for mirrors is the one where it is a target) or a
+// site's. --bootstrap-server is one such listener; its cluster is then called as it calls itself.
+//
+// All on the one loop of the command (run_task in commands.h), for as long as it runs.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "client/cluster.h"
+#include "kafka/errors.h"
+#include "kafka/gen/describe_site.h"
+#include "process/router_config.h"
+
+namespace isthmus::cli {
+
+using SiteAnswer = kafka::DescribeSiteResponse;
+using SiteAddresses = std::map<std::string, std::vector<io::Address>>;
+
+struct Where {
+  std::string config_file;
+  std::string bootstrap_server;
+};
+void add_where(CLI::App& command, Where& where);
+
+// What --config and --bootstrap-server say. A server alone stands under the empty name.
+struct Known {
+  SiteAddresses sites;
+  process::SwitchoverConfig switchover;  // a router's; else the defaults
+};
+Result<Known> find_sites(const Where& where);
+
+constexpr auto answer_within = std::chrono::seconds(10);
+// For sites that may well be dead: their answer is welcome, and not waited for.
+constexpr auto look_within = std::chrono::seconds(2);
+
+class Sites {
+ public:
+  Sites(io::Env& env, Known known) : env_(env), known_(std::move(known)) {}
+
+  // Asks a server without a name for the name of its cluster. Before anything else.
+  io::Task<Result<void>> learn_names();
+  std::vector<std::string> names() const;
+  bool has(const std::string& name) const { return known_.sites.contains(name); }
+  // The only one; an error that lists them where there are several and `wanted` is empty.
+  Result<std::string> choose(const std::string& wanted) const;
+  const process::SwitchoverConfig& switchover() const { return known_.switchover; }
+
+  Result<client::Cluster*> at(const std::string& name);
+
+  // One call of the private API. What the answer refuses is an error with its text.
+  template <typename Request>
+  io::Task<Result<typename Request::Response>> ask(std::string name, Request request,
+                                                   io::Duration within = answer_within) {
+    auto cluster = at(name);
+    if (!cluster) co_return fail(cluster.error());
+    auto answer = co_await (*cluster)->call_any(std::move(request), deadline(within));
+    if (!answer) co_return fail(no_answer(answer.error()));
+    co_return std::move(*answer);
+  }
+  io::Task<Result<SiteAnswer>> describe(std::string name, bool topics, bool groups,
+                                        io::Duration within = answer_within);
+
+  io::Loop& loop() const { return env_.main_loop(); }
+  io::Instant deadline(io::Duration within = answer_within) const { return loop().now() + within; }
+  Uuid new_id() const;
+  io::Task<void> close();
+
+ private:
+  static Error no_answer(const Error& error);
+
+  io::Env& env_;
+  Known known_;
+  std::map<std::string, std::unique_ptr<client::Cluster>> open_;
+};
+
+// Runs a command's conversation and closes its connections.
+Exit with_sites(const Where& where, std::function<io::Task<Exit>(Sites&)> work);
+
+// What an answer refuses, as an error; nothing where it does not.
+template <typename Response>
+std::optional<Error> refusal(const std::string& site, const Response& response) {
+  if (response.error_code == kafka::ErrorCode::none) return std::nullopt;
+  std::string why(kafka::error_name(response.error_code));
+  if (response.error_message && !response.error_message->empty()) why = *response.error_message;
+  return Error::message(site + ": " + why);
+}
+
+}  // namespace isthmus::cli

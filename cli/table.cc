@@ -1,0 +1,68 @@
+#include "cli/table.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace isthmus::cli {
+
+size_t width(const std::string& text) {
+  auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  return static_cast<size_t>(std::ranges::count_if(text, begins));
+}
+
+void Table::add(std::vector<std::string> cells) {
+  CHECK(cells.size() == columns_.size(), "a cell for each column");
+  rows_.push_back(std::move(cells));
+}
+
+std::string Table::to_string() const {
+  std::vector<std::string> titles;
+  for (const Column& column : columns_) titles.push_back(column.title);
+  std::vector<size_t> widths;
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    widths.push_back(width(titles[i]));
+    for (const auto& row : rows_) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  std::string out;
+  auto add_line = [&](const std::vector<std::string>& cells) {
+    std::string line;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      const std::string blanks(widths[i] - width(cells[i]), ' ');
+      if (i > 0) line += "  ";
+      line += columns_[i].right ? blanks + cells[i] : cells[i] + blanks;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  };
+  add_line(titles);
+  for (const auto& row : rows_) add_line(row);
+  return out;
+}
+
+std::string grouped(int64_t number) {
+  std::string text = std::to_string(number);
+  const size_t first = number < 0 ? 1 : 0;
+  for (size_t at = text.size(); at > first + 3;) {
+    at -= 3;
+    text.insert(at, ",");
+  }
+  return text;
+}
+
+std::string seconds(std::optional<int64_t> ms) {
+  if (!ms) return "unknown";
+  return fmt::format("{:.1f}", static_cast<double>(*ms) / 1000);
+}
+
+std::string count_of(size_t n, const char* noun) {
+  return fmt::format("{} {}{}", grouped(static_cast<int64_t>(n)), noun, n == 1 ? "" : "s");
+}
+
+std::string number_or_unknown(std::optional<int64_t> number) {
+  return number ? grouped(*number) : "unknown";
+}
+
+}  // namespace isthmus::cli

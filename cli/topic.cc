@@ -1,0 +1,223 @@
+// isthmus topic list|create|describe|delete.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "broker/image/image.h"
+#include "cli/sites.h"
+#include "cli/table.h"
+#include "client/admin.h"
+
+namespace isthmus::cli {
+namespace {
+
+using nlohmann::json;
+using Topic = SiteAnswer::SiteTopic;
+
+struct TopicOptions {
+  Where where;
+  std::string cluster;
+  std::string name;
+  int32_t partitions = -1;           // -1 = the site's num.partitions
+  std::vector<std::string> configs;  // key=value
+};
+using Options = std::shared_ptr<TopicOptions>;
+
+// Who may write it here.
+std::string writer_of(const Topic& topic) {
+  if (!topic.link.empty()) return "link " + topic.link;
+  if (!topic.closed_by.is_zero()) return "nobody: handed over";
+  return "clients";
+}
+
+int64_t offsets_in(const Topic& topic) {
+  int64_t sum = 0;
+  for (const auto& p : topic.partitions) {
+    if (p.end_offset >= 0) sum += p.high_watermark - p.start_offset;
+  }
+  return sum;
+}
+
+json to_json(const Topic& topic) {
+  json configs = json::object();
+  for (const auto& [name, value] : topic.configs) configs[name] = value;
+  json partitions = json::array();
+  for (const auto& p : topic.partitions) {
+    partitions.push_back({{"partition", p.index},
+                          {"start_offset", p.start_offset},
+                          {"high_watermark", p.high_watermark},
+                          {"end_offset", p.end_offset},
+                          {"leader_epoch", p.leader_epoch}});
+  }
+  return {{"topic", topic.name}, {"id", topic.topic_id.to_string()},
+          {"link", topic.link},  {"writer", writer_of(topic)},
+          {"configs", configs},  {"partitions", partitions}};
+}
+
+io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
+  Table table({{"CLUSTER"}, {"TOPIC"}, {"PARTS", true}, {"OFFSETS", true}, {"WRITTEN BY"}});
+  json out = json::array();
+  Exit outcome = Exit::done;
+  for (const std::string& name : sites.names()) {
+    if (!options->cluster.empty() && options->cluster != name) continue;
+    auto site = co_await sites.describe(name, true, false);
+    if (!site) {
+      outcome = fail_with(site.error());
+      continue;
+    }
+    for (const Topic& topic : site->topics) {
+      table.add({name, topic.name, std::to_string(topic.partitions.size()),
+                 grouped(offsets_in(topic)), writer_of(topic)});
+      json entry = to_json(topic);
+      entry["cluster"] = name;
+      out.push_back(std::move(entry));
+    }
+  }
+  fmt::print("{}", as_json ? out.dump(2) + "\n" : table.to_string());
+  co_return outcome;
+}
+
+void print_topic(const std::string& cluster, const Topic& topic) {
+  fmt::print("{}  at {}  {}  written by {}\n", topic.name, cluster, topic.topic_id.to_string(),
+             writer_of(topic));
+  for (const auto& [name, value] : topic.configs) fmt::print("  {}={}\n", name, value);
+  Table table(
+      {{"PART", true}, {"START", true}, {"HW", true}, {"END", true}, {"EPOCH", true}, {"MIRROR"}});
+  for (const auto& p : topic.partitions) {
+    std::string state;
+    if (!topic.link.empty()) state = broker::to_string(broker::MirrorState{p.mirror_state});
+    if (!p.mirror_reason.empty()) state += "(" + p.mirror_reason + ")";
+    const bool open = p.end_offset >= 0;
+    table.add({std::to_string(p.index), open ? grouped(p.start_offset) : "offline",
+               open ? grouped(p.high_watermark) : "–", open ? grouped(p.end_offset) : "–",
+               std::to_string(p.leader_epoch), state});
+  }
+  fmt::print("{}", table.to_string());
+}
+
+io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
+  json out = json::array();
+  bool found = false;
+  for (const std::string& name : sites.names()) {
+    if (!options->cluster.empty() && options->cluster != name) continue;
+    auto site = co_await sites.describe(name, true, false);
+    if (!site) co_return fail_with(site.error());
+    auto topic = std::ranges::find(site->topics, options->name, &Topic::name);
+    if (topic == site->topics.end()) continue;
+    found = true;
+    json entry = to_json(*topic);
+    entry["cluster"] = name;
+    out.push_back(std::move(entry));
+    if (!as_json) print_topic(name, *topic);
+  }
+  if (!found) co_return fail_with(Error::message("no topic '" + options->name + "'"));
+  if (as_json) fmt::print("{}\n", out.dump(2));
+  co_return Exit::done;
+}
+
+// What the broker said of the one topic of a request.
+template <typename Result>
+Exit report(const std::string& cluster, const std::string& topic, const char* done,
+            const Result& result, bool as_json) {
+  const bool ok = result.error_code == kafka::ErrorCode::none;
+  std::string why(kafka::error_name(result.error_code));
+  if (result.error_message && !result.error_message->empty()) why = *result.error_message;
+  if (!ok) return fail_with(Error::message(cluster + ": " + topic + ": " + why));
+  if (as_json) {
+    const json out{{"cluster", cluster}, {"topic", topic}, {done, true}};
+    fmt::print("{}\n", out.dump(2));
+  } else {
+    fmt::print("{} {} at {}\n", topic, done, cluster);
+  }
+  return Exit::done;
+}
+
+Result<kafka::CreateTopicsRequest> creation_of(const TopicOptions& options) {
+  kafka::CreateTopicsRequest request;
+  auto& topic = request.topics.emplace_back();
+  topic.name = options.name;
+  topic.num_partitions = options.partitions;
+  topic.replication_factor = -1;
+  for (const std::string& config : options.configs) {
+    const size_t equals = config.find('=');
+    if (equals == std::string::npos) return fail("--config-entry " + config + ": not KEY=VALUE");
+    topic.configs.push_back({config.substr(0, equals), config.substr(equals + 1)});
+  }
+  return request;
+}
+
+io::Task<Exit> create(Sites& sites, Options options, bool as_json) {
+  auto request = creation_of(*options);
+  if (!request) co_return fail_with(request.error());
+  auto name = sites.choose(options->cluster);
+  if (!name) co_return fail_with(name.error());
+  auto cluster = sites.at(*name);
+  if (!cluster) co_return fail_with(cluster.error());
+  client::Admin admin(**cluster);
+  auto answer = co_await admin.create_topics(std::move(*request), sites.deadline());
+  if (!answer) co_return fail_with(answer.error());
+  if (answer->topics.empty()) co_return fail_with(Error::message(*name + ": an empty answer"));
+  co_return report(*name, options->name, "created", answer->topics[0], as_json);
+}
+
+io::Task<Exit> remove(Sites& sites, Options options, bool as_json) {
+  auto name = sites.choose(options->cluster);
+  if (!name) co_return fail_with(name.error());
+  auto cluster = sites.at(*name);
+  if (!cluster) co_return fail_with(cluster.error());
+  client::Admin admin(**cluster);
+  std::vector<std::string> names{options->name};
+  auto answer = co_await admin.delete_topics(std::move(names), sites.deadline());
+  if (!answer) co_return fail_with(answer.error());
+  if (answer->responses.empty()) co_return fail_with(Error::message(*name + ": an empty answer"));
+  co_return report(*name, options->name, "deleted", answer->responses[0], as_json);
+}
+
+using Verb = io::Task<Exit> (*)(Sites&, Options, bool);
+
+CLI::App& add_verb(CLI::App& group, Chosen& chosen, const About& about, Options options,
+                   Verb verb) {
+  CLI::App& command = add_command(group, chosen, about, [options, verb](const Common& common) {
+    return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
+      return verb(sites, options, as_json);
+    });
+  });
+  add_where(command, options->where);
+  command.add_option("--cluster", options->cluster, "One of the clusters, by name");
+  return command;
+}
+
+}  // namespace
+
+void add_topic(CLI::App& app, Chosen& chosen) {
+  CLI::App& group = add_group(app, "topic", "Topics of a site");
+  auto options = std::make_shared<TopicOptions>();
+  add_verb(group, chosen,
+           {"list", "Lists the topics of all clusters, and who may write them",
+            "isthmus topic list --config config/router.yaml"},
+           options, list);
+  CLI::App& made = add_verb(group, chosen,
+                            {"create", "Creates a topic",
+                             "isthmus topic create orders --partitions 12 --config "
+                             "config/seoul.yaml"},
+                            options, create);
+  made.add_option("--partitions", options->partitions, "Default: the site's num.partitions")
+      ->check(CLI::Range(1, 10'000));
+  made.add_option("--config-entry", options->configs, "KEY=VALUE, as in retention.ms=3600000");
+  CLI::App& described = add_verb(group, chosen,
+                                 {"describe", "Shows a topic wherever it exists",
+                                  "isthmus topic describe orders --config config/router.yaml"},
+                                 options, describe);
+  CLI::App& deleted =
+      add_verb(group, chosen,
+               {"delete", "Deletes a topic and all its records",
+                "isthmus topic delete orders --cluster seoul --config config/router.yaml"},
+               options, remove);
+  for (CLI::App* command : {&made, &described, &deleted}) {
+    command->add_option("TOPIC", options->name)->required();
+  }
+}
+
+}  // namespace isthmus::cli
