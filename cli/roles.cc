@@ -13,12 +13,8 @@
 #include "process/lifecycle.h"
 #include "process/mirror_config.h"
 #include "process/router_config.h"
-#if __has_include("broker/broker.h")
 #include "broker/broker.h"
-#endif
-#if __has_include("mirror/mirror.h")
 #include "mirror/mirror.h"
-#endif
 #if __has_include("router/router.h")
 #include "router/router.h"
 #endif
@@ -87,18 +83,14 @@ void add_role(CLI::App& app, Chosen& chosen, process::Product product, const Abo
 }  // namespace
 
 void add_roles(CLI::App& app, Chosen& chosen) {
-#if __has_include("broker/broker.h")
   add_role<process::BrokerConfig>(
       app, chosen, process::Product::broker,
       {"broker", "A site: keeps topics and groups", "isthmus broker --config config/seoul.yaml"},
       broker::make_broker);
-#endif
-#if __has_include("mirror/mirror.h")
   add_role<process::MirrorConfig>(
       app, chosen, process::Product::mirror,
       {"mirror", "Copies between sites", "isthmus mirror --config config/mirror.yaml"},
       mirror::make_mirror);
-#endif
 #if __has_include("router/router.h")
   add_role<process::RouterConfig>(
       app, chosen, process::Product::router,

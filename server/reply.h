@@ -12,17 +12,13 @@
 
 namespace isthmus::server {
 
-// The body as message T of the request's version. Error::corrupt if it does not decode, or if
-// bytes are left over: the caller ends the connection.
+// The body as message T of the request's version; Error::corrupt if it does not decode: the caller
+// ends the connection. Bytes left over are ignored, as Kafka does: librdkafka 2.16 sends Metadata v12
+// for all topics with three of them.
 template <typename T>
 Result<T> decode_request(const Request& request) {
   kafka::Reader reader(request.body);
-  auto message = T::decode(reader, request.header.api_version);
-  if (message && reader.remaining() > 0) {
-    return fail(Error::corrupt(std::to_string(reader.remaining()) +
-                               " bytes are left over after the request"));
-  }
-  return message;
+  return T::decode(reader, request.header.api_version);
 }
 
 // The complete payload of the answer to `header`: response header and message.

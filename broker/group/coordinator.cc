@@ -144,7 +144,7 @@ io::Task<void> Coordinator::load(PartitionIndex index, uint64_t term) {
       Partition& partition = it->second;
       partition.groups = loader->make(index, loop_, config_, seams_.ownership, now());
       partition.loaded = true;
-      log_.info("loaded partition={} groups={}", index, partition.groups.size());
+      log_.debug("loaded partition={} groups={}", index, partition.groups.size());
       for (const auto& [id, hosted] : partition.groups) arm(hosted);
       co_return;
     }

@@ -3,6 +3,7 @@
 // partitions' loops, with one hop for each loop.
 #include <map>
 
+#include "broker/controller/topic_plans.h"
 #include "broker/handlers/handlers.h"
 #include "kafka/batch.h"
 #include "kafka/gen/produce.h"
@@ -118,6 +119,8 @@ std::shared_ptr<Work> take_apart(Context& context, const server::Request& reques
       item.partition = context.partitions.find(topic.name, data.index);
       if (message.acks < -1 || message.acks > 1) {
         item.refuse(ErrorCode::invalid_required_acks, "acks is -1, 0 or 1");
+      } else if (is_internal(topic.name)) {
+        item.refuse(ErrorCode::invalid_topic_exception, "only the cluster writes its own topics");
       } else if (!item.partition) {
         item.refuse(context.partitions.absence(topic.name, data.index), "no such partition here");
       } else {

@@ -39,6 +39,7 @@ void Partition::on_image(const Image& image, const TopicImage& topic, const LogC
   const PartitionImage& recorded = topic.partitions[name_.partition];
   log_->configure(config);
   origin_ = topic.origin;
+  initializing_ = recorded.mirror_state == MirrorState::initializing;
   leader_epoch_ = epoch_in_force(recorded, image.starts);
   if (topic.is_mirror()) {
     auto link = image.links.find(topic.link);
@@ -114,7 +115,8 @@ Result<Offset> Partition::append_from_link(const LinkAppend& append) {
   if (auto refusal = gate_.admit_link(append.link, append.link_epoch, loop_.now())) {
     return refuse(*refusal);
   }
-  if (append.start_at > log_->end_offset() && log_->size_bytes() == 0) {
+  bool may_begin_anew = log_->size_bytes() == 0 || initializing_;
+  if (append.start_at > log_->end_offset() && may_begin_anew) {
     if (auto ok = log_->restart_at(append.start_at); !ok) return fail(ok.error());
     advanced(replica_.on_durable(log_->durable_offset()));
   }

@@ -66,7 +66,7 @@ struct LinkAppend {
   LeaderEpoch source_leader_epoch = -1;
   Offset source_high_watermark = -1;
   Offset advance_to = -1;  // the source's log ends in a gap that reaches to here
-  Offset start_at = -1;    // while this log is empty: where the source's begins
+  Offset start_at = -1;    // while the mirror is initializing: where the source's log begins
   std::vector<EpochOwner> owners;
   Slice batches;  // CRCs checked
 };
@@ -140,6 +140,7 @@ class Partition {
   FetchWaiters fetches_;
   SourceView source_;
   LeaderEpoch leader_epoch_ = 0;
+  bool initializing_ = false;
   ClusterNumber origin_ = 0;  // whose epochs a mirror's batches bring, unless it is told
   // After a failover: producers whose last batches were lost with the old site may jump ahead once,
   // on connections opened since (a pipelined batch on an older one might overtake its retry).

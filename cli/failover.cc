@@ -1,0 +1,65 @@
+// isthmus failover --from A --to B, and isthmus link promote: going on without the source.
+#include <CLI/CLI.hpp>
+
+#include "cli/link.h"
+#include "cli/promotion.h"
+
+namespace isthmus::cli {
+namespace {
+
+struct FailoverOptions {
+  Where where;
+  PromotionWish wish;
+};
+
+io::Task<Exit> promote_link(Sites& sites, LinkOptionsPtr options, bool as_json) {
+  auto ends = process::parse_link_name(options->name);
+  if (!ends) {
+    co_return fail_with(Error::message("'" + options->name +
+                                       "' is no link: its name is <source>-<target>"));
+  }
+  PromotionWish wish;
+  wish.link = options->name;
+  wish.source = ends->source;
+  wish.target = ends->target;
+  wish.group = options->group;
+  wish.dry_run = options->dry_run;
+  wish.force = options->force;
+  co_return co_await promote_without_source(sites, std::move(wish), as_json);
+}
+
+}  // namespace
+
+void add_link_promote(CLI::App& group, Chosen& chosen, LinkOptionsPtr options) {
+  CLI::App& command = add_link_verb(
+      group, chosen,
+      {"promote", "Makes what a link mirrors writable at its target; routes stay as they are",
+       "isthmus link promote seoul-tokyo --group billing --config config/router.yaml"},
+      options, promote_link);
+  command.add_option("LINK", options->name, "<source>-<target>")->required();
+  command.add_option("--group", options->group, "Only this group");
+  command.add_flag("--dry-run", options->dry_run, "Only say what would be lost");
+  command.add_flag("--force", options->force, "Although the source answers");
+}
+
+void add_failover(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<FailoverOptions>();
+  CLI::App& command =
+      add_command(app, chosen,
+                  {"failover", "Goes on at the other site, now, without the one that was lost",
+                   "isthmus failover --from seoul --to tokyo --config config/router.yaml"},
+                  [options](const Common& common) {
+                    options->wish.link = options->wish.source + "-" + options->wish.target;
+                    options->wish.route_from = options->wish.source;
+                    return with_sites(options->where, [options, &common](Sites& sites) {
+                      return promote_without_source(sites, options->wish, common.json);
+                    });
+                  });
+  add_where(command, options->where);
+  command.add_option("--from", options->wish.source, "The site that is lost")->required();
+  command.add_option("--to", options->wish.target, "The site that goes on")->required();
+  command.add_flag("--dry-run", options->wish.dry_run, "Only say what would be lost");
+  command.add_flag("--force", options->wish.force, "Although the source answers");
+}
+
+}  // namespace isthmus::cli

@@ -1,0 +1,31 @@
+// What the commands about links share: options, and a look at both ends. One loop, for as long as
+// the command runs.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/link_view.h"
+#include "cli/sites.h"
+
+namespace isthmus::cli {
+
+struct LinkOptions {
+  Where where;
+  std::string name;   // <source>-<target>
+  std::string group;  // promote --group
+  bool dry_run = false;
+  bool force = false;
+};
+using LinkOptionsPtr = std::shared_ptr<LinkOptions>;
+using LinkVerb = io::Task<Exit> (*)(Sites&, LinkOptionsPtr, bool as_json);
+
+CLI::App& add_link_verb(CLI::App& group, Chosen& chosen, const About& about, LinkOptionsPtr options,
+                        LinkVerb verb);
+void add_link_promote(CLI::App& group, Chosen& chosen, LinkOptionsPtr options);
+void add_link_reverse(CLI::App& group, Chosen& chosen, LinkOptionsPtr options);
+
+// The target must answer; the source need not.
+io::Task<Result<LinkView>> look_at_link(Sites& sites, std::string name);
+
+}  // namespace isthmus::cli

@@ -1,0 +1,163 @@
+// isthmus link reverse: the way back after a failover. The site that was lost keeps what only it
+// has in <topic>.diverged.<epoch>, cuts its logs to what both have, and mirrors from there on.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/link.h"
+#include "cli/table.h"
+#include "kafka/gen/become_mirror.h"
+#include "kafka/gen/epoch_history.h"
+
+namespace isthmus::cli {
+namespace {
+
+using nlohmann::json;
+using Topic = SiteAnswer::SiteTopic;
+using Outcome = kafka::BecomeMirrorResponse::BecomeMirrorResult;
+
+// Everything that was acknowledged and not mirrored is written once more before the cut.
+constexpr auto export_within = std::chrono::minutes(10);
+
+// What both have under the same id, and the new source may write.
+std::vector<std::string> topics_to_reverse(const SiteAnswer& source, const SiteAnswer& target) {
+  std::vector<std::string> names;
+  for (const Topic& topic : source.topics) {
+    if (!topic.link.empty() || !topic.closed_by.is_zero()) continue;
+    auto old = std::ranges::find(target.topics, topic.topic_id, &Topic::topic_id);
+    if (old != target.topics.end()) names.push_back(topic.name);
+  }
+  return names;
+}
+
+kafka::BecomeMirrorRequest::BecomeMirrorTopic topic_of(
+    const kafka::EpochHistoryResponse::EpochHistoryTopic& from) {
+  kafka::BecomeMirrorRequest::BecomeMirrorTopic topic;
+  topic.name = from.name;
+  topic.topic_id = from.topic_id;
+  for (const auto& p : from.partitions) {
+    auto& partition = topic.partitions.emplace_back();
+    partition.index = p.index;
+    partition.leader_epoch = p.leader_epoch;
+    partition.end_offset = p.end_offset;
+    for (const auto& e : p.entries) {
+      partition.history.push_back({e.epoch, e.owner, e.start_offset});
+    }
+  }
+  return topic;
+}
+
+io::Task<Result<kafka::BecomeMirrorRequest>> make_request(Sites& sites, LinkOptionsPtr options,
+                                                          process::LinkName ends) {
+  auto source = co_await sites.describe(ends.source, true, false);
+  if (!source) co_return fail(source.error());
+  auto target = co_await sites.describe(ends.target, true, false);
+  if (!target) co_return fail(target.error());
+  kafka::BecomeMirrorRequest request;
+  request.link = options->name;
+  request.origin = source->number;
+  request.dry_run = options->dry_run;
+  request.route_version = source->route_version;
+  for (const auto& route : source->routes) request.routes.push_back({route.from, route.to});
+
+  kafka::EpochHistoryRequest ask;
+  ask.topics = topics_to_reverse(*source, *target);
+  if (ask.topics.empty()) co_return request;
+  auto histories = co_await sites.ask(ends.source, std::move(ask));
+  if (!histories) co_return fail(histories.error());
+  for (const auto& history : histories->topics) {
+    if (history.error_code != kafka::ErrorCode::none) {
+      co_return fail(ends.source + ": " + history.name + ": " +
+                     std::string(kafka::error_name(history.error_code)));
+    }
+    request.topics.push_back(topic_of(history));
+  }
+  co_return request;
+}
+
+int64_t cut_of(const Outcome& topic) {
+  int64_t sum = 0;
+  for (const auto& p : topic.partitions) sum += p.end_offset - p.cut_at;
+  return sum;
+}
+
+void print_outcome(const LinkOptions& options, const process::LinkName& ends,
+                   const std::vector<Outcome>& topics) {
+  fmt::print("{}: {} {} {}\n", options.name, count_of(topics.size(), "topic"),
+             options.dry_run ? "would follow" : "follow", ends.source);
+  Table table({{"TOPIC"}, {"PARTS", true}, {"OFFSETS CUT", true}, {"KEPT IN"}});
+  for (const Outcome& topic : topics) {
+    table.add({topic.name, std::to_string(topic.partitions.size()), grouped(cut_of(topic)),
+               topic.exported_to.empty() ? "nothing to keep" : topic.exported_to});
+  }
+  fmt::print("{}", table.to_string());
+  for (const Outcome& topic : topics) {
+    for (const auto& p : topic.partitions) {
+      if (p.end_offset == p.cut_at) continue;
+      fmt::print("  {}-{}: offsets {} to {}\n", topic.name, p.index, grouped(p.cut_at),
+                 grouped(p.end_offset - 1));
+    }
+  }
+  if (options.dry_run) {
+    fmt::print("Nothing was changed.\n");
+  } else {
+    fmt::print("Next: a mirror with link {} in its file goes on from there; "
+               "isthmus link describe {}\n",
+               options.name, options.name);
+  }
+}
+
+json to_json(const LinkOptions& options, const std::vector<Outcome>& outcomes) {
+  json topics = json::array();
+  for (const Outcome& topic : outcomes) {
+    json partitions = json::array();
+    for (const auto& p : topic.partitions) {
+      partitions.push_back(
+          {{"partition", p.index}, {"cut_at", p.cut_at}, {"end_offset", p.end_offset}});
+    }
+    topics.push_back({{"topic", topic.name},
+                      {"exported_to", topic.exported_to},
+                      {"offsets_cut", cut_of(topic)},
+                      {"partitions", partitions}});
+  }
+  return {{"link", options.name}, {"dry_run", options.dry_run}, {"topics", topics}};
+}
+
+io::Task<Exit> reverse(Sites& sites, LinkOptionsPtr options, bool as_json) {
+  auto ends = process::parse_link_name(options->name);
+  if (!ends) {
+    co_return fail_with(Error::message("'" + options->name +
+                                       "' is no link: its name is <new source>-<old source>"));
+  }
+  auto request = co_await make_request(sites, options, *ends);
+  if (!request) co_return fail_with(request.error());
+  if (request->topics.empty()) {
+    co_return fail_with(Error::message("nothing to reverse: " + ends->source +
+                                       " writes no topic that " + ends->target + " has too"));
+  }
+  auto response = co_await sites.ask(ends->target, std::move(*request), export_within);
+  if (!response) co_return fail_with(response.error());
+  if (auto refused = refusal(ends->target, *response)) co_return fail_with(*refused);
+  if (as_json) {
+    fmt::print("{}\n", to_json(*options, response->topics).dump(2));
+  } else {
+    print_outcome(*options, *ends, response->topics);
+  }
+  co_return Exit::done;
+}
+
+}  // namespace
+
+void add_link_reverse(CLI::App& group, Chosen& chosen, LinkOptionsPtr options) {
+  CLI::App& command = add_link_verb(
+      group, chosen,
+      {"reverse", "The way back: the site that was lost follows the one that went on",
+       "isthmus link reverse tokyo-seoul --dry-run --config config/router.yaml"},
+      options, reverse);
+  command.add_option("LINK", options->name, "<new source>-<old source>")->required();
+  command.add_flag("--dry-run", options->dry_run, "Only say what would be cut");
+}
+
+}  // namespace isthmus::cli

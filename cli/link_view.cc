@@ -1,0 +1,169 @@
+#include "cli/link_view.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+
+#include "broker/image/image.h"
+#include "cli/table.h"
+
+namespace isthmus::cli {
+namespace {
+
+using broker::MirrorState;
+
+int badness(int8_t state) {
+  switch (MirrorState{state}) {
+    case MirrorState::failed: return 4;
+    case MirrorState::paused: return 3;
+    case MirrorState::initializing: return 2;
+    case MirrorState::none: return 1;
+    case MirrorState::mirroring:
+    case MirrorState::stopped: return 0;
+  }
+  return 5;
+}
+
+std::string state_text(const PartitionView& partition) {
+  // A topic that was just created here; no mirror process has spoken of it yet.
+  const bool unheard = MirrorState{partition.state} == MirrorState::none;
+  std::string text(
+      broker::to_string(unheard ? MirrorState::initializing : MirrorState{partition.state}));
+  if (!partition.reason.empty()) text += "(" + partition.reason + ")";
+  return text;
+}
+
+Lag add(const Lag& a, const Lag& b) {
+  Lag sum;
+  if (a.records && b.records) sum.records = *a.records + *b.records;
+  if (a.ms && b.ms) sum.ms = std::max(*a.ms, *b.ms);
+  return sum;
+}
+
+using Ends = std::map<PartitionIndex, Offset>;
+
+Ends ends_at_source(const SiteAnswer* source, const Uuid& topic_id) {
+  Ends ends;
+  if (source == nullptr) return ends;
+  auto topic = std::ranges::find(source->topics, topic_id, &SiteAnswer::SiteTopic::topic_id);
+  if (topic == source->topics.end()) return ends;
+  for (const auto& p : topic->partitions) ends[p.index] = p.high_watermark;
+  return ends;
+}
+
+PartitionView view_partition(const SiteAnswer::SiteTopic& topic,
+                             const SiteAnswer::SitePartition& from, const Ends& ends) {
+  PartitionView view;
+  view.name = topic.name + "-" + std::to_string(from.index);
+  view.state = from.mirror_state;
+  view.reason = from.mirror_reason;
+  view.end_offset = from.end_offset;
+  Offset source_end = from.source_end_offset;
+  if (auto now = ends.find(from.index); now != ends.end()) {
+    source_end = std::max(source_end, now->second);
+  }
+  if (source_end >= 0) view.lag.records = std::max<int64_t>(0, source_end - from.end_offset);
+  if (from.lag_ms >= 0) view.lag.ms = from.lag_ms;
+  return view;
+}
+
+TopicView view_topic(const SiteAnswer::SiteTopic& topic, const Ends& ends) {
+  TopicView view;
+  view.name = topic.name;
+  view.lag = {0, 0};
+  int worst = -1;
+  for (const auto& p : topic.partitions) {
+    PartitionView partition = view_partition(topic, p, ends);
+    view.lag = add(view.lag, partition.lag);
+    if (MirrorState{p.mirror_state} == MirrorState::mirroring) ++view.healthy;
+    if (badness(p.mirror_state) > worst) {
+      worst = badness(p.mirror_state);
+      view.state = state_text(partition);
+    }
+    view.partitions.push_back(std::move(partition));
+  }
+  return view;
+}
+
+}  // namespace
+
+bool LinkView::mirror_is_there() const {
+  return contact_age_ms && *contact_age_ms <= most_contact_age_ms;
+}
+
+Lag LinkView::lag() const {
+  Lag sum{0, 0};
+  for (const TopicView& topic : topics) sum = add(sum, topic.lag);
+  return sum;
+}
+
+std::string LinkView::would_lose() const {
+  int64_t records = 0;
+  int64_t ms = 0;
+  size_t behind = 0;
+  std::string unknown;
+  size_t unknowns = 0;
+  for (const TopicView& topic : topics) {
+    for (const PartitionView& p : topic.partitions) {
+      if (!p.lag.records) {
+        if (++unknowns <= 3) unknown += (unknown.empty() ? "" : ", ") + p.name;
+        continue;
+      }
+      records += *p.lag.records;
+      ms = std::max(ms, p.lag.ms.value_or(0));
+      if (*p.lag.records > 0) ++behind;
+    }
+  }
+  if (unknowns > 3) unknown += fmt::format(" and {} more", unknowns - 3);
+  const bool fresh = source_answers || mirror_is_there();
+  std::string text = records == 0 ? "nothing"
+                                  : fmt::format("{}{} records ({} s) in {}", fresh ? "≤" : "≥",
+                                                grouped(records), seconds(ms),
+                                                count_of(behind, "partition"));
+  if (!fresh) {
+    text += contact_age_ms ? fmt::format(" as of {} s ago, and what came since",
+                                         seconds(*contact_age_ms))
+                           : ", and what came since a mirror last ran: unknown";
+  }
+  if (!unknown.empty()) text += ", plus " + unknown + ": unknown";
+  return text;
+}
+
+Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
+                           const SiteAnswer* source) {
+  auto ends = process::parse_link_name(name);
+  if (!ends) return fail("'" + name + "' is no link: its name is <source>-<target>");
+  auto link = std::ranges::find(target.links, name, &SiteAnswer::SiteLink::name);
+  if (link == target.links.end()) {
+    return fail(target.name + ": no mirror has ever brought link " + name +
+                " here; `isthmus mirror` with that link in its file does");
+  }
+  LinkView view;
+  view.name = name;
+  view.source = ends->source;
+  view.target = ends->target;
+  view.source_number = link->source_number;
+  view.target_number = target.number;
+  view.source_answers = source != nullptr;
+  if (link->contact_age_ms >= 0) view.contact_age_ms = link->contact_age_ms;
+  for (const auto& topic : target.topics) {
+    if (topic.link != name) continue;
+    TopicView t = view_topic(topic, ends_at_source(source, topic.topic_id));
+    view.partitions += t.partitions.size();
+    view.failed += static_cast<size_t>(std::ranges::count_if(t.partitions, [](const auto& p) {
+      return MirrorState{p.state} == MirrorState::failed;
+    }));
+    view.topics.push_back(std::move(t));
+  }
+  for (const auto& group : target.groups) {
+    if (group.link == name) view.groups.push_back(group.name);
+    if (group.held) view.held.push_back(group.name);
+  }
+  auto switchover =
+      std::ranges::find(target.switchovers, name, &SiteAnswer::SiteSwitchover::link);
+  if (switchover != target.switchovers.end()) view.switchover = *switchover;
+  return view;
+}
+
+}  // namespace isthmus::cli

@@ -1,0 +1,67 @@
+// LinkView: what the two ends of a link say of it, and what follows: its state, how far it is
+// behind, what a failover would lose. Pure; made from answers to DescribeSite.
+//
+// Lag in seconds is the mirror's own measure (see the report it sends to the target): now minus
+// when the source appended the oldest record that is not mirrored. Records are the source's end
+// minus ours: the source's own word where it answers, else as the mirror last heard it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/sites.h"
+#include "process/mirror_config.h"
+
+namespace isthmus::cli {
+
+struct Lag {
+  std::optional<int64_t> records;
+  std::optional<int64_t> ms;
+};
+
+struct PartitionView {
+  std::string name;  // orders-3
+  int8_t state = 0;  // a broker::MirrorState
+  std::string reason;
+  Offset end_offset = -1;
+  Lag lag;
+};
+
+struct TopicView {
+  std::string name;
+  std::string state;  // of the worst partition, with its reason
+  std::vector<PartitionView> partitions;
+  size_t healthy = 0;
+  Lag lag;  // the sum of records, the greatest age; nothing where one is unknown
+};
+
+struct LinkView {
+  std::string name;
+  std::string source;
+  std::string target;
+  ClusterNumber source_number = 0;
+  ClusterNumber target_number = 0;
+  bool source_answers = false;
+  std::optional<int64_t> contact_age_ms;  // since a mirror process spoke at the target
+  std::vector<TopicView> topics;
+  std::vector<std::string> groups;  // that the link owns
+  std::vector<std::string> held;    // that it wanted, but that live at the target
+  size_t partitions = 0;
+  size_t failed = 0;
+  std::optional<SiteAnswer::SiteSwitchover> switchover;  // at the target
+
+  bool mirror_is_there() const;
+  Lag lag() const;
+  // "≤1,204 records (0.3 s) in 2 partitions, plus pay.b-3: unknown"
+  std::string would_lose() const;
+};
+
+// Beyond this a mirror process is taken for gone: it reports every second.
+constexpr int64_t most_contact_age_ms = 5000;
+
+// `source` may be nothing. An error where the target knows no such link.
+Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
+                           const SiteAnswer* source);
+
+}  // namespace isthmus::cli

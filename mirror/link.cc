@@ -1,0 +1,131 @@
+#include "mirror/link.h"
+
+#include "kafka/gen/attach_link.h"
+
+namespace isthmus::mirror {
+
+using kafka::ErrorCode;
+
+namespace {
+
+constexpr auto patience = std::chrono::seconds(5);
+// A live process reports every second.
+constexpr int64_t alive_within_ms = 5000;
+
+client::ClusterOptions options_for(const std::string& link, const char* end,
+                                   const process::LinkEnd& at) {
+  client::ClusterOptions options;
+  options.name = link + " " + end;
+  options.bootstrap = at.bootstrap_servers;
+  options.connection.client_id = "isthmus-mirror-" + link;
+  return options;
+}
+
+std::string source_name(const std::string& link) {
+  auto names = process::parse_link_name(link);
+  return names ? names->source : link;
+}
+
+}  // namespace
+
+Link::Link(io::Env& env, io::Loop& loop, std::string name, process::LinkConfig config)
+    : name_(std::move(name)),
+      config_(std::move(config)),
+      log_("link " + name_),
+      loop_(loop),
+      source_(env, loop, options_for(name_, "source", config_.source)),
+      target_(env, loop, options_for(name_, "target", config_.target)),
+      view_(source_, source_name(name_)),
+      backoff_(env.random, io::milliseconds(100), std::chrono::seconds(2)),
+      stopping_(loop) {}
+
+Link::~Link() = default;
+
+void Link::stop() {
+  stopping_.close();
+  if (session_) session_->stop(Error::closed("the mirror is stopping"));
+}
+
+io::Task<void> Link::close() {
+  co_await source_.close();
+  co_await target_.close();
+}
+
+// Once per state, not once per attempt.
+void Link::say(const std::string& problem) {
+  if (problem == problem_) return;
+  problem_ = problem;
+  if (!problem.empty()) log_.warn("waits: {}", problem);
+}
+
+io::Task<void> Link::run() {
+  while (!stopping_.closed()) {
+    auto served = co_await serve();
+    if (stopping_.closed()) break;
+    if (!served) say(served.error().text);
+    co_await stopping_.wait_until(loop_.now() + backoff_.next());
+  }
+}
+
+io::Task<Result<void>> Link::serve() {
+  auto identity = co_await view_.identify(loop_.now() + patience);
+  if (!identity) co_return fail(identity.error());
+  auto free = co_await wait_until_free();
+  if (!free) co_return free;
+  auto epoch = co_await attach();
+  if (!epoch) co_return fail(epoch.error());
+  say("");
+  backoff_.reset();
+  log_.info("attached source={} number={} epoch={}", identity->name, identity->number, *epoch);
+  session_ =
+      std::make_unique<Session>(name_, config_, source_, target_, view_, target_number_, *epoch);
+  if (stopping_.closed()) session_->stop(Error::closed("the mirror is stopping"));
+  Error why = co_await session_->run();
+  session_.reset();
+  co_return fail(why);
+}
+
+io::Task<Result<void>> Link::wait_until_free() {
+  auto answer = co_await target_.call_any(kafka::DescribeSiteRequest{}, loop_.now() + patience);
+  if (!answer) co_return fail(answer.error());
+  target_number_ = answer->number;
+  bool was_ours = problem_.empty();
+  for (const auto& link : answer->links) {
+    bool alive = link.contact_age_ms >= 0 && link.contact_age_ms < alive_within_ms;
+    if (link.name != name_ || !alive || was_ours) continue;
+    co_return fail("another mirror process serves the link; this one stands in reserve");
+  }
+  co_return Result<void>{};
+}
+
+io::Task<Result<int64_t>> Link::attach() {
+  kafka::AttachLinkRequest request;
+  request.link = name_;
+  request.source_name = view_.identity().name;
+  request.source_number = view_.identity().number;
+  request.source_cluster_id = view_.identity().cluster_id;
+  if (!view_.identity().foreign) {
+    auto site = co_await view_.describe(false, loop_.now() + patience);
+    if (!site) co_return fail(site.error());
+    for (const auto& link : site->links) {
+      if (link.source_number != 0) {
+        request.reachable.push_back({link.source_number, link.source_cluster_id});
+      }
+    }
+  }
+  auto answer = co_await target_.call_any(std::move(request), loop_.now() + patience);
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none) {
+    co_return fail(answer->error_message.value_or("the target refuses the link"));
+  }
+  co_return answer->link_epoch;
+}
+
+LinkStatus Link::status() const {
+  if (session_) return session_->status();
+  LinkStatus status;
+  status.problem = problem_;
+  return status;
+}
+
+}  // namespace isthmus::mirror

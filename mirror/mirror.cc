@@ -1,0 +1,85 @@
+#include "mirror/mirror.h"
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "io/gate.h"
+#include "mirror/link.h"
+
+namespace isthmus::mirror {
+
+namespace {
+
+nlohmann::json describe(const Link& link) {
+  LinkStatus s = link.status();
+  nlohmann::json json = {{"attached", s.attached},
+                         {"problem", s.problem},
+                         {"link_epoch", s.link_epoch},
+                         {"topics", s.topics},
+                         {"partitions", s.partitions},
+                         {"failed", s.failed},
+                         {"groups", s.groups},
+                         {"held", s.held},
+                         {"bytes", s.bytes},
+                         {"requests", s.requests},
+                         {"lag_records", s.lag_records},
+                         {"lag_p50_ms", link.lag_percentile(0.50)},
+                         {"lag_p99_ms", link.lag_percentile(0.99)}};
+  json["lag_ms"] = s.lag_ms ? nlohmann::json(*s.lag_ms) : nlohmann::json(0);
+  return json;
+}
+
+class Mirror final : public process::Role {
+ public:
+  Mirror(io::Env& env, process::MirrorConfig config)
+      : env_(env), config_(std::move(config)), gate_(env.main_loop()) {}
+
+  io::Task<Result<void>> start() override {
+    for (const auto& [name, config] : config_.links) {
+      links_.push_back(std::make_unique<Link>(env_, env_.main_loop(), name, config));
+      gate_.spawn("link " + name, links_.back()->run());
+    }
+    co_return Result<void>{};
+  }
+
+  io::Task<void> drain() override {
+    for (auto& link : links_) link->stop();
+    for (auto& link : links_) co_await link->close();
+    co_await gate_.close();
+    links_.clear();
+  }
+
+  Result<void> reload(std::string_view, const std::string& file) override {
+    return fail(file +
+                ": a mirror reads its options at its start only; restart it, which costs "
+                "no record and no time but its own start");
+  }
+
+  io::Task<process::Status> status() override {
+    process::Status status;
+    nlohmann::json links = nlohmann::json::object();
+    for (const auto& link : links_) {
+      links[link->name()] = describe(*link);
+      if (!link->status().attached && status.reason.empty()) {
+        status.reason = "link " + link->name() + ": " + link->status().problem;
+      }
+    }
+    status.ready = status.reason.empty();
+    status.json = nlohmann::json{{"links", links}}.dump();
+    co_return status;
+  }
+
+ private:
+  io::Env& env_;
+  const process::MirrorConfig config_;
+  io::Gate gate_;
+  std::vector<std::unique_ptr<Link>> links_;
+};
+
+}  // namespace
+
+std::unique_ptr<process::Role> make_mirror(io::Env& env, process::MirrorConfig config) {
+  return std::make_unique<Mirror>(env, std::move(config));
+}
+
+}  // namespace isthmus::mirror

@@ -1,0 +1,100 @@
+// Pump: one partition's way from the source to the target. Pure: told what was fetched and what the
+// target answered, it says what to do next.
+//
+//   fetch_from()  ──fetched──► batches to append ──answered──► acknowledged() moves on
+//        ▲                          │ next fetch at once: appends are pipelined, in order
+//        └──────────────────────────┘
+//
+// The target's log end is the only position; what is kept here follows from it. A pump never
+// guesses: what it finds that a mirror cannot go on from (the source was cut, retention overtook
+// it) is a state with a reason, and nothing is touched until the operator decides.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "client/fetcher.h"
+#include "io/loop.h"
+
+namespace isthmus::mirror {
+
+// As recorded at the target; the numbers are those of its records.
+enum class PumpState : int8_t {
+  initializing = 1,
+  mirroring = 2,
+  paused = 3,
+  failed = 4,
+  stopped = 5
+};
+
+struct PumpAction {
+  enum class Kind : uint8_t {
+    nothing,     // the fetch goes on
+    append,      // `batches` at `expected_offset`, then fetch from fetch_from()
+    ask_bounds,  // ask the source where its log begins and ends: on_bounds()
+    ask_gap,     // ask the source for this partition alone: on_gap()
+    failed,      // state() and reason() say why
+  };
+  Kind kind = Kind::nothing;
+  Offset expected_offset = -1;
+  Slice batches;
+  Offset start_at = -1;
+  Offset advance_to = -1;
+};
+
+class Pump {
+ public:
+  // `end` is the target's log end, `last_epoch` that of its last batch, -1 if it has none.
+  Pump(TopicPartition name, Offset end, LeaderEpoch last_epoch, PumpState state);
+
+  const TopicPartition& name() const { return name_; }
+  client::FetchPosition fetch_from() const { return {next_, last_epoch_}; }
+  // Everything below is at the target, durably.
+  Offset acknowledged() const { return acknowledged_; }
+  Offset source_end() const { return source_end_; }
+  LeaderEpoch source_epoch() const { return source_epoch_; }
+  PumpState state() const { return state_; }
+  const std::string& reason() const { return reason_; }
+  bool active() const {
+    return state_ == PumpState::initializing || state_ == PumpState::mirroring;
+  }
+  uint64_t bytes_in_flight() const { return bytes_in_flight_; }
+
+  PumpAction on_fetched(client::Fetched fetched, bool source_keeps_gaps, io::Instant now);
+  // The source's log, where a fetch found our position outside of it.
+  PumpAction on_bounds(Offset start, Offset high_watermark);
+  // The source, asked for our position alone, has nothing there although its log goes on to `end`:
+  // a gap that a failover left.
+  PumpAction on_gap(Offset position, Offset end);
+  void on_appended(Offset end, uint64_t bytes, io::Instant now);
+  PumpAction fail(std::string reason);
+  void pause() { state_ = PumpState::paused; }
+
+  // How long the oldest record that is not at the target has been known to be at the source;
+  // nothing while the target has all that is known.
+  std::optional<io::Duration> lag(io::Instant now) const;
+
+ private:
+  struct Seen {
+    Offset end;
+    io::Instant at;
+  };
+  PumpAction take(Slice records);
+  void see_end(Offset end, io::Instant now);
+
+  TopicPartition name_;
+  Offset next_;
+  LeaderEpoch last_epoch_;
+  Offset acknowledged_;
+  Offset source_end_ = -1;
+  LeaderEpoch source_epoch_ = -1;
+  PumpState state_;
+  std::string reason_;
+  uint64_t bytes_in_flight_ = 0;
+  std::deque<Seen> seen_;  // when the source's end was first known to have reached an offset
+};
+
+}  // namespace isthmus::mirror

@@ -1,0 +1,424 @@
+#include "mirror/session.h"
+
+#include <algorithm>
+
+#include "kafka/gen/ensure_mirror_topics.h"
+#include "kafka/gen/report_mirror.h"
+
+namespace isthmus::mirror {
+
+using kafka::ErrorCode;
+using Kind = PumpAction::Kind;
+
+namespace {
+
+constexpr auto discover_every = std::chrono::seconds(1);
+constexpr auto offsets_every = io::milliseconds(500);
+constexpr auto drive_every = io::milliseconds(100);
+constexpr auto patience = std::chrono::seconds(10);
+constexpr auto fence_time = std::chrono::seconds(5);
+constexpr size_t max_lags = 4096;
+constexpr size_t topics_per_request = 200;
+
+client::FetchOptions fetch_options() {
+  client::FetchOptions options;
+  options.max_bytes = 8 << 20;
+  options.max_partition_bytes = 4 << 20;
+  return options;
+}
+
+std::string reverse_of(const std::string& link) {
+  auto names = process::parse_link_name(link);
+  return names ? names->target + "-" + names->source : std::string();
+}
+
+}  // namespace
+
+Session::Session(std::string name, const process::LinkConfig& config, client::Cluster& source,
+                 client::Cluster& target, Source& view, ClusterNumber target_number,
+                 int64_t link_epoch)
+    : name_(std::move(name)),
+      config_(config),
+      source_(source),
+      target_(target),
+      view_(view),
+      target_number_(target_number),
+      link_epoch_(link_epoch),
+      log_("link " + name_),
+      topics_(config.topics, config.topics_exclude),
+      gate_(source.loop()),
+      stopping_(source.loop()),
+      offsets_(source, target, name_, link_epoch, Selector(config.groups, config.groups_exclude),
+               log_),
+      appender_(
+          target, name_, link_epoch, [this](const auto& o) { on_outcome(o); },
+          [this](const Error& e) { stop(e); }),
+      fetcher_(source, *this, fetch_options()),
+      driver_(source, target, name_, reverse_of(name_), fence_time,
+              {[this] { return discover(); }, [this] { return sync_offsets(); },
+               [this](const std::string& topic) { return takes(topic); }}) {}
+
+Session::~Session() = default;
+
+void Session::stop(Error why) {
+  if (why_) return;
+  why_ = std::move(why);
+  stopping_.close();
+}
+
+io::Task<Error> Session::run() {
+  gate_.spawn("discover " + name_, discover_again_and_again());
+  gate_.spawn("offsets " + name_, sync_offsets_again_and_again());
+  if (!view_.identity().foreign) gate_.spawn("drive " + name_, drive_again_and_again());
+  while (!stopping_.closed()) co_await stopping_.wait();
+  gate_.begin_close();
+  co_await fetcher_.close();
+  co_await appender_.close();
+  co_await gate_.close();
+  co_return *why_;
+}
+
+io::Task<bool> Session::pause(io::Duration time) {
+  co_await stopping_.wait_until(source_.loop().now() + time);
+  co_return !stopping_.closed();
+}
+
+io::Task<void> Session::discover_again_and_again() {
+  bool going_on = true;
+  while (going_on) {
+    auto found = co_await discover();
+    if (found) found = co_await report();
+    if (!found && found.error().kind == Error::Kind::kafka) stop(found.error());
+    going_on = co_await pause(discover_every);
+  }
+}
+
+io::Task<void> Session::sync_offsets_again_and_again() {
+  bool going_on = true;
+  while (going_on) {
+    auto synced = co_await sync_offsets();
+    if (!synced) log_.debug("group offsets: {}", synced.error().text);
+    going_on = co_await pause(offsets_every);
+  }
+}
+
+io::Task<void> Session::drive_again_and_again() {
+  bool going_on = true;
+  while (going_on) {
+    auto stepped = co_await driver_.look_and_step();
+    if (!stepped) log_.debug("switchover: {}", stepped.error().text);
+    going_on = co_await pause(drive_every);
+  }
+}
+
+io::Task<Result<void>> Session::sync_offsets() {
+  auto done = co_await offsets_.round([this](const std::string& topic) { return takes(topic); },
+                                      source_.loop().now() + patience);
+  co_return done;
+}
+
+// Whether the link mirrors the topic: selected, not internal, and not the target's own records on
+// their way back.
+bool Session::wanted(const SourceTopic& topic) const {
+  bool comes_from_target = target_number_ != 0 && topic.origin == target_number_;
+  return topics_.takes(topic.name) && !comes_from_target && topic.link != reverse_of(name_);
+}
+
+bool Session::takes(const std::string& topic) const { return mirrored_.contains(topic); }
+
+io::Task<Result<void>> Session::discover() {
+  while (discovering_) {
+    if (!co_await pause(io::milliseconds(10))) co_return fail(Error::closed("stopping"));
+  }
+  discovering_ = true;
+  auto topics = co_await view_.topics(source_.loop().now() + patience);
+  Result<void> done = {};
+  if (!topics) {
+    done = fail(topics.error());
+  } else {
+    std::vector<SourceTopic> mine;
+    std::set<std::string> names;
+    for (auto& topic : *topics) {
+      if (!wanted(topic)) continue;
+      names.insert(topic.name);
+      mine.push_back(std::move(topic));
+    }
+    std::vector<std::string> gone;
+    for (const auto& name : mirrored_) {
+      if (!names.contains(name)) gone.push_back(name);
+    }
+    for (const auto& name : gone) drop_topic(name);
+    while (done && !mine.empty()) {
+      size_t n = std::min(mine.size(), topics_per_request);
+      std::vector<SourceTopic> part(std::make_move_iterator(mine.end() - static_cast<long>(n)),
+                                    std::make_move_iterator(mine.end()));
+      mine.resize(mine.size() - n);
+      done = co_await start_pumps(std::move(part));
+    }
+  }
+  discovering_ = false;
+  co_return done;
+}
+
+io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
+  kafka::EnsureMirrorTopicsRequest request;
+  request.link = name_;
+  request.link_epoch = link_epoch_;
+  for (const auto& topic : topics) {
+    auto& t = request.topics.emplace_back();
+    t.name = topic.name;
+    t.topic_id = topic.id;
+    t.origin = topic.origin;
+    for (const auto& [key, value] : topic.configs) t.configs.push_back({key, value});
+    for (size_t i = 0; i < topic.leader_epochs.size(); ++i) {
+      t.partitions.push_back({static_cast<PartitionIndex>(i), topic.leader_epochs[i]});
+    }
+  }
+  auto answer = co_await target_.call_any(std::move(request), source_.loop().now() + patience);
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none) {
+    co_return fail(Error::kafka(static_cast<int>(answer->error_code),
+                                "the target has given the link to another mirror process"));
+  }
+  for (size_t i = 0; i < answer->topics.size() && i < topics.size(); ++i) {
+    const auto& result = answer->topics[i];
+    if (result.error_code != ErrorCode::none) {
+      std::string why =
+          result.error_message.value_or(std::string(kafka::error_name(result.error_code)));
+      if (refused_[result.name] != why) log_.warn("topic={} is not mirrored: {}", result.name, why);
+      refused_[result.name] = why;
+      drop_topic(result.name);
+      continue;
+    }
+    refused_.erase(result.name);
+    std::vector<Source::Owners> owners;
+    if (mirrored_.insert(result.name).second) {
+      // Epochs that begin later are the source's own; older ones may be of any cluster before it.
+      auto known = co_await view_.owners(result.name, source_.loop().now() + patience);
+      if (!known) co_return fail(known.error());
+      owners = std::move(*known);
+    }
+    owners.resize(std::max(owners.size(), result.partitions.size()));
+    for (const auto& p : result.partitions) {
+      start_pump(topics[i], p.index, p.end_offset, p.last_batch_epoch,
+                 static_cast<PumpState>(p.mirror_state), owners[p.index]);
+    }
+  }
+  co_return Result<void>{};
+}
+
+void Session::start_pump(const SourceTopic& topic, PartitionIndex index, Offset end,
+                         LeaderEpoch epoch, PumpState state, Source::Owners owners) {
+  TopicPartition tp{topic.name, index};
+  auto known = running_.find(tp);
+  if (known != running_.end() && known->second.topic_id == topic.id) return;
+  if (known != running_.end()) running_.erase(known);
+  source_.add_interest(topic.name);
+  // A recorded failure is tried again by each new session: its reason may be gone. If it is not, it
+  // is found again before anything is touched.
+  if (state == PumpState::failed) state = PumpState::mirroring;
+  auto& running =
+      running_.try_emplace(tp, Running{Pump(tp, end, epoch, state), topic.id, std::move(owners)})
+          .first->second;
+  if (!running.pump.active()) return;
+  if (config_.start == process::LinkStart::latest && end == 0 && epoch < 0) {
+    gate_.spawn("bounds " + tp.to_string(), ask_bounds(tp));
+    return;
+  }
+  want(running);
+}
+
+void Session::drop_topic(const std::string& topic) {
+  mirrored_.erase(topic);
+  auto from = running_.lower_bound(TopicPartition{topic, 0});
+  while (from != running_.end() && from->first.topic == topic) {
+    fetcher_.forget(from->first);
+    waiting_.erase(from->first);
+    from = running_.erase(from);
+  }
+}
+
+void Session::want(Running& running) {
+  const TopicPartition& tp = running.pump.name();
+  if (!running.pump.active()) {
+    fetcher_.forget(tp);
+    return;
+  }
+  if (!appender_.has_room()) {
+    waiting_.insert(tp);
+    return;
+  }
+  fetcher_.want(tp, running.pump.fetch_from());
+}
+
+void Session::want_what_waits() {
+  while (!waiting_.empty() && appender_.has_room()) {
+    TopicPartition tp = *waiting_.begin();
+    waiting_.erase(waiting_.begin());
+    auto found = running_.find(tp);
+    if (found != running_.end()) want(found->second);
+  }
+}
+
+void Session::on_fetched(client::Fetched fetched) {
+  auto found = running_.find(fetched.partition);
+  if (found == running_.end()) return;
+  Running& running = found->second;
+  running.fetched_at = source_.loop().now();
+  act(running,
+      running.pump.on_fetched(std::move(fetched), !view_.identity().foreign, running.fetched_at));
+}
+
+void Session::act(Running& running, PumpAction action) {
+  const TopicPartition tp = running.pump.name();
+  switch (action.kind) {
+    case Kind::nothing: return;
+    case Kind::failed:
+      log_.error("partition={} failed: {}", tp.to_string(), running.pump.reason());
+      fetcher_.forget(tp);
+      return;
+    case Kind::ask_bounds: gate_.spawn("bounds " + tp.to_string(), ask_bounds(tp)); return;
+    case Kind::ask_gap:
+      gate_.spawn("gap " + tp.to_string(), ask_gap(tp, running.pump.fetch_from().offset));
+      return;
+    case Kind::append: break;
+  }
+  bool brings_something = !action.batches.empty() || action.start_at >= 0 || action.advance_to >= 0;
+  if (brings_something) {
+    AppendJob job{tp,
+                  running.topic_id,
+                  running.pump.source_epoch(),
+                  running.pump.source_end(),
+                  running.owners,
+                  std::move(action)};
+    appender_.add(std::move(job));
+  }
+  want(running);
+}
+
+io::Task<void> Session::ask_bounds(TopicPartition partition) {
+  client::Admin admin(source_);
+  io::Instant deadline = source_.loop().now() + patience;
+  auto starts = co_await admin.list_offsets({{partition, client::earliest_offset}}, deadline);
+  auto ends = co_await admin.list_offsets({{partition, client::latest_offset}}, deadline);
+  auto found = running_.find(partition);
+  if (found == running_.end()) co_return;
+  if (!starts || !ends || (*starts)[partition].offset < 0 || (*ends)[partition].offset < 0) {
+    want(found->second);
+    co_return;
+  }
+  Offset start = (*starts)[partition].offset;
+  Offset end = (*ends)[partition].offset;
+  bool skip = config_.start == process::LinkStart::latest &&
+              found->second.pump.acknowledged() == 0 &&
+              found->second.pump.state() == PumpState::initializing;
+  act(found->second, found->second.pump.on_bounds(skip ? end : start, end));
+}
+
+// A response may leave a partition out only because others filled it: so the partition is asked for
+// alone, and a leader then gives at least one batch if it has any.
+io::Task<void> Session::ask_gap(TopicPartition partition, Offset position) {
+  const auto* topic = source_.metadata().topic(partition.topic);
+  kafka::FetchRequest request;
+  request.max_bytes = 1 << 20;
+  auto& t = request.topics.emplace_back();
+  t.topic = partition.topic;
+  if (topic != nullptr) t.topic_id = topic->id;
+  auto& p = t.partitions.emplace_back();
+  p.partition = partition.partition;
+  p.fetch_offset = position;
+  p.partition_max_bytes = 1 << 20;
+  auto answer =
+      co_await source_.call_leader(partition, std::move(request), source_.loop().now() + patience);
+  auto found = running_.find(partition);
+  if (found == running_.end()) co_return;
+  Offset end = -1;
+  bool alone =
+      answer && answer->responses.size() == 1 && answer->responses[0].partitions.size() == 1;
+  if (alone) {
+    const auto& data = answer->responses[0].partitions[0];
+    if (data.error_code == ErrorCode::none && data.records.empty()) end = data.high_watermark;
+  }
+  act(found->second, found->second.pump.on_gap(position, end));
+  if (end <= position) want(found->second);
+}
+
+void Session::on_outcome(const AppendOutcome& outcome) {
+  auto found = running_.find(outcome.partition);
+  if (found != running_.end()) {
+    Running& running = found->second;
+    if (outcome.error == ErrorCode::none) {
+      io::Instant now = source_.loop().now();
+      running.pump.on_appended(outcome.end_offset, outcome.bytes, now);
+      auto lag = std::chrono::duration_cast<io::milliseconds>(now - running.fetched_at).count();
+      if (lags_.size() < max_lags) lags_.push_back(0);
+      lags_[next_lag_++ % max_lags] = static_cast<uint32_t>(std::max<int64_t>(0, lag));
+      bytes_ += outcome.bytes;
+    } else if (outcome.error == ErrorCode::fenced_leader_epoch) {
+      stop(Error::kafka(static_cast<int>(outcome.error), outcome.message));
+    } else {
+      // Promoted, recreated or cut meanwhile: the next discovery asks the target how it stands.
+      log_.info("partition={} stops: {}", outcome.partition.to_string(), outcome.message);
+      fetcher_.forget(outcome.partition);
+      running_.erase(found);
+    }
+  }
+  want_what_waits();
+}
+
+io::Task<Result<void>> Session::report() {
+  kafka::ReportMirrorRequest request;
+  request.link = name_;
+  request.link_epoch = link_epoch_;
+  std::map<Uuid, size_t> place;
+  io::Instant now = source_.loop().now();
+  for (auto& [tp, running] : running_) {
+    auto [it, is_new] = place.try_emplace(running.topic_id, request.topics.size());
+    if (is_new) request.topics.emplace_back().topic_id = running.topic_id;
+    auto& p = request.topics[it->second].partitions.emplace_back();
+    p.index = tp.partition;
+    p.state = static_cast<int8_t>(running.pump.state());
+    p.reason = running.pump.reason();
+    p.source_end_offset = running.pump.source_end();
+    auto lag = running.pump.lag(now);
+    p.lag_ms = lag ? std::chrono::duration_cast<io::milliseconds>(*lag).count() : 0;
+  }
+  auto answer = co_await target_.call_any(std::move(request), now + patience);
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code == ErrorCode::none) co_return Result<void>{};
+  co_return fail(Error::kafka(static_cast<int>(answer->error_code),
+                              "the target has given the link to another mirror process"));
+}
+
+LinkStatus Session::status() const {
+  LinkStatus s;
+  s.attached = true;
+  s.link_epoch = link_epoch_;
+  s.topics = mirrored_.size();
+  s.partitions = running_.size();
+  s.groups = offsets_.groups();
+  s.held = offsets_.held().size();
+  s.bytes = bytes_;
+  s.requests = appender_.requests();
+  if (!refused_.empty()) s.problem = refused_.begin()->first + ": " + refused_.begin()->second;
+  io::Instant now = source_.loop().now();
+  for (const auto& [tp, running] : running_) {
+    if (!running.pump.active()) ++s.failed;
+    s.lag_records += std::max<Offset>(0, running.pump.source_end() - running.pump.acknowledged());
+    if (auto lag = running.pump.lag(now)) {
+      int64_t ms = std::chrono::duration_cast<io::milliseconds>(*lag).count();
+      s.lag_ms = std::max(s.lag_ms.value_or(0), ms);
+    }
+  }
+  return s;
+}
+
+int64_t Session::lag_percentile(double share) const {
+  if (lags_.empty()) return -1;
+  std::vector<uint32_t> sorted = lags_;
+  auto at = static_cast<size_t>(share * static_cast<double>(sorted.size() - 1));
+  std::nth_element(sorted.begin(), sorted.begin() + static_cast<long>(at), sorted.end());
+  return sorted[at];
+}
+
+}  // namespace isthmus::mirror

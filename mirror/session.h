@@ -1,0 +1,115 @@
+// Session: one mirror process's hold of one link, from attaching to the first error that ends it.
+//
+//   discover ─► pumps ◄─► fetcher (source)       every second: discover, report
+//                 └─────► appender (target)      every half second: group offsets
+//                                                ten times a second: switchover
+//
+// A session keeps nothing that the target does not know: when it ends (the target was away, another
+// process has taken the link over) the next one asks the target where its logs end and goes on from
+// there. What concerns one partition ends that partition's pump, never the session.
+//
+// Lives on the link's loop; owned by its Link.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/log.h"
+#include "client/fetcher.h"
+#include "io/gate.h"
+#include "mirror/appender.h"
+#include "mirror/offset_sync.h"
+#include "mirror/pump.h"
+#include "mirror/selector.h"
+#include "mirror/source.h"
+#include "mirror/switchover/driver.h"
+#include "process/mirror_config.h"
+
+namespace isthmus::mirror {
+
+// What a session tells of itself.
+struct LinkStatus {
+  bool attached = false;
+  std::string problem;  // why not, or why something is not mirrored
+  int64_t link_epoch = 0;
+  size_t topics = 0, partitions = 0, failed = 0, groups = 0, held = 0;
+  uint64_t bytes = 0, requests = 0;
+  std::optional<int64_t> lag_ms;  // the worst; nothing while all is there
+  int64_t lag_records = 0;
+};
+
+class Session final : public client::FetchSink {
+ public:
+  Session(std::string name, const process::LinkConfig& config, client::Cluster& source,
+          client::Cluster& target, Source& view, ClusterNumber target_number, int64_t link_epoch);
+  ~Session() override;
+
+  // Mirrors until stop() or an error, which it returns.
+  io::Task<Error> run();
+  void stop(Error why);
+  LinkStatus status() const;
+  // Milliseconds from the fetch of a batch to the target's answer: half of them are faster than
+  // p50, all but one in a hundred than p99.
+  int64_t lag_percentile(double share) const;
+
+  void on_fetched(client::Fetched fetched) override;
+
+ private:
+  struct Running {
+    Pump pump;
+    Uuid topic_id;
+    Source::Owners owners;
+    io::Instant fetched_at{};
+  };
+
+  io::Task<void> discover_again_and_again();
+  io::Task<void> sync_offsets_again_and_again();
+  io::Task<void> drive_again_and_again();
+  io::Task<Result<void>> discover();
+  io::Task<Result<void>> start_pumps(std::vector<SourceTopic> topics);
+  void start_pump(const SourceTopic& topic, PartitionIndex index, Offset end, LeaderEpoch epoch,
+                  PumpState state, Source::Owners owners);
+  bool wanted(const SourceTopic& topic) const;
+  bool takes(const std::string& topic) const;
+  io::Task<Result<void>> report();
+  io::Task<Result<void>> sync_offsets();
+
+  void act(Running& running, PumpAction action);
+  io::Task<void> ask_bounds(TopicPartition partition);
+  io::Task<void> ask_gap(TopicPartition partition, Offset position);
+  void want(Running& running);
+  void want_what_waits();
+  void on_outcome(const AppendOutcome& outcome);
+  void drop_topic(const std::string& topic);
+  io::Task<bool> pause(io::Duration time);
+
+  const std::string name_;
+  const process::LinkConfig& config_;
+  client::Cluster& source_;
+  client::Cluster& target_;
+  Source& view_;
+  const ClusterNumber target_number_;
+  const int64_t link_epoch_;
+  Logger log_;
+  Selector topics_;
+  io::Gate gate_;
+  io::Event stopping_;
+  std::optional<Error> why_;
+  OffsetSync offsets_;
+  Appender appender_;
+  client::Fetcher fetcher_;
+  Driver driver_;
+  std::map<TopicPartition, Running> running_;
+  std::set<TopicPartition> waiting_;            // for room in the appender
+  std::map<std::string, std::string> refused_;  // topics that the target does not take, and why
+  std::set<std::string> mirrored_;
+  std::vector<uint32_t> lags_;  // of the latest batches, in milliseconds
+  size_t next_lag_ = 0;
+  uint64_t bytes_ = 0;
+  bool discovering_ = false;
+};
+
+}  // namespace isthmus::mirror

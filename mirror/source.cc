@@ -1,0 +1,130 @@
+#include "mirror/source.h"
+
+#include <set>
+
+namespace isthmus::mirror {
+
+using kafka::ErrorCode;
+
+namespace {
+
+// Configs of a foreign topic that mean something at the target.
+const std::set<std::string>& copied_configs() {
+  static const std::set<std::string> names = {
+      "cleanup.policy",  "max.message.bytes", "message.timestamp.type",
+      "retention.bytes", "retention.ms",      "segment.bytes",
+      "segment.ms"};
+  return names;
+}
+
+SourceTopic from_site(const kafka::DescribeSiteResponse::SiteTopic& topic) {
+  SourceTopic out;
+  out.name = topic.name;
+  out.id = topic.topic_id;
+  out.origin = topic.origin;
+  out.link = topic.link;
+  for (const auto& c : topic.configs) out.configs[c.name] = c.value;
+  for (const auto& p : topic.partitions) out.leader_epochs.push_back(p.leader_epoch);
+  return out;
+}
+
+constexpr int8_t set_on_topic = 1;
+
+}  // namespace
+
+Source::Source(client::Cluster& cluster, std::string name_if_foreign) : cluster_(cluster) {
+  identity_.name = std::move(name_if_foreign);
+}
+
+io::Task<Result<SourceIdentity>> Source::identify(io::Instant deadline) {
+  auto connection = co_await cluster_.any(deadline);
+  if (!connection) co_return fail(connection.error());
+  auto private_api = static_cast<int16_t>(kafka::ApiKey::describe_site);
+  identity_.foreign = !(*connection)->range_of(private_api).has_value();
+  if (identity_.foreign) {
+    auto refreshed = co_await cluster_.refresh(deadline);
+    if (!refreshed) co_return fail(refreshed.error());
+    identity_.cluster_id = cluster_.metadata().cluster_id();
+    co_return identity_;
+  }
+  auto site = co_await describe(false, deadline);
+  if (!site) co_return fail(site.error());
+  identity_.name = site->name;
+  identity_.number = site->number;
+  identity_.cluster_id = site->cluster_id;
+  co_return identity_;
+}
+
+io::Task<Result<kafka::DescribeSiteResponse>> Source::describe(bool topics, io::Instant deadline) {
+  kafka::DescribeSiteRequest request;
+  request.include_topics = topics;
+  auto answer = co_await cluster_.call_any(std::move(request), deadline);
+  co_return answer;
+}
+
+io::Task<Result<std::vector<SourceTopic>>> Source::topics(io::Instant deadline) {
+  if (identity_.foreign) {
+    auto found = co_await foreign_topics(deadline);
+    co_return found;
+  }
+  auto site = co_await describe(true, deadline);
+  if (!site) co_return fail(site.error());
+  std::vector<SourceTopic> all;
+  for (const auto& topic : site->topics) {
+    if (!topic.name.starts_with("__")) all.push_back(from_site(topic));
+  }
+  co_return all;
+}
+
+io::Task<Result<std::vector<SourceTopic>>> Source::foreign_topics(io::Instant deadline) {
+  client::Admin admin(cluster_);
+  auto answer = co_await admin.describe_topics(std::nullopt, deadline);
+  if (!answer) co_return fail(answer.error());
+  std::vector<SourceTopic> all;
+  std::vector<std::string> names;
+  for (const auto& topic : answer->topics) {
+    if (topic.error_code != ErrorCode::none || topic.is_internal || !topic.name) continue;
+    SourceTopic out;
+    out.name = *topic.name;
+    out.id = topic.topic_id;
+    out.leader_epochs.resize(topic.partitions.size());
+    for (const auto& p : topic.partitions) {
+      if (p.partition_index >= 0 && p.partition_index < std::ssize(out.leader_epochs)) {
+        out.leader_epochs[p.partition_index] = p.leader_epoch;
+      }
+    }
+    names.push_back(out.name);
+    all.push_back(std::move(out));
+  }
+  if (names.empty()) co_return all;
+  auto configs = co_await admin.describe_configs(client::ConfigResource::topic, names, deadline);
+  if (!configs) co_return fail(configs.error());
+  std::map<std::string, std::map<std::string, std::string>> by_topic;
+  for (const auto& result : configs->results) {
+    for (const auto& c : result.configs) {
+      bool ours_to_copy = c.config_source == set_on_topic && copied_configs().contains(c.name);
+      if (ours_to_copy && c.value) by_topic[result.resource_name][c.name] = *c.value;
+    }
+  }
+  for (auto& topic : all) topic.configs = std::move(by_topic[topic.name]);
+  co_return all;
+}
+
+io::Task<Result<std::vector<Source::Owners>>> Source::owners(std::string topic,
+                                                             io::Instant deadline) {
+  std::vector<Owners> all;
+  if (identity_.foreign) co_return all;
+  kafka::EpochHistoryRequest request;
+  request.topics = {topic};
+  auto answer = co_await cluster_.call_any(std::move(request), deadline);
+  if (!answer) co_return fail(answer.error());
+  for (const auto& t : answer->topics) {
+    for (const auto& p : t.partitions) {
+      if (std::ssize(all) <= p.index) all.resize(p.index + 1);
+      for (const auto& e : p.entries) all[p.index][e.epoch] = e.owner;
+    }
+  }
+  co_return all;
+}
+
+}  // namespace isthmus::mirror

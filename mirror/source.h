@@ -1,0 +1,60 @@
+// Source: the cluster that a link reads, seen alike whether it is ours or Apache Kafka's.
+//
+// An Isthmus cluster answers DescribeSite on the listener meant for mirrors and so tells its
+// number, the origin of each topic and its epochs' owners. Any other cluster is foreign: number 0,
+// read by Kafka's own APIs; what cannot be known of it is left out, never guessed.
+//
+// A plain view of a client::Cluster, on its loop; the cluster outlives it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/admin.h"
+#include "client/cluster.h"
+#include "kafka/gen/describe_site.h"
+#include "kafka/gen/epoch_history.h"
+
+namespace isthmus::mirror {
+
+struct SourceTopic {
+  std::string name;
+  Uuid id;
+  ClusterNumber origin = 0;
+  std::string link;  // that writes it at the source; empty = clients do
+  std::map<std::string, std::string> configs;
+  std::vector<LeaderEpoch> leader_epochs;
+};
+
+struct SourceIdentity {
+  bool foreign = true;
+  std::string name;
+  ClusterNumber number = 0;
+  std::string cluster_id;
+};
+
+class Source {
+ public:
+  Source(client::Cluster& cluster, std::string name_if_foreign);
+
+  // Finds out what the cluster is. REQUIRES: before the others.
+  io::Task<Result<SourceIdentity>> identify(io::Instant deadline);
+  const SourceIdentity& identity() const { return identity_; }
+
+  io::Task<Result<kafka::DescribeSiteResponse>> describe(bool topics, io::Instant deadline);
+  // All but internal ones.
+  io::Task<Result<std::vector<SourceTopic>>> topics(io::Instant deadline);
+  // Whose epochs a topic's partitions have, by partition; empty for a foreign cluster.
+  using Owners = std::map<LeaderEpoch, ClusterNumber>;
+  io::Task<Result<std::vector<Owners>>> owners(std::string topic, io::Instant deadline);
+
+ private:
+  io::Task<Result<std::vector<SourceTopic>>> foreign_topics(io::Instant deadline);
+
+  client::Cluster& cluster_;
+  SourceIdentity identity_;
+};
+
+}  // namespace isthmus::mirror

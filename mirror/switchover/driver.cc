@@ -1,0 +1,238 @@
+#include "mirror/switchover/driver.h"
+
+#include <algorithm>
+
+#include "kafka/gen/fence.h"
+#include "kafka/gen/finish_switchover.h"
+#include "kafka/gen/hand_over.h"
+#include "kafka/gen/promote.h"
+#include "kafka/gen/switchover_wish.h"
+
+namespace isthmus::mirror {
+
+using kafka::ErrorCode;
+
+namespace {
+
+constexpr auto step_patience = std::chrono::seconds(3);
+constexpr auto drain_poll = io::milliseconds(10);
+
+Error refusal(const char* step, const std::optional<std::string>& message) {
+  return Error::message(std::string(step) + ": " + message.value_or("refused"));
+}
+
+const kafka::DescribeSiteResponse::SiteTopic* find(const kafka::DescribeSiteResponse& site,
+                                                   const Uuid& id) {
+  auto found =
+      std::ranges::find(site.topics, id, &kafka::DescribeSiteResponse::SiteTopic::topic_id);
+  return found == site.topics.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Driver::Driver(client::Cluster& source, client::Cluster& target, std::string link,
+               std::string reverse_link, io::Duration fence, Hooks hooks)
+    : source_(source),
+      target_(target),
+      link_(std::move(link)),
+      reverse_link_(std::move(reverse_link)),
+      fence_(fence),
+      hooks_(std::move(hooks)),
+      log_("switchover " + link_) {}
+
+io::Instant Driver::soon() const { return source_.loop().now() + step_patience; }
+
+SideRecord Driver::record_in(const Site& site) const {
+  for (const auto& s : site.switchovers) {
+    if (s.link == link_) return {s.switchover_id, static_cast<Phase>(s.phase)};
+  }
+  return {};
+}
+
+io::Task<Result<Driver::Site>> Driver::describe(client::Cluster& cluster, bool topics) {
+  kafka::DescribeSiteRequest request;
+  request.include_topics = topics;
+  auto answer = co_await cluster.call_any(std::move(request), soon());
+  co_return answer;
+}
+
+io::Task<Result<void>> Driver::look_and_step() {
+  auto target = co_await describe(target_, false);
+  if (!target) co_return fail(target.error());
+  SideRecord at_target = record_in(*target);
+  bool may_concern_us = at_target.phase == Phase::wished || at_target.phase == Phase::promoted ||
+                        at_target.phase == Phase::abandoned;
+  if (!may_concern_us) co_return Result<void>{};
+  auto source = co_await describe(source_, false);
+  if (!source) co_return fail(source.error());
+  SideRecord at_source = record_in(*source);
+  Result<void> done = {};
+  switch (next_step(at_source, at_target)) {
+    case Step::none: break;
+    case Step::fence_and_hand_over: done = co_await fence_and_hand_over(at_target.id); break;
+    case Step::promote: done = co_await promote(at_source.id); break;
+    case Step::finish_promoted: done = co_await finish(at_source.id, true); break;
+    case Step::finish_abandoned: done = co_await finish(at_source.id, false); break;
+  }
+  co_return done;
+}
+
+io::Task<Result<void>> Driver::fence_and_hand_over(Uuid id) {
+  io::Instant deadline = source_.loop().now() + fence_;
+  log_.info("begins id={}", id.to_string());
+  auto discovered = co_await hooks_.discover();
+  Site fenced;
+  Result<void> done = discovered;
+  if (done) {
+    auto source = co_await describe(source_, true);
+    if (!source) {
+      done = fail(source.error());
+    } else {
+      done = co_await fence(id, *source, fenced);
+    }
+  }
+  if (done) done = co_await drain(fenced, deadline);
+  if (done) done = co_await hooks_.sync_offsets();
+  if (done) done = co_await hand_over(id, fenced);
+  if (!done) {
+    // The answer to a hand-over may be lost: only the source's record tells which way it went.
+    auto source = co_await describe(source_, false);
+    if (!source) co_return fail(source.error());
+    SideRecord record = record_in(*source);
+    bool handed_over = record.id == id && record.phase == Phase::handed_over;
+    if (!handed_over) {
+      co_await fall_back(id, done.error().text);
+      co_return done;
+    }
+  }
+  auto promoted = co_await promote(id);
+  co_return promoted;
+}
+
+io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& source, Site& fenced) {
+  kafka::FenceRequest request;
+  request.switchover_id = id;
+  request.link = link_;
+  request.deadline_ms =
+      static_cast<int32_t>(std::chrono::duration_cast<io::milliseconds>(fence_).count());
+  for (const auto& topic : source.topics) {
+    if (topic.link.empty() && hooks_.takes_topic(topic.name)) request.topics.push_back(topic.name);
+  }
+  auto answer = co_await source_.call_any(std::move(request), soon());
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none)
+    co_return fail(refusal("fence", answer->error_message));
+  for (const auto& topic : answer->topics) {
+    auto& t = fenced.topics.emplace_back();
+    t.name = topic.name;
+    t.topic_id = topic.topic_id;
+    for (const auto& p : topic.partitions) {
+      auto& out = t.partitions.emplace_back();
+      out.index = p.index;
+      out.end_offset = p.end_offset;
+    }
+  }
+  co_return Result<void>{};
+}
+
+// Waits until the target's logs end where the source's do.
+io::Task<Result<void>> Driver::drain(const Site& fenced, io::Instant deadline) {
+  std::string behind;
+  while (source_.loop().now() < deadline) {
+    auto target = co_await describe(target_, true);
+    if (!target) co_return fail(target.error());
+    behind.clear();
+    for (const auto& topic : fenced.topics) {
+      const auto* there = find(*target, topic.topic_id);
+      bool same = there != nullptr && there->link == link_ &&
+                  there->partitions.size() == topic.partitions.size();
+      for (size_t i = 0; same && i < topic.partitions.size(); ++i) {
+        same = there->partitions[i].end_offset == topic.partitions[i].end_offset;
+      }
+      if (!same) behind = topic.name;
+    }
+    if (behind.empty()) co_return Result<void>{};
+    co_await io::sleep(source_.loop(), drain_poll);
+  }
+  co_return fail("drain: " + behind + " did not catch up within the fence");
+}
+
+io::Task<Result<void>> Driver::hand_over(const Uuid& id, const Site& fenced) {
+  kafka::HandOverRequest request;
+  request.switchover_id = id;
+  request.link = link_;
+  for (const auto& topic : fenced.topics) {
+    auto& t = request.topics.emplace_back();
+    t.topic_id = topic.topic_id;
+    for (const auto& p : topic.partitions) t.partitions.push_back({p.index, p.end_offset});
+  }
+  auto answer = co_await source_.call_any(std::move(request), soon());
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none) {
+    co_return fail(refusal("hand over", answer->error_message));
+  }
+  co_return Result<void>{};
+}
+
+io::Task<void> Driver::fall_back(Uuid id, std::string why) {
+  log_.warn("falls back to the source id={}: {}", id.to_string(), why);
+  kafka::SwitchoverWishRequest give_up;
+  give_up.link = link_;
+  give_up.switchover_id = id;
+  give_up.abandon = true;
+  auto given_up = co_await target_.call_any(std::move(give_up), soon());
+  if (!given_up) log_.warn("the wish cannot be given up yet: {}", given_up.error().text);
+  kafka::FenceRequest lift;
+  lift.switchover_id = id;
+  lift.link = link_;
+  lift.lift = true;
+  auto lifted = co_await source_.call_any(std::move(lift), soon());
+  if (!lifted) log_.warn("the fence lifts at its deadline: {}", lifted.error().text);
+}
+
+io::Task<Result<void>> Driver::promote(Uuid id) {
+  // The ends are read at the source again: since the hand-over nothing moves them.
+  auto source = co_await describe(source_, true);
+  if (!source) co_return fail(source.error());
+  kafka::PromoteRequest request;
+  request.switchover_id = id;
+  request.link = link_;
+  request.route_from = source->name;
+  request.topics.emplace();
+  for (const auto& topic : source->topics) {
+    if (topic.closed_by != id) continue;
+    auto& t = request.topics->emplace_back();
+    t.topic_id = topic.topic_id;
+    t.partitions.emplace();
+    for (const auto& p : topic.partitions) t.partitions->push_back({p.index, p.end_offset});
+  }
+  auto answer = co_await target_.call_any(std::move(request), soon());
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none) {
+    co_return fail(refusal("promote", answer->error_message));
+  }
+  log_.info("promoted id={}", id.to_string());
+  auto finished = co_await finish(id, true);
+  co_return finished;
+}
+
+io::Task<Result<void>> Driver::finish(Uuid id, bool promoted) {
+  auto target = co_await describe(target_, false);
+  if (!target) co_return fail(target.error());
+  kafka::FinishSwitchoverRequest request;
+  request.switchover_id = id;
+  request.link = link_;
+  request.promoted = promoted;
+  request.reverse_link = reverse_link_;
+  request.new_origin = target->number;
+  request.route_version = target->route_version;
+  for (const auto& route : target->routes) request.routes.push_back({route.from, route.to});
+  auto answer = co_await source_.call_any(std::move(request), soon());
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none)
+    co_return fail(refusal("finish", answer->error_message));
+  log_.info("finished id={} promoted={}", id.to_string(), promoted);
+  co_return Result<void>{};
+}
+
+}  // namespace isthmus::mirror

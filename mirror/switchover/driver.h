@@ -1,0 +1,60 @@
+// Driver: does what the machine says. The back and forth of a switchover lives here and nowhere
+// else: routers and commands only write wishes and read records.
+//
+//   find topics ─► fence source ─► wait until the target has it all ─► last group offsets
+//        ─► hand over at those ends ─► promote at those ends ─► tell the source
+//
+// Before the hand-over every failure falls back to the source: the fence is lifted (or lifts
+// itself) and the wish is given up, durably, so that it can never be promoted later.
+//
+// Lives on the link's loop; owned by the link's Session, whose pumps keep running meanwhile.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/log.h"
+#include "client/cluster.h"
+#include "kafka/gen/describe_site.h"
+#include "mirror/switchover/machine.h"
+
+namespace isthmus::mirror {
+
+class Driver {
+ public:
+  struct Hooks {
+    // Finds and creates topics that are new at the source.
+    std::function<io::Task<Result<void>>()> discover;
+    // One whole round of group offsets.
+    std::function<io::Task<Result<void>>()> sync_offsets;
+    std::function<bool(const std::string& topic)> takes_topic;
+  };
+  Driver(client::Cluster& source, client::Cluster& target, std::string link,
+         std::string reverse_link, io::Duration fence, Hooks hooks);
+
+  // Looks at both ends and does at most one step. Called again and again; errors are passing.
+  io::Task<Result<void>> look_and_step();
+
+ private:
+  using Site = kafka::DescribeSiteResponse;
+  io::Task<Result<void>> fence_and_hand_over(Uuid id);
+  io::Task<Result<void>> fence(const Uuid& id, const Site& source, Site& fenced);
+  io::Task<Result<void>> drain(const Site& fenced, io::Instant deadline);
+  io::Task<Result<void>> hand_over(const Uuid& id, const Site& fenced);
+  io::Task<void> fall_back(Uuid id, std::string why);
+  io::Task<Result<void>> promote(Uuid id);
+  io::Task<Result<void>> finish(Uuid id, bool promoted);
+  io::Task<Result<Site>> describe(client::Cluster& cluster, bool topics);
+  SideRecord record_in(const Site& site) const;
+  io::Instant soon() const;
+
+  client::Cluster& source_;
+  client::Cluster& target_;
+  const std::string link_;
+  const std::string reverse_link_;
+  const io::Duration fence_;
+  Hooks hooks_;
+  Logger log_;
+};
+
+}  // namespace isthmus::mirror

@@ -1,0 +1,20 @@
+#include "mirror/switchover/machine.h"
+
+namespace isthmus::mirror {
+
+Step next_step(const SideRecord& source, const SideRecord& target) {
+  if (source.phase == Phase::handed_over) {
+    // A failover may have been promoted under an id of its own while the hand-over was on its way;
+    // the topics are writable there all the same.
+    if (target.phase == Phase::promoted) return Step::finish_promoted;
+    if (target.phase == Phase::abandoned && target.id == source.id) return Step::finish_abandoned;
+    if (target.phase == Phase::wished && target.id == source.id) return Step::promote;
+    return Step::none;
+  }
+  bool over =
+      source.id == target.id && (source.phase == Phase::done || source.phase == Phase::taken_back);
+  if (target.phase == Phase::wished && !over) return Step::fence_and_hand_over;
+  return Step::none;
+}
+
+}  // namespace isthmus::mirror

@@ -1,0 +1,41 @@
+// Machine: the next step of a switchover, from what both ends have written down and nothing else.
+// Pure. The driver keeps no state of its own: whoever takes the link over, at whatever moment the
+// last one died, reads the same records and goes on with the same step.
+//
+//   target    source         step
+//   ───────   ────────────   ──────────────────────────────────────────────────────────────
+//   wished    not fenced     fence, drain, hand over (fence lifts by itself at its deadline)
+//   wished    handed over    promote: from here it only goes forward
+//   promoted  handed over    tell the source, which becomes the mirror
+//   abandoned handed over    tell the source, which opens again
+//   else                     nothing to do
+#pragma once
+
+#include <cstdint>
+
+#include "base/ids.h"
+
+namespace isthmus::mirror {
+
+// The phases as DescribeSite reports them.
+enum class Phase : int8_t {
+  none = 0,
+  wished = 1,
+  handed_over = 2,
+  promoted = 3,
+  abandoned = 4,
+  done = 5,
+  taken_back = 6,
+};
+
+struct SideRecord {
+  Uuid id;
+  Phase phase = Phase::none;
+};
+
+enum class Step : uint8_t { none, fence_and_hand_over, promote, finish_promoted, finish_abandoned };
+
+// `source` and `target` are the records of one link at its two ends.
+Step next_step(const SideRecord& source, const SideRecord& target);
+
+}  // namespace isthmus::mirror
