@@ -28,6 +28,7 @@ PumpAction Pump::fail(std::string reason) {
 void Pump::see_end(Offset end, io::Instant now) {
   if (end <= source_end_) return;
   source_end_ = end;
+  if (end <= acknowledged_) return;
   if (seen_.size() < max_seen) {
     seen_.push_back({end, now});
   } else {
@@ -53,6 +54,9 @@ PumpAction Pump::on_fetched(client::Fetched fetched, bool source_keeps_gaps, io:
   }
   source_epoch_ = std::max(source_epoch_, fetched.leader_epoch);
   see_end(fetched.high_watermark, now);
+  if (acknowledged_ >= source_end_ && state_ == PumpState::initializing) {
+    state_ = PumpState::mirroring;
+  }
   if (!fetched.records.empty()) return take(std::move(fetched.records));
   if (source_keeps_gaps && fetched.high_watermark > next_) return {.kind = Kind::ask_gap};
   return {};
