@@ -10,7 +10,7 @@ namespace {
 
 constexpr auto patience = std::chrono::seconds(5);
 // A live process reports every second.
-constexpr int64_t alive_within_ms = 5000;
+constexpr int64_t alive_within_ms = 2500;
 
 client::ClusterOptions options_for(const std::string& link, const char* end,
                                    const process::LinkEnd& at) {
@@ -89,10 +89,10 @@ io::Task<Result<void>> Link::wait_until_free() {
   auto answer = co_await target_.call_any(kafka::DescribeSiteRequest{}, loop_.now() + patience);
   if (!answer) co_return fail(answer.error());
   target_number_ = answer->number;
-  bool was_ours = problem_.empty();
   for (const auto& link : answer->links) {
     bool alive = link.contact_age_ms >= 0 && link.contact_age_ms < alive_within_ms;
-    if (link.name != name_ || !alive || was_ours) continue;
+    bool is_ours = link.epoch == last_epoch_;
+    if (link.name != name_ || !alive || is_ours) continue;
     co_return fail("another mirror process serves the link; this one stands in reserve");
   }
   co_return Result<void>{};
@@ -118,6 +118,7 @@ io::Task<Result<int64_t>> Link::attach() {
   if (answer->error_code != ErrorCode::none) {
     co_return fail(answer->error_message.value_or("the target refuses the link"));
   }
+  last_epoch_ = answer->link_epoch;
   co_return answer->link_epoch;
 }
 

@@ -52,6 +52,7 @@ class Link {
   std::unique_ptr<Session> session_;
   std::string problem_;
   ClusterNumber target_number_ = 0;
+  int64_t last_epoch_ = 0;  // that this process was given
 };
 
 }  // namespace isthmus::mirror
