@@ -61,5 +61,9 @@ void add_roles(CLI::App& app, Chosen& chosen);   // broker, mirror, router
 void add_config(CLI::App& app, Chosen& chosen);  // config check, config reference
 void add_topic(CLI::App& app, Chosen& chosen);
 void add_consumer_group(CLI::App& app, Chosen& chosen);  // group list, group describe
+void add_link(CLI::App& app, Chosen& chosen);
+void add_switchover(CLI::App& app, Chosen& chosen);
+void add_failover(CLI::App& app, Chosen& chosen);
+void add_route(CLI::App& app, Chosen& chosen);
 
 }  // namespace isthmus::cli

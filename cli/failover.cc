@@ -15,8 +15,8 @@ struct FailoverOptions {
 io::Task<Exit> promote_link(Sites& sites, LinkOptionsPtr options, bool as_json) {
   auto ends = process::parse_link_name(options->name);
   if (!ends) {
-    co_return fail_with(Error::message("'" + options->name +
-                                       "' is no link: its name is <source>-<target>"));
+    co_return fail_with(
+        Error::message("'" + options->name + "' is no link: its name is <source>-<target>"));
   }
   PromotionWish wish;
   wish.link = options->name;

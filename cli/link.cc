@@ -58,13 +58,13 @@ void print_link(const LinkView& view) {
              number_text(view.source_number), view.target, number_text(view.target_number),
              summary(view));
   fmt::print("Source      {}\n", view.source_answers ? "answers" : "does not answer from here");
-  fmt::print("Mirror      {}\n",
-             view.contact_age_ms ? fmt::format("last heard of {} s ago", seconds(view.contact_age_ms))
-                                 : "not heard of since the target's start");
+  fmt::print("Mirror      {}\n", view.contact_age_ms ? fmt::format("last heard of {} s ago",
+                                                                   seconds(view.contact_age_ms))
+                                                     : "not heard of since the target's start");
   fmt::print("Failover now would lose  {}\n", view.would_lose());
-  fmt::print("Groups      {} of the link{}\n", view.groups.size(),
-             view.held.empty() ? "" : fmt::format("; {} held: {}", view.held.size(),
-                                                  listed(view.held)));
+  fmt::print(
+      "Groups      {} of the link{}\n", view.groups.size(),
+      view.held.empty() ? "" : fmt::format("; {} held: {}", view.held.size(), listed(view.held)));
   if (view.topics.empty()) {
     fmt::print("No topic of {} is mirrored this way\n", view.target);
     return;
@@ -114,8 +114,14 @@ json to_json(const LinkView& view) {
 }
 
 io::Task<Exit> list(Sites& sites, LinkOptionsPtr options, bool as_json) {
-  Table table({{"LINK"}, {"SOURCE"}, {"TARGET"}, {"TOPICS", true}, {"PARTS", true},
-               {"LAG REC", true}, {"LAG S", true}, {"STATE"}});
+  Table table({{"LINK"},
+               {"SOURCE"},
+               {"TARGET"},
+               {"TOPICS", true},
+               {"PARTS", true},
+               {"LAG REC", true},
+               {"LAG S", true},
+               {"STATE"}});
   json out = json::array();
   Exit outcome = Exit::done;
   for (const std::string& name : sites.names()) {
@@ -129,8 +135,8 @@ io::Task<Exit> list(Sites& sites, LinkOptionsPtr options, bool as_json) {
       if (!view) continue;
       const Lag lag = view->lag();
       table.add({view->name, view->source, view->target, std::to_string(view->topics.size()),
-                 std::to_string(view->partitions), number_or_unknown(lag.records),
-                 seconds(lag.ms), summary(*view)});
+                 std::to_string(view->partitions), number_or_unknown(lag.records), seconds(lag.ms),
+                 summary(*view)});
       out.push_back(to_json(*view));
     }
   }
@@ -163,8 +169,8 @@ io::Task<Result<LinkView>> look_at_link(Sites& sites, std::string name) {
   co_return view_link(name, *target, source ? &*source : nullptr);
 }
 
-CLI::App& add_link_verb(CLI::App& group, Chosen& chosen, const About& about,
-                        LinkOptionsPtr options, LinkVerb verb) {
+CLI::App& add_link_verb(CLI::App& group, Chosen& chosen, const About& about, LinkOptionsPtr options,
+                        LinkVerb verb) {
   CLI::App& command = add_command(group, chosen, about, [options, verb](const Common& common) {
     return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
       return verb(sites, options, as_json);
@@ -177,10 +183,10 @@ CLI::App& add_link_verb(CLI::App& group, Chosen& chosen, const About& about,
 void add_link(CLI::App& app, Chosen& chosen) {
   CLI::App& group = add_group(app, "link", "Links: what is mirrored from one site to another");
   auto options = std::make_shared<LinkOptions>();
-  add_link_verb(group, chosen,
-                {"list", "Lists the links of all clusters",
-                 "isthmus link list --config config/router.yaml"},
-                options, list);
+  add_link_verb(
+      group, chosen,
+      {"list", "Lists the links of all clusters", "isthmus link list --config config/router.yaml"},
+      options, list);
   add_link_verb(group, chosen,
                 {"describe", "Shows how far a link is, and what a failover now would lose",
                  "isthmus link describe seoul-tokyo --config config/router.yaml"},

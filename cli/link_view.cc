@@ -117,14 +117,14 @@ std::string LinkView::would_lose() const {
   }
   if (unknowns > 3) unknown += fmt::format(" and {} more", unknowns - 3);
   const bool fresh = source_answers || mirror_is_there();
-  std::string text = records == 0 ? "nothing"
-                                  : fmt::format("{}{} records ({} s) in {}", fresh ? "≤" : "≥",
-                                                grouped(records), seconds(ms),
-                                                count_of(behind, "partition"));
+  std::string text =
+      records == 0 ? "nothing"
+                   : fmt::format("{}{} records ({} s) in {}", fresh ? "≤" : "≥", grouped(records),
+                                 seconds(ms), count_of(behind, "partition"));
   if (!fresh) {
-    text += contact_age_ms ? fmt::format(" as of {} s ago, and what came since",
-                                         seconds(*contact_age_ms))
-                           : ", and what came since a mirror last ran: unknown";
+    text += contact_age_ms
+                ? fmt::format(" as of {} s ago, and what came since", seconds(*contact_age_ms))
+                : ", and what came since a mirror last ran: unknown";
   }
   if (!unknown.empty()) text += ", plus " + unknown + ": unknown";
   return text;
@@ -151,17 +151,15 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
     if (topic.link != name) continue;
     TopicView t = view_topic(topic, ends_at_source(source, topic.topic_id));
     view.partitions += t.partitions.size();
-    view.failed += static_cast<size_t>(std::ranges::count_if(t.partitions, [](const auto& p) {
-      return MirrorState{p.state} == MirrorState::failed;
-    }));
+    view.failed += static_cast<size_t>(std::ranges::count_if(
+        t.partitions, [](const auto& p) { return MirrorState{p.state} == MirrorState::failed; }));
     view.topics.push_back(std::move(t));
   }
   for (const auto& group : target.groups) {
     if (group.link == name) view.groups.push_back(group.name);
     if (group.held) view.held.push_back(group.name);
   }
-  auto switchover =
-      std::ranges::find(target.switchovers, name, &SiteAnswer::SiteSwitchover::link);
+  auto switchover = std::ranges::find(target.switchovers, name, &SiteAnswer::SiteSwitchover::link);
   if (switchover != target.switchovers.end()) view.switchover = *switchover;
   return view;
 }

@@ -12,10 +12,9 @@ using isthmus::cli::Exit;
 
 // In the order of --help.
 constexpr void (*commands[])(CLI::App&, Chosen&) = {
-    isthmus::cli::add_roles,
-    isthmus::cli::add_config,
-    isthmus::cli::add_topic,
-    isthmus::cli::add_consumer_group,
+    isthmus::cli::add_roles,          isthmus::cli::add_config, isthmus::cli::add_topic,
+    isthmus::cli::add_consumer_group, isthmus::cli::add_link,   isthmus::cli::add_switchover,
+    isthmus::cli::add_failover,       isthmus::cli::add_route,
 };
 
 }  // namespace

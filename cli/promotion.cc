@@ -40,7 +40,11 @@ Loss loss_of(const std::vector<Topic>& topics) {
 }
 
 void print_topics(const std::vector<Topic>& topics) {
-  Table table({{"TOPIC"}, {"PARTS", true}, {"RECORDS TO", true}, {"LOST", true}, {"GAP TO", true},
+  Table table({{"TOPIC"},
+               {"PARTS", true},
+               {"RECORDS TO", true},
+               {"LOST", true},
+               {"GAP TO", true},
                {"OPEN TX ABORTED", true}});
   for (const Topic& topic : topics) {
     const Loss loss = loss_of({topic});
@@ -66,11 +70,11 @@ void print_promotion(const PromotionWish& wish, const kafka::PromoteResponse& re
   print_topics(response.topics);
   if (response.topics.empty()) return;
   const Loss loss = loss_of(response.topics);
-  fmt::print("Lost        at least {} in {}, going by what was last heard of {}{}\n",
-             count_of(static_cast<size_t>(loss.records), "record"),
-             count_of(loss.partitions, "partition"), wish.source,
-             loss.unknown > 0 ? fmt::format("; unknown in {}", count_of(loss.unknown, "partition"))
-                              : "");
+  fmt::print(
+      "Lost        at least {} in {}, going by what was last heard of {}{}\n",
+      count_of(static_cast<size_t>(loss.records), "record"), count_of(loss.partitions, "partition"),
+      wish.source,
+      loss.unknown > 0 ? fmt::format("; unknown in {}", count_of(loss.unknown, "partition")) : "");
   fmt::print("Gap         offsets that consumers may have read at {} are not given out again\n",
              wish.source);
   fmt::print("Way back    when {} is up again: isthmus link reverse {}-{}\n", wish.source,
@@ -118,9 +122,12 @@ kafka::PromoteRequest request_of(const Sites& sites, const PromotionWish& wish) 
 
 Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, bool as_json) {
   if (as_json) {
-    const json out{{"link", wish.link},          {"ready", !stopped},
-                   {"topics", view.topics.size()}, {"partitions", view.partitions},
-                   {"groups", view.groups.size()}, {"would_lose", view.would_lose()},
+    const json out{{"link", wish.link},
+                   {"ready", !stopped},
+                   {"topics", view.topics.size()},
+                   {"partitions", view.partitions},
+                   {"groups", view.groups.size()},
+                   {"would_lose", view.would_lose()},
                    {"source_answers", view.source_answers}};
     fmt::print("{}\n", out.dump(2));
     return stopped ? Exit::not_ready : Exit::done;
@@ -130,8 +137,9 @@ Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, b
   fmt::print("Would lose  {}\n", view.would_lose());
   if (stopped) {
     fmt::print("STOP  {} answers: after a failover both sites would be written\n", wish.source);
-    fmt::print("      Next: isthmus switchover --from {} --to {}, which loses nothing; or --force\n",
-               wish.source, wish.target);
+    fmt::print(
+        "      Next: isthmus switchover --from {} --to {}, which loses nothing; or --force\n",
+        wish.source, wish.target);
     fmt::print("NOT READY: 1 stop. Nothing was changed.\n");
     return Exit::not_ready;
   }

@@ -6,15 +6,15 @@
 #include <memory>
 
 #include "base/log.h"
+#include "broker/broker.h"
 #include "cli/commands.h"
 #include "io/real.h"
+#include "mirror/mirror.h"
 #include "process/broker_config.h"
 #include "process/config_file.h"
 #include "process/lifecycle.h"
 #include "process/mirror_config.h"
 #include "process/router_config.h"
-#include "broker/broker.h"
-#include "mirror/mirror.h"
 #if __has_include("router/router.h")
 #include "router/router.h"
 #endif

@@ -1,0 +1,85 @@
+#include "cli/readiness.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "cli/table.h"
+
+namespace isthmus::cli {
+namespace {
+
+using Topic = SiteAnswer::SiteTopic;
+
+bool is_internal(const Topic& topic) { return topic.name.starts_with("__"); }
+
+Finding judge_mirror(const LinkView& link) {
+  if (link.mirror_is_there()) {
+    return {Verdict::ok, fmt::format("mirror heard of {} s ago", seconds(link.contact_age_ms)), ""};
+  }
+  return {Verdict::stop, "no mirror runs for " + link.name + ", and it is the one that drives this",
+          "isthmus mirror with this link in its file"};
+}
+
+Finding judge_lag(const LinkView& link, const process::SwitchoverConfig& limits) {
+  const Lag lag = link.lag();
+  const auto limit = limits.max_lag.count();
+  const std::string text = fmt::format("lag {} s, {} records (limit {} s)", seconds(lag.ms),
+                                       number_or_unknown(lag.records), seconds(limit));
+  if (lag.ms && *lag.ms <= limit) return {Verdict::ok, text, ""};
+  return {Verdict::stop, text, "wait until isthmus link describe " + link.name + " shows less"};
+}
+
+Finding judge_partitions(const LinkView& link) {
+  if (link.topics.empty()) {
+    return {Verdict::stop, "no topic is mirrored by " + link.name, "is everything moved already?"};
+  }
+  if (link.failed == 0) {
+    return {Verdict::ok,
+            fmt::format("{} of {} mirrored", count_of(link.partitions, "partition"),
+                        count_of(link.topics.size(), "topic")),
+            ""};
+  }
+  return {Verdict::stop,
+          fmt::format("{} of {} failed", link.failed, count_of(link.partitions, "partition")),
+          "isthmus link describe " + link.name};
+}
+
+// Topics that are written at the source and would stay behind.
+Finding judge_topics(const SiteAnswer& source, const SiteAnswer& target, const LinkView& link) {
+  std::string missing;
+  size_t count = 0;
+  for (const Topic& topic : source.topics) {
+    if (!topic.link.empty() || is_internal(topic)) continue;
+    auto copy = std::ranges::find(target.topics, topic.topic_id, &Topic::topic_id);
+    if (copy != target.topics.end() && copy->link == link.name) continue;
+    if (++count <= 3) missing += (missing.empty() ? "" : ", ") + topic.name;
+  }
+  if (count == 0) return {Verdict::ok, "every topic of " + source.name + " is mirrored", ""};
+  if (count > 3) missing += fmt::format(" and {} more", count - 3);
+  return {Verdict::warn, "not mirrored, so they stay where they are: " + missing, ""};
+}
+
+Finding judge_way_back(const SiteAnswer& source, const LinkView& link) {
+  const std::string reverse = link.target + "-" + link.source;
+  auto found = std::ranges::find(source.links, reverse, &SiteAnswer::SiteLink::name);
+  const bool runs = found != source.links.end() && found->contact_age_ms >= 0 &&
+                    found->contact_age_ms <= most_contact_age_ms;
+  if (runs) return {Verdict::ok, "way back: link " + reverse + " is kept", ""};
+  return {Verdict::warn, "no mirror keeps " + reverse + ": nothing flows back afterwards",
+          "isthmus mirror with link " + reverse + " in its file"};
+}
+
+}  // namespace
+
+size_t Readiness::stops() const {
+  return static_cast<size_t>(std::ranges::count(findings, Verdict::stop, &Finding::verdict));
+}
+
+Readiness judge(const LinkView& link, const SiteAnswer& source, const SiteAnswer& target,
+                const process::SwitchoverConfig& limits) {
+  return {{judge_mirror(link), judge_partitions(link), judge_lag(link, limits),
+           judge_topics(source, target, link), judge_way_back(source, link)}};
+}
+
+}  // namespace isthmus::cli

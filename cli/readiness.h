@@ -1,0 +1,28 @@
+// Readiness: what speaks for and against a switchover now. Pure; made from answers to DescribeSite.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/link_view.h"
+#include "process/router_config.h"
+
+namespace isthmus::cli {
+
+enum class Verdict : uint8_t { ok, warn, stop };
+
+struct Finding {
+  Verdict verdict = Verdict::ok;
+  std::string text;
+  std::string next;  // what would mend it, or empty
+};
+
+struct Readiness {
+  std::vector<Finding> findings;
+  size_t stops() const;
+};
+
+Readiness judge(const LinkView& link, const SiteAnswer& source, const SiteAnswer& target,
+                const process::SwitchoverConfig& limits);
+
+}  // namespace isthmus::cli

@@ -1,0 +1,312 @@
+// isthmus switchover --from A --to B, and take-back: moving to the other site with nothing lost.
+//
+// The command writes a wish at the target and watches; the mirror of the link does the work, from
+// records at both ends that outlive it and this command. So it may be ended and repeated at any
+// time: it then finds what is under way and goes on watching.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "broker/image/image.h"
+#include "cli/link.h"
+#include "cli/readiness.h"
+#include "cli/table.h"
+#include "kafka/gen/finish_switchover.h"
+#include "kafka/gen/switchover_wish.h"
+
+namespace isthmus::cli {
+namespace {
+
+using nlohmann::json;
+using Phase = broker::SwitchoverImage::Phase;
+
+constexpr auto look_every = io::milliseconds(50);
+
+struct SwitchoverOptions {
+  Where where;
+  std::string from;
+  std::string to;
+  bool dry_run = false;
+  bool take_back = false;
+  bool force = false;
+  int64_t wait_s = 30;  // for the hand-over; then the wish is given up
+
+  std::string link() const { return from + "-" + to; }
+};
+using Options = std::shared_ptr<SwitchoverOptions>;
+
+// What both ends have written down of the switchovers of one link.
+struct Ends {
+  struct Side {
+    Uuid id;
+    Phase phase = Phase::none;
+  };
+  std::optional<Side> source;  // nothing: it does not answer
+  std::optional<Side> target;
+
+  bool says(const std::optional<Side>& side, const Uuid& id, Phase phase) const {
+    return side && side->id == id && side->phase == phase;
+  }
+};
+
+Ends::Side side_of(const SiteAnswer& site, const std::string& link) {
+  auto found = std::ranges::find(site.switchovers, link, &SiteAnswer::SiteSwitchover::link);
+  if (found == site.switchovers.end()) return {};
+  return {found->switchover_id, Phase{found->phase}};
+}
+
+io::Task<Ends> look_at_ends(Sites& sites, Options options) {
+  Ends ends;
+  auto source = co_await sites.describe(options->from, false, false, look_within);
+  if (source) ends.source = side_of(*source, options->link());
+  auto target = co_await sites.describe(options->to, false, false, look_within);
+  if (target) ends.target = side_of(*target, options->link());
+  co_return ends;
+}
+
+// The switchover that has begun and is not over, so that it must go on under its own id.
+std::optional<Uuid> under_way(const Ends& ends) {
+  if (ends.source && ends.source->phase == Phase::handed_over) return ends.source->id;
+  if (ends.target && ends.target->phase == Phase::wished) return ends.target->id;
+  return std::nullopt;
+}
+
+const char* verdict_text(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::ok: return "ok  ";
+    case Verdict::warn: return "warn";
+    case Verdict::stop: return "STOP";
+  }
+  return "?";
+}
+
+void print_readiness(const LinkView& link, const Readiness& readiness,
+                     const process::SwitchoverConfig& limits) {
+  fmt::print("{}: {}, {}, {}\n", link.name, count_of(link.topics.size(), "topic"),
+             count_of(link.partitions, "partition"), count_of(link.groups.size(), "group"));
+  for (const Finding& finding : readiness.findings) {
+    fmt::print("{}  {}\n", verdict_text(finding.verdict), finding.text);
+    if (!finding.next.empty()) fmt::print("      Next: {}\n", finding.next);
+  }
+  fmt::print("Stand-still  at {} s the source goes on as before\n",
+             seconds(limits.deadline.count()));
+  fmt::print("Way back     isthmus switchover --from {} --to {}, identical offsets\n", link.target,
+             link.source);
+  const size_t stops = readiness.stops();
+  if (stops == 0) {
+    fmt::print("READY\n");
+  } else {
+    fmt::print("NOT READY: {}. Nothing was changed.\n", count_of(stops, "stop"));
+  }
+}
+
+json to_json(const LinkView& link, const Readiness& readiness) {
+  json findings = json::array();
+  constexpr const char* names[] = {"ok", "warn", "stop"};
+  for (const Finding& f : readiness.findings) {
+    findings.push_back(
+        {{"verdict", names[static_cast<size_t>(f.verdict)]}, {"text", f.text}, {"next", f.next}});
+  }
+  return {{"link", link.name}, {"ready", readiness.stops() == 0}, {"findings", findings}};
+}
+
+// Done if it is ready, not_ready if not; what speaks against it is printed unless it is in JSON and
+// ready, where the outcome alone is the document.
+io::Task<Exit> check_readiness(Sites& sites, Options options, bool as_json) {
+  auto source = co_await sites.describe(options->from, true, true);
+  if (!source) co_return fail_with(source.error());
+  auto target = co_await sites.describe(options->to, true, true);
+  if (!target) co_return fail_with(target.error());
+  auto link = view_link(options->link(), *target, &*source);
+  if (!link) co_return fail_with(link.error());
+  const Readiness readiness = judge(*link, *source, *target, sites.switchover());
+  const bool ready = readiness.stops() == 0;
+  if (as_json && (options->dry_run || !ready)) {
+    fmt::print("{}\n", to_json(*link, readiness).dump(2));
+  }
+  if (!as_json) print_readiness(*link, readiness, sites.switchover());
+  co_return ready ? Exit::done : Exit::not_ready;
+}
+
+io::Task<Result<Uuid>> wish_for(Sites& sites, Options options, Uuid id, bool abandon) {
+  kafka::SwitchoverWishRequest request;
+  request.link = options->link();
+  request.switchover_id = id;
+  request.abandon = abandon;
+  auto answer = co_await sites.ask(options->to, std::move(request));
+  if (!answer) co_return fail(answer.error());
+  // Somebody else's wish came first: that one is watched.
+  if (!abandon && Phase{answer->phase} == Phase::wished) co_return answer->switchover_id;
+  if (auto refused = refusal(options->to, *answer)) co_return fail(*refused);
+  co_return id;
+}
+
+// Says each step once, with the time since the start.
+class Progress {
+ public:
+  Progress(io::Loop& loop, bool quiet) : loop_(loop), began_(loop.now()), quiet_(quiet) {}
+  double seconds_since_start() const {
+    return std::chrono::duration<double>(loop_.now() - began_).count();
+  }
+  void say(const std::string& text) {
+    if (text == said_ || quiet_) return;
+    said_ = text;
+    fmt::print("{:6.2f} s  {}\n", seconds_since_start(), text);
+    std::fflush(stdout);
+  }
+
+ private:
+  io::Loop& loop_;
+  io::Instant began_;
+  bool quiet_;
+  std::string said_;
+};
+
+std::string step_text(const SwitchoverOptions& options, const Ends& ends, const Uuid& id) {
+  if (ends.says(ends.target, id, Phase::promoted)) {
+    return "promoted: " + options.to + " is written now; waiting for " + options.from +
+           " to follow";
+  }
+  if (ends.says(ends.source, id, Phase::handed_over)) {
+    return "handed over: " + options.to + " has everything, and only it may go on";
+  }
+  if (!ends.source) return options.from + " does not answer";
+  if (!ends.target) return options.to + " does not answer";
+  return "the mirror drains " + options.link();
+}
+
+Exit report(const SwitchoverOptions& options, const Uuid& id, double took_s, bool as_json) {
+  if (as_json) {
+    const json out{{"link", options.link()},
+                   {"id", id.to_string()},
+                   {"outcome", "promoted"},
+                   {"seconds", took_s}};
+    fmt::print("{}\n", out.dump(2));
+  } else {
+    fmt::print(
+        "Done: {} is written, {} follows. {:.2f} s from the wish on; "
+        "producers stood still for less\n",
+        options.to, options.from, took_s);
+  }
+  return Exit::done;
+}
+
+Exit fell_back(const SwitchoverOptions& options, const std::string& why) {
+  return fail_with(Error::message("switchover of " + options.link() + " " + why + "; " +
+                                  options.from + " goes on as before, nothing was lost"));
+}
+
+// Until both ends say that it is over, or the time is up before the hand-over.
+io::Task<Exit> watch(Sites& sites, Options options, Uuid id, bool as_json) {
+  Progress progress(sites.loop(), as_json);
+  const io::Instant deadline = sites.deadline(std::chrono::seconds(options->wait_s));
+  bool give_up = true;
+  for (;;) {
+    const Ends ends = co_await look_at_ends(sites, options);
+    const bool promoted = ends.says(ends.target, id, Phase::promoted);
+    const bool handed_over = ends.says(ends.source, id, Phase::handed_over);
+    if (promoted && ends.says(ends.source, id, Phase::done)) {
+      co_return report(*options, id, progress.seconds_since_start(), as_json);
+    }
+    if (ends.says(ends.target, id, Phase::abandoned) && !handed_over) {
+      co_return fell_back(*options, "was given up");
+    }
+    progress.say(step_text(*options, ends, id));
+    const bool too_late = sites.loop().now() > deadline;
+    if (too_late && promoted) {
+      fmt::print(stderr,
+                 "isthmus: {} is written; {} has not followed yet, its mirror will see to "
+                 "it\n",
+                 options->to, options->from);
+      co_return Exit::degraded;
+    }
+    if (too_late && handed_over) {
+      co_return fail_with(
+          Error::message(options->from + " has handed over, and nobody promotes " + options->to +
+                         ": start the mirror of " + options->link() + ", or, if " + options->to +
+                         " is gone for good, isthmus switchover take-back --force"));
+    }
+    if (too_late && give_up) {
+      // A wish that nobody drives would else come true whenever a mirror is started.
+      auto given_up = co_await wish_for(sites, options, id, true);
+      if (!given_up) co_return fail_with(given_up.error());
+      give_up = false;
+    }
+    co_await io::sleep(sites.loop(), look_every);
+  }
+}
+
+io::Task<Exit> switch_over(Sites& sites, Options options, bool as_json) {
+  const Ends ends = co_await look_at_ends(sites, options);
+  std::optional<Uuid> id = under_way(ends);
+  if (!id || options->dry_run) {
+    const Exit ready = co_await check_readiness(sites, options, as_json);
+    if (ready != Exit::done || options->dry_run) co_return ready;
+    auto wished = co_await wish_for(sites, options, sites.new_id(), false);
+    if (!wished) co_return fail_with(wished.error());
+    id = *wished;
+  }
+  co_return co_await watch(sites, options, *id, as_json);
+}
+
+// After a hand-over, when the target is gone for good: the source opens on the operator's word.
+io::Task<Exit> take_back(Sites& sites, Options options, bool as_json) {
+  const Ends ends = co_await look_at_ends(sites, options);
+  if (!ends.source) co_return fail_with(Error::message(options->from + " does not answer"));
+  if (ends.source->phase != Phase::handed_over) {
+    co_return fail_with(Error::message(options->from + " has handed nothing over that is open"));
+  }
+  if (ends.target) {
+    co_return fail_with(Error::message(
+        options->to + " answers: repeat the switchover instead, it goes forward from here"));
+  }
+  kafka::FinishSwitchoverRequest request;
+  request.switchover_id = ends.source->id;
+  request.link = options->link();
+  request.force = true;
+  auto answer = co_await sites.ask(options->from, std::move(request));
+  if (!answer) co_return fail_with(answer.error());
+  if (auto refused = refusal(options->from, *answer)) co_return fail_with(*refused);
+  if (as_json) {
+    const json out{{"link", options->link()}, {"outcome", "taken back"}};
+    fmt::print("{}\n", out.dump(2));
+  } else {
+    fmt::print("{} is written again. {} must not come back before its data is thrown away.\n",
+               options->from, options->to);
+  }
+  co_return Exit::done;
+}
+
+}  // namespace
+
+void add_switchover(CLI::App& app, Chosen& chosen) {
+  auto options = std::make_shared<SwitchoverOptions>();
+  CLI::App& command = add_command(
+      app, chosen,
+      {"switchover", "Moves to the other site, with nothing lost and no client restarted",
+       "isthmus switchover --from seoul --to tokyo --dry-run --config config/router.yaml"},
+      [options](const Common& common) {
+        auto verb = options->take_back ? take_back : switch_over;
+        return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
+          return verb(sites, options, as_json);
+        });
+      });
+  add_where(command, options->where);
+  command.add_option("--from", options->from, "The site that is written now")->required();
+  command.add_option("--to", options->to, "The site that shall be")->required();
+  command.add_flag("--dry-run", options->dry_run, "Only say what speaks for and against it");
+  command
+      .add_option("--wait", options->wait_s,
+                  "Seconds to wait for the hand-over, then the wish is given up (default 30)")
+      ->check(CLI::Range(1, 3600));
+  CLI::App& back = *command.add_subcommand(
+      "take-back", "After a hand-over to a site that died before it was promoted, for good");
+  back.fallthrough();
+  back.add_flag("--force", options->force, "I have made sure that it will not come back")
+      ->required();
+  back.parse_complete_callback([options] { options->take_back = true; });
+}
+
+}  // namespace isthmus::cli
