@@ -1,0 +1,217 @@
+#include "router/answers.h"
+
+#include <fmt/core.h>
+
+#include "kafka/gen/describe_cluster.h"
+#include "kafka/gen/find_coordinator.h"
+#include "kafka/gen/init_producer_id.h"
+#include "kafka/gen/list_groups.h"
+#include "router/fan_out.h"
+#include "server/api_versions.h"
+#include "server/reply.h"
+
+namespace isthmus::router {
+
+namespace {
+
+using kafka::ApiKey;
+using kafka::ErrorCode;
+
+constexpr auto answer_timeout = std::chrono::seconds(5);
+constexpr size_t max_coordinator_keys = 1000;
+constexpr int8_t group_coordinator = 0;
+
+// Fetch from version 16 on may name leaders with their addresses behind the records (KIP-951): to
+// give them ours, every answer would have to be read to its end.
+constexpr int16_t last_fetch_without_addresses = 15;
+
+std::optional<server::VersionRange> spoken(const kafka::ApiInfo& api) {
+  auto range = server::public_apis(api);
+  if (range && api.key == ApiKey::fetch) {
+    range->max = std::min(range->max, last_fetch_without_addresses);
+  }
+  return range;
+}
+
+// What the cluster leaves of a range; nullopt if nothing. A cluster that has told us nothing yet
+// takes nothing away. The lower end stays ours where it is lower than what we decode: Produce is
+// announced from 0 for clients that look for that (KAFKA-18659).
+std::optional<server::VersionRange> shared(const kafka::ApiInfo& api, server::VersionRange range,
+                                           const Site& site) {
+  if (api.key == ApiKey::api_versions || site.versions().empty()) return range;
+  const auto theirs = site.versions().find(static_cast<int16_t>(api.key));
+  if (theirs == site.versions().end()) return std::nullopt;
+  const auto [least, most] = theirs->second;
+  if (least > api.min_version) range.min = std::max(range.min, least);
+  range.max = std::min(range.max, most);
+  if (range.min > range.max) return std::nullopt;
+  return range;
+}
+
+}  // namespace
+
+bool Answers::is_spoken(int16_t api_key, int16_t version) {
+  const auto* api = kafka::find_api(api_key);
+  if (api == nullptr || !api->supports(version)) return false;
+  const auto range = spoken(*api);
+  return range && version <= range->max;
+}
+
+std::vector<const Node*> listed_nodes(const Picture& picture) {
+  std::vector<const Node*> listed, known;
+  for (const auto& [id, node] : picture.virtual_cluster.nodes()) {
+    known.push_back(&node);
+    const Site* site = picture.site(node.cluster);
+    if (node.listed && site != nullptr && site->reachable()) listed.push_back(&node);
+  }
+  return listed.empty() ? known : listed;
+}
+
+NodeId controller_to_tell(const Picture& picture) {
+  const Site* home = picture.site(picture.routes.default_home());
+  if (home == nullptr) return -1;
+  const NodeId controller = home->cluster().metadata().controller();
+  return picture.virtual_cluster.node(controller) == nullptr ? -1 : controller;
+}
+
+std::optional<Rope> end_of(const server::Request& request, const Error& why) {
+  request.connection->end(why.text);
+  return std::nullopt;
+}
+
+Rope Answers::api_versions(const server::Request& request) const {
+  const auto filter = [this](const kafka::ApiInfo& api) {
+    auto range = spoken(api);
+    for (const auto& [name, site] : picture_.sites) {
+      if (range && site->reachable()) range = shared(api, *range, *site);
+    }
+    return range;
+  };
+  return server::answer_api_versions(request, server::describe_apis(filter));
+}
+
+namespace {
+
+using Coordinator = kafka::FindCoordinatorResponse::Coordinator;
+
+Coordinator no_coordinator(const std::string& key, std::string why) {
+  Coordinator none{key, -1, "", -1, ErrorCode::coordinator_not_available, std::move(why)};
+  return none;
+}
+
+// In versions before 4 the answer has no list.
+Coordinator only_one(const std::string& key, const kafka::FindCoordinatorResponse& response) {
+  if (!response.coordinators.empty()) return response.coordinators[0];
+  return {key,           response.node_id,    response.host,
+          response.port, response.error_code, response.error_message};
+}
+
+Coordinator as_seen_here(const Picture& picture, const std::string& key,
+                         const Result<kafka::FindCoordinatorResponse>& answer) {
+  if (!answer) return no_coordinator(key, answer.error().text);
+  Coordinator found = only_one(key, *answer);
+  found.key = key;
+  if (found.error_code != ErrorCode::none) return found;
+  const Node* node = picture.virtual_cluster.node(found.node_id);
+  if (node == nullptr) {
+    return no_coordinator(key, fmt::format("node {} is not known here yet", found.node_id));
+  }
+  const io::Address here = picture.virtual_cluster.advertised(*node);
+  found.host = here.host;
+  found.port = here.port;
+  return found;
+}
+
+}  // namespace
+
+// A transaction's coordinator is at the default home, like the producer ids that go with it.
+server::Reply Answers::find_coordinator(server::Request request) {
+  auto wire = server::decode_request<kafka::FindCoordinatorRequest>(request);
+  if (!wire) co_return end_of(request, wire.error());
+  const bool many = request.header.api_version >= 4;
+  if (!many) wire->coordinator_keys = {wire->key};
+  if (wire->coordinator_keys.size() > max_coordinator_keys) {
+    co_return end_of(request, Error::message("more than 1000 coordinators in one request"));
+  }
+  std::vector<Part<kafka::FindCoordinatorRequest>> parts;
+  for (const auto& key : wire->coordinator_keys) {
+    const bool is_group = wire->key_type == group_coordinator;
+    const auto& home =
+        is_group ? picture_.routes.home_of_group(key) : picture_.routes.default_home();
+    parts.push_back({{home}, {key, wire->key_type, {key}}});
+  }
+  co_await ask_all(loop_, picture_, parts, loop_.now() + answer_timeout);
+  kafka::FindCoordinatorResponse response;
+  for (const auto& part : parts) {
+    response.coordinators.push_back(as_seen_here(picture_, part.request.key, part.answer));
+  }
+  if (!many) {
+    const Coordinator& only = response.coordinators[0];
+    response.error_code = only.error_code;
+    response.error_message = only.error_message;
+    response.node_id = only.node_id;
+    response.host = only.host;
+    response.port = only.port;
+  }
+  co_return server::encode_response(request.header, response);
+}
+
+server::Reply Answers::describe_cluster(server::Request request) {
+  auto wire = server::decode_request<kafka::DescribeClusterRequest>(request);
+  if (!wire) co_return end_of(request, wire.error());
+  constexpr int8_t brokers = 1;
+  kafka::DescribeClusterResponse response;
+  response.endpoint_type = wire->endpoint_type;
+  response.cluster_id = picture_.virtual_cluster.id();
+  response.controller_id = controller_to_tell(picture_);
+  if (wire->endpoint_type != brokers) {
+    response.error_code = ErrorCode::unsupported_endpoint_type;
+    response.error_message = "only brokers are behind this router";
+    co_return server::encode_response(request.header, response);
+  }
+  for (const Node* node : listed_nodes(picture_)) {
+    const io::Address here = picture_.virtual_cluster.advertised(*node);
+    response.brokers.push_back({node->real.id, here.host, here.port, node->real.rack});
+  }
+  co_return server::encode_response(request.header, response);
+}
+
+server::Reply Answers::init_producer_id(server::Request request) {
+  auto wire = server::decode_request<kafka::InitProducerIdRequest>(request);
+  if (!wire) co_return end_of(request, wire.error());
+  std::vector<Part<kafka::InitProducerIdRequest>> parts{
+      {{picture_.routes.default_home()}, std::move(*wire)}};
+  co_await ask_all(loop_, picture_, parts, loop_.now() + answer_timeout);
+  kafka::InitProducerIdResponse response;
+  if (parts[0].answer) {
+    response = std::move(*parts[0].answer);
+  } else {
+    response.error_code = ErrorCode::coordinator_not_available;
+  }
+  co_return server::encode_response(request.header, response);
+}
+
+server::Reply Answers::list_groups(server::Request request, std::optional<NodeId> node) {
+  auto wire = server::decode_request<kafka::ListGroupsRequest>(request);
+  if (!wire) co_return end_of(request, wire.error());
+  std::vector<Part<kafka::ListGroupsRequest>> parts;
+  for (const auto& [id, known] : picture_.virtual_cluster.nodes()) {
+    const bool asked = node ? id == *node : known.listed;
+    if (asked) parts.push_back({{known.cluster, Asked::node, id}, *wire});
+  }
+  co_await ask_all(loop_, picture_, parts, loop_.now() + answer_timeout);
+  kafka::ListGroupsResponse response;
+  for (auto& part : parts) {
+    // An answer without some groups would look as though they were gone.
+    const auto error = part.answer ? part.answer->error_code : ErrorCode::coordinator_not_available;
+    if (error != ErrorCode::none) response.error_code = error;
+    if (!part.answer) continue;
+    for (auto& group : part.answer->groups) {
+      const auto& home = picture_.routes.home_of_group(group.group_id);
+      if (home == part.place.cluster) response.groups.push_back(std::move(group));
+    }
+  }
+  co_return server::encode_response(request.header, response);
+}
+
+}  // namespace isthmus::router

@@ -1,0 +1,152 @@
+#include "router/endpoint.h"
+
+#include <fmt/core.h>
+
+#include "router/reading.h"
+#include "router/refusals.h"
+#include "server/reply.h"
+
+namespace isthmus::router {
+
+namespace {
+
+using kafka::ApiKey;
+
+// Longer than any flap of a line that TCP survives.
+constexpr auto silence_limit = std::chrono::seconds(10);
+
+server::ServerLimits limits() {
+  server::ServerLimits limits;
+  // Each may be a long poll whose answer waits here: fewer than a broker takes.
+  limits.connection.max_requests = 200;
+  return limits;
+}
+
+}  // namespace
+
+Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node)
+    : env_(env),
+      loop_(env.main_loop()),
+      picture_(picture),
+      answers_(answers),
+      node_(node),
+      gate_(loop_),
+      acceptor_(env, *this, limits()) {}
+
+Endpoint::~Endpoint() = default;
+
+Result<std::unique_ptr<Endpoint>> Endpoint::open(io::Env& env, Picture& picture, Answers& answers,
+                                                 std::optional<NodeId> node, io::Address bind) {
+  std::unique_ptr<Endpoint> endpoint(new Endpoint(env, picture, answers, node));
+  const std::string name = node ? fmt::format("node {}", *node) : "bootstrap";
+  auto listening = endpoint->acceptor_.listen({name, std::move(bind), false});
+  if (!listening) return fail(listening.error());
+  endpoint->address_ = std::move(*listening);
+  endpoint->acceptor_.start();
+  return endpoint;
+}
+
+io::Task<void> Endpoint::close(io::Duration grace) {
+  // The acceptor waits for replies under way, and those wait for the node.
+  const auto cut_all = [this] {
+    for (auto& [id, session] : sessions_) session->cut();
+    for (auto& ending : ending_) {
+      if (auto session = ending.lock()) session->cut();
+    }
+  };
+  const auto timer = loop_.run_at(loop_.now() + grace, cut_all);
+  co_await acceptor_.close(grace);
+  loop_.cancel(timer);
+  cut_all();
+  co_await gate_.close();
+}
+
+void Endpoint::cut_silent_sessions() {
+  if (!node_) return;
+  const Site* site = picture_.site(picture_.virtual_cluster.node(*node_)->cluster);
+  if (site != nullptr && site->reachable()) return;
+  for (auto& [id, session] : sessions_) session->cut_if_silent(silence_limit);
+}
+
+std::shared_ptr<Session> Endpoint::session_of(const server::Request& request) {
+  auto& session = sessions_[request.connection->id];
+  if (!session) {
+    session = std::make_shared<Session>(env_, gate_, picture_, *node_, request.connection);
+  }
+  return session;
+}
+
+void Endpoint::closed(server::ConnectionContext& connection) {
+  const auto found = sessions_.find(connection.id);
+  if (found == sessions_.end()) return;
+  found->second->finish();
+  std::erase_if(ending_, [](const auto& session) { return session.expired(); });
+  ending_.push_back(found->second);
+  sessions_.erase(found);
+}
+
+io::Task<server::Reply> Endpoint::dispatch(server::Request request) {
+  const auto key = static_cast<ApiKey>(request.header.api_key);
+  const int16_t version = request.header.api_version;
+  if (key == ApiKey::api_versions) {
+    co_return io::ready(std::optional(answers_.api_versions(request)));
+  }
+  if (!Answers::is_spoken(request.header.api_key, version)) {
+    request.connection->end(
+        fmt::format("api {} version {} is not spoken here", request.header.api_key, version));
+    co_return server::no_reply();
+  }
+  if (!is_bound_to_a_node(key)) co_return answer(std::move(request));
+  if (!node_) co_return refuse(request);
+  ++passed_on_;
+  auto session = session_of(request);
+  server::Reply reply = co_await session->forward(std::move(request));
+  co_return reply;
+}
+
+server::Reply Endpoint::answer(server::Request request) {
+  switch (static_cast<ApiKey>(request.header.api_key)) {
+    case ApiKey::metadata:
+      picture_.asked_metadata.note(*request.connection);
+      return answers_.metadata(std::move(request));
+    case ApiKey::find_coordinator:
+      return answers_.find_coordinator(std::move(request));
+    case ApiKey::describe_cluster:
+      return answers_.describe_cluster(std::move(request));
+    case ApiKey::init_producer_id:
+      return answers_.init_producer_id(std::move(request));
+    case ApiKey::list_groups:
+      return answers_.list_groups(std::move(request), node_);
+    case ApiKey::create_topics:
+      return answers_.create_topics(std::move(request));
+    case ApiKey::delete_topics:
+      return answers_.delete_topics(std::move(request));
+    case ApiKey::create_partitions:
+      return answers_.create_partitions(std::move(request));
+    case ApiKey::describe_configs:
+      return answers_.describe_configs(std::move(request));
+    case ApiKey::alter_configs:
+      return answers_.alter_configs(std::move(request));
+    case ApiKey::incremental_alter_configs:
+      return answers_.incremental_alter_configs(std::move(request));
+    default:
+      request.connection->end(
+          fmt::format("api {} is not served by a router", request.header.api_key));
+      return server::no_reply();
+  }
+}
+
+// The bootstrap leads nothing and coordinates nothing, as clients that ask it for metadata know.
+server::Reply Endpoint::refuse(const server::Request& request) {
+  bool replies = true;
+  if (static_cast<ApiKey>(request.header.api_key) == ApiKey::produce) {
+    auto expected = expects_reply(request);
+    replies = expected && *expected;
+  }
+  auto refusal = router::refuse(request);
+  if (refusal && replies) return io::ready(std::optional(std::move(*refusal)));
+  request.connection->end(refusal ? "produce with acks=0 at the bootstrap" : refusal.error().text);
+  return server::no_reply();
+}
+
+}  // namespace isthmus::router

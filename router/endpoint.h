@@ -1,0 +1,57 @@
+// Endpoint: one port of the router: the bootstrap, or a node's. It tells apart what is passed on to
+// the node, what the router answers itself, and what has come to the wrong place.
+//
+// Owned by the Router, on its loop, with the sessions of the port's connections.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "router/answers.h"
+#include "router/session.h"
+#include "server/acceptor.h"
+
+namespace isthmus::router {
+
+class Endpoint : public server::Service {
+ public:
+  // `node` is nullopt for the bootstrap. All references outlive it. Error if the port is not free.
+  static Result<std::unique_ptr<Endpoint>> open(io::Env& env, Picture& picture, Answers& answers,
+                                                std::optional<NodeId> node, io::Address bind);
+  ~Endpoint() override;
+
+  // Requests under way may end by themselves for `grace`; then their connections do.
+  io::Task<void> close(io::Duration grace);
+
+  io::Task<server::Reply> dispatch(server::Request request) override;
+  void closed(server::ConnectionContext& connection) override;
+
+  std::optional<NodeId> node() const { return node_; }
+  const io::Address& address() const { return address_; }
+  size_t connections() const { return acceptor_.connections(); }
+  uint64_t passed_on() const { return passed_on_; }  // requests, since the start
+  // Ends sessions whose node, at a site that is away, has owed an answer for too long.
+  void cut_silent_sessions();
+
+ private:
+  Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node);
+
+  server::Reply answer(server::Request request);
+  server::Reply refuse(const server::Request& request);
+  std::shared_ptr<Session> session_of(const server::Request& request);
+
+  io::Env& env_;
+  io::Loop& loop_;
+  Picture& picture_;
+  Answers& answers_;
+  const std::optional<NodeId> node_;
+  io::Gate gate_;  // the sessions' conversations with the node
+  std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;  // by connection
+  // Those of closed connections whose last answers are under way.
+  std::vector<std::weak_ptr<Session>> ending_;
+  uint64_t passed_on_ = 0;
+  server::Acceptor acceptor_;
+  io::Address address_;
+};
+
+}  // namespace isthmus::router

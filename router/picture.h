@@ -1,0 +1,43 @@
+// Picture: all that the router knows, for those who answer clients.
+//
+// Sites change it by what they hear, one loop reads it: what one reader sees between two awaits is
+// of one piece, so a flip of the routes reaches all requests at once. Owned by the Router; outlives
+// sessions and answers.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "router/asked_metadata.h"
+#include "router/routes.h"
+#include "router/site.h"
+#include "router/virtual_cluster.h"
+
+namespace isthmus::router {
+
+struct Picture {
+  explicit Picture(const process::RouterConfig& config)
+      : virtual_cluster(config.virtual_cluster), routes(config.routes) {}
+
+  // REQUIRES: routes name clusters of the configuration only; Routes may name others when a record
+  // does, for which this is nullptr.
+  Site* site(const std::string& name) const {
+    const auto found = sites.find(name);
+    return found == sites.end() ? nullptr : found->second.get();
+  }
+  // nullptr if no cluster has told us of such a topic.
+  const std::string* topic_name(const Uuid& id) const {
+    for (const auto& [name, site] : sites) {
+      if (const std::string* topic = site->cluster().metadata().name_of(id)) return topic;
+    }
+    return nullptr;
+  }
+
+  VirtualCluster virtual_cluster;
+  Routes routes;
+  std::map<std::string, std::unique_ptr<Site>> sites;
+  AskedMetadata asked_metadata;
+};
+
+}  // namespace isthmus::router

@@ -1,0 +1,154 @@
+#include "router/router.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "process/options.h"
+#include "router/status.h"
+
+namespace isthmus::router {
+
+namespace {
+
+constexpr auto patience_at_start = std::chrono::seconds(4);
+constexpr auto drain_grace = std::chrono::seconds(2);
+constexpr auto session_check_interval = std::chrono::seconds(1);
+
+std::vector<RealNode> nodes_of(const Site& site) {
+  std::vector<RealNode> nodes;
+  for (const auto& [id, broker] : site.cluster().metadata().brokers()) {
+    nodes.push_back({id, broker.address, broker.rack});
+  }
+  return nodes;
+}
+
+}  // namespace
+
+Router::Router(io::Env& env, process::RouterConfig config)
+    : env_{{&env.main_loop()}, env.disk, env.network, env.random},
+      loop_(env.main_loop()),
+      config_(std::move(config)),
+      picture_(config_),
+      answers_(loop_, picture_),
+      gate_(loop_),
+      closing_(loop_) {
+  for (const auto& [name, cluster] : config_.clusters) {
+    const auto changed = [this](Site& site) { site_changed(site); };
+    picture_.sites[name] = std::make_unique<Site>(env_, name, cluster, changed);
+  }
+}
+
+Router::~Router() = default;
+
+io::Task<Result<void>> Router::start() {
+  auto met = co_await meet_sites();
+  if (!met) co_return met;
+  auto bootstrap = Endpoint::open(env_, picture_, answers_, std::nullopt,
+                                  picture_.virtual_cluster.bootstrap());
+  if (!bootstrap) co_return fail(bootstrap.error());
+  endpoints_.push_back(std::move(*bootstrap));
+  auto opened = open_endpoints();
+  if (!opened) co_return opened;
+  started_ = true;
+  gate_.spawn("sessions", watch_sessions());
+  log_.info("virtual cluster {} id={} serves at {} with {} nodes", picture_.virtual_cluster.name(),
+            picture_.virtual_cluster.id(), endpoints_.front()->address().to_string(),
+            picture_.virtual_cluster.nodes().size());
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> Router::meet_sites() {
+  const io::Instant deadline = loop_.now() + patience_at_start;
+  for (auto& [name, site] : picture_.sites) site->start();
+  for (auto& [name, site] : picture_.sites) {
+    co_await site->first_answer(deadline);
+    auto learned = learn_nodes(*site);
+    if (!learned) co_return learned;
+    learn_routes(*site);
+  }
+  co_return Result<void>{};
+}
+
+void Router::site_changed(Site& site) {
+  if (!started_) return;
+  learn_routes(site);
+  auto learned = learn_nodes(site);
+  if (!learned) site.refuse(learned.error().text);
+  auto opened = open_endpoints();
+  const std::string trouble = opened ? "" : opened.error().text;
+  if (!opened && trouble != port_trouble_) log_.error("{}", trouble);
+  port_trouble_ = trouble;
+}
+
+Result<void> Router::learn_nodes(Site& site) {
+  return picture_.virtual_cluster.learn(site.name(), nodes_of(site));
+}
+
+void Router::learn_routes(const Site& site) {
+  if (!picture_.routes.apply(site.route_version(), site.taken_over())) return;
+  std::string moves;
+  for (const auto& [from, to] : picture_.routes.taken_over()) {
+    moves += fmt::format(" {}->{}", from, to);
+    if (picture_.site(to) == nullptr) {
+      log_.error("{} has taken over the routes of {}, but is not among clusters; add it", to, from);
+    }
+  }
+  log_.info("routes version={} from={}:{}", site.route_version(), site.name(),
+            moves.empty() ? " as in the file" : moves);
+}
+
+Result<void> Router::open_endpoints() {
+  for (const auto& [id, node] : picture_.virtual_cluster.nodes()) {
+    const bool is_open = std::ranges::any_of(
+        endpoints_, [&](const auto& endpoint) { return endpoint->node() == id; });
+    if (is_open) continue;
+    auto opened =
+        Endpoint::open(env_, picture_, answers_, id, picture_.virtual_cluster.bind(node));
+    if (!opened) return fail(opened.error());
+    endpoints_.push_back(std::move(*opened));
+    log_.info("node {} of {} at port {}", id, node.cluster, node.port);
+  }
+  return {};
+}
+
+io::Task<void> Router::watch_sessions() {
+  while (!closing_.closed()) {
+    co_await closing_.wait_until(loop_.now() + session_check_interval);
+    for (auto& endpoint : endpoints_) endpoint->cut_silent_sessions();
+  }
+}
+
+io::Task<void> Router::drain() {
+  started_ = false;
+  closing_.close();
+  co_await gate_.close();
+  io::Gate endpoints(loop_);
+  for (auto& endpoint : endpoints_) endpoints.spawn("endpoint", endpoint->close(drain_grace));
+  co_await endpoints.close();
+  for (auto& [name, site] : picture_.sites) co_await site->close();
+}
+
+Result<void> Router::reload(std::string_view text, const std::string& file) {
+  auto config = process::parse_config<process::RouterConfig>(text, file);
+  if (!config) return fail(config.error());
+  for (const auto& route : config->routes) {
+    const std::string& cluster = route.fallback.empty() ? route.cluster : route.fallback;
+    if (picture_.site(cluster) == nullptr) {
+      return fail(fmt::format("{}: cluster {} is new; restart the router to add it", file, cluster));
+    }
+  }
+  picture_.routes.reload(config->routes);
+  config_.routes = std::move(config->routes);
+  return {};
+}
+
+io::Task<process::Status> Router::status() {
+  return io::ready(status_of(picture_, endpoints_, loop_.now()));
+}
+
+std::unique_ptr<process::Role> make_router(io::Env& env, process::RouterConfig config) {
+  return std::make_unique<Router>(env, std::move(config));
+}
+
+}  // namespace isthmus::router

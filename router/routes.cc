@@ -1,0 +1,71 @@
+#include "router/routes.h"
+
+#include <algorithm>
+
+namespace isthmus::router {
+
+namespace {
+
+const std::string& find_or(const std::map<std::string, std::string>& map, const std::string& key,
+                           const std::string& otherwise) {
+  const auto found = map.find(key);
+  return found == map.end() ? otherwise : found->second;
+}
+
+}  // namespace
+
+Routes::Routes(const std::vector<process::Route>& initial) {
+  reload(initial);
+  changes_ = 0;
+}
+
+void Routes::reload(const std::vector<process::Route>& initial) {
+  topics_.clear();
+  groups_.clear();
+  for (const auto& route : initial) {
+    if (!route.topic.empty()) topics_[route.topic] = route.cluster;
+    if (!route.group.empty()) groups_[route.group] = route.cluster;
+    if (!route.fallback.empty()) default_ = route.fallback;
+  }
+  ++changes_;
+}
+
+bool Routes::apply(int64_t version, TakenOver taken_over) {
+  if (version <= version_) return false;
+  version_ = version;
+  taken_over_ = std::move(taken_over);
+  ++changes_;
+  return true;
+}
+
+// One step only: the record names the cluster that is in charge at last, not the way there.
+const std::string& Routes::in_charge_of(const std::string& cluster) const {
+  return find_or(taken_over_, cluster, cluster);
+}
+
+const std::string& Routes::initial_home_of_topic(const std::string& name) const {
+  return find_or(topics_, name, default_);
+}
+const std::string& Routes::initial_home_of_group(const std::string& name) const {
+  return find_or(groups_, name, default_);
+}
+const std::string& Routes::home_of_topic(const std::string& name) const {
+  return in_charge_of(initial_home_of_topic(name));
+}
+const std::string& Routes::home_of_group(const std::string& name) const {
+  return in_charge_of(initial_home_of_group(name));
+}
+
+bool Routes::everything_is_at(const std::string& cluster) const {
+  const auto is_there = [&](const auto& route) { return in_charge_of(route.second) == cluster; };
+  return default_home() == cluster && std::ranges::all_of(topics_, is_there) &&
+         std::ranges::all_of(groups_, is_there);
+}
+
+bool Routes::is_home_of_something(const std::string& cluster) const {
+  const auto is_there = [&](const auto& route) { return in_charge_of(route.second) == cluster; };
+  return default_home() == cluster || std::ranges::any_of(topics_, is_there) ||
+         std::ranges::any_of(groups_, is_there);
+}
+
+}  // namespace isthmus::router

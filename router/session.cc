@@ -1,0 +1,206 @@
+#include "router/session.h"
+
+#include <fmt/core.h>
+
+#include "kafka/gen/produce.h"
+#include "router/reading.h"
+#include "router/refusals.h"
+#include "server/reply.h"
+
+namespace isthmus::router {
+
+namespace {
+
+using kafka::ApiKey;
+using kafka::ErrorCode;
+
+// Each may bring an answer of tens of megabytes, which waits here for a slow client.
+constexpr size_t max_fetches_under_way = 4;
+constexpr auto dial_timeout = std::chrono::seconds(3);
+// Of a site that is believed to be away: long enough to find that it is back.
+constexpr auto short_dial_timeout = std::chrono::milliseconds(500);
+// A node that takes no bytes for so long is given up.
+constexpr auto write_timeout = std::chrono::seconds(30);
+
+ApiKey key_of(const server::Request& request) {
+  return static_cast<ApiKey>(request.header.api_key);
+}
+
+Rope with_correlation_id(int32_t id, Slice rest) {
+  std::vector<uint8_t> bytes(sizeof id);
+  store_be(bytes.data(), id);
+  Rope rope(Slice::take(std::move(bytes)));
+  rope.append(std::move(rest));
+  return rope;
+}
+
+}  // namespace
+
+Session::Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node,
+                 std::shared_ptr<server::ConnectionContext> client)
+    : env_(env),
+      loop_(*client->loop),
+      gate_(gate),
+      picture_(picture),
+      node_(node),
+      client_(std::move(client)),
+      fewer_fetches_(loop_) {}
+
+void Session::finish() {
+  finishing_ = true;
+  if (client_->closed || under_way_ == 0) cut();
+}
+
+void Session::cut() {
+  fewer_fetches_.close();
+  if (behind_) behind_->close();
+}
+
+void Session::cut_if_silent(io::Duration limit) {
+  if (under_way_ > 0 && latest_progress_ + limit < loop_.now()) cut();
+}
+
+server::Reply Session::end(std::string why) {
+  client_->end(std::move(why));
+  return server::no_reply();
+}
+
+io::Task<bool> Session::connect() {
+  const Node* node = picture_.virtual_cluster.node(node_);
+  if (behind_ && !behind_->closed()) co_return true;
+  // What was lost with it is not asked again here: only the client knows whether it may be.
+  if (behind_ && under_way_ > 0) co_return false;
+  Site* site = picture_.site(node->cluster);
+  const bool is_away = site == nullptr || !site->reachable();
+  const auto timeout = is_away ? io::Duration(short_dial_timeout) : io::Duration(dial_timeout);
+  client::ConnectionOptions options;
+  options.client_id = "isthmus-router";
+  auto opened = co_await client::Connection::open(env_, gate_, node->real.address, options,
+                                                  loop_.now() + timeout);
+  if (!opened) co_return false;
+  behind_ = std::move(*opened);
+  if (finishing_) behind_->close();
+  co_return !finishing_;
+}
+
+io::Task<bool> Session::room_for(const server::Request& request) {
+  while (key_of(request) == ApiKey::fetch && fetches_under_way_ >= max_fetches_under_way &&
+         !fewer_fetches_.closed()) {
+    co_await fewer_fetches_.wait();
+  }
+  co_return co_await behind_->room(loop_.now() + write_timeout);
+}
+
+// After a refused produce, those that the client sent before it knew are refused as well: if the
+// partition came back, or moved, in between, a later one would be accepted before the retry of the
+// first, and an idempotent producer's sequence would be broken for good.
+bool Session::is_refused(const server::Request& request) {
+  if (key_of(request) != ApiKey::produce || !refusing_since_) return false;
+  if (!picture_.asked_metadata.since(*refusing_since_, *client_)) return true;
+  refusing_since_.reset();
+  return false;
+}
+
+// A site that has lost its topics to another may not know it yet (it was cut off), and a mirror
+// would serve them to readers: so requests for them are kept from its nodes. The broker remembers
+// the partitions of a fetch session, so one from before a change of the routes begins anew.
+Result<bool> Session::is_elsewhere(const server::Request& request) {
+  const std::string& cluster = picture_.virtual_cluster.node(node_)->cluster;
+  auto where = whereabouts(request, picture_, cluster);
+  if (!where) return fail(where.error());
+  if (*where == Whereabouts::elsewhere) return true;
+  if (key_of(request) != ApiKey::fetch) return false;
+  const uint64_t now = picture_.routes.changes();
+  if (routes_of_fetch_session_ == now) return false;
+  auto epoch = fetch_session_epoch(request);
+  if (!epoch) return fail(epoch.error());
+  if (*epoch > 0 && !picture_.routes.everything_is_at(cluster)) return true;
+  if (*epoch <= 0) routes_of_fetch_session_ = now;
+  return false;
+}
+
+server::Reply Session::refuse(const server::Request& request, bool expects_reply) {
+  if (!expects_reply) return end("produce with acks=0 for a partition that is led elsewhere");
+  auto refusal = router::refuse(request);
+  if (!refusal) return end(refusal.error().text);
+  return io::ready(std::optional(std::move(*refusal)));
+}
+
+io::Task<server::Reply> Session::forward(server::Request request) {
+  bool replies = true;
+  if (key_of(request) == ApiKey::produce) {
+    auto expected = expects_reply(request);
+    if (!expected) co_return end(expected.error().text);
+    replies = *expected;
+  }
+  auto elsewhere = is_elsewhere(request);
+  if (!elsewhere) co_return end(elsewhere.error().text);
+  if (*elsewhere || is_refused(request)) co_return refuse(request, replies);
+
+  const bool connected = co_await connect();
+  if (!connected) co_return end(fmt::format("node {} does not answer", node_));
+  const bool room = co_await room_for(request);
+  if (!room) co_return end(fmt::format("node {} has closed its connection", node_));
+
+  if (under_way_ == 0) latest_progress_ = loop_.now();
+  if (replies) ++under_way_;
+  if (key_of(request) == ApiKey::fetch) ++fetches_under_way_;
+  client::RawRequest raw{request.header.api_key, request.header.api_version,
+                         request.header.client_id, Rope(request.body), replies};
+  Answer answer = behind_->call_raw(std::move(raw), io::Instant::max());
+  if (!replies) co_return server::no_reply();
+  co_return pass(shared_from_this(), std::move(request), std::move(answer));
+}
+
+server::Reply Session::pass(std::shared_ptr<Session> self, server::Request request,
+                            Answer answer) {
+  auto bytes = co_await answer;
+  self->answered(key_of(request));
+  if (bytes && key_of(request) == ApiKey::produce) {
+    bytes = self->look_at_produce(request, std::move(*bytes));
+  }
+  if (!bytes) {
+    self->client_->end(fmt::format("node {}: {}", self->node_, bytes.error().text));
+    co_return std::nullopt;
+  }
+  co_return with_correlation_id(request.header.correlation_id, std::move(*bytes));
+}
+
+void Session::answered(ApiKey key) {
+  --under_way_;
+  latest_progress_ = loop_.now();
+  if (key == ApiKey::fetch) {
+    --fetches_under_way_;
+    fewer_fetches_.notify_all();
+  }
+  if (finishing_ && under_way_ == 0) cut();
+}
+
+// Notes refusals; gives the nodes that come with them as hints (KIP-951) their addresses here.
+Result<Slice> Session::look_at_produce(const server::Request& request, Slice answer) {
+  const int16_t version = request.header.api_version;
+  auto response = client::decode_response<kafka::ProduceResponse>(answer, version);
+  if (!response) return fail(response.error());
+  for (const auto& topic : response->responses) {
+    for (const auto& partition : topic.partition_responses) {
+      if (partition.error_code != ErrorCode::not_leader_or_follower) continue;
+      if (!refusing_since_) refusing_since_ = picture_.asked_metadata.now();
+    }
+  }
+  if (response->node_endpoints.empty()) return answer;
+  std::vector<kafka::ProduceResponse::NodeEndpoint> known;
+  for (auto& endpoint : response->node_endpoints) {
+    const Node* node = picture_.virtual_cluster.node(endpoint.node_id);
+    if (node == nullptr) continue;
+    const io::Address here = picture_.virtual_cluster.advertised(*node);
+    endpoint.host = here.host;
+    endpoint.port = here.port;
+    known.push_back(std::move(endpoint));
+  }
+  response->node_endpoints = std::move(known);
+  auto rewritten = server::encode_response(request.header, *response).flatten();
+  if (!rewritten) return fail(rewritten.error());
+  return rewritten->sub(sizeof(int32_t), rewritten->size() - sizeof(int32_t));
+}
+
+}  // namespace isthmus::router

@@ -1,0 +1,81 @@
+// Session: one client's connection to one node's port, and the connection to that node behind it.
+//
+//   client ─► server/connection ─► Session::forward ─► client/connection ─► node
+//                                                                            │
+//   client ◄─ server/connection ◄─ Reply, in the order of requests ◄─────────┘
+//
+// Requests and answers pass as bytes: slices of what was read are what is written, with the
+// client's own correlation id, and nobody looks at records. What is looked at is small: produce
+// answers (for refusals, and for the addresses that come with them).
+//
+// The connection behind is dialled by the first request. When it breaks, what was under way is
+// lost with it, so the client's connection ends too, as it would at the broker itself; clients know
+// what to do then. A node that breaks it while nothing is under way is dialled again.
+//
+// Memory is bounded: the client is not read while the node takes no more, while too many fetches
+// are under way, or while answers wait for the client (server/connection.h).
+//
+// Owned by its Endpoint and by its replies under way, on the router's loop.
+#pragma once
+
+#include <memory>
+
+#include "io/event.h"
+#include "io/gate.h"
+#include "router/picture.h"
+#include "server/service.h"
+
+namespace isthmus::router {
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  // `gate` counts the conversations with the node; `picture` outlives the session.
+  Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node,
+          std::shared_ptr<server::ConnectionContext> client);
+
+  // A request that is bound to this node. Takes its place in line before it returns.
+  // REQUIRES: called for one request after the other.
+  io::Task<server::Reply> forward(server::Request request);
+
+  // The client asks for nothing more: the connection behind ends when all is answered, or now if
+  // nobody would hear the answers.
+  void finish();
+  // Ends the connection behind at once, and with it what is under way.
+  void cut();
+  // cut() if the node has owed an answer for so long.
+  void cut_if_silent(io::Duration limit);
+
+ private:
+  using Answer = io::Task<Result<Slice>>;
+
+  io::Task<bool> connect();
+  io::Task<bool> room_for(const server::Request& request);
+  bool is_refused(const server::Request& request);
+  Result<bool> is_elsewhere(const server::Request& request);
+  server::Reply refuse(const server::Request& request, bool expects_reply);
+  server::Reply end(std::string why);
+
+  // Second stages. Each holds the session while it runs.
+  static server::Reply pass(std::shared_ptr<Session> self, server::Request request, Answer answer);
+  Result<Slice> look_at_produce(const server::Request& request, Slice answer);
+  void answered(kafka::ApiKey key);
+
+  io::Env& env_;
+  io::Loop& loop_;
+  io::Gate& gate_;
+  Picture& picture_;
+  const NodeId node_;
+  const std::shared_ptr<server::ConnectionContext> client_;
+  std::unique_ptr<client::Connection> behind_;
+  io::Event fewer_fetches_;
+  size_t under_way_ = 0;
+  size_t fetches_under_way_ = 0;
+  io::Instant latest_progress_{};
+  bool finishing_ = false;
+  // Of Picture::routes, when the latest fetch that named all its partitions was passed on.
+  uint64_t routes_of_fetch_session_ = 0;
+  // Since when (AskedMetadata::now) all produce requests are refused; nullopt = they are not.
+  std::optional<uint64_t> refusing_since_;
+};
+
+}  // namespace isthmus::router

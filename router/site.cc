@@ -1,0 +1,180 @@
+#include "router/site.h"
+
+#include <fmt/core.h>
+
+namespace isthmus::router {
+
+namespace {
+
+constexpr auto poll_interval = io::milliseconds(100);
+constexpr auto pause_after_silence = std::chrono::seconds(1);
+// A site that does not answer so small a question in this time is away.
+constexpr auto answer_timeout = std::chrono::seconds(3);
+constexpr auto metadata_interval = std::chrono::seconds(5);
+
+client::ClusterOptions cluster_options(const std::string& name,
+                                       const process::RoutedCluster& config) {
+  client::ClusterOptions options;
+  options.name = name;
+  options.bootstrap = config.bootstrap_servers;
+  // All topics: while a site is away, those who ask for all topics are told what was there.
+  options.all_topics = true;
+  options.dial_timeout = answer_timeout;
+  options.most_backoff = pause_after_silence;
+  options.connection.client_id = "isthmus-router";
+  return options;
+}
+
+}  // namespace
+
+Site::Site(io::Env& env, std::string name, process::RoutedCluster config, Changed changed)
+    : env_(env),
+      loop_(env.main_loop()),
+      name_(std::move(name)),
+      config_(std::move(config)),
+      changed_(std::move(changed)),
+      log_("site " + name_),
+      cluster_(env, loop_, cluster_options(name_, config_)),
+      gate_(loop_),
+      closing_(loop_),
+      look_(loop_),
+      answered_(loop_) {}
+
+void Site::start() {
+  if (!config_.inside.empty()) gate_.spawn("inside", watch_inside());
+  gate_.spawn("metadata", watch_metadata());
+}
+
+io::Task<void> Site::close() {
+  closing_.close();
+  look_.close();
+  answered_.close();
+  gate_.begin_close();
+  if (inside_) inside_->close();
+  co_await cluster_.close();
+  co_await gate_.close();
+}
+
+io::Task<void> Site::first_answer(io::Instant deadline) {
+  while (attempts_ == 0 || (reachable_ && !metadata_known_)) {
+    const bool in_time = co_await answered_.wait_until(deadline);
+    if (!in_time || closing_.closed()) co_return;
+  }
+}
+
+io::Task<bool> Site::pause(io::Duration duration) {
+  co_await closing_.wait_until(loop_.now() + duration);
+  co_return !closing_.closed();
+}
+
+io::Task<void> Site::watch_inside() {
+  client::ConnectionOptions options;
+  options.client_id = "isthmus-router";
+  for (size_t turn = 0; !closing_.closed(); ++turn) {
+    const io::Address& to = config_.inside[turn % config_.inside.size()];
+    const io::Instant deadline = loop_.now() + answer_timeout;
+    auto opened = co_await client::Connection::open(env_, gate_, to, options, deadline);
+    if (opened) {
+      inside_ = std::move(*opened);
+      co_await poll(*inside_);
+      inside_->close();
+    } else {
+      note_silence(opened.error());
+    }
+    const bool go_on = co_await pause(pause_after_silence);
+    if (!go_on) co_return;
+  }
+}
+
+// Until the site does not answer.
+io::Task<void> Site::poll(client::Connection& connection) {
+  for (bool go_on = true; go_on;) {
+    const io::Instant deadline = loop_.now() + answer_timeout;
+    auto told = co_await connection.call(kafka::DescribeSiteRequest{}, deadline);
+    if (!told) co_return note_silence(told.error());
+    auto taken = take_over(*told);
+    if (!taken) co_return note_silence(taken.error());
+    note_answer();
+    go_on = co_await pause(poll_interval);
+  }
+}
+
+Result<void> Site::take_over(const kafka::DescribeSiteResponse& told) {
+  if (told.error_code != kafka::ErrorCode::none) {
+    return fail("DescribeSite is answered with " + std::string(kafka::error_name(told.error_code)));
+  }
+  if (told.name != name_) {
+    return fail(fmt::format(
+        "its inside listener says that this is {}; correct clusters.{}.inside, or its name", told.name,
+        name_));
+  }
+  if (told.route_version <= route_version_) return {};
+  route_version_ = told.route_version;
+  taken_over_.clear();
+  for (const auto& route : told.routes) taken_over_[route.from] = route.to;
+  changed_(*this);
+  return {};
+}
+
+io::Task<void> Site::watch_metadata() {
+  while (!closing_.closed()) {
+    const io::Instant deadline = loop_.now() + answer_timeout;
+    auto refreshed = co_await cluster_.refresh(deadline);
+    if (closing_.closed()) co_return;
+    if (refreshed) {
+      auto connection = co_await cluster_.any(deadline);
+      if (connection) {
+        versions_.clear();
+        for (const auto& api : kafka::all_apis()) {
+          const auto key = static_cast<int16_t>(api.key);
+          if (const auto range = (*connection)->range_of(key)) versions_[key] = *range;
+        }
+      }
+      metadata_known_ = true;
+      changed_(*this);
+      if (config_.inside.empty()) note_answer();
+    } else if (config_.inside.empty()) {
+      note_silence(refreshed.error());
+    }
+    answered_.notify_all();
+    const auto interval = refreshed ? io::Duration(metadata_interval) : pause_after_silence;
+    co_await look_.wait_until(loop_.now() + interval);
+  }
+}
+
+void Site::note_answer() {
+  last_contact_ = loop_.now();
+  ++attempts_;
+  if (!reachable_ && !refused_) {
+    reachable_ = true;
+    trouble_.clear();
+    log_.info("answers");
+    look_again();
+    changed_(*this);
+  }
+  answered_.notify_all();
+}
+
+void Site::note_silence(const Error& why) {
+  if (closing_.closed()) return;
+  const bool is_news = reachable_ || attempts_ == 0;
+  ++attempts_;
+  reachable_ = false;
+  if (!refused_) trouble_ = why.text;
+  if (is_news) {
+    log_.warn("does not answer: {}", why.text);
+    changed_(*this);
+  }
+  answered_.notify_all();
+}
+
+void Site::refuse(const std::string& why) {
+  if (refused_) return;
+  refused_ = true;
+  reachable_ = false;
+  trouble_ = why;
+  log_.error("not used: {}", why);
+  changed_(*this);
+}
+
+}  // namespace isthmus::router

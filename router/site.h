@@ -1,0 +1,91 @@
+// Site: one cluster behind the router: whether it answers, who its brokers are, what it understands,
+// and which record of taken-over routes it holds.
+//
+// Two conversations keep that up to date. One asks the inside listener (DescribeSite) ten times a
+// second, because a switchover is over only when the routers know; the other asks for metadata,
+// less often. A cluster that is not Isthmus has no inside listener: its metadata say whether it
+// answers. What a site said last is kept while it does not answer.
+//
+// Owned by the router, on its loop.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "client/cluster.h"
+#include "kafka/gen/describe_site.h"
+#include "process/router_config.h"
+#include "router/routes.h"
+
+namespace isthmus::router {
+
+// Versions of an API, both ends included.
+using VersionRange = std::pair<int16_t, int16_t>;
+
+class Site {
+ public:
+  using Changed = std::function<void(Site&)>;
+
+  // `changed` is told whenever something of what follows is no longer as it was.
+  Site(io::Env& env, std::string name, process::RoutedCluster config, Changed changed);
+
+  void start();
+  io::Task<void> close();
+  // Returns when each conversation has had one answer, or at the deadline.
+  io::Task<void> first_answer(io::Instant deadline);
+  // Something was seen that the metadata do not explain: asks for them now.
+  void look_again() { look_.notify_all(); }
+
+  const std::string& name() const { return name_; }
+  client::Cluster& cluster() { return cluster_; }
+  const client::Cluster& cluster() const { return cluster_; }
+
+  bool reachable() const { return reachable_; }
+  const std::string& trouble() const { return trouble_; }  // why it is not reachable, one line
+  io::Instant last_contact() const { return last_contact_; }
+  int64_t route_version() const { return route_version_; }
+  const TakenOver& taken_over() const { return taken_over_; }
+  // By key, empty until the first answer; private APIs are among them if the cluster says so.
+  const std::map<int16_t, VersionRange>& versions() const { return versions_; }
+
+  // Not to be used, and why: the operator must act.
+  void refuse(const std::string& why);
+
+ private:
+  io::Task<void> watch_inside();
+  io::Task<void> poll(client::Connection& connection);
+  io::Task<void> watch_metadata();
+  Result<void> take_over(const kafka::DescribeSiteResponse& told);
+  void note_answer();
+  void note_silence(const Error& why);
+  // False when the site is closing.
+  io::Task<bool> pause(io::Duration duration);
+
+  io::Env& env_;
+  io::Loop& loop_;
+  const std::string name_;
+  const process::RoutedCluster config_;
+  const Changed changed_;
+  Logger log_;
+  client::Cluster cluster_;
+  io::Gate gate_;
+  io::Event closing_;
+  io::Event look_;
+  io::Event answered_;
+  std::unique_ptr<client::Connection> inside_;
+
+  bool reachable_ = false;
+  bool refused_ = false;
+  bool metadata_known_ = false;
+  int attempts_ = 0;  // of the conversation that says whether it answers
+  std::string trouble_ = "has not answered yet";
+  io::Instant last_contact_{};
+  int64_t route_version_ = 0;
+  TakenOver taken_over_;
+  std::map<int16_t, VersionRange> versions_;
+};
+
+}  // namespace isthmus::router

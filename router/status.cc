@@ -1,0 +1,77 @@
+#include "router/status.h"
+
+#include <nlohmann/json.hpp>
+
+namespace isthmus::router {
+
+namespace {
+
+using Json = nlohmann::json;
+
+Json describe_sites(const Picture& picture, io::Instant now) {
+  Json sites = Json::object();
+  for (const auto& [name, site] : picture.sites) {
+    Json json = {{"reachable", site->reachable()},
+                 {"cluster_id", site->cluster().metadata().cluster_id()},
+                 {"route_version", site->route_version()}};
+    if (!site->trouble().empty()) json["trouble"] = site->trouble();
+    if (site->last_contact() != io::Instant{}) {
+      const auto age = std::chrono::duration_cast<io::milliseconds>(now - site->last_contact());
+      json["age_ms"] = age.count();
+    }
+    sites[name] = std::move(json);
+  }
+  return sites;
+}
+
+Json describe_nodes(const Picture& picture,
+                    const std::vector<std::unique_ptr<Endpoint>>& endpoints) {
+  Json nodes = Json::array();
+  for (const auto& endpoint : endpoints) {
+    if (!endpoint->node()) continue;
+    const Node& node = *picture.virtual_cluster.node(*endpoint->node());
+    nodes.push_back({{"id", node.real.id},
+                     {"cluster", node.cluster},
+                     {"address", node.real.address.to_string()},
+                     {"advertised", picture.virtual_cluster.advertised(node).to_string()},
+                     {"up", node.listed},
+                     {"connections", endpoint->connections()},
+                     {"requests", endpoint->passed_on()}});
+  }
+  return nodes;
+}
+
+// The initial values, beside which the record of who has taken over stands.
+Json describe_routes(const Routes& routes) {
+  return {{"version", routes.version()},
+          {"default_home", routes.default_home()},
+          {"taken_over", routes.taken_over()}};
+}
+
+std::string missing_home(const Picture& picture) {
+  for (const auto& [name, site] : picture.sites) {
+    if (!site->reachable() && picture.routes.is_home_of_something(name)) {
+      return "cluster " + name + " does not answer: " + site->trouble();
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+process::Status status_of(const Picture& picture,
+                          const std::vector<std::unique_ptr<Endpoint>>& endpoints,
+                          io::Instant now) {
+  process::Status status;
+  status.reason = missing_home(picture);
+  status.ready = status.reason.empty();
+  const Json json = {{"virtual_cluster", picture.virtual_cluster.name()},
+                     {"cluster_id", picture.virtual_cluster.id()},
+                     {"clusters", describe_sites(picture, now)},
+                     {"nodes", describe_nodes(picture, endpoints)},
+                     {"routes", describe_routes(picture.routes)}};
+  status.json = json.dump();
+  return status;
+}
+
+}  // namespace isthmus::router
