@@ -1,5 +1,7 @@
 #include "broker/image/records.h"
 
+#include <charconv>
+
 #include "kafka/gen/broker_record.h"
 #include "kafka/gen/cluster_record.h"
 #include "kafka/gen/group_owner_record.h"
@@ -134,7 +136,9 @@ Result<bool> apply_single(Image& image, const Change& change) {
   if (auto node = after(change.key, "/brokers/")) {
     auto record = decode<kafka::BrokerRecord>(*change.value);
     if (!record) return fail(record.error());
-    image.node_id = static_cast<NodeId>(std::stoi(*node));
+    const char* last = node->data() + node->size();
+    auto [end, error] = std::from_chars(node->data(), last, image.node_id);
+    if (error != std::errc() || end != last) return fail("not a node id");
     image.starts = record->starts;
     image.broker_version = change.version;
     return true;

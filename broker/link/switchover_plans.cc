@@ -91,6 +91,14 @@ Result<Plan> plan_wish(const Image& image, const std::string& link, const Uuid& 
   }
   Plan plan;
   if (record.id == id) return plan;
+  // The record of a promotion stays until the topics come back under this link: without it an
+  // abandonment could be answered for what was promoted, and the source would open again.
+  if (record.phase == Phase::promoted) {
+    return refuse(ErrorCode::invalid_request,
+                  "switchover " + record.id.to_string() + " of link " + link +
+                      " has been promoted: its topics are here; move them back over the link that "
+                      "runs the other way");
+  }
   record.id = id;
   record.phase = Phase::wished;
   record.failover = false;

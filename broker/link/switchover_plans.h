@@ -23,8 +23,8 @@
 
 namespace isthmus::broker {
 
-// At the target: remembers that the operator wants `id` driven. Another one under way is an error
-// that names it.
+// At the target: remembers that the operator wants `id` driven. Another one under way, or promoted
+// and not yet moved back, is an error that names it.
 Result<Plan> plan_wish(const Image& image, const std::string& link, const Uuid& id);
 
 // At the source. REQUIRES: the caller has compared the ends and found the fence of `id` in force,

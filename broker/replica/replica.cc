@@ -7,8 +7,9 @@ namespace isthmus::broker {
 Replica::Replica(NodeId self, std::vector<NodeId> isr, int min_isr, Offset durable)
     : self_(self), isr_(std::move(isr)), min_isr_(min_isr), high_watermark_(0) {
   durable_[self_] = durable;
-  // Alone, all that recovery kept is safe. With followers, only what they report again is.
-  if (isr_.size() == 1 && isr_[0] == self_) high_watermark_ = durable;
+  // Alone, where one is enough, all that recovery kept is safe. With followers, only what they
+  // report again is.
+  if (isr_ == std::vector{self_} && enough_in_sync()) high_watermark_ = durable;
 }
 
 bool Replica::on_durable(Offset end) { return on_follower(self_, end); }

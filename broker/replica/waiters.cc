@@ -22,10 +22,9 @@ void AckQueue::Wait::await_suspend(std::coroutine_handle<> awaiting) {
   alive_ = std::make_shared<bool>(true);
   queued_ = true;
   // Nearly always at the back; a wait that was queued late (after another hop) goes to its place.
+  auto comes_first = [this](const Wait* other) { return other == nullptr || other->end_ > end_; };
   auto place = queue_.queue_.end();
-  while (place != queue_.queue_.begin() && *(place - 1) != nullptr && (*(place - 1))->end_ > end_) {
-    --place;
-  }
+  while (place != queue_.queue_.begin() && comes_first(*(place - 1))) --place;
   queue_.queue_.insert(place, this);
   if (deadline_ == io::Instant::max()) return;
   timer_ = queue_.loop_.run_at(deadline_, [this] {

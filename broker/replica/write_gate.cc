@@ -1,5 +1,7 @@
 #include "broker/replica/write_gate.h"
 
+#include <algorithm>
+
 namespace isthmus::broker {
 
 using kafka::ErrorCode;
@@ -26,8 +28,9 @@ std::optional<Refusal> WriteGate::fence(const Uuid& id, io::Instant now, io::Ins
     return Refusal{ErrorCode::invalid_request,
                    "fenced by another switchover, " + fence_->to_string()};
   }
+  bool repeated = fenced(now);
   fence_ = id;
-  fence_deadline_ = deadline;
+  fence_deadline_ = repeated ? std::max(fence_deadline_, deadline) : deadline;
   return std::nullopt;
 }
 

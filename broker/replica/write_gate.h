@@ -56,7 +56,8 @@ class WriteGate {
   void set(Closed closed);
 
   // Refuses all writers until `deadline` (Instant::max(): until lifted, or until a record decides).
-  // Repeating the id moves the deadline; another id is refused while one holds.
+  // Repeating the id may move the deadline further away, never nearer: a late fence must not open
+  // what a hand-over holds. Another id is refused while one holds.
   std::optional<Refusal> fence(const Uuid& id, io::Instant now, io::Instant deadline);
   void lift(const Uuid& id);
   bool fenced_by(const Uuid& id, io::Instant now) const;

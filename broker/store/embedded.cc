@@ -10,6 +10,7 @@ namespace isthmus::broker {
 namespace {
 
 constexpr size_t frame_header = 8;
+constexpr size_t least_body = 12;  // version and count
 constexpr uint32_t max_commit_bytes = 64u << 20;
 constexpr uint64_t rewrite_above_bytes = 4u << 20;
 
@@ -38,7 +39,10 @@ Slice encode_frame(int64_t version, const std::vector<MetadataStore::Put>& puts)
 std::optional<Bytes> frame_body(Bytes rest) {
   if (rest.size() < frame_header) return std::nullopt;
   auto length = load_be<uint32_t>(rest.data());
-  if (length > max_commit_bytes || length > rest.size() - frame_header) return std::nullopt;
+  // A tail of zeros, which file systems leave at a power loss, has a length and a checksum that
+  // agree.
+  if (length < least_body || length > max_commit_bytes) return std::nullopt;
+  if (length > rest.size() - frame_header) return std::nullopt;
   Bytes body = rest.subspan(frame_header, length);
   if (crc32c(body) != load_be<uint32_t>(rest.data() + 4)) return std::nullopt;
   return body;
@@ -46,8 +50,7 @@ std::optional<Bytes> frame_body(Bytes rest) {
 
 bool any_frame_in(Bytes rest) {
   for (size_t at = 1; at + frame_header < rest.size(); ++at) {
-    auto body = frame_body(rest.subspan(at));
-    if (body && body->size() >= 12) return true;
+    if (frame_body(rest.subspan(at))) return true;
   }
   return false;
 }
@@ -60,13 +63,11 @@ EmbeddedStore::EmbeddedStore(io::Disk& disk, io::Loop& loop, std::string path)
 Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(io::Disk& disk, io::Loop& loop,
                                                            const std::string& folder) {
   std::unique_ptr<EmbeddedStore> store(new EmbeddedStore(disk, loop, folder + "/metadata.log"));
-  bool is_new = !disk.exists(store->path_);
   auto file = disk.open(store->path_, io::Disk::Open::create);
   if (!file) return fail(file.error());
   store->file_ = *file;
-  if (is_new) {
-    if (auto ok = disk.sync_folder(folder); !ok) return fail(ok.error());
-  }
+  // Also where the file is there already: a process may have died between making and syncing it.
+  if (auto ok = disk.sync_folder(folder); !ok) return fail(ok.error());
   if (auto ok = store->load(); !ok) return fail(ok.error());
   if (auto ok = store->rewrite_if_worth_it(); !ok) return fail(ok.error());
   return store;
@@ -151,7 +152,13 @@ io::Task<Result<MetadataStore::Outcome>> EmbeddedStore::commit(std::vector<Check
   if (!holds(checks)) co_return Outcome::conflict;
   busy_ = true;
   int64_t version = version_ + 1;
-  auto written = co_await write(encode_frame(version, puts));
+  Slice frame = encode_frame(version, puts);
+  if (frame.size() > frame_header + max_commit_bytes) {
+    busy_ = false;
+    idle_.notify_all();
+    co_return fail("a change of " + std::to_string(frame.size()) + " bytes of metadata at once");
+  }
+  auto written = co_await write(std::move(frame));
   busy_ = false;
   idle_.notify_all();
   if (!written) {

@@ -1,0 +1,211 @@
+#include "broker/image/image.h"
+
+#include "tests/broker/apply_plan.h"
+
+namespace isthmus::broker {
+namespace {
+
+TopicImage topic_with_everything() {
+  TopicImage topic;
+  topic.name = "orders";
+  topic.id = uuid_of(7);
+  topic.configs = {{"cleanup.policy", "compact"}, {"retention.ms", "-1"}};
+  topic.origin = 3;
+  topic.link = "a-to-b";
+  topic.closed_by = uuid_of(9);
+  topic.moved_away = true;
+  topic.partitions.push_back({5 << election_bits, 4, MirrorState::failed, "diverged: text", 777});
+  topic.partitions.push_back({1, 2, MirrorState::mirroring, "", -1});
+  return topic;
+}
+
+std::shared_ptr<const Image> written(const Plan& plan) { return after(Image{}, plan, 12); }
+
+TEST(Records, ATopicComesBackAsItWas) {
+  TopicImage topic = topic_with_everything();
+  Plan plan;
+  plan.put(topic);
+  ASSERT_EQ(plan.checks.size(), 1u);
+  EXPECT_EQ(plan.checks[0].key, "/topics/orders");
+  EXPECT_EQ(plan.checks[0].version, MetadataStore::absent);
+  auto image = written(plan);
+  const TopicImage* read = image->find("orders");
+  ASSERT_NE(read, nullptr);
+  EXPECT_EQ(image->find(uuid_of(7)), read);
+  EXPECT_EQ(read->id, topic.id);
+  EXPECT_EQ(read->configs, topic.configs);
+  EXPECT_EQ(read->origin, 3);
+  EXPECT_EQ(read->link, "a-to-b");
+  EXPECT_EQ(read->closed_by, topic.closed_by);
+  EXPECT_TRUE(read->moved_away);
+  EXPECT_EQ(read->version, 12);
+  ASSERT_EQ(read->partitions.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(read->partitions[i].leader_epoch, topic.partitions[i].leader_epoch);
+    EXPECT_EQ(read->partitions[i].recorded_at_start, topic.partitions[i].recorded_at_start);
+    EXPECT_EQ(read->partitions[i].mirror_state, topic.partitions[i].mirror_state);
+    EXPECT_EQ(read->partitions[i].mirror_reason, topic.partitions[i].mirror_reason);
+    EXPECT_EQ(read->partitions[i].promoted_to, topic.partitions[i].promoted_to);
+  }
+}
+
+TEST(Records, ATopicThatNothingClosesIsNotClosedByTheZeroId) {
+  TopicImage topic;
+  topic.name = "t";
+  Plan plan;
+  plan.put(topic);
+  EXPECT_FALSE(written(plan)->find("t")->closed_by);
+}
+
+TEST(Records, ALinkComesBackAsItWas) {
+  LinkImage link{"a-to-b", "seoul", 4, "AAAAAAAAAAAAAAAAAAAAAA", 17, {{1, "x"}, {2, "y"}}, -1};
+  Plan plan;
+  plan.put(link);
+  auto image = written(plan);
+  const LinkImage& read = image->links.at("a-to-b");
+  EXPECT_EQ(read.name, link.name);
+  EXPECT_EQ(read.source_name, "seoul");
+  EXPECT_EQ(read.source_number, 4);
+  EXPECT_EQ(read.source_cluster_id, link.source_cluster_id);
+  EXPECT_EQ(read.epoch, 17);
+  EXPECT_EQ(read.reachable, link.reachable);
+  EXPECT_EQ(read.version, 12);
+}
+
+TEST(Records, ASwitchoverComesBackAsItWas) {
+  SwitchoverImage record;
+  record.link = "a-to-b";
+  record.id = uuid_of(1);
+  record.phase = SwitchoverImage::Phase::promoted;
+  record.failover = true;
+  record.abandoned = {uuid_of(2), uuid_of(3)};
+  record.report = "{}";
+  Plan plan;
+  plan.put(record);
+  auto image = written(plan);
+  const SwitchoverImage& read = image->switchovers.at("a-to-b");
+  EXPECT_EQ(read.link, "a-to-b");
+  EXPECT_EQ(read.id, record.id);
+  EXPECT_EQ(read.phase, record.phase);
+  EXPECT_TRUE(read.failover);
+  EXPECT_EQ(read.abandoned, record.abandoned);
+  EXPECT_EQ(read.report, "{}");
+  EXPECT_EQ(read.version, 12);
+}
+
+TEST(Records, RoutesAndGroupsComeBackAsTheyWere) {
+  RoutesImage routes;
+  routes.route_version = 5;
+  routes.taken_over = {{"a", "b"}, {"c", "b"}};
+  Plan plan;
+  plan.put(routes);
+  plan.put_group("payments", {"a-to-b", -1});
+  auto image = written(plan);
+  EXPECT_EQ(image->routes.route_version, 5);
+  EXPECT_EQ(image->routes.taken_over, routes.taken_over);
+  EXPECT_EQ(image->routes.version, 12);
+  EXPECT_EQ(image->groups.at("payments").link, "a-to-b");
+  EXPECT_EQ(image->groups.at("payments").version, 12);
+  Plan removal;
+  removal.remove_group("payments", image->groups.at("payments"));
+  EXPECT_EQ(removal.checks[0].version, 12);
+  EXPECT_TRUE(after(*image, removal)->groups.empty());
+}
+
+TEST(Records, WhoTheClusterIsComesBackAsItWas) {
+  Image own;
+  own.cluster_name = "seoul";
+  own.cluster_number = 32767;
+  own.cluster_id = uuid_of(4);
+  own.incarnation = 3;
+  own.node_id = 301;
+  own.starts = 8;
+  own.next_producer_id = 5000;
+  Plan plan;
+  plan.put_cluster(own);
+  plan.put_broker(own);
+  plan.put_producer_ids(own);
+  auto image = written(plan);
+  EXPECT_EQ(image->cluster_name, "seoul");
+  EXPECT_EQ(image->cluster_number, 32767);
+  EXPECT_EQ(image->cluster_id, own.cluster_id);
+  EXPECT_EQ(image->incarnation, 3);
+  EXPECT_EQ(image->node_id, 301);
+  EXPECT_EQ(image->starts, 8);
+  EXPECT_EQ(image->next_producer_id, 5000);
+  EXPECT_EQ(image->cluster_version, 12);
+  EXPECT_EQ(image->broker_version, 12);
+  EXPECT_EQ(image->producer_ids_version, 12);
+}
+
+TEST(Records, ADeletedTopicIsGoneByNameAndById) {
+  Plan plan;
+  plan.put(topic_with_everything());
+  auto image = written(plan);
+  Plan removal;
+  removal.remove(*image->find("orders"));
+  EXPECT_EQ(removal.checks[0].version, 12);
+  auto without = after(*image, removal);
+  EXPECT_EQ(without->find("orders"), nullptr);
+  EXPECT_EQ(without->find(uuid_of(7)), nullptr);
+  EXPECT_NE(image->find("orders"), nullptr) << "an image that someone reads has changed";
+}
+
+// A topic recreated under its name: whoever still knows the old id must not reach the new topic.
+TEST(Records, ARecreatedTopicLeavesTheOldIdUnknown) {
+  TopicImage topic = topic_with_everything();
+  Plan first, second;
+  first.put(topic);
+  topic.id = uuid_of(8);
+  second.put(topic);
+  auto image = after(*written(first), second);
+  EXPECT_EQ(image->find(uuid_of(7)), nullptr);
+  EXPECT_NE(image->find(uuid_of(8)), nullptr);
+}
+
+std::string refusal_of(MetadataStore::Change change) {
+  auto image = broker::apply(Image{}, std::vector<MetadataStore::Change>{std::move(change)});
+  EXPECT_FALSE(image);
+  return image ? "" : image.error().text;
+}
+
+TEST(Records, WhatThisReleaseCannotReadIsAnErrorThatNamesTheKey) {
+  Slice nonsense = Slice::copy_of("\0\x63nonsense");
+  for (const char* key : {"/topics/t", "/links/l", "/switchovers/l", "/groups/g", "/routes",
+                          "/cluster", "/producer_ids", "/brokers/1"}) {
+    EXPECT_NE(refusal_of({key, Slice::copy_of(""), 1}).find(key), std::string::npos) << key;
+    EXPECT_NE(refusal_of({key, nonsense, 1}).find(key), std::string::npos) << key;
+  }
+  EXPECT_NE(refusal_of({"/quotas/user", Slice::copy_of("x"), 1}).find("newer release"),
+            std::string::npos);
+}
+
+TEST(Records, ABrokerKeyThatIsNoNumberIsAnErrorNotACrash) {
+  Image own;
+  Plan plan;
+  plan.put_broker(own);
+  EXPECT_NE(refusal_of({"/brokers/seven", plan.puts[0].value, 1}).find("/brokers/seven"),
+            std::string::npos);
+  EXPECT_NE(refusal_of({"/brokers/99999999999", plan.puts[0].value, 1}), "");
+}
+
+TEST(Epochs, EveryStartIsAnElection) {
+  PartitionImage partition;
+  partition.leader_epoch = 7;
+  partition.recorded_at_start = 3;
+  EXPECT_EQ(epoch_in_force(partition, 3), 7);
+  EXPECT_EQ(epoch_in_force(partition, 5), 9);
+  // Metadata that was rebuilt counts starts anew: never back.
+  EXPECT_EQ(epoch_in_force(partition, 1), 7);
+}
+
+TEST(Epochs, APromotionGoesBeyondEveryElectionThatTheOldSiteMayHold) {
+  const LeaderEpoch most_elections = (1 << election_bits) - 1;
+  EXPECT_EQ(next_generation(0), 1 << election_bits);
+  EXPECT_GT(next_generation(5), most_elections);
+  EXPECT_EQ(next_generation((3 << election_bits) + 12), 4 << election_bits);
+  EXPECT_EQ(next_generation((3 << election_bits) + most_elections), 4 << election_bits);
+}
+
+}  // namespace
+}  // namespace isthmus::broker
