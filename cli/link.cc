@@ -1,5 +1,5 @@
 // isthmus link list|describe: what links are, how far they are behind, what a failover would lose.
-// The verbs that change a link are in link_promote.cc and link_reverse.cc.
+// The verbs that change a link are in failover.cc (promote) and link_reverse.cc.
 #include "cli/link.h"
 
 #include <fmt/core.h>

@@ -50,7 +50,7 @@ class Controller {
   // An empty plan is a success that writes nothing.
   io::Task<Result<void>> update(Decision decision);
 
-  // `count` producer ids that no other cluster, and no earlier life of this one, has given out.
+  // A producer id that no other cluster, and no earlier life of this one, has given out.
   io::Task<Result<ProducerId>> allocate_producer_id();
 
   const Image& image() const { return *current_; }

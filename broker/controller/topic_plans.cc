@@ -15,6 +15,10 @@ std::unexpected<Error> refuse(ErrorCode code, std::string why) {
   return fail(Error::kafka(static_cast<int>(code), std::move(why)));
 }
 
+std::unexpected<Error> being_moved(const std::string& name) {
+  return refuse(ErrorCode::policy_violation, name + " is being switched over to another site");
+}
+
 Result<TopicImage> own_topic(const Image& image, const std::string& name) {
   const TopicImage* topic = image.find(name);
   if (topic == nullptr) {
@@ -24,6 +28,7 @@ Result<TopicImage> own_topic(const Image& image, const std::string& name) {
     return refuse(ErrorCode::policy_violation,
                   name + " is a mirror topic of link " + topic->link + ": change it at its source");
   }
+  if (topic->closed_by) return being_moved(name);
   return *topic;
 }
 
@@ -88,9 +93,7 @@ Result<Plan> plan_delete_topic(const Image& image, const std::string& name) {
   if (topic == nullptr) {
     return refuse(ErrorCode::unknown_topic_or_partition, "no topic " + name);
   }
-  if (topic->closed_by) {
-    return refuse(ErrorCode::policy_violation, name + " is being switched over to another site");
-  }
+  if (topic->closed_by) return being_moved(name);
   Plan plan;
   plan.remove(*topic);
   return plan;

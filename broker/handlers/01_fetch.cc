@@ -106,8 +106,9 @@ void take_apart(Context& context, const kafka::FetchRequest& message, Work& work
       item.spec = spec_of(message, partition);
       item.partition = context.partitions.find(name, partition.partition);
       if (!item.partition) {
-        item.answer.error_code = by_id && name.empty() ? ErrorCode::unknown_topic_id
-                                                       : ErrorCode::unknown_topic_or_partition;
+        item.answer.error_code = by_id && name.empty()
+                                     ? ErrorCode::unknown_topic_id
+                                     : context.partitions.absence(name, partition.partition);
         item.answer.high_watermark = -1;
         work.failed = true;
       }

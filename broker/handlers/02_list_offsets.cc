@@ -58,7 +58,9 @@ io::Task<kafka::ListOffsetsResponse> list(Context& context, kafka::ListOffsetsRe
       if (!partition) {
         Answer answer;
         answer.partition_index = wanted.partition_index;
-        answer.error_code = ErrorCode::unknown_topic_or_partition;
+        answer.offset = -1;
+        answer.timestamp = -1;
+        answer.error_code = context.partitions.absence(topic.name, wanted.partition_index);
         answers.partitions.push_back(std::move(answer));
         continue;
       }

@@ -40,7 +40,8 @@ io::Task<kafka::DeleteRecordsResponse> delete_all(Context& context,
       if (!partition) {
         answers.partitions.push_back({.partition_index = wanted.partition_index,
                                       .low_watermark = -1,
-                                      .error_code = ErrorCode::unknown_topic_or_partition});
+                                      .error_code = context.partitions.absence(
+                                          topic.name, wanted.partition_index)});
         continue;
       }
       io::Loop& loop = partition->loop();

@@ -38,7 +38,7 @@ io::Task<kafka::OffsetForLeaderEpochResponse> look_up_all(
       if (!partition) {
         Answer answer;
         answer.partition = wanted.partition;
-        answer.error_code = ErrorCode::unknown_topic_or_partition;
+        answer.error_code = context.partitions.absence(topic.topic, wanted.partition);
         answers.partitions.push_back(std::move(answer));
         continue;
       }

@@ -20,9 +20,10 @@ constexpr int8_t set_on_topic = 1;
 constexpr int8_t set_on_broker = 4;
 constexpr int8_t is_default = 5;
 
+// Kafka takes an empty list as it takes none at all: everything.
 bool wanted(const Resource& resource, std::string_view name) {
-  return !resource.configuration_keys || std::ranges::find(*resource.configuration_keys, name) !=
-                                             resource.configuration_keys->end();
+  const auto& keys = resource.configuration_keys;
+  return !keys || keys->empty() || std::ranges::find(*keys, name) != keys->end();
 }
 
 void describe_topic(Context& context, const TopicImage& topic, const Resource& resource,

@@ -13,6 +13,8 @@ namespace {
 constexpr Offset least_gap = 10'000;
 // How much faster than measured the lost site may have been, and how long it may have gone on.
 constexpr double rate_margin = 4;
+constexpr int group_attempts = 10;
+constexpr auto group_pause = io::milliseconds(50);
 
 struct End {
   std::optional<Refusal> refusal;
@@ -124,6 +126,9 @@ io::Task<void> Switchovers::lift_partitions(std::vector<std::string> topics, Uui
 
 io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
   kafka::FenceResponse response;
+  if (handing_over_) {
+    co_return refused<kafka::FenceResponse>(invalid("a hand-over is being written down"));
+  }
   if (request.lift) {
     if (fence_ && fence_->id == request.switchover_id) {
       auto topics = fence_->topics;
@@ -199,13 +204,18 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
       known->second.phase == SwitchoverImage::Phase::handed_over) {
     co_return kafka::HandOverResponse{};  // a repeated request whose answer was lost
   }
-  if (!fence_ || fence_->id != request.switchover_id) {
-    co_return refused<kafka::HandOverResponse>(invalid("the fence has ended"));
+  if (!fence_ || fence_->id != request.switchover_id || handing_over_) {
+    co_return refused<kafka::HandOverResponse>(
+        invalid(handing_over_ ? "another hand-over is being written down" : "the fence has ended"));
   }
+  // Neither the clock nor another message opens anything until the record is written or refused.
+  if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
+  deadline_timer_ = 0;
   std::vector<std::string> fenced_topics = fence_->topics;
   std::vector<Uuid> ids;
   for (const auto& topic : request.topics) ids.push_back(topic.topic_id);
   Result<void> done = fail(invalid("the hand-over leaves out topics that are fenced"));
+  handing_over_ = true;
   if (ids.size() == fenced_topics.size()) done = co_await check_ends(request);
   if (done) {
     auto decide = [&](const Image& image) {
@@ -213,6 +223,7 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
     };
     done = co_await controller_.update(decide);
   }
+  handing_over_ = false;
   bool disk_failed = !done && done.error().kind != Error::Kind::kafka;
   if (disk_failed) co_return refused<kafka::HandOverResponse>(done.error());
   if (!done) {
@@ -221,8 +232,6 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
     co_return refused<kafka::HandOverResponse>(done.error());
   }
   // Groups stay refused: the record that ends the switchover says whose they are.
-  if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
-  deadline_timer_ = 0;
   fence_.reset();
   log_.info("handed over id={} link={} topics={}", request.switchover_id.to_string(), request.link,
             ids.size());
@@ -282,7 +291,16 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(
   }
   for (const auto& group : wanted) {
     ErrorCode code = co_await groups_.promote(request.link, group);
-    if (code == ErrorCode::none) promoted.push_back(group);
+    for (int i = 0; i < group_attempts && code != ErrorCode::none; ++i) {
+      co_await io::sleep(env_.main_loop(), group_pause);  // its partition is loading
+      code = co_await groups_.promote(request.link, group);
+    }
+    if (code == ErrorCode::none) {
+      promoted.push_back(group);
+    } else {
+      log_.error("group={} is still the link's ({}); end that with: isthmus link promote {} "
+                 "--group {}", group, kafka::error_name(code), request.link, group);
+    }
   }
   co_return promoted;
 }

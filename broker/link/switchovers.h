@@ -70,6 +70,7 @@ class Switchovers {
   PartitionTable& partitions_;
   Coordinator& groups_;
   std::optional<Fence> fence_;
+  bool handing_over_ = false;  // from the comparison of the ends to the record
   io::Loop::TimerId deadline_timer_ = 0;
 };
 

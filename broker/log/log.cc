@@ -16,13 +16,14 @@ namespace {
 Result<void> claim_folder(io::Disk& disk, const std::string& folder, Uuid topic_id) {
   if (!disk.exists(folder)) {
     if (auto made = disk.make_folders(folder); !made) return made;
-    const size_t slash = folder.rfind('/');
-    const std::string parent = slash == std::string::npos ? "." : folder.substr(0, slash);
-    if (auto synced = disk.sync_folder(parent); !synced) return synced;
   }
   auto id = read_partition_topic_id(disk, folder);
   if (!id) return fail(id.error());
-  if (!*id) return write_partition_topic_id(disk, folder, topic_id);
+  if (!*id) {
+    // Also where the folder is older: a sync that failed before is not made up for by a restart.
+    if (auto synced = disk.sync_folder(io::parent_of(folder)); !synced) return synced;
+    return write_partition_topic_id(disk, folder, topic_id);
+  }
   if (**id == topic_id) return {};
   return fail(Error::message(fmt::format(
       "{} belongs to topic id {}, not to {}: an earlier topic of this name left it; move it away",

@@ -48,7 +48,7 @@ PartitionTable::PartitionTable(io::Env& env, PublishedImage& image,
 
 Result<void> PartitionTable::claim() {
   for (LogDir& dir : dirs_) {
-    if (auto ok = env_.disk.make_folders(dir.path); !ok) return fail(ok.error());
+    if (auto ok = io::make_durable_folders(env_.disk, dir.path); !ok) return fail(ok.error());
     auto lock = env_.disk.lock(dir.path + "/.lock");
     if (!lock) return fail(lock.error());
     dir.lock = *lock;
@@ -147,7 +147,7 @@ io::Task<void> PartitionTable::follow_topic(const Image& image, const TopicImage
 io::Task<void> PartitionTable::drop(Topic partitions) {
   for (auto& partition : partitions) {
     if (!partition) continue;
-    placed_.erase(partition->name());
+    if (auto placed = placed_.extract(partition->name())) --dirs_[placed.mapped()].partitions;
     io::Loop& loop = partition->loop();
     auto erased = co_await io::call_on(loop, partition->erase());
     if (!erased) log_.error("{}: {}", partition->name().to_string(), erased.error().text);
