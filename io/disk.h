@@ -2,7 +2,7 @@
 //
 // Reads and appends are immediate (they go to the page cache); only sync() waits, on the pool
 // beside the loops, and until it has returned nothing is durable. Names become durable with
-// sync_dir() of their folder. The simulator's disk (tests/sim) forgets at a crash what was not
+// sync_folder() of their folder. The simulator's disk (tests/sim) forgets at a crash what was not
 // synced, tears what was half written, and fails on demand.
 //
 // After a failed append or sync the file's state is unknown: the owner stops using it (never
@@ -59,6 +59,11 @@ class Disk {
 // Replaces a small file so that a crash leaves the old or the new content: writes `path`.tmp,
 // syncs it, renames it over `path`, syncs the folder.
 Result<void> replace_file(Disk& disk, const std::string& path, Bytes content);
+// The folder that holds `path`'s own name.
+std::string parent_of(const std::string& path);
+// Makes a folder that a crash leaves there; its name is durable in its parent only when that was
+// synced, and so on upwards.
+Result<void> make_durable_folders(Disk& disk, const std::string& path);
 Result<std::vector<uint8_t>> read_whole(Disk& disk, const std::string& path);
 
 }  // namespace isthmus::io

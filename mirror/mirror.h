@@ -1,5 +1,5 @@
-// Mirror: the role that copies between clusters. One Link for each that is configured, spread over
-// the loops; it keeps nothing on disk, because each target's logs say where its links are.
+// Mirror: the role that copies between clusters. One Link for each that is configured, all on the
+// main loop; it keeps nothing on disk, because each target's logs say where its links are.
 #pragma once
 
 #include <memory>
