@@ -44,10 +44,10 @@ TEST(ConfigFiles, mirror_leads_from_each_site_to_the_other) {
   const auto tokyo = load<BrokerConfig>("config/tokyo.yaml");
   ASSERT_EQ(mirror.links.size(), 2u);
   const LinkConfig& there = mirror.links.at("seoul-tokyo");
-  EXPECT_EQ(there.source.bootstrap_servers[0], seoul.listeners[0].bind);
+  EXPECT_EQ(there.source.bootstrap_servers[0], seoul.listeners[1].bind);
   EXPECT_EQ(there.target.bootstrap_servers[0], tokyo.listeners[1].bind);
   const LinkConfig& back = mirror.links.at("tokyo-seoul");
-  EXPECT_EQ(back.source.bootstrap_servers[0], tokyo.listeners[0].bind);
+  EXPECT_EQ(back.source.bootstrap_servers[0], tokyo.listeners[1].bind);
   EXPECT_EQ(back.target.bootstrap_servers[0], seoul.listeners[1].bind);
 }
 
