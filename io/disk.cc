@@ -2,16 +2,26 @@
 
 namespace isthmus::io {
 
-namespace {
-
-// The folder part of a path; "." for a bare name.
-std::string folder_of(const std::string& path) {
+std::string parent_of(const std::string& path) {
   size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-}  // namespace
+Result<void> make_durable_folders(Disk& disk, const std::string& path) {
+  std::string folder = path;
+  while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+  // Its own name in any case: an earlier process may have made it and died before this sync.
+  std::vector<std::string> to_sync = {parent_of(folder)};
+  for (std::string at = parent_of(folder); !disk.exists(at); at = parent_of(at)) {
+    to_sync.push_back(parent_of(at));
+  }
+  if (auto made = disk.make_folders(folder); !made) return made;
+  for (const std::string& parent : to_sync) {
+    if (auto synced = disk.sync_folder(parent); !synced) return synced;
+  }
+  return {};
+}
 
 Result<void> replace_file(Disk& disk, const std::string& path, Bytes content) {
   const std::string temporary = path + ".tmp";
@@ -22,7 +32,7 @@ Result<void> replace_file(Disk& disk, const std::string& path, Bytes content) {
   if (auto done = (*file)->append(content); !done) return done;
   if (auto done = (*file)->sync_now(); !done) return done;
   if (auto done = disk.rename(temporary, path); !done) return done;
-  return disk.sync_folder(folder_of(path));
+  return disk.sync_folder(parent_of(path));
 }
 
 Result<std::vector<uint8_t>> read_whole(Disk& disk, const std::string& path) {

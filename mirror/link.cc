@@ -9,7 +9,7 @@ using kafka::ErrorCode;
 namespace {
 
 constexpr auto patience = std::chrono::seconds(5);
-// A live process reports every second.
+// A live process reports a few times a second.
 constexpr int64_t alive_within_ms = 2500;
 
 client::ClusterOptions options_for(const std::string& link, const char* end,

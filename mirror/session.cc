@@ -12,7 +12,8 @@ using Kind = PumpAction::Kind;
 
 namespace {
 
-constexpr auto discover_every = std::chrono::seconds(1);
+constexpr auto discover_every = io::milliseconds(250);
+constexpr int discovery_share = 20;  // at most a twentieth of the time is spent on discovery
 constexpr auto offsets_every = io::milliseconds(500);
 constexpr auto drive_every = io::milliseconds(100);
 constexpr auto patience = std::chrono::seconds(10);
@@ -24,6 +25,8 @@ client::FetchOptions fetch_options() {
   client::FetchOptions options;
   options.max_bytes = 8 << 20;
   options.max_partition_bytes = 4 << 20;
+  // A partition that is new waits for the next request of a lane: short polls keep that short.
+  options.max_wait = io::milliseconds(100);
   return options;
 }
 
@@ -86,10 +89,12 @@ io::Task<bool> Session::pause(io::Duration time) {
 io::Task<void> Session::discover_again_and_again() {
   bool going_on = true;
   while (going_on) {
+    io::Instant begun = source_.loop().now();
     auto found = co_await discover();
     if (found) found = co_await report();
     if (!found && found.error().kind == Error::Kind::kafka) stop(found.error());
-    going_on = co_await pause(discover_every);
+    io::Duration taken = source_.loop().now() - begun;
+    going_on = co_await pause(std::max<io::Duration>(discover_every, discovery_share * taken));
   }
 }
 

@@ -1,6 +1,6 @@
 // Session: one mirror process's hold of one link, from attaching to the first error that ends it.
 //
-//   discover ─► pumps ◄─► fetcher (source)       every second: discover, report
+//   discover ─► pumps ◄─► fetcher (source)       four times a second: discover, report
 //                 └─────► appender (target)      every half second: group offsets
 //                                                ten times a second: switchover
 //

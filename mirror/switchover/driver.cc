@@ -71,6 +71,7 @@ io::Task<Result<void>> Driver::look_and_step() {
     case Step::none: break;
     case Step::fence_and_hand_over: done = co_await fence_and_hand_over(at_target.id); break;
     case Step::promote: done = co_await promote(at_source.id); break;
+    case Step::abandon: done = co_await abandon(at_source.id); break;
     case Step::finish_promoted: done = co_await finish(at_source.id, true); break;
     case Step::finish_abandoned: done = co_await finish(at_source.id, false); break;
   }
@@ -213,6 +214,20 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
   }
   log_.info("promoted id={}", id.to_string());
   auto finished = co_await finish(id, true);
+  co_return finished;
+}
+
+io::Task<Result<void>> Driver::abandon(Uuid id) {
+  kafka::SwitchoverWishRequest give_up;
+  give_up.link = link_;
+  give_up.switchover_id = id;
+  give_up.abandon = true;
+  auto answer = co_await target_.call_any(std::move(give_up), soon());
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none) {
+    co_return fail(refusal("abandon", answer->error_message));
+  }
+  auto finished = co_await finish(id, false);
   co_return finished;
 }
 

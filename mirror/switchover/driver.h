@@ -43,6 +43,7 @@ class Driver {
   io::Task<Result<void>> hand_over(const Uuid& id, const Site& fenced);
   io::Task<void> fall_back(Uuid id, std::string why);
   io::Task<Result<void>> promote(Uuid id);
+  io::Task<Result<void>> abandon(Uuid id);
   io::Task<Result<void>> finish(Uuid id, bool promoted);
   io::Task<Result<Site>> describe(client::Cluster& cluster, bool topics);
   SideRecord record_in(const Site& site) const;

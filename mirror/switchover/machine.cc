@@ -9,7 +9,7 @@ Step next_step(const SideRecord& source, const SideRecord& target) {
     if (target.phase == Phase::promoted) return Step::finish_promoted;
     if (target.phase == Phase::abandoned && target.id == source.id) return Step::finish_abandoned;
     if (target.phase == Phase::wished && target.id == source.id) return Step::promote;
-    return Step::none;
+    return Step::abandon;
   }
   bool over =
       source.id == target.id && (source.phase == Phase::done || source.phase == Phase::taken_back);

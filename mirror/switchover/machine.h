@@ -8,6 +8,8 @@
 //   wished    handed over    promote: from here it only goes forward
 //   promoted  handed over    tell the source, which becomes the mirror
 //   abandoned handed over    tell the source, which opens again
+//   else      handed over    the target has moved on to another id, or never knew of this one: let
+//                            it give up this one, durably; then tell the source
 //   else                     nothing to do
 #pragma once
 
@@ -33,7 +35,14 @@ struct SideRecord {
   Phase phase = Phase::none;
 };
 
-enum class Step : uint8_t { none, fence_and_hand_over, promote, finish_promoted, finish_abandoned };
+enum class Step : uint8_t {
+  none,
+  fence_and_hand_over,
+  promote,
+  abandon,
+  finish_promoted,
+  finish_abandoned,
+};
 
 // `source` and `target` are the records of one link at its two ends.
 Step next_step(const SideRecord& source, const SideRecord& target);

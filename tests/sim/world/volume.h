@@ -50,6 +50,9 @@ class Volume {
   void fail_next_append(std::string part, int error) { plan_[append_].push_back({part, error}); }
   void fail_next_sync(std::string part, int error) { plan_[sync_].push_back({part, error}); }
   void fail_next_read(std::string part, int error) { plan_[read_].push_back({part, error}); }
+  void forget_planned_failures() {
+    for (auto& plan : plan_) plan.clear();
+  }
   // In a million operations, for random plans.
   uint32_t append_failures = 0;
   uint32_t sync_failures = 0;
