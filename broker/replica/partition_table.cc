@@ -52,6 +52,12 @@ Result<void> PartitionTable::claim() {
     auto lock = env_.disk.lock(dir.path + "/.lock");
     if (!lock) return fail(lock.error());
     dir.lock = *lock;
+  }
+  return {};
+}
+
+Result<void> PartitionTable::take_over() {
+  for (LogDir& dir : dirs_) {
     auto mark = CleanShutdownMark(env_.disk, dir.path).take();
     if (!mark) return fail(mark.error());
     dir.clean = mark->clean;

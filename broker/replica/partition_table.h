@@ -33,8 +33,11 @@ class PartitionTable {
   PartitionTable(io::Env& env, PublishedImage& image, std::vector<std::string> log_dirs,
                  ConfigOf config_of);
 
-  // Locks the directories and reads their checkpoints. Another process in one of them is an error.
+  // Locks the directories. Another process in one of them is an error.
   Result<void> claim();
+  // Reads their checkpoints and takes their marks of a clean stop. Only once they are known to be
+  // this cluster's: a directory given by mistake is left as it was.
+  Result<void> take_over();
 
   // Opens, changes and deletes until the table is what `image` says.
   io::Task<Result<void>> follow(std::shared_ptr<const Image> image);
