@@ -1,0 +1,242 @@
+// A router before two sites of one scripted broker each, over real TCP: seoul (node 101, home of
+// everything) and tokyo (node 201, home of the topic "tea" and the group "samurai").
+#pragma once
+
+#include <unistd.h>
+
+#include "client/connection.h"
+#include "kafka/gen/describe_site.h"
+#include "kafka/gen/heartbeat.h"
+#include "kafka/gen/produce.h"
+#include "router/reading.h"
+#include "router/router.h"
+#include "tests/client/fake_broker.h"
+
+namespace isthmus::router {
+
+// Does not answer produce with acks=0, as brokers do.
+class SiteBroker : public client::FakeBroker {
+ public:
+  using FakeBroker::FakeBroker;
+
+  io::Task<server::Reply> dispatch(server::Request request) override {
+    if (static_cast<kafka::ApiKey>(request.header.api_key) == kafka::ApiKey::produce) {
+      auto message = server::decode_request<kafka::ProduceRequest>(request);
+      if (message && message->acks == 0) {
+        ++unanswered;
+        return io::ready(server::no_reply());
+      }
+    }
+    return FakeBroker::dispatch(std::move(request));
+  }
+
+  void closed(server::ConnectionContext&) override { ++closed_connections; }
+
+  int unanswered = 0;
+  int closed_connections = 0;
+};
+
+class FakeSite {
+ public:
+  FakeSite(io::RealWorld& world, std::string site_name, NodeId node)
+      : name(std::move(site_name)), broker(world, node) {
+    told.name = name;
+    metadata.cluster_id = name;
+    metadata.controller_id = node;
+    metadata.brokers.push_back({node, broker.address.host, broker.address.port, std::nullopt});
+    broker.on<kafka::DescribeSiteRequest>([this](const auto&) { return std::optional(told); });
+    broker.on<kafka::MetadataRequest>([this](const auto& request) { return describe(request); });
+  }
+
+  void add_topic(const std::string& topic) {
+    auto& added = metadata.topics.emplace_back();
+    added.name = topic;
+    added.topic_id.bytes[0] = static_cast<uint8_t>(topic[0]);
+    added.partitions.push_back(
+        {kafka::ErrorCode::none, 0, broker.id, 5, {broker.id}, {broker.id}, {}});
+  }
+
+  const std::string name;
+  SiteBroker broker;
+  kafka::MetadataResponse metadata;
+  kafka::DescribeSiteResponse told;
+  std::vector<std::string> asked_by_name;  // topics that metadata was asked for
+  bool may_create = false;                 // of the latest metadata request with names
+
+ private:
+  std::optional<kafka::MetadataResponse> describe(const kafka::MetadataRequest& request) {
+    if (!request.topics) return metadata;
+    kafka::MetadataResponse response = metadata;
+    response.topics.clear();
+    may_create = request.allow_auto_topic_creation;
+    for (const auto& asked : *request.topics) {
+      asked_by_name.push_back(asked.name.value_or("an id"));
+      response.topics.push_back(find(asked));
+    }
+    return response;
+  }
+  kafka::MetadataResponse::MetadataResponseTopic find(
+      const kafka::MetadataRequest::MetadataRequestTopic& asked) const {
+    for (const auto& topic : metadata.topics) {
+      if (asked.name ? topic.name == asked.name : topic.topic_id == asked.topic_id) return topic;
+    }
+    kafka::MetadataResponse::MetadataResponseTopic unknown;
+    unknown.name = asked.name;
+    unknown.topic_id = asked.topic_id;
+    unknown.error_code = asked.name ? kafka::ErrorCode::unknown_topic_or_partition
+                                    : kafka::ErrorCode::unknown_topic_id;
+    return unknown;
+  }
+};
+
+class RouterWorld {
+ public:
+  using Connection = std::unique_ptr<client::Connection>;
+
+  // Runs `body` while the sites and the router serve.
+  void run(io::Task<void> body) { world.run(whole(this, std::move(body))); }
+  // Returns why the router does not start.
+  std::string start_error() {
+    std::string error = "it started";
+    world.run(only_start(this, error));
+    return error;
+  }
+
+  io::Task<Connection> connect(uint16_t port) {
+    auto opened = co_await client::Connection::open(world.env(), connections, {"127.0.0.1", port},
+                                                    {}, io::soon(5000));
+    EXPECT_TRUE(opened.has_value()) << opened.error().text;
+    if (!opened) co_return nullptr;
+    co_return std::move(*opened);
+  }
+  io::Task<Connection> bootstrap() { return connect(config.virtual_cluster.ports.first); }
+  io::Task<Connection> at(NodeId node) { return connect(port_of(node)); }
+  uint16_t port_of(NodeId node) const {
+    return router->picture().virtual_cluster.node(node)->port;
+  }
+
+  template <typename Request>
+  static io::Task<Result<typename Request::Response>> call(client::Connection& connection,
+                                                           Request request,
+                                                           int16_t at_most = INT16_MAX) {
+    return connection.call(std::move(request), io::soon(8000), at_most);
+  }
+
+  // Both sites know that tokyo has taken over seoul's routes, and so does the router.
+  io::Task<void> flip() {
+    for (FakeSite* site : {&seoul, &tokyo}) {
+      site->told.route_version = 1;
+      site->told.routes = {{"seoul", "tokyo"}};
+    }
+    co_await until_version(1);
+  }
+  io::Task<void> until_version(int64_t version) {
+    const io::Instant deadline = io::soon(5000);
+    while (router->picture().routes.version() < version && world.loop().now() < deadline) {
+      co_await io::sleep(world.loop(), io::milliseconds(5));
+    }
+    EXPECT_EQ(router->picture().routes.version(), version);
+  }
+  io::Task<void> until_away(const std::string& site) {
+    const io::Instant deadline = io::soon(5000);
+    while (router->picture().site(site)->reachable() && world.loop().now() < deadline) {
+      co_await io::sleep(world.loop(), io::milliseconds(5));
+    }
+    EXPECT_FALSE(router->picture().site(site)->reachable());
+  }
+
+  io::RealWorld world;
+  io::Gate connections{world.loop()};  // of the tests as clients
+  FakeSite seoul{world, "seoul", 101};
+  FakeSite tokyo{world, "tokyo", 201};
+  process::RouterConfig config = make_config();
+  std::unique_ptr<Router> router;
+
+ private:
+  process::RouterConfig make_config() const {
+    process::RouterConfig made;
+    made.virtual_cluster.name = "corp";
+    made.virtual_cluster.advertise = "127.0.0.1";
+    made.virtual_cluster.bind = "127.0.0.1";
+    made.clusters["seoul"] = {{seoul.broker.address}, {seoul.broker.address}};
+    made.clusters["tokyo"] = {{tokyo.broker.address}, {tokyo.broker.address}};
+    made.routes = {{.topic = "tea", .group = {}, .fallback = {}, .cluster = "tokyo"},
+                   {.topic = {}, .group = "samurai", .fallback = {}, .cluster = "tokyo"},
+                   {.topic = {}, .group = {}, .fallback = "seoul", .cluster = {}}};
+    return made;
+  }
+
+  // Below the ports that the system gives out, and apart from other tests at the same time.
+  void choose_ports(int attempt) {
+    constexpr int first = 20'000, blocks = 1200, block = 10;
+    const int chosen = first + (getpid() + attempt * 37) % blocks * block;
+    config.virtual_cluster.ports = {static_cast<uint16_t>(chosen),
+                                    static_cast<uint16_t>(chosen + block - 1)};
+  }
+
+  io::Task<Result<void>> start_router() {
+    Result<void> started = fail("not tried");
+    for (int attempt = 0; attempt < 5 && !started; ++attempt) {
+      choose_ports(attempt);
+      router = std::make_unique<Router>(world.env(), config);
+      started = co_await router->start();
+      if (!started) co_await router->drain();
+    }
+    co_return started;
+  }
+
+  static io::Task<void> whole(RouterWorld* self, io::Task<void> body) {
+    self->seoul.broker.start();
+    self->tokyo.broker.start();
+    auto started = co_await self->start_router();
+    EXPECT_TRUE(started.has_value()) << started.error().text;
+    if (started) {
+      co_await body;
+      co_await self->connections.close();
+      co_await self->router->drain();
+    }
+    co_await self->seoul.broker.stop();
+    co_await self->tokyo.broker.stop();
+  }
+  static io::Task<void> only_start(RouterWorld* self, std::string& error) {
+    self->seoul.broker.start();
+    self->tokyo.broker.start();
+    auto started = co_await self->start_router();
+    if (!started) error = started.error().text;
+    if (started) co_await self->router->drain();
+    co_await self->seoul.broker.stop();
+    co_await self->tokyo.broker.stop();
+  }
+};
+
+inline kafka::ProduceRequest produce_to(const std::string& topic, int16_t acks = -1) {
+  kafka::ProduceRequest request;
+  request.acks = acks;
+  request.topic_data.push_back({topic, {{0, Rope(Slice::copy_of("records"))}}});
+  return request;
+}
+
+inline kafka::ProduceResponse produced(const kafka::ProduceRequest& request, Offset offset,
+                                       kafka::ErrorCode error = kafka::ErrorCode::none) {
+  kafka::ProduceResponse response;
+  auto& topic = response.responses.emplace_back();
+  topic.name = request.topic_data[0].name;
+  auto& partition = topic.partition_responses.emplace_back();
+  partition.base_offset = offset;
+  partition.error_code = error;
+  return response;
+}
+
+inline kafka::HeartbeatRequest heartbeat_of(const std::string& group) {
+  kafka::HeartbeatRequest request;
+  request.group_id = group;
+  return request;
+}
+
+// Of the only partition.
+inline kafka::ErrorCode error_of(const Result<kafka::ProduceResponse>& response) {
+  if (!response) return kafka::ErrorCode::network_exception;
+  return response->responses[0].partition_responses[0].error_code;
+}
+
+}  // namespace isthmus::router

@@ -1,0 +1,257 @@
+// What passes through a node's port: order, refusals, ends.
+#include "tests/router/router_world.h"
+
+namespace isthmus::router {
+namespace {
+
+using kafka::ErrorCode;
+
+void accept_produce(SiteBroker& broker, int& count) {
+  broker.on<kafka::ProduceRequest>([&count](const kafka::ProduceRequest& request) {
+    return std::optional(produced(request, count++));
+  });
+}
+
+io::Task<void> pipelined(RouterWorld* w) {
+  constexpr int count = 200;
+  int written = 0;
+  accept_produce(w->seoul.broker, written);
+  w->seoul.broker.on<kafka::HeartbeatRequest>(
+      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  auto connection = co_await w->at(101);
+  std::vector<io::Task<Result<Slice>>> answers;
+  const auto send = [&](const auto& message, int16_t version) {
+    kafka::Writer body;
+    message.encode(body, version);
+    const auto key = static_cast<int16_t>(std::remove_cvref_t<decltype(message)>::api_key);
+    client::RawRequest request{key, version, "pipe", std::move(body).finish()};
+    answers.push_back(connection->call_raw(std::move(request), io::soon(8000)));
+  };
+  kafka::MetadataRequest metadata;
+  for (int i = 0; i < count; ++i) {
+    send(produce_to("orders"), 9);
+    send(metadata, 12);  // answered by the router, after asking both sites
+    send(heartbeat_of("g"), 4);
+  }
+  for (int i = 0; i < count; ++i) {
+    auto answer = co_await answers[static_cast<size_t>(3 * i)];
+    EXPECT_TRUE(answer.has_value()) << answer.error().text;
+    if (!answer) co_return;
+    auto response = client::decode_response<kafka::ProduceResponse>(*answer, 9);
+    EXPECT_TRUE(response.has_value());
+    if (!response) co_return;
+    EXPECT_EQ(response->responses[0].partition_responses[0].base_offset, i);
+    auto described = co_await answers[static_cast<size_t>(3 * i + 1)];
+    EXPECT_TRUE(described.has_value());
+    auto beaten = co_await answers[static_cast<size_t>(3 * i + 2)];
+    EXPECT_TRUE(beaten.has_value());
+  }
+}
+TEST(RouterSession, PipelinedAnswersKeepTheOrderOfTheirRequestsWhoeverAnswers) {
+  RouterWorld w;
+  w.run(pipelined(&w));
+}
+
+io::Task<void> without_answer(RouterWorld* w) {
+  w->seoul.broker.on<kafka::HeartbeatRequest>(
+      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  auto connection = co_await w->at(101);
+  kafka::Writer body;
+  produce_to("orders", 0).encode(body, 9);
+  client::RawRequest silent{0, 9, "c", std::move(body).finish(), false};
+  auto none = co_await connection->call_raw(std::move(silent), io::soon(1000));
+  EXPECT_TRUE(none.has_value());
+  auto beat = co_await w->call(*connection, heartbeat_of("g"));
+  EXPECT_TRUE(beat.has_value()) << beat.error().text;
+  EXPECT_EQ(w->seoul.broker.unanswered, 1);
+}
+TEST(RouterSession, ProduceWithoutAcksHasNoAnswerAndHoldsUpNothing) {
+  RouterWorld w;
+  w.run(without_answer(&w));
+}
+
+io::Task<void> refused_produce(RouterWorld* w) {
+  int asked = 0;
+  w->seoul.broker.on<kafka::ProduceRequest>([&asked](const kafka::ProduceRequest& request) {
+    const bool first = ++asked == 1;
+    return std::optional(
+        produced(request, 0, first ? ErrorCode::not_leader_or_follower : ErrorCode::none));
+  });
+  auto connection = co_await w->at(101);
+  auto response = co_await w->call(*connection, produce_to("orders"));
+  EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower);
+  response = co_await w->call(*connection, produce_to("other"));
+  EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(asked, 1) << "the node would have accepted it before the retry of the first";
+  auto other = co_await w->bootstrap();
+  auto metadata = co_await w->call(*other, kafka::MetadataRequest{});
+  EXPECT_TRUE(metadata.has_value());
+  response = co_await w->call(*connection, produce_to("orders"));
+  EXPECT_EQ(error_of(response), ErrorCode::none);
+  EXPECT_EQ(asked, 2);
+}
+TEST(RouterSession, AfterOneRefusedProduceAllLaterOnesAreUntilTheClientAskedForMetadata) {
+  RouterWorld w;
+  w.run(refused_produce(&w));
+}
+
+io::Task<void> with_hints(RouterWorld* w) {
+  w->seoul.broker.on<kafka::ProduceRequest>([](const kafka::ProduceRequest& request) {
+    auto response = produced(request, -1, ErrorCode::not_leader_or_follower);
+    response.responses[0].partition_responses[0].current_leader = {201, 9};
+    response.node_endpoints.push_back({201, "hidden.tokyo", 1234, std::nullopt});
+    response.node_endpoints.push_back({999, "unknown", 1234, std::nullopt});
+    return std::optional(response);
+  });
+  auto connection = co_await w->at(101);
+  auto response = co_await w->call(*connection, produce_to("orders"));
+  EXPECT_TRUE(response.has_value());
+  if (!response) co_return;
+  EXPECT_EQ(response->responses[0].partition_responses[0].current_leader.leader_id, 201);
+  EXPECT_EQ(response->node_endpoints.size(), 1u);
+  EXPECT_EQ(response->node_endpoints[0].node_id, 201);
+  EXPECT_EQ(response->node_endpoints[0].host, "127.0.0.1");
+  EXPECT_EQ(response->node_endpoints[0].port, w->port_of(201));
+}
+TEST(RouterSession, LeaderHintsOfProduceLeadToTheRouter) {
+  RouterWorld w;
+  w.run(with_hints(&w));
+}
+
+io::Task<void> elsewhere(RouterWorld* w) {
+  int written = 0;
+  accept_produce(w->seoul.broker, written);
+  auto connection = co_await w->at(101);
+  auto response = co_await w->call(*connection, produce_to("tea"));
+  EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower);
+  auto beat = co_await w->call(*connection, heartbeat_of("samurai"));
+  EXPECT_TRUE(beat.has_value() && beat->error_code == ErrorCode::not_coordinator);
+  EXPECT_EQ(written, 0);
+  EXPECT_EQ(w->seoul.broker.asked[kafka::ApiKey::heartbeat], 0);
+  response = co_await w->call(*connection, produce_to("orders"));
+  EXPECT_EQ(error_of(response), ErrorCode::none) << "what was refused here does not count";
+}
+TEST(RouterSession, WhatIsAtHomeElsewhereNeverReachesTheNode) {
+  RouterWorld w;
+  w.run(elsewhere(&w));
+}
+
+io::Task<void> at_bootstrap(RouterWorld* w) {
+  auto connection = co_await w->bootstrap();
+  auto response = co_await w->call(*connection, produce_to("orders"));
+  EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower);
+  auto beat = co_await w->call(*connection, heartbeat_of("g"));
+  EXPECT_TRUE(beat.has_value() && beat->error_code == ErrorCode::not_coordinator);
+}
+TEST(RouterSession, TheBootstrapLeadsAndCoordinatesNothing) {
+  RouterWorld w;
+  w.run(at_bootstrap(&w));
+}
+
+io::Task<void> node_dies(RouterWorld* w) {
+  w->seoul.broker.on<kafka::ProduceRequest>(
+      [](const auto&) -> std::optional<kafka::ProduceResponse> { return std::nullopt; });
+  int written = 0;
+  accept_produce(w->tokyo.broker, written);
+  auto to_seoul = co_await w->at(101);
+  auto to_tokyo = co_await w->at(201);
+  kafka::Writer body;
+  produce_to("orders").encode(body, 9);
+  auto waiting = to_seoul->call_raw({0, 9, "c", std::move(body).finish()}, io::soon(8000));
+  auto response = co_await w->call(*to_tokyo, produce_to("tea"));
+  EXPECT_EQ(error_of(response), ErrorCode::none);
+  co_await w->seoul.broker.stop();
+  auto answer = co_await waiting;
+  EXPECT_FALSE(answer.has_value()) << "the outcome is unknown: no answer may say anything";
+  EXPECT_EQ(answer.error().kind, Error::Kind::closed) << answer.error().text;
+  response = co_await w->call(*to_tokyo, produce_to("tea"));
+  EXPECT_EQ(error_of(response), ErrorCode::none);
+  auto again = co_await w->at(101);
+  const io::Instant before = w->world.loop().now();
+  response = co_await w->call(*again, produce_to("orders"));
+  EXPECT_FALSE(response.has_value());
+  EXPECT_LT(w->world.loop().now() - before, std::chrono::seconds(2));
+}
+TEST(RouterSession, ANodeThatDiesEndsItsClientsConnectionsAndNoOthers) {
+  RouterWorld w;
+  w.run(node_dies(&w));
+}
+
+// What comes back before the end of the stream.
+io::Task<size_t> answer_to(RouterWorld* w, std::string_view bytes) {
+  auto stream = co_await w->world.env().network.dial({"127.0.0.1", w->port_of(101)}, io::soon(3000));
+  EXPECT_TRUE(stream.has_value());
+  auto sent = co_await (*stream)->write(Rope(Slice::copy_of(bytes)));
+  EXPECT_TRUE(sent.has_value());
+  std::vector<uint8_t> buffer(1000);
+  auto got = co_await (*stream)->read_some(buffer);
+  co_return got.value_or(0);
+}
+
+io::Task<void> no_protocol(RouterWorld* w) {
+  using std::string_view_literals::operator""sv;
+  const size_t to_http = co_await answer_to(w, "GET / HTTP/1.1\r\n\r\n"sv);
+  EXPECT_EQ(to_http, 0u);
+  const size_t to_unknown = co_await answer_to(w, "\0\0\0\x0a\x03\xe7\0\0\0\0\0\1\xff\xff"sv);
+  EXPECT_EQ(to_unknown, 0u) << "an API that nobody has";
+}
+TEST(RouterSession, WhoSpeaksAnotherProtocolGetsNoAnswer) {
+  RouterWorld w;
+  w.run(no_protocol(&w));
+}
+
+io::Task<void> garbage(RouterWorld* w) {
+  w->seoul.broker.on<kafka::HeartbeatRequest>(
+      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  auto good = co_await w->at(101);
+  const auto ends = [](const Result<Slice>& answer) { return !answer.has_value(); };
+  // An API of ours that clients may not use, a version too new, bytes that are no request.
+  const std::vector<client::RawRequest> wrong = {
+      {static_cast<int16_t>(kafka::ApiKey::mirror_append), 0, "c", Rope(Slice::copy_of("abc"))},
+      {static_cast<int16_t>(kafka::ApiKey::fetch), 16, "c", Rope(Slice::copy_of("abc"))},
+      {static_cast<int16_t>(kafka::ApiKey::produce), 9, "c", Rope(Slice::copy_of("\xff"))},
+      {static_cast<int16_t>(kafka::ApiKey::metadata), 12, "c", Rope(Slice::copy_of("\xff\xff"))},
+      {static_cast<int16_t>(kafka::ApiKey::fetch), 12, "c", Rope(Slice::copy_of("abc"))},
+      {static_cast<int16_t>(kafka::ApiKey::heartbeat), 4, "c", Rope(Slice::copy_of("\x7f"))},
+  };
+  for (const auto& request : wrong) {
+    auto bad = co_await w->at(101);
+    auto answer = co_await bad->call_raw(request, io::soon(3000));
+    EXPECT_TRUE(ends(answer)) << "api " << request.api_key;
+    EXPECT_EQ(answer.error().kind, Error::Kind::closed) << "api " << request.api_key;
+    auto beat = co_await w->call(*good, heartbeat_of("g"));
+    EXPECT_TRUE(beat.has_value()) << "after api " << request.api_key;
+  }
+}
+TEST(RouterSession, GarbageEndsItsOwnConnectionOnly) {
+  RouterWorld w;
+  w.run(garbage(&w));
+}
+
+io::Task<void> client_leaves(RouterWorld* w) {
+  w->seoul.broker.on<kafka::HeartbeatRequest>(
+      [](const auto&) -> std::optional<kafka::HeartbeatResponse> { return std::nullopt; });
+  auto connection = co_await w->at(101);
+  kafka::Writer body;
+  heartbeat_of("g").encode(body, 4);
+  auto waiting = connection->call_raw({12, 4, "c", std::move(body).finish()}, io::soon(8000));
+  const io::Instant deadline = io::soon(3000);
+  while (w->seoul.broker.asked[kafka::ApiKey::heartbeat] == 0 &&
+         w->world.loop().now() < deadline) {
+    co_await io::sleep(w->world.loop(), io::milliseconds(5));
+  }
+  connection->close();
+  auto ended = co_await waiting;
+  EXPECT_FALSE(ended.has_value());
+  while (w->seoul.broker.closed_connections == 0 && w->world.loop().now() < deadline) {
+    co_await io::sleep(w->world.loop(), io::milliseconds(5));
+  }
+  EXPECT_EQ(w->seoul.broker.closed_connections, 1);
+}
+TEST(RouterSession, AClientThatLeavesTakesItsConnectionToTheNodeAlong) {
+  RouterWorld w;
+  w.run(client_leaves(&w));
+}
+
+}  // namespace
+}  // namespace isthmus::router

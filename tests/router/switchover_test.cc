@@ -1,0 +1,157 @@
+// A flip of the routes, as clients with open connections see it.
+#include "kafka/gen/fetch.h"
+#include "kafka/gen/init_producer_id.h"
+#include "tests/router/router_world.h"
+
+namespace isthmus::router {
+namespace {
+
+using kafka::ErrorCode;
+
+kafka::FetchRequest fetch_of(const std::string& topic, int32_t session_epoch) {
+  kafka::FetchRequest request;
+  request.session_epoch = session_epoch;
+  request.session_id = session_epoch > 0 ? 77 : 0;
+  if (!topic.empty()) request.topics.push_back({topic, {}, {{.partition = 0}}});
+  return request;
+}
+
+void accept_fetch(SiteBroker& broker, int& count) {
+  broker.on<kafka::FetchRequest>([&count](const auto&) {
+    ++count;
+    kafka::FetchResponse response;
+    response.session_id = 77;
+    return std::optional(response);
+  });
+}
+
+io::Task<void> flipped(RouterWorld* w) {
+  w->seoul.add_topic("orders");
+  w->tokyo.add_topic("orders");
+  int written = 0, read = 0;
+  const auto accept = [&](const kafka::ProduceRequest& request) {
+    return std::optional(produced(request, written++));
+  };
+  w->seoul.broker.on<kafka::ProduceRequest>(accept);
+  w->tokyo.broker.on<kafka::ProduceRequest>(accept);
+  accept_fetch(w->seoul.broker, read);
+  w->seoul.broker.on<kafka::HeartbeatRequest>(
+      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  auto old = co_await w->at(101);
+  auto produced_before = co_await w->call(*old, produce_to("orders"));
+  EXPECT_EQ(error_of(produced_before), ErrorCode::none);
+  auto fetched = co_await w->call(*old, fetch_of("orders", 0), 12);
+  EXPECT_TRUE(fetched && fetched->responses.empty());
+  co_await w->flip();
+
+  auto refused = co_await w->call(*old, produce_to("orders"));
+  EXPECT_EQ(error_of(refused), ErrorCode::not_leader_or_follower);
+  fetched = co_await w->call(*old, fetch_of("", 1), 12);
+  EXPECT_TRUE(fetched && fetched->error_code == ErrorCode::fetch_session_id_not_found);
+  fetched = co_await w->call(*old, fetch_of("orders", 0), 12);
+  EXPECT_TRUE(fetched && !fetched->responses.empty());
+  if (!fetched) co_return;
+  EXPECT_EQ(fetched->responses[0].partitions[0].error_code, ErrorCode::not_leader_or_follower);
+  auto beat = co_await w->call(*old, heartbeat_of("billing"));
+  EXPECT_TRUE(beat && beat->error_code == ErrorCode::not_coordinator);
+  EXPECT_EQ(written, 1);
+  EXPECT_EQ(read, 1) << "a mirror would serve what clients must not read there any more";
+
+  kafka::MetadataRequest request;
+  request.topics->emplace_back().name = "orders";
+  auto told = co_await w->call(*old, request);
+  EXPECT_TRUE(told.has_value());
+  if (!told) co_return;
+  EXPECT_EQ(told->topics[0].partitions[0].leader_id, 201);
+  EXPECT_EQ(told->controller_id, 201);
+  EXPECT_EQ(told->cluster_id, w->router->picture().virtual_cluster.id());
+  auto current = co_await w->at(201);
+  auto accepted = co_await w->call(*current, produce_to("orders"));
+  EXPECT_EQ(error_of(accepted), ErrorCode::none);
+}
+TEST(RouterSwitchover, OpenConnectionsAreLedToTheNewHome) {
+  RouterWorld w;
+  w.run(flipped(&w));
+}
+
+io::Task<void> old_version(RouterWorld* w) {
+  co_await w->flip();
+  w->seoul.told.route_version = 0;  // restored from a backup, say
+  w->seoul.told.routes.clear();
+  co_await io::sleep(w->world.loop(), io::milliseconds(300));
+  EXPECT_EQ(w->router->picture().routes.default_home(), "tokyo");
+  w->seoul.told.route_version = 2;
+  co_await w->until_version(2);
+  EXPECT_EQ(w->router->picture().routes.default_home(), "seoul");
+}
+TEST(RouterSwitchover, ASiteThatReturnsWithOldRoutesChangesNothing) {
+  RouterWorld w;
+  w.run(old_version(&w));
+}
+
+io::Task<void> one_topic_moves(RouterWorld* w) {
+  int read = 0;
+  accept_fetch(w->seoul.broker, read);
+  auto connection = co_await w->at(101);
+  auto fetched = co_await w->call(*connection, fetch_of("orders", 0), 12);
+  fetched = co_await w->call(*connection, fetch_of("", 1), 12);
+  EXPECT_TRUE(fetched && fetched->error_code == ErrorCode::none);
+  EXPECT_EQ(read, 2);
+  const std::string yaml =
+      "virtual_cluster: {name: corp, advertise: 127.0.0.1, ports: " +
+      w->config.virtual_cluster.ports.to_string() +
+      "}\n"
+      "clusters:\n"
+      "  seoul: {bootstrap.servers: \"127.0.0.1:1\"}\n"
+      "  tokyo: {bootstrap.servers: \"127.0.0.1:2\"}\n"
+      "routes: [{topic: orders, cluster: tokyo}, {default: seoul}]\n"
+      "admin: {bind: 127.0.0.1:3}\n";
+  auto reloaded = w->router->reload(yaml, "router.yaml");
+  EXPECT_TRUE(reloaded.has_value()) << reloaded.error().text;
+  fetched = co_await w->call(*connection, fetch_of("", 2), 12);
+  EXPECT_TRUE(fetched && fetched->error_code == ErrorCode::fetch_session_id_not_found)
+      << "the node would go on serving what its session remembers";
+  fetched = co_await w->call(*connection, fetch_of("coffee", 0), 12);
+  EXPECT_TRUE(fetched && fetched->session_id == 77);
+  fetched = co_await w->call(*connection, fetch_of("", 1), 12);
+  EXPECT_TRUE(fetched && fetched->error_code == ErrorCode::none) << "once is enough";
+  reloaded = w->router->reload("routes: [", "router.yaml");
+  EXPECT_FALSE(reloaded.has_value());
+  EXPECT_EQ(w->router->picture().routes.home_of_topic("orders"), "tokyo");
+}
+TEST(RouterSwitchover, AReloadedRouteReachesOpenFetchSessionsAndDropsNoConnection) {
+  RouterWorld w;
+  w.run(one_topic_moves(&w));
+}
+
+io::Task<void> lost(RouterWorld* w) {
+  w->seoul.add_topic("orders");
+  w->tokyo.add_topic("orders");
+  w->tokyo.broker.on<kafka::InitProducerIdRequest>([](const auto&) {
+    return std::optional(kafka::InitProducerIdResponse{.producer_id = 7});
+  });
+  auto connection = co_await w->bootstrap();
+  co_await w->seoul.broker.stop();
+  w->tokyo.told.route_version = 1;
+  w->tokyo.told.routes = {{"seoul", "tokyo"}};
+  co_await w->until_version(1);
+  kafka::MetadataRequest request;
+  request.topics->emplace_back().name = "orders";
+  auto told = co_await w->call(*connection, request);
+  EXPECT_TRUE(told.has_value());
+  if (!told) co_return;
+  EXPECT_EQ(told->topics[0].partitions[0].leader_id, 201);
+  kafka::InitProducerIdRequest init;
+  init.transactional_id = std::nullopt;
+  auto id = co_await w->call(*connection, init);
+  EXPECT_TRUE(id && id->producer_id == 7);
+  auto status = co_await w->router->status();
+  EXPECT_TRUE(status.ready) << status.reason;
+}
+TEST(RouterSwitchover, AfterAFailoverTheLostSiteIsNotNeeded) {
+  RouterWorld w;
+  w.run(lost(&w));
+}
+
+}  // namespace
+}  // namespace isthmus::router

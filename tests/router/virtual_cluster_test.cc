@@ -1,0 +1,81 @@
+#include "router/virtual_cluster.h"
+
+#include <gtest/gtest.h>
+
+namespace isthmus::router {
+namespace {
+
+process::VirtualCluster config(uint16_t first, uint16_t last) {
+  process::VirtualCluster config;
+  config.name = "corp";
+  config.advertise = "kafka.corp";
+  config.ports = {first, last};
+  return config;
+}
+
+RealNode node(NodeId id) {
+  return {id, {"10.0.0." + std::to_string(id % 256), 9092}, std::nullopt};
+}
+
+TEST(VirtualCluster, TheClusterIdComesFromTheNameAlone) {
+  const VirtualCluster one(config(19092, 19099)), other_ports(config(1000, 1001));
+  EXPECT_EQ(one.id(), other_ports.id());
+  EXPECT_EQ(one.id().size(), 22u);
+  EXPECT_TRUE(Uuid::parse(one.id()).has_value());
+  process::VirtualCluster renamed = config(19092, 19099);
+  renamed.name = "corp2";
+  EXPECT_NE(VirtualCluster(renamed).id(), one.id());
+}
+
+TEST(VirtualCluster, NodesKeepTheirPorts) {
+  VirtualCluster cluster(config(19092, 19099));
+  ASSERT_TRUE(cluster.learn("seoul", {node(102), node(101)}));
+  ASSERT_TRUE(cluster.learn("tokyo", {node(201)}));
+  EXPECT_EQ(cluster.node(101)->port, 19093);
+  EXPECT_EQ(cluster.node(102)->port, 19094);
+  EXPECT_EQ(cluster.node(201)->port, 19095);
+  ASSERT_TRUE(cluster.learn("seoul", {node(100), node(102)}));
+  EXPECT_EQ(cluster.node(101)->port, 19093) << "gone for now, not forgotten";
+  EXPECT_FALSE(cluster.node(101)->listed);
+  EXPECT_EQ(cluster.node(102)->port, 19094);
+  EXPECT_EQ(cluster.node(100)->port, 19096);
+  EXPECT_TRUE(cluster.node(201)->listed);
+}
+
+TEST(VirtualCluster, ANodeMayChangeItsAddress) {
+  VirtualCluster cluster(config(19092, 19099));
+  ASSERT_TRUE(cluster.learn("seoul", {node(101)}));
+  RealNode moved = node(101);
+  moved.address.host = "10.1.1.1";
+  ASSERT_TRUE(cluster.learn("seoul", {moved}));
+  EXPECT_EQ(cluster.node(101)->real.address.host, "10.1.1.1");
+  EXPECT_EQ(cluster.advertised(*cluster.node(101)), (io::Address{"kafka.corp", 19093}));
+}
+
+TEST(VirtualCluster, OneNodeIdInTwoClustersIsRefusedAndNothingOfItTakenOver) {
+  VirtualCluster cluster(config(19092, 19099));
+  ASSERT_TRUE(cluster.learn("seoul", {node(101)}));
+  const auto learned = cluster.learn("tokyo", {node(100), node(101)});
+  ASSERT_FALSE(learned);
+  EXPECT_NE(learned.error().text.find("node 101"), std::string::npos) << learned.error().text;
+  EXPECT_EQ(cluster.node(100), nullptr);
+  EXPECT_EQ(cluster.node(101)->cluster, "seoul");
+}
+
+TEST(VirtualCluster, NegativeNodeIdsAreRefused) {
+  VirtualCluster cluster(config(19092, 19099));
+  EXPECT_FALSE(cluster.learn("seoul", {node(-1)}));
+  EXPECT_TRUE(cluster.nodes().empty());
+}
+
+TEST(VirtualCluster, MoreNodesThanPortsAreRefused) {
+  VirtualCluster cluster(config(19092, 19093));
+  ASSERT_TRUE(cluster.learn("seoul", {node(101)}));
+  const auto learned = cluster.learn("tokyo", {node(201)});
+  ASSERT_FALSE(learned);
+  EXPECT_NE(learned.error().text.find("19092-19093"), std::string::npos) << learned.error().text;
+  EXPECT_TRUE(cluster.learn("seoul", {node(101)})) << "those that are known need no port";
+}
+
+}  // namespace
+}  // namespace isthmus::router
