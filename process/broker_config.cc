@@ -88,7 +88,9 @@ void describe(Options& o, ClusterIdentity& c) {
 void describe(Options& o, BrokerSettings& c) {
   o.add("node.id", c.node_id, {.min = 0}, "This broker's id, unique among all linked clusters.")
       .required();
-  o.add("log.dirs", c.log_dirs, "Where the data lives. The first folder is used.").required();
+  o.add("log.dirs", c.log_dirs,
+        "Where the data lives: partitions are spread over the folders, metadata is in the first.")
+      .required();
   o.choice("metadata", c.metadata, {{"embedded", MetadataKind::embedded}},
            "Where topics, configurations and epochs are kept: in this broker's data folder.");
   o.choice("durability", c.durability,

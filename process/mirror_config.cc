@@ -17,7 +17,10 @@ void describe(Options& o, LinkEnd& c) {
 void describe(Options& o, LinkConfig& c) {
   o.choice("mode", c.mode, {{"preserve", LinkMode::preserve}},
            "`preserve`: the same topic ids, offsets and bytes at both ends.");
-  o.section("source", c.source, "The cluster that is read.");
+  o.section(
+      "source", c.source,
+      "The cluster that is read: of an Isthmus site the listener with `for: [mirrors]`, else it "
+      "is taken for a foreign one, which cannot be switched over.");
   o.section("target", c.target,
             "The cluster that is written: an Isthmus listener with `for: [mirrors]`.");
   o.add("topics", c.topics,
@@ -29,7 +32,8 @@ void describe(Options& o, LinkConfig& c) {
   o.choice("start", c.start, {{"earliest", LinkStart::earliest}, {"latest", LinkStart::latest}},
            "Where the first mirroring of a partition begins.");
   o.add("delete_delay", c.delete_delay, {.min = 0},
-        "How long a topic that was deleted at the source is kept at the target.");
+        "How long a topic that was deleted at the source is kept at the target. Not used yet: "
+        "deletions do not cross a link.");
 }
 
 void describe(Options& o, MirrorConfig& c) {

@@ -99,7 +99,7 @@ TEST(Compose, mirror_and_router_reach_listeners_that_exist) {
     }
   }
   for (const auto& [name, link] : load<MirrorConfig>("mirror.yaml").links) {
-    EXPECT_TRUE(client.contains(link.source.bootstrap_servers[0])) << name;
+    EXPECT_TRUE(inside.contains(link.source.bootstrap_servers[0])) << name;
     EXPECT_TRUE(inside.contains(link.target.bootstrap_servers[0])) << name;
   }
   for (const auto& [name, cluster] : load<RouterConfig>("router.yaml").clusters) {
