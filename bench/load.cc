@@ -1,0 +1,157 @@
+#include "bench/load.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "client/admin.h"
+#include "io/real.h"
+
+namespace isthmus::bench {
+
+namespace {
+
+client::ClusterOptions cluster_options(const io::Address& address) {
+  client::ClusterOptions options;
+  options.name = "bench";
+  options.bootstrap = {address};
+  return options;
+}
+
+double seconds(io::Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+double percentile(std::vector<io::Duration>& sorted, double share) {
+  if (sorted.empty()) return -1;
+  return seconds(sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))]);
+}
+
+}  // namespace
+
+Target::Target(io::Env& e, const Arguments& arguments)
+    : env(e),
+      loop(e.main_loop()),
+      partition{arguments.text("topic"), 0},
+      address(must(io::Address::parse(arguments.text("server")), "server")),
+      direct(arguments.number("direct", 0) != 0),
+      gate(loop),
+      cluster(env, loop, cluster_options(address)) {}
+
+io::Task<std::shared_ptr<client::Connection>> connect(Target& target) {
+  const io::Instant deadline = target.loop.now() + patience;
+  if (target.direct) {
+    auto opened = co_await client::Connection::open(target.env, target.gate, target.address,
+                                                    client::ConnectionOptions(), deadline);
+    co_return must(std::move(opened), "connect");
+  }
+  target.cluster.add_interest(target.partition.topic);
+  auto leader = co_await target.cluster.leader(target.partition, deadline);
+  co_return must(std::move(leader), "find the leader");
+}
+
+io::Task<void> close(Target& target) {
+  co_await target.cluster.close();
+  co_await target.gate.close();
+}
+
+Batches make_batches(const Arguments& arguments) {
+  return Batches({.seed = static_cast<uint64_t>(arguments.number("seed", 1)),
+                  .batch_bytes = static_cast<size_t>(arguments.number("batch")),
+                  .record_bytes = static_cast<size_t>(arguments.number("record", 1024)),
+                  .timestamp_ms = arguments.number("timestamp")});
+}
+
+void print(const Measured& measured) {
+  auto sorted = measured.latencies;
+  std::ranges::sort(sorted);
+  fmt::print(R"({{"seconds": {:.6f}, "bytes": {}, "records": {}, "end": {}, )",
+             seconds(measured.ended - measured.began), measured.bytes, measured.records,
+             measured.end);
+  fmt::print(R"("p50": {:.6f}, "p99": {:.6f}}})"
+             "\n",
+             percentile(sorted, 0.5), percentile(sorted, 0.99));
+}
+
+io::Task<void> create_topic(Target& target, const Arguments& arguments) {
+  client::Admin admin(target.cluster);
+  kafka::CreateTopicsRequest request;
+  auto& topic = request.topics.emplace_back();
+  topic.name = target.partition.topic;
+  topic.num_partitions = 1;
+  topic.replication_factor = -1;
+  request.timeout_ms = 30'000;
+  auto answered = co_await admin.create_topics(std::move(request), target.loop.now() + patience);
+  const auto answer = must(std::move(answered), "create the topic");
+  for (const auto& result : answer.topics) {
+    if (result.error_code != kafka::ErrorCode::none) {
+      give_up("create the topic: " + std::string(kafka::error_name(result.error_code)));
+    }
+  }
+}
+
+io::Task<void> delete_topic(Target& target, const Arguments& arguments) {
+  client::Admin admin(target.cluster);
+  std::vector<std::string> names{target.partition.topic};
+  auto answered = co_await admin.delete_topics(std::move(names), target.loop.now() + patience);
+  must(std::move(answered), "delete the topic");
+}
+
+io::Task<void> watch(Target& target, const Arguments& arguments) {
+  const Offset until = arguments.number("until");
+  const auto every = io::milliseconds(arguments.number("every_ms", 5));
+  Offset seen = -1;
+  while (seen < until) {
+    // Not the cluster's own patience: until the topic is there, each look is a fresh one.
+    client::Admin admin(target.cluster);
+    const io::Instant deadline = target.loop.now() + every;
+    client::ByPartition<int64_t> asked{{target.partition, client::latest_offset}};
+    auto ends = co_await admin.list_offsets(std::move(asked), deadline);
+    const bool known = ends && (*ends)[target.partition].error == kafka::ErrorCode::none;
+    const Offset end = known ? (*ends)[target.partition].offset : -1;
+    if (end > seen) {
+      seen = end;
+      fmt::print("{:.6f} {}\n", seconds(target.loop.now().time_since_epoch()), end);
+      std::fflush(stdout);
+    }
+    co_await io::sleep(target.loop, every);
+  }
+}
+
+namespace {
+
+using Command = io::Task<void> (*)(Target&, const Arguments&);
+
+io::Task<void> run(io::Runtime* runtime, Target* target, const Arguments* arguments,
+                   Command command) {
+  co_await command(*target, *arguments);
+  co_await close(*target);
+  runtime->stop();
+}
+
+Command find_command(const std::string& name) {
+  if (name == "produce") return produce;
+  if (name == "consume") return consume;
+  if (name == "create") return create_topic;
+  if (name == "delete") return delete_topic;
+  if (name == "watch") return watch;
+  give_up("usage: bench_load produce|consume|create|delete|watch server=HOST:PORT topic=T ...");
+}
+
+}  // namespace
+
+}  // namespace isthmus::bench
+
+int main(int argc, char** argv) {
+  using namespace isthmus;
+  const bench::Command command = bench::find_command(argc > 1 ? argv[1] : "");
+  const bench::Arguments arguments(argc, argv, 2);
+  io::Runtime runtime(1);
+  io::Gate gate(runtime.env().main_loop());
+  std::optional<bench::Target> target;
+  runtime.env().main_loop().post([&] {
+    target.emplace(runtime.env(), arguments);
+    gate.spawn("bench", bench::run(&runtime, &*target, &arguments, command));
+  });
+  runtime.run();
+  return 0;
+}

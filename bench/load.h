@@ -1,0 +1,66 @@
+// The load client: one partition, one connection, batches made beforehand; what it measures it
+// verifies, and a run that lost, repeated or reordered anything has no figures.
+//
+// Two ways to drive each: by `bytes` as fast as `in_flight` requests allow (throughput and CPU), or
+// by `rate` (latency from the moment at which a batch was due, so that a stall counts in full).
+//
+// On the main loop of its process.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "bench/arguments.h"
+#include "bench/batches.h"
+#include "client/cluster.h"
+
+namespace isthmus::bench {
+
+// How to reach the partition: through its leader as the metadata name it, or with `direct=1` at the
+// address itself, which may be a relay or a floor without metadata.
+struct Target {
+  Target(io::Env& env, const Arguments& arguments);
+
+  io::Env& env;
+  io::Loop& loop;
+  TopicPartition partition;
+  io::Address address;
+  bool direct = false;
+  io::Gate gate;
+  client::Cluster cluster;
+};
+
+io::Task<std::shared_ptr<client::Connection>> connect(Target& target);
+io::Task<void> close(Target& target);
+
+// Each ends the process by give_up() if it cannot go on, and prints one line of JSON.
+io::Task<void> produce(Target& target, const Arguments& arguments);
+io::Task<void> consume(Target& target, const Arguments& arguments);
+// Creates the topic with one partition.
+io::Task<void> create_topic(Target& target, const Arguments& arguments);
+io::Task<void> delete_topic(Target& target, const Arguments& arguments);
+// Prints "time offset" whenever the partition's end has moved, until it reaches `until`. The time
+// is in seconds of the monotonic clock, which other processes share.
+io::Task<void> watch(Target& target, const Arguments& arguments);
+
+Batches make_batches(const Arguments& arguments);
+
+// The message of an answer that must be there.
+template <typename T>
+T must(Result<T> result, const char* what) {
+  if (!result) give_up(std::string(what) + ": " + result.error().text);
+  return std::move(*result);
+}
+
+struct Measured {
+  io::Instant began, ended;
+  int64_t bytes = 0;
+  int64_t records = 0;
+  Offset end = -1;  // of the partition, after what was measured
+  std::vector<io::Duration> latencies;
+};
+void print(const Measured& measured);
+
+inline constexpr auto patience = std::chrono::seconds(30);
+
+}  // namespace isthmus::bench

@@ -1,0 +1,147 @@
+"""What one interval costs: CPU and memory of a process, the client's word for bytes and latency."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+from support.testing import BUILD  # noqa: E402
+
+LOAD = BUILD / "bench" / "bench_load"
+FLOOR = BUILD / "bench" / "bench_floor"
+GB = 1e9
+_CPU_CLOCK_OF_PROCESS = 2  # CPUCLOCK_SCHED, in the id of a foreign process's clock
+
+# The system under test has a core of its own; clients and neighbours share the other one.
+CORES = sorted(os.sched_getaffinity(0))
+TEST_CORE, CLIENT_CORE = CORES[-1], CORES[0]
+
+
+@dataclass
+class Interval:
+    """One measured interval of a product or a floor."""
+    cpu_s: float = 0
+    bytes: int = 0
+    seconds: float = 0
+    client_cpu_s: float = 0  # of the load client, for the sum of all
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    peak_bytes: int = 0
+    busy: float = 0  # of all cores, over what was measured here; above 1.2, somebody else worked
+
+    @property
+    def cost(self) -> float:
+        return self.cpu_s / (self.bytes / GB)
+
+    @property
+    def mb_s(self) -> float:
+        return self.bytes / 1e6 / self.seconds
+
+
+@dataclass
+class Row:
+    """A path: its intervals, product and floor in turn."""
+    name: str
+    target: float | None = None  # CPU seconds per GB to aim at
+    product: list[Interval] = field(default_factory=list)
+    floor: list[Interval] = field(default_factory=list)
+
+    @staticmethod
+    def best(intervals: list[Interval]) -> float:
+        """Noise only adds."""
+        return min(interval.cost for interval in intervals)
+
+    @property
+    def times_floor(self) -> float:
+        return statistics.median(p.cost / f.cost for p, f in zip(self.product, self.floor))
+
+    def as_json(self) -> dict:
+        def listed(intervals):
+            return [asdict(i) | {"s_per_gb": i.cost, "mb_s": i.mb_s} for i in intervals]
+        result = {"path": self.name, "target_s_per_gb": self.target,
+                  "product": listed(self.product), "floor": listed(self.floor)}
+        result["s_per_gb"] = self.best(self.product)
+        if self.floor:
+            result |= {"floor_s_per_gb": self.best(self.floor), "times_floor": self.times_floor}
+        return result
+
+
+def cpu_of(pid: int) -> float:
+    """User and system time of a process, with those of its threads that have ended."""
+    return time.clock_gettime((~pid << 3) | _CPU_CLOCK_OF_PROCESS)
+
+
+def machine_cpu() -> float:
+    """All cores' busy time."""
+    user, nice, system, _, _, irq, softirq = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_of(pid: int) -> int:
+    """The most memory that was resident since reset_peak()."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def reset_peak(pid: int) -> None:
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    except OSError:
+        pass  # the peak is then that of the whole run
+
+
+def pin(pid: int, core: int) -> None:
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(task), {core})
+
+
+def words(**arguments) -> list[str]:
+    return [f"{key}={value}" for key, value in arguments.items()]
+
+
+def load_command(verb: str, **arguments) -> list[str]:
+    return ["taskset", "-c", str(CLIENT_CORE), str(LOAD), verb, *words(**arguments)]
+
+
+def load(verb: str, **arguments) -> dict:
+    """Runs the load client to its end; what it says, or SystemExit with its complaint."""
+    done = subprocess.run(load_command(verb, **arguments), capture_output=True, text=True,
+                          timeout=120)
+    if done.returncode != 0:
+        raise SystemExit(f"bench: {verb} {arguments}: {done.stderr.strip()}")
+    return json.loads(done.stdout) if done.stdout.startswith("{") else {}
+
+
+def warm(gigabytes: float = 2) -> None:
+    """Memory that the host has not backed lately is dear at its first use: here, not there."""
+    for _ in range(2):
+        subprocess.run([FLOOR, "warm", *words(bytes=int(gigabytes * GB))], check=True)
+
+
+class Meter:
+    """Reads a process's counters at the beginning and end of an interval."""
+
+    def __init__(self, pid: int):
+        self.pid = pid
+        reset_peak(pid)
+        self.cpu = cpu_of(pid)
+        self.children = os.times()
+        self.machine = machine_cpu()
+
+    def stop(self, bytes_moved: int, seconds: float, others_cpu: float = 0) -> Interval:
+        children = os.times()
+        client = (children.children_user - self.children.children_user +
+                  children.children_system - self.children.children_system)
+        cpu = cpu_of(self.pid) - self.cpu
+        busy = (machine_cpu() - self.machine) / max(cpu + client + others_cpu, 0.01)
+        return Interval(cpu, bytes_moved, seconds, client, peak_bytes=peak_of(self.pid), busy=busy)

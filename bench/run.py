@@ -1,0 +1,218 @@
+"""./dev bench: what each path costs, beside the floor of the same path in the same run.
+
+    run.py [--pairs N] [--rows WORD,...]      rows whose name contains one of the words
+
+Prints one table and writes build/bench.json. docs/performance.md says how to read both.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measure import BUILD, Row
+from paths import MIB, Consume, MirrorPath, Produce, RouterPath
+from support.site import Mirror, Router, Site, cluster, link
+
+LOOPBACK = "dev lo proto kernel scope host src 127.0.0.1 table local congctl cubic"
+SET_UP_NAMESPACE = " && ".join([
+    "ip link set lo up",
+    f"ip route replace local 127.0.0.0/8 {LOOPBACK}",
+    f"ip route replace local 127.0.0.1 {LOOPBACK}",
+])
+INSIDE = "ISTHMUS_BENCH_NAMESPACE"
+
+
+def enter_namespace() -> str:
+    """Starts this script again in a network of its own, where every socket has the same congestion
+    control: bbr costs up to four times as much on loopback as cubic. Says what was possible."""
+    if INSIDE in os.environ:
+        return os.environ[INSIDE]
+    probe = subprocess.run(["unshare", "--net", "sh", "-c", SET_UP_NAMESPACE],
+                           capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        why = probe.stderr.strip().splitlines()
+        return "the machine's own network (no private one: " + (why[0] if why else "?") + ")"
+    os.environ[INSIDE] = "a private network with cubic"
+    again = f'{SET_UP_NAMESPACE} && exec "$@"'
+    os.execvp("unshare", ["unshare", "--net", "sh", "-c", again, "sh", sys.executable, *sys.argv])
+
+
+def answers_api_versions(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(struct.pack(">ihhih", 10, 18, 0, 1, -1))
+            return len(connection.recv(4096)) > 0
+    except OSError:
+        return False
+
+
+def seconds_to_answer(role, port: int) -> float:
+    began = time.monotonic()
+    role.launch()
+    while not answers_api_versions(port):
+        if time.monotonic() > began + 20:
+            raise SystemExit(f"bench: {role.name} does not answer:\n{role.process.tail()}")
+        time.sleep(0.001)
+    return time.monotonic() - began
+
+
+class World:
+    """Two sites, a mirror and a router: the four processes of the smallest real installation."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.seoul = Site(directory, "seoul", 1, durability="page_cache")
+        self.tokyo = Site(directory, "tokyo", 2, durability="page_cache")
+        self.durable = Site(directory, "durable", 3, durability="fsync")
+        self.mirror = Mirror(directory, "mirror", {
+            "seoul-tokyo": link(self.seoul, self.tokyo, topics="mirrored-.*")})
+        self.router = Router(directory, "router", {"seoul": cluster(self.seoul)})
+        self.started: dict[str, list[float]] = {}
+
+    def start(self, times: int) -> None:
+        """Starts and stops as often as that, for the start-up times; leaves all running."""
+        for role, port in ((self.seoul, self.seoul.ports["CLIENT"]),
+                           (self.tokyo, self.tokyo.ports["CLIENT"]),
+                           (self.durable, self.durable.ports["CLIENT"]),
+                           (self.router, self.router.port)):
+            for number in range(times):
+                if number > 0:
+                    role.stop()
+                took = seconds_to_answer(role, port)
+                self.started.setdefault(role.role, []).append(took)
+                role.process.wait_ready(role.ready)
+
+    def stop(self) -> None:
+        for role in (self.router, self.mirror, self.durable, self.tokyo, self.seoul):
+            if role.alive:
+                role.stop()
+
+    def rows(self) -> list[tuple[Row, object]]:
+        work, seoul, big, small = self.directory, self.seoul, 1_000_000_000, 400_000_000
+        self.mirroring = MirrorPath(work, seoul, self.tokyo, self.mirror, big)
+        return [
+            (Row("produce, 1 MiB batches", 0.6), Produce(work, seoul, MIB, big, 5)),
+            (Row("produce, 16 KiB batches", 1.2), Produce(work, seoul, 16384, small, 64)),
+            (Row("produce, 1 MiB batches, fsync"),
+             Produce(work, self.durable, MIB, big, 5, sync=True)),
+            (Row("produce, 16 KiB batches, fsync"),
+             Produce(work, self.durable, 16384, small, 64, sync=True)),
+            (Row("consume", 0.1), Consume(work, seoul, big)),
+            (Row("mirror", 0.4), self.mirroring),
+            (Row("router, produce", 0.25), RouterPath(work, seoul, self.router, big, False)),
+            (Row("router, fetch", 0.25), RouterPath(work, seoul, self.router, big, True)),
+            (Row("router, produce, 16 KiB"),
+             RouterPath(work, seoul, self.router, small, False, 16384)),
+        ]
+
+
+COLUMNS = ("path", "s/GB", "floor", "x floor", "aim", "MB/s", "floor", "p50 ms", "p99 ms",
+           "floor p50", "floor p99", "peak MB", "")
+
+
+def median_of(intervals, name: str) -> float | None:
+    values = [getattr(i, name) for i in intervals if getattr(i, name) is not None]
+    return statistics.median(values) if values else None
+
+
+def cells(row: Row) -> list[str]:
+    def text(value, form):
+        return "-" if value is None else format(value, form)
+    noisy = any(i.busy > 1.2 for i in row.product + row.floor)
+    return [
+        row.name,
+        f"{row.best(row.product):.3f}",
+        f"{row.best(row.floor):.3f}",
+        f"{row.times_floor:.2f}",
+        text(row.target, ".2f"),
+        f"{median_of(row.product, 'mb_s'):.0f}",
+        f"{median_of(row.floor, 'mb_s'):.0f}",
+        text(median_of(row.product, "p50_ms"), ".2f"),
+        text(median_of(row.product, "p99_ms"), ".2f"),
+        text(median_of(row.floor, "p50_ms"), ".2f"),
+        text(median_of(row.floor, "p99_ms"), ".2f"),
+        f"{max(i.peak_bytes for i in row.product) / 1e6:.0f}",
+        "noisy" if noisy else "",
+    ]
+
+
+def print_table(rows: list[Row]) -> None:
+    lines = [list(COLUMNS), *(cells(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    for line in lines:
+        name = line[0].ljust(widths[0])
+        print("  ".join([name, *(c.rjust(w) for c, w in zip(line[1:], widths[1:]))]).rstrip())
+
+
+def print_rest(result: dict) -> None:
+    print(f"\nIn {result['network']}; s/GB: CPU of the process named, the best of its intervals.")
+    for role, took in result["start_s"].items():
+        what = "the first mirrored record" if role == "mirror" else "an answer"
+        print(f"{role}: {took:.3f} s from its start to {what}")
+    peaks = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in result["peak_bytes"].items())
+    total = sum(result["peak_bytes"].values()) / 1e6
+    print(f"memory at the peak, MB: {peaks}; together {total:.0f} (aim: below 256)")
+
+
+def run(world: World, pairs: int, wanted: list[str], network: str) -> dict:
+    world.start(times=3)
+    rows, peaks = [], {}
+    for row, path in world.rows():
+        if wanted and not any(word in row.name for word in wanted):
+            continue
+        for number in range(pairs):
+            row.product.append(path.product())
+            row.floor.append(path.floor())
+            print(f"    {row.name} {number + 1}/{pairs}: {row.product[-1].cost:.3f} s/GB, "
+                  f"floor {row.floor[-1].cost:.3f}", flush=True)
+            note_peaks(world, peaks)
+        rows.append(row)
+    world.started["mirror"] = world.mirroring.first_record_s
+    result = {
+        "network": network,
+        "rows": [row.as_json() for row in rows],
+        "start_s": {r: statistics.median(t) for r, t in world.started.items() if t},
+        "peak_bytes": peaks,
+    }
+    print()
+    print_table(rows)
+    print_rest(result)
+    return result
+
+
+def note_peaks(world: World, peaks: dict) -> None:
+    for role in (world.seoul, world.tokyo, world.mirror, world.router):
+        if role.alive:
+            peaks[role.name] = max(peaks.get(role.name, 0), role.process.usage()[1])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=3, help="intervals of each, A-B-A-B")
+    parser.add_argument("--rows", default="", help="only those whose name has one of the words")
+    chosen = parser.parse_args()
+    network = enter_namespace()
+    directory = Path(tempfile.mkdtemp(prefix="bench-", dir=BUILD))
+    world = World(directory)
+    try:
+        wanted = [word for word in chosen.rows.split(",") if word]
+        result = run(world, chosen.pairs, wanted, network)
+    finally:
+        world.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+    (BUILD / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(f"all intervals: {BUILD / 'bench.json'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
