@@ -1,0 +1,74 @@
+// One site under load, whose broker, disk and lines fail again and again. What was acknowledged is
+// there after every restart, at its offset, unchanged and in order; what idempotent producers sent
+// is there once; consumers never see a high watermark go back; a group's offset is the one it
+// committed.
+#include "tests/sim/faults.h"
+
+namespace isthmus::sim {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+void check_records(Stage& stage, Site& site) {
+  auto ends = stage.ledger().ends();
+  for (const auto& [partition, log] : stage.asker().read_all(site)) {
+    stage.ledger().check(site.name(), partition, log, ends[partition]);
+  }
+}
+
+void check_groups(Stage& stage, Site& site) {
+  for (const Consumer* consumer : stage.consumers()) {
+    if (consumer->group().empty()) continue;
+    const Offset least = consumer->least_committed();
+    auto found = stage.asker().committed(site, consumer->group(), consumer->partition());
+    if (!found || (*found >= least && *found <= consumer->most_committed())) continue;
+    stage.judge().broken("groups go on where they committed",
+                         consumer->group() + ": " + std::to_string(*found) + ", not " +
+                             std::to_string(least) + " to " +
+                             std::to_string(consumer->most_committed()));
+  }
+}
+
+}  // namespace
+
+void one_site(Stage& stage) {
+  Site site(stage.world(), {.name = "tokyo",
+                            .number = 1,
+                            .loops = stage.random().between(1, 2),
+                            .segment_bytes = stage.one_in(2) ? 3000 : 100'000});
+  site.start();
+  if (!stage.asker().await_serving(site)) return;
+  if (!stage.asker().create_topic(site, "orders", 2)) return;
+  stage.destination().sites = {site.clients()};
+  stage.add_clients("orders", 2, stage.one_in(2));
+
+  const uint64_t rounds = stage.random().between(2, 5);
+  for (uint64_t i = 0; i < rounds && stage.content(); ++i) {
+    stage.run_between(milliseconds(20), seconds(2));
+    if (stage.one_in(3)) disturb(stage, site, "clients");
+    if (stage.one_in(4)) fail_disk(stage, site);
+    stage.run_between(milliseconds(0), seconds(1));
+    if (stage.one_in(5)) {
+      site.drain();
+      site.start();
+      stage.asker().await_serving(site);
+    } else {
+      kill_and_restart(stage, site);
+    }
+    check_records(stage, site);
+    check_groups(stage, site);
+    if (stage.one_in(3)) {
+      stage.add_late_producer({"orders", static_cast<PartitionIndex>(stage.random().below(2))});
+    }
+  }
+  calm(stage, site);
+  if (stage.content()) kill_and_restart(stage, site);
+  stage.settle("after the last restart");
+  stage.catch_up();
+  check_records(stage, site);
+  check_groups(stage, site);
+}
+
+}  // namespace isthmus::sim

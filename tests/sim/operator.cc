@@ -1,0 +1,139 @@
+#include "tests/sim/operator.h"
+
+#include "kafka/batch.h"
+#include "kafka/gen/create_topics.h"
+#include "kafka/gen/fetch.h"
+#include "kafka/gen/offset_fetch.h"
+#include "tests/sim/clients.h"
+
+namespace isthmus::sim {
+
+using kafka::ErrorCode;
+
+Operator::Operator(SimWorld& world, Judge& judge)
+    : world_(world), judge_(judge), process_(&world.add_host("operator").start_process()) {
+  caller_ = &process_->make<Caller>(process_->env());
+}
+
+bool Operator::await_serving(Site& site) {
+  const bool up = world_.run_until([&] { return site.serving(); }, std::chrono::minutes(2));
+  if (!up) judge_.broken("a site comes back", site.name());
+  return up;
+}
+
+bool Operator::all_online(Site& site) {
+  auto described = describe(site);
+  if (!described) return false;
+  for (const auto& topic : described->topics) {
+    for (const auto& partition : topic.partitions) {
+      if (partition.start_offset < 0) return false;
+    }
+  }
+  return true;
+}
+
+bool Operator::create_topic(Site& site, const std::string& name, int32_t partitions) {
+  kafka::CreateTopicsRequest request;
+  request.topics.push_back({.name = name,
+                            .num_partitions = partitions,
+                            .replication_factor = -1,
+                            .assignments = {},
+                            .configs = {}});
+  auto answer = insist(site.clients(), request);
+  if (!answer) return false;
+  const ErrorCode code = answer->topics.at(0).error_code;
+  const bool there = code == ErrorCode::none || code == ErrorCode::topic_already_exists;
+  if (!there) judge_.broken("topics can be created", std::string(kafka::error_name(code)));
+  return there;
+}
+
+std::optional<kafka::DescribeSiteResponse> Operator::describe(Site& site) {
+  kafka::DescribeSiteRequest request;
+  request.include_topics = true;
+  request.include_groups = true;
+  return insist(site.peers(), request);
+}
+
+bool Operator::read_on(Site& site, const TopicPartition& partition, LogContents& log,
+                       Offset& next) {
+  kafka::FetchRequest request;
+  request.max_bytes = 1 << 20;
+  request.session_epoch = -1;
+  auto& topic = request.topics.emplace_back();
+  topic.topic = partition.topic;
+  auto& part = topic.partitions.emplace_back();
+  part.partition = partition.partition;
+  part.fetch_offset = next;
+  part.partition_max_bytes = 1 << 20;
+  auto answer = insist(site.clients(), request, 12);
+  if (!answer) return false;
+  const auto& data = answer->responses.at(0).partitions.at(0);
+  auto bytes = data.records.flatten();
+  auto records = bytes ? records_in(*bytes, next) : std::nullopt;
+  if (data.error_code != ErrorCode::none || !records) {
+    judge_.broken(records ? "logs can be read" : "records are unchanged",
+                  site.name() + " " + partition.to_string() + " at " + std::to_string(next) + ": " +
+                      std::string(kafka::error_name(data.error_code)));
+    return false;
+  }
+  kafka::BatchIterator walk(*bytes, false);
+  Offset end = next;
+  while (auto batch = walk.next()) end = batch->header.next_offset();
+  log.bytes.append(as_text(Bytes(*bytes).first(walk.position())));
+  log.records.insert(log.records.end(), records->begin(), records->end());
+  const bool more = end > next;
+  next = end;
+  return more;
+}
+
+std::optional<LogContents> Operator::read(Site& site, const TopicPartition& partition) {
+  auto all = describe(site);
+  if (!all) return std::nullopt;
+  for (const auto& topic : all->topics) {
+    if (topic.name != partition.topic) continue;
+    const auto& p = topic.partitions.at(static_cast<size_t>(partition.partition));
+    if (p.start_offset < 0) {
+      judge_.broken("partitions are online", site.name() + " " + partition.to_string());
+      return std::nullopt;
+    }
+    LogContents log;
+    log.start = p.start_offset;
+    log.high_watermark = p.high_watermark;
+    Offset next = log.start;
+    while (next < log.high_watermark && read_on(site, partition, log, next)) {
+    }
+    if (!judge_.content()) return std::nullopt;
+    return log;
+  }
+  return std::nullopt;
+}
+
+std::map<TopicPartition, LogContents> Operator::read_all(Site& site) {
+  std::map<TopicPartition, LogContents> all;
+  auto described = describe(site);
+  if (!described) return all;
+  for (const auto& topic : described->topics) {
+    if (topic.name.starts_with("__")) continue;
+    for (const auto& p : topic.partitions) {
+      auto log = read(site, {topic.name, p.index});
+      if (log) all[{topic.name, p.index}] = std::move(*log);
+    }
+  }
+  return all;
+}
+
+std::optional<Offset> Operator::committed(Site& site, const std::string& group,
+                                          const TopicPartition& partition) {
+  kafka::OffsetFetchRequest request;
+  request.group_id = group;
+  request.topics.emplace().push_back({partition.topic, {partition.partition}});
+  auto answer = insist(site.clients(), request, 7);
+  if (!answer || answer->error_code != ErrorCode::none || answer->topics.empty()) {
+    return std::nullopt;
+  }
+  const auto& found = answer->topics[0].partitions.at(0);
+  if (found.error_code != ErrorCode::none) return std::nullopt;
+  return found.committed_offset;
+}
+
+}  // namespace isthmus::sim

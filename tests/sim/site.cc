@@ -1,0 +1,76 @@
+#include "tests/sim/site.h"
+
+namespace isthmus::sim {
+
+Site::Site(SimWorld& world, SiteOptions options)
+    : world_(world), options_(std::move(options)), host_(world.add_host(options_.name)) {}
+
+process::BrokerConfig Site::config() const {
+  process::BrokerConfig config;
+  config.cluster = {options_.name, options_.number};
+  auto& b = config.broker;
+  b.node_id = options_.number * 100 + 1;
+  b.log_dirs = {"/data/1", "/data/2"};
+  b.num_partitions = 2;
+  b.log_segment_bytes = options_.segment_bytes;
+  b.offsets_topic_num_partitions = 1;
+  b.group_initial_rebalance_delay_ms = 0;
+  config.listeners = {
+      {.name = "clients", .bind = {"0.0.0.0", 9092}, .advertised = clients(), .peers = {}},
+      {.name = "peers",
+       .bind = {"0.0.0.0", 9093},
+       .advertised = peers(),
+       .peers = {process::Peer::brokers, process::Peer::mirrors, process::Peer::routers}}};
+  return config;
+}
+
+void Site::start() {
+  kill();
+  process_ = &host_.start_process(options_.loops);
+  broker_ = &process_->make<broker::Broker>(process_->env(), config());
+  process_->spawn("broker", run(*broker_, ++starts_));
+}
+
+io::Task<void> Site::run(broker::Broker& broker, int number) {
+  auto started = co_await broker.start();
+  if (started) {
+    serving_ = true;
+    co_return;
+  }
+  Logger("site " + name()).warn("the broker does not start: {}", started.error().text);
+  world_.after(std::chrono::seconds(1), [this, number] {
+    if (starts_ == number && process_ != nullptr) start();
+  });
+}
+
+bool Site::serving() const { return serving_ && process_ != nullptr && process_->running(); }
+
+void Site::kill() {
+  if (process_ != nullptr) process_->kill();
+  process_ = nullptr;
+  serving_ = false;
+}
+
+void Site::crash() {
+  process_ = nullptr;
+  serving_ = false;
+  host_.crash();
+}
+
+bool Site::drain() {
+  if (!serving()) return false;
+  serving_ = false;
+  auto ended = std::make_shared<bool>(false);
+  struct Drain {
+    static io::Task<void> run(broker::Broker& broker, std::shared_ptr<bool> done) {
+      co_await broker.drain();
+      *done = true;
+    }
+  };
+  process_->spawn("drain", Drain::run(*broker_, ended));
+  const bool orderly = world_.run_until([&] { return *ended; }, std::chrono::seconds(30));
+  kill();
+  return orderly;
+}
+
+}  // namespace isthmus::sim

@@ -1,0 +1,58 @@
+// Site: a simulated machine with a broker on it, which may die and come back at any moment.
+//
+// The broker is the production role over the simulated Env. A broker that refuses to start (its
+// disk failed once more) is started again a second later, as systemd would. Owned by the scenario,
+// as long as its world.
+#pragma once
+
+#include <string>
+
+#include "base/log.h"
+#include "broker/broker.h"
+#include "tests/sim/world/world.h"
+
+namespace isthmus::sim {
+
+struct SiteOptions {
+  std::string name;
+  ClusterNumber number = 1;
+  size_t loops = 1;
+  int32_t segment_bytes = 1 << 30;
+};
+
+class Site {
+ public:
+  Site(SimWorld& world, SiteOptions options);
+  Site(const Site&) = delete;
+  Site& operator=(const Site&) = delete;
+
+  const std::string& name() const { return options_.name; }
+  ClusterNumber number() const { return options_.number; }
+  io::Address clients() const { return {options_.name, 9092}; }
+  io::Address peers() const { return {options_.name, 9093}; }
+  SimHost& host() { return host_; }
+  SimProcess* process() { return process_; }
+
+  void start();
+  bool serving() const;
+  // kill -9 and power loss. Nothing starts again by itself.
+  void kill();
+  void crash();
+  // An orderly stop takes a while; true when it ended within that.
+  bool drain();
+  int starts() const { return starts_; }
+
+ private:
+  io::Task<void> run(broker::Broker& broker, int number);
+  process::BrokerConfig config() const;
+
+  SimWorld& world_;
+  const SiteOptions options_;
+  SimHost& host_;
+  SimProcess* process_ = nullptr;
+  broker::Broker* broker_ = nullptr;
+  bool serving_ = false;
+  int starts_ = 0;
+};
+
+}  // namespace isthmus::sim
