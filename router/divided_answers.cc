@@ -35,8 +35,8 @@ Place home_of(const Picture& picture, const std::string& topic) {
 template <typename Resource>
 std::optional<Place> place_of_resource(const Picture& picture, const Resource& resource) {
   if (resource.resource_type == topic_resource) return home_of(picture, resource.resource_name);
-  const bool of_broker = resource.resource_type == broker_resource ||
-                         resource.resource_type == broker_logger_resource;
+  const bool of_broker =
+      resource.resource_type == broker_resource || resource.resource_type == broker_logger_resource;
   const std::string& name = resource.resource_name;
   if (!of_broker || name.empty()) return Place{picture.routes.default_home(), Asked::controller};
   NodeId id = -1;
@@ -116,8 +116,8 @@ template <>
 struct Division<kafka::AlterConfigsRequest> : ResourceDivision {
   static auto& results(auto& response) { return response.responses; }
   static auto failed(const auto& item, ErrorCode error, const std::string& why) {
-    return kafka::AlterConfigsResponse::AlterConfigsResourceResponse{
-        error, why, item.resource_type, item.resource_name};
+    return kafka::AlterConfigsResponse::AlterConfigsResourceResponse{error, why, item.resource_type,
+                                                                     item.resource_name};
   }
 };
 

@@ -61,11 +61,16 @@ io::Task<void> Endpoint::close(io::Duration grace) {
   co_await gate_.close();
 }
 
+// A site that has lost its routes to another is not waited for: nothing that it may still say helps
+// the client, which should rather go where its topics live now.
 void Endpoint::cut_silent_sessions() {
   if (!node_) return;
-  const Site* site = picture_.site(picture_.virtual_cluster.node(*node_)->cluster);
+  const std::string& cluster = picture_.virtual_cluster.node(*node_)->cluster;
+  const Site* site = picture_.site(cluster);
   if (site != nullptr && site->reachable()) return;
-  for (auto& [id, session] : sessions_) session->cut_if_silent(silence_limit);
+  const bool is_needed = picture_.routes.is_home_of_something(cluster);
+  const auto limit = is_needed ? io::Duration(silence_limit) : io::Duration::zero();
+  for (auto& [id, session] : sessions_) session->cut_if_silent(limit);
 }
 
 std::shared_ptr<Session> Endpoint::session_of(const server::Request& request) {
@@ -109,24 +114,15 @@ server::Reply Endpoint::answer(server::Request request) {
     case ApiKey::metadata:
       picture_.asked_metadata.note(*request.connection);
       return answers_.metadata(std::move(request));
-    case ApiKey::find_coordinator:
-      return answers_.find_coordinator(std::move(request));
-    case ApiKey::describe_cluster:
-      return answers_.describe_cluster(std::move(request));
-    case ApiKey::init_producer_id:
-      return answers_.init_producer_id(std::move(request));
-    case ApiKey::list_groups:
-      return answers_.list_groups(std::move(request), node_);
-    case ApiKey::create_topics:
-      return answers_.create_topics(std::move(request));
-    case ApiKey::delete_topics:
-      return answers_.delete_topics(std::move(request));
-    case ApiKey::create_partitions:
-      return answers_.create_partitions(std::move(request));
-    case ApiKey::describe_configs:
-      return answers_.describe_configs(std::move(request));
-    case ApiKey::alter_configs:
-      return answers_.alter_configs(std::move(request));
+    case ApiKey::find_coordinator: return answers_.find_coordinator(std::move(request));
+    case ApiKey::describe_cluster: return answers_.describe_cluster(std::move(request));
+    case ApiKey::init_producer_id: return answers_.init_producer_id(std::move(request));
+    case ApiKey::list_groups: return answers_.list_groups(std::move(request), node_);
+    case ApiKey::create_topics: return answers_.create_topics(std::move(request));
+    case ApiKey::delete_topics: return answers_.delete_topics(std::move(request));
+    case ApiKey::create_partitions: return answers_.create_partitions(std::move(request));
+    case ApiKey::describe_configs: return answers_.describe_configs(std::move(request));
+    case ApiKey::alter_configs: return answers_.alter_configs(std::move(request));
     case ApiKey::incremental_alter_configs:
       return answers_.incremental_alter_configs(std::move(request));
     default:

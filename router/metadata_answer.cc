@@ -69,8 +69,13 @@ Topic without_leaders(const client::TopicInfo& info) {
   topic.topic_id = info.id;
   topic.is_internal = info.internal;
   for (const auto& [index, partition] : info.partitions) {
-    topic.partitions.push_back({ErrorCode::leader_not_available, index, -1, partition.leader.epoch,
-                                partition.replicas, partition.in_sync, {}});
+    topic.partitions.push_back({ErrorCode::leader_not_available,
+                                index,
+                                -1,
+                                partition.leader.epoch,
+                                partition.replicas,
+                                partition.in_sync,
+                                {}});
   }
   return topic;
 }
@@ -105,7 +110,8 @@ void add_topics_of_absent(const Picture& picture, const MetadataPart& part,
 }
 
 bool is_asked_for_by_name(const kafka::MetadataRequest& request, const std::string& name) {
-  return std::ranges::any_of(*request.topics, [&](const auto& asked) { return asked.name == name; });
+  return std::ranges::any_of(*request.topics,
+                             [&](const auto& asked) { return asked.name == name; });
 }
 
 Topic moved_meanwhile(const Topic& from) {

@@ -22,7 +22,7 @@ Whereabouts here_if(bool all_are) { return all_are ? Whereabouts::here : Whereab
 
 // The message's topics, whose names `name_of` gives.
 template <typename Request, typename NameOf>
-Result<Whereabouts> by_topics(const server::Request& request, auto Request::*topics,
+Result<Whereabouts> by_topics(const server::Request& request, auto Request::* topics,
                               const Routes& routes, const std::string& cluster, NameOf name_of) {
   auto message = server::decode_request<Request>(request);
   if (!message) return fail(message.error());
@@ -88,8 +88,7 @@ Result<Whereabouts> whereabouts(const server::Request& request, const Picture& p
   switch (static_cast<ApiKey>(request.header.api_key)) {
     case ApiKey::produce:
       return by_topics(request, &kafka::ProduceRequest::topic_data, routes, cluster, name);
-    case ApiKey::fetch:
-      return of_fetch(request, picture, cluster);
+    case ApiKey::fetch: return of_fetch(request, picture, cluster);
     case ApiKey::list_offsets:
       return by_topics(request, &kafka::ListOffsetsRequest::topics, routes, cluster, name);
     case ApiKey::delete_records:
@@ -107,8 +106,7 @@ Result<Whereabouts> whereabouts(const server::Request& request, const Picture& p
 
 Result<bool> expects_reply(const server::Request& produce) {
   kafka::Reader reader(produce.body);
-  const bool compact =
-      produce.header.api_version >= kafka::ProduceRequest::flexible_from;
+  const bool compact = produce.header.api_version >= kafka::ProduceRequest::flexible_from;
   reader.nullable_string(compact);  // transactional id
   const int16_t acks = reader.int16();
   if (!reader.ok()) return fail(reader.error());

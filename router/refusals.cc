@@ -188,20 +188,13 @@ std::pair<const ApiKey, Answer> at_once() {
 
 const std::unordered_map<ApiKey, Answer>& answers() {
   static const std::unordered_map<ApiKey, Answer> table = {
-      by_parts<kafka::ProduceRequest>(),
-      by_parts<kafka::FetchRequest>(),
-      by_parts<kafka::ListOffsetsRequest>(),
-      by_parts<kafka::OffsetForLeaderEpochRequest>(),
-      by_parts<kafka::DeleteRecordsRequest>(),
-      by_parts<kafka::JoinGroupRequest>(),
-      at_once<kafka::HeartbeatRequest>(),
-      at_once<kafka::SyncGroupRequest>(),
-      at_once<kafka::LeaveGroupRequest>(),
-      by_parts<kafka::OffsetCommitRequest>(),
-      by_parts<kafka::OffsetFetchRequest>(),
-      by_parts<kafka::DescribeGroupsRequest>(),
-      by_parts<kafka::DeleteGroupsRequest>(),
-      at_once<kafka::OffsetDeleteRequest>(),
+      by_parts<kafka::ProduceRequest>(),       by_parts<kafka::FetchRequest>(),
+      by_parts<kafka::ListOffsetsRequest>(),   by_parts<kafka::OffsetForLeaderEpochRequest>(),
+      by_parts<kafka::DeleteRecordsRequest>(), by_parts<kafka::JoinGroupRequest>(),
+      at_once<kafka::HeartbeatRequest>(),      at_once<kafka::SyncGroupRequest>(),
+      at_once<kafka::LeaveGroupRequest>(),     by_parts<kafka::OffsetCommitRequest>(),
+      by_parts<kafka::OffsetFetchRequest>(),   by_parts<kafka::DescribeGroupsRequest>(),
+      by_parts<kafka::DeleteGroupsRequest>(),  at_once<kafka::OffsetDeleteRequest>(),
   };
   return table;
 }

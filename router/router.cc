@@ -44,8 +44,8 @@ Router::~Router() = default;
 io::Task<Result<void>> Router::start() {
   auto met = co_await meet_sites();
   if (!met) co_return met;
-  auto bootstrap = Endpoint::open(env_, picture_, answers_, std::nullopt,
-                                  picture_.virtual_cluster.bootstrap());
+  auto bootstrap =
+      Endpoint::open(env_, picture_, answers_, std::nullopt, picture_.virtual_cluster.bootstrap());
   if (!bootstrap) co_return fail(bootstrap.error());
   endpoints_.push_back(std::move(*bootstrap));
   auto opened = open_endpoints();
@@ -96,6 +96,7 @@ void Router::learn_routes(const Site& site) {
   }
   log_.info("routes version={} from={}:{}", site.route_version(), site.name(),
             moves.empty() ? " as in the file" : moves);
+  for (auto& endpoint : endpoints_) endpoint->cut_silent_sessions();
 }
 
 Result<void> Router::open_endpoints() {
@@ -103,8 +104,7 @@ Result<void> Router::open_endpoints() {
     const bool is_open = std::ranges::any_of(
         endpoints_, [&](const auto& endpoint) { return endpoint->node() == id; });
     if (is_open) continue;
-    auto opened =
-        Endpoint::open(env_, picture_, answers_, id, picture_.virtual_cluster.bind(node));
+    auto opened = Endpoint::open(env_, picture_, answers_, id, picture_.virtual_cluster.bind(node));
     if (!opened) return fail(opened.error());
     endpoints_.push_back(std::move(*opened));
     log_.info("node {} of {} at port {}", id, node.cluster, node.port);
@@ -135,7 +135,8 @@ Result<void> Router::reload(std::string_view text, const std::string& file) {
   for (const auto& route : config->routes) {
     const std::string& cluster = route.fallback.empty() ? route.cluster : route.fallback;
     if (picture_.site(cluster) == nullptr) {
-      return fail(fmt::format("{}: cluster {} is new; restart the router to add it", file, cluster));
+      return fail(
+          fmt::format("{}: cluster {} is new; restart the router to add it", file, cluster));
     }
   }
   picture_.routes.reload(config->routes);

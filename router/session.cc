@@ -152,8 +152,7 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   co_return pass(shared_from_this(), std::move(request), std::move(answer));
 }
 
-server::Reply Session::pass(std::shared_ptr<Session> self, server::Request request,
-                            Answer answer) {
+server::Reply Session::pass(std::shared_ptr<Session> self, server::Request request, Answer answer) {
   auto bytes = co_await answer;
   self->answered(key_of(request));
   if (bytes && key_of(request) == ApiKey::produce) {

@@ -105,8 +105,8 @@ Result<void> Site::take_over(const kafka::DescribeSiteResponse& told) {
   }
   if (told.name != name_) {
     return fail(fmt::format(
-        "its inside listener says that this is {}; correct clusters.{}.inside, or its name", told.name,
-        name_));
+        "its inside listener says that this is {}; correct clusters.{}.inside, or its name",
+        told.name, name_));
   }
   if (told.route_version <= route_version_) return {};
   route_version_ = told.route_version;

@@ -1,5 +1,5 @@
-// Site: one cluster behind the router: whether it answers, who its brokers are, what it understands,
-// and which record of taken-over routes it holds.
+// Site: one cluster behind the router: whether it answers, who its brokers are, what it
+// understands, and which record of taken-over routes it holds.
 //
 // Two conversations keep that up to date. One asks the inside listener (DescribeSite) ten times a
 // second, because a switchover is over only when the routers know; the other asks for metadata,

@@ -13,7 +13,6 @@ namespace isthmus::router {
 
 // Ready when every cluster that is home to something answers.
 process::Status status_of(const Picture& picture,
-                          const std::vector<std::unique_ptr<Endpoint>>& endpoints,
-                          io::Instant now);
+                          const std::vector<std::unique_ptr<Endpoint>>& endpoints, io::Instant now);
 
 }  // namespace isthmus::router

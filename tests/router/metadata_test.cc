@@ -40,8 +40,7 @@ io::Task<void> api_versions(RouterWorld* w) {
 }
 TEST(RouterMetadata, ApiVersionsAreWhatAllClustersSpeakWithoutPrivateApis) {
   RouterWorld w;
-  w.tokyo.broker.apis =
-      [](const kafka::ApiInfo& api) -> std::optional<server::VersionRange> {
+  w.tokyo.broker.apis = [](const kafka::ApiInfo& api) -> std::optional<server::VersionRange> {
     if (api.key == kafka::ApiKey::delete_topics) return std::nullopt;
     auto range = server::public_and_private_apis(api);
     if (api.key == kafka::ApiKey::metadata) range->max = 9;

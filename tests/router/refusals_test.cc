@@ -32,8 +32,8 @@ typename Request::Response refused(const Request& message, int16_t version) {
   EXPECT_TRUE(rope.has_value());
   const Slice bytes = *rope->flatten();
   EXPECT_EQ(load_be<int32_t>(bytes.data()), 7);
-  auto response = client::decode_response<typename Request::Response>(
-      bytes.sub(4, bytes.size() - 4), version);
+  auto response =
+      client::decode_response<typename Request::Response>(bytes.sub(4, bytes.size() - 4), version);
   EXPECT_TRUE(response.has_value()) << response.error().text;
   return *response;
 }

@@ -111,9 +111,7 @@ class RouterWorld {
   }
   io::Task<Connection> bootstrap() { return connect(config.virtual_cluster.ports.first); }
   io::Task<Connection> at(NodeId node) { return connect(port_of(node)); }
-  uint16_t port_of(NodeId node) const {
-    return router->picture().virtual_cluster.node(node)->port;
-  }
+  uint16_t port_of(NodeId node) const { return router->picture().virtual_cluster.node(node)->port; }
 
   template <typename Request>
   static io::Task<Result<typename Request::Response>> call(client::Connection& connection,

@@ -16,8 +16,8 @@ process::Route default_route(const std::string& cluster) {
 }
 
 Routes corp() {
-  return Routes({topic_route("orders", "tokyo"), group_route("billing", "tokyo"),
-                 default_route("seoul")});
+  return Routes(
+      {topic_route("orders", "tokyo"), group_route("billing", "tokyo"), default_route("seoul")});
 }
 
 TEST(Routes, ExactNamesBeforeTheDefault) {

@@ -179,7 +179,8 @@ TEST(RouterSession, ANodeThatDiesEndsItsClientsConnectionsAndNoOthers) {
 
 // What comes back before the end of the stream.
 io::Task<size_t> answer_to(RouterWorld* w, std::string_view bytes) {
-  auto stream = co_await w->world.env().network.dial({"127.0.0.1", w->port_of(101)}, io::soon(3000));
+  auto stream =
+      co_await w->world.env().network.dial({"127.0.0.1", w->port_of(101)}, io::soon(3000));
   EXPECT_TRUE(stream.has_value());
   auto sent = co_await (*stream)->write(Rope(Slice::copy_of(bytes)));
   EXPECT_TRUE(sent.has_value());
@@ -236,8 +237,7 @@ io::Task<void> client_leaves(RouterWorld* w) {
   heartbeat_of("g").encode(body, 4);
   auto waiting = connection->call_raw({12, 4, "c", std::move(body).finish()}, io::soon(8000));
   const io::Instant deadline = io::soon(3000);
-  while (w->seoul.broker.asked[kafka::ApiKey::heartbeat] == 0 &&
-         w->world.loop().now() < deadline) {
+  while (w->seoul.broker.asked[kafka::ApiKey::heartbeat] == 0 && w->world.loop().now() < deadline) {
     co_await io::sleep(w->world.loop(), io::milliseconds(5));
   }
   connection->close();

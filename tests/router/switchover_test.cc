@@ -97,15 +97,14 @@ io::Task<void> one_topic_moves(RouterWorld* w) {
   fetched = co_await w->call(*connection, fetch_of("", 1), 12);
   EXPECT_TRUE(fetched && fetched->error_code == ErrorCode::none);
   EXPECT_EQ(read, 2);
-  const std::string yaml =
-      "virtual_cluster: {name: corp, advertise: 127.0.0.1, ports: " +
-      w->config.virtual_cluster.ports.to_string() +
-      "}\n"
-      "clusters:\n"
-      "  seoul: {bootstrap.servers: \"127.0.0.1:1\"}\n"
-      "  tokyo: {bootstrap.servers: \"127.0.0.1:2\"}\n"
-      "routes: [{topic: orders, cluster: tokyo}, {default: seoul}]\n"
-      "admin: {bind: 127.0.0.1:3}\n";
+  const std::string yaml = "virtual_cluster: {name: corp, advertise: 127.0.0.1, ports: " +
+                           w->config.virtual_cluster.ports.to_string() +
+                           "}\n"
+                           "clusters:\n"
+                           "  seoul: {bootstrap.servers: \"127.0.0.1:1\"}\n"
+                           "  tokyo: {bootstrap.servers: \"127.0.0.1:2\"}\n"
+                           "routes: [{topic: orders, cluster: tokyo}, {default: seoul}]\n"
+                           "admin: {bind: 127.0.0.1:3}\n";
   auto reloaded = w->router->reload(yaml, "router.yaml");
   EXPECT_TRUE(reloaded.has_value()) << reloaded.error().text;
   fetched = co_await w->call(*connection, fetch_of("", 2), 12);
@@ -127,9 +126,8 @@ TEST(RouterSwitchover, AReloadedRouteReachesOpenFetchSessionsAndDropsNoConnectio
 io::Task<void> lost(RouterWorld* w) {
   w->seoul.add_topic("orders");
   w->tokyo.add_topic("orders");
-  w->tokyo.broker.on<kafka::InitProducerIdRequest>([](const auto&) {
-    return std::optional(kafka::InitProducerIdResponse{.producer_id = 7});
-  });
+  w->tokyo.broker.on<kafka::InitProducerIdRequest>(
+      [](const auto&) { return std::optional(kafka::InitProducerIdResponse{.producer_id = 7}); });
   auto connection = co_await w->bootstrap();
   co_await w->seoul.broker.stop();
   w->tokyo.told.route_version = 1;
@@ -151,6 +149,29 @@ io::Task<void> lost(RouterWorld* w) {
 TEST(RouterSwitchover, AfterAFailoverTheLostSiteIsNotNeeded) {
   RouterWorld w;
   w.run(lost(&w));
+}
+
+io::Task<void> frozen(RouterWorld* w) {
+  w->seoul.broker.on<kafka::ProduceRequest>(
+      [](const auto&) -> std::optional<kafka::ProduceResponse> { return std::nullopt; });
+  auto connection = co_await w->at(101);
+  kafka::Writer body;
+  produce_to("orders").encode(body, 9);
+  auto waiting = connection->call_raw({0, 9, "c", std::move(body).finish()}, io::soon(8000));
+  w->seoul.broker.on<kafka::DescribeSiteRequest>(
+      [](const auto&) -> std::optional<kafka::DescribeSiteResponse> { return std::nullopt; });
+  co_await w->until_away("seoul");
+  const io::Instant flipped = w->world.loop().now();
+  w->tokyo.told.route_version = 1;
+  w->tokyo.told.routes = {{"seoul", "tokyo"}};
+  auto answer = co_await waiting;
+  EXPECT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error().kind, Error::Kind::closed) << answer.error().text;
+  EXPECT_LT(w->world.loop().now() - flipped, std::chrono::seconds(2));
+}
+TEST(RouterSwitchover, AfterAFailoverNobodyWaitsForTheFrozenSite) {
+  RouterWorld w;
+  w.run(frozen(&w));
 }
 
 }  // namespace
