@@ -116,15 +116,15 @@ std::string LinkView::would_lose() const {
     }
   }
   if (unknowns > 3) unknown += fmt::format(" and {} more", unknowns - 3);
-  const bool fresh = source_answers || mirror_is_there();
+  // A mirror that is alive may not hear the source any more; only the source's own word is of now.
   std::string text =
       records == 0 ? "nothing"
-                   : fmt::format("{}{} records ({} s) in {}", fresh ? "≤" : "≥", grouped(records),
-                                 seconds(ms), count_of(behind, "partition"));
-  if (!fresh) {
-    text += contact_age_ms
-                ? fmt::format(" as of {} s ago, and what came since", seconds(*contact_age_ms))
-                : ", and what came since a mirror last ran: unknown";
+                   : fmt::format("{}{} records ({} s) in {}", source_answers ? "≤" : "≥",
+                                 grouped(records), seconds(ms), count_of(behind, "partition"));
+  if (!source_answers) {
+    text += contact_age_ms ? fmt::format(" as of {} s ago; what came since is unknown",
+                                         seconds(*contact_age_ms))
+                           : "; what came since a mirror last ran is unknown";
   }
   if (!unknown.empty()) text += ", plus " + unknown + ": unknown";
   return text;

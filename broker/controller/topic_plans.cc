@@ -77,10 +77,8 @@ Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
   for (int32_t i = 0; i < wish.partitions; ++i) {
     PartitionImage partition;
     partition.recorded_at_start = image.starts;
-    if (!wish.link.empty()) {
-      partition.mirror_state = MirrorState::initializing;
-      if (i < std::ssize(wish.leader_epochs)) partition.leader_epoch = wish.leader_epochs[i];
-    }
+    if (i < std::ssize(wish.leader_epochs)) partition.leader_epoch = wish.leader_epochs[i];
+    if (!wish.link.empty()) partition.mirror_state = MirrorState::initializing;
     topic.partitions.push_back(std::move(partition));
   }
   Plan plan;

@@ -17,11 +17,13 @@ struct NewTopic {
   int32_t partitions = 1;
   std::map<std::string, std::string> configs;
   Uuid id;
-  // For a mirror topic: the link that writes it, where its records come from, and the leader
-  // epochs of the source's partitions.
+  // Where records come that have epochs already: those of the partitions they come from, so that
+  // no batch is of a later epoch than its partition.
+  std::vector<LeaderEpoch> leader_epochs;
+  // For a mirror topic: the link that writes it, and the cluster where its records were first
+  // written.
   std::string link;
   ClusterNumber origin = 0;
-  std::vector<LeaderEpoch> leader_epochs;
 };
 
 constexpr int32_t max_partitions_per_topic = 10'000;

@@ -146,6 +146,12 @@ io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answ
     wish.name = answer.exported_to;
     wish.partitions = static_cast<int32_t>(answer.partitions.size());
     wish.configs = {{"retention.ms", "-1"}, {"retention.bytes", "-1"}};
+    const Image& now = controller_.image();
+    if (const TopicImage* from = now.find(wanted.name)) {
+      for (const auto& p : from->partitions) {
+        wish.leader_epochs.push_back(epoch_in_force(p, now.starts));
+      }
+    }
     env_.random.fill(wish.id.bytes);
     auto decide = [&wish](const Image& image) { return plan_create_topic(image, wish); };
     auto created = co_await controller_.update(decide);

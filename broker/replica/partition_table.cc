@@ -18,6 +18,31 @@ io::Task<void> show_image(std::shared_ptr<Partition> partition, const Image& ima
   co_return;
 }
 
+// The log belongs to its loop from the first: the descriptors it opens are that loop's.
+io::Task<std::shared_ptr<Partition>> open_on_loop(io::Loop& loop, FileCache& files,
+                                                  std::string folder, TopicPartition tp,
+                                                  Uuid topic_id, LogConfig config,
+                                                  RecoveryHints hints, NodeId node) {
+  Logger logger("partitions");
+  auto log = Log::open(files, loop, std::move(folder), tp, topic_id, config, hints);
+  if (!log) {
+    logger.error("partition {} stays offline: {}", tp.to_string(), log.error().text);
+    co_return nullptr;
+  }
+  const RecoveryReport& report = (*log)->recovery();
+  if (report.bytes_cut > 0) {
+    logger.warn("{}: cut a torn tail of {} bytes at offset {}", tp.to_string(), report.bytes_cut,
+                report.end_offset);
+  }
+  if (report.missing > 0) {
+    logger.error(
+        "{}: {} offsets below the recovery point are gone: the disk has lost what it had "
+        "synced",
+        tp.to_string(), report.missing);
+  }
+  co_return std::make_shared<Partition>(loop, tp, topic_id, node, std::move(*log));
+}
+
 struct Marks {
   Offset recovery_point = 0, log_start = 0, high_watermark = 0;
 };
@@ -103,8 +128,9 @@ size_t PartitionTable::loop_of(const TopicPartition& tp) const {
   return std::hash<TopicPartition>{}(tp) % env_.loops.size();
 }
 
-std::shared_ptr<Partition> PartitionTable::open(const Image& image, const TopicImage& topic,
-                                                PartitionIndex index) {
+io::Task<std::shared_ptr<Partition>> PartitionTable::open(const Image& image,
+                                                          const TopicImage& topic,
+                                                          PartitionIndex index) {
   TopicPartition tp{topic.name, index};
   io::Loop& loop = *env_.loops[loop_of(tp)];
   LogDir& dir = dirs_[dir_of(tp)];
@@ -119,31 +145,20 @@ std::shared_ptr<Partition> PartitionTable::open(const Image& image, const TopicI
   // From here on the files are this partition's: what a checkpoint says of an earlier life is used.
   dir.recovery_points.erase(tp);
   dir.log_starts.erase(tp);
-  auto log = Log::open(files_.at(&loop), loop, dir.path + "/" + tp.to_string(), tp, topic.id,
-                       config_of(topic), hints);
-  if (!log) {
-    log_.error("partition {} stays offline: {}", tp.to_string(), log.error().text);
-    return nullptr;
-  }
-  const RecoveryReport& report = (*log)->recovery();
-  if (report.bytes_cut > 0) {
-    log_.warn("{}: cut a torn tail of {} bytes at offset {}", tp.to_string(), report.bytes_cut,
-              report.end_offset);
-  }
-  if (report.missing > 0) {
-    log_.error(
-        "{}: {} offsets below the recovery point are gone: the disk has lost what it had "
-        "synced",
-        tp.to_string(), report.missing);
-  }
-  return std::make_shared<Partition>(loop, tp, topic.id, image.node_id, std::move(*log));
+  LogConfig config = config_of(topic);
+  auto partition = co_await io::call_on(
+      loop, open_on_loop(loop, files_.at(&loop), dir.path + "/" + tp.to_string(), tp, topic.id,
+                         config, hints, image.node_id));
+  co_return partition;
 }
 
 io::Task<void> PartitionTable::follow_topic(const Image& image, const TopicImage& topic,
                                             Topic& partitions) {
   partitions.resize(topic.partitions.size());
   for (size_t i = 0; i < partitions.size(); ++i) {
-    if (!partitions[i]) partitions[i] = open(image, topic, static_cast<PartitionIndex>(i));
+    if (!partitions[i]) {
+      partitions[i] = co_await open(image, topic, static_cast<PartitionIndex>(i));
+    }
     if (!partitions[i]) continue;
     io::Loop& loop = partitions[i]->loop();
     co_await io::call_on(loop, show_image(partitions[i], image, topic, config_of(topic)));

@@ -72,8 +72,8 @@ class PartitionTable {
   size_t dir_of(const TopicPartition& tp);
   size_t loop_of(const TopicPartition& tp) const;
   void sweep_deleted(const LogDir& dir);
-  std::shared_ptr<Partition> open(const Image& image, const TopicImage& topic,
-                                  PartitionIndex index);
+  io::Task<std::shared_ptr<Partition>> open(const Image& image, const TopicImage& topic,
+                                            PartitionIndex index);
   io::Task<void> follow_topic(const Image& image, const TopicImage& topic, Topic& partitions);
   io::Task<void> drop(Topic partitions);
 

@@ -96,7 +96,7 @@ def main():
     parser.add_argument('build', type=lambda text: Path(text).resolve())
     parser.add_argument('names', nargs='*')
     parser.add_argument('--seeds', type=int, default=2000)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     mutants = [Mutant(patch) for patch in sorted(BUGS.glob('*.patch'))]
     missed = []
     for mutant in mutants:
