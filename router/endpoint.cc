@@ -24,20 +24,24 @@ server::ServerLimits limits() {
 
 }  // namespace
 
-Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node)
+Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, process::Metrics& metrics,
+                   std::optional<NodeId> node)
     : env_(env),
       loop_(env.main_loop()),
       picture_(picture),
       answers_(answers),
       node_(node),
       gate_(loop_),
-      acceptor_(env, *this, limits()) {}
+      acceptor_(env, *this, limits()) {
+  if (node_) traffic_.emplace(metrics, *node_);
+}
 
 Endpoint::~Endpoint() = default;
 
 Result<std::unique_ptr<Endpoint>> Endpoint::open(io::Env& env, Picture& picture, Answers& answers,
+                                                 process::Metrics& metrics,
                                                  std::optional<NodeId> node, io::Address bind) {
-  std::unique_ptr<Endpoint> endpoint(new Endpoint(env, picture, answers, node));
+  std::unique_ptr<Endpoint> endpoint(new Endpoint(env, picture, answers, metrics, node));
   const std::string name = node ? fmt::format("node {}", *node) : "bootstrap";
   auto listening = endpoint->acceptor_.listen({name, std::move(bind), false});
   if (!listening) return fail(listening.error());
@@ -76,7 +80,8 @@ void Endpoint::cut_silent_sessions() {
 std::shared_ptr<Session> Endpoint::session_of(const server::Request& request) {
   auto& session = sessions_[request.connection->id];
   if (!session) {
-    session = std::make_shared<Session>(env_, gate_, picture_, *node_, request.connection);
+    session =
+        std::make_shared<Session>(env_, gate_, picture_, *node_, *traffic_, request.connection);
   }
   return session;
 }
@@ -103,7 +108,6 @@ io::Task<server::Reply> Endpoint::dispatch(server::Request request) {
   }
   if (!is_bound_to_a_node(key)) co_return answer(std::move(request));
   if (!node_) co_return refuse(request);
-  ++passed_on_;
   auto session = session_of(request);
   server::Reply reply = co_await session->forward(std::move(request));
   co_return reply;

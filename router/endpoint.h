@@ -17,6 +17,7 @@ class Endpoint : public server::Service {
  public:
   // `node` is nullopt for the bootstrap. All references outlive it. Error if the port is not free.
   static Result<std::unique_ptr<Endpoint>> open(io::Env& env, Picture& picture, Answers& answers,
+                                                process::Metrics& metrics,
                                                 std::optional<NodeId> node, io::Address bind);
   ~Endpoint() override;
 
@@ -29,12 +30,14 @@ class Endpoint : public server::Service {
   std::optional<NodeId> node() const { return node_; }
   const io::Address& address() const { return address_; }
   size_t connections() const { return acceptor_.connections(); }
-  uint64_t passed_on() const { return passed_on_; }  // requests, since the start
+  // Requests, since the start of the router.
+  uint64_t passed_on() const { return traffic_ ? traffic_->requests->value() : 0; }
   // Ends sessions whose node, at a site that is away, has owed an answer for too long.
   void cut_silent_sessions();
 
  private:
-  Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node);
+  Endpoint(io::Env& env, Picture& picture, Answers& answers, process::Metrics& metrics,
+           std::optional<NodeId> node);
 
   server::Reply answer(server::Request request);
   server::Reply refuse(const server::Request& request);
@@ -49,7 +52,7 @@ class Endpoint : public server::Service {
   std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;  // by connection
   // Those of closed connections whose last answers are under way.
   std::vector<std::weak_ptr<Session>> ending_;
-  uint64_t passed_on_ = 0;
+  std::optional<Traffic> traffic_;  // of a node
   server::Acceptor acceptor_;
   io::Address address_;
 };

@@ -33,9 +33,13 @@ Router::Router(io::Env& env, process::RouterConfig config)
       answers_(loop_, picture_),
       gate_(loop_),
       closing_(loop_) {
+  route_version_ = metrics().gauge("isthmus_router_route_version",
+                                   "Of the record of taken-over routes in force.");
   for (const auto& [name, cluster] : config_.clusters) {
     const auto changed = [this](Site& site) { site_changed(site); };
     picture_.sites[name] = std::make_unique<Site>(env_, name, cluster, changed);
+    site_up_[name] =
+        metrics().gauge("isthmus_router_site_up", "1 while the site answers.", {{"site", name}});
   }
 }
 
@@ -44,8 +48,8 @@ Router::~Router() = default;
 io::Task<Result<void>> Router::start() {
   auto met = co_await meet_sites();
   if (!met) co_return met;
-  auto bootstrap =
-      Endpoint::open(env_, picture_, answers_, std::nullopt, picture_.virtual_cluster.bootstrap());
+  auto bootstrap = Endpoint::open(env_, picture_, answers_, metrics(), std::nullopt,
+                                  picture_.virtual_cluster.bootstrap());
   if (!bootstrap) co_return fail(bootstrap.error());
   endpoints_.push_back(std::move(*bootstrap));
   auto opened = open_endpoints();
@@ -104,7 +108,8 @@ Result<void> Router::open_endpoints() {
     const bool is_open = std::ranges::any_of(
         endpoints_, [&](const auto& endpoint) { return endpoint->node() == id; });
     if (is_open) continue;
-    auto opened = Endpoint::open(env_, picture_, answers_, id, picture_.virtual_cluster.bind(node));
+    auto opened = Endpoint::open(env_, picture_, answers_, metrics(), id,
+                                 picture_.virtual_cluster.bind(node));
     if (!opened) return fail(opened.error());
     endpoints_.push_back(std::move(*opened));
     log_.info("node {} of {} at port {}", id, node.cluster, node.port);
@@ -116,6 +121,8 @@ io::Task<void> Router::watch_sessions() {
   while (!closing_.closed()) {
     co_await closing_.wait_until(loop_.now() + session_check_interval);
     for (auto& endpoint : endpoints_) endpoint->cut_silent_sessions();
+    for (auto& [name, up] : site_up_) up->set(picture_.site(name)->reachable() ? 1 : 0);
+    route_version_->set(static_cast<double>(picture_.routes.version()));
   }
 }
 

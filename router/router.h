@@ -54,7 +54,9 @@ class Router : public process::Role {
   io::Gate gate_;
   io::Event closing_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;  // the first is the bootstrap
-  std::string port_trouble_;                          // logged once
+  std::map<std::string, std::shared_ptr<process::Gauge>> site_up_;
+  std::shared_ptr<process::Gauge> route_version_;
+  std::string port_trouble_;  // logged once
   bool started_ = false;
 };
 

@@ -36,13 +36,14 @@ Rope with_correlation_id(int32_t id, Slice rest) {
 
 }  // namespace
 
-Session::Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node,
+Session::Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, Traffic& traffic,
                  std::shared_ptr<server::ConnectionContext> client)
     : env_(env),
       loop_(*client->loop),
       gate_(gate),
       picture_(picture),
       node_(node),
+      traffic_(traffic),
       client_(std::move(client)),
       fewer_fetches_(loop_) {}
 
@@ -142,6 +143,8 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   const bool room = co_await room_for(request);
   if (!room) co_return end(fmt::format("node {} has closed its connection", node_));
 
+  traffic_.requests->add();
+  traffic_.to_node->add(request.body.size());
   if (under_way_ == 0) latest_progress_ = loop_.now();
   if (replies) ++under_way_;
   if (key_of(request) == ApiKey::fetch) ++fetches_under_way_;
@@ -162,6 +165,7 @@ server::Reply Session::pass(std::shared_ptr<Session> self, server::Request reque
     self->client_->end(fmt::format("node {}: {}", self->node_, bytes.error().text));
     co_return std::nullopt;
   }
+  self->traffic_.to_clients->add(bytes->size());
   co_return with_correlation_id(request.header.correlation_id, std::move(*bytes));
 }
 

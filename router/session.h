@@ -23,14 +23,15 @@
 #include "io/event.h"
 #include "io/gate.h"
 #include "router/picture.h"
+#include "router/traffic.h"
 #include "server/service.h"
 
 namespace isthmus::router {
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  // `gate` counts the conversations with the node; `picture` outlives the session.
-  Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node,
+  // `gate` counts the conversations with the node. All references outlive the session.
+  Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, Traffic& traffic,
           std::shared_ptr<server::ConnectionContext> client);
 
   // A request that is bound to this node. Takes its place in line before it returns.
@@ -65,6 +66,7 @@ class Session : public std::enable_shared_from_this<Session> {
   io::Gate& gate_;
   Picture& picture_;
   const NodeId node_;
+  Traffic& traffic_;
   const std::shared_ptr<server::ConnectionContext> client_;
   std::unique_ptr<client::Connection> behind_;
   io::Event fewer_fetches_;
