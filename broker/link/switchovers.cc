@@ -339,8 +339,11 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
     auto decide = [&](const Image& now) { return plan_promote(now, promotion); };
     done = co_await controller_.update(decide);
   }
+  // All that were asked for: the one that was refused is held too, and not in the response.
   std::vector<std::string> names;
-  for (const auto& topic : response.topics) names.push_back(topic.name);
+  for (const Uuid& id : topics) {
+    if (const TopicImage* topic = controller_.image().find(id)) names.push_back(topic->name);
+  }
   bool disk_failed = !done && done.error().kind != Error::Kind::kafka;
   if (!done && !disk_failed) co_await lift_partitions(names, request.switchover_id);
   if (!done) co_return refused<kafka::PromoteResponse>(done.error());

@@ -50,6 +50,12 @@ class TaskWorld {
     process->spawn("test", keep(std::move(task), result));
     return result;
   }
+  // Calls `work` as the loop would, for code that starts coroutines of its own.
+  template <typename Work>
+  auto on_loop(Work work) {
+    sim::SimLoop::Running running(&loop());
+    return work();
+  }
   void run_for(io::Duration time) { world.run_for(time); }
 
   sim::SimWorld world;

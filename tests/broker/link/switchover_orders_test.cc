@@ -63,8 +63,8 @@ std::string fingerprint(const State& s) {
   text += (s.fence ? s.fence->to_string() : "") + "|" + std::to_string(s.source_end) + "," +
           std::to_string(s.target_end) + "," + std::to_string(s.target_has_own);
   for (const Message& m : s.messages) {
-    text += "|" + std::to_string(static_cast<int>(m.kind)) + m.id.to_string() +
-            std::to_string(m.end);
+    text +=
+        "|" + std::to_string(static_cast<int>(m.kind)) + m.id.to_string() + std::to_string(m.end);
   }
   return text;
 }
@@ -165,8 +165,8 @@ class Orders {
     promotion.link = link_name;
     promotion.id = m.id;
     promotion.topics[topic_id] = {-1};
-    auto* next = decide("promote " + m.id.to_string(), &State::target,
-                        plan_promote(*s.target, promotion));
+    auto* next =
+        decide("promote " + m.id.to_string(), &State::target, plan_promote(*s.target, promotion));
     if (next) next->messages.insert({Message::Kind::promoted, m.id});
   }
 
@@ -177,8 +177,8 @@ class Orders {
     ending.id = m.id;
     ending.reverse_link = "b-to-a";
     ending.new_origin = 2;
-    auto plan = promoted ? plan_done(*s.source, ending)
-                         : plan_take_back(*s.source, link_name, m.id);
+    auto plan =
+        promoted ? plan_done(*s.source, ending) : plan_take_back(*s.source, link_name, m.id);
     decide(promoted ? "become mirror" : "take back", &State::source, plan);
   }
 
@@ -188,7 +188,8 @@ class Orders {
 
 const char* broken_invariant(const State& s) {
   if (source_open(s) && writable(*s.target)) return "two writable sites";
-  if (writable(*s.target) && s.target_end < s.source_end) return "an acknowledged record is missing";
+  if (writable(*s.target) && s.target_end < s.source_end)
+    return "an acknowledged record is missing";
   if (s.target_has_own && s.target_end > s.source_end) return "mirrored over records of its own";
   return nullptr;
 }
@@ -273,9 +274,10 @@ TEST(SwitchoverOrders, NeverTwoWritableSitesAndNothingAcknowledgedIsMissing) {
   ASSERT_TRUE(dead.empty()) << "nobody can ever write again:" << search.path(dead.front());
   std::set<std::string> outcomes;
   for (const State& s : search.states()) {
-    std::string source = source_open(s) ? "open" : topic(*s.source).is_mirror() ? "mirror"
-                                        : topic(*s.source).closed_by            ? "closed"
-                                                                                : "fenced";
+    std::string source = source_open(s)                 ? "open"
+                         : topic(*s.source).is_mirror() ? "mirror"
+                         : topic(*s.source).closed_by   ? "closed"
+                                                        : "fenced";
     outcomes.insert(source + "/" + (writable(*s.target) ? "promoted" : "mirror"));
   }
   EXPECT_EQ(outcomes, (std::set<std::string>{"open/mirror", "fenced/mirror", "closed/mirror",

@@ -1,0 +1,119 @@
+#include "broker/controller/topic_plans.h"
+
+#include "tests/broker/plans.h"
+
+namespace isthmus::broker {
+namespace {
+
+using kafka::ErrorCode;
+
+std::shared_ptr<const Image> with_topic() {
+  auto image = cluster(1, 3);
+  return after(*image, plan_create_topic(*image, topic_wish("orders", 9)));
+}
+std::shared_ptr<const Image> with_mirror() {
+  auto image = cluster(1);
+  NewTopic wish = topic_wish("orders", 9);
+  wish.link = "l";
+  wish.origin = 2;
+  wish.leader_epochs = {4, 5};
+  return after(*image, plan_create_topic(*image, wish));
+}
+std::shared_ptr<const Image> with_closed() {
+  auto image = with_topic();
+  TopicImage topic = *image->find("orders");
+  topic.closed_by = uuid_of(1);
+  Plan plan;
+  plan.put(topic);
+  return after(*image, plan);
+}
+
+TEST(TopicName, IsKafkas) {
+  for (const char* name : {"a", "A.b_c-9", "...", "__internal"}) {
+    EXPECT_TRUE(check_topic_name(name)) << name;
+  }
+  for (std::string name : {"", ".", "..", "a/b", "a b", "ü", "a\n"}) {
+    EXPECT_EQ(code_of(check_topic_name(name)), ErrorCode::invalid_topic_exception) << name;
+  }
+  EXPECT_TRUE(check_topic_name(std::string(249, 'x')));
+  EXPECT_FALSE(check_topic_name(std::string(250, 'x')));
+}
+
+TEST(PlanCreateTopic, ItIsOursAndItsFirstEpochIsThisStart) {
+  auto image = with_topic();
+  const TopicImage* topic = image->find("orders");
+  ASSERT_NE(topic, nullptr);
+  EXPECT_EQ(topic->origin, 1);
+  EXPECT_EQ(topic->partitions.size(), 2u);
+  EXPECT_EQ(epoch_in_force(topic->partitions[0], 3), 0);
+  EXPECT_EQ(topic->partitions[0].mirror_state, MirrorState::none);
+}
+
+TEST(PlanCreateTopic, MayBeginAtTheEpochsOfTheRecordsThatItIsFor) {
+  auto image = cluster(1, 3);
+  NewTopic wish = topic_wish("orders.diverged.7", 9);
+  wish.leader_epochs = {7, 6};
+  image = after(*image, plan_create_topic(*image, wish));
+  const TopicImage* topic = image->find("orders.diverged.7");
+  ASSERT_NE(topic, nullptr);
+  EXPECT_EQ(epoch_in_force(topic->partitions[0], 3), 7);
+  EXPECT_EQ(epoch_in_force(topic->partitions[1], 3), 6);
+  EXPECT_FALSE(topic->is_mirror());
+}
+
+TEST(PlanCreateTopic, RefusesWhatCannotBe) {
+  auto image = with_topic();
+  auto refusal = [&](NewTopic wish) { return code_of(plan_create_topic(*image, wish)); };
+  EXPECT_EQ(refusal(topic_wish("orders", 10)), ErrorCode::topic_already_exists);
+  EXPECT_EQ(refusal(topic_wish("other", 9)), ErrorCode::invalid_request) << "an id of two topics";
+  EXPECT_EQ(refusal(topic_wish("a b", 10)), ErrorCode::invalid_topic_exception);
+  EXPECT_EQ(refusal(topic_wish("t", 10, 0)), ErrorCode::invalid_partitions);
+  EXPECT_EQ(refusal(topic_wish("t", 10, 10'001)), ErrorCode::invalid_partitions);
+  NewTopic wish = topic_wish("t", 10);
+  wish.configs = {{"retention.ms", "soon"}};
+  EXPECT_EQ(refusal(wish), ErrorCode::invalid_config);
+  wish.link = "l";
+  EXPECT_EQ(refusal(wish), ErrorCode::none) << "a mirror takes what its source has";
+}
+
+TEST(PlanDeleteTopic, ATopicBetweenTwoSitesStays) {
+  EXPECT_EQ(code_of(plan_delete_topic(*cluster(1), "orders")),
+            ErrorCode::unknown_topic_or_partition);
+  EXPECT_EQ(code_of(plan_delete_topic(*with_closed(), "orders")), ErrorCode::policy_violation);
+  auto image = with_topic();
+  EXPECT_EQ(after(*image, plan_delete_topic(*image, "orders"))->find("orders"), nullptr);
+}
+
+TEST(PlanPartitions, OnlyEverGrow) {
+  auto image = with_topic();
+  EXPECT_EQ(code_of(plan_partitions(*image, "orders", 2)), ErrorCode::invalid_partitions);
+  EXPECT_EQ(code_of(plan_partitions(*image, "orders", 1)), ErrorCode::invalid_partitions);
+  EXPECT_EQ(code_of(plan_partitions(*image, "none", 5)), ErrorCode::unknown_topic_or_partition);
+  image = after(*image, plan_partitions(*image, "orders", 5));
+  EXPECT_EQ(image->find("orders")->partitions.size(), 5u);
+  EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[4], 3), 0);
+}
+
+TEST(PlanPartitions, NeitherOfAMirrorNorOfATopicBetweenTwoSites) {
+  EXPECT_EQ(code_of(plan_partitions(*with_mirror(), "orders", 5)), ErrorCode::policy_violation);
+  EXPECT_EQ(code_of(plan_partitions(*with_closed(), "orders", 5)), ErrorCode::policy_violation);
+}
+
+TEST(PlanConfigs, SetsRemovesAndReplaces) {
+  auto image = with_topic();
+  image = after(
+      *image, plan_configs(*image, "orders", {{"retention.ms", "5"}, {"segment.ms", "7"}}, false));
+  image = after(*image, plan_configs(*image, "orders", {{"segment.ms", std::nullopt}}, false));
+  EXPECT_EQ(image->find("orders")->configs,
+            (std::map<std::string, std::string>{{"retention.ms", "5"}}));
+  image = after(*image, plan_configs(*image, "orders", {{"segment.ms", "8"}}, true));
+  EXPECT_EQ(image->find("orders")->configs,
+            (std::map<std::string, std::string>{{"segment.ms", "8"}}));
+  EXPECT_EQ(code_of(plan_configs(*image, "orders", {{"segment.ms", "x"}}, false)),
+            ErrorCode::invalid_config);
+  EXPECT_EQ(code_of(plan_configs(*with_mirror(), "orders", {}, false)),
+            ErrorCode::policy_violation);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

@@ -1,0 +1,195 @@
+// The APIs of operators: topics, partitions, configs, records.
+#include "kafka/gen/alter_configs.h"
+#include "kafka/gen/create_partitions.h"
+#include "kafka/gen/delete_records.h"
+#include "kafka/gen/delete_topics.h"
+#include "kafka/gen/describe_configs.h"
+#include "kafka/gen/incremental_alter_configs.h"
+#include "tests/broker/handlers/broker_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+constexpr int8_t topic_resource = 2;
+
+class Admin : public BrokerWorld {
+ protected:
+  using Wanted = kafka::CreateTopicsRequest::CreatableTopic;
+  static Wanted wanted(const std::string& name, int32_t partitions = 1, int16_t replicas = 1) {
+    Wanted topic;
+    topic.name = name;
+    topic.num_partitions = partitions;
+    topic.replication_factor = replicas;
+    return topic;
+  }
+  ErrorCode create_error(Wanted topic, bool only_check = false) {
+    kafka::CreateTopicsRequest request;
+    request.topics.push_back(std::move(topic));
+    request.validate_only = only_check;
+    auto answer = ask(std::move(request)).topics.at(0);
+    if (answer.error_code != ErrorCode::none) {
+      EXPECT_FALSE(answer.error_message.value_or("").empty()) << "an error says why";
+    }
+    return answer.error_code;
+  }
+  size_t partitions_of(const std::string& name) {
+    kafka::MetadataRequest request;
+    request.topics->push_back({Uuid{}, name});
+    request.allow_auto_topic_creation = false;
+    return ask(std::move(request)).topics.at(0).partitions.size();
+  }
+  kafka::DescribeConfigsResponse::DescribeConfigsResult configs(
+      const std::string& topic, std::optional<std::vector<std::string>> keys = std::nullopt) {
+    kafka::DescribeConfigsRequest request;
+    request.resources.push_back({topic_resource, topic, std::move(keys)});
+    return ask(std::move(request)).results.at(0);
+  }
+  ErrorCode set(const std::string& topic, const std::string& key, std::optional<std::string> value,
+                int8_t operation = 0) {
+    kafka::IncrementalAlterConfigsRequest request;
+    auto& resource = request.resources.emplace_back();
+    resource.resource_type = topic_resource;
+    resource.resource_name = topic;
+    resource.configs.push_back({key, operation, std::move(value)});
+    return ask(std::move(request)).responses.at(0).error_code;
+  }
+};
+ON_ONE_LOOP_AND_ON_TWO(Admin);
+
+TEST_P(Admin, CreateTopicsRefusesWhatCannotBe) {
+  start();
+  create("t");
+  EXPECT_EQ(create_error(wanted("t")), ErrorCode::topic_already_exists);
+  EXPECT_EQ(create_error(wanted("a/b")), ErrorCode::invalid_topic_exception);
+  EXPECT_EQ(create_error(wanted("__mine")), ErrorCode::invalid_topic_exception);
+  EXPECT_EQ(create_error(wanted("u", 0)), ErrorCode::invalid_partitions);
+  EXPECT_EQ(create_error(wanted("u", 1, 3)), ErrorCode::invalid_replication_factor);
+  Wanted bad_config = wanted("u");
+  bad_config.configs.push_back({"retention.ms", "soon"});
+  EXPECT_EQ(create_error(bad_config), ErrorCode::invalid_config);
+  Wanted elsewhere = wanted("u", -1, -1);
+  elsewhere.assignments.push_back({0, {1, 2}});
+  EXPECT_EQ(create_error(elsewhere), ErrorCode::invalid_replica_assignment);
+  EXPECT_EQ(partitions_of("u"), 0u) << "nothing of all this was created";
+}
+
+TEST_P(Admin, CreateTopicsKnowsTheDefaultsAndOnlyChecksIfAsked) {
+  start();
+  EXPECT_EQ(create_error(wanted("t", -1, -1), true), ErrorCode::none);
+  EXPECT_EQ(partitions_of("t"), 0u);
+  EXPECT_EQ(create_error(wanted("t", -1, -1)), ErrorCode::none);
+  EXPECT_EQ(partitions_of("t"), 3u) << "num.partitions";
+  Wanted assigned = wanted("u", -1, -1);
+  assigned.assignments = {{0, {701}}, {1, {701}}};
+  EXPECT_EQ(create_error(assigned), ErrorCode::none);
+  EXPECT_EQ(partitions_of("u"), 2u);
+}
+
+TEST_P(Admin, ADeletedTopicIsGoneAndItsSuccessorEmpty) {
+  start();
+  Uuid first = create("t");
+  produce("t", make_batch({{}, {}}));
+  kafka::DeleteTopicsRequest request;
+  request.topics.push_back({std::nullopt, first});
+  EXPECT_EQ(ask(request).responses.at(0).error_code, ErrorCode::none);
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::unknown_topic_or_partition);
+  EXPECT_EQ(ask(request).responses.at(0).error_code, ErrorCode::unknown_topic_id);
+  EXPECT_NE(create("t"), first);
+  EXPECT_EQ(produce("t", make_batch({{}})).base_offset, 0);
+  lose_power();
+  EXPECT_EQ(list_offset("t", -1).offset, 1);
+}
+
+// A broker that answered with an empty list left clients waiting for ever.
+TEST_P(Admin, CreatePartitionsAnswersForEveryTopic) {
+  start();
+  create("t");
+  kafka::CreatePartitionsRequest request;
+  request.topics.push_back({"t", 4, std::nullopt});
+  request.topics.push_back({"none", 4, std::nullopt});
+  auto response = ask(request);
+  ASSERT_EQ(response.results.size(), 2u);
+  EXPECT_EQ(response.results[0].error_code, ErrorCode::none);
+  EXPECT_EQ(response.results[1].name, "none");
+  EXPECT_EQ(response.results[1].error_code, ErrorCode::unknown_topic_or_partition);
+  EXPECT_EQ(partitions_of("t"), 4u);
+  EXPECT_EQ(produce("t", make_batch({{}}), -1, 3).base_offset, 0);
+  EXPECT_EQ(ask(request).results[0].error_code, ErrorCode::invalid_partitions);
+  request.topics[0].count = 9;
+  request.validate_only = true;
+  EXPECT_EQ(ask(request).results[0].error_code, ErrorCode::none);
+  EXPECT_EQ(partitions_of("t"), 4u);
+}
+
+TEST_P(Admin, DescribeConfigsShowsEveryKeyAndEchoesOverrides) {
+  start();
+  create("t", 1, {{"retention.ms", "12345"}});
+  auto all = configs("t");
+  ASSERT_EQ(all.error_code, ErrorCode::none);
+  EXPECT_GT(all.configs.size(), 5u) << "described with no entries";
+  for (const auto& entry : all.configs) {
+    bool ours = entry.name == "retention.ms";
+    EXPECT_EQ(entry.config_source, ours ? 1 : 5) << entry.name;
+    EXPECT_TRUE(entry.value) << entry.name;
+    if (ours) {
+      EXPECT_EQ(entry.value, "12345");
+    }
+  }
+  EXPECT_EQ(configs("t", std::vector<std::string>{}).configs.size(), all.configs.size())
+      << "an empty list of keys is no list";
+  EXPECT_EQ(configs("t", std::vector<std::string>{"segment.ms"}).configs.size(), 1u);
+  EXPECT_EQ(configs("none").error_code, ErrorCode::unknown_topic_or_partition);
+}
+
+TEST_P(Admin, ConfigsThatWereChangedAreInForceAndStay) {
+  start();
+  create("t");
+  EXPECT_EQ(set("t", "max.message.bytes", "100"), ErrorCode::none);
+  EXPECT_EQ(produce("t", make_batch({{1, std::string(200, 'x')}})).error_code,
+            ErrorCode::message_too_large);
+  EXPECT_EQ(set("t", "max.message.bytes", "a lot"), ErrorCode::invalid_config);
+  EXPECT_EQ(set("t", "cleanup.policy", "compact", 2), ErrorCode::invalid_request);
+  EXPECT_EQ(set("none", "retention.ms", "1"), ErrorCode::unknown_topic_or_partition);
+  lose_power();
+  EXPECT_EQ(configs("t", std::vector<std::string>{"max.message.bytes"}).configs[0].value, "100");
+  EXPECT_EQ(set("t", "max.message.bytes", std::nullopt, 1), ErrorCode::none);
+  EXPECT_EQ(produce("t", make_batch({{1, std::string(200, 'x')}})).error_code, ErrorCode::none);
+}
+
+TEST_P(Admin, AlterConfigsReplacesAllOverrides) {
+  start();
+  create("t", 1, {{"retention.ms", "5"}, {"segment.ms", "6"}});
+  kafka::AlterConfigsRequest request;
+  auto& resource = request.resources.emplace_back();
+  resource.resource_type = topic_resource;
+  resource.resource_name = "t";
+  resource.configs.push_back({"segment.ms", "7"});
+  EXPECT_EQ(ask(std::move(request)).responses.at(0).error_code, ErrorCode::none);
+  std::map<std::string, std::string> overrides;
+  for (const auto& entry : configs("t").configs) {
+    if (entry.config_source == 1) overrides[entry.name] = entry.value.value_or("");
+  }
+  EXPECT_EQ(overrides, (std::map<std::string, std::string>{{"segment.ms", "7"}}));
+}
+
+TEST_P(Admin, DeleteRecordsMovesTheStartForwardOnly) {
+  start();
+  create("t");
+  produce("t", make_batch({{}, {}, {}, {}}));
+  auto delete_before = [&](Offset offset) {
+    kafka::DeleteRecordsRequest request;
+    request.topics.push_back({"t", {{0, offset}}});
+    return ask(std::move(request)).topics.at(0).partitions.at(0);
+  };
+  EXPECT_EQ(delete_before(2).low_watermark, 2);
+  EXPECT_EQ(list_offset("t", -2).offset, 2);
+  EXPECT_EQ(fetch("t", {.offset = 1}).error_code, ErrorCode::offset_out_of_range);
+  EXPECT_EQ(fetch("t", {.offset = 2}).log_start_offset, 2);
+  EXPECT_EQ(delete_before(1).low_watermark, 2);
+  EXPECT_EQ(delete_before(5).error_code, ErrorCode::offset_out_of_range);
+  EXPECT_EQ(delete_before(-1).low_watermark, 4) << "-1 is the high watermark";
+  EXPECT_EQ(produce("t", make_batch({{}})).base_offset, 4);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

@@ -1,0 +1,234 @@
+// BrokerWorld: a whole Broker on one simulated machine and a client on another, which speaks to it
+// by the protocol. Every test runs twice: on a broker of one loop and on one of two, where requests
+// hop between the connection's, the partition's and the main loop.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "broker/broker.h"
+#include "client/connection.h"
+#include "kafka/batch.h"
+#include "kafka/gen/create_topics.h"
+#include "kafka/gen/fetch.h"
+#include "kafka/gen/list_offsets.h"
+#include "kafka/gen/metadata.h"
+#include "kafka/gen/produce.h"
+#include "tests/sim/world/world.h"
+
+namespace isthmus::broker {
+
+using kafka::ErrorCode;
+
+struct Value {
+  int64_t timestamp = 1000;
+  std::string text = "value";
+};
+
+struct Producing {
+  ProducerId id = -1;
+  ProducerEpoch epoch = -1;
+  int32_t sequence = -1;
+};
+
+inline Slice make_batch(const std::vector<Value>& values, Producing producer = {},
+                        LeaderEpoch epoch = -1, Offset base_offset = 0) {
+  kafka::BatchBuilder builder({.base_offset = base_offset,
+                               .leader_epoch = epoch,
+                               .producer_id = producer.id,
+                               .producer_epoch = producer.epoch,
+                               .base_sequence = producer.sequence});
+  for (const Value& v : values) builder.add(v.timestamp, std::nullopt, as_bytes(v.text));
+  return std::move(builder).finish();
+}
+
+class BrokerWorld : public testing::TestWithParam<size_t> {
+ protected:
+  BrokerWorld() {
+    config.cluster = {"seoul", 7};
+    config.broker.node_id = 701;
+    config.broker.log_dirs = {"/data/1", "/data/2"};
+    config.broker.num_partitions = 3;
+    config.broker.offsets_topic_num_partitions = 2;
+    config.listeners = {
+        {.name = "clients", .bind = {"0.0.0.0", 9092}, .advertised = {"site", 9092}, .peers = {}},
+        {.name = "peers",
+         .bind = {"0.0.0.0", 9093},
+         .advertised = {"site", 9093},
+         .peers = {process::Peer::mirrors}}};
+  }
+
+  // Starts the broker with the configuration as it then is, and connects to it.
+  void start() {
+    process_ = &site.start_process(GetParam());
+    broker_ = &process_->make<Broker>(process_->env(), config);
+    auto started = run_on(*process_, broker_->start());
+    ASSERT_TRUE(started) << started.error().text;
+    client_ = &machine.start_process();
+    gate_ = &client_->make<io::Gate>(client_->env().main_loop());
+    connect();
+  }
+  // The machine loses power; the broker comes back on what its disk has kept.
+  void lose_power() {
+    client_->kill();
+    site.crash();
+    start();
+  }
+  void connect() {
+    connection = dial({"site", 9092});
+    peers = dial({"site", 9093});
+  }
+
+  template <typename T>
+  T run_on(sim::SimProcess& process, io::Task<T> task) {
+    auto result = std::make_shared<std::optional<T>>();
+    process.spawn("test", keep(std::move(task), result));
+    world.run_until([&] { return result->has_value(); }, std::chrono::minutes(2));
+    EXPECT_TRUE(result->has_value()) << "the coroutine did not end";
+    return std::move(result->value());
+  }
+
+  // The answer, at the highest version not above `at_most`.
+  template <typename Request>
+  typename Request::Response ask(Request request, int16_t at_most = INT16_MAX) {
+    return ask_over(*connection, std::move(request), at_most);
+  }
+  template <typename Request>
+  typename Request::Response ask_peers(Request request) {
+    return ask_over(*peers, std::move(request), INT16_MAX);
+  }
+  // A request without an answer: produce with acks=0. True when it was written.
+  static io::Task<bool> raw(client::Connection& over, kafka::ProduceRequest request) {
+    kafka::Writer writer;
+    request.encode(writer, 9);
+    client::RawRequest raw{static_cast<int16_t>(kafka::ApiKey::produce), 9, std::nullopt,
+                           std::move(writer).finish(), false};
+    auto written = co_await over.call_raw(std::move(raw), io::Instant::max());
+    co_return written.has_value();
+  }
+  // Notes how many bytes of records the first partition brought, when the answer comes.
+  static io::Task<void> poll(client::Connection& over, kafka::FetchRequest request,
+                             std::optional<size_t>& size) {
+    auto answer = co_await over.call(std::move(request), io::Instant::max(), 12);
+    size = answer ? answer->responses.at(0).partitions.at(0).records.size() : 0;
+  }
+  sim::SimProcess* client() { return client_; }
+
+  Uuid create(const std::string& name, int32_t partitions = 1,
+              std::vector<std::pair<std::string, std::string>> configs = {}) {
+    kafka::CreateTopicsRequest request;
+    auto& topic = request.topics.emplace_back();
+    topic.name = name;
+    topic.num_partitions = partitions;
+    topic.replication_factor = 1;
+    for (auto& [key, value] : configs) topic.configs.push_back({key, value});
+    auto response = ask(std::move(request));
+    EXPECT_EQ(response.topics.at(0).error_code, ErrorCode::none)
+        << response.topics.at(0).error_message.value_or("");
+    return response.topics.at(0).topic_id;
+  }
+
+  using Produced = kafka::ProduceResponse::PartitionProduceResponse;
+  static kafka::ProduceRequest produce_request(const std::string& topic, Slice batch,
+                                               int16_t acks = -1, PartitionIndex partition = 0) {
+    kafka::ProduceRequest request;
+    request.acks = acks;
+    request.timeout_ms = 10'000;
+    auto& t = request.topic_data.emplace_back();
+    t.name = topic;
+    t.partition_data.push_back({partition, Rope(std::move(batch))});
+    return request;
+  }
+  Produced produce(const std::string& topic, Slice batch, int16_t acks = -1,
+                   PartitionIndex partition = 0) {
+    auto response = ask(produce_request(topic, std::move(batch), acks, partition));
+    return response.responses.at(0).partition_responses.at(0);
+  }
+
+  struct Fetching {
+    Offset offset = 0;
+    LeaderEpoch current_epoch = -1;
+    LeaderEpoch last_fetched_epoch = -1;
+    int32_t max_bytes = 1 << 20;
+    int32_t max_wait_ms = 0;
+  };
+  static kafka::FetchRequest fetch_request(const std::string& topic, const Fetching& f) {
+    kafka::FetchRequest request;
+    request.max_wait_ms = f.max_wait_ms;
+    request.min_bytes = 1;
+    auto& t = request.topics.emplace_back();
+    t.topic = topic;
+    auto& p = t.partitions.emplace_back();
+    p.fetch_offset = f.offset;
+    p.current_leader_epoch = f.current_epoch;
+    p.last_fetched_epoch = f.last_fetched_epoch;
+    p.partition_max_bytes = f.max_bytes;
+    return request;
+  }
+  // By name: version 12.
+  kafka::FetchResponse::PartitionData fetch(const std::string& topic, const Fetching& f) {
+    auto response = ask(fetch_request(topic, f), 12);
+    return response.responses.at(0).partitions.at(0);
+  }
+  // Base offsets of the batches in `data`.
+  static std::vector<Offset> bases(const kafka::FetchResponse::PartitionData& data) {
+    std::vector<Offset> all;
+    auto bytes = data.records.flatten();
+    kafka::BatchIterator walk(*bytes, true);
+    while (auto batch = walk.next()) all.push_back(batch->header.base_offset);
+    EXPECT_EQ(walk.end(), kafka::BatchIterator::End::clean);
+    return all;
+  }
+
+  kafka::ListOffsetsResponse::ListOffsetsPartitionResponse list_offset(const std::string& topic,
+                                                                       int64_t timestamp,
+                                                                       LeaderEpoch epoch = -1,
+                                                                       PartitionIndex index = 0) {
+    kafka::ListOffsetsRequest request;
+    auto& t = request.topics.emplace_back();
+    t.name = topic;
+    t.partitions.push_back({index, epoch, timestamp});
+    return ask(std::move(request)).topics.at(0).partitions.at(0);
+  }
+
+  io::Instant deadline() { return client_->env().main_loop().now() + std::chrono::seconds(30); }
+  std::shared_ptr<client::Connection> dial(io::Address to) {
+    auto opened = run_on(
+        *client_, client::Connection::open(client_->env(), *gate_, std::move(to), {}, deadline()));
+    EXPECT_TRUE(opened) << opened.error().text;
+    return opened ? std::shared_ptr<client::Connection>(std::move(*opened)) : nullptr;
+  }
+
+  sim::SimWorld world{1};
+  sim::SimHost& site = world.add_host("site");
+  sim::SimHost& machine = world.add_host("client");
+  process::BrokerConfig config;
+  std::shared_ptr<client::Connection> connection, peers;
+
+ private:
+  template <typename T>
+  static io::Task<void> keep(io::Task<T> task, std::shared_ptr<std::optional<T>> result) {
+    T value = co_await task;
+    result->emplace(std::move(value));
+  }
+  template <typename Request>
+  typename Request::Response ask_over(client::Connection& over, Request request, int16_t at_most) {
+    auto answer = run_on(*client_, over.call(std::move(request), deadline(), at_most));
+    EXPECT_TRUE(answer) << answer.error().text;
+    return answer.value_or(typename Request::Response{});
+  }
+
+  sim::SimProcess* process_ = nullptr;
+  sim::SimProcess* client_ = nullptr;
+  Broker* broker_ = nullptr;
+  io::Gate* gate_ = nullptr;
+};
+
+#define ON_ONE_LOOP_AND_ON_TWO(suite)                           \
+  INSTANTIATE_TEST_SUITE_P(Loops, suite, testing::Values(1, 2), \
+                           [](const auto& loops) { return std::to_string(loops.param); })
+
+}  // namespace isthmus::broker

@@ -1,0 +1,106 @@
+#include "kafka/gen/describe_cluster.h"
+#include "tests/broker/handlers/broker_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+class Metadata : public BrokerWorld {
+ protected:
+  static kafka::MetadataRequest all() {
+    kafka::MetadataRequest request;
+    request.topics = std::nullopt;
+    return request;
+  }
+  static kafka::MetadataRequest named(const std::string& name, bool may_create = true) {
+    kafka::MetadataRequest request;
+    request.topics->push_back({Uuid{}, name});
+    request.allow_auto_topic_creation = may_create;
+    return request;
+  }
+};
+ON_ONE_LOOP_AND_ON_TWO(Metadata);
+
+TEST_P(Metadata, TellsTheAddressOfTheListenerThatWasAsked) {
+  start();
+  auto response = ask(all());
+  ASSERT_EQ(response.brokers.size(), 1u);
+  EXPECT_EQ(response.brokers[0].node_id, 701);
+  EXPECT_EQ(response.brokers[0].host, "site");
+  EXPECT_EQ(response.brokers[0].port, 9092);
+  EXPECT_EQ(response.controller_id, 701);
+  EXPECT_EQ(ask_peers(all()).brokers[0].port, 9093);
+}
+
+// An empty list: everything in version 0, nothing since version 1, where null means everything.
+TEST_P(Metadata, AnEmptyListMeansAllTopicsBeforeVersion1AndNoneSince) {
+  start();
+  create("a");
+  create("b");
+  EXPECT_EQ(ask(kafka::MetadataRequest{}, 0).topics.size(), 2u);
+  EXPECT_EQ(ask(kafka::MetadataRequest{}, 1).topics.size(), 0u);
+  EXPECT_EQ(ask(kafka::MetadataRequest{}).topics.size(), 0u);
+  EXPECT_EQ(ask(all(), 1).topics.size(), 2u);
+  EXPECT_EQ(ask(all()).topics.size(), 2u);
+}
+
+TEST_P(Metadata, CreatesAnUnknownTopicWhereClientAndBrokerAllowIt) {
+  start();
+  EXPECT_EQ(ask(named("t", false)).topics[0].error_code, ErrorCode::unknown_topic_or_partition);
+  auto created = ask(named("t"));
+  ASSERT_EQ(created.topics[0].error_code, ErrorCode::none);
+  EXPECT_EQ(created.topics[0].partitions.size(), 3u) << "num.partitions";
+  EXPECT_EQ(created.topics[0].partitions[0].leader_id, 701);
+  EXPECT_FALSE(created.topics[0].topic_id.is_zero());
+  EXPECT_EQ(ask(named("t", false)).topics[0].topic_id, created.topics[0].topic_id);
+  // Clients that cannot say no: the field is there since version 4.
+  EXPECT_EQ(ask(named("old"), 3).topics[0].error_code, ErrorCode::none);
+}
+
+TEST_P(Metadata, CreatesNothingWhereTheBrokersOptionSaysSo) {
+  config.broker.auto_create_topics = false;
+  start();
+  EXPECT_EQ(ask(named("t")).topics[0].error_code, ErrorCode::unknown_topic_or_partition);
+  EXPECT_EQ(ask(all()).topics.size(), 0u);
+}
+
+TEST_P(Metadata, CreatesNeitherIllegalNorInternalNames) {
+  start();
+  EXPECT_EQ(ask(named("a b")).topics[0].error_code, ErrorCode::invalid_topic_exception);
+  EXPECT_EQ(ask(named("__mine")).topics[0].error_code, ErrorCode::unknown_topic_or_partition);
+  EXPECT_EQ(ask(all()).topics.size(), 0u);
+}
+
+TEST_P(Metadata, AnUnknownTopicIdIsToldAsSuch) {
+  start();
+  Uuid id = create("t");
+  kafka::MetadataRequest request;
+  request.topics->push_back({id, std::nullopt});
+  Uuid unknown;
+  unknown.bytes.fill(9);
+  request.topics->push_back({unknown, std::nullopt});
+  auto response = ask(std::move(request));
+  ASSERT_EQ(response.topics.size(), 2u);
+  EXPECT_EQ(response.topics[0].name, "t");
+  EXPECT_EQ(response.topics[1].error_code, ErrorCode::unknown_topic_id);
+  EXPECT_EQ(response.topics[1].topic_id, unknown);
+}
+
+// A start is an election: clients see that what they knew of the leader is old.
+TEST_P(Metadata, TheLeaderEpochRisesWithEveryStart) {
+  start();
+  create("t");
+  auto before = ask(named("t")).topics[0].partitions[0].leader_epoch;
+  lose_power();
+  EXPECT_EQ(ask(named("t")).topics[0].partitions[0].leader_epoch, before + 1);
+}
+
+TEST_P(Metadata, TheClusterIdStaysOverARestart) {
+  start();
+  auto before = ask(all()).cluster_id;
+  EXPECT_EQ(ask(kafka::DescribeClusterRequest{}).cluster_id, before);
+  lose_power();
+  EXPECT_EQ(ask(all()).cluster_id, before);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

@@ -1,0 +1,290 @@
+// The private API of mirror processes, against a broker that serves both.
+#include "kafka/gen/attach_link.h"
+#include "kafka/gen/create_partitions.h"
+#include "kafka/gen/delete_records.h"
+#include "kafka/gen/ensure_mirror_topics.h"
+#include "kafka/gen/fence.h"
+#include "kafka/gen/finish_switchover.h"
+#include "kafka/gen/hand_over.h"
+#include "kafka/gen/mirror_append.h"
+#include "kafka/gen/promote.h"
+#include "kafka/gen/switchover_wish.h"
+#include "tests/broker/handlers/broker_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+class Mirroring : public BrokerWorld {
+ protected:
+  int64_t attach() {
+    kafka::AttachLinkRequest request;
+    request.link = "busan-seoul";
+    request.source_name = "busan";
+    request.source_number = 3;
+    request.source_cluster_id = "AwMDAwMDAwMDAwMDAwMDAw";
+    auto response = ask_peers(std::move(request));
+    EXPECT_EQ(response.error_code, ErrorCode::none) << response.error_message.value_or("");
+    return response.link_epoch;
+  }
+  void ensure(int64_t epoch, LeaderEpoch source_epoch = 0) {
+    topic_.bytes.fill(5);
+    kafka::EnsureMirrorTopicsRequest request;
+    request.link = "busan-seoul";
+    request.link_epoch = epoch;
+    auto& topic = request.topics.emplace_back();
+    topic.name = "orders";
+    topic.topic_id = topic_;
+    topic.origin = 3;
+    topic.partitions.push_back({0, source_epoch});
+    auto response = ask_peers(std::move(request));
+    ASSERT_EQ(response.error_code, ErrorCode::none);
+    ASSERT_EQ(response.topics.at(0).error_code, ErrorCode::none)
+        << response.topics[0].error_message.value_or("");
+  }
+  kafka::MirrorAppendResponse::MirrorAppendPartitionResult append(int64_t link_epoch,
+                                                                  Offset expected, Slice batch,
+                                                                  LeaderEpoch source_epoch = 0) {
+    kafka::MirrorAppendRequest request;
+    request.link = "busan-seoul";
+    request.link_epoch = link_epoch;
+    auto& topic = request.topics.emplace_back();
+    topic.topic_id = topic_;
+    auto& p = topic.partitions.emplace_back();
+    p.expected_offset = expected;
+    p.source_leader_epoch = source_epoch;
+    p.source_high_watermark = expected;
+    p.records = Rope(std::move(batch));
+    return ask_peers(std::move(request)).topics.at(0).partitions.at(0);
+  }
+  kafka::PromoteResponse promote(const Uuid& id, bool failover, Offset end = -1) {
+    kafka::PromoteRequest request;
+    request.switchover_id = id;
+    request.link = "busan-seoul";
+    request.failover = failover;
+    if (!failover) {
+      request.topics.emplace();
+      auto& topic = request.topics->emplace_back();
+      topic.topic_id = topic_;
+      topic.partitions.emplace().push_back({0, end});
+    }
+    return ask_peers(std::move(request));
+  }
+  kafka::FenceResponse fence(const Uuid& id, int32_t for_ms, bool lift = false) {
+    kafka::FenceRequest request;
+    request.switchover_id = id;
+    request.link = "seoul-busan";
+    request.topics = {"t"};
+    request.deadline_ms = for_ms;
+    request.lift = lift;
+    return ask_peers(std::move(request));
+  }
+  static kafka::HandOverRequest hand_over_request(const Uuid& id, const Uuid& topic, Offset end) {
+    kafka::HandOverRequest request;
+    request.switchover_id = id;
+    request.link = "seoul-busan";
+    auto& t = request.topics.emplace_back();
+    t.topic_id = topic;
+    t.partitions.push_back({0, end});
+    return request;
+  }
+  kafka::HandOverResponse hand_over(const Uuid& id, const Uuid& topic, Offset end) {
+    return ask_peers(hand_over_request(id, topic, end));
+  }
+  static io::Task<void> note_hand_over(client::Connection& over, Uuid id, Uuid topic, bool& done) {
+    auto answer = co_await over.call(hand_over_request(id, topic, 2), io::Instant::max());
+    done = answer && answer->error_code == ErrorCode::none;
+  }
+  static Uuid id(uint8_t number) {
+    Uuid id;
+    id.bytes.fill(number);
+    return id;
+  }
+  Uuid topic_;
+};
+ON_ONE_LOOP_AND_ON_TWO(Mirroring);
+
+TEST_P(Mirroring, ThePrivateApiIsNotServedToClients) {
+  start();
+  EXPECT_FALSE(connection->range_of(static_cast<int16_t>(kafka::ApiKey::attach_link)));
+  EXPECT_TRUE(peers->range_of(static_cast<int16_t>(kafka::ApiKey::attach_link)));
+}
+
+TEST_P(Mirroring, ProducingToAMirrorTopicIsRefusedWithTheNameOfItsLink) {
+  start();
+  ensure(attach());
+  auto answer = produce("orders", make_batch({{}}));
+  EXPECT_EQ(answer.error_code, ErrorCode::policy_violation);
+  EXPECT_NE(answer.error_message.value_or("").find("busan-seoul"), std::string::npos);
+  kafka::DeleteRecordsRequest records;
+  records.topics.push_back({"orders", {{0, 0}}});
+  EXPECT_EQ(ask(records).topics[0].partitions[0].error_code, ErrorCode::policy_violation);
+  kafka::CreatePartitionsRequest partitions;
+  partitions.topics.push_back({"orders", 4, std::nullopt});
+  EXPECT_EQ(ask(partitions).results[0].error_code, ErrorCode::policy_violation);
+}
+
+TEST_P(Mirroring, BatchesAreThereVerbatimAtTheirOffsetsWhenAnswered) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  Slice batch = make_batch({{}, {}}, {}, 0);
+  EXPECT_EQ(append(link_epoch, 0, batch).end_offset, 2);
+  EXPECT_EQ(append(link_epoch, 0, batch).error_code, ErrorCode::offset_out_of_range);
+  lose_power();
+  EXPECT_EQ(*fetch("orders", {}).records.flatten(), batch);
+}
+
+TEST_P(Mirroring, AMirrorProcessThatWasReplacedIsFenced) {
+  start();
+  auto zombie = attach();
+  ensure(zombie);
+  auto now = attach();
+  EXPECT_EQ(append(zombie, 0, make_batch({{}}, {}, 0)).error_code, ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(append(now, 0, make_batch({{}}, {}, 0)).error_code, ErrorCode::none);
+}
+
+TEST_P(Mirroring, WhatCrossedTheLineIsCheckedBeforeItIsWritten) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  Slice good = make_batch({{}}, {}, 0);
+  std::vector<uint8_t> bytes(good.view().begin(), good.view().end());
+  bytes.back() ^= 1;
+  EXPECT_EQ(append(link_epoch, 0, Slice::take(bytes)).error_code, ErrorCode::corrupt_message);
+  EXPECT_EQ(append(link_epoch, 0, good.sub(0, good.size() - 1)).error_code,
+            ErrorCode::corrupt_message);
+  EXPECT_EQ(append(link_epoch, 0, good).end_offset, 1);
+}
+
+// The source holds an election: the epoch here follows before its batches come in.
+TEST_P(Mirroring, TheEpochFollowsTheSourcesAndFencesReaders) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  EXPECT_EQ(append(link_epoch, 0, make_batch({{}}, {}, 9), 9).error_code, ErrorCode::none);
+  EXPECT_EQ(fetch("orders", {.current_epoch = 8}).error_code, ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(fetch("orders", {.current_epoch = 9}).error_code, ErrorCode::none);
+  EXPECT_EQ(fetch("orders", {.current_epoch = 10}).error_code, ErrorCode::unknown_leader_epoch);
+}
+
+TEST_P(Mirroring, APlannedPromotionOpensTheTopicAtTheEndThatWasHandedOver) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  append(link_epoch, 0, make_batch({{}, {}}, {}, 0));
+  EXPECT_EQ(promote(id(1), false, 2).error_code, ErrorCode::none);
+  EXPECT_EQ(promote(id(1), false, 2).error_code, ErrorCode::none) << "repeated";
+  EXPECT_EQ(produce("orders", make_batch({{}})).base_offset, 2);
+  EXPECT_EQ(append(link_epoch, 3, make_batch({{}}, {}, 0)).error_code, ErrorCode::policy_violation);
+}
+
+// The ends are looked at under a fence without a deadline: a refusal has to lift it.
+TEST_P(Mirroring, AfterAPromotionThatWasRefusedTheMirrorGoesOn) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  append(link_epoch, 0, make_batch({{}, {}}, {}, 0));
+  EXPECT_NE(promote(id(1), false, 3).error_code, ErrorCode::none) << "a record is missing";
+  EXPECT_EQ(append(link_epoch, 2, make_batch({{}}, {}, 0, 2)).error_code, ErrorCode::none);
+  EXPECT_EQ(promote(id(1), false, 3).error_code, ErrorCode::none);
+}
+
+TEST_P(Mirroring, AFailoverOpensTheTopicBehindAGapForGood) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  append(link_epoch, 0, make_batch({{}, {}}, {}, 0));
+  EXPECT_EQ(promote(id(1), true).error_code, ErrorCode::none);
+  Offset first = produce("orders", make_batch({{}})).base_offset;
+  EXPECT_GE(first, 10'002);
+  EXPECT_EQ(append(link_epoch, 2, make_batch({{}}, {}, 0, 2)).error_code,
+            ErrorCode::policy_violation);
+  EXPECT_EQ(bases(fetch("orders", {.offset = 2})), std::vector<Offset>{first})
+      << "consumers must get across the gap";
+  EXPECT_EQ(promote(id(1), true).error_code, ErrorCode::none);
+  lose_power();
+  EXPECT_EQ(produce("orders", make_batch({{}})).base_offset, first + 1) << "the gap grew";
+  kafka::SwitchoverWishRequest abandon;
+  abandon.link = "busan-seoul";
+  abandon.switchover_id = id(1);
+  abandon.abandon = true;
+  EXPECT_NE(ask_peers(abandon).error_code, ErrorCode::none);
+}
+
+TEST_P(Mirroring, AFenceHoldsProducersUntilItsDeadline) {
+  start();
+  create("t");
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::not_leader_or_follower);
+  EXPECT_NE(fence(id(2), 5'000).error_code, ErrorCode::none) << "one switchover at a time";
+  world.run_for(std::chrono::seconds(6));
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none);
+  ASSERT_EQ(fence(id(2), 5'000).error_code, ErrorCode::none);
+  fence(id(2), 0, true);
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none) << "lifted";
+}
+
+TEST_P(Mirroring, NothingIsCreatedWhileAFenceHolds) {
+  start();
+  create("t");
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  kafka::MetadataRequest request;
+  request.topics->push_back({Uuid{}, "new"});
+  EXPECT_EQ(ask(request).topics[0].error_code, ErrorCode::leader_not_available);
+  kafka::CreatePartitionsRequest partitions;
+  partitions.topics.push_back({"t", 4, std::nullopt});
+  EXPECT_EQ(ask(partitions).results[0].error_code, ErrorCode::leader_not_available);
+}
+
+TEST_P(Mirroring, AHandOverNamesTheEndThatWasDrainedTo) {
+  start();
+  Uuid t = create("t");
+  produce("t", make_batch({{}, {}}));
+  EXPECT_NE(hand_over(id(1), t, 2).error_code, ErrorCode::none) << "without a fence";
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  EXPECT_NE(hand_over(id(1), t, 1).error_code, ErrorCode::none) << "one record is missing";
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none) << "refused, it opens";
+}
+
+TEST_P(Mirroring, WhatWasHandedOverStaysClosedOverTimeAndPowerLoss) {
+  start();
+  Uuid t = create("t");
+  produce("t", make_batch({{}, {}}));
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  ASSERT_EQ(hand_over(id(1), t, 2).error_code, ErrorCode::none);
+  EXPECT_EQ(hand_over(id(1), t, 2).error_code, ErrorCode::none) << "repeated";
+  world.run_for(std::chrono::seconds(60));
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::not_leader_or_follower);
+  lose_power();
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::not_leader_or_follower);
+  kafka::FinishSwitchoverRequest back;
+  back.switchover_id = id(1);
+  back.link = "seoul-busan";
+  back.promoted = false;
+  ASSERT_EQ(ask_peers(back).error_code, ErrorCode::none);
+  EXPECT_EQ(produce("t", make_batch({{}})).base_offset, 2);
+}
+
+// The disk is slow, the clock of the fence runs out, and the driver repeats itself: none of them
+// may open what is being handed over.
+TEST_P(Mirroring, NothingOpensWhileAHandOverIsBeingWrittenDown) {
+  start();
+  Uuid t = create("t");
+  produce("t", make_batch({{}, {}}));
+  ASSERT_EQ(fence(id(1), 2'000).error_code, ErrorCode::none);
+  site.disk().sync_latency_min = site.disk().sync_latency_max = std::chrono::seconds(10);
+  auto other = dial({"site", 9093});
+  bool handed_over = false;
+  client()->spawn("hand over", note_hand_over(*other, id(1), t, handed_over));
+  world.run_for(std::chrono::seconds(1));
+  EXPECT_NE(fence(id(1), 1, true).error_code, ErrorCode::none) << "a late lift";
+  EXPECT_NE(fence(id(1), 1).error_code, ErrorCode::none) << "a late fence";
+  world.run_for(std::chrono::seconds(3));
+  EXPECT_FALSE(handed_over);
+  EXPECT_EQ(produce("t", make_batch({{}}), 1).error_code, ErrorCode::not_leader_or_follower);
+  world.run_until([&] { return handed_over; }, std::chrono::seconds(20));
+  EXPECT_TRUE(handed_over);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

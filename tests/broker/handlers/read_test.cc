@@ -1,0 +1,139 @@
+// Fetch, ListOffsets, OffsetForLeaderEpoch.
+#include "kafka/gen/offset_for_leader_epoch.h"
+#include "tests/broker/handlers/broker_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+class Read : public BrokerWorld {
+ protected:
+  LeaderEpoch epoch() {
+    kafka::MetadataRequest request;
+    request.topics->push_back({Uuid{}, "t"});
+    return ask(std::move(request)).topics.at(0).partitions.at(0).leader_epoch;
+  }
+  ErrorCode epoch_error(LeaderEpoch believed) {
+    kafka::OffsetForLeaderEpochRequest request;
+    auto& topic = request.topics.emplace_back();
+    topic.topic = "t";
+    topic.partitions.push_back({0, believed, 0});
+    return ask(std::move(request)).topics.at(0).partitions.at(0).error_code;
+  }
+};
+ON_ONE_LOOP_AND_ON_TWO(Read);
+
+// A consumer that asks for an offset inside a batch gets the batch and skips the records itself.
+TEST_P(Read, AnOffsetInsideABatchAnswersTheWholeBatch) {
+  start();
+  create("t");
+  produce("t", make_batch({{}, {}, {}, {}, {}}));
+  produce("t", make_batch({{}}));
+  EXPECT_EQ(bases(fetch("t", {.offset = 3})), (std::vector<Offset>{0, 5}));
+  EXPECT_EQ(bases(fetch("t", {.offset = 5})), (std::vector<Offset>{5}));
+}
+
+TEST_P(Read, TheFirstBatchIsGivenHoweverLarge) {
+  start();
+  create("t");
+  produce("t", make_batch({{1, std::string(10'000, 'x')}}));
+  EXPECT_EQ(bases(fetch("t", {.max_bytes = 1})), (std::vector<Offset>{0}));
+}
+
+TEST_P(Read, TheEndIsNoErrorAndBeyondItIsOutOfRange) {
+  start();
+  create("t");
+  produce("t", make_batch({{}}));
+  auto end = fetch("t", {.offset = 1});
+  EXPECT_EQ(end.error_code, ErrorCode::none);
+  EXPECT_TRUE(end.records.empty());
+  EXPECT_EQ(end.high_watermark, 1);
+  EXPECT_EQ(fetch("t", {.offset = 2}).error_code, ErrorCode::offset_out_of_range);
+  EXPECT_EQ(fetch("none", {}).error_code, ErrorCode::unknown_topic_or_partition);
+}
+
+TEST_P(Read, AnUnknownTopicIdIsToldAsSuch) {
+  start();
+  Uuid id = create("t");
+  produce("t", make_batch({{}}));
+  auto request = fetch_request("", {});
+  request.topics[0].topic_id = id;
+  EXPECT_EQ(bases(ask(request).responses[0].partitions[0]), (std::vector<Offset>{0}));
+  request.topics[0].topic_id.bytes.fill(3);
+  EXPECT_EQ(ask(request).responses[0].partitions[0].error_code, ErrorCode::unknown_topic_id);
+}
+
+TEST_P(Read, ALongPollEndsWhenARecordComes) {
+  start();
+  create("t");
+  auto second = dial({"site", 9092});
+  auto before = world.now();
+  std::optional<size_t> size;
+  client()->spawn("poll", poll(*second, fetch_request("t", {.max_wait_ms = 20'000}), size));
+  world.run_for(std::chrono::seconds(1));
+  EXPECT_FALSE(size);
+  produce("t", make_batch({{}}));
+  world.run_until([&] { return size.has_value(); }, std::chrono::seconds(25));
+  ASSERT_TRUE(size);
+  EXPECT_GT(*size, 0u);
+  EXPECT_LT(world.now() - before, std::chrono::seconds(3));
+}
+
+TEST_P(Read, EpochsAreFencedBothWays) {
+  start();
+  create("t");
+  lose_power();
+  produce("t", make_batch({{}}));
+  LeaderEpoch now = epoch();
+  ASSERT_GT(now, 0);
+  for (auto [believed, error] : {std::pair{now - 1, ErrorCode::fenced_leader_epoch},
+                                 {now, ErrorCode::none},
+                                 {now + 1, ErrorCode::unknown_leader_epoch},
+                                 {-1, ErrorCode::none}}) {
+    EXPECT_EQ(fetch("t", {.current_epoch = believed}).error_code, error) << believed;
+    EXPECT_EQ(list_offset("t", -1, believed).error_code, error) << believed;
+    EXPECT_EQ(epoch_error(believed), error) << believed;
+  }
+}
+
+TEST_P(Read, AFetchBeyondItsEpochIsToldWhereTheHistoriesPart) {
+  start();
+  create("t");
+  produce("t", make_batch({{}, {}}));
+  LeaderEpoch first = epoch();
+  lose_power();
+  produce("t", make_batch({{}}));
+  auto diverged = fetch("t", {.offset = 3, .last_fetched_epoch = first});
+  EXPECT_EQ(diverged.diverging_epoch.epoch, first);
+  EXPECT_EQ(diverged.diverging_epoch.end_offset, 2);
+}
+
+TEST_P(Read, ListOffsetsFindsTheFirstRecordOfATime) {
+  start();
+  create("t");
+  produce("t", make_batch({{1000}, {1005}}));
+  produce("t", make_batch({{3000}, {2000}}));
+  EXPECT_EQ(list_offset("t", 0).offset, 0);
+  EXPECT_EQ(list_offset("t", 1001).offset, 1);
+  EXPECT_EQ(list_offset("t", 1001).timestamp, 1005);
+  EXPECT_EQ(list_offset("t", 1006).offset, 2);
+  EXPECT_EQ(list_offset("t", 3001).offset, -1);
+  EXPECT_EQ(list_offset("t", 3001).error_code, ErrorCode::none) << "no such record is no error";
+  EXPECT_EQ(list_offset("t", -3).offset, 2) << "the record with the largest timestamp";
+  EXPECT_EQ(list_offset("t", -3).timestamp, 3000);
+  EXPECT_EQ(list_offset("t", -2).offset, 0);
+  EXPECT_EQ(list_offset("t", -1).offset, 4);
+  EXPECT_EQ(list_offset("t", -77).error_code, ErrorCode::invalid_request);
+  EXPECT_EQ(list_offset("none", -1).error_code, ErrorCode::unknown_topic_or_partition);
+}
+
+TEST_P(Read, ListOffsetsOfAnEmptyPartition) {
+  start();
+  create("t");
+  EXPECT_EQ(list_offset("t", -1).offset, 0);
+  EXPECT_EQ(list_offset("t", -2).offset, 0);
+  EXPECT_EQ(list_offset("t", -3).offset, -1);
+  EXPECT_EQ(list_offset("t", 0).offset, -1);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

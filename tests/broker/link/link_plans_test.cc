@@ -1,0 +1,151 @@
+#include "broker/link/link_plans.h"
+
+#include "tests/broker/plans.h"
+
+namespace isthmus::broker {
+namespace {
+
+using kafka::ErrorCode;
+
+const std::string their_id = uuid_of(50).to_string();
+
+Attach attach_to(ClusterNumber number, const std::string& id = their_id) {
+  Attach attach;
+  attach.link = "l";
+  attach.source_name = "a";
+  attach.source_number = number;
+  attach.source_cluster_id = id;
+  return attach;
+}
+
+MirrorTopic mirror_topic(std::vector<LeaderEpoch> epochs = {3, 3}) {
+  MirrorTopic topic;
+  topic.name = "orders";
+  topic.id = uuid_of(9);
+  topic.origin = 1;
+  topic.configs = {{"retention.ms", "1000"}, {"unknown.to.this.release", "x"}};
+  topic.leader_epochs = std::move(epochs);
+  return topic;
+}
+
+TEST(PlanAttach, EachProcessThatAttachesRaisesTheEpoch) {
+  auto image = cluster(2);
+  image = after(*image, plan_attach(*image, attach_to(1)));
+  EXPECT_EQ(image->links.at("l").epoch, 1);
+  EXPECT_TRUE(check_link_epoch(*image, "l", 1));
+  image = after(*image, plan_attach(*image, attach_to(1)));
+  EXPECT_EQ(image->links.at("l").epoch, 2);
+  EXPECT_EQ(code_of(check_link_epoch(*image, "l", 1)), ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(code_of(check_link_epoch(*image, "l", 3)), ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(code_of(check_link_epoch(*image, "other", 1)), ErrorCode::resource_not_found);
+}
+
+// Producer ids carry the number: two clusters under one number would deduplicate each other.
+TEST(PlanAttach, ANumberOfTwoClustersIsRefused) {
+  auto image = cluster(2);
+  EXPECT_TRUE(says(plan_attach(*image, attach_to(2)), "cluster number 2 is in use"));
+  image = after(*image, plan_attach(*image, attach_to(1)));
+  Attach other = attach_to(3, uuid_of(60).to_string());
+  other.link = "m";
+  other.reachable = {{1, uuid_of(61).to_string()}};
+  EXPECT_TRUE(says(plan_attach(*image, other), "cluster number 1 is in use"))
+      << "also where a link of the source brings it";
+  other.reachable = {{1, their_id}};
+  EXPECT_TRUE(plan_attach(*image, other));
+}
+
+TEST(PlanAttach, ItsOwnClusterAsSourceIsRefused) {
+  auto image = cluster(2);
+  EXPECT_TRUE(says(plan_attach(*image, attach_to(2, image->cluster_id.to_string())), "own source"));
+}
+
+TEST(PlanAttach, AnotherClusterUnderTheLinksNameIsRefused) {
+  auto image = cluster(2);
+  image = after(*image, plan_attach(*image, attach_to(0)));
+  EXPECT_TRUE(says(plan_attach(*image, attach_to(0, "another")), "link l belongs to"));
+}
+
+TEST(PlanAttach, ForeignClustersHaveNoNumberAndNeverCollide) {
+  auto image = cluster(2);
+  image = after(*image, plan_attach(*image, attach_to(0, "kafka-1")));
+  Attach second = attach_to(0, "kafka-2");
+  second.link = "m";
+  image = after(*image, plan_attach(*image, second));
+  EXPECT_EQ(reachable_clusters(*image).size(), 1u) << "only this cluster has a number";
+}
+
+TEST(PlanMirrorTopic, ItIsMadeWithTheSourcesIdConfigsAndEpochs) {
+  auto image = cluster(2, 7);
+  image = after(*image, plan_mirror_topic(*image, "l", mirror_topic({3, 5})));
+  const TopicImage* topic = image->find("orders");
+  ASSERT_NE(topic, nullptr);
+  EXPECT_EQ(topic->id, uuid_of(9));
+  EXPECT_EQ(topic->link, "l");
+  EXPECT_EQ(topic->origin, 1);
+  EXPECT_EQ(topic->configs, mirror_topic().configs);
+  EXPECT_EQ(epoch_in_force(topic->partitions[1], image->starts), 5);
+  EXPECT_EQ(topic->partitions[0].mirror_state, MirrorState::initializing);
+  EXPECT_TRUE(plan_mirror_topic(*image, "l", mirror_topic({3, 5}))->empty())
+      << "the same again writes nothing";
+}
+
+TEST(PlanMirrorTopic, ItFollowsItsSourceAndItsEpochNeverGoesBack) {
+  auto image = cluster(2);
+  image = after(*image, plan_mirror_topic(*image, "l", mirror_topic({3, 5})));
+  auto grown = mirror_topic({4, 1, 2});
+  grown.configs["retention.ms"] = "2000";
+  image = after(*image, plan_mirror_topic(*image, "l", grown));
+  const TopicImage* topic = image->find("orders");
+  ASSERT_EQ(topic->partitions.size(), 3u);
+  EXPECT_EQ(epoch_in_force(topic->partitions[0], image->starts), 4);
+  EXPECT_EQ(epoch_in_force(topic->partitions[1], image->starts), 5);
+  EXPECT_EQ(epoch_in_force(topic->partitions[2], image->starts), 2);
+  EXPECT_EQ(topic->configs.at("retention.ms"), "2000");
+}
+
+TEST(PlanMirrorTopic, ATopicThatClientsWriteIsNeverTakenOver) {
+  auto image = cluster(2);
+  image = after(*image, plan_create_topic(*image, topic_wish("orders", 9)));
+  EXPECT_EQ(code_of(plan_mirror_topic(*image, "l", mirror_topic())), ErrorCode::policy_violation);
+}
+
+TEST(PlanMirrorTopic, ANameThatIsAnotherTopicIsRefusedExplicitly) {
+  auto image = cluster(2);
+  image = after(*image, plan_create_topic(*image, topic_wish("orders", 8)));
+  auto refused = plan_mirror_topic(*image, "l", mirror_topic());
+  EXPECT_EQ(code_of(refused), ErrorCode::inconsistent_topic_id);
+  EXPECT_TRUE(says(refused, uuid_of(8).to_string())) << "both ids are named";
+}
+
+TEST(PlanMirrorTopic, ATopicOfAnotherLinkIsRefused) {
+  auto image = cluster(2);
+  image = after(*image, plan_mirror_topic(*image, "first", mirror_topic()));
+  EXPECT_TRUE(says(plan_mirror_topic(*image, "l", mirror_topic()), "written by link first"));
+}
+
+TEST(PlanReport, WritesOnlyWhatChanged) {
+  auto image = cluster(2);
+  image = after(*image, plan_mirror_topic(*image, "l", mirror_topic()));
+  std::vector<PartitionReport> reports = {{uuid_of(9), 1, MirrorState::failed, "why"}};
+  image = after(*image, plan_report(*image, "l", reports));
+  EXPECT_EQ(image->find("orders")->partitions[1].mirror_state, MirrorState::failed);
+  EXPECT_EQ(image->find("orders")->partitions[1].mirror_reason, "why");
+  EXPECT_EQ(image->find("orders")->partitions[0].mirror_state, MirrorState::initializing);
+  EXPECT_TRUE(plan_report(*image, "l", reports)->empty());
+  EXPECT_TRUE(plan_report(*image, "other", {{uuid_of(9), 0, MirrorState::paused, ""}})->empty());
+  EXPECT_TRUE(plan_report(*image, "l", {{uuid_of(9), 2, MirrorState::paused, ""}})->empty());
+  EXPECT_TRUE(plan_report(*image, "l", {{uuid_of(9), -1, MirrorState::paused, ""}})->empty());
+}
+
+TEST(PlanRaiseEpoch, OnlyUpwards) {
+  auto image = cluster(2, 4);
+  image = after(*image, plan_mirror_topic(*image, "l", mirror_topic({3, 3})));
+  EXPECT_TRUE(plan_raise_epoch(*image, uuid_of(9), 0, 3)->empty());
+  EXPECT_TRUE(plan_raise_epoch(*image, uuid_of(9), 7, 9)->empty());
+  image = after(*image, plan_raise_epoch(*image, uuid_of(9), 0, 9));
+  EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[0], image->starts), 9);
+  EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[1], image->starts), 3);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

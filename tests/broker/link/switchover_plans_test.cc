@@ -1,0 +1,250 @@
+#include "broker/link/switchover_plans.h"
+
+#include "broker/link/link_plans.h"
+#include "broker/link/switchovers.h"
+#include "tests/broker/plans.h"
+
+namespace isthmus::broker {
+namespace {
+
+using kafka::ErrorCode;
+using Phase = SwitchoverImage::Phase;
+
+const Uuid topic = uuid_of(9);
+const Uuid first = uuid_of(1);
+const Uuid second = uuid_of(2);
+
+std::shared_ptr<const Image> source() {
+  auto image = cluster(1);
+  return after(*image, plan_create_topic(*image, topic_wish("orders", 9)));
+}
+std::shared_ptr<const Image> target(int32_t starts = 1) {
+  auto image = cluster(2, starts);
+  MirrorTopic mirrored;
+  mirrored.name = "orders";
+  mirrored.id = topic;
+  mirrored.origin = 1;
+  mirrored.leader_epochs = {3, 4};
+  return after(*image, plan_mirror_topic(*image, "l", mirrored));
+}
+Promotion promotion(const Uuid& id) {
+  Promotion p;
+  p.link = "l";
+  p.id = id;
+  p.topics[topic] = {-1, -1};
+  return p;
+}
+Ending ending(const Uuid& id) {
+  Ending e;
+  e.link = "l";
+  e.id = id;
+  e.reverse_link = "back";
+  e.new_origin = 2;
+  e.groups = {"payments"};
+  return e;
+}
+Phase phase(const Image& image, const std::string& link = "l") {
+  return image.switchovers.at(link).phase;
+}
+
+TEST(PlanHandOver, ClosesTheTopicsAndIsDoneOnce) {
+  auto image = source();
+  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  EXPECT_EQ(image->find(topic)->closed_by, first);
+  EXPECT_EQ(phase(*image), Phase::handed_over);
+  EXPECT_TRUE(plan_hand_over(*image, "l", first, {topic})->empty());
+  EXPECT_TRUE(says(plan_hand_over(*image, "l", second, {topic}), first.to_string()));
+}
+
+TEST(PlanHandOver, WhatIsNotWritableHereIsNotHandedOver) {
+  auto image = target();
+  EXPECT_EQ(code_of(plan_hand_over(*image, "back", first, {topic})), ErrorCode::unknown_topic_id);
+  EXPECT_EQ(code_of(plan_hand_over(*image, "back", first, {uuid_of(77)})),
+            ErrorCode::unknown_topic_id);
+}
+
+TEST(PlanPromote, OpensANewGenerationAboveEveryElectionOfTheOldSite) {
+  auto image = target(5);
+  Promotion p = promotion(first);
+  p.topics[topic] = {-1, 500};
+  p.route_from = "cluster-1";
+  image = after(*image, plan_promote(*image, p));
+  const TopicImage& t = *image->find(topic);
+  EXPECT_FALSE(t.is_mirror());
+  EXPECT_EQ(t.origin, 2);
+  EXPECT_EQ(epoch_in_force(t.partitions[0], 5), 1 << election_bits);
+  EXPECT_EQ(epoch_in_force(t.partitions[0], 6), (1 << election_bits) + 1);
+  EXPECT_EQ(t.partitions[0].promoted_to, -1);
+  EXPECT_EQ(t.partitions[1].promoted_to, 500);
+  EXPECT_EQ(t.partitions[1].mirror_state, MirrorState::stopped);
+  EXPECT_EQ(image->routes.taken_over,
+            (std::map<std::string, std::string>{{"cluster-1", "cluster-2"}}));
+  EXPECT_EQ(image->routes.route_version, 1);
+  EXPECT_TRUE(plan_promote(*image, p)->empty()) << "repeated, it raises no epoch";
+}
+
+TEST(PlanPromote, WhatWasGivenUpIsNeverPromoted) {
+  auto image = target();
+  image = after(*image, plan_wish(*image, "l", first));
+  image = after(*image, plan_abandon(*image, "l", first));
+  EXPECT_EQ(phase(*image), Phase::abandoned);
+  EXPECT_EQ(code_of(plan_promote(*image, promotion(first))), ErrorCode::invalid_request);
+  image = after(*image, plan_wish(*image, "l", second));
+  EXPECT_EQ(code_of(plan_promote(*image, promotion(first))), ErrorCode::invalid_request)
+      << "forgotten with the next wish";
+  EXPECT_TRUE(says(plan_wish(*image, "l", first), "given up"));
+}
+
+TEST(PlanPromote, AFailoverTakesThePlaceOfWhatWasWished) {
+  auto image = target();
+  image = after(*image, plan_wish(*image, "l", first));
+  Promotion failover = promotion(second);
+  failover.failover = true;
+  image = after(*image, plan_promote(*image, failover));
+  EXPECT_TRUE(image->switchovers.at("l").failover);
+  EXPECT_EQ(code_of(plan_promote(*image, promotion(first))), ErrorCode::invalid_request);
+}
+
+TEST(PlanWish, AnotherOneUnderWayIsNamed) {
+  auto image = target();
+  image = after(*image, plan_wish(*image, "l", first));
+  EXPECT_TRUE(plan_wish(*image, "l", first)->empty());
+  EXPECT_TRUE(says(plan_wish(*image, "l", second), first.to_string()));
+}
+
+// With the record of the promotion gone, an abandonment would be granted, and the source opened.
+TEST(PlanWish, APromotionIsNotForgottenForANewWish) {
+  auto image = target();
+  image = after(*image, plan_promote(*image, promotion(first)));
+  EXPECT_EQ(code_of(plan_wish(*image, "l", second)), ErrorCode::invalid_request);
+}
+
+TEST(PlanAbandon, WhatWasPromotedIsNotGivenUp) {
+  auto image = target();
+  image = after(*image, plan_promote(*image, promotion(first)));
+  EXPECT_EQ(code_of(plan_abandon(*image, "l", first)), ErrorCode::invalid_request);
+  EXPECT_EQ(code_of(plan_abandon(*image, "l", second)), ErrorCode::invalid_request)
+      << "the source of another id would open too";
+}
+
+TEST(PlanAbandon, IsRememberedEvenIfTheWishNeverCame) {
+  auto image = target();
+  image = after(*image, plan_abandon(*image, "l", first));
+  EXPECT_EQ(code_of(plan_promote(*image, promotion(first))), ErrorCode::invalid_request);
+  EXPECT_TRUE(plan_abandon(*image, "l", first)->empty());
+}
+
+TEST(PlanDone, TheSourceBecomesTheMirrorOfTheOtherDirection) {
+  auto image = source();
+  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  Ending end = ending(first);
+  end.route_version = 4;
+  end.routes = {{"cluster-1", "cluster-2"}};
+  image = after(*image, plan_done(*image, end));
+  const TopicImage& t = *image->find(topic);
+  EXPECT_EQ(t.link, "back");
+  EXPECT_EQ(t.origin, 2);
+  EXPECT_FALSE(t.closed_by);
+  EXPECT_TRUE(t.moved_away);
+  EXPECT_EQ(t.partitions[0].mirror_state, MirrorState::initializing);
+  EXPECT_EQ(image->groups.at("payments").link, "back");
+  EXPECT_EQ(image->routes.route_version, 4);
+  EXPECT_TRUE(plan_done(*image, end)->empty());
+  EXPECT_EQ(code_of(plan_take_back(*image, "l", first)), ErrorCode::invalid_request);
+}
+
+TEST(PlanDone, WhatWasNotHandedOverIsNotGivenAway) {
+  auto image = source();
+  EXPECT_EQ(code_of(plan_done(*image, ending(first))), ErrorCode::invalid_request);
+  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  EXPECT_EQ(code_of(plan_done(*image, ending(second))), ErrorCode::invalid_request);
+}
+
+TEST(PlanTakeBack, OpensWhatWasClosedAndNothingElse) {
+  auto image = source();
+  EXPECT_EQ(code_of(plan_take_back(*image, "l", first)), ErrorCode::invalid_request);
+  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  EXPECT_EQ(code_of(plan_take_back(*image, "l", second)), ErrorCode::invalid_request);
+  image = after(*image, plan_take_back(*image, "l", first));
+  EXPECT_FALSE(image->find(topic)->closed_by);
+  EXPECT_EQ(phase(*image), Phase::taken_back);
+  EXPECT_TRUE(plan_take_back(*image, "l", first)->empty());
+}
+
+// There and back and there again: the ids of the first round must not stand in the way, and its
+// promotion must not happen a second time.
+TEST(PlanDone, ATopicThatComesBackRetiresItsPromotion) {
+  auto image = target();
+  image = after(*image, plan_promote(*image, promotion(first)));
+  const LeaderEpoch generation = image->find(topic)->partitions[0].leader_epoch;
+  image = after(*image, plan_hand_over(*image, "back", second, {topic}));
+  Ending end = ending(second);
+  end.link = "back";
+  end.reverse_link = "l";
+  end.new_origin = 1;
+  image = after(*image, plan_done(*image, end));
+  EXPECT_EQ(image->find(topic)->link, "l");
+  EXPECT_EQ(phase(*image), Phase::none);
+  EXPECT_EQ(code_of(plan_promote(*image, promotion(first))), ErrorCode::invalid_request)
+      << "a late repetition has promoted it again";
+  const Uuid third = uuid_of(3);
+  image = after(*image, plan_wish(*image, "l", third));
+  image = after(*image, plan_promote(*image, promotion(third)));
+  EXPECT_GT(image->find(topic)->partitions[0].leader_epoch, generation)
+      << "an epoch never goes back, nor on failing back";
+}
+
+TEST(PlanDone, OlderRoutesNeverReplaceNewerOnes) {
+  auto image = source();
+  Plan plan;
+  add_newer_routes(plan, *image, 3, {{"x", "y"}});
+  image = after(*image, plan);
+  Plan older;
+  add_newer_routes(older, *image, 3, {{"x", "z"}});
+  EXPECT_TRUE(older.empty());
+}
+
+TEST(PlanBecomeMirror, TheOldSourceOfAFailoverFollowsWithTheEpochsOfTheNew) {
+  auto image = source();
+  kafka::BecomeMirrorRequest request;
+  auto& wanted = request.topics.emplace_back();
+  wanted.topic_id = topic;
+  wanted.partitions.resize(2);
+  wanted.partitions[1].index = 1;
+  wanted.partitions[1].leader_epoch = 1 << election_bits;
+  image = after(*image, plan_become_mirror(*image, ending(first), request));
+  const TopicImage& t = *image->find(topic);
+  EXPECT_EQ(t.link, "back");
+  EXPECT_EQ(epoch_in_force(t.partitions[1], image->starts), 1 << election_bits);
+  EXPECT_TRUE(plan_become_mirror(
+                  *image,
+                  [] {
+                    auto e = ending(first);
+                    e.groups.clear();
+                    return e;
+                  }(),
+                  request)
+                  ->empty());
+  auto elsewhere = ending(first);
+  elsewhere.reverse_link = "another";
+  EXPECT_EQ(code_of(plan_become_mirror(*image, elsewhere, request)), ErrorCode::policy_violation);
+}
+
+TEST(OffsetAfterGap, LeavesOutWhatConsumersMayHaveReadAtTheLostSite) {
+  const io::Instant now{std::chrono::seconds(1000)};
+  SourceView never;
+  EXPECT_EQ(offset_after_gap(100, never, now), 10'100);
+  SourceView slow{.end_offset = 150, .lag_ms = 0, .heard_at = now, .records_per_second = 1};
+  EXPECT_EQ(offset_after_gap(100, slow, now), 10'150) << "from what it is known to have had";
+  SourceView fast = slow;
+  fast.records_per_second = 100'000;
+  EXPECT_GE(offset_after_gap(100, fast, now + std::chrono::seconds(2)), 150 + 200'000);
+  SourceView behind{.end_offset = 50, .lag_ms = 0, .heard_at = now, .records_per_second = 0};
+  EXPECT_EQ(offset_after_gap(100, behind, now), 10'100);
+  SourceView absurd = fast;
+  absurd.records_per_second = 1e300;
+  EXPECT_GT(offset_after_gap(100, absurd, now + std::chrono::hours(1)), 0) << "no overflow";
+}
+
+}  // namespace
+}  // namespace isthmus::broker

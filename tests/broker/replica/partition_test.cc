@@ -1,0 +1,364 @@
+// A Partition over a real Log on the simulated disk.
+#include "broker/replica/partition.h"
+
+#include "kafka/batch.h"
+#include "tests/broker/apply_plan.h"
+#include "tests/broker/task_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+using kafka::ErrorCode;
+using std::chrono::seconds;
+
+struct Records {
+  Offset base_offset = 0;
+  int count = 1;
+  LeaderEpoch epoch = -1;
+  ProducerId producer = -1;
+  int32_t sequence = -1;
+};
+
+Slice batch(const Records& records = {}) {
+  kafka::BatchBuilder builder(
+      {.base_offset = records.base_offset,
+       .leader_epoch = records.epoch,
+       .producer_id = records.producer,
+       .producer_epoch = static_cast<ProducerEpoch>(records.producer < 0 ? -1 : 0),
+       .base_sequence = records.sequence});
+  for (int i = 0; i < records.count; ++i) {
+    builder.add(1000 + i, std::nullopt, as_bytes("value"));
+  }
+  return std::move(builder).finish();
+}
+
+ErrorCode code(const Error& error) {
+  return error.kind == Error::Kind::kafka ? static_cast<ErrorCode>(error.code) : ErrorCode::none;
+}
+template <typename T>
+ErrorCode code(const Result<T>& result) {
+  return result ? ErrorCode::none : code(result.error());
+}
+
+class PartitionTest : public testing::Test {
+ protected:
+  PartitionTest() {
+    topic_.name = "orders";
+    topic_.id = uuid_of(1);
+    topic_.origin = 1;
+    topic_.partitions.resize(1);
+    image_.cluster_number = 1;
+    open();
+  }
+  ~PartitionTest() override { close(); }
+
+  void open() {
+    close();
+    LogConfig config;
+    config.cluster = 1;
+    files_ = std::make_unique<FileCache>(world_.disk(), 10);
+    auto log = Log::open(*files_, world_.loop(), "/data/orders-0", {"orders", 0}, topic_.id, config,
+                         RecoveryHints{});
+    ASSERT_TRUE(log) << log.error().text;
+    partition_ = std::make_unique<Partition>(world_.loop(), TopicPartition{"orders", 0}, topic_.id,
+                                             1, std::move(*log));
+    show();
+  }
+  void close() {
+    if (partition_) world_.run(partition_->close());
+    partition_.reset();
+    files_.reset();
+  }
+  void lose_power() {
+    world_.host.crash();
+    partition_.reset();
+    files_.reset();
+    world_.crash();
+    open();
+  }
+  void show() {
+    LogConfig config = partition_->log().config();
+    world_.on_loop([&] { partition_->on_image(image_, topic_, config); });
+  }
+
+  void become_mirror(int64_t link_epoch = 1) {
+    topic_.link = "l";
+    topic_.origin = 2;
+    image_.links["l"].epoch = link_epoch;
+    show();
+  }
+  void become_own(LeaderEpoch epoch, Offset promoted_to) {
+    topic_.link.clear();
+    topic_.origin = 1;
+    topic_.partitions[0].leader_epoch = epoch;
+    topic_.partitions[0].promoted_to = promoted_to;
+    show();
+  }
+
+  Result<AppendInfo> append(Records records = {}) {
+    return world_.on_loop(
+        [&] { return partition_->append({batch(records), world_.loop().now()}); });
+  }
+  Result<Offset> mirror(Records records, Offset start_at = -1, LeaderEpoch source_epoch = -1) {
+    LinkAppend how;
+    how.start_at = start_at;
+    how.source_leader_epoch = source_epoch;
+    how.link = "l";
+    how.link_epoch = 1;
+    how.expected_offset = records.base_offset;
+    how.batches = batch(records);
+    return world_.on_loop([&] { return partition_->append_from_link(how); });
+  }
+  std::shared_ptr<std::optional<Result<void>>> committed(Offset end,
+                                                         io::Duration patience = seconds(30)) {
+    return world_.start(partition_->committed(end, world_.loop().now() + patience));
+  }
+  void settle() { world_.run_for(seconds(1)); }
+  ReadResult read(ReadSpec spec) {
+    spec.max_bytes = 1 << 20;
+    spec.at_least_one_batch = true;
+    return partition_->read(spec);
+  }
+
+  TaskWorld world_;
+  Image image_;
+  TopicImage topic_;
+  std::unique_ptr<FileCache> files_;
+  std::unique_ptr<Partition> partition_;
+};
+
+TEST_F(PartitionTest, NothingIsAcknowledgedBeforeItsFsync) {
+  world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(2);
+  ASSERT_TRUE(append());
+  auto safe = committed(1);
+  world_.run_for(seconds(1));
+  EXPECT_FALSE(safe->has_value()) << "acknowledged while the disk was still writing";
+  EXPECT_EQ(partition_->high_watermark(), 0);
+  EXPECT_TRUE(read({}).records.empty()) << "a consumer has seen what a crash could take back";
+  world_.run_for(seconds(2));
+  ASSERT_TRUE(safe->has_value());
+  EXPECT_TRUE(safe->value());
+  EXPECT_EQ(partition_->high_watermark(), 1);
+  EXPECT_FALSE(read({}).records.empty());
+}
+
+TEST_F(PartitionTest, WhatWasAcknowledgedSurvivesPowerLoss) {
+  ASSERT_TRUE(append({.count = 5}));
+  ASSERT_TRUE(world_.run(partition_->committed(5, world_.loop().now() + seconds(30))));
+  lose_power();
+  EXPECT_EQ(partition_->log().end_offset(), 5);
+  EXPECT_EQ(partition_->high_watermark(), 5);
+}
+
+TEST_F(PartitionTest, ATimeoutLeavesTheOutcomeUnknown) {
+  world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(5);
+  ASSERT_TRUE(append());
+  auto safe = committed(1, seconds(1));
+  world_.run_for(seconds(2));
+  ASSERT_TRUE(safe->has_value());
+  EXPECT_EQ(code(safe->value()), ErrorCode::request_timed_out);
+  world_.run_for(seconds(10));
+  EXPECT_EQ(partition_->high_watermark(), 1);
+}
+
+// fsyncgate: after a failed fsync the page cache says clean and the disk has nothing.
+TEST_F(PartitionTest, AFailedFsyncIsFinal) {
+  world_.host.disk().fail_next_sync("orders-0", EIO);
+  ASSERT_TRUE(append());
+  auto safe = committed(1);
+  settle();
+  ASSERT_TRUE(safe->has_value()) << "the producer hangs";
+  EXPECT_EQ(code(safe->value()), ErrorCode::kafka_storage_error);
+  EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error) << "fsync was retried";
+  EXPECT_EQ(read({}).error, ErrorCode::kafka_storage_error);
+  EXPECT_EQ(partition_->high_watermark(), 0);
+}
+
+// KAFKA-10778.
+TEST_F(PartitionTest, AFailedWriteFencesFurtherAppends) {
+  world_.host.disk().fail_next_append("orders-0", ENOSPC);
+  EXPECT_FALSE(append());
+  EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error);
+}
+
+TEST_F(PartitionTest, ADuplicateAnswersTheFirstOffsetAndAppendsNothing) {
+  ASSERT_TRUE(append({.count = 2}));
+  auto first = append({.count = 3, .producer = 7, .sequence = 0});
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->first_offset, 2);
+  ASSERT_TRUE(append());
+  auto again = append({.count = 3, .producer = 7, .sequence = 0});
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->duplicate);
+  EXPECT_EQ(again->first_offset, 2);
+  EXPECT_EQ(again->last_offset, 4);
+  EXPECT_EQ(partition_->log().end_offset(), 6);
+  settle();
+  lose_power();
+  auto after = append({.count = 3, .producer = 7, .sequence = 0});
+  ASSERT_TRUE(after);
+  EXPECT_TRUE(after->duplicate) << "a crash has forgotten the producer";
+  EXPECT_EQ(after->first_offset, 2);
+}
+
+// KIP-320: each side may be the one that is behind.
+TEST_F(PartitionTest, AReaderOfAnotherEpochIsTold) {
+  topic_.partitions[0].leader_epoch = 5;
+  show();
+  EXPECT_EQ(read({.current_leader_epoch = 4}).error, ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(read({.current_leader_epoch = 6}).error, ErrorCode::unknown_leader_epoch);
+  EXPECT_EQ(read({.current_leader_epoch = 5}).error, ErrorCode::none);
+  EXPECT_EQ(read({.current_leader_epoch = -1}).error, ErrorCode::none);
+}
+
+TEST_F(PartitionTest, AReaderWhoseHistoryPartedIsToldWhere) {
+  ASSERT_TRUE(append({.count = 4}));
+  topic_.partitions[0].leader_epoch = 3;
+  show();
+  ASSERT_TRUE(append({.count = 2}));
+  settle();
+  auto result = read({.offset = 6, .last_fetched_epoch = 1});
+  ASSERT_TRUE(result.diverging);
+  EXPECT_EQ(result.diverging->epoch, 0);
+  EXPECT_EQ(result.diverging->end_offset, 4);
+  EXPECT_FALSE(read({.offset = 4, .last_fetched_epoch = 0}).diverging);
+}
+
+TEST_F(PartitionTest, AMirrorTakesBatchesVerbatimAtTheirOffsets) {
+  become_mirror();
+  auto end = mirror({.base_offset = 0, .count = 3, .epoch = 0});
+  ASSERT_TRUE(end) << end.error().text;
+  EXPECT_EQ(*end, 3);
+  auto repeated = mirror({.base_offset = 0, .count = 3, .epoch = 0});
+  EXPECT_EQ(code(repeated), ErrorCode::offset_out_of_range) << "a batch was written twice";
+  EXPECT_EQ(code(mirror({.base_offset = 5, .epoch = 0})), ErrorCode::offset_out_of_range);
+  settle();
+  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{0, 0, 2}));
+}
+
+TEST_F(PartitionTest, AZombieMirrorProcessWritesNothing) {
+  become_mirror(2);
+  EXPECT_EQ(code(mirror({.epoch = 0})), ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(partition_->log().end_offset(), 0);
+}
+
+// KAFKA-18723.
+TEST_F(PartitionTest, ABatchOfALaterEpochThanTheSenderClaimsIsRefused) {
+  become_mirror();
+  EXPECT_FALSE(mirror({.epoch = 9}));
+  EXPECT_EQ(code(mirror({.epoch = 0}, -1, 9)), ErrorCode::unknown_leader_epoch);
+  EXPECT_EQ(partition_->log().end_offset(), 0);
+}
+
+TEST_F(PartitionTest, AMirrorIsNotWrittenByClients) {
+  become_mirror();
+  EXPECT_EQ(code(append()), ErrorCode::policy_violation);
+}
+
+TEST_F(PartitionTest, AnEmptyMirrorBeginsWhereItsSourceBegins) {
+  become_mirror();
+  auto end = mirror({.base_offset = 500, .count = 2, .epoch = 0}, 500);
+  ASSERT_TRUE(end) << end.error().text;
+  EXPECT_EQ(*end, 502);
+  EXPECT_EQ(partition_->log().start_offset(), 500);
+}
+
+TEST_F(PartitionTest, AFailoverLeavesItsGapBehindTheNewEpoch) {
+  const LeaderEpoch promoted = 1 << election_bits;
+  become_mirror();
+  ASSERT_TRUE(mirror({.count = 3, .epoch = 0}));
+  settle();
+  become_own(promoted, 10'003);
+  EXPECT_EQ(partition_->log().end_offset(), 10'003);
+  EXPECT_EQ(partition_->high_watermark(), 10'003) << "consumers must get across the gap";
+  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1}))
+      << "the epoch before seems to cover what the lost site has";
+  EXPECT_EQ(partition_->epoch_end(0), (EpochEnd{0, 3}));
+  auto first = append();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->first_offset, 10'003);
+}
+
+TEST_F(PartitionTest, AGapIsMadeOnceAndSurvivesPowerLoss) {
+  const LeaderEpoch promoted = 1 << election_bits;
+  become_mirror();
+  ASSERT_TRUE(mirror({.count = 3, .epoch = 0}));
+  settle();
+  become_own(promoted, 10'003);
+  lose_power();
+  EXPECT_EQ(partition_->log().end_offset(), 10'003);
+  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1}));
+  ASSERT_TRUE(append({.count = 2}));
+  settle();
+  show();
+  lose_power();
+  EXPECT_EQ(partition_->log().end_offset(), 10'005) << "the gap was made again";
+}
+
+// The record of the promotion is there; a file that the log writes for it fails.
+class HalfPromotedTest : public PartitionTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(HalfPromotedTest, AGapThatFailedHalfWayIsMadeAtTheNextStart) {
+  const LeaderEpoch promoted = 1 << election_bits;
+  become_mirror();
+  ASSERT_TRUE(mirror({.count = 3, .epoch = 0}));
+  settle();
+  world_.host.disk().fail_next_sync(GetParam(), EIO);
+  become_own(promoted, 10'003);
+  EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error) << "clients write without the gap";
+  lose_power();
+  EXPECT_EQ(partition_->log().end_offset(), 10'003);
+  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, HalfPromotedTest,
+                         testing::Values("epoch-owners", "leader-epoch-checkpoint"));
+
+TEST_F(PartitionTest, APlannedPromotionLeavesNoGap) {
+  become_mirror();
+  ASSERT_TRUE(mirror({.count = 3, .epoch = 0}));
+  settle();
+  become_own(1 << election_bits, -1);
+  auto first = append();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->first_offset, 3);
+}
+
+TEST_F(PartitionTest, ACutTakesTheWatermarkAlong) {
+  ASSERT_TRUE(append({.count = 2}));
+  ASSERT_TRUE(append({.count = 2}));
+  settle();
+  auto cut = partition_->truncate(2);
+  ASSERT_TRUE(cut);
+  EXPECT_EQ(*cut, 2);
+  EXPECT_EQ(partition_->high_watermark(), 2);
+  ASSERT_TRUE(append());
+  settle();
+  EXPECT_EQ(partition_->high_watermark(), 3);
+  lose_power();
+  EXPECT_EQ(partition_->log().end_offset(), 3);
+}
+
+// KAFKA-5634: nothing above the high watermark may be deleted.
+TEST_F(PartitionTest, RecordsAboveTheWatermarkAreNotDeleted) {
+  world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(2);
+  ASSERT_TRUE(append({.count = 2}));
+  EXPECT_EQ(code(partition_->delete_records_before(1)), ErrorCode::offset_out_of_range);
+  world_.run_for(seconds(5));
+  EXPECT_EQ(code(partition_->delete_records_before(3)), ErrorCode::offset_out_of_range);
+  EXPECT_EQ(code(partition_->delete_records_before(-5)), ErrorCode::offset_out_of_range);
+  EXPECT_TRUE(partition_->delete_records_before(1));
+  EXPECT_EQ(partition_->log().start_offset(), 1);
+}
+
+TEST_F(PartitionTest, ClosingEndsAllWaits) {
+  world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(5);
+  ASSERT_TRUE(append());
+  auto safe = committed(2);
+  close();
+  ASSERT_TRUE(safe->has_value());
+  EXPECT_EQ(code(safe->value()), ErrorCode::not_leader_or_follower);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

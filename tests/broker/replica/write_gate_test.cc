@@ -1,0 +1,152 @@
+// One test for each edge of the diagram in write_gate.h, and for those that are not in it.
+#include "broker/replica/write_gate.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/broker/apply_plan.h"
+
+namespace isthmus::broker {
+namespace {
+
+using kafka::ErrorCode;
+using std::chrono::seconds;
+
+const io::Instant start{seconds(1000)};
+const Uuid id = uuid_of(1);
+const Uuid other = uuid_of(2);
+
+ErrorCode client(const WriteGate& gate, io::Instant now = start) {
+  auto refusal = gate.admit_client(now);
+  return refusal ? refusal->code : ErrorCode::none;
+}
+ErrorCode link(const WriteGate& gate, const char* name = "l", int64_t epoch = 4,
+               io::Instant now = start) {
+  auto refusal = gate.admit_link(name, epoch, now);
+  return refusal ? refusal->code : ErrorCode::none;
+}
+WriteGate mirror_gate(bool moved = false) {
+  WriteGate gate;
+  gate.set(WriteGate::Mirror{"l", 4, moved});
+  return gate;
+}
+
+TEST(WriteGate, ClientsWriteWhatIsOwn) {
+  WriteGate gate;
+  EXPECT_EQ(client(gate), ErrorCode::none);
+  EXPECT_EQ(link(gate), ErrorCode::policy_violation);
+}
+
+TEST(WriteGate, AFenceRefusesUntilItsDeadlineAndOpensByItself) {
+  WriteGate gate;
+  EXPECT_FALSE(gate.fence(id, start, start + seconds(10)));
+  EXPECT_EQ(client(gate), ErrorCode::not_leader_or_follower) << "clients look for the leader";
+  EXPECT_TRUE(gate.fenced_by(id, start));
+  EXPECT_FALSE(gate.fenced_by(other, start));
+  EXPECT_EQ(client(gate, start + seconds(9)), ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(client(gate, start + seconds(10)), ErrorCode::none);
+  EXPECT_FALSE(gate.fenced_by(id, start + seconds(10)));
+}
+
+TEST(WriteGate, OnlyItsOwnIdLiftsAFence) {
+  WriteGate gate;
+  gate.fence(id, start, io::Instant::max());
+  gate.lift(other);
+  EXPECT_NE(client(gate), ErrorCode::none);
+  gate.lift(id);
+  EXPECT_EQ(client(gate), ErrorCode::none);
+}
+
+TEST(WriteGate, AnotherIdIsRefusedWhileOneHolds) {
+  WriteGate gate;
+  gate.fence(id, start, start + seconds(10));
+  auto refused = gate.fence(other, start, start + seconds(60));
+  ASSERT_TRUE(refused);
+  EXPECT_NE(refused->reason.find(id.to_string()), std::string::npos);
+  EXPECT_EQ(client(gate, start + seconds(11)), ErrorCode::none) << "the refused one has no effect";
+  EXPECT_FALSE(gate.fence(other, start + seconds(11), start + seconds(60)));
+}
+
+// A fence that comes late, while the hand-over that it led to is being written down.
+TEST(WriteGate, ARepeatedFenceNeverOpensEarlierThanTheFirst) {
+  WriteGate gate;
+  gate.fence(id, start, start + seconds(10));
+  EXPECT_FALSE(gate.fence(id, start + seconds(5), start + seconds(15)));
+  EXPECT_NE(client(gate, start + seconds(12)), ErrorCode::none) << "it may move further away";
+  gate.fence(id, start + seconds(12), io::Instant::max());
+  gate.fence(id, start + seconds(12), start + seconds(13));
+  EXPECT_NE(client(gate, start + seconds(14)), ErrorCode::none);
+  gate.lift(id);
+  gate.fence(id, start, start + seconds(1));
+  EXPECT_EQ(client(gate, start + seconds(2)), ErrorCode::none) << "after a lift it begins anew";
+}
+
+TEST(WriteGate, WhatIsClosedStaysClosedWhateverTheClockSays) {
+  WriteGate gate;
+  gate.fence(id, start, start + seconds(1));
+  gate.set(WriteGate::Closed{id});
+  EXPECT_EQ(client(gate, start + seconds(1000)), ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(link(gate), ErrorCode::policy_violation);
+  gate.lift(id);
+  EXPECT_EQ(client(gate), ErrorCode::not_leader_or_follower)
+      << "a lift is not the other site's word";
+  EXPECT_TRUE(gate.fence(id, start, start + seconds(1))) << "there is nothing left to fence";
+}
+
+TEST(WriteGate, TakenBackItIsOwnAndOpen) {
+  WriteGate gate;
+  gate.fence(id, start, io::Instant::max());
+  gate.set(WriteGate::Closed{id});
+  gate.set(WriteGate::Own{});
+  EXPECT_EQ(client(gate), ErrorCode::none);
+}
+
+TEST(WriteGate, AMirrorIsWrittenByItsLinkInItsEpochOnly) {
+  WriteGate gate = mirror_gate();
+  EXPECT_EQ(link(gate), ErrorCode::none);
+  EXPECT_EQ(link(gate, "another"), ErrorCode::policy_violation);
+  EXPECT_EQ(link(gate, "l", 3), ErrorCode::fenced_leader_epoch) << "a zombie writes";
+  EXPECT_EQ(link(gate, "l", 5), ErrorCode::fenced_leader_epoch);
+  EXPECT_TRUE(gate.is_mirror());
+  EXPECT_EQ(gate.link(), "l");
+}
+
+TEST(WriteGate, AMirrorTellsClientsWhichLinkWritesIt) {
+  auto refusal = mirror_gate().admit_client(start);
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->code, ErrorCode::policy_violation);
+  EXPECT_NE(refusal->reason.find("link l"), std::string::npos);
+}
+
+TEST(WriteGate, WhereTheTopicHasMovedAwayClientsLookForItElsewhere) {
+  EXPECT_EQ(client(mirror_gate(true)), ErrorCode::not_leader_or_follower);
+}
+
+TEST(WriteGate, AFenceOnAMirrorHoldsTheLinkWhileAPromotionIsWrittenDown) {
+  WriteGate gate = mirror_gate();
+  EXPECT_FALSE(gate.fence(id, start, io::Instant::max()));
+  EXPECT_EQ(link(gate), ErrorCode::not_leader_or_follower);
+  gate.set(WriteGate::Own{});
+  EXPECT_EQ(client(gate), ErrorCode::none) << "promoted: the fence ends with the record";
+}
+
+TEST(WriteGate, AFenceSurvivesRecordsThatLeaveTheKindAsItIs) {
+  WriteGate own;
+  own.fence(id, start, io::Instant::max());
+  own.set(WriteGate::Own{});
+  EXPECT_NE(client(own), ErrorCode::none) << "a config change has lifted the fence";
+  WriteGate gate = mirror_gate();
+  gate.fence(id, start, io::Instant::max());
+  gate.set(WriteGate::Mirror{"l", 5, false});
+  EXPECT_EQ(link(gate, "l", 5), ErrorCode::not_leader_or_follower);
+}
+
+TEST(WriteGate, ClosedItBecomesTheMirrorOfTheOtherDirection) {
+  WriteGate gate;
+  gate.set(WriteGate::Closed{id});
+  gate.set(WriteGate::Mirror{"back", 1, true});
+  EXPECT_EQ(link(gate, "back", 1), ErrorCode::none);
+  EXPECT_EQ(client(gate), ErrorCode::not_leader_or_follower);
+}
+
+}  // namespace
+}  // namespace isthmus::broker

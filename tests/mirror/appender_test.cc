@@ -1,0 +1,128 @@
+// The Appender against a target that answers what the test says, over real TCP.
+#include "mirror/appender.h"
+
+#include "tests/client/fake_broker.h"
+
+namespace isthmus::mirror {
+namespace {
+
+using kafka::ErrorCode;
+using Request = kafka::MirrorAppendRequest;
+using Response = kafka::MirrorAppendResponse;
+
+class AppenderTest : public testing::Test {
+ protected:
+  AppenderTest() {
+    fakes_.broker(1).on<Request>([this](const Request& request) { return answer_(request); });
+  }
+
+  static AppendJob job(Offset at, size_t bytes = 10) {
+    AppendJob job;
+    job.partition = {"orders", 0};
+    job.action.kind = PumpAction::Kind::append;
+    job.action.expected_offset = at;
+    job.action.batches = Slice::take(std::vector<uint8_t>(bytes, 'x'));
+    return job;
+  }
+  // Every partition ends behind what it was asked to append.
+  std::optional<Response> take(const Request& request) {
+    Response response;
+    for (const auto& topic : request.topics) {
+      EXPECT_EQ(request.link, "l");
+      EXPECT_EQ(request.link_epoch, 4);
+      Offset at = topic.partitions.at(0).expected_offset;
+      arrived_.push_back(at);
+      response.topics.push_back({topic.topic_id, {{0, ErrorCode::none, std::nullopt, at + 1}}});
+    }
+    return response;
+  }
+  // Adds jobs at offsets 0, 1, ... and waits until all are answered, or the session is broken.
+  static io::Task<void> run(AppenderTest* self, int jobs, size_t bytes) {
+    client::Cluster target(self->fakes_.world.env(), self->fakes_.world.loop(),
+                           self->fakes_.options());
+    auto outcome = [self](const AppendOutcome& o) { self->outcomes_.push_back(o); };
+    auto broken = [self](const Error& e) { self->broken_.push_back(e.text); };
+    Appender appender(target, "l", 4, outcome, broken);
+    for (int i = 0; i < jobs; ++i) {
+      self->had_room_.push_back(appender.has_room());
+      appender.add(job(i, bytes));
+    }
+    io::Instant until = self->fakes_.world.loop().now() + std::chrono::seconds(10);
+    while (std::ssize(self->outcomes_) < jobs && self->broken_.empty() &&
+           self->fakes_.world.loop().now() < until) {
+      co_await io::sleep(self->fakes_.world.loop(), io::milliseconds(1));
+    }
+    self->requests_ = appender.requests();
+    self->has_room_ = appender.has_room();
+    co_await target.close();
+    co_await appender.close();
+  }
+  void run(int jobs, size_t bytes = 10) { fakes_.run(run(this, jobs, bytes)); }
+
+  client::FakeCluster fakes_{1};
+  std::function<std::optional<Response>(const Request&)> answer_ = [this](const Request& request) {
+    return take(request);
+  };
+  std::vector<Offset> arrived_;
+  std::vector<AppendOutcome> outcomes_;
+  std::vector<std::string> broken_;
+  std::vector<bool> had_room_;
+  uint64_t requests_ = 0;
+  bool has_room_ = false;
+};
+
+TEST_F(AppenderTest, AppendsArriveInTheirOrderInFewRequests) {
+  run(200);
+  ASSERT_EQ(arrived_.size(), 200u);
+  for (Offset i = 0; i < 200; ++i) {
+    EXPECT_EQ(arrived_[i], i);
+    EXPECT_EQ(outcomes_[i].end_offset, i + 1);
+  }
+  EXPECT_LT(requests_, 50u) << "what arrives while requests are under way goes into one";
+}
+
+TEST_F(AppenderTest, TheOutcomeNamesItsPartitionAndItsError) {
+  answer_ = [](const Request& request) {
+    Response response;
+    for (const auto& topic : request.topics) {
+      response.topics.push_back(
+          {topic.topic_id, {{0, ErrorCode::fenced_leader_epoch, "another process", -1}}});
+    }
+    return response;
+  };
+  run(1);
+  ASSERT_EQ(outcomes_.size(), 1u);
+  EXPECT_EQ(outcomes_[0].partition, (TopicPartition{"orders", 0}));
+  EXPECT_EQ(outcomes_[0].error, ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(outcomes_[0].message, "another process");
+  EXPECT_EQ(outcomes_[0].bytes, 10u);
+  EXPECT_TRUE(broken_.empty()) << "one partition's error ends no session";
+}
+
+// Whether it was appended is unknown: only the target's log end can tell.
+TEST_F(AppenderTest, ATargetThatRefusesAltogetherEndsTheSession) {
+  answer_ = [](const Request&) {
+    Response response;
+    response.error_code = ErrorCode::fenced_leader_epoch;
+    return response;
+  };
+  run(1);
+  EXPECT_EQ(broken_.size(), 1u);
+  EXPECT_TRUE(outcomes_.empty());
+}
+
+TEST_F(AppenderTest, AnAnswerThatDoesNotFitItsRequestEndsTheSession) {
+  answer_ = [](const Request&) { return Response{}; };
+  run(1);
+  EXPECT_EQ(broken_.size(), 1u);
+}
+
+TEST_F(AppenderTest, ItHoldsTheFetcherBackWhileTooMuchIsUnderWay) {
+  run(7, 5u << 20);
+  EXPECT_TRUE(had_room_.front());
+  EXPECT_FALSE(had_room_.back()) << "a slow target must not fill the memory";
+  EXPECT_TRUE(has_room_) << "there is room again once all is answered";
+}
+
+}  // namespace
+}  // namespace isthmus::mirror

@@ -1,0 +1,63 @@
+#include "mirror/switchover/machine.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace isthmus::mirror {
+namespace {
+
+constexpr Phase phases[] = {Phase::none,      Phase::wished, Phase::handed_over, Phase::promoted,
+                            Phase::abandoned, Phase::done,   Phase::taken_back};
+
+Uuid id(uint8_t number) {
+  Uuid id;
+  id.bytes.fill(number);
+  return id;
+}
+
+// The table, for records of one id; what is not in it is "nothing to do".
+TEST(Machine, AllPairsOfPhasesOfOneId) {
+  std::map<std::pair<Phase, Phase>, Step> table;
+  for (Phase source : {Phase::none, Phase::wished, Phase::promoted, Phase::abandoned}) {
+    table[{source, Phase::wished}] = Step::fence_and_hand_over;
+  }
+  for (Phase target : phases) table[{Phase::handed_over, target}] = Step::abandon;
+  table[{Phase::handed_over, Phase::wished}] = Step::promote;
+  table[{Phase::handed_over, Phase::promoted}] = Step::finish_promoted;
+  table[{Phase::handed_over, Phase::abandoned}] = Step::finish_abandoned;
+  for (Phase source : phases) {
+    for (Phase target : phases) {
+      auto found = table.find({source, target});
+      Step expected = found == table.end() ? Step::none : found->second;
+      EXPECT_EQ(next_step({id(1), source}, {id(1), target}), expected)
+          << static_cast<int>(source) << " " << static_cast<int>(target);
+    }
+  }
+}
+
+TEST(Machine, AllPairsOfPhasesOfTwoIds) {
+  for (Phase source : phases) {
+    for (Phase target : phases) {
+      Step expected = target == Phase::wished ? Step::fence_and_hand_over : Step::none;
+      if (source == Phase::handed_over) {
+        expected = target == Phase::promoted ? Step::finish_promoted : Step::abandon;
+      }
+      EXPECT_EQ(next_step({id(1), source}, {id(2), target}), expected)
+          << static_cast<int>(source) << " " << static_cast<int>(target);
+    }
+  }
+}
+
+// Closed at the source, and the target speaks of something else: without a step, nobody would ever
+// write again.
+TEST(Machine, WhatWasHandedOverNeverStandsStill) {
+  for (Phase target : phases) {
+    for (uint8_t other : {1, 2}) {
+      EXPECT_NE(next_step({id(1), Phase::handed_over}, {id(other), target}), Step::none);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace isthmus::mirror

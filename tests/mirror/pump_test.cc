@@ -1,0 +1,209 @@
+#include "mirror/pump.h"
+
+#include <gtest/gtest.h>
+
+#include "kafka/batch.h"
+
+namespace isthmus::mirror {
+namespace {
+
+using kafka::ErrorCode;
+using Kind = PumpAction::Kind;
+using std::chrono::seconds;
+
+const io::Instant start{seconds(1000)};
+
+std::vector<uint8_t> batches(std::initializer_list<std::pair<Offset, int>> list,
+                             LeaderEpoch epoch = 3) {
+  std::vector<uint8_t> bytes;
+  for (auto [base, count] : list) {
+    kafka::BatchBuilder builder({.base_offset = base, .leader_epoch = epoch});
+    for (int i = 0; i < count; ++i) builder.add(1000, std::nullopt, as_bytes("v"));
+    Slice batch = std::move(builder).finish();
+    bytes.insert(bytes.end(), batch.view().begin(), batch.view().end());
+  }
+  return bytes;
+}
+
+class PumpTest : public testing::Test {
+ protected:
+  static Pump pump_at(Offset end, PumpState state = PumpState::mirroring) {
+    return {{"orders", 0}, end, 2, state};
+  }
+  static client::Fetched fetched(Offset asked, std::vector<uint8_t> records, Offset source_end) {
+    client::Fetched f;
+    f.asked_offset = asked;
+    f.records = Slice::take(std::move(records));
+    f.high_watermark = source_end;
+    f.leader_epoch = 3;
+    return f;
+  }
+  PumpAction give(client::Fetched f, io::Instant now = start) {
+    return pump.on_fetched(std::move(f), true, now);
+  }
+  Pump pump = pump_at(10);
+};
+
+TEST_F(PumpTest, AppendsWhatItFetchedAndFetchesOnAtOnce) {
+  auto records = batches({{10, 2}, {12, 3}});
+  auto action = give(fetched(10, records, 15));
+  EXPECT_EQ(action.kind, Kind::append);
+  EXPECT_EQ(action.expected_offset, 10);
+  EXPECT_EQ(action.batches, Slice::take(records));
+  EXPECT_EQ(pump.fetch_from().offset, 15);
+  EXPECT_EQ(pump.acknowledged(), 10) << "the target has not answered";
+  EXPECT_EQ(pump.bytes_in_flight(), records.size());
+  auto next = give(fetched(15, batches({{15, 1}}), 16));
+  EXPECT_EQ(next.expected_offset, 15) << "appends are pipelined";
+  pump.on_appended(15, records.size(), start);
+  EXPECT_EQ(pump.acknowledged(), 15);
+}
+
+TEST_F(PumpTest, WhatLiesBeforeItsPositionIsLeftOut) {
+  auto action = give(fetched(10, batches({{5, 3}, {8, 2}, {10, 1}}), 11));
+  EXPECT_EQ(action.expected_offset, 10);
+  EXPECT_EQ(action.batches, Slice::take(batches({{10, 1}})));
+}
+
+TEST_F(PumpTest, ABatchThatWasCutShortIsLeftForTheNextFetch) {
+  auto records = batches({{10, 1}, {11, 1}});
+  size_t whole = batches({{10, 1}}).size();
+  records.resize(records.size() - 1);
+  auto action = give(fetched(10, records, 12));
+  EXPECT_EQ(action.batches.size(), whole);
+  EXPECT_EQ(pump.fetch_from().offset, 11);
+}
+
+TEST_F(PumpTest, NothingWholeAsksAgainFromTheSamePlace) {
+  auto records = batches({{10, 1}});
+  records.resize(30);
+  auto action = give(fetched(10, records, 11));
+  EXPECT_EQ(action.kind, Kind::append);
+  EXPECT_TRUE(action.batches.empty());
+  EXPECT_EQ(pump.fetch_from().offset, 10);
+}
+
+// KAFKA-18991: an answer to an earlier question must not move anything.
+TEST_F(PumpTest, AnAnswerToAnEarlierQuestionIsDropped) {
+  EXPECT_EQ(give(fetched(9, batches({{9, 5}}), 14)).kind, Kind::nothing);
+  EXPECT_EQ(pump.fetch_from().offset, 10);
+}
+
+TEST_F(PumpTest, ABatchAroundItsPositionIsNeverTaken) {
+  EXPECT_EQ(give(fetched(10, batches({{8, 5}}), 13)).kind, Kind::failed);
+  EXPECT_EQ(pump.state(), PumpState::failed);
+  EXPECT_NE(pump.reason().find("10"), std::string::npos);
+}
+
+TEST_F(PumpTest, AGapBetweenBatchesIsKept) {
+  auto action = give(fetched(10, batches({{10, 1}, {500, 1}}), 501));
+  EXPECT_EQ(action.kind, Kind::append);
+  EXPECT_EQ(pump.fetch_from().offset, 501);
+}
+
+TEST_F(PumpTest, AGapAtTheEndIsAskedForAndFollowed) {
+  EXPECT_EQ(give(fetched(10, {}, 10'010)).kind, Kind::ask_gap);
+  EXPECT_EQ(pump.on_gap(9, 10'010).kind, Kind::nothing) << "we have moved since";
+  EXPECT_EQ(pump.on_gap(10, 10).kind, Kind::nothing);
+  auto action = pump.on_gap(10, 10'010);
+  EXPECT_EQ(action.kind, Kind::append);
+  EXPECT_EQ(action.expected_offset, 10);
+  EXPECT_EQ(action.advance_to, 10'010);
+  EXPECT_EQ(pump.fetch_from().offset, 10'010);
+}
+
+TEST_F(PumpTest, AForeignSourceHasNoGapsToAskFor) {
+  EXPECT_EQ(pump.on_fetched(fetched(10, {}, 20), false, start).kind, Kind::nothing);
+}
+
+TEST_F(PumpTest, NothingNewIsNothingToDo) {
+  EXPECT_EQ(give(fetched(10, {}, 10)).kind, Kind::nothing);
+}
+
+TEST_F(PumpTest, ADivergedSourceStopsIt) {
+  auto f = fetched(10, {}, 12);
+  f.diverging = client::Fetched::Divergence{1, 7};
+  EXPECT_EQ(give(std::move(f)).kind, Kind::failed);
+  EXPECT_NE(pump.reason().find("diverged"), std::string::npos);
+  EXPECT_EQ(give(fetched(10, batches({{10, 1}}), 11)).kind, Kind::nothing)
+      << "until it is looked at";
+}
+
+TEST_F(PumpTest, ATopicThatIsGoneStopsIt) {
+  for (auto error : {ErrorCode::unknown_topic_id, ErrorCode::unknown_topic_or_partition,
+                     ErrorCode::inconsistent_topic_id}) {
+    Pump pump = pump_at(10);
+    auto f = fetched(10, {}, -1);
+    f.error = error;
+    EXPECT_EQ(pump.on_fetched(std::move(f), true, start).kind, Kind::failed);
+    EXPECT_NE(pump.reason().find("gone at the source"), std::string::npos);
+  }
+}
+
+TEST_F(PumpTest, ABrokenBatchStopsIt) {
+  auto records = batches({{10, 1}});
+  records[16] = 9;  // no such format
+  EXPECT_EQ(give(fetched(10, records, 11)).kind, Kind::failed);
+}
+
+TEST_F(PumpTest, OutOfRangeAsksForTheBoundsFirst) {
+  auto f = fetched(10, {}, -1);
+  f.error = ErrorCode::offset_out_of_range;
+  EXPECT_EQ(give(std::move(f)).kind, Kind::ask_bounds);
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+}
+
+TEST_F(PumpTest, RetentionThatOvertookAMirrorIsAnErrorNotASilentGap) {
+  EXPECT_EQ(pump.on_bounds(50, 100).kind, Kind::failed);
+  EXPECT_NE(pump.reason().find("40 offsets are gone"), std::string::npos);
+}
+
+TEST_F(PumpTest, AMirrorThatIsNewBeginsWhereItsSourceBegins) {
+  pump = pump_at(0, PumpState::initializing);
+  auto action = pump.on_bounds(50, 100);
+  EXPECT_EQ(action.kind, Kind::append);
+  EXPECT_EQ(action.start_at, 50);
+  EXPECT_EQ(action.expected_offset, 50);
+  EXPECT_EQ(pump.fetch_from().offset, 50);
+  EXPECT_EQ(pump.fetch_from().last_fetched_epoch, -1);
+}
+
+TEST_F(PumpTest, ASourceThatEndsBeforeUsHasDiverged) {
+  EXPECT_EQ(pump.on_bounds(0, 9).kind, Kind::failed);
+  EXPECT_NE(pump.reason().find("diverged"), std::string::npos);
+  pump = pump_at(10);
+  auto again = pump.on_bounds(0, 10);
+  EXPECT_EQ(again.kind, Kind::append) << "it has moved meanwhile: ask again";
+  EXPECT_TRUE(again.batches.empty());
+}
+
+TEST_F(PumpTest, ItMirrorsOnceItHasCaughtUp) {
+  pump = pump_at(10, PumpState::initializing);
+  give(fetched(10, batches({{10, 1}}), 12));
+  pump.on_appended(11, 1, start);
+  EXPECT_EQ(pump.state(), PumpState::initializing);
+  give(fetched(11, batches({{11, 1}}), 12));
+  pump.on_appended(12, 1, start);
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+}
+
+TEST_F(PumpTest, APausedOneTakesNothing) {
+  pump.pause();
+  EXPECT_EQ(give(fetched(10, batches({{10, 1}}), 11)).kind, Kind::nothing);
+  EXPECT_EQ(pump.on_bounds(50, 100).kind, Kind::nothing);
+  EXPECT_FALSE(pump.active());
+}
+
+TEST_F(PumpTest, TheLagIsTheAgeOfTheOldestRecordThatIsNotThere) {
+  EXPECT_FALSE(pump.lag(start));
+  give(fetched(10, batches({{10, 2}}), 12));
+  give(fetched(12, {}, 14), start + seconds(2));
+  EXPECT_EQ(pump.lag(start + seconds(5)), seconds(5));
+  pump.on_appended(12, 1, start + seconds(5));
+  EXPECT_EQ(pump.lag(start + seconds(5)), seconds(3));
+  pump.on_appended(14, 1, start + seconds(5));
+  EXPECT_FALSE(pump.lag(start + seconds(9)));
+}
+
+}  // namespace
+}  // namespace isthmus::mirror
