@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import statistics
 import struct
@@ -201,6 +202,7 @@ def main() -> int:
     parser.add_argument("--rows", default="", help="only those whose name has one of the words")
     chosen = parser.parse_args()
     network = enter_namespace()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all that was started ends
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=BUILD))
     world = World(directory)
     try:
