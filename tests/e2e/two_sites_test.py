@@ -1,0 +1,93 @@
+"""Two sites and a line of 20 ms between them: the mirror's copy is the source's own bytes, and a
+group goes on at the other site at exactly the next record."""
+
+import time
+
+import world
+from support import kafka
+from support.kcat import Member
+from support.processes import wait_for
+from world import TwoSites, identities
+
+
+class Mirroring(TwoSites):
+    def test_offsets_and_bytes_are_identical(self):
+        self.start_mirror("seoul-tokyo")
+        self.fill(self.seoul.bootstrap, "orders", 30_000)
+        self.wait_mirrored("seoul-tokyo")
+        self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"),
+                         self.digests(self.seoul.bootstrap, "orders"))
+        ends = self.hold_bytes("orders")
+        self.assertEqual(sum(ends.values()), 30_000)
+
+    def test_kafkas_own_tool_reads_both_logs_alike(self):
+        self.start_mirror("seoul-tokyo")
+        self.fill(self.seoul.bootstrap, "orders", 5000)
+        self.wait_mirrored("seoul-tokyo")
+        self.hold_bytes("orders")
+        dumps = [kafka.dump_log(segments(data)) for data in (self.seoul.data, self.tokyo.data)]
+        self.assertEqual(dumps[0], dumps[1])
+        self.assertGreater(len(dumps[0]), 0)
+
+    def test_both_ways_at_once_on_different_topics(self):
+        self.start_mirror("seoul-tokyo")
+        self.start_mirror("tokyo-seoul")
+        self.fill(self.seoul.bootstrap, "eastward", 5000)
+        self.fill(self.tokyo.bootstrap, "westward", 5000)
+        for link, topic in (("seoul-tokyo", "eastward"), ("tokyo-seoul", "westward")):
+            self.wait_mirrored(link, topic)
+            self.assertEqual(self.digests(self.tokyo.bootstrap, topic),
+                             self.digests(self.seoul.bootstrap, topic))
+
+    def test_a_mirror_topic_refuses_producers_and_says_who_writes_it(self):
+        self.start_mirror("seoul-tokyo")
+        self.fill(self.seoul.bootstrap, "orders", 100)
+        self.wait_mirrored("seoul-tokyo")
+        producer = self.producer(self.tokyo.bootstrap, "orders", idempotent=False)
+        producer.send(world.marked("intruder", 0, 10))
+        producer.close()
+        self.assertEqual(producer.acks, 0)
+        self.assertEqual(sum(d.records for d in
+                             self.digests(self.tokyo.bootstrap, "orders").values()), 100)
+
+    def test_a_group_goes_on_at_the_other_site_at_the_next_record(self):
+        self.start_mirror("seoul-tokyo")
+        self.fill(self.seoul.bootstrap, "orders", 4000)
+        with Member(self.seoul.bootstrap, "billing", "orders", "-c", "1500") as member:
+            before = identities(member.wait_end())
+        self.wait_mirrored("seoul-tokyo")
+        wait_for(lambda: "billing" in self.describe("seoul-tokyo")["groups"], "billing follows")
+        time.sleep(1.5)  # group offsets follow within a second
+        self.command("link", "promote", "seoul-tokyo", "--group", "billing")
+        with Member(self.tokyo.bootstrap, "billing", "orders", "-c", "2500") as member:
+            after = identities(member.wait_end())
+        self.assertEqual(sorted(before + after), [("fill", i) for i in range(4000)])
+
+    def test_a_cut_line_and_a_restarted_target_leave_no_trace(self):
+        self.start_mirror("seoul-tokyo")
+        for round_ in range(3):
+            self.fill(self.seoul.bootstrap, "orders", 3000, f"round{round_}")
+            self.relay.cut()
+            self.tokyo.kill()
+            self.tokyo.start()
+            self.relay.restore()
+        self.wait_mirrored("seoul-tokyo")
+        self.assertEqual(sum(self.hold_bytes("orders").values()), 9000)
+
+    def test_describe_says_what_a_failover_would_lose(self):
+        self.start_mirror("seoul-tokyo")
+        self.fill(self.seoul.bootstrap, "orders", 1000)
+        self.wait_mirrored("seoul-tokyo")
+        self.relay.cut()
+        self.fill(self.seoul.bootstrap, "orders", 500, "later")
+        view = self.describe("seoul-tokyo")
+        self.assertEqual(view["lag_records"], 500)
+        self.assertIn("500 records", view["would_lose"])
+
+
+def segments(data):
+    return sorted(path for path in data.glob("orders-*/*.log"))
+
+
+if __name__ == "__main__":
+    world.main()
