@@ -140,6 +140,8 @@ io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted) {
   }
   log_.info("link={} has released group={}", *hosted->link, hosted->group.id());
   hosted->link.reset();
+  // Loaded from the log, it may have had members of the time before the link.
+  perform(hosted, hosted->group.dismiss(ErrorCode::unknown_member_id, now()));
   co_return ErrorCode::none;
 }
 
@@ -170,7 +172,7 @@ void Coordinator::follow_register() {
     if (!hosted || !owner || hosted->link == owner) continue;
     hosted->link = owner;
     log_.info("link={} owns group={}", *owner, id);
-    perform(hosted, hosted->group.refuse_waiting(ErrorCode::not_coordinator));
+    perform(hosted, hosted->group.dismiss(ErrorCode::not_coordinator, now()));
   }
 }
 

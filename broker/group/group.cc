@@ -166,6 +166,21 @@ GroupActions Group::refuse_waiting(ErrorCode error) {
   return actions;
 }
 
+GroupActions Group::dismiss(ErrorCode error, Now now) {
+  GroupActions actions = refuse_waiting(error);
+  pending_.clear();
+  if (members_.empty()) return actions;
+  members_.clear();
+  static_ids_.clear();
+  protocol_.clear();
+  leader_.clear();
+  initial_ = false;
+  ++generation_;
+  enter(GroupState::empty, now);
+  begin_store({}, snapshot(), actions);
+  return actions;
+}
+
 void Group::renew_sessions(Now now) {
   for (auto& [id, member] : members_) report(member, now);
   join_deadline_ = std::max(join_deadline_, now.steady + rebalance_timeout());

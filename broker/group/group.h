@@ -59,6 +59,10 @@ class Group {
 
   // Answers everything that waits with `error`. Members and state stay.
   GroupActions refuse_waiting(kafka::ErrorCode error);
+  // Its members are another cluster's from now on: they are told `error`, forgotten, and their
+  // generation ends. Kept, they would hold up every rebalance of a later homecoming until their
+  // sessions end.
+  GroupActions dismiss(kafka::ErrorCode error, Now now);
   // Every member gets a whole session from now on: after a time in which it could not report.
   void renew_sessions(Now now);
 
