@@ -90,8 +90,7 @@ void print_readiness(const LinkView& link, const Readiness& readiness,
     fmt::print("{}  {}\n", verdict_text(finding.verdict), finding.text);
     if (!finding.next.empty()) fmt::print("      Next: {}\n", finding.next);
   }
-  fmt::print("Stand-still  at {} s the source goes on as before\n",
-             seconds(limits.deadline.count()));
+  fmt::print("Stand-still  limited by the link's fence; after it the source goes on as before\n");
   fmt::print("Way back     isthmus switchover --from {} --to {}, identical offsets\n", link.target,
              link.source);
   const size_t stops = readiness.stops();

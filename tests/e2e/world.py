@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import ledger, logs, site, testing
 from support.kcat import Producer
-from support.processes import wait_for
+from support.processes import Failed, wait_for
 from support.relay import Relay
 from support.site import Mirror, Role, Router, Site, cluster, link
 

@@ -27,17 +27,22 @@ _DELIVERED = re.compile(rb"Message delivered to partition (\d+) \(offset (-?\d+)
 @dataclass
 class Silence:
     """The longest time between two events, and when it was."""
-    longest_s: float = 0
-    began_at: float = 0
+    closed_s: float = 0
     latest: float | None = None
 
     def event(self, now: float) -> None:
-        if self.latest is not None and now - self.latest > self.longest_s:
-            self.longest_s, self.began_at = now - self.latest, self.latest
+        if self.latest is not None:
+            self.closed_s = max(self.closed_s, now - self.latest)
         self.latest = now
 
+    @property
+    def longest_s(self) -> float:
+        """Also one that has not ended yet."""
+        now = time.monotonic()
+        return max(self.closed_s, now - (self.latest or now))
+
     def restart(self) -> None:
-        self.longest_s, self.latest = 0, None
+        self.closed_s, self.latest = 0, time.monotonic()
 
 
 _patience: list[socket.socket] = []
@@ -163,6 +168,17 @@ class Member:
                              f"{' | '.join(self.said[-3:])}")
             time.sleep(0.01)
 
+    def wait_end(self, deadline_s: float = 60) -> list[ledger.Record]:
+        """With the option -c N: until it has read so many, committed and left."""
+        try:
+            code = self.child.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"kcat -G: {len(self.records)} records; it said: "
+                         f"{' | '.join(self.said[-3:])}") from None
+        if code != 0:
+            raise Failed(f"kcat -G: exit {code}; it said: {' | '.join(self.said[-3:])}")
+        return self._read_to_end()
+
     def leave(self, deadline_s: float = 20) -> list[ledger.Record]:
         """SIGTERM: it commits, leaves the group and ends. What it has read."""
         if self.child.poll() is None:
@@ -173,6 +189,9 @@ class Member:
             self.child.kill()
             self.child.wait()
             raise Failed("kcat -G did not leave its group") from None
+        return self._read_to_end()
+
+    def _read_to_end(self) -> list[ledger.Record]:
         for thread in self.threads:
             thread.join(10)
         return self.records
@@ -197,3 +216,26 @@ class Member:
 
     def __exit__(self, *_):
         self.kill()
+
+
+class Tail:
+    """A reader without a group, from the end on: how long each record took from its producer
+    (CreateTime, the same machine's clock) to here."""
+
+    def __init__(self, bootstrap: str, topic: str):
+        self.lags_s: list[float] = []
+        command = ["kcat", "-C", "-b", bootstrap, "-t", topic, "-o", "end", "-q", "-u", "-f",
+                   "%T\n", "-X", "fetch.wait.max.ms=100"]
+        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.child.stdout:
+            self.lags_s.append(time.time() - int(line) / 1000)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.kill()
+        self.child.wait()

@@ -1,0 +1,125 @@
+"""The demo's processes: two sites, a mirror for both directions and a router, from the files in
+config/ as they stand, but for where data lies and for the line between the sites, which is a relay
+that delays each way."""
+
+import json
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from support import site
+from support.processes import Failed, Process, answers
+from support.relay import Relay
+from support.testing import ROOT
+
+DELAY_MS = 20
+# Of config/: CLIENT and INSIDE listeners, admin ports; WAN is the demo's own.
+CLIENT = {"seoul": 9092, "tokyo": 9192}
+INSIDE = {"seoul": 9093, "tokyo": 9193}
+WAN = {"seoul": 9094, "tokyo": 9194}
+ADMIN = {"seoul": 9644, "tokyo": 9744, "mirror": 9645, "router": 9646}
+ROUTER = 19092
+
+began = time.monotonic()
+
+
+def say(text: str) -> None:
+    print(f"[{time.monotonic() - began:6.1f} s] {text}", flush=True)
+
+
+class Part:
+    """One process, with its log in the demo's directory."""
+
+    def __init__(self, role: str, name: str, directory: Path, config: str):
+        self.name = name
+        file = directory / f"{name}.yaml"
+        file.write_text(config)
+        self.config_file = file
+        command = [site.program(), role, "--config", file]
+        self.process = Process(name, command, directory / f"{name}.log")
+
+    def start(self) -> None:
+        self.process.start()
+        self.process.wait_ready(lambda: self.http("/readyz") is not None)
+
+    def http(self, path: str) -> str | None:
+        try:
+            url = f"http://127.0.0.1:{ADMIN[self.name]}{path}"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            return None
+
+
+class World:
+    def __init__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="isthmus-demo-")
+        self.path = Path(self.directory.name)
+        self.relay = Relay()
+        self.line = {name: self.relay.route(name, WAN[name], delay_ms=DELAY_MS) for name in WAN}
+        self.sites = {name: Part("broker", name, self.path, self.site_config(name))
+                      for name in CLIENT}
+        self.mirror = Part("mirror", "mirror", self.path, self.mirror_config())
+        self.router = Part("router", "router", self.path, (ROOT / "config/router.yaml").read_text())
+        self.parts = [*self.sites.values(), self.mirror, self.router]
+
+    def site_config(self, name: str) -> str:
+        listener = (f"  - name: WAN\n    bind: 127.0.0.1:{WAN[name]}\n"
+                    f"    advertised.listeners: 127.0.0.1:{self.line[name]}\n"
+                    f"    for: [mirrors]\n")
+        return edit(f"config/{name}.yaml", (f"/tmp/isthmus/{name}", str(self.path / name)),
+                    ("listeners:\n", "listeners:\n" + listener))
+
+    def mirror_config(self) -> str:
+        return edit("config/mirror.yaml", *(
+            (f'source: {{bootstrap.servers: "127.0.0.1:{INSIDE[name]}"}}',
+             f'source: {{bootstrap.servers: "127.0.0.1:{self.line[name]}"}}') for name in INSIDE))
+
+    def start(self) -> None:
+        for port in (*CLIENT.values(), *INSIDE.values(), *WAN.values(), *ADMIN.values(), ROUTER):
+            if answers(port):
+                raise Failed(f"port {port} is in use: the demo runs on the ports of config/")
+        for part in self.parts:
+            before = time.monotonic()
+            part.start()
+            say(f"{part.name} is ready after {time.monotonic() - before:.2f} s")
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{ROUTER}"
+
+    def at(self, name: str) -> str:
+        """Where a stock client reaches the site itself, past the router."""
+        return f"127.0.0.1:{CLIENT[name]}"
+
+    def command(self, *args: str, allowed=(0,), show: bool = True) -> dict:
+        """One of the operator's commands, with its JSON."""
+        line = [*args, "--config", str(self.router.config_file)]
+        if show:
+            say("$ isthmus " + " ".join(args))
+        done = site.run(*line, "-o", "json", check=False, timeout_s=120)
+        if done.returncode not in allowed:
+            raise Failed(f"isthmus {' '.join(args)}: exit {done.returncode}\n"
+                         f"{done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
+
+    def close(self) -> None:
+        for part in reversed(self.parts):
+            part.process.kill()
+        self.relay.close()
+        self.directory.cleanup()
+
+    def logs(self) -> str:
+        return "\n".join(part.process.tail(15) for part in self.parts)
+
+
+def edit(file: str, *changes: tuple[str, str]) -> str:
+    text = (ROOT / file).read_text()
+    for old, new in changes:
+        if old not in text:
+            raise Failed(f"{file} no longer says {old!r}: tests/demo/world.py must follow")
+        text = text.replace(old, new)
+    return text

@@ -1,0 +1,101 @@
+"""The disaster: the active site is killed under load with the line cut; the other goes on, and the
+way back brings every acknowledged record that it lacks."""
+
+import time
+
+import world
+from support import ledger
+from support.kcat import patient
+from support.processes import wait_for
+from world import TwoSites, identities, marked
+
+
+class Failover(TwoSites):
+    def setUp(self):
+        super().setUp()
+        for name in ("seoul-tokyo", "tokyo-seoul"):
+            self.start_mirror(name)
+        self.router = self.start_router()
+
+    def test_nothing_is_lost_unreported_and_no_offset_is_given_out_twice(self):
+        producer = self.producer(self.router.bootstrap, "orders")
+        producer.send(marked("p", 0, 5000))
+        self.wait_mirrored("seoul-tokyo")
+        self.relay.cut()
+        producer.send(marked("p", 5000, 5000))
+        time.sleep(0.5)
+        self.seoul.kill()
+        answer = self.command("failover", "--from", "seoul", "--to", "tokyo")
+        ends = {p["partition"]: p for p in answer["topics"][0]["partitions"]}
+        sent = producer.sent
+
+        def goes_on():
+            producer.send(marked("p", producer.sent, 10))
+            return any(o >= ends[p]["next_offset"] for p, o in list(producer.acked))
+        wait_for(goes_on, "the producer goes on", 60)
+        producer.flush_and_close()
+        self.assertGreater(producer.sent, sent)
+
+        self.relay.restore()
+        self.seoul.start()
+        reversed_ = self.command("link", "reverse", "tokyo-seoul")
+        export = reversed_["topics"][0]["exported_to"]
+        promoted = list(ledger.read(self.tokyo.bootstrap, "orders"))
+        exported = list(ledger.read(self.seoul.bootstrap, export))
+        here, saved = set(identities(promoted)), set(identities(exported))
+        everything = {("p", i) for i in range(producer.sent)}
+        lacking = everything - here
+        self.assertGreater(len(lacking), 0, "the test lost nothing, so it showed nothing")
+        self.assertEqual(lacking - saved, set(), "lost and not reported")
+        self.assertEqual(len(promoted), len(here), "duplicated")
+        self.assertEqual(len(exported), len(saved), "exported twice")
+        # Where each was acknowledged, there it is, at one site or in the export.
+        places = {(r.partition, r.offset): ledger.identity(r.value) for r in promoted + exported}
+        self.assertEqual(producer.acked - places.keys(), set())
+        for record in promoted:
+            end = ends[record.partition]
+            self.assertFalse(end["end_offset"] <= record.offset < end["next_offset"],
+                             "an offset that consumers may have seen at seoul")
+        self.wait_mirrored("tokyo-seoul")
+        self.assertEqual(self.digests(self.seoul.bootstrap, "orders"),
+                         self.digests(self.tokyo.bootstrap, "orders"))
+        self.hold_bytes("orders", source="tokyo", target="seoul")
+
+    def test_it_refuses_while_the_source_answers(self):
+        self.fill(self.seoul.bootstrap, "orders", 100)
+        self.wait_mirrored("seoul-tokyo")
+        self.command("failover", "--from", "seoul", "--to", "tokyo", allowed=(3,))
+        self.fill(self.seoul.bootstrap, "orders", 100, "still written")
+
+    def test_the_promoted_site_survives_a_kill_and_keeps_the_gap(self):
+        self.fill(self.seoul.bootstrap, "orders", 1000)
+        self.wait_mirrored("seoul-tokyo")
+        self.seoul.kill()
+        answer = self.command("failover", "--from", "seoul", "--to", "tokyo")
+        self.tokyo.kill()
+        self.tokyo.start()
+        producer = self.producer(patient(self.tokyo.bootstrap), "orders")
+        producer.send(marked("after", 0, 1000))
+        producer.flush_and_close()
+        next_offsets = {p["partition"]: p["next_offset"] for p in answer["topics"][0]["partitions"]}
+        self.assertTrue(all(o >= next_offsets[p] for p, o in producer.acked))
+
+    def test_the_way_back_and_then_a_planned_return(self):
+        self.fill(self.router.bootstrap, "orders", 1000)
+        self.wait_mirrored("seoul-tokyo")
+        self.seoul.kill()
+        self.command("failover", "--from", "seoul", "--to", "tokyo")
+        self.fill(self.router.bootstrap, "orders", 1000, "at tokyo")
+        self.seoul.start()
+        self.command("link", "reverse", "tokyo-seoul")
+        self.wait_mirrored("tokyo-seoul")
+        self.wait_ready("tokyo", "seoul")
+        self.switch_over("tokyo", "seoul")
+        self.fill(self.router.bootstrap, "orders", 1000, "home")
+        read = identities(ledger.read(self.router.bootstrap, "orders"))
+        self.assertEqual(sorted(read), sorted((name, i) for name in ("fill", "at tokyo", "home")
+                                              for i in range(1000)))
+
+
+if __name__ == "__main__":
+    world.main()

@@ -1,0 +1,156 @@
+"""A planned switchover: nothing lost, doubled or re-ordered, whoever dies in whatever phase; before
+the hand-over it falls back to the source, after it a repeated command goes forward."""
+
+import random
+import subprocess
+import time
+
+import world
+from support import ledger, site
+from support.kcat import Member
+from support.processes import wait_for
+from world import TwoSites, identities, marked
+
+
+class Switchover(TwoSites):
+    def setUp(self):
+        super().setUp()
+        for name in ("seoul-tokyo", "tokyo-seoul"):
+            self.start_mirror(name)
+        self.router = self.start_router()
+        self.sent = 0
+
+    def begin(self, count: int = 2000) -> None:
+        self.steady = self.producer(self.router.bootstrap, "orders")
+        self.send(count)
+        wait_for(lambda: self.send(1) or self.steady.acks > count // 2, "the producer is served")
+        self.wait_mirrored_but_for_the_last("seoul-tokyo")
+
+    def wait_mirrored_but_for_the_last(self, name: str) -> None:
+        wait_for(lambda: self.describe(name)["topics"], f"{name} mirrors")
+        self.wait_ready(*name.split("-"))
+
+    def send(self, count: int) -> None:
+        self.steady.send(marked("p", self.sent, count))
+        self.sent += count
+
+    def keep_sending(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.send(5)
+            time.sleep(0.005)
+
+    def hold_nothing_lost(self, bootstrap: str) -> None:
+        self.steady.flush_and_close(deadline_s=90)
+        book = ledger.Ledger()
+        for sequence in range(self.sent):
+            book.sent("p", sequence)
+            book.acked("p", sequence)
+        records = list(ledger.read(bootstrap, "orders"))
+        audit = book.audit(records)
+        self.assertTrue(audit.clean, str(audit))
+        here = {(record.partition, record.offset) for record in records}
+        self.assertEqual(self.steady.acked - here, set(), "not where it was acknowledged")
+
+    def test_there_and_back_with_a_producer_and_a_group(self):
+        self.begin()
+        member = Member(self.router.bootstrap, "billing", "orders")
+        self.addCleanup(member.kill)
+        wait_for(lambda: self.send(1) or len(member.records) > 1000, "the group reads")
+        for source, target in (("seoul", "tokyo"), ("tokyo", "seoul")):
+            self.keep_sending(1)
+            self.wait_ready(source, target)
+            self.switch_over(source, target)
+            self.keep_sending(2)
+        self.hold_nothing_lost(self.seoul.bootstrap)
+        expected = {("p", i) for i in range(self.sent)}
+        wait_for(lambda: set(identities(member.records)) == expected, "the group has it all", 30)
+        member.leave()
+        self.wait_mirrored("seoul-tokyo")
+        self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"),
+                         self.digests(self.seoul.bootstrap, "orders"))
+        self.hold_bytes("orders")
+
+    def test_without_a_mirror_it_is_not_ready_and_changes_nothing(self):
+        self.begin()
+        self.mirrors["seoul-tokyo"].stop()
+        wait_for(lambda: not self.switch_over("seoul", "tokyo", "--dry-run",
+                                              allowed=(0, 3))["ready"], "it is noticed", 15)
+        self.switch_over("seoul", "tokyo", allowed=(3,))
+        self.hold_nothing_lost(self.seoul.bootstrap)
+
+    def test_a_mirror_that_dies_in_time_costs_nothing_and_the_wish_is_given_up(self):
+        self.begin()
+        self.mirrors["seoul-tokyo"].kill()
+        done = site.run("switchover", "--from", "seoul", "--to", "tokyo", "--wait", 3, "--config",
+                        self.clusters, check=False)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("given up", done.stderr)
+        # Started again it must not come true.
+        self.mirrors["seoul-tokyo"].start()
+        self.keep_sending(3)
+        self.hold_nothing_lost(self.seoul.bootstrap)
+        written = {t["topic"]: t["writer"] for t in self.command("topic", "list", "--cluster",
+                                                                 "seoul")}
+        self.assertEqual(written["orders"], "clients")
+
+    def test_a_killed_command_is_repeated_and_goes_on(self):
+        self.begin()
+        command = subprocess.Popen([site.program(), "switchover", "--from", "seoul", "--to",
+                                    "tokyo", "--config", self.clusters],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.1)
+        command.kill()
+        command.wait()
+        self.keep_sending(2)
+        # By now it is over, or under way: then the repeated command sees to its end.
+        self.switch_over("seoul", "tokyo", allowed=(0, 3))
+        self.hold_nothing_lost(self.tokyo.bootstrap)
+
+    def test_kills_of_every_participant_at_random_moments(self):
+        """Each in turn, at a moment that differs: during draining, hand-over, promotion, or just
+        after. What is acknowledged is there at the end, once and in order."""
+        self.begin()
+        rng = random.Random(11)
+        ends = ["seoul", "tokyo"]
+        victims = ["mirror", "target", "router", "source"] * (5 if world.LONG else 1)
+        for victim in victims:
+            source, target = ends
+            self.keep_sending(0.5)
+            self.wait_ready(source, target)
+            self.one_kill(source, target, victim, rng.uniform(0, 0.6))
+            self.keep_sending(1)
+            if self.writer() == target:
+                ends.reverse()
+        self.hold_nothing_lost(getattr(self, ends[0]).bootstrap)
+        self.wait_mirrored("-".join(ends))
+        self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"),
+                         self.digests(self.seoul.bootstrap, "orders"))
+
+    def one_kill(self, source: str, target: str, victim: str, after_s: float) -> None:
+        line = ["switchover", "--from", source, "--to", target, "--config", self.clusters]
+        command = subprocess.Popen([site.program(), *line], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        self.keep_sending(after_s)
+        process = {"mirror": self.mirrors[f"{source}-{target}"], "router": self.router,
+                   "source": getattr(self, source), "target": getattr(self, target)}[victim]
+        process.kill()
+        self.keep_sending(0.3)
+        process.start()
+        said = command.communicate(timeout=90)[0]
+        outcome = f"kill of {victim} after {after_s:.2f} s: exit {command.returncode}"
+        print(f"    {outcome}; {said.strip().splitlines()[-1] if said.strip() else ''}")
+        # Fallen back or done; never in between once everyone is up again.
+        wait_for(lambda: self.writer() in (source, target), outcome, 60)
+
+    def writer(self) -> str | None:
+        """The one site where clients may write the topic; None while there is none."""
+        listed = self.command("topic", "list", allowed=(0, 1))
+        writers = [t["cluster"] for t in listed
+                   if t["topic"] == "orders" and t["writer"] == "clients"]
+        self.assertLessEqual(len(writers), 1, f"written at both: {listed}")
+        return writers[0] if writers else None
+
+
+if __name__ == "__main__":
+    world.main()
