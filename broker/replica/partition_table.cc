@@ -108,6 +108,37 @@ void PartitionTable::sweep_deleted(const LogDir& dir) {
   }
 }
 
+// Whether `folder` is the one of this topic, and not of an earlier topic of the same name whose
+// deletion a crash has cut short. The latter makes room, but keeps its records: that metadata was
+// restored from an old copy looks the same from here.
+bool PartitionTable::holds_log_of(const std::string& folder, const Uuid& topic_id) {
+  if (!env_.disk.exists(folder)) return false;
+  auto id = read_partition_topic_id(env_.disk, folder);
+  if (!id || !*id) return true;  // opening it says what is wrong with it
+  if (**id == topic_id) return true;
+  std::string aside = folder + "." + (*id)->to_string() + "-stray";
+  auto moved = env_.disk.rename(folder, aside);
+  if (moved) moved = env_.disk.sync_folder(io::parent_of(folder));
+  if (!moved) {
+    log_.error("cannot move {} away: {}", folder, moved.error().text);
+    return true;
+  }
+  log_.warn("{} belongs to a topic that is gone: moved to {}", folder, aside);
+  return false;
+}
+
+// What a checkpoint says of a topic that is gone must not be believed of its successor.
+void PartitionTable::forget_checkpoints_beyond(const Image& image) {
+  auto is_gone = [&image](const auto& entry) {
+    const TopicImage* topic = image.find(entry.first.topic);
+    return topic == nullptr || entry.first.partition >= std::ssize(topic->partitions);
+  };
+  for (LogDir& dir : dirs_) {
+    std::erase_if(dir.recovery_points, is_gone);
+    std::erase_if(dir.log_starts, is_gone);
+  }
+}
+
 size_t PartitionTable::dir_of(const TopicPartition& tp) {
   auto placed = placed_.find(tp);
   if (placed != placed_.end()) return placed->second;
@@ -135,11 +166,13 @@ io::Task<std::shared_ptr<Partition>> PartitionTable::open(const Image& image,
   io::Loop& loop = *env_.loops[loop_of(tp)];
   LogDir& dir = dirs_[dir_of(tp)];
   RecoveryHints hints;
-  if (auto known = dir.recovery_points.find(tp); known != dir.recovery_points.end()) {
-    hints.recovery_point = known->second;
-  }
-  if (auto known = dir.log_starts.find(tp); known != dir.log_starts.end()) {
-    hints.log_start = known->second;
+  if (holds_log_of(dir.path + "/" + tp.to_string(), topic.id)) {
+    if (auto known = dir.recovery_points.find(tp); known != dir.recovery_points.end()) {
+      hints.recovery_point = known->second;
+    }
+    if (auto known = dir.log_starts.find(tp); known != dir.log_starts.end()) {
+      hints.log_start = known->second;
+    }
   }
   hints.clean_shutdown = dir.clean;
   // From here on the files are this partition's: what a checkpoint says of an earlier life is used.
@@ -188,6 +221,11 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
   // Gone from sight before their logs close.
   if (!dropped.empty()) table_.store(std::make_shared<const Table>(next));
   for (auto& topic : dropped) co_await drop(std::move(topic));
+  forget_checkpoints_beyond(*image);
+  if (!dropped.empty()) {
+    auto noted = co_await checkpoint();
+    if (!noted) co_return noted;
+  }
   bool links_changed = false;
   for (const auto& [name, link] : image->links) {
     auto known = before->links.find(name);
@@ -244,9 +282,9 @@ io::Task<Result<void>> PartitionTable::checkpoint() {
       watermarks(dirs_.size());
   for (auto& partition : all()) {
     TopicPartition tp = partition->name();
+    auto marks = co_await io::call_on(partition->loop(), marks_of(partition));
+    if (find(tp.topic, tp.partition) != partition) continue;  // deleted meanwhile
     size_t dir = dir_of(tp);
-    io::Loop& loop = partition->loop();
-    auto marks = co_await io::call_on(loop, marks_of(std::move(partition)));
     points[dir][tp] = marks.recovery_point;
     starts[dir][tp] = marks.log_start;
     watermarks[dir][tp] = marks.high_watermark;

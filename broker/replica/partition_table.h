@@ -72,6 +72,8 @@ class PartitionTable {
   size_t dir_of(const TopicPartition& tp);
   size_t loop_of(const TopicPartition& tp) const;
   void sweep_deleted(const LogDir& dir);
+  bool holds_log_of(const std::string& folder, const Uuid& topic_id);
+  void forget_checkpoints_beyond(const Image& image);
   io::Task<std::shared_ptr<Partition>> open(const Image& image, const TopicImage& topic,
                                             PartitionIndex index);
   io::Task<void> follow_topic(const Image& image, const TopicImage& topic, Topic& partitions);
