@@ -17,7 +17,6 @@ constexpr int discovery_share = 20;  // at most a twentieth of the time is spent
 constexpr auto offsets_every = io::milliseconds(500);
 constexpr auto drive_every = io::milliseconds(100);
 constexpr auto patience = std::chrono::seconds(10);
-constexpr auto fence_time = std::chrono::seconds(5);
 constexpr size_t max_lags = 4096;
 constexpr size_t topics_per_request = 200;
 
@@ -57,7 +56,7 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
           target, name_, link_epoch, [this](const auto& o) { on_outcome(o); },
           [this](const Error& e) { stop(e); }),
       fetcher_(source, *this, fetch_options()),
-      driver_(source, target, name_, reverse_of(name_), fence_time,
+      driver_(source, target, name_, reverse_of(name_), config.fence,
               {[this] { return discover(); }, [this] { return sync_offsets(); },
                [this](const std::string& topic) { return takes(topic); }}) {}
 
@@ -196,15 +195,19 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
       continue;
     }
     refused_.erase(result.name);
+    mirrored_.insert(result.name);
     std::vector<Source::Owners> owners;
-    if (mirrored_.insert(result.name).second) {
+    // A partition that is offline at the target is left out, and may come later than the others.
+    auto is_new = [&](const auto& p) { return !running_.contains({result.name, p.index}); };
+    if (std::ranges::any_of(result.partitions, is_new)) {
       // Epochs that begin later are the source's own; older ones may be of any cluster before it.
       auto known = co_await view_.owners(result.name, source_.loop().now() + patience);
       if (!known) co_return fail(known.error());
       owners = std::move(*known);
     }
-    owners.resize(std::max(owners.size(), result.partitions.size()));
+    owners.resize(topics[i].leader_epochs.size());
     for (const auto& p : result.partitions) {
+      if (p.index < 0 || p.index >= std::ssize(owners)) continue;
       start_pump(topics[i], p.index, p.end_offset, p.last_batch_epoch,
                  static_cast<PumpState>(p.mirror_state), owners[p.index]);
     }

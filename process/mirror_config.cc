@@ -31,9 +31,9 @@ void describe(Options& o, LinkConfig& c) {
   o.add("groups.exclude", c.groups_exclude, "Groups to leave out; wins over `groups`.");
   o.choice("start", c.start, {{"earliest", LinkStart::earliest}, {"latest", LinkStart::latest}},
            "Where the first mirroring of a partition begins.");
-  o.add("delete_delay", c.delete_delay, {.min = 0},
-        "How long a topic that was deleted at the source is kept at the target. Not used yet: "
-        "deletions do not cross a link.");
+  o.add("fence", c.fence, {100, 60'000},
+        "How long a switchover may hold the source's writers; until the hand-over, after it the "
+        "source goes on as before.");
 }
 
 void describe(Options& o, MirrorConfig& c) {

@@ -68,13 +68,8 @@ void describe(Options& o, Route& c) {
 }
 
 void describe(Options& o, SwitchoverConfig& c) {
-  o.add("deadline", c.deadline, {100, 600'000},
-        "How long a switchover may hold clients; after it the source goes on as before.");
   o.add("max_lag", c.max_lag, {0, 600'000},
         "A switchover is not begun while the mirror is further behind.");
-  o.add("bypass_watch", c.bypass_watch, {0, 600'000},
-        "For how long, before a switchover, the source is watched for clients that write past the "
-        "router.");
 }
 
 void describe(Options& o, RouterConfig& c) {

@@ -46,9 +46,7 @@ struct Route {
 };
 
 struct SwitchoverConfig {
-  std::chrono::milliseconds deadline = std::chrono::seconds(5);
   std::chrono::milliseconds max_lag = std::chrono::seconds(1);
-  std::chrono::milliseconds bypass_watch = std::chrono::seconds(2);
 };
 
 struct RouterConfig {

@@ -320,6 +320,14 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   if (!request.failover && !request.topics) {
     co_return refused<kafka::PromoteResponse>(invalid("a planned promotion names its topics"));
   }
+  bool groups_only = request.failover && request.topics && request.topics->empty();
+  if (groups_only) {
+    // Not a promotion of the link: its record must not say so, or a hand-over that is under way
+    // would be taken for promoted with no topic writable anywhere.
+    kafka::PromoteResponse groups;
+    groups.groups = co_await promote_groups(request);
+    co_return groups;
+  }
   std::vector<Uuid> topics;
   if (request.topics) {
     for (const auto& topic : *request.topics) topics.push_back(topic.topic_id);

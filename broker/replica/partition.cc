@@ -42,6 +42,7 @@ void Partition::on_image(const Image& image, const TopicImage& topic, const LogC
   initializing_ = recorded.mirror_state == MirrorState::initializing;
   leader_epoch_ = epoch_in_force(recorded, image.starts);
   if (topic.is_mirror()) {
+    seen_image_ = true;
     auto link = image.links.find(topic.link);
     int64_t epoch = link == image.links.end() ? 0 : link->second.epoch;
     gate_.set(WriteGate::Mirror{topic.link, epoch, topic.moved_away});
@@ -53,8 +54,37 @@ void Partition::on_image(const Image& image, const TopicImage& topic, const LogC
     return;
   }
   catch_up_with_promotion(recorded);
-  if (gate_.is_mirror()) promoted_at_ = loop_.now();
+  // After a restart all connections are younger than the promotion; the producers that were cut off
+  // by it may still have to make their jump.
+  if (!seen_image_ && recorded.promoted_to >= 0) log_->producers().allow_one_gap();
+  if (gate_.is_mirror() || !seen_image_) promoted_at_ = loop_.now();
+  seen_image_ = true;
   gate_.set(WriteGate::Own{});
+  abort_open_transactions();
+}
+
+// Transactions that were open at the old site when its records ended here have nobody who could end
+// them, and would hold back every read_committed reader for ever.
+void Partition::abort_open_transactions() {
+  auto open = log_->producers().open_transactions();
+  for (const auto& [first_offset, producer] : open) {
+    const ProducerState* state = log_->producers().find(producer);
+    if (state == nullptr || log_->offline() != nullptr) return;
+    kafka::BatchBuilder::Options options;
+    options.producer_id = producer;
+    options.producer_epoch = state->epoch;
+    kafka::EndTransactionMarker marker;
+    marker.type = kafka::ControlType::abort;
+    marker.coordinator_epoch = state->coordinator_epoch + 1;
+    auto done = append_internal(kafka::build_marker(options, marker, loop_.wall_ms()));
+    if (!done) {
+      logger_.error("the open transaction of producer {} cannot be aborted: {}", producer,
+                    done.error().text);
+      return;
+    }
+    logger_.info("aborted the open transaction of producer={} from offset={}", producer,
+                 first_offset);
+  }
 }
 
 // A failover was recorded. Its epoch begins where the mirrored records end, before the gap: were it

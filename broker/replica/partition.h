@@ -125,6 +125,7 @@ class Partition {
   std::optional<Error> offline_error() const;
   void on_appended();
   void advanced(bool moved);
+  void abort_open_transactions();
   void catch_up_with_promotion(const PartitionImage& image);
   io::Task<void> flush();
   io::Task<void> stop();
@@ -140,6 +141,7 @@ class Partition {
   FetchWaiters fetches_;
   SourceView source_;
   LeaderEpoch leader_epoch_ = 0;
+  bool seen_image_ = false;
   bool initializing_ = false;
   ClusterNumber origin_ = 0;  // whose epochs a mirror's batches bring, unless it is told
   // After a failover: producers whose last batches were lost with the old site may jump ahead once,

@@ -118,10 +118,10 @@ INSTANTIATE_TEST_SUITE_P(All, BadBrokerValue, testing::ValuesIn(bad_values),
 
 TEST(BadDuration, needs_a_unit) {
   Result<MirrorConfig> config =
-      parse_config<MirrorConfig>(std::string(good) + "    delete_delay: 24\n", "f.yaml");
+      parse_config<MirrorConfig>(std::string(good) + "    fence: 24\n", "f.yaml");
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().text,
-            "f.yaml:5:19: links.a-b.delete_delay: \"24\" is not a duration; write for example "
+            "f.yaml:5:12: links.a-b.fence: \"24\" is not a duration; write for example "
             "250ms, 5s, 10m or 24h");
 }
 
@@ -141,7 +141,7 @@ TEST(BadYamlLimits, hostile_files_are_refused) {
 TEST(GoodYaml, loads) {
   Result<MirrorConfig> config = parse_config<MirrorConfig>(good, "f.yaml");
   ASSERT_TRUE(config) << config.error().text;
-  EXPECT_EQ(config->links.at("a-b").delete_delay, std::chrono::hours(24));
+  EXPECT_EQ(config->links.at("a-b").fence, std::chrono::seconds(5));
 }
 
 }  // namespace
