@@ -102,9 +102,9 @@ io::Task<void> watch(Target& target, const Arguments& arguments) {
   const auto every = io::milliseconds(arguments.number("every_ms", 5));
   // Straight to the one broker: the cluster's pauses between looks at a missing topic are longer
   // than what is to be seen here.
-  auto opened = co_await client::Connection::open(target.env, target.gate, target.address,
-                                                  client::ConnectionOptions(),
-                                                  target.loop.now() + patience);
+  auto opened =
+      co_await client::Connection::open(target.env, target.gate, target.address,
+                                        client::ConnectionOptions(), target.loop.now() + patience);
   const auto connection = must(std::move(opened), "connect");
   kafka::ListOffsetsRequest request;
   auto& topic = request.topics.emplace_back();

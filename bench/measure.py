@@ -20,8 +20,8 @@ GB = 1e9
 _CPU_CLOCK_OF_PROCESS = 2  # CPUCLOCK_SCHED, in the id of a foreign process's clock
 
 # The system under test has a core of its own; clients and neighbours share the other one.
-CORES = sorted(os.sched_getaffinity(0))
-TEST_CORE, CLIENT_CORE = CORES[-1], CORES[0]
+_CORES = sorted(os.sched_getaffinity(0))
+TEST_CORE, CLIENT_CORE = _CORES[-1], _CORES[0]
 
 
 @dataclass
@@ -129,19 +129,23 @@ def warm(gigabytes: float = 2) -> None:
 
 
 class Meter:
-    """Reads a process's counters at the beginning and end of an interval."""
+    """Reads a process's counters at the beginning and end of an interval. `beside`: processes that
+    work for it, which are no noise."""
 
-    def __init__(self, pid: int):
+    def __init__(self, pid: int, *beside: int):
         self.pid = pid
+        self.beside = beside
         reset_peak(pid)
+        self.beside_cpu = sum(map(cpu_of, beside))
         self.cpu = cpu_of(pid)
         self.children = os.times()
         self.machine = machine_cpu()
 
-    def stop(self, bytes_moved: int, seconds: float, others_cpu: float = 0) -> Interval:
+    def stop(self, bytes_moved: int, seconds: float) -> Interval:
         children = os.times()
         client = (children.children_user - self.children.children_user +
                   children.children_system - self.children.children_system)
         cpu = cpu_of(self.pid) - self.cpu
-        busy = (machine_cpu() - self.machine) / max(cpu + client + others_cpu, 0.01)
+        own = cpu + client + sum(map(cpu_of, self.beside)) - self.beside_cpu
+        busy = (machine_cpu() - self.machine) / max(own, 0.01)
         return Interval(cpu, bytes_moved, seconds, client, peak_bytes=peak_of(self.pid), busy=busy)

@@ -1,6 +1,8 @@
 """The paths that are measured. Each can run its product and its floor, in any order and number."""
 
 import itertools
+import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -52,6 +54,7 @@ def shape(batch: int) -> dict:
     return {"batch": batch, "record": 1024, "timestamp": START_MS, "seed": 1}
 
 
+SETTLE_S = 1  # after a backlog, before latency is measured
 START_MS = int(time.time() * 1000)
 
 
@@ -145,7 +148,6 @@ def end_to_end(produce_at: dict, consume_at: dict) -> dict:
         raise SystemExit("bench: a consumer did not get all that was produced") from None
     if consumer.returncode != 0:
         raise SystemExit("bench: a consumer of stamped batches failed")
-    import json
     return json.loads(said)
 
 
@@ -172,6 +174,7 @@ class MirrorPath:
         with Topic(self.source.bootstrap, 16384, "mirrored") as where:
             there |= {"topic": where["topic"], **shape(16384)}
             load("watch", server=there["server"], topic=there["topic"], until=0)
+            time.sleep(SETTLE_S)
             return with_latency(interval, end_to_end(where, there))
 
     def slope(self, where: dict, produced: dict) -> Interval:
@@ -188,7 +191,8 @@ class MirrorPath:
             at, offset = float(line.split()[0]), int(line.split()[1])
             if offset > 0 and meter is None:
                 self.first_record_s.append(at - launched)
-                meter = Meter(self.mirror.process.pid)
+                meter = Meter(self.mirror.process.pid, self.source.process.pid,
+                              self.target.process.pid)
             if meter and offset >= 0.15 * end and begin is None:
                 begin = (cpu_of(meter.pid), at, offset)
             if begin and offset >= 0.95 * end:
@@ -209,16 +213,11 @@ class MirrorPath:
             command = ["taskset", "-c", str(TEST_CORE), FLOOR, "mirror",
                        *words(**{"from": source.port}, to=target.port, records=produced["end"])]
             mirror = subprocess.Popen(command)
-            _, status, usage = os_wait(mirror.pid)
+            _, status, usage = os.wait4(mirror.pid, 0)
             if status != 0:
                 raise SystemExit("bench: the mirror's floor failed")
             return Interval(usage.ru_utime + usage.ru_stime, produced["bytes"] + MIB,
                             time.monotonic() - began, peak_bytes=usage.ru_maxrss * 1024)
-
-
-def os_wait(pid: int):
-    import os
-    return os.wait4(pid, 0)
 
 
 class RouterPath:
@@ -245,10 +244,10 @@ class RouterPath:
             routed = where | through
             if self.fetch:
                 end = load("produce", **where, bytes=self.size, in_flight=5)["end"]
-                meter = Meter(pid)
+                meter = Meter(pid, self.site.process.pid)
                 said = load("consume", **routed, records=end)
                 return meter.stop(said["bytes"], said["seconds"])
-            meter = Meter(pid)
+            meter = Meter(pid, self.site.process.pid)
             in_flight = 5 if self.batch >= MIB else 64
             said = load("produce", **routed, bytes=self.size, in_flight=in_flight)
             interval = meter.stop(said["bytes"], said["seconds"])
