@@ -13,12 +13,18 @@
 #include "router/routes.h"
 #include "router/site.h"
 #include "router/virtual_cluster.h"
+#include "server/budget.h"
 
 namespace isthmus::router {
 
 struct Picture {
-  explicit Picture(const process::RouterConfig& config)
-      : virtual_cluster(config.virtual_cluster), routes(config.routes) {}
+  // What all slow readers together may keep waiting here.
+  static constexpr size_t max_waiting_bytes = size_t{256} << 20;
+
+  Picture(io::Loop& loop, const process::RouterConfig& config)
+      : virtual_cluster(config.virtual_cluster),
+        routes(config.routes),
+        waiting(loop, max_waiting_bytes) {}
 
   // REQUIRES: routes name clusters of the configuration only; Routes may name others when a record
   // does, for which this is nullptr.
@@ -38,6 +44,7 @@ struct Picture {
   Routes routes;
   std::map<std::string, std::unique_ptr<Site>> sites;
   AskedMetadata asked_metadata;
+  server::Budget waiting;  // bytes fetched for clients that have not taken them yet
 };
 
 }  // namespace isthmus::router

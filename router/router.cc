@@ -29,7 +29,7 @@ Router::Router(io::Env& env, process::RouterConfig config)
     : env_{{&env.main_loop()}, env.disk, env.network, env.random},
       loop_(env.main_loop()),
       config_(std::move(config)),
-      picture_(config_),
+      picture_(loop_, config_),
       answers_(loop_, picture_),
       gate_(loop_),
       closing_(loop_) {

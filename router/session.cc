@@ -14,8 +14,9 @@ namespace {
 using kafka::ApiKey;
 using kafka::ErrorCode;
 
-// Each may bring an answer of tens of megabytes, which waits here for a slow client.
-constexpr size_t max_fetches_under_way = 4;
+// Each may bring an answer of tens of megabytes, which waits here for a slow client. Clients send
+// one at a time to a node.
+constexpr size_t max_fetches_under_way = 2;
 constexpr auto dial_timeout = std::chrono::seconds(3);
 // Of a site that is believed to be away: long enough to find that it is back.
 constexpr auto short_dial_timeout = std::chrono::milliseconds(500);
@@ -24,6 +25,20 @@ constexpr auto write_timeout = std::chrono::seconds(30);
 
 ApiKey key_of(const server::Request& request) {
   return static_cast<ApiKey>(request.header.api_key);
+}
+
+// The same bytes, which count for the budget until the last reference to them is gone.
+Slice charged(server::Budget& budget, Slice bytes) {
+  struct Charge {
+    Charge(server::Budget& b, Slice s) : budget(b), bytes(std::move(s)) {
+      budget.take(bytes.size());
+    }
+    ~Charge() { budget.give_back(bytes.size()); }
+    server::Budget& budget;
+    const Slice bytes;
+  };
+  const auto charge = std::make_shared<Charge>(budget, std::move(bytes));
+  return {charge, charge->bytes.view()};
 }
 
 Rope with_correlation_id(int32_t id, Slice rest) {
@@ -85,9 +100,13 @@ io::Task<bool> Session::connect() {
 }
 
 io::Task<bool> Session::room_for(const server::Request& request) {
-  while (key_of(request) == ApiKey::fetch && fetches_under_way_ >= max_fetches_under_way &&
-         !fewer_fetches_.closed()) {
-    co_await fewer_fetches_.wait();
+  if (key_of(request) == ApiKey::fetch) {
+    while (picture_.waiting.exhausted() && !client_->closed) {
+      co_await picture_.waiting.room().wait();
+    }
+    while (fetches_under_way_ >= max_fetches_under_way && !fewer_fetches_.closed()) {
+      co_await fewer_fetches_.wait();
+    }
   }
   co_return co_await behind_->room(loop_.now() + write_timeout);
 }
@@ -160,6 +179,9 @@ server::Reply Session::pass(std::shared_ptr<Session> self, server::Request reque
   self->answered(key_of(request));
   if (bytes && key_of(request) == ApiKey::produce) {
     bytes = self->look_at_produce(request, std::move(*bytes));
+  }
+  if (bytes && key_of(request) == ApiKey::fetch) {
+    bytes = charged(self->picture_.waiting, std::move(*bytes));
   }
   if (!bytes) {
     self->client_->end(fmt::format("node {}: {}", self->node_, bytes.error().text));

@@ -13,7 +13,8 @@
 // what to do then. A node that breaks it while nothing is under way is dialled again.
 //
 // Memory is bounded: the client is not read while the node takes no more, while too many fetches
-// are under way, or while answers wait for the client (server/connection.h).
+// are under way, or while answers wait for the client (server/connection.h). Nobody fetches while
+// too much has been fetched for clients that do not take it (Picture::waiting).
 //
 // Owned by its Endpoint and by its replies under way, on the router's loop.
 #pragma once

@@ -1,4 +1,5 @@
 // What passes through a node's port: order, refusals, ends.
+#include "kafka/gen/fetch.h"
 #include "tests/router/router_world.h"
 
 namespace isthmus::router {
@@ -251,6 +252,73 @@ io::Task<void> client_leaves(RouterWorld* w) {
 TEST(RouterSession, AClientThatLeavesTakesItsConnectionToTheNodeAlong) {
   RouterWorld w;
   w.run(client_leaves(&w));
+}
+
+kafka::FetchRequest fetch_of(const std::string& topic) {
+  kafka::FetchRequest request;
+  request.session_epoch = -1;
+  request.topics.push_back({topic, {}, {{.partition = 0}}});
+  return request;
+}
+
+// Until what waits for slow readers has not changed for a while.
+io::Task<void> until_steady(RouterWorld* w) {
+  const io::Instant deadline = io::soon(5000);
+  size_t before = SIZE_MAX;
+  while (before != w->router->picture().waiting.used() && w->world.loop().now() < deadline) {
+    before = w->router->picture().waiting.used();
+    co_await io::sleep(w->world.loop(), io::milliseconds(300));
+  }
+}
+
+// Ask for more than the router may keep waiting, and read nothing.
+io::Task<void> greedy(RouterWorld* w) {
+  constexpr size_t size = size_t{60} << 20;
+  constexpr size_t clients = 6, fetches = 4;
+  const Slice records = Slice::take(std::vector<uint8_t>(size, 'x'));
+  w->seoul.broker.on<kafka::FetchRequest>([&records](const kafka::FetchRequest& request) {
+    kafka::FetchResponse response;
+    auto& partition = response.responses.emplace_back().partitions.emplace_back();
+    response.responses[0].topic = request.topics[0].topic;
+    partition.records = Rope(records);
+    return std::optional(response);
+  });
+  w->seoul.broker.on<kafka::HeartbeatRequest>(
+      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  kafka::Writer body;
+  fetch_of("orders").encode(body, 11);
+  const Slice encoded = *std::move(body).finish().flatten();
+  kafka::Writer frame;
+  const kafka::RequestHeader header{1, 11, 1, std::nullopt};
+  frame.int32(static_cast<int32_t>(10 + encoded.size()));
+  header.encode(frame);
+  frame.raw(encoded);
+  const Slice request = *std::move(frame).finish().flatten();
+  std::vector<std::unique_ptr<io::Stream>> streams;
+  const io::Address port{"127.0.0.1", w->port_of(101)};
+  for (size_t i = 0; i < clients; ++i) {
+    auto stream = co_await w->world.env().network.dial(port, io::soon(3000));
+    EXPECT_TRUE(stream.has_value());
+    Rope all;
+    for (size_t n = 0; n < fetches; ++n) all.append(request);
+    auto sent = co_await (*stream)->write(std::move(all));
+    EXPECT_TRUE(sent.has_value());
+    streams.push_back(std::move(*stream));
+    co_await until_steady(w);
+  }
+  const size_t limit = Picture::max_waiting_bytes + 2 * size;
+  EXPECT_GT(w->router->picture().waiting.used(), size);
+  EXPECT_LT(w->router->picture().waiting.used(), limit);
+  auto connection = co_await w->at(101);
+  auto beat = co_await w->call(*connection, heartbeat_of("g"));
+  EXPECT_TRUE(beat.has_value()) << "who does not fetch is not held up";
+  streams.clear();
+  auto fetched = co_await w->call(*connection, fetch_of("orders"), 12);
+  EXPECT_TRUE(fetched.has_value()) << "the others' room is free again";
+}
+TEST(RouterSession, WhatSlowReadersHaveFetchedIsBounded) {
+  RouterWorld w;
+  w.run(greedy(&w));
 }
 
 }  // namespace
