@@ -49,6 +49,9 @@ PumpAction Pump::on_fetched(client::Fetched fetched, bool source_keeps_gaps, io:
       fetched.error == ErrorCode::inconsistent_topic_id) {
     return fail("gone at the source: deleted, or recreated as another topic of the same name");
   }
+  // A disk that is being looked at, a leader that is starting: its bounds are asked for until it
+  // answers.
+  if (kafka::is_retriable(fetched.error)) return {.kind = Kind::ask_bounds};
   if (fetched.error != ErrorCode::none) {
     return fail("the source answers " + std::string(kafka::error_name(fetched.error)));
   }

@@ -13,8 +13,12 @@ using Kind = PumpAction::Kind;
 namespace {
 
 constexpr auto discover_every = io::milliseconds(250);
-constexpr int discovery_share = 20;  // at most a twentieth of the time is spent on discovery
+// With many topics, a quarter of the time at most; but never less often than the second, whatever a
+// round trip costs or however long an end did not answer: operators and routers see the reports.
+constexpr int discovery_share = 4;
+constexpr auto discover_at_least_every = std::chrono::seconds(2);
 constexpr auto offsets_every = io::milliseconds(500);
+constexpr auto ask_again_after = io::milliseconds(200);
 constexpr auto drive_every = io::milliseconds(100);
 constexpr auto patience = std::chrono::seconds(10);
 constexpr size_t max_lags = 4096;
@@ -93,7 +97,8 @@ io::Task<void> Session::discover_again_and_again() {
     if (found) found = co_await report();
     if (!found && found.error().kind == Error::Kind::kafka) stop(found.error());
     io::Duration taken = source_.loop().now() - begun;
-    going_on = co_await pause(std::max<io::Duration>(discover_every, discovery_share * taken));
+    going_on = co_await pause(
+        std::clamp<io::Duration>(discovery_share * taken, discover_every, discover_at_least_every));
   }
 }
 
@@ -312,7 +317,9 @@ io::Task<void> Session::ask_bounds(TopicPartition partition) {
   auto found = running_.find(partition);
   if (found == running_.end()) co_return;
   if (!starts || !ends || (*starts)[partition].offset < 0 || (*ends)[partition].offset < 0) {
-    want(found->second);
+    co_await pause(ask_again_after);
+    found = running_.find(partition);
+    if (found != running_.end()) want(found->second);
     co_return;
   }
   Offset start = (*starts)[partition].offset;

@@ -92,6 +92,9 @@ Result<Plan> plan_delete_topic(const Image& image, const std::string& name) {
     return refuse(ErrorCode::unknown_topic_or_partition, "no topic " + name);
   }
   if (topic->closed_by) return being_moved(name);
+  if (is_internal(name)) {
+    return refuse(ErrorCode::invalid_topic_exception, name + " belongs to the cluster");
+  }
   Plan plan;
   plan.remove(*topic);
   return plan;
