@@ -121,6 +121,7 @@ class Consumer {
 
   io::Task<bool> fetch();
   bool take(const Part& part);
+  io::Task<bool> find_coordinator();
   io::Task<bool> commit();
   const io::Address& here() const { return where_.sites[turn_ % where_.sites.size()]; }
 
@@ -132,6 +133,7 @@ class Consumer {
   size_t turn_ = 0;
   Offset position_ = 0;
   std::map<io::Address, Offset> watermarks_;
+  bool knows_coordinator_ = false;
   Offset committed_ = -1;
   Offset most_committed_ = -1;
   std::vector<Doubt> doubts_;

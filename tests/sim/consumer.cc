@@ -98,7 +98,19 @@ bool Consumer::take(const Part& part) {
   return true;
 }
 
+// The first question for a coordinator makes the topic of the offsets.
+io::Task<bool> Consumer::find_coordinator() {
+  kafka::FindCoordinatorRequest request;
+  request.key = options_.group;
+  auto answer = co_await caller_.call(here(), std::move(request), request_timeout, 3);
+  knows_coordinator_ = answer && answer->error_code == ErrorCode::none;
+  co_return knows_coordinator_;
+}
+
 io::Task<bool> Consumer::commit() {
+  bool known = knows_coordinator_;
+  if (!known) known = co_await find_coordinator();
+  if (!known) co_return false;
   kafka::OffsetCommitRequest request;
   request.group_id = options_.group;
   auto& topic = request.topics.emplace_back();
@@ -114,6 +126,7 @@ io::Task<bool> Consumer::commit() {
   if (!answer) co_return false;
   if (answer->topics.at(0).partitions.at(0).error_code != ErrorCode::none) {
     // A refusal may come after the write (its sync failed), so the doubt stays.
+    knows_coordinator_ = false;
     co_return false;
   }
   std::erase_if(doubts_, [&](const Doubt& d) { return d.offset == offset; });

@@ -20,9 +20,14 @@ void kill_and_restart(Stage& stage, Site& site) {
     // A second death falls into the first moments of recovery.
     if (i + 1 < deaths) stage.run_between(milliseconds(0), milliseconds(30));
   }
-  // A failure of the disk that was planned before may hit the recovery; it is restarted again then.
+  await_whole(stage, site);
+}
+
+void await_whole(Stage& stage, Site& site) {
   for (int i = 0; i < 4; ++i) {
-    if (!stage.asker().await_serving(site) || stage.asker().all_online(site)) return;
+    if (!stage.asker().await_serving(site)) return;
+    site.host().disk().forget_planned_failures();
+    if (stage.asker().all_online(site)) return;
     site.start();
   }
 }

@@ -7,8 +7,12 @@
 namespace isthmus::sim {
 
 // The broker dies, by kill -9 or by loss of power, and starts again: at once, or after a while, or
-// twice, the second death while it recovers. Returns when it serves.
+// twice, the second death while it recovers. Returns when it is whole again.
 void kill_and_restart(Stage& stage, Site& site);
+
+// Waits until the site serves all its partitions. A failure of the disk that was planned before may
+// hit the recovery, which is then done again, but nothing later.
+void await_whole(Stage& stage, Site& site);
 
 // Disk and lines: slow syncs, resets, cuts, a paused process, a jumping calendar. Returns at once.
 void disturb(Stage& stage, Site& site, const std::string& peer);

@@ -47,6 +47,7 @@ struct StoredRecord {
 struct LogContents {
   Offset start = 0;
   Offset high_watermark = 0;
+  Offset end = 0;
   std::vector<StoredRecord> records;
   std::string bytes;  // of all batches
   const StoredRecord* at(Offset offset) const;

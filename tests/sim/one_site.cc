@@ -53,7 +53,7 @@ void one_site(Stage& stage) {
     if (stage.one_in(5)) {
       site.drain();
       site.start();
-      stage.asker().await_serving(site);
+      await_whole(stage, site);
     } else {
       kill_and_restart(stage, site);
     }

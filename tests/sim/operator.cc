@@ -99,6 +99,7 @@ std::optional<LogContents> Operator::read(Site& site, const TopicPartition& part
     LogContents log;
     log.start = p.start_offset;
     log.high_watermark = p.high_watermark;
+    log.end = p.end_offset;
     Offset next = log.start;
     while (next < log.high_watermark && read_on(site, partition, log, next)) {
     }

@@ -27,7 +27,7 @@ class Stage {
   // Waits until everything that was made is acknowledged: the sites are up, so it must come to
   // that. `what` names the moment in the report.
   void settle(const std::string& what);
-  // Waits until consumers have read up to what was acknowledged, and a moment more.
+  // Waits until consumers have read what was acknowledged, and groups have committed it.
   void catch_up();
 
   SimWorld& world() { return world_; }
@@ -62,6 +62,10 @@ struct Scenario {
 };
 
 void one_site(Stage& stage);
+void mirror(Stage& stage);
+void switchover(Stage& stage);
+void scripted_switchover(Stage& stage);
+void failover(Stage& stage);
 
 std::span<const Scenario> all_scenarios();
 

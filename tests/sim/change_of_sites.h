@@ -1,0 +1,66 @@
+// ChangeOfSites: what an operator, a driver, or an old driver's late messages may do in a planned
+// switchover.
+//
+// Besides asking the mirror process for it, it can drive one itself, by hand: the same requests, in
+// the same order, but with pauses that outlast deadlines, deaths in between, and every earlier
+// request sent again at some later time. That is what the model of the rule explores
+// (docs/model/switchover.py), here with the real brokers.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "kafka/gen/fence.h"
+#include "tests/sim/pair.h"
+
+namespace isthmus::sim {
+
+class ChangeOfSites {
+ public:
+  ChangeOfSites(Stage& stage, Pair& pair) : stage_(stage), pair_(pair) {}
+
+  // The command: a new id, or the last one again (true if it is durable), or the word to give it
+  // up.
+  bool wish();
+  bool wish_again();
+  void give_up();
+
+  // One whole switchover or a part of it, without the mirror's driver.
+  void drive_by_hand();
+  // Some earlier request once more, as a line that was cut for long would bring it.
+  void repeat_something();
+
+  // Both sites never say at once that clients may write.
+  void check_one_writer();
+  // Everything is up: the switchover ends, forward or back. Makes the writer the one that it is.
+  void await_end();
+  // Asks until the sites have changed places, which a calm world must allow.
+  void succeed();
+
+ private:
+  using Ends = kafka::FenceResponse;
+  enum class State : uint8_t { writable, mirror, closed, unknown };
+  struct View {
+    State state = State::unknown;
+    bool at_rest = false;  // no switchover is half done
+  };
+
+  View view(Site& site);
+  Uuid new_id();
+  // Sends it and remembers it. False if it was refused or not answered.
+  template <typename Request>
+  bool say(Site& to, Request request);
+  std::optional<Ends> fence();
+  bool await_drained(const Ends& ends);
+  bool hand_over(const Ends& ends);
+  bool promote(const Ends& ends);
+  void finish(bool promoted);
+  void die_perhaps();
+
+  Stage& stage_;
+  Pair& pair_;
+  Uuid id_;
+  std::vector<std::function<void()>> said_;
+};
+
+}  // namespace isthmus::sim

@@ -1,0 +1,211 @@
+#include "tests/sim/pair.h"
+
+#include "tests/sim/faults.h"
+
+namespace isthmus::sim {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+constexpr const char* mirror_names[] = {"mirror-1", "mirror-2"};
+}  // namespace
+
+Pair::Pair(Stage& stage) : stage_(stage) {
+  const int32_t segment_bytes = stage.one_in(2) ? 3000 : 100'000;
+  const char* names[] = {"tokyo", "seoul"};
+  for (size_t i = 0; i < 2; ++i) {
+    sites_[i] = std::make_unique<Site>(
+        stage.world(), SiteOptions{.name = names[i],
+                                   .number = static_cast<ClusterNumber>(i + 1),
+                                   .loops = stage.random().between(1, 2),
+                                   .segment_bytes = segment_bytes});
+    mirror_hosts_[i] = &stage.world().add_host(mirror_names[i]);
+  }
+}
+
+Site& Pair::any() { return *sites_[stage_.random().below(2)]; }
+
+process::MirrorConfig Pair::mirror_config() const {
+  process::MirrorConfig config;
+  for (size_t i = 0; i < 2; ++i) {
+    process::LinkConfig link;
+    link.source.bootstrap_servers = {sites_[i]->peers()};
+    link.target.bootstrap_servers = {sites_[1 - i]->peers()};
+    config.links[sites_[i]->name() + "-" + sites_[1 - i]->name()] = link;
+  }
+  return config;
+}
+
+bool Pair::begin() {
+  for (auto& site : sites_) site->start();
+  for (auto& site : sites_) {
+    if (!stage_.asker().await_serving(*site)) return false;
+  }
+  if (!stage_.asker().create_topic(writer(), "orders", 2)) return false;
+  stage_.destination().sites = {writer().clients()};
+  start_mirror();
+  return true;
+}
+
+void Pair::start_mirror(size_t which) {
+  kill_mirror(which);
+  struct Start {
+    static io::Task<void> run(process::Role& role) {
+      auto started = co_await role.start();
+      if (!started) Logger("mirror").error("does not start: {}", started.error().text);
+    }
+  };
+  SimProcess& process = mirror_hosts_[which]->start_process();
+  auto& role = process.make<std::unique_ptr<process::Role>>(
+      mirror::make_mirror(process.env(), mirror_config()));
+  process.spawn("mirror", Start::run(*role));
+  mirrors_[which] = &process;
+}
+
+void Pair::kill_mirror(size_t which) {
+  if (mirrors_[which] != nullptr) mirrors_[which]->kill();
+  mirrors_[which] = nullptr;
+}
+
+void Pair::disturb() {
+  const size_t which = stage_.random().below(2);
+  switch (stage_.random().below(8)) {
+    case 0:
+    case 1:
+      return kill_and_restart(stage_, any());
+    case 2:
+      kill_mirror(which);
+      stage_.run_between(milliseconds(0), seconds(1));
+      return start_mirror(which);
+    case 3: {
+      // A mirror process that stands still while another takes its link over, and then goes on.
+      SimProcess* zombie = mirrors_[which];
+      if (zombie == nullptr || mirrors_[1 - which] != nullptr) return;
+      zombie->pause();
+      start_mirror(1 - which);
+      stage_.run_between(seconds(3), seconds(8));
+      if (zombie->running()) zombie->resume();
+      return;
+    }
+    case 4:
+      return sim::disturb(stage_, any(), mirror_names[which]);
+    case 5: {
+      Site& site = any();
+      fail_disk(stage_, site);
+      stage_.run_between(milliseconds(0), seconds(1));
+      return kill_and_restart(stage_, site);
+    }
+    default:
+      return sim::disturb(stage_, any(), "clients");
+  }
+}
+
+void Pair::calm() {
+  for (auto& site : sites_) sim::calm(stage_, *site);
+  for (auto& site : sites_) {
+    if (stage_.content() && (!site->serving() || !stage_.asker().all_online(*site))) {
+      kill_and_restart(stage_, *site);
+    }
+  }
+  // Processes under SIGSTOP never say goodbye.
+  for (size_t i = 0; i < 2; ++i) kill_mirror(i);
+  start_mirror();
+}
+
+void Pair::check_prefix() {
+  // The follower first: what it has now the writer has too, whenever it is asked later.
+  auto copies = stage_.asker().read_all(follower());
+  for (const auto& [partition, copy] : copies) {
+    if (partition.topic != "orders") continue;
+    auto original = stage_.asker().read(writer(), partition);
+    if (!original) return;
+    if (original->bytes.starts_with(copy.bytes) &&
+        copy.high_watermark <= original->high_watermark) {
+      continue;
+    }
+    stage_.judge().broken("a mirror is a prefix of its source, byte for byte",
+                          partition.to_string() + ": " + std::to_string(copy.bytes.size()) +
+                              " bytes to offset " + std::to_string(copy.high_watermark) + " at " +
+                              follower().name() + ", " + std::to_string(original->bytes.size()) +
+                              " to " + std::to_string(original->high_watermark));
+  }
+}
+
+void Pair::check_groups_behind() {
+  for (const Consumer* consumer : stage_.consumers()) {
+    if (consumer->group().empty()) continue;
+    auto served =
+        stage_.asker().committed(follower(), consumer->group(), consumer->partition());
+    auto copy = stage_.asker().read(follower(), consumer->partition());
+    if (!served || !copy || *served <= copy->end) continue;
+    stage_.judge().broken("a mirrored group is never beyond the mirrored records",
+                          consumer->group() + " is at " + std::to_string(*served) +
+                              ", the records end at " + std::to_string(copy->end));
+  }
+}
+
+void Pair::check_writer() {
+  auto ends = stage_.ledger().ends();
+  for (int32_t i = 0; i < 2; ++i) {
+    const TopicPartition partition{"orders", i};
+    auto log = stage_.asker().read(writer(), partition);
+    if (log) stage_.ledger().check(writer().name(), partition, *log, ends[partition]);
+  }
+}
+
+void Pair::check_groups_at(Site& site) {
+  for (const Consumer* consumer : stage_.consumers()) {
+    if (consumer->group().empty()) continue;
+    const Offset least = consumer->least_committed();
+    auto found = stage_.asker().committed(site, consumer->group(), consumer->partition());
+    if (!found || (*found >= least && *found <= consumer->most_committed())) continue;
+    stage_.judge().broken("groups go on where they committed",
+                          consumer->group() + " at " + site.name() + ": " +
+                              std::to_string(*found) + ", not " + std::to_string(least) + " to " +
+                              std::to_string(consumer->most_committed()));
+  }
+}
+
+bool Pair::is_caught_up() {
+  auto from = stage_.asker().describe(writer());
+  auto to = stage_.asker().describe(follower());
+  if (!from || !to) return false;
+  auto ends_of = [](const kafka::DescribeSiteResponse& site) {
+    std::vector<Offset> ends;
+    for (const auto& topic : site.topics) {
+      if (topic.name != "orders") continue;
+      for (const auto& p : topic.partitions) ends.push_back(p.high_watermark);
+    }
+    return ends;
+  };
+  return ends_of(*from) == ends_of(*to);
+}
+
+void Pair::check_caught_up() {
+  bool caught_up = false;
+  for (int i = 0; i < 120 && stage_.content() && !caught_up; ++i) {
+    stage_.world().run_for(seconds(1));
+    caught_up = is_caught_up();
+  }
+  if (!caught_up) stage_.judge().broken("a mirror catches up in the end", link());
+  // Group offsets follow within a second.
+  stage_.world().run_for(seconds(3));
+  check_prefix();
+}
+
+void Pair::await_groups() {
+  for (int i = 0; i < 60 && stage_.content(); ++i) {
+    auto site = stage_.asker().describe(follower());
+    if (!site) return;
+    size_t owned = 0;
+    for (const auto& group : site->groups) owned += group.link == link() ? 1 : 0;
+    size_t wanted = 0;
+    for (const Consumer* consumer : stage_.consumers()) wanted += !consumer->group().empty();
+    if (owned >= wanted) return;
+    stage_.world().run_for(milliseconds(500));
+  }
+  stage_.judge().broken("a link takes its source's groups", link());
+}
+
+}  // namespace isthmus::sim

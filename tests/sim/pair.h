@@ -1,0 +1,64 @@
+// Pair: two sites and the mirror processes between them, with the questions that every two-site
+// scenario asks. tokyo (cluster 1) writes first, seoul (2) mirrors it; the link back is configured
+// from the start, as it is in production, and finds nothing to do until the sites change places.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "mirror/mirror.h"
+#include "tests/sim/stage.h"
+
+namespace isthmus::sim {
+
+class Pair {
+ public:
+  explicit Pair(Stage& stage);
+
+  // The site that writes, and the one that mirrors it. swap() is for the scenario, when it knows.
+  Site& writer() { return *sites_[writer_]; }
+  Site& follower() { return *sites_[1 - writer_]; }
+  void swap() { writer_ = 1 - writer_; }
+  std::array<Site*, 2> sites() { return {sites_[0].get(), sites_[1].get()}; }
+  Site& any();
+  // <writer>-<follower>: the link that has something to do.
+  std::string link() { return writer().name() + "-" + follower().name(); }
+  std::string reverse_link() { return follower().name() + "-" + writer().name(); }
+
+  // Both sites, a topic "orders" of two partitions, and a mirror process. False if that fails.
+  bool begin();
+
+  // One of two machines with a mirror process. The second stands in reserve while the first lives.
+  void start_mirror(size_t which = 0);
+  void kill_mirror(size_t which = 0);
+  SimProcess* mirror(size_t which = 0) { return mirrors_[which]; }
+
+  // One random fault to a site, a mirror or a line, undone within seconds.
+  void disturb();
+  // The end of all that: everything up and calm, whole again.
+  void calm();
+
+  // The follower's logs are byte prefixes of the writer's.
+  void check_prefix();
+  // No group is served at the follower beyond what is there; a group of its own is left alone.
+  void check_groups_behind();
+  // Waits until the follower has all that the writer has, groups too, and then compares.
+  void check_caught_up();
+  // What was acknowledged is at the writer.
+  void check_writer();
+  void check_groups_at(Site& site);
+  // Waits until the link owns the consumers' groups at the follower.
+  void await_groups();
+
+ private:
+  process::MirrorConfig mirror_config() const;
+  bool is_caught_up();
+
+  Stage& stage_;
+  std::array<std::unique_ptr<Site>, 2> sites_;
+  std::array<SimHost*, 2> mirror_hosts_;
+  std::array<SimProcess*, 2> mirrors_{};
+  size_t writer_ = 0;
+};
+
+}  // namespace isthmus::sim

@@ -1,0 +1,77 @@
+// Planned switchovers under load, while the mirror process that drives them, either broker and the
+// lines die at random points of every phase: never two writable sites; nothing lost, doubled or
+// reordered; before the hand-over everything falls back to the source, after it everything goes
+// forward; groups go on where they were. When all is calm, one more switchover succeeds.
+#include "tests/sim/change_of_sites.h"
+
+namespace isthmus::sim {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+void begin_clients(Stage& stage, Pair& pair, bool groups) {
+  stage.add_clients("orders", 2, groups);
+  stage.run_between(milliseconds(300), seconds(1));
+  if (groups) pair.await_groups();
+  // From here on clients try both sites, as if the router knew nothing.
+  stage.destination().sites = {pair.writer().clients(), pair.follower().clients()};
+}
+
+void check_everything(Stage& stage, Pair& pair, bool groups) {
+  stage.settle("the sites have changed places");
+  stage.catch_up();
+  pair.check_writer();
+  pair.check_caught_up();
+  if (!groups) return;
+  pair.check_groups_at(pair.writer());
+  pair.check_groups_at(pair.follower());
+}
+
+}  // namespace
+
+void switchover(Stage& stage) {
+  Pair pair(stage);
+  if (!pair.begin()) return;
+  begin_clients(stage, pair, true);
+  ChangeOfSites change(stage, pair);
+  const uint64_t rounds = stage.random().between(1, 3);
+  for (uint64_t i = 0; i < rounds && stage.content(); ++i) {
+    change.wish();
+    const uint64_t faults = stage.random().between(0, 3);
+    for (uint64_t f = 0; f < faults && stage.content(); ++f) {
+      stage.run_between(milliseconds(0), milliseconds(700));
+      pair.disturb();
+      change.check_one_writer();
+      if (stage.one_in(4)) change.wish_again();
+      if (stage.one_in(8)) change.give_up();
+    }
+    stage.run_between(milliseconds(0), seconds(2));
+    pair.calm();
+    change.await_end();
+  }
+  change.succeed();
+  check_everything(stage, pair, true);
+}
+
+void scripted_switchover(Stage& stage) {
+  Pair pair(stage);
+  if (!pair.begin()) return;
+  begin_clients(stage, pair, false);
+  ChangeOfSites change(stage, pair);
+  const uint64_t rounds = stage.random().between(1, 4);
+  for (uint64_t i = 0; i < rounds && stage.content(); ++i) {
+    change.drive_by_hand();
+    stage.run_between(milliseconds(0), seconds(1));
+    if (stage.one_in(3)) change.repeat_something();
+    pair.calm();
+    change.await_end();
+  }
+  for (int i = 0; i < 5; ++i) change.repeat_something();
+  change.await_end();
+  change.succeed();
+  check_everything(stage, pair, false);
+}
+
+}  // namespace isthmus::sim
