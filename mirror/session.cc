@@ -345,16 +345,20 @@ io::Task<void> Session::ask_gap(TopicPartition partition, Offset position) {
   p.partition_max_bytes = 1 << 20;
   auto answer =
       co_await source_.call_leader(partition, std::move(request), source_.loop().now() + patience);
+  auto epoch = co_await view_.epoch_at(partition, position, source_.loop().now() + patience);
   auto found = running_.find(partition);
   if (found == running_.end()) co_return;
   Offset end = -1;
   bool alone =
-      answer && answer->responses.size() == 1 && answer->responses[0].partitions.size() == 1;
+      answer && epoch && answer->responses.size() == 1 && answer->responses[0].partitions.size() == 1;
   if (alone) {
     const auto& data = answer->responses[0].partitions[0];
-    if (data.error_code == ErrorCode::none && data.records.empty()) end = data.high_watermark;
+    if (data.error_code == ErrorCode::none && data.records.empty()) {
+      // A gap belongs to one epoch: behind it there may be the gap of the next failover.
+      end = std::min(data.high_watermark, epoch->end);
+    }
   }
-  act(found->second, found->second.pump.on_gap(position, end));
+  act(found->second, found->second.pump.on_gap(position, end, epoch ? epoch->epoch : -1));
   if (end <= position) want(found->second);
 }
 
