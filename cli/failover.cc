@@ -15,8 +15,8 @@ struct FailoverOptions {
 io::Task<Exit> promote_link(Sites& sites, LinkOptionsPtr options, bool as_json) {
   auto ends = process::parse_link_name(options->name);
   if (!ends) {
-    co_return fail_with(
-        Error::message("'" + options->name + "' is no link: its name is <source>-<target>"));
+    return io::ready(fail_with(
+        Error::message("'" + options->name + "' is no link: its name is <source>-<target>")));
   }
   PromotionWish wish;
   wish.link = options->name;
@@ -25,7 +25,7 @@ io::Task<Exit> promote_link(Sites& sites, LinkOptionsPtr options, bool as_json) 
   wish.group = options->group;
   wish.dry_run = options->dry_run;
   wish.force = options->force;
-  co_return co_await promote_without_source(sites, std::move(wish), as_json);
+  return promote_without_source(sites, std::move(wish), as_json);
 }
 
 }  // namespace

@@ -115,7 +115,8 @@ kafka::PromoteRequest request_of(const Sites& sites, const PromotionWish& wish) 
     request.topics = std::nullopt;
     request.groups = std::nullopt;
   } else {
-    request.groups->push_back(wish.group);
+    request.topics.emplace();
+    request.groups = {wish.group};
   }
   return request;
 }

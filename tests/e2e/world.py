@@ -80,7 +80,10 @@ class TwoSites(World):
         """One of the operator's commands, with its JSON."""
         done = site.run(*args, "-o", "json", "--config", self.clusters, check=False)
         self.assertIn(done.returncode, allowed, f"{args}: {done.stdout}{done.stderr}")
-        return json.loads(done.stdout) if done.stdout else {}
+        try:
+            return json.loads(done.stdout) if done.stdout else {}
+        except ValueError:
+            self.fail(f"{args}: no JSON: {done.stdout}")
 
     def describe(self, name: str) -> dict:
         return self.command("link", "describe", name, allowed=(0, 2))
