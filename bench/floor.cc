@@ -2,20 +2,39 @@
 #include "bench/floor.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "bench/sockets.h"
 
 namespace isthmus::bench {
 namespace {
 
-// Touches memory and ends: pages that the host has not backed lately cost up to ten times as much
-// at their first use, whoever's it is.
-void warm(const Arguments& arguments) {
-  const auto size = static_cast<size_t>(arguments.number("bytes"));
+void touch_memory(size_t size) {
   void* const memory =
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) give_up("no memory to warm");
   for (size_t at = 0; at < size; at += 4096) static_cast<volatile uint8_t*>(memory)[at] = 1;
+  ::munmap(memory, size);
+}
+
+void touch_page_cache(size_t size, const std::string& path) {
+  const std::vector<uint8_t> piece(size_t{1} << 20);
+  const Descriptor file(create_file(path));
+  for (size_t at = 0; at < size; at += piece.size()) write_all(file.get(), piece);
+  ::unlink(path.c_str());
+}
+
+// Touches `bytes` of memory and ends: pages that the host has not backed lately cost up to ten
+// times as much at their first use, whoever's it is. The page cache takes larger blocks than a
+// process does, which the kernel keeps apart: so it is warmed by a `file`, for what fills it next.
+void warm(const Arguments& arguments) {
+  const auto size = static_cast<size_t>(arguments.number("bytes"));
+  touch_memory(size);
+  for (int i = 0; i < 2; ++i) touch_page_cache(size, arguments.text("file"));
 }
 
 int run(std::string_view what, const Arguments& arguments) {

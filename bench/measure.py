@@ -122,10 +122,10 @@ def load(verb: str, **arguments) -> dict:
     return json.loads(done.stdout) if done.stdout.startswith("{") else {}
 
 
-def warm(gigabytes: float = 2) -> None:
+def warm(directory: Path, gigabytes: float = 1.2) -> None:
     """Memory that the host has not backed lately is dear at its first use: here, not there."""
-    for _ in range(2):
-        subprocess.run([FLOOR, "warm", *words(bytes=int(gigabytes * GB))], check=True)
+    command = [FLOOR, "warm", *words(bytes=int(gigabytes * GB), file=directory / "warm")]
+    subprocess.run(command, check=True)
 
 
 class Meter:

@@ -100,7 +100,7 @@ class Produce:
             return self.measure(floor.pid, floor.shape(self.batch))
 
     def measure(self, pid: int, where: dict) -> Interval:
-        warm()
+        warm(self.directory)
         meter = Meter(pid)
         said = load("produce", **where, bytes=self.size, in_flight=self.in_flight)
         interval = meter.stop(said["bytes"], said["seconds"])
@@ -125,7 +125,7 @@ class Consume:
             return self.measure(floor.pid, floor.shape(MIB))
 
     def measure(self, pid: int, where: dict) -> Interval:
-        warm()
+        warm(self.directory)
         end = load("produce", **where, bytes=self.size, in_flight=5)["end"]
         meter = Meter(pid)
         said = load("consume", **where, records=end)
@@ -168,7 +168,7 @@ class MirrorPath:
             self.mirror.stop()
         with Topic(self.source.bootstrap, MIB, "mirrored") as where:
             end = load("produce", **where, bytes=self.size, in_flight=5)
-            warm()
+            warm(self.directory)
             interval = self.slope(where, end)
         there = {"server": self.target.bootstrap}
         with Topic(self.source.bootstrap, 16384, "mirrored") as where:
@@ -208,7 +208,7 @@ class MirrorPath:
         with Floor(self.directory, "broker", CLIENT_CORE) as source, \
                 Floor(self.directory, "broker", CLIENT_CORE) as target:
             produced = load("produce", **source.shape(MIB), bytes=self.size, in_flight=5)
-            warm()
+            warm(self.directory)
             began = time.monotonic()
             command = ["taskset", "-c", str(TEST_CORE), FLOOR, "mirror",
                        *words(**{"from": source.port}, to=target.port, records=produced["end"])]
@@ -240,7 +240,7 @@ class RouterPath:
     def measure(self, pid: int, through: dict) -> Interval:
         pin(self.site.process.pid, CLIENT_CORE)
         with Topic(self.site.bootstrap, self.batch) as where:
-            warm()
+            warm(self.directory)
             routed = where | through
             if self.fetch:
                 end = load("produce", **where, bytes=self.size, in_flight=5)["end"]
