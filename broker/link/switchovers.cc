@@ -10,7 +10,9 @@ using kafka::ErrorCode;
 
 namespace {
 
-constexpr Offset least_gap = 10'000;
+// Half a minute at 30,000 records a second, should the line have been cut before a rush of them.
+// Offsets are 63 bits wide and a gap takes no space: a larger one costs nothing.
+constexpr Offset least_gap = 1'000'000;
 // How much faster than measured the lost site may have been, and how long it may have gone on.
 constexpr double rate_margin = 4;
 constexpr int group_attempts = 10;

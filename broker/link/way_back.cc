@@ -146,6 +146,11 @@ io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answ
     wish.name = answer.exported_to;
     wish.partitions = static_cast<int32_t>(answer.partitions.size());
     wish.configs = {{"retention.ms", "-1"}, {"retention.bytes", "-1"}};
+    // The batches keep their epochs, and a leader's is never below those in its log. The new
+    // source's are a generation above them.
+    LeaderEpoch epoch = 0;
+    for (const auto& p : wanted.partitions) epoch = std::max(epoch, p.leader_epoch);
+    wish.leader_epochs.assign(answer.partitions.size(), epoch);
     const Image& now = controller_.image();
     if (const TopicImage* from = now.find(wanted.name)) {
       for (const auto& p : from->partitions) {
