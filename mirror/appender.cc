@@ -55,6 +55,7 @@ io::Task<void> Appender::send(std::vector<AppendJob> jobs) {
     p.source_high_watermark = job.source_end;
     p.start_at = job.action.start_at;
     p.advance_to = job.action.advance_to;
+    p.gap_epoch = job.action.gap_epoch;
     for (const auto& [epoch, number] : job.owners) p.owners.push_back({epoch, number});
     p.records = Rope(job.action.batches);
   }

@@ -123,11 +123,13 @@ PumpAction Pump::on_bounds(Offset start, Offset high_watermark) {
   return {.kind = Kind::append, .expected_offset = next_};  // it has moved meanwhile: ask again
 }
 
-PumpAction Pump::on_gap(Offset position, Offset end) {
+PumpAction Pump::on_gap(Offset position, Offset end, LeaderEpoch epoch) {
   if (!active() || position != next_ || end <= next_) return {};
   PumpAction action{.kind = Kind::append, .expected_offset = next_};
   action.advance_to = end;
+  action.gap_epoch = epoch;
   next_ = end;
+  last_epoch_ = std::max(last_epoch_, epoch);
   return action;
 }
 

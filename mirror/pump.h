@@ -43,6 +43,7 @@ struct PumpAction {
   Slice batches;
   Offset start_at = -1;
   Offset advance_to = -1;
+  LeaderEpoch gap_epoch = -1;
 };
 
 class Pump {
@@ -67,8 +68,8 @@ class Pump {
   // The source's log, where a fetch found our position outside of it.
   PumpAction on_bounds(Offset start, Offset high_watermark);
   // The source, asked for our position alone, has nothing there although its log goes on to `end`:
-  // a gap that a failover left.
-  PumpAction on_gap(Offset position, Offset end);
+  // a gap that a failover left. `epoch` is the source's at our position, which began there.
+  PumpAction on_gap(Offset position, Offset end, LeaderEpoch epoch);
   void on_appended(Offset end, uint64_t bytes, io::Instant now);
   PumpAction fail(std::string reason);
   void pause() { state_ = PumpState::paused; }

@@ -150,6 +150,7 @@ io::Task<void> LinkService::append_one(std::string link, int64_t link_epoch,
   append.source_leader_epoch = wanted.source_leader_epoch;
   append.source_high_watermark = wanted.source_high_watermark;
   append.advance_to = wanted.advance_to;
+  append.gap_epoch = wanted.gap_epoch;
   append.start_at = wanted.start_at;
   for (const auto& owner : wanted.owners) append.owners.emplace_back(owner.epoch, owner.number);
   append.batches = *batches;

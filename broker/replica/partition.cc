@@ -167,11 +167,26 @@ Result<Offset> Partition::append_from_link(const LinkAppend& append) {
     if (!info) return fail(info.error());
   }
   if (append.advance_to > log_->end_offset()) {
-    if (auto ok = log_->advance_to(append.advance_to); !ok) return fail(ok.error());
+    if (auto ok = take_gap(append); !ok) return fail(ok.error());
   }
   on_appended();
   source_.end_offset = std::max(source_.end_offset, append.source_high_watermark);
   return log_->end_offset();
+}
+
+// As at the source, the epoch begins before the gap: otherwise the one before it would seem to reach
+// to the gap's far end, and the source, which knows better, would call that a divergence.
+Result<void> Partition::take_gap(const LinkAppend& append) {
+  if (append.gap_epoch > leader_epoch_) {
+    return refuse(ErrorCode::unknown_leader_epoch, "the epoch has yet to follow the source's");
+  }
+  if (append.gap_epoch > log_->epochs().latest()) {
+    const auto named = std::ranges::find(append.owners, append.gap_epoch, &EpochOwner::epoch);
+    const ClusterNumber owner = named == append.owners.end() ? origin_ : named->owner;
+    log_->epochs().assign(append.gap_epoch, log_->end_offset(), owner);
+    if (auto saved = log_->save_epochs(); !saved) return saved;
+  }
+  return log_->advance_to(append.advance_to);
 }
 
 void Partition::note_source(Offset end_offset, int64_t lag_ms) {

@@ -66,6 +66,7 @@ struct LinkAppend {
   LeaderEpoch source_leader_epoch = -1;
   Offset source_high_watermark = -1;
   Offset advance_to = -1;  // the source's log ends in a gap that reaches to here
+  LeaderEpoch gap_epoch = -1;  // of the source, which begins where the gap does
   Offset start_at = -1;    // while the mirror is initializing: where the source's log begins
   std::vector<EpochOwner> owners;
   Slice batches;  // CRCs checked
@@ -123,6 +124,7 @@ class Partition {
 
  private:
   std::optional<Error> offline_error() const;
+  Result<void> take_gap(const LinkAppend& append);
   void on_appended();
   void advanced(bool moved);
   void abort_open_transactions();

@@ -103,9 +103,9 @@ TEST_F(PumpTest, AGapBetweenBatchesIsKept) {
 
 TEST_F(PumpTest, AGapAtTheEndIsAskedForAndFollowed) {
   EXPECT_EQ(give(fetched(10, {}, 10'010)).kind, Kind::ask_gap);
-  EXPECT_EQ(pump.on_gap(9, 10'010).kind, Kind::nothing) << "we have moved since";
-  EXPECT_EQ(pump.on_gap(10, 10).kind, Kind::nothing);
-  auto action = pump.on_gap(10, 10'010);
+  EXPECT_EQ(pump.on_gap(9, 10'010, 1).kind, Kind::nothing) << "we have moved since";
+  EXPECT_EQ(pump.on_gap(10, 10, 1).kind, Kind::nothing);
+  auto action = pump.on_gap(10, 10'010, 1);
   EXPECT_EQ(action.kind, Kind::append);
   EXPECT_EQ(action.expected_offset, 10);
   EXPECT_EQ(action.advance_to, 10'010);

@@ -25,6 +25,8 @@ std::vector<std::unique_ptr<SimLoop>> make_loops(size_t count, Schedule& schedul
   CHECK(count >= 1, "a process has at least one loop");
   std::vector<std::unique_ptr<SimLoop>> loops;
   for (size_t i = 0; i < count; ++i) loops.push_back(std::make_unique<SimLoop>(schedule, wall));
+  // Code that keeps loops in order of their addresses must find them in one order in every run.
+  std::ranges::sort(loops);
   return loops;
 }
 
