@@ -7,7 +7,7 @@ import time
 
 import world
 from support import ledger, site
-from support.kcat import Member
+from support.kcat import Member, patient
 from support.processes import wait_for
 from world import TwoSites, identities, marked
 
@@ -21,7 +21,7 @@ class Switchover(TwoSites):
         self.sent = 0
 
     def begin(self, count: int = 2000) -> None:
-        self.steady = self.producer(self.router.bootstrap, "orders")
+        self.steady = self.producer(patient(self.router.bootstrap), "orders")
         self.send(count)
         wait_for(lambda: self.send(1) or self.steady.acks > count // 2, "the producer is served")
         self.wait_mirrored_but_for_the_last("seoul-tokyo")
