@@ -28,7 +28,9 @@ struct Error {
   static Error io(int errno_value, std::string what);
   static Error closed(std::string what) { return {Kind::closed, 0, std::move(what)}; }
   static Error timeout(std::string what) { return {Kind::timeout, 0, std::move(what)}; }
-  static Error kafka(int code, std::string what = {}) { return {Kind::kafka, code, std::move(what)}; }
+  static Error kafka(int code, std::string what = {}) {
+    return {Kind::kafka, code, std::move(what)};
+  }
   static Error corrupt(std::string what) { return {Kind::corrupt, 0, std::move(what)}; }
   static Error message(std::string what) { return {Kind::text, 0, std::move(what)}; }
 };

@@ -26,14 +26,17 @@ std::string Uuid::to_string() const {
 }
 
 Result<Uuid> Uuid::parse(std::string_view text) {
-  if (text.size() != 22) return fail("an id has 22 characters of base64, not \"" + std::string(text) + "\"");
+  auto refuse = [text](const char* why) {
+    return fail(why + (", not \"" + std::string(text) + "\""));
+  };
+  if (text.size() != 22) return refuse("an id has 22 characters of base64");
   Uuid id;
   uint32_t bits = 0;
   int held = 0;
   size_t at = 0;
   for (char c : text) {
     auto digit = alphabet.find(c);
-    if (digit == std::string_view::npos) return fail("not a base64 id: \"" + std::string(text) + "\"");
+    if (digit == std::string_view::npos) return refuse("an id is of base64 digits");
     bits = bits << 6 | static_cast<uint32_t>(digit);
     held += 6;
     if (held >= 8 && at < id.bytes.size()) {

@@ -139,7 +139,7 @@ io::Task<Result<void>> Broker::recover() {
       {config_.cluster.name, config_.cluster.number, config_.broker.node_id});
   if (!founded) co_return founded;
   if (auto taken = p.partitions.take_over(); !taken) co_return taken;
-  p.controller.follow([this](std::shared_ptr<const Image> image) { return follow(std::move(image)); });
+  p.controller.follow([this](auto image) { return follow(std::move(image)); });
   auto settled = co_await p.controller.settle();
   if (!settled) co_return settled;
   // The recovery points say "this start" from now on, not the one before.

@@ -1,10 +1,11 @@
-// Broker: the role that keeps topics and groups. Puts its parts together, in the order in which they
-// need each other, and takes them apart in reverse:
+// Broker: the role that keeps topics and groups. Puts its parts together, in the order in which
+// they need each other, and takes them apart in reverse:
 //
 //   store → controller → partitions → coordinator, links → handlers → listeners
 //
 // Lives on the main loop of its Env. start() claims and recovers before it listens, so that a
-// request never meets half a broker; drain() stops listening first and marks the stop as clean last.
+// request never meets half a broker; drain() stops listening first and marks the stop as clean
+// last.
 #pragma once
 
 #include <memory>

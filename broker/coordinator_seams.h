@@ -1,5 +1,6 @@
-// What the group coordinator needs of the broker, over its real parts: the journal is the partitions
-// of __consumer_offsets, the register of owners is the cluster's metadata, the ends are the logs'.
+// What the group coordinator needs of the broker, over its real parts: the journal is the
+// partitions of __consumer_offsets, the register of owners is the cluster's metadata, the ends are
+// the logs'.
 // All on the main loop; owned by Broker.
 #pragma once
 

@@ -350,7 +350,8 @@ io::Task<void> Session::ask_gap(TopicPartition partition, Offset position) {
   if (found == running_.end()) co_return;
   Offset end = -1;
   bool alone =
-      answer && epoch && answer->responses.size() == 1 && answer->responses[0].partitions.size() == 1;
+      answer && epoch && answer->responses.size() == 1 &&
+      answer->responses[0].partitions.size() == 1;
   if (alone) {
     const auto& data = answer->responses[0].partitions[0];
     if (data.error_code == ErrorCode::none && data.records.empty()) {

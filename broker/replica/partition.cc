@@ -174,8 +174,8 @@ Result<Offset> Partition::append_from_link(const LinkAppend& append) {
   return log_->end_offset();
 }
 
-// As at the source, the epoch begins before the gap: otherwise the one before it would seem to reach
-// to the gap's far end, and the source, which knows better, would call that a divergence.
+// As at the source, the epoch begins before the gap: otherwise the one before it would seem to
+// reach to the gap's far end, and the source, which knows better, would call that a divergence.
 Result<void> Partition::take_gap(const LinkAppend& append) {
   if (append.gap_epoch > leader_epoch_) {
     return refuse(ErrorCode::unknown_leader_epoch, "the epoch has yet to follow the source's");

@@ -190,7 +190,8 @@ class Demo:
         rate = self.burst(producer)
         self.report.at_least("unplanned: rate at the active site, line cut", rate, 20.0, "MB/s")
         producer.silence.restart()
-        say(f"   {rate:.0f} MB/s acknowledged; kill -9 seoul, with {producer.sent - producer.acks:,}"
+        say(f"   {rate:.0f} MB/s acknowledged; kill -9 seoul, with "
+            f"{producer.sent - producer.acks:,}"
             " records in flight")
         self.world.sites["seoul"].process.kill()
         self.failover = self.world.command("failover", "--from", "seoul", "--to", "tokyo")

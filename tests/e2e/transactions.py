@@ -1,5 +1,5 @@
-"""Writes transactions to a real Kafka with a stock client, every third of them aborted. Run with the
-Python that has confluent-kafka: transactions.py BOOTSTRAP TOPIC COUNT RECORDS."""
+"""Writes transactions to a real Kafka with a stock client, every third of them aborted. Run with
+the Python that has confluent-kafka: transactions.py BOOTSTRAP TOPIC COUNT RECORDS."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What every end-to-end test starts with: a directory of its own, and processes that end with it."""
+"""What every end-to-end test starts with: a folder of its own, and processes that end with it."""
 
 import json
 import os

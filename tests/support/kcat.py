@@ -45,6 +45,9 @@ class Silence:
         self.closed_s, self.latest = 0, time.monotonic()
 
 
+# How long kcat takes a silent broker for one that may still answer.
+_WAIT = ["-X", "api.version.request.timeout.ms=300000",
+         "-X", "socket.connection.setup.timeout.ms=3600000"]
 _patience: list[socket.socket] = []
 
 
@@ -68,7 +71,7 @@ class Producer:
         self.silence = Silence()
         command = ["kcat", "-P", "-b", bootstrap, "-t", topic, "-K", r"\x1f", "-D", r"\x1e",
                    "-v", "-v", "-X", f"enable.idempotence={str(idempotent).lower()}",
-                   "-X", "linger.ms=5", "-X", "api.version.request.timeout.ms=300000", *options]
+                   "-X", "linger.ms=5", *_WAIT, *options]
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                                       stdout=subprocess.DEVNULL, start_new_session=True)
         self.thread = threading.Thread(target=self._listen, daemon=True)
@@ -139,13 +142,15 @@ class Reading:
 
 
 class Member:
-    """A member of a group. It commits every 5 s (kcat's way, whatever it is told) and at its end."""
+    """A member of a group. It commits every 5 s (kcat's way, whatever it is told) and at its
+    end."""
 
     def __init__(self, bootstrap: str, group: str, topic: str, *options: str):
         self.reading = Reading()
         self.said: list[str] = []
         command = ["kcat", "-G", group, "-b", bootstrap, "-u", "-f", ledger.FORMAT,
-                   "-X", "auto.offset.reset=earliest", "-X", "check.crcs=true", "-X", "api.version.request.timeout.ms=300000",
+                   "-X", "auto.offset.reset=earliest", "-X", "check.crcs=true",
+                    "-X", "api.version.request.timeout.ms=300000",
                    *options, topic]
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                       start_new_session=True)

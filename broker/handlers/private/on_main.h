@@ -1,5 +1,5 @@
-// What the private handlers share: most carry a request to a service on the main loop and its answer
-// back.
+// What the private handlers share: most carry a request to a service on the main loop and its
+// answer back.
 #pragma once
 
 #include "broker/handlers/handlers.h"
