@@ -21,7 +21,9 @@ class Caller {
   io::Task<Result<ConnectionPtr>> connection(io::Address to, io::Instant deadline) {
     auto known = open_.find(to);
     if (known != open_.end() && !known->second->closed()) co_return known->second;
-    auto opened = co_await client::Connection::open(env_, gate_, to, {.client_id = "sim"}, deadline);
+    client::ConnectionOptions options;
+    options.client_id = "sim";
+    auto opened = co_await client::Connection::open(env_, gate_, to, options, deadline);
     if (!opened) co_return fail(opened.error());
     ConnectionPtr connection = std::move(*opened);
     open_[to] = connection;

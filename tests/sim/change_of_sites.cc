@@ -60,7 +60,8 @@ std::optional<ChangeOfSites::Ends> ChangeOfSites::fence() {
   request.topics = {"orders"};
   auto answer = stage_.asker().ask(pair_.writer().peers(), request);
   if (!answer || answer->error_code != ErrorCode::none) return std::nullopt;
-  said_.push_back([this, &to = pair_.writer(), request] { stage_.asker().ask(to.peers(), request); });
+  Site& to = pair_.writer();
+  said_.push_back([this, &to, request] { stage_.asker().ask(to.peers(), request); });
   return *answer;
 }
 
@@ -147,7 +148,9 @@ void ChangeOfSites::drive_by_hand() {
 
 ChangeOfSites::View ChangeOfSites::view(Site& site) {
   View view;
-  auto answer = stage_.asker().ask(site.peers(), kafka::DescribeSiteRequest{.include_topics = true});
+  kafka::DescribeSiteRequest request;
+  request.include_topics = true;
+  auto answer = stage_.asker().ask(site.peers(), request);
   if (!answer) return view;
   for (const auto& topic : answer->topics) {
     if (topic.name != "orders") continue;

@@ -3,7 +3,7 @@
 // with a life of its own at the target is left alone.
 #include "kafka/gen/find_coordinator.h"
 #include "kafka/gen/offset_commit.h"
-#include "tests/sim/pair.h"
+#include "tests/sim/intruder.h"
 
 namespace isthmus::sim {
 
@@ -62,6 +62,7 @@ void mirror(Stage& stage) {
     if (!stage.asker().await_serving(pair.follower())) return;
     if (stage.one_in(2)) pair.check_prefix();
     if (stage.one_in(2)) pair.check_groups_behind();
+    if (stage.one_in(2)) check_appends_are_judged(stage, pair);
   }
   pair.calm();
   stage.settle("mirroring");
