@@ -4,9 +4,10 @@ group goes on at the other site at exactly the next record."""
 import time
 
 import world
-from support import kafka
+from support import kafka, site
 from support.kcat import Member
 from support.processes import wait_for
+from support.site import Mirror, link
 from world import TwoSites, identities
 
 
@@ -83,6 +84,21 @@ class Mirroring(TwoSites):
         view = self.describe("seoul-tokyo")
         self.assertEqual(view["lag_records"], 500)
         self.assertIn("500 records", view["would_lose"])
+
+
+class NumberInUse(world.World):
+    def test_a_link_to_a_cluster_with_the_same_number_is_refused_and_said(self):
+        seoul, tokyo = self.site("seoul", 1), self.site("tokyo", 1, node_id=201)
+        self.fill(seoul.bootstrap, "orders", 10)
+        mirror = Mirror(self.tmp, "mirror", {"seoul-tokyo": link(seoul, tokyo)})
+        self.addCleanup(mirror.__exit__)
+        mirror.launch()
+        wait_for(lambda: "number 1 is in use" in mirror.process.tail(), "the mirror says why")
+        time.sleep(2)
+        self.assertEqual(mirror.process.tail().count("number 1 is in use"), 1, "once a state")
+        self.assertFalse(mirror.ready())
+        topics = site.run("topic", "list", "--bootstrap-server", tokyo.inside).stdout
+        self.assertNotIn("orders", topics)
 
 
 def segments(data):

@@ -46,8 +46,8 @@ class Silence:
 
 
 # How long kcat takes a silent broker for one that may still answer.
-_WAIT = ["-X", "api.version.request.timeout.ms=300000",
-         "-X", "socket.connection.setup.timeout.ms=3600000"]
+_WAIT = ["-X", "api.version.request.timeout.ms=300000", "-X", "socket.timeout.ms=300000",
+         "-X", "socket.connection.setup.timeout.ms=300000"]
 _patience: list[socket.socket] = []
 
 
@@ -150,8 +150,7 @@ class Member:
         self.said: list[str] = []
         command = ["kcat", "-G", group, "-b", bootstrap, "-u", "-f", ledger.FORMAT,
                    "-X", "auto.offset.reset=earliest", "-X", "check.crcs=true",
-                    "-X", "api.version.request.timeout.ms=300000",
-                   *options, topic]
+                   *_WAIT, *options, topic]
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                       start_new_session=True)
         self.threads = [threading.Thread(target=self._read, daemon=True),
