@@ -141,16 +141,19 @@ Result<void> Log::seal_active() {
 Result<void> Log::roll_to(Offset base) {
   if (auto done = save_snapshot(); !done) return go_offline(done.error());
   if (auto done = seal_active(); !done) return go_offline(done.error());
+  // A power loss must not keep the new segment and lose the old one's tail: recovery would take the
+  // new one for a gap that a failover left, and a mirror would never fetch what is missing. So the
+  // old one is safe before the new one's name exists. Where every acknowledgement is synced there
+  // is little left to sync; page_cache does not promise to survive a power loss, and would hold the
+  // loop for long.
+  if (syncs()) {
+    if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+  }
   auto next = std::make_unique<Segment>(files_, folder_, base);
   if (auto done = next->create(); !done) return go_offline(done.error());
   if (auto done = next->activate(); !done) return go_offline(done.error());
   segments_.push_back(std::move(next));
   syncer_.folder_touched();
-  // A power loss must not keep the new segment and tear the old one: that would look like
-  // corruption (recovery.h). Where every acknowledgement is synced there is little left to sync;
-  // page_cache does not promise to survive a power loss, and would hold the loop for long.
-  if (!syncs()) return {};
-  if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
   return {};
 }
 

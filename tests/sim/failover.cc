@@ -190,6 +190,9 @@ void failover(Stage& stage) {
   stage.settle("after a failover");
   pair.check_caught_up();
   disaster.check_nothing_unreported();
+  // A new process finds a mirror that may end in a gap, with nothing behind it.
+  pair.start_mirror();
+  stage.run_between(seconds(1), seconds(4));
 
   stage.resume_producers();
   stage.destination().sites = {pair.writer().clients(), pair.follower().clients()};

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants each bug of tests/sim/bugs/ into a production source and shows that the simulator finds it.
+"""Plants each bug of tests/sim/bugs/ into a production source; the simulator has to find it.
 
     find_bugs.py BUILD_FOLDER [NAME ...] [--seeds N]
 
