@@ -1,0 +1,146 @@
+// What `link describe` and `switchover --dry-run` conclude from the answers of both ends.
+#include "cli/link_view.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "broker/image/image.h"
+#include "cli/readiness.h"
+
+namespace isthmus::cli {
+namespace {
+
+using broker::MirrorState;
+
+Uuid id_of(uint8_t number) {
+  Uuid id;
+  id.bytes[0] = number;
+  return id;
+}
+
+// Tokyo, with one mirrored topic of two partitions; the mirror spoke a second ago.
+SiteAnswer target_with(MirrorState state = MirrorState::mirroring) {
+  SiteAnswer site;
+  site.name = "tokyo";
+  site.number = 2;
+  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000});
+  auto& topic = site.topics.emplace_back();
+  topic.name = "orders";
+  topic.topic_id = id_of(1);
+  topic.link = "seoul-tokyo";
+  for (int32_t i = 0; i < 2; ++i) {
+    auto& p = topic.partitions.emplace_back();
+    p.index = i;
+    p.end_offset = 100;
+    p.high_watermark = 100;
+    p.source_end_offset = 100;
+    p.lag_ms = 0;
+    p.mirror_state = static_cast<int8_t>(state);
+  }
+  return site;
+}
+
+SiteAnswer source_with(Offset end) {
+  SiteAnswer site;
+  site.name = "seoul";
+  site.number = 1;
+  site.links.push_back({"tokyo-seoul", 2, "", 1, 1000});
+  auto& topic = site.topics.emplace_back();
+  topic.name = "orders";
+  topic.topic_id = id_of(1);
+  for (int32_t i = 0; i < 2; ++i) {
+    auto& p = topic.partitions.emplace_back();
+    p.index = i;
+    p.high_watermark = end;
+  }
+  return site;
+}
+
+TEST(LinkView, LagIsTheSourcesOwnWordWhereItAnswers) {
+  SiteAnswer source = source_with(130);
+  auto view = view_link("seoul-tokyo", target_with(), &source);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->lag().records, 60);
+  EXPECT_EQ(view->would_lose(), "≤60 records (0.0 s) in 2 partitions");
+  EXPECT_EQ(view->topics[0].healthy, 2u);
+}
+
+TEST(LinkView, WithoutSourceAndMirrorTheLossIsAtLeastWhatWasLastHeard) {
+  SiteAnswer target = target_with();
+  target.links[0].contact_age_ms = 60'000;
+  target.topics[0].partitions[1].source_end_offset = 105;
+  auto view = view_link("seoul-tokyo", target, nullptr);
+  ASSERT_TRUE(view);
+  EXPECT_FALSE(view->mirror_is_there());
+  EXPECT_EQ(view->would_lose(),
+            "≥5 records (0.0 s) in 1 partition as of 60.0 s ago; what came since is unknown");
+}
+
+TEST(LinkView, APartitionThatWasNeverHeardOfIsUnknownNotZero) {
+  SiteAnswer target = target_with();
+  target.topics[0].partitions[0].source_end_offset = -1;
+  const SiteAnswer source;
+  auto view = view_link("seoul-tokyo", target, &source);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->lag().records, std::nullopt);
+  EXPECT_EQ(view->would_lose(), "nothing, plus orders-0: unknown");
+}
+
+TEST(LinkView, ATopicShowsItsWorstPartitionWithTheReason) {
+  SiteAnswer target = target_with();
+  target.topics[0].partitions[1].mirror_state = static_cast<int8_t>(MirrorState::failed);
+  target.topics[0].partitions[1].mirror_reason = "diverged";
+  auto view = view_link("seoul-tokyo", target, nullptr);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->topics[0].state, "failed(diverged)");
+  EXPECT_EQ(view->failed, 1u);
+}
+
+TEST(LinkView, ALinkThatTheTargetDoesNotKnowIsAnErrorThatSaysWhatWouldBringIt) {
+  auto view = view_link("seoul-busan", target_with(), nullptr);
+  ASSERT_FALSE(view);
+  EXPECT_NE(view.error().text.find("isthmus mirror"), std::string::npos);
+  EXPECT_FALSE(view_link("nodash", target_with(), nullptr));
+}
+
+size_t stops_with(SiteAnswer target, SiteAnswer source) {
+  auto view = view_link("seoul-tokyo", target, &source);
+  return judge(*view, source, target, process::SwitchoverConfig{}).stops();
+}
+
+TEST(Readiness, AHealthyLinkIsReady) { EXPECT_EQ(stops_with(target_with(), source_with(100)), 0u); }
+
+TEST(Readiness, AMirrorThatDoesNotSpeakIsAStop) {
+  SiteAnswer target = target_with();
+  target.links[0].contact_age_ms = most_contact_age_ms + 1;
+  EXPECT_EQ(stops_with(target, source_with(100)), 1u);
+  target.links[0].contact_age_ms = -1;
+  EXPECT_EQ(stops_with(target, source_with(100)), 1u);
+}
+
+TEST(Readiness, LagBeyondTheLimitAndUnknownLagAreStops) {
+  SiteAnswer target = target_with();
+  target.topics[0].partitions[0].lag_ms = 1001;
+  EXPECT_EQ(stops_with(target, source_with(100)), 1u);
+  target.topics[0].partitions[0].lag_ms = -1;
+  EXPECT_EQ(stops_with(target, source_with(100)), 1u);
+}
+
+TEST(Readiness, AFailedPartitionIsAStop) {
+  EXPECT_EQ(stops_with(target_with(MirrorState::failed), source_with(100)), 1u);
+}
+
+TEST(Readiness, ATopicThatIsNotMirroredAndAMissingWayBackAreWarnings) {
+  SiteAnswer source = source_with(100);
+  source.topics.emplace_back().name = "left behind";
+  source.links.clear();
+  SiteAnswer target = target_with();
+  auto view = view_link("seoul-tokyo", target, &source);
+  Readiness readiness = judge(*view, source, target, process::SwitchoverConfig{});
+  EXPECT_EQ(readiness.stops(), 0u);
+  EXPECT_EQ(std::ranges::count(readiness.findings, Verdict::warn, &Finding::verdict), 2);
+}
+
+}  // namespace
+}  // namespace isthmus::cli
