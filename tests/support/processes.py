@@ -30,14 +30,20 @@ def wait_for(condition: Callable[[], object], what: str, deadline_s: float = 20,
         time.sleep(every_s)
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that nobody listens on, outside the range of outgoing connections, so that it stays
-    free until the child that is given it has bound it."""
+    """A port that nobody listens on and that was not given to anybody yet, outside the range of
+    outgoing connections, so that it stays free until the child that is given it has bound it."""
     while True:
         port = random.SystemRandom().randrange(20000, 32000)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
+                _given.add(port)
                 return port
             except OSError:
                 continue
