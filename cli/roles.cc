@@ -15,9 +15,7 @@
 #include "process/lifecycle.h"
 #include "process/mirror_config.h"
 #include "process/router_config.h"
-#if __has_include("router/router.h")
 #include "router/router.h"
-#endif
 
 namespace isthmus::cli {
 namespace {
@@ -91,12 +89,10 @@ void add_roles(CLI::App& app, Chosen& chosen) {
       app, chosen, process::Product::mirror,
       {"mirror", "Copies between sites", "isthmus mirror --config config/mirror.yaml"},
       mirror::make_mirror);
-#if __has_include("router/router.h")
   add_role<process::RouterConfig>(
       app, chosen, process::Product::router,
       {"router", "One address for both sites", "isthmus router --config config/router.yaml"},
       router::make_router);
-#endif
 }
 
 }  // namespace isthmus::cli
