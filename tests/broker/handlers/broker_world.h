@@ -11,39 +11,15 @@
 
 #include "broker/broker.h"
 #include "client/connection.h"
-#include "kafka/batch.h"
 #include "kafka/gen/create_topics.h"
-#include "kafka/gen/fetch.h"
 #include "kafka/gen/list_offsets.h"
 #include "kafka/gen/metadata.h"
-#include "kafka/gen/produce.h"
+#include "tests/broker/handlers/requests.h"
 #include "tests/sim/world/world.h"
 
 namespace isthmus::broker {
 
 using kafka::ErrorCode;
-
-struct Value {
-  int64_t timestamp = 1000;
-  std::string text = "value";
-};
-
-struct Producing {
-  ProducerId id = -1;
-  ProducerEpoch epoch = -1;
-  int32_t sequence = -1;
-};
-
-inline Slice make_batch(const std::vector<Value>& values, Producing producer = {},
-                        LeaderEpoch epoch = -1, Offset base_offset = 0) {
-  kafka::BatchBuilder builder({.base_offset = base_offset,
-                               .leader_epoch = epoch,
-                               .producer_id = producer.id,
-                               .producer_epoch = producer.epoch,
-                               .base_sequence = producer.sequence});
-  for (const Value& v : values) builder.add(v.timestamp, std::nullopt, as_bytes(v.text));
-  return std::move(builder).finish();
-}
 
 class BrokerWorld : public testing::TestWithParam<size_t> {
  protected:
@@ -132,55 +108,16 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
   }
 
   using Produced = kafka::ProduceResponse::PartitionProduceResponse;
-  static kafka::ProduceRequest produce_request(const std::string& topic, Slice batch,
-                                               int16_t acks = -1, PartitionIndex partition = 0) {
-    kafka::ProduceRequest request;
-    request.acks = acks;
-    request.timeout_ms = 10'000;
-    auto& t = request.topic_data.emplace_back();
-    t.name = topic;
-    t.partition_data.push_back({partition, Rope(std::move(batch))});
-    return request;
-  }
   Produced produce(const std::string& topic, Slice batch, int16_t acks = -1,
                    PartitionIndex partition = 0) {
     auto response = ask(produce_request(topic, std::move(batch), acks, partition));
     return response.responses.at(0).partition_responses.at(0);
   }
 
-  struct Fetching {
-    Offset offset = 0;
-    LeaderEpoch current_epoch = -1;
-    LeaderEpoch last_fetched_epoch = -1;
-    int32_t max_bytes = 1 << 20;
-    int32_t max_wait_ms = 0;
-  };
-  static kafka::FetchRequest fetch_request(const std::string& topic, const Fetching& f) {
-    kafka::FetchRequest request;
-    request.max_wait_ms = f.max_wait_ms;
-    request.min_bytes = 1;
-    auto& t = request.topics.emplace_back();
-    t.topic = topic;
-    auto& p = t.partitions.emplace_back();
-    p.fetch_offset = f.offset;
-    p.current_leader_epoch = f.current_epoch;
-    p.last_fetched_epoch = f.last_fetched_epoch;
-    p.partition_max_bytes = f.max_bytes;
-    return request;
-  }
   // By name: version 12.
   kafka::FetchResponse::PartitionData fetch(const std::string& topic, const Fetching& f) {
     auto response = ask(fetch_request(topic, f), 12);
     return response.responses.at(0).partitions.at(0);
-  }
-  // Base offsets of the batches in `data`.
-  static std::vector<Offset> bases(const kafka::FetchResponse::PartitionData& data) {
-    std::vector<Offset> all;
-    auto bytes = data.records.flatten();
-    kafka::BatchIterator walk(*bytes, true);
-    while (auto batch = walk.next()) all.push_back(batch->header.base_offset);
-    EXPECT_EQ(walk.end(), kafka::BatchIterator::End::clean);
-    return all;
   }
 
   kafka::ListOffsetsResponse::ListOffsetsPartitionResponse list_offset(const std::string& topic,

@@ -1,0 +1,88 @@
+// A site of one scripted broker, over real TCP: it tells its topics and who has taken over whose
+// routes; a test scripts the rest with `broker.on`.
+#pragma once
+
+#include "kafka/gen/describe_site.h"
+#include "kafka/gen/metadata.h"
+#include "kafka/gen/produce.h"
+#include "server/reply.h"
+#include "tests/client/fake_broker.h"
+
+namespace isthmus::router {
+
+// Does not answer produce with acks=0, as brokers do.
+class SiteBroker : public client::FakeBroker {
+ public:
+  using FakeBroker::FakeBroker;
+
+  io::Task<server::Reply> dispatch(server::Request request) override {
+    if (static_cast<kafka::ApiKey>(request.header.api_key) == kafka::ApiKey::produce) {
+      auto message = server::decode_request<kafka::ProduceRequest>(request);
+      if (message && message->acks == 0) {
+        ++unanswered;
+        return io::ready(server::no_reply());
+      }
+    }
+    return FakeBroker::dispatch(std::move(request));
+  }
+
+  void closed(server::ConnectionContext&) override { ++closed_connections; }
+
+  int unanswered = 0;
+  int closed_connections = 0;
+};
+
+class FakeSite {
+ public:
+  FakeSite(io::RealWorld& world, std::string site_name, NodeId node)
+      : name(std::move(site_name)), broker(world, node) {
+    told.name = name;
+    metadata.cluster_id = name;
+    metadata.controller_id = node;
+    metadata.brokers.push_back({node, broker.address.host, broker.address.port, std::nullopt});
+    broker.on<kafka::DescribeSiteRequest>([this](const auto&) { return std::optional(told); });
+    broker.on<kafka::MetadataRequest>([this](const auto& request) { return describe(request); });
+  }
+
+  void add_topic(const std::string& topic) {
+    auto& added = metadata.topics.emplace_back();
+    added.name = topic;
+    added.topic_id.bytes[0] = static_cast<uint8_t>(topic[0]);
+    added.partitions.push_back(
+        {kafka::ErrorCode::none, 0, broker.id, 5, {broker.id}, {broker.id}, {}});
+  }
+
+  const std::string name;
+  SiteBroker broker;
+  kafka::MetadataResponse metadata;
+  kafka::DescribeSiteResponse told;
+  std::vector<std::string> asked_by_name;  // topics that metadata was asked for
+  bool may_create = false;                 // of the latest metadata request with names
+
+ private:
+  std::optional<kafka::MetadataResponse> describe(const kafka::MetadataRequest& request) {
+    if (!request.topics) return metadata;
+    kafka::MetadataResponse response = metadata;
+    response.topics.clear();
+    may_create = request.allow_auto_topic_creation;
+    for (const auto& asked : *request.topics) {
+      asked_by_name.push_back(asked.name.value_or("an id"));
+      response.topics.push_back(find(asked));
+    }
+    return response;
+  }
+  kafka::MetadataResponse::MetadataResponseTopic find(
+      const kafka::MetadataRequest::MetadataRequestTopic& asked) const {
+    for (const auto& topic : metadata.topics) {
+      if (asked.name ? topic.name == asked.name : topic.topic_id == asked.topic_id) return topic;
+    }
+    kafka::MetadataResponse::MetadataResponseTopic unknown;
+    unknown.name = asked.name;
+    unknown.topic_id = asked.topic_id;
+    unknown.error_code = asked.name ? kafka::ErrorCode::unknown_topic_or_partition
+                                    : kafka::ErrorCode::unknown_topic_id;
+    return unknown;
+  }
+};
+
+}  // namespace isthmus::router
