@@ -11,6 +11,14 @@ struct FailoverOptions {
   Where where;
   PromotionWish wish;
 };
+using Options = std::shared_ptr<FailoverOptions>;
+
+io::Task<Exit> fail_over(Sites& sites, Options options, bool as_json) {
+  PromotionWish wish = options->wish;
+  wish.link = wish.source + "-" + wish.target;
+  wish.route_from = wish.source;
+  return promote_without_source(sites, std::move(wish), as_json);
+}
 
 io::Task<Exit> promote_link(Sites& sites, LinkOptionsPtr options, bool as_json) {
   auto ends = process::parse_link_name(options->name);
@@ -31,7 +39,7 @@ io::Task<Exit> promote_link(Sites& sites, LinkOptionsPtr options, bool as_json) 
 }  // namespace
 
 void add_link_promote(CLI::App& group, Chosen& chosen, LinkOptionsPtr options) {
-  CLI::App& command = add_link_verb(
+  CLI::App& command = add_site_command(
       group, chosen,
       {"promote", "Makes what a link mirrors writable at its target; routes stay as they are",
        "isthmus link promote seoul-tokyo --group billing --config config/router.yaml"},
@@ -45,17 +53,10 @@ void add_link_promote(CLI::App& group, Chosen& chosen, LinkOptionsPtr options) {
 void add_failover(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<FailoverOptions>();
   CLI::App& command =
-      add_command(app, chosen,
-                  {"failover", "Goes on at the other site, now, without the one that was lost",
-                   "isthmus failover --from seoul --to tokyo --config config/router.yaml"},
-                  [options](const Common& common) {
-                    options->wish.link = options->wish.source + "-" + options->wish.target;
-                    options->wish.route_from = options->wish.source;
-                    return with_sites(options->where, [options, &common](Sites& sites) {
-                      return promote_without_source(sites, options->wish, common.json);
-                    });
-                  });
-  add_where(command, options->where);
+      add_site_command(app, chosen,
+                       {"failover", "Goes on at the other site, now, without the one that was lost",
+                        "isthmus failover --from seoul --to tokyo --config config/router.yaml"},
+                       options, fail_over);
   command.add_option("--from", options->wish.source, "The site that is lost")->required();
   command.add_option("--to", options->wish.target, "The site that goes on")->required();
   command.add_flag("--dry-run", options->wish.dry_run, "Only say what would be lost");

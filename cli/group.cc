@@ -35,8 +35,7 @@ io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
   Table table({{"CLUSTER"}, {"GROUP"}, {"STATE"}, {"OWNED BY"}});
   json out = json::array();
   Exit outcome = Exit::done;
-  for (const std::string& name : sites.names()) {
-    if (!options->cluster.empty() && options->cluster != name) continue;
+  for (const std::string& name : sites.names(options->cluster)) {
     auto site = co_await sites.describe(name, false, true);
     if (!site) {
       outcome = fail_with(site.error());
@@ -135,8 +134,7 @@ json to_json(const std::string& cluster, const Described& group) {
 
 io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
   json out = json::array();
-  for (const std::string& name : sites.names()) {
-    if (!options->cluster.empty() && options->cluster != name) continue;
+  for (const std::string& name : sites.names(options->cluster)) {
     auto group = co_await look(sites, name, options->name);
     if (!group) co_return fail_with(group.error());
     if (group->group.group_state == "Dead") continue;
@@ -148,33 +146,19 @@ io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
   co_return Exit::done;
 }
 
-using Verb = io::Task<Exit> (*)(Sites&, Options, bool);
-
-CLI::App& add_verb(CLI::App& group, Chosen& chosen, const About& about, Options options,
-                   Verb verb) {
-  CLI::App& command = add_command(group, chosen, about, [options, verb](const Common& common) {
-    return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
-      return verb(sites, options, as_json);
-    });
-  });
-  add_where(command, options->where);
-  command.add_option("--cluster", options->cluster, "One of the clusters, by name");
-  return command;
-}
-
 }  // namespace
 
 void add_consumer_group(CLI::App& app, Chosen& chosen) {
   CLI::App& group = add_group(app, "group", "Consumer groups of a site");
   auto options = std::make_shared<GroupOptions>();
-  add_verb(group, chosen,
-           {"list", "Lists the groups of all clusters, and whose they are",
-            "isthmus group list --config config/router.yaml"},
-           options, list);
-  add_verb(group, chosen,
-           {"describe", "Shows where a group stands, wherever it exists",
-            "isthmus group describe billing --config config/router.yaml"},
-           options, describe)
+  add_site_command(group, chosen,
+                   {"list", "Lists the groups of all clusters, and whose they are",
+                    "isthmus group list --config config/router.yaml"},
+                   options, list);
+  add_site_command(group, chosen,
+                   {"describe", "Shows where a group stands, wherever it exists",
+                    "isthmus group describe billing --config config/router.yaml"},
+                   options, describe)
       .add_option("GROUP", options->name)
       ->required();
 }

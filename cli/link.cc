@@ -169,28 +169,17 @@ io::Task<Result<LinkView>> look_at_link(Sites& sites, std::string name) {
   co_return view_link(name, *target, source ? &*source : nullptr);
 }
 
-CLI::App& add_link_verb(CLI::App& group, Chosen& chosen, const About& about, LinkOptionsPtr options,
-                        LinkVerb verb) {
-  CLI::App& command = add_command(group, chosen, about, [options, verb](const Common& common) {
-    return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
-      return verb(sites, options, as_json);
-    });
-  });
-  add_where(command, options->where);
-  return command;
-}
-
 void add_link(CLI::App& app, Chosen& chosen) {
   CLI::App& group = add_group(app, "link", "Links: what is mirrored from one site to another");
   auto options = std::make_shared<LinkOptions>();
-  add_link_verb(
+  add_site_command(
       group, chosen,
       {"list", "Lists the links of all clusters", "isthmus link list --config config/router.yaml"},
       options, list);
-  add_link_verb(group, chosen,
-                {"describe", "Shows how far a link is, and what a failover now would lose",
-                 "isthmus link describe seoul-tokyo --config config/router.yaml"},
-                options, describe)
+  add_site_command(group, chosen,
+                   {"describe", "Shows how far a link is, and what a failover now would lose",
+                    "isthmus link describe seoul-tokyo --config config/router.yaml"},
+                   options, describe)
       .add_option("LINK", options->name, "<source>-<target>")
       ->required();
   add_link_promote(group, chosen, options);

@@ -18,10 +18,7 @@ struct LinkOptions {
   bool force = false;
 };
 using LinkOptionsPtr = std::shared_ptr<LinkOptions>;
-using LinkVerb = io::Task<Exit> (*)(Sites&, LinkOptionsPtr, bool as_json);
 
-CLI::App& add_link_verb(CLI::App& group, Chosen& chosen, const About& about, LinkOptionsPtr options,
-                        LinkVerb verb);
 void add_link_promote(CLI::App& group, Chosen& chosen, LinkOptionsPtr options);
 void add_link_reverse(CLI::App& group, Chosen& chosen, LinkOptionsPtr options);
 

@@ -152,11 +152,11 @@ io::Task<Exit> reverse(Sites& sites, LinkOptionsPtr options, bool as_json) {
 }  // namespace
 
 void add_link_reverse(CLI::App& group, Chosen& chosen, LinkOptionsPtr options) {
-  CLI::App& command =
-      add_link_verb(group, chosen,
-                    {"reverse", "The way back: the site that was lost follows the one that went on",
-                     "isthmus link reverse tokyo-seoul --dry-run --config config/router.yaml"},
-                    options, reverse);
+  CLI::App& command = add_site_command(
+      group, chosen,
+      {"reverse", "The way back: the site that was lost follows the one that went on",
+       "isthmus link reverse tokyo-seoul --dry-run --config config/router.yaml"},
+      options, reverse);
   command.add_option("LINK", options->name, "<new source>-<old source>")->required();
   command.add_flag("--dry-run", options->dry_run, "Only say what would be cut");
 }

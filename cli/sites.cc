@@ -99,6 +99,10 @@ void add_where(CLI::App& command, Where& where) {
       ->excludes(file);
 }
 
+void add_cluster(CLI::App& command, std::string& cluster) {
+  command.add_option("--cluster", cluster, "One of the clusters, by name");
+}
+
 Result<Known> find_sites(const Where& where) {
   if (!where.config_file.empty()) return known_in_file(where.config_file);
   if (where.bootstrap_server.empty()) {
@@ -113,9 +117,11 @@ Result<Known> find_sites(const Where& where) {
   return known;
 }
 
-std::vector<std::string> Sites::names() const {
+std::vector<std::string> Sites::names(const std::string& wanted) const {
   std::vector<std::string> names;
-  for (const auto& [name, addresses] : known_.sites) names.push_back(name);
+  for (const auto& [name, addresses] : known_.sites) {
+    if (wanted.empty() || name == wanted) names.push_back(name);
+  }
   return names;
 }
 

@@ -30,6 +30,7 @@ struct Where {
   std::string bootstrap_server;
 };
 void add_where(CLI::App& command, Where& where);
+void add_cluster(CLI::App& command, std::string& cluster);  // --cluster
 
 // What --config and --bootstrap-server say. A server alone stands under the empty name.
 struct Known {
@@ -48,7 +49,8 @@ class Sites {
 
   // Asks a server without a name for the name of its cluster. Before anything else.
   io::Task<Result<void>> learn_names();
-  std::vector<std::string> names() const;
+  // All, or `wanted` alone where it is not empty and one of them.
+  std::vector<std::string> names(const std::string& wanted = "") const;
   bool has(const std::string& name) const { return known_.sites.contains(name); }
   // The only one; an error that lists them where there are several and `wanted` is empty.
   Result<std::string> choose(const std::string& wanted) const;
@@ -84,6 +86,23 @@ class Sites {
 
 // Runs a command's conversation and closes its connections.
 Exit with_sites(const Where& where, std::function<io::Task<Exit>(Sites&)> work);
+
+// A command that converses with sites. `Options` has a member `where`, and `cluster` if one of the
+// sites can be chosen; the command line is read into it, and the verb gets it.
+template <typename Options>
+using SiteVerb = io::Task<Exit> (*)(Sites&, std::shared_ptr<Options>, bool as_json);
+template <typename Options>
+CLI::App& add_site_command(CLI::App& parent, Chosen& chosen, const About& about,
+                           std::shared_ptr<Options> options, SiteVerb<Options> verb) {
+  CLI::App& command = add_command(parent, chosen, about, [options, verb](const Common& common) {
+    return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
+      return verb(sites, options, as_json);
+    });
+  });
+  add_where(command, options->where);
+  if constexpr (requires { options->cluster; }) add_cluster(command, options->cluster);
+  return command;
+}
 
 // What an answer refuses, as an error; nothing where it does not.
 template <typename Response>

@@ -60,8 +60,7 @@ io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
   Table table({{"CLUSTER"}, {"TOPIC"}, {"PARTS", true}, {"OFFSETS", true}, {"WRITTEN BY"}});
   json out = json::array();
   Exit outcome = Exit::done;
-  for (const std::string& name : sites.names()) {
-    if (!options->cluster.empty() && options->cluster != name) continue;
+  for (const std::string& name : sites.names(options->cluster)) {
     auto site = co_await sites.describe(name, true, false);
     if (!site) {
       outcome = fail_with(site.error());
@@ -100,8 +99,7 @@ void print_topic(const std::string& cluster, const Topic& topic) {
 io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
   json out = json::array();
   bool found = false;
-  for (const std::string& name : sites.names()) {
-    if (!options->cluster.empty() && options->cluster != name) continue;
+  for (const std::string& name : sites.names(options->cluster)) {
     auto site = co_await sites.describe(name, true, false);
     if (!site) co_return fail_with(site.error());
     auto topic = std::ranges::find(site->topics, options->name, &Topic::name);
@@ -175,46 +173,33 @@ io::Task<Exit> remove(Sites& sites, Options options, bool as_json) {
   co_return report(*name, options->name, "deleted", answer->responses[0], as_json);
 }
 
-using Verb = io::Task<Exit> (*)(Sites&, Options, bool);
-
-CLI::App& add_verb(CLI::App& group, Chosen& chosen, const About& about, Options options,
-                   Verb verb) {
-  CLI::App& command = add_command(group, chosen, about, [options, verb](const Common& common) {
-    return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
-      return verb(sites, options, as_json);
-    });
-  });
-  add_where(command, options->where);
-  command.add_option("--cluster", options->cluster, "One of the clusters, by name");
-  return command;
-}
-
 }  // namespace
 
 void add_topic(CLI::App& app, Chosen& chosen) {
   CLI::App& group = add_group(app, "topic", "Topics of a site");
   auto options = std::make_shared<TopicOptions>();
-  add_verb(group, chosen,
-           {"list", "Lists the topics of all clusters, and who may write them",
-            "isthmus topic list --config config/router.yaml"},
-           options, list);
-  CLI::App& made = add_verb(group, chosen,
-                            {"create", "Creates a topic",
-                             "isthmus topic create orders --partitions 12 --config "
-                             "config/seoul.yaml"},
-                            options, create);
+  add_site_command(group, chosen,
+                   {"list", "Lists the topics of all clusters, and who may write them",
+                    "isthmus topic list --config config/router.yaml"},
+                   options, list);
+  CLI::App& made = add_site_command(group, chosen,
+                                    {"create", "Creates a topic",
+                                     "isthmus topic create orders --partitions 12 --config "
+                                     "config/seoul.yaml"},
+                                    options, create);
   made.add_option("--partitions", options->partitions, "Default: the site's num.partitions")
       ->check(CLI::Range(1, 10'000));
   made.add_option("--config-entry", options->configs, "KEY=VALUE, as in retention.ms=3600000");
-  CLI::App& described = add_verb(group, chosen,
-                                 {"describe", "Shows a topic wherever it exists",
-                                  "isthmus topic describe orders --config config/router.yaml"},
-                                 options, describe);
+  CLI::App& described =
+      add_site_command(group, chosen,
+                       {"describe", "Shows a topic wherever it exists",
+                        "isthmus topic describe orders --config config/router.yaml"},
+                       options, describe);
   CLI::App& deleted =
-      add_verb(group, chosen,
-               {"delete", "Deletes a topic and all its records",
-                "isthmus topic delete orders --cluster seoul --config config/router.yaml"},
-               options, remove);
+      add_site_command(group, chosen,
+                       {"delete", "Deletes a topic and all its records",
+                        "isthmus topic delete orders --cluster seoul --config config/router.yaml"},
+                       options, remove);
   for (CLI::App* command : {&made, &described, &deleted}) {
     command->add_option("TOPIC", options->name)->required();
   }
