@@ -103,6 +103,12 @@ io::Task<Result<void>> Controller::update(Decision decision) {
                               "the metadata keeps changing under this request"));
 }
 
+Result<void> Controller::check(const Decision& decision) const {
+  auto plan = decision(*current_);
+  if (!plan) return fail(plan.error());
+  return {};
+}
+
 io::Task<Result<ProducerId>> Controller::allocate_producer_id() {
   while (next_producer_ == producer_block_end_) {
     const Image& now = *current_;

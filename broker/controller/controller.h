@@ -49,6 +49,8 @@ class Controller {
 
   // An empty plan is a success that writes nothing.
   io::Task<Result<void>> update(Decision decision);
+  // Whether update() would refuse it now; writes nothing (validate_only).
+  Result<void> check(const Decision& decision) const;
 
   // A producer id that no other cluster, and no earlier life of this one, has given out.
   io::Task<Result<ProducerId>> allocate_producer_id();

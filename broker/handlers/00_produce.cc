@@ -46,7 +46,7 @@ void check(Item& item, const Rope& records, int16_t version) {
   if (!bytes || bytes->empty()) return item.refuse(ErrorCode::invalid_record, "no records");
   auto header = kafka::read_batch_header(*bytes);
   if (!header) return item.refuse(header.error());
-  if (header->total_size() != static_cast<int64_t>(bytes->size())) {
+  if (header->total_size() != bytes->size()) {
     return item.refuse(ErrorCode::invalid_record, "a produce request has one batch per partition");
   }
   if (auto ok = kafka::check_batch(*bytes); !ok) return item.refuse(ok.error());

@@ -19,8 +19,6 @@ io::Task<Answer> look_up(std::shared_ptr<Partition> partition, PartitionIndex in
                          int64_t timestamp, LeaderEpoch believed, bool read_committed) {
   Answer answer;
   answer.partition_index = index;
-  answer.offset = -1;
-  answer.timestamp = -1;
   if (auto error = partition->check_epoch(believed)) {
     answer.error_code = *error;
     co_return answer;
@@ -58,8 +56,6 @@ io::Task<kafka::ListOffsetsResponse> list(Context& context, kafka::ListOffsetsRe
       if (!partition) {
         Answer answer;
         answer.partition_index = wanted.partition_index;
-        answer.offset = -1;
-        answer.timestamp = -1;
         answer.error_code = context.partitions.absence(topic.name, wanted.partition_index);
         answers.partitions.push_back(std::move(answer));
         continue;

@@ -15,7 +15,7 @@ using Wanted = kafka::CreateTopicsRequest::CreatableTopic;
 using Answer = kafka::CreateTopicsResponse::CreatableTopicResult;
 
 Result<NewTopic> wish_of(Context& context, const Wanted& wanted) {
-  auto refuse = [](ErrorCode code, std::string why) {
+  auto refusal = [](ErrorCode code, std::string why) {
     return fail(Error::kafka(static_cast<int>(code), std::move(why)));
   };
   NewTopic wish;
@@ -25,14 +25,14 @@ Result<NewTopic> wish_of(Context& context, const Wanted& wanted) {
     NodeId self = context.image.load()->node_id;
     for (const auto& assignment : wanted.assignments) {
       if (assignment.broker_ids != std::vector<int32_t>{self}) {
-        return refuse(ErrorCode::invalid_replica_assignment,
-                      "the only broker of this cluster is " + std::to_string(self));
+        return refusal(ErrorCode::invalid_replica_assignment,
+                       "the only broker of this cluster is " + std::to_string(self));
       }
     }
     wish.partitions = static_cast<int32_t>(wanted.assignments.size());
   } else if (wanted.replication_factor != -1 && wanted.replication_factor != 1) {
-    return refuse(ErrorCode::invalid_replication_factor,
-                  "this cluster has one broker: the replication factor is 1 (or -1)");
+    return refusal(ErrorCode::invalid_replication_factor,
+                   "this cluster has one broker: the replication factor is 1 (or -1)");
   }
   if (wish.partitions == -1) wish.partitions = context.config.broker.num_partitions;
   for (const auto& config : wanted.configs) {
@@ -54,14 +54,13 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only)
   } else if (validate_only) {
     NewTopic trial = *wish;
     context.env.random.fill(trial.id.bytes);
-    auto plan = plan_create_topic(context.controller.image(), trial);
-    if (!plan) done = fail(plan.error());
+    done = context.controller.check(
+        [&](const Image& image) { return plan_create_topic(image, trial); });
   } else {
     done = co_await create_topic(context, *wish);
   }
   if (!done) {
-    answer.error_code = error_code(done.error());
-    answer.error_message = done.error().text;
+    refuse(answer, done.error());
     co_return answer;
   }
   answer.num_partitions = wish->partitions;

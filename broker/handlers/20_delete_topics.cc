@@ -25,10 +25,7 @@ io::Task<Answer> delete_one(Context& context, std::optional<std::string> name, U
   std::string wanted = *answer.name;
   auto decide = [&wanted](const Image& image) { return plan_delete_topic(image, wanted); };
   auto done = co_await context.controller.update(decide);
-  if (!done) {
-    answer.error_code = error_code(done.error());
-    answer.error_message = done.error().text;
-  }
+  if (!done) refuse(answer, done.error());
   co_return answer;
 }
 

@@ -14,8 +14,6 @@ io::Task<Answer> look_up(std::shared_ptr<Partition> partition, PartitionIndex in
                          LeaderEpoch believed, LeaderEpoch asked) {
   Answer answer;
   answer.partition = index;
-  answer.leader_epoch = -1;
-  answer.end_offset = -1;
   if (auto error = partition->check_epoch(believed)) {
     answer.error_code = *error;
     co_return answer;

@@ -16,11 +16,7 @@ io::Task<Result<void>> grow(Context& context, std::string name, int32_t count, b
                                 "a switchover is under way: try again in a moment"));
   }
   auto decide = [&](const Image& image) { return plan_partitions(image, name, count); };
-  if (only_check) {
-    auto plan = decide(context.controller.image());
-    if (!plan) co_return fail(plan.error());
-    co_return Result<void>{};
-  }
+  if (only_check) co_return context.controller.check(decide);
   auto done = co_await context.controller.update(decide);
   co_return done;
 }
@@ -34,9 +30,7 @@ io::Task<kafka::CreatePartitionsResponse> grow_all(Context& context,
                                      grow(context, topic.name, topic.count, message.validate_only));
     auto& result = response.results.emplace_back();
     result.name = topic.name;
-    if (done) continue;
-    result.error_code = error_code(done.error());
-    result.error_message = done.error().text;
+    if (!done) refuse(result, done.error());
   }
   co_return response;
 }

@@ -30,34 +30,16 @@ Result<ConfigChanges> changes_of(const Resource& resource) {
 
 io::Task<Result<void>> alter_one(Context& context, Resource resource, bool validate_only) {
   auto changes = changes_of(resource);
-  if (!changes) co_return fail(changes.error());
-  auto done =
-      co_await io::call_on(context.env.main_loop(),
-                           change_configs(context, resource.resource_type, resource.resource_name,
-                                          std::move(*changes), false, validate_only));
-  co_return done;
-}
-
-io::Task<kafka::IncrementalAlterConfigsResponse> alter_all(
-    Context& context, kafka::IncrementalAlterConfigsRequest message,
-    std::shared_ptr<server::ConnectionContext>) {
-  kafka::IncrementalAlterConfigsResponse response;
-  for (const auto& resource : message.resources) {
-    auto done = co_await alter_one(context, resource, message.validate_only);
-    auto& answer = response.responses.emplace_back();
-    answer.resource_type = resource.resource_type;
-    answer.resource_name = resource.resource_name;
-    if (done) continue;
-    answer.error_code = error_code(done.error());
-    answer.error_message = done.error().text;
-  }
-  co_return response;
+  if (!changes) return io::ready(Result<void>(fail(changes.error())));
+  return change_configs(context, resource.resource_type, std::move(resource.resource_name),
+                        std::move(*changes), false, validate_only);
 }
 
 }  // namespace
 
 io::Task<server::Reply> incremental_alter_configs(Context& context, server::Request request) {
-  return answer<kafka::IncrementalAlterConfigsRequest, alter_all>(context, std::move(request));
+  using Request = kafka::IncrementalAlterConfigsRequest;
+  return answer<Request, alter_each<Request, alter_one>>(context, std::move(request));
 }
 
 }  // namespace isthmus::broker

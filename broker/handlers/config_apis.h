@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/context.h"
@@ -14,5 +15,22 @@ enum class ConfigResource : int8_t { topic = 2, broker = 4, broker_logger = 8, g
 // Changes a topic's configs; other resources are refused, saying where their options live.
 io::Task<Result<void>> change_configs(Context& context, int8_t resource_type, std::string name,
                                       ConfigChanges changes, bool replace_all, bool validate_only);
+
+// Alters each resource of the request by `change`, on the main loop:
+//   Task<Result<void>> change(Context&, Resource, bool validate_only)
+template <typename Request, auto change>
+io::Task<typename Request::Response> alter_each(Context& context, Request message,
+                                                std::shared_ptr<server::ConnectionContext>) {
+  typename Request::Response response;
+  for (auto& resource : message.resources) {
+    auto& answer = response.responses.emplace_back();
+    answer.resource_type = resource.resource_type;
+    answer.resource_name = resource.resource_name;
+    auto done = co_await io::call_on(context.env.main_loop(),
+                                     change(context, std::move(resource), message.validate_only));
+    if (!done) refuse(answer, done.error());
+  }
+  co_return response;
+}
 
 }  // namespace isthmus::broker

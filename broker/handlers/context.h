@@ -53,6 +53,13 @@ server::Reply refuse_malformed(const server::Request& request, const Error& erro
 // definite failure, and nothing is reported as UNKNOWN_SERVER_ERROR, which clients take for final.
 kafka::ErrorCode error_code(const Error& error);
 
+// For results that have room for a code and a text.
+template <typename Answer>
+void refuse(Answer& answer, const Error& error) {
+  answer.error_code = error_code(error);
+  answer.error_message = error.text;
+}
+
 // The reply stage of an API that is answered in one go by `Function`:
 //   Task<Response> Function(Context&, Request message, std::shared_ptr<ConnectionContext>)
 template <typename Message, auto Function>
