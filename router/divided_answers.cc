@@ -112,23 +112,20 @@ struct Division<kafka::DescribeConfigsRequest> : ResourceDivision {
   }
 };
 
-template <>
-struct Division<kafka::AlterConfigsRequest> : ResourceDivision {
+template <typename Request>
+struct AlterDivision : ResourceDivision {
   static auto& results(auto& response) { return response.responses; }
   static auto failed(const auto& item, ErrorCode error, const std::string& why) {
-    return kafka::AlterConfigsResponse::AlterConfigsResourceResponse{error, why, item.resource_type,
-                                                                     item.resource_name};
+    using Result = typename Request::Response::AlterConfigsResourceResponse;
+    return Result{error, why, item.resource_type, item.resource_name};
   }
 };
 
 template <>
-struct Division<kafka::IncrementalAlterConfigsRequest> : ResourceDivision {
-  static auto& results(auto& response) { return response.responses; }
-  static auto failed(const auto& item, ErrorCode error, const std::string& why) {
-    return kafka::IncrementalAlterConfigsResponse::AlterConfigsResourceResponse{
-        error, why, item.resource_type, item.resource_name};
-  }
-};
+struct Division<kafka::AlterConfigsRequest> : AlterDivision<kafka::AlterConfigsRequest> {};
+template <>
+struct Division<kafka::IncrementalAlterConfigsRequest>
+    : AlterDivision<kafka::IncrementalAlterConfigsRequest> {};
 
 // Nothing was sent to a cluster that is away; what was sent and not answered may have taken effect.
 ErrorCode error_of(const Picture& picture, const Place& place) {

@@ -65,14 +65,34 @@ kafka::FetchResponse refusal_of(const kafka::FetchRequest& request, int16_t vers
   return response;
 }
 
-kafka::ListOffsetsResponse refusal_of(const kafka::ListOffsetsRequest& request, int16_t) {
-  kafka::ListOffsetsResponse response;
+// Those that name topics with partitions, and answer for each.
+template <typename Request>
+typename Request::Response each_partition(const Request& request, ErrorCode why) {
+  typename Request::Response response;
   for (const auto& topic : request.topics) {
     auto& out = response.topics.emplace_back();
     out.name = topic.name;
     for (const auto& partition : topic.partitions) {
-      out.partitions.push_back({partition.partition_index, not_leader});
+      auto& refused = out.partitions.emplace_back();
+      refused.partition_index = partition.partition_index;
+      refused.error_code = why;
     }
+  }
+  return response;
+}
+
+kafka::ListOffsetsResponse refusal_of(const kafka::ListOffsetsRequest& request, int16_t) {
+  return each_partition(request, not_leader);
+}
+
+kafka::OffsetCommitResponse refusal_of(const kafka::OffsetCommitRequest& request, int16_t) {
+  return each_partition(request, not_coordinator);
+}
+
+kafka::DeleteRecordsResponse refusal_of(const kafka::DeleteRecordsRequest& request, int16_t) {
+  auto response = each_partition(request, not_leader);
+  for (auto& topic : response.topics) {
+    for (auto& partition : topic.partitions) partition.low_watermark = -1;
   }
   return response;
 }
@@ -90,18 +110,6 @@ kafka::OffsetForLeaderEpochResponse refusal_of(const kafka::OffsetForLeaderEpoch
   return response;
 }
 
-kafka::DeleteRecordsResponse refusal_of(const kafka::DeleteRecordsRequest& request, int16_t) {
-  kafka::DeleteRecordsResponse response;
-  for (const auto& topic : request.topics) {
-    auto& out = response.topics.emplace_back();
-    out.name = topic.name;
-    for (const auto& partition : topic.partitions) {
-      out.partitions.push_back({partition.partition_index, -1, not_leader});
-    }
-  }
-  return response;
-}
-
 kafka::JoinGroupResponse refusal_of(const kafka::JoinGroupRequest& request, int16_t) {
   kafka::JoinGroupResponse response;
   response.error_code = not_coordinator;
@@ -114,18 +122,6 @@ template <typename Request>
 typename Request::Response one_error(const Request&, int16_t) {
   typename Request::Response response;
   response.error_code = not_coordinator;
-  return response;
-}
-
-kafka::OffsetCommitResponse refusal_of(const kafka::OffsetCommitRequest& request, int16_t) {
-  kafka::OffsetCommitResponse response;
-  for (const auto& topic : request.topics) {
-    auto& out = response.topics.emplace_back();
-    out.name = topic.name;
-    for (const auto& partition : topic.partitions) {
-      out.partitions.push_back({partition.partition_index, not_coordinator});
-    }
-  }
   return response;
 }
 

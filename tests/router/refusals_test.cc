@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "client/connection.h"
+#include "kafka/gen/delete_records.h"
 #include "kafka/gen/describe_groups.h"
 #include "kafka/gen/fetch.h"
 #include "kafka/gen/heartbeat.h"
 #include "kafka/gen/list_offsets.h"
 #include "kafka/gen/metadata.h"
+#include "kafka/gen/offset_commit.h"
 #include "kafka/gen/offset_fetch.h"
 #include "kafka/gen/produce.h"
 
@@ -84,6 +86,30 @@ TEST(Refusals, OfAnIncrementalFetchEndTheSession) {
   EXPECT_EQ(response.error_code, ErrorCode::fetch_session_id_not_found);
   EXPECT_EQ(response.session_id, 0);
   EXPECT_TRUE(response.responses.empty());
+}
+
+template <typename Request>
+auto refused_partition(int16_t version) {
+  Request request;
+  auto& topic = request.topics.emplace_back();
+  topic.name = "orders";
+  topic.partitions.emplace_back().partition_index = 3;
+  const auto response = refused(request, version);
+  EXPECT_EQ(response.topics.at(0).name, "orders");
+  const auto partition = response.topics[0].partitions.at(0);
+  EXPECT_EQ(partition.partition_index, 3);
+  return partition;
+}
+
+TEST(Refusals, OfEachPartitionSayWhoIsNotTheOneToAsk) {
+  const auto listed = refused_partition<kafka::ListOffsetsRequest>(9);
+  EXPECT_EQ(listed.error_code, ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(listed.offset, -1);
+  const auto cut = refused_partition<kafka::DeleteRecordsRequest>(2);
+  EXPECT_EQ(cut.error_code, ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(cut.low_watermark, -1);
+  EXPECT_EQ(refused_partition<kafka::OffsetCommitRequest>(8).error_code,
+            ErrorCode::not_coordinator);
 }
 
 TEST(Refusals, OfGroupsSayNotCoordinator) {
