@@ -83,6 +83,9 @@ class Loader {
                           Places::Mark mark);
   Result<void> load_scalar(const std::string& scalar, const Options::Row& row,
                            const std::string& path, Places::Mark mark);
+  // Of the elements of values, a list or a map.
+  Result<void> check_count(size_t count, const Options::Row& row, const std::string& path,
+                           Places::Mark mark) const;
   // Names of a map's keys with their places; an error if one is no scalar or stands twice.
   Result<std::map<std::string, Places::Mark>> keys_of(const YAML::Node& node,
                                                       const std::string& path);
@@ -190,6 +193,14 @@ Result<void> Loader::load_scalar(const std::string& scalar, const Options::Row& 
   return {};
 }
 
+Result<void> Loader::check_count(size_t count, const Options::Row& row, const std::string& path,
+                                 Places::Mark mark) const {
+  if (count > max_elements)
+    return fail(error(mark, path, fmt::format("has more than {} elements", max_elements)));
+  if (count == 0 && row.needed) return fail(error(mark, path, "is empty; name at least one"));
+  return {};
+}
+
 Result<void> Loader::load_values(const YAML::Node& node, const Options::Row& row,
                                  const std::string& path, Places::Mark mark) {
   std::vector<std::pair<std::string, Places::Mark>> scalars;
@@ -212,9 +223,8 @@ Result<void> Loader::load_values(const YAML::Node& node, const Options::Row& row
   } else if (!node.IsSequence()) {
     return fail(error(mark, path, wrong_kind(row)));
   }
-  if (scalars.size() > max_elements || node.size() > max_elements)
-    return fail(error(mark, path, fmt::format("has more than {} elements", max_elements)));
-  if (scalars.empty() && row.needed) return fail(error(mark, path, "is empty; name at least one"));
+  Result<void> counted = check_count(std::max(scalars.size(), node.size()), row, path, mark);
+  if (!counted) return counted;
   row.clear();
   for (const auto& [scalar, at] : scalars) {
     Result<void> set = load_scalar(scalar, row, path, at);
@@ -226,9 +236,8 @@ Result<void> Loader::load_values(const YAML::Node& node, const Options::Row& row
 Result<void> Loader::load_list(const YAML::Node& node, const Options::Row& row,
                                const std::string& path, Places::Mark mark) {
   if (!node.IsSequence()) return fail(error(mark, path, "must be a list, each element a map"));
-  if (node.size() > max_elements)
-    return fail(error(mark, path, fmt::format("has more than {} elements", max_elements)));
-  if (node.size() == 0 && row.needed) return fail(error(mark, path, "is empty; name at least one"));
+  Result<void> counted = check_count(node.size(), row, path, mark);
+  if (!counted) return counted;
   row.clear();
   for (size_t i = 0; i < node.size(); ++i) {
     const std::string element_path = fmt::format("{}[{}]", path, i);
@@ -243,9 +252,8 @@ Result<void> Loader::load_list(const YAML::Node& node, const Options::Row& row,
 Result<void> Loader::load_named(const YAML::Node& node, const Options::Row& row,
                                 const std::string& path, Places::Mark mark) {
   if (!node.IsMap()) return fail(error(mark, path, "must be a map: under each name its keys"));
-  if (node.size() > max_elements)
-    return fail(error(mark, path, fmt::format("has more than {} elements", max_elements)));
-  if (node.size() == 0 && row.needed) return fail(error(mark, path, "is empty; name at least one"));
+  Result<void> counted = check_count(node.size(), row, path, mark);
+  if (!counted) return counted;
   Result<std::map<std::string, Places::Mark>> keys = keys_of(node, path);
   if (!keys) return fail(keys.error());
   row.clear();

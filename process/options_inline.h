@@ -13,14 +13,20 @@ Options Options::table_of(T& value) {
 }
 
 template <typename Enum>
+std::pair<std::vector<std::string>, std::vector<Enum>> names_and_values(
+    std::initializer_list<std::pair<const char*, Enum>> choices) {
+  std::pair<std::vector<std::string>, std::vector<Enum>> split;
+  for (const auto& [name, value] : choices) {
+    split.first.push_back(name);
+    split.second.push_back(value);
+  }
+  return split;
+}
+
+template <typename Enum>
 Options::Row& Options::choice(std::string name, Enum& field, Choices<Enum> choices,
                               std::string text) {
-  std::vector<std::string> names;
-  std::vector<Enum> values;
-  for (const auto& [choice_name, value] : choices) {
-    names.push_back(choice_name);
-    values.push_back(value);
-  }
+  auto [names, values] = names_and_values<Enum>(choices);
   return add_choice(
       std::move(name), Shape::value, std::move(names),
       [&field, values](size_t chosen) { field = values[chosen]; }, [] {},
@@ -36,12 +42,7 @@ Options::Row& Options::choice(std::string name, Enum& field, Choices<Enum> choic
 template <typename Enum>
 Options::Row& Options::choices(std::string name, std::vector<Enum>& field, Choices<Enum> choices,
                                std::string text) {
-  std::vector<std::string> names;
-  std::vector<Enum> values;
-  for (const auto& [choice_name, value] : choices) {
-    names.push_back(choice_name);
-    values.push_back(value);
-  }
+  auto [names, values] = names_and_values<Enum>(choices);
   return add_choice(
       std::move(name), Shape::values, std::move(names),
       [&field, values](size_t chosen) { field.push_back(values[chosen]); },

@@ -99,11 +99,13 @@ Options::Row integer_row(std::string name, Field& field, NumberKind kind, Bounds
       [&field, kind] { return std::vector<std::string>{kind.format(field)}; });
 }
 
-Result<io::Address> parse_address(const std::string& text) {
+template <typename Field>  // io::Address, or an optional one
+Result<void> set_address(Field& field, const std::string& text) {
   Result<io::Address> address = io::Address::parse(text);
   if (!address)
     return fail(fmt::format("\"{}\" is not an address; write host:port, as 127.0.0.1:9092", text));
-  return address;
+  field = *address;
+  return {};
 }
 
 Result<void> set_bool(bool& field, const std::string& text) {
@@ -180,12 +182,7 @@ Options::Row& Options::add(std::string name, std::chrono::milliseconds& field, B
 
 Options::Row& Options::add(std::string name, io::Address& field, std::string text) {
   Row row{.name = std::move(name), .type = "host:port", .text = std::move(text)};
-  row.set = [&field](const std::string& value) -> Result<void> {
-    Result<io::Address> address = parse_address(value);
-    if (!address) return fail(address.error());
-    field = *address;
-    return {};
-  };
+  row.set = [&field](const std::string& value) { return set_address(field, value); };
   row.get = [&field] {
     return field.host.empty() ? std::vector<std::string>{}
                               : std::vector<std::string>{field.to_string()};
@@ -195,12 +192,7 @@ Options::Row& Options::add(std::string name, io::Address& field, std::string tex
 
 Options::Row& Options::add(std::string name, std::optional<io::Address>& field, std::string text) {
   Row row{.name = std::move(name), .type = "host:port", .text = std::move(text)};
-  row.set = [&field](const std::string& value) -> Result<void> {
-    Result<io::Address> address = parse_address(value);
-    if (!address) return fail(address.error());
-    field = *address;
-    return {};
-  };
+  row.set = [&field](const std::string& value) { return set_address(field, value); };
   row.get = [&field] {
     return field ? std::vector<std::string>{field->to_string()} : std::vector<std::string>{};
   };
@@ -212,12 +204,7 @@ Options::Row& Options::add(std::string name, std::vector<io::Address>& field, st
           .shape = Shape::values,
           .type = "list of host:port",
           .text = std::move(text)};
-  row.set = [&field](const std::string& value) -> Result<void> {
-    Result<io::Address> address = parse_address(value);
-    if (!address) return fail(address.error());
-    field.push_back(*address);
-    return {};
-  };
+  row.set = [&field](const std::string& value) { return set_address(field.emplace_back(), value); };
   row.clear = [&field] { field.clear(); };
   row.get = [&field] {
     std::vector<std::string> texts;
