@@ -6,52 +6,13 @@ import subprocess
 import time
 
 import world
-from support import ledger, site
-from support.kcat import Member, patient
+from support import site
+from support.kcat import Member
 from support.processes import wait_for
-from world import TwoSites, identities, marked
+from world import UnderLoad, identities
 
 
-class Switchover(TwoSites):
-    def setUp(self):
-        super().setUp()
-        for name in ("seoul-tokyo", "tokyo-seoul"):
-            self.start_mirror(name)
-        self.router = self.start_router()
-        self.sent = 0
-
-    def begin(self, count: int = 2000) -> None:
-        self.steady = self.producer(patient(self.router.bootstrap), "orders")
-        self.send(count)
-        wait_for(lambda: self.send(1) or self.steady.acks > count // 2, "the producer is served")
-        self.wait_mirrored_but_for_the_last("seoul-tokyo")
-
-    def wait_mirrored_but_for_the_last(self, name: str) -> None:
-        wait_for(lambda: self.describe(name)["topics"], f"{name} mirrors")
-        self.wait_ready(*name.split("-"))
-
-    def send(self, count: int) -> None:
-        self.steady.send(marked("p", self.sent, count))
-        self.sent += count
-
-    def keep_sending(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.send(5)
-            time.sleep(0.005)
-
-    def hold_nothing_lost(self, bootstrap: str) -> None:
-        self.steady.flush_and_close(deadline_s=90)
-        book = ledger.Ledger()
-        for sequence in range(self.sent):
-            book.sent("p", sequence)
-            book.acked("p", sequence)
-        records = list(ledger.read(bootstrap, "orders"))
-        audit = book.audit(records)
-        self.assertTrue(audit.clean, str(audit))
-        here = {(record.partition, record.offset) for record in records}
-        self.assertEqual(self.steady.acked - here, set(), "not where it was acknowledged")
-
+class Switchover(UnderLoad):
     def test_there_and_back_with_a_producer_and_a_group(self):
         self.begin()
         member = Member(self.router.bootstrap, "billing", "orders")
@@ -108,8 +69,8 @@ class Switchover(TwoSites):
         self.hold_nothing_lost(self.tokyo.bootstrap)
 
     def test_kills_of_every_participant_at_random_moments(self):
-        """Each in turn, at a moment that differs: during draining, hand-over, promotion, or just
-        after. What is acknowledged is there at the end, once and in order."""
+        """What switchover_phases_test.py does not show, which kills at the steps that it knows of:
+        moments between them, during a write, a recovery or a long poll. Many with --long."""
         self.begin()
         rng = random.Random(11)
         ends = ["seoul", "tokyo"]
@@ -142,14 +103,6 @@ class Switchover(TwoSites):
         print(f"    {outcome}; {said.strip().splitlines()[-1] if said.strip() else ''}")
         # Fallen back or done; never in between once everyone is up again.
         wait_for(lambda: self.writer() in (source, target), outcome, 60)
-
-    def writer(self) -> str | None:
-        """The one site where clients may write the topic; None while there is none."""
-        listed = self.command("topic", "list", allowed=(0, 1))
-        writers = [t["cluster"] for t in listed
-                   if t["topic"] == "orders" and t["writer"] == "clients"]
-        self.assertLessEqual(len(writers), 1, f"written at both: {listed}")
-        return writers[0] if writers else None
 
 
 if __name__ == "__main__":

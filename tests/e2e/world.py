@@ -4,12 +4,13 @@ import json
 import os
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import ledger, logs, site, testing
-from support.kcat import Producer
+from support.kcat import Producer, patient
 from support.processes import Failed, wait_for
 from support.relay import Relay
 from support.site import Mirror, Role, Router, Site, cluster, link
@@ -56,8 +57,7 @@ class TwoSites(World):
         self.addCleanup(self.relay.close)
         self.seoul, self.tokyo = Site(self.tmp, "seoul", 1), Site(self.tmp, "tokyo", 2)
         for each in (self.seoul, self.tokyo):
-            each.advertise_wan(self.relay.route(each.name, each.ports["WAN"],
-                                                delay_ms=self.delay_ms))
+            self.lay_line(each)
             self.started(each)
         self.mirrors: dict[str, Mirror] = {}
         self.clusters = self.tmp / "clusters.yaml"
@@ -65,10 +65,15 @@ class TwoSites(World):
             self.tmp, "corp", {each.name: cluster(each) for each in (self.seoul, self.tokyo)}
         ).config))
 
-    def start_mirror(self, name: str) -> Mirror:
-        """The mirror of a link stands at its target."""
+    def lay_line(self, each: Site) -> None:
+        """How the site is reached from the other; before it starts."""
+        each.advertise("WAN", self.relay.route(each.name, each.ports["WAN"],
+                                               delay_ms=self.delay_ms))
+
+    def start_mirror(self, name: str, **options) -> Mirror:
+        """The mirror of a link stands at its target; options are the link's."""
         source, target = (getattr(self, end) for end in name.split("-"))
-        mirror = Mirror(self.tmp, f"mirror-{name}", {name: link(source, target)})
+        mirror = Mirror(self.tmp, f"mirror-{name}", {name: link(source, target, **options)})
         self.mirrors[name] = mirror
         return self.started(mirror)
 
@@ -108,6 +113,61 @@ class TwoSites(World):
         copies = logs.partitions(getattr(self, target).data, topic)
         return {number: logs.hold_prefix(originals[number], copy)
                 for number, copy in copies.items()}
+
+
+class UnderLoad(TwoSites):
+    """Both mirrors and a router, and one idempotent producer through it from beginning to end."""
+
+    def setUp(self):
+        super().setUp()
+        for name in ("seoul-tokyo", "tokyo-seoul"):
+            self.start_mirror(name)
+        self.router = self.start_router()
+        self.sent = 0
+
+    def begin(self, count: int = 2000) -> None:
+        # Its back-off grows to 10 s: a test that kills often would mostly wait for that.
+        self.steady = self.producer(patient(self.router.bootstrap), "orders", "-X",
+                                    "reconnect.backoff.max.ms=200")
+        self.send(count)
+        wait_for(lambda: self.send(1) or self.steady.acks > count // 2, "the producer is served")
+        wait_for(lambda: self.describe("seoul-tokyo")["topics"], "seoul-tokyo mirrors")
+        self.wait_ready("seoul", "tokyo")
+
+    def send(self, count: int) -> None:
+        self.steady.send(marked("p", self.sent, count))
+        self.sent += count
+
+    def keep_sending(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.send(5)
+            time.sleep(0.005)
+
+    def writer(self) -> str | None:
+        """The one site where clients may write the topic; None while there is none. One look asks
+        the sites one after the other, and a switchover may pass in between: so two written sites
+        count only where the look after says the same."""
+        for _ in range(2):
+            listed = self.command("topic", "list", allowed=(0, 1))
+            writers = [t["cluster"] for t in listed
+                       if t["topic"] == "orders" and t["writer"] == "clients"]
+            if len(writers) < 2:
+                return writers[0] if writers else None
+        self.fail(f"written at both: {listed}")
+
+    def hold_nothing_lost(self, bootstrap: str) -> None:
+        """At the end: all that was sent was acknowledged, and is there, once and in order."""
+        self.steady.flush_and_close(deadline_s=90)
+        book = ledger.Ledger()
+        for sequence in range(self.sent):
+            book.sent("p", sequence)
+            book.acked("p", sequence)
+        records = list(ledger.read(bootstrap, "orders"))
+        audit = book.audit(records)
+        self.assertTrue(audit.clean, str(audit))
+        here = {(record.partition, record.offset) for record in records}
+        self.assertEqual(self.steady.acked - here, set(), "not where it was acknowledged")
 
 
 def marked(producer: str, first: int, count: int, size: int = 200) -> list[tuple[bytes, bytes]]:

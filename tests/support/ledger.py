@@ -55,7 +55,8 @@ def read(bootstrap: str, topic: str, *options: str, timeout_s: float = 120) -> I
     """Every record of a topic from its beginning to its end now, read by stock kcat. Options are
     kcat's: "-p", "3", "-o", "100", "-X", "isolation.level=read_uncommitted"."""
     command = ["timeout", str(timeout_s), "kcat", "-C", "-b", bootstrap, "-t", topic, "-o",
-               "beginning", "-e", "-q", "-X", "check.crcs=true", "-f", FORMAT, *options]
+               "beginning", "-e", "-q", "-X", "check.crcs=true", "-X", "fetch.wait.max.ms=20",
+               "-f", FORMAT, *options]
     kcat = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with kcat:
         yield from parse(iter(lambda: kcat.stdout.read1(1 << 20), b""))

@@ -76,7 +76,7 @@ class ProcessTest(unittest.TestCase):
 
     def test_a_site_has_one_configuration_per_listener(self):
         site = Site(Path(self.tmp), "seoul", number=1, log_retention_hours=7)
-        site.advertise_wan(12345)
+        site.advertise("WAN", 12345)
         self.assertEqual(site.config["broker"]["node.id"], 101)
         self.assertEqual(site.config["broker"]["log.retention.hours"], 7)
         advertised = [each["advertised.listeners"] for each in site.config["listeners"]]

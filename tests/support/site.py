@@ -3,7 +3,7 @@ ports in a directory of its own.
 
     seoul = Site(tmp, "seoul", number=1).start()
     tokyo = Site(tmp, "tokyo", number=2).start()
-    seoul.advertise_wan(relay.route("seoul", seoul.ports["WAN"], delay_ms=20))   # before start()
+    seoul.advertise("WAN", relay.route("seoul", seoul.ports["WAN"]))    # before start()
     mirror = Mirror(tmp, "mirror", {"seoul-tokyo": link(seoul, tokyo)}).start()
     router = Router(tmp, "router", {"seoul": cluster(seoul)}).start()
 
@@ -120,6 +120,7 @@ class Site(Role):
         self.number = number
         self.node_id = node_id or number * 100 + 1
         self.ports = {listener: free_port() for listener in ("CLIENT", "INSIDE", "WAN")}
+        self.reached = dict(self.ports)  # where others are told to find each
         inside = {"for": ["brokers", "mirrors", "routers"]}
         self.config |= {
             "cluster": {"name": name, "number": number},
@@ -140,24 +141,24 @@ class Site(Role):
             ],
         }
 
-    def advertise_wan(self, port: int) -> None:
-        """Says that WAN is reached at `port`, a relay's. Before start()."""
-        self.wan_bootstrap_port = port
-        self.config["listeners"][2]["advertised.listeners"] = f"127.0.0.1:{port}"
-
-    wan_bootstrap_port: int | None = None
+    def advertise(self, listener: str, port: int) -> None:
+        """Says that the listener is reached at `port`, a relay's. Before start()."""
+        self.reached[listener] = port
+        for each in self.config["listeners"]:
+            if each["name"] == listener:
+                each["advertised.listeners"] = f"127.0.0.1:{port}"
 
     @property
     def bootstrap(self) -> str:
-        return f"127.0.0.1:{self.ports['CLIENT']}"
+        return f"127.0.0.1:{self.reached['CLIENT']}"
 
     @property
     def inside(self) -> str:
-        return f"127.0.0.1:{self.ports['INSIDE']}"
+        return f"127.0.0.1:{self.reached['INSIDE']}"
 
     @property
     def wan(self) -> str:
-        return f"127.0.0.1:{self.wan_bootstrap_port or self.ports['WAN']}"
+        return f"127.0.0.1:{self.reached['WAN']}"
 
     @property
     def data(self) -> Path:
