@@ -2,12 +2,7 @@
 // of production code. Owned by the test; what the test makes over env() goes before it.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <memory>
-#include <optional>
-
-#include "tests/sim/world/world.h"
+#include "tests/broker/started.h"
 
 namespace isthmus::broker {
 
@@ -38,17 +33,12 @@ class TaskWorld {
   // Runs `task` to its end and returns what it yields.
   template <typename T>
   T run(io::Task<T> task) {
-    auto result = start(std::move(task));
-    world.run_until([&] { return result->has_value(); }, std::chrono::minutes(5));
-    EXPECT_TRUE(result->has_value()) << "the coroutine did not end";
-    return std::move(result->value());
+    return run_in(world, *process, std::move(task));
   }
   // Starts it only; the result appears later.
   template <typename T>
-  std::shared_ptr<std::optional<T>> start(io::Task<T> task) {
-    auto result = std::make_shared<std::optional<T>>();
-    process->spawn("test", keep(std::move(task), result));
-    return result;
+  Started<T> start(io::Task<T> task) {
+    return start_in(*process, std::move(task));
   }
   // Calls `work` as the loop would, for code that starts coroutines of its own.
   template <typename Work>
@@ -63,11 +53,6 @@ class TaskWorld {
   sim::SimProcess* process = nullptr;
 
  private:
-  template <typename T>
-  static io::Task<void> keep(io::Task<T> task, std::shared_ptr<std::optional<T>> result) {
-    T value = co_await task;
-    result->emplace(std::move(value));
-  }
   void boot() { process = &host.start_process(loops_); }
 
   const size_t loops_;

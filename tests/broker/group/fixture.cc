@@ -101,7 +101,7 @@ void CoordinatorTest::restart() {
   pass(std::chrono::milliseconds(10));
 }
 
-std::shared_ptr<std::optional<bool>> CoordinatorTest::begin(io::Task<void> task) {
+Started<bool> CoordinatorTest::begin(io::Task<void> task) {
   return begin(and_true(std::move(task)));
 }
 

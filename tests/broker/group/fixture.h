@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "broker/group/coordinator.h"
-#include "tests/sim/world/world.h"
+#include "tests/broker/started.h"
 
 namespace isthmus::broker {
 
@@ -67,19 +67,14 @@ class CoordinatorTest : public testing::Test {
 
   // Runs the task in the process; the answer appears when it has come.
   template <typename T>
-  std::shared_ptr<std::optional<T>> begin(io::Task<T> task) {
-    auto answer = std::make_shared<std::optional<T>>();
-    process_->spawn("request", collect(std::move(task), answer));
-    return answer;
+  Started<T> begin(io::Task<T> task) {
+    return start_in(*process_, std::move(task));
   }
   template <typename T>
   T ask(io::Task<T> task) {
-    auto answer = begin(std::move(task));
-    world_.run_until([&] { return answer->has_value(); }, std::chrono::minutes(1));
-    EXPECT_TRUE(answer->has_value()) << "no answer";
-    return answer->value_or(T{});
+    return run_in(world_, *process_, std::move(task));
   }
-  std::shared_ptr<std::optional<bool>> begin(io::Task<void> task);
+  Started<bool> begin(io::Task<void> task);
   void ask(io::Task<void> task);
 
   // Requests in short.
@@ -106,11 +101,6 @@ class CoordinatorTest : public testing::Test {
   MemoryEnds ends;
 
  private:
-  template <typename T>
-  static io::Task<void> collect(io::Task<T> task, std::shared_ptr<std::optional<T>> answer) {
-    *answer = co_await task;
-  }
-
   sim::SimWorld world_{1};
   sim::SimHost& host_;
   sim::SimProcess* process_ = nullptr;

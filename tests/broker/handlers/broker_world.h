@@ -15,7 +15,7 @@
 #include "kafka/gen/list_offsets.h"
 #include "kafka/gen/metadata.h"
 #include "tests/broker/handlers/requests.h"
-#include "tests/sim/world/world.h"
+#include "tests/broker/started.h"
 
 namespace isthmus::broker {
 
@@ -60,11 +60,7 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
 
   template <typename T>
   T run_on(sim::SimProcess& process, io::Task<T> task) {
-    auto result = std::make_shared<std::optional<T>>();
-    process.spawn("test", keep(std::move(task), result));
-    world.run_until([&] { return result->has_value(); }, std::chrono::minutes(2));
-    EXPECT_TRUE(result->has_value()) << "the coroutine did not end";
-    return std::move(result->value());
+    return run_in(world, process, std::move(task));
   }
 
   // The answer, at the highest version not above `at_most`.
@@ -146,11 +142,6 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
   std::shared_ptr<client::Connection> connection, peers;
 
  private:
-  template <typename T>
-  static io::Task<void> keep(io::Task<T> task, std::shared_ptr<std::optional<T>> result) {
-    T value = co_await task;
-    result->emplace(std::move(value));
-  }
   template <typename Request>
   typename Request::Response ask_over(client::Connection& over, Request request, int16_t at_most) {
     auto answer = run_on(*client_, over.call(std::move(request), deadline(), at_most));

@@ -12,7 +12,7 @@
 #include "broker/log/log.h"
 #include "kafka/batch.h"
 #include "kafka/errors.h"
-#include "tests/sim/world/world.h"
+#include "tests/broker/started.h"
 
 namespace isthmus::broker {
 
@@ -117,11 +117,7 @@ class LogWorld {
 
   template <typename T>
   T run(io::Task<T> task) {
-    auto result = std::make_shared<std::optional<T>>();
-    process->spawn("test", keep(std::move(task), result));
-    world.run_until([&] { return result->has_value(); }, std::chrono::seconds(60));
-    EXPECT_TRUE(result->has_value()) << "the coroutine did not end";
-    return std::move(**result);
+    return run_in(world, *process, std::move(task));
   }
   Offset sync() {
     auto durable = run(log->sync());
@@ -182,11 +178,6 @@ class LogWorld {
   std::unique_ptr<Log> log;
 
  private:
-  template <typename T>
-  static io::Task<void> keep(io::Task<T> task, std::shared_ptr<std::optional<T>> result) {
-    T value = co_await task;
-    result->emplace(std::move(value));
-  }
   void boot() { process = &host.start_process(); }
   void drop() {
     log.reset();
