@@ -18,7 +18,7 @@
 namespace isthmus::client {
 
 // Answers ApiVersions by itself, other requests by what on() has set, and what nobody has set with
-// the end of the connection. An answer of nullopt never comes.
+// the end of the connection. An answer of nullopt does not come.
 class FakeBroker : public server::Service {
  public:
   FakeBroker(io::RealWorld& world, NodeId node)
@@ -37,6 +37,16 @@ class FakeBroker : public server::Service {
       if (!response) return std::nullopt;
       return server::encode_response(request.header, *response);
     };
+  }
+
+  // Answers the same, always; or never.
+  template <typename Request>
+  void always(typename Request::Response answer = {}) {
+    on<Request>([answer](const Request&) { return std::optional(answer); });
+  }
+  template <typename Request>
+  void never() {
+    on<Request>([](const Request&) { return std::optional<typename Request::Response>(); });
   }
 
   io::Task<server::Reply> dispatch(server::Request request) override {

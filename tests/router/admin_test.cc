@@ -227,8 +227,7 @@ TEST(RouterAdmin, ABrokersConfigurationIsAskedOfThatBroker) {
 }
 
 io::Task<void> producer_id(RouterWorld* w) {
-  w->seoul.broker.on<kafka::InitProducerIdRequest>(
-      [](const auto&) { return std::optional(kafka::InitProducerIdResponse{.producer_id = 42}); });
+  w->seoul.broker.always<kafka::InitProducerIdRequest>({.producer_id = 42});
   auto connection = co_await w->at(201);
   kafka::InitProducerIdRequest request;
   request.transactional_id = std::nullopt;

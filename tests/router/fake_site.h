@@ -52,6 +52,12 @@ class FakeSite {
         {kafka::ErrorCode::none, 0, broker.id, 5, {broker.id}, {broker.id}, {}});
   }
 
+  // Its record of routes says that tokyo is in charge of seoul's.
+  void learn_of_takeover() {
+    told.route_version = 1;
+    told.routes = {{"seoul", "tokyo"}};
+  }
+
   const std::string name;
   SiteBroker broker;
   kafka::MetadataResponse metadata;

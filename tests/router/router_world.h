@@ -45,10 +45,7 @@ class RouterWorld {
 
   // Both sites know that tokyo has taken over seoul's routes, and so does the router.
   io::Task<void> flip() {
-    for (FakeSite* site : {&seoul, &tokyo}) {
-      site->told.route_version = 1;
-      site->told.routes = {{"seoul", "tokyo"}};
-    }
+    for (FakeSite* site : {&seoul, &tokyo}) site->learn_of_takeover();
     co_await until_version(1);
   }
   io::Task<void> until_version(int64_t version) {

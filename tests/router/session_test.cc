@@ -17,8 +17,7 @@ io::Task<void> pipelined(RouterWorld* w) {
   constexpr int count = 200;
   int written = 0;
   accept_produce(w->seoul.broker, written);
-  w->seoul.broker.on<kafka::HeartbeatRequest>(
-      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  w->seoul.broker.always<kafka::HeartbeatRequest>();
   auto connection = co_await w->at(101);
   std::vector<io::Task<Result<Slice>>> answers;
   const auto send = [&](const auto& message, int16_t version) {
@@ -54,8 +53,7 @@ TEST(RouterSession, PipelinedAnswersKeepTheOrderOfTheirRequestsWhoeverAnswers) {
 }
 
 io::Task<void> without_answer(RouterWorld* w) {
-  w->seoul.broker.on<kafka::HeartbeatRequest>(
-      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  w->seoul.broker.always<kafka::HeartbeatRequest>();
   auto connection = co_await w->at(101);
   kafka::Writer body;
   produce_to("orders", 0).encode(body, 9);
@@ -150,8 +148,7 @@ TEST(RouterSession, TheBootstrapLeadsAndCoordinatesNothing) {
 }
 
 io::Task<void> node_dies(RouterWorld* w) {
-  w->seoul.broker.on<kafka::ProduceRequest>(
-      [](const auto&) -> std::optional<kafka::ProduceResponse> { return std::nullopt; });
+  w->seoul.broker.never<kafka::ProduceRequest>();
   int written = 0;
   accept_produce(w->tokyo.broker, written);
   auto to_seoul = co_await w->at(101);
@@ -203,8 +200,7 @@ TEST(RouterSession, WhoSpeaksAnotherProtocolGetsNoAnswer) {
 }
 
 io::Task<void> garbage(RouterWorld* w) {
-  w->seoul.broker.on<kafka::HeartbeatRequest>(
-      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  w->seoul.broker.always<kafka::HeartbeatRequest>();
   auto good = co_await w->at(101);
   const auto ends = [](const Result<Slice>& answer) { return !answer.has_value(); };
   // An API of ours that clients may not use, a version too new, bytes that are no request.
@@ -231,8 +227,7 @@ TEST(RouterSession, GarbageEndsItsOwnConnectionOnly) {
 }
 
 io::Task<void> client_leaves(RouterWorld* w) {
-  w->seoul.broker.on<kafka::HeartbeatRequest>(
-      [](const auto&) -> std::optional<kafka::HeartbeatResponse> { return std::nullopt; });
+  w->seoul.broker.never<kafka::HeartbeatRequest>();
   auto connection = co_await w->at(101);
   kafka::Writer body;
   heartbeat_of("g").encode(body, 4);
@@ -283,8 +278,7 @@ io::Task<void> greedy(RouterWorld* w) {
     partition.records = Rope(records);
     return std::optional(response);
   });
-  w->seoul.broker.on<kafka::HeartbeatRequest>(
-      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  w->seoul.broker.always<kafka::HeartbeatRequest>();
   kafka::Writer body;
   fetch_of("orders").encode(body, 11);
   const Slice encoded = *std::move(body).finish().flatten();

@@ -35,8 +35,7 @@ io::Task<void> flipped(RouterWorld* w) {
   w->seoul.broker.on<kafka::ProduceRequest>(accept);
   w->tokyo.broker.on<kafka::ProduceRequest>(accept);
   accept_fetch(w->seoul.broker, read);
-  w->seoul.broker.on<kafka::HeartbeatRequest>(
-      [](const auto&) { return std::optional(kafka::HeartbeatResponse{}); });
+  w->seoul.broker.always<kafka::HeartbeatRequest>();
   auto old = co_await w->at(101);
   auto produced_before = co_await w->call(*old, produce_to("orders"));
   EXPECT_EQ(error_of(produced_before), ErrorCode::none);
@@ -126,12 +125,10 @@ TEST(RouterSwitchover, AReloadedRouteReachesOpenFetchSessionsAndDropsNoConnectio
 io::Task<void> lost(RouterWorld* w) {
   w->seoul.add_topic("orders");
   w->tokyo.add_topic("orders");
-  w->tokyo.broker.on<kafka::InitProducerIdRequest>(
-      [](const auto&) { return std::optional(kafka::InitProducerIdResponse{.producer_id = 7}); });
+  w->tokyo.broker.always<kafka::InitProducerIdRequest>({.producer_id = 7});
   auto connection = co_await w->bootstrap();
   co_await w->seoul.broker.stop();
-  w->tokyo.told.route_version = 1;
-  w->tokyo.told.routes = {{"seoul", "tokyo"}};
+  w->tokyo.learn_of_takeover();
   co_await w->until_version(1);
   kafka::MetadataRequest request;
   request.topics->emplace_back().name = "orders";
@@ -152,18 +149,15 @@ TEST(RouterSwitchover, AfterAFailoverTheLostSiteIsNotNeeded) {
 }
 
 io::Task<void> frozen(RouterWorld* w) {
-  w->seoul.broker.on<kafka::ProduceRequest>(
-      [](const auto&) -> std::optional<kafka::ProduceResponse> { return std::nullopt; });
+  w->seoul.broker.never<kafka::ProduceRequest>();
   auto connection = co_await w->at(101);
   kafka::Writer body;
   produce_to("orders").encode(body, 9);
   auto waiting = connection->call_raw({0, 9, "c", std::move(body).finish()}, io::soon(8000));
-  w->seoul.broker.on<kafka::DescribeSiteRequest>(
-      [](const auto&) -> std::optional<kafka::DescribeSiteResponse> { return std::nullopt; });
+  w->seoul.broker.never<kafka::DescribeSiteRequest>();
   co_await w->until_away("seoul");
   const io::Instant flipped = w->world.loop().now();
-  w->tokyo.told.route_version = 1;
-  w->tokyo.told.routes = {{"seoul", "tokyo"}};
+  w->tokyo.learn_of_takeover();
   auto answer = co_await waiting;
   EXPECT_FALSE(answer.has_value());
   EXPECT_EQ(answer.error().kind, Error::Kind::closed) << answer.error().text;
