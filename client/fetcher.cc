@@ -212,11 +212,16 @@ bool Fetcher::deliver(const Asked& asked, PartitionData& answer) {
   }
   const bool ends_wish = answer.error_code != ErrorCode::none || !answer.records.empty() ||
                          answer.diverging_epoch.epoch >= 0;
-  const bool news = answer.high_watermark != entry.told_high_watermark ||
-                    answer.log_start_offset != entry.told_log_start;
   if (ends_wish) entry.wanted = false;
-  if (ends_wish || news) tell(entry, asked, answer);
+  if (ends_wish || is_news(entry, answer)) tell(entry, asked, answer);
   return true;
+}
+
+bool Fetcher::is_news(const Entry& entry, const PartitionData& answer) const {
+  const bool long_ago =
+      options_.tell_again_after && loop_.now() - entry.told_at >= *options_.tell_again_after;
+  return long_ago || answer.high_watermark != entry.told_high_watermark ||
+         answer.log_start_offset != entry.told_log_start;
 }
 
 void Fetcher::tell(Entry& entry, const Asked& asked, PartitionData& answer) {
@@ -235,6 +240,7 @@ void Fetcher::tell(Entry& entry, const Asked& asked, PartitionData& answer) {
   if (answer.error_code == ErrorCode::none) {
     entry.told_high_watermark = answer.high_watermark;
     entry.told_log_start = answer.log_start_offset;
+    entry.told_at = loop_.now();
   }
   sink_.on_fetched(std::move(fetched));
 }

@@ -36,6 +36,9 @@ struct FetchOptions {
   std::chrono::milliseconds max_wait{500};
   std::chrono::milliseconds request_timeout{30'000};  // on top of max_wait
   bool read_committed = false;
+  // An answer without news is delivered all the same, if the latest delivery is so long ago: for a
+  // user to whom it is news that nothing has changed meanwhile.
+  std::optional<std::chrono::milliseconds> tell_again_after;
   int requests_per_leader = 2;
   Cluster::Lane first_lane = 1;  // the first of `requests_per_leader` lanes of the cluster
 };
@@ -51,7 +54,7 @@ struct Fetched {
   // Never one that only says that the leader is elsewhere.
   kafka::ErrorCode error = kafka::ErrorCode::none;
   // Whole batches, except that the last may be cut short. May begin before the asked offset.
-  // Empty if only the offsets below are news; the partition is then still wanted.
+  // Empty if only the offsets below are told; the partition is then still wanted.
   Slice records;
   Offset high_watermark = -1;
   Offset last_stable_offset = -1;
@@ -94,6 +97,7 @@ class Fetcher {
     bool in_flight = false;
     Offset told_high_watermark = -1;
     Offset told_log_start = -1;
+    io::Instant told_at{};
   };
   struct Asked {
     TopicPartition partition;
@@ -121,6 +125,7 @@ class Fetcher {
   kafka::FetchRequest request_for(const std::vector<Asked>& asked) const;
   void put_back(const std::vector<Asked>& asked);
   bool deliver(const Asked& asked, PartitionData& answer);
+  bool is_news(const Entry& entry, const PartitionData& answer) const;
   void tell(Entry& entry, const Asked& asked, PartitionData& answer);
 
   Cluster& cluster_;

@@ -53,6 +53,7 @@ io::Task<void> Appender::send(std::vector<AppendJob> jobs) {
     p.expected_offset = job.action.expected_offset;
     p.source_leader_epoch = job.source_epoch;
     p.source_high_watermark = job.source_end;
+    p.log_start = job.action.log_start;
     p.start_at = job.action.start_at;
     p.advance_to = job.action.advance_to;
     p.gap_epoch = job.action.gap_epoch;

@@ -12,12 +12,14 @@ namespace {
 constexpr size_t max_seen = 256;
 }  // namespace
 
-Pump::Pump(TopicPartition name, Offset end, LeaderEpoch last_epoch, PumpState state)
+Pump::Pump(TopicPartition name, Offset end, LeaderEpoch last_epoch, PumpState state,
+           io::Duration delete_delay)
     : name_(std::move(name)),
       next_(end),
       last_epoch_(last_epoch),
       acknowledged_(end),
-      state_(state) {}
+      state_(state),
+      starts_(delete_delay) {}
 
 PumpAction Pump::fail(std::string reason) {
   state_ = PumpState::failed;
@@ -60,9 +62,19 @@ PumpAction Pump::on_fetched(client::Fetched fetched, bool source_keeps_gaps, io:
   if (acknowledged_ >= source_end_ && state_ == PumpState::initializing) {
     state_ = PumpState::mirroring;
   }
-  if (!fetched.records.empty()) return take(std::move(fetched.records));
-  if (source_keeps_gaps && fetched.high_watermark > next_) return {.kind = Kind::ask_gap};
-  return {};
+  PumpAction action;
+  if (!fetched.records.empty()) {
+    action = take(std::move(fetched.records));
+    if (action.kind == Kind::failed) return action;
+  } else if (source_keeps_gaps && fetched.high_watermark > next_) {
+    return {.kind = Kind::ask_gap};
+  }
+  if (auto start = starts_.on_heard(fetched.log_start_offset, acknowledged_, now)) {
+    // With the batches if there are any, else by itself: an idle partition has no next append.
+    if (action.kind == Kind::nothing) action = {.kind = Kind::append, .expected_offset = next_};
+    action.log_start = *start;
+  }
+  return action;
 }
 
 // Whole batches from our position on. A fetch may begin before it and end inside a batch. CRCs are

@@ -18,6 +18,7 @@
 #include "base/ids.h"
 #include "client/fetcher.h"
 #include "io/loop.h"
+#include "mirror/start_follower.h"
 
 namespace isthmus::mirror {
 
@@ -44,12 +45,14 @@ struct PumpAction {
   Offset start_at = -1;
   Offset advance_to = -1;
   LeaderEpoch gap_epoch = -1;
+  Offset log_start = -1;  // what lies before was deleted at the source long enough ago
 };
 
 class Pump {
  public:
   // `end` is the target's log end, `last_epoch` that of its last batch, -1 if it has none.
-  Pump(TopicPartition name, Offset end, LeaderEpoch last_epoch, PumpState state);
+  Pump(TopicPartition name, Offset end, LeaderEpoch last_epoch, PumpState state,
+       io::Duration delete_delay);
 
   const TopicPartition& name() const { return name_; }
   client::FetchPosition fetch_from() const { return {next_, last_epoch_}; }
@@ -96,6 +99,7 @@ class Pump {
   std::string reason_;
   uint64_t bytes_in_flight_ = 0;
   std::deque<Seen> seen_;  // when the source's end was first known to have reached an offset
+  StartFollower starts_;
 };
 
 }  // namespace isthmus::mirror

@@ -30,6 +30,8 @@ client::FetchOptions fetch_options() {
   options.max_partition_bytes = 4 << 20;
   // A partition that is new waits for the next request of a lane: short polls keep that short.
   options.max_wait = io::milliseconds(100);
+  // A log start is followed on the word of an answer: idle partitions need one now and then.
+  options.tell_again_after = std::chrono::seconds(1);
   return options;
 }
 
@@ -231,7 +233,9 @@ void Session::start_pump(const SourceTopic& topic, PartitionIndex index, Offset 
   // is found again before anything is touched.
   if (state == PumpState::failed) state = PumpState::mirroring;
   auto& running =
-      running_.try_emplace(tp, Running{Pump(tp, end, epoch, state), topic.id, std::move(owners)})
+      running_
+          .try_emplace(tp, Running{Pump(tp, end, epoch, state, config_.delete_delay), topic.id,
+                                   std::move(owners)})
           .first->second;
   if (!running.pump.active()) return;
   if (config_.start == process::LinkStart::latest && end == 0 && epoch < 0) {
@@ -277,9 +281,9 @@ void Session::on_fetched(client::Fetched fetched) {
   auto found = running_.find(fetched.partition);
   if (found == running_.end()) return;
   Running& running = found->second;
-  running.fetched_at = source_.loop().now();
-  act(running,
-      running.pump.on_fetched(std::move(fetched), !view_.identity().foreign, running.fetched_at));
+  io::Instant now = source_.loop().now();
+  if (!fetched.records.empty()) running.fetched_at = now;
+  act(running, running.pump.on_fetched(std::move(fetched), !view_.identity().foreign, now));
 }
 
 void Session::act(Running& running, PumpAction action) {
@@ -296,7 +300,8 @@ void Session::act(Running& running, PumpAction action) {
       return;
     case Kind::append: break;
   }
-  bool brings_something = !action.batches.empty() || action.start_at >= 0 || action.advance_to >= 0;
+  bool brings_something = !action.batches.empty() || action.start_at >= 0 ||
+                          action.advance_to >= 0 || action.log_start >= 0;
   if (brings_something) {
     AppendJob job{tp,
                   running.topic_id,
@@ -370,9 +375,7 @@ void Session::on_outcome(const AppendOutcome& outcome) {
     if (outcome.error == ErrorCode::none) {
       io::Instant now = source_.loop().now();
       running.pump.on_appended(outcome.end_offset, outcome.bytes, now);
-      auto lag = std::chrono::duration_cast<io::milliseconds>(now - running.fetched_at).count();
-      if (lags_.size() < max_lags) lags_.push_back(0);
-      lags_[next_lag_++ % max_lags] = static_cast<uint32_t>(std::max<int64_t>(0, lag));
+      if (outcome.bytes > 0) note_lag(now - running.fetched_at);
       bytes_ += outcome.bytes;
     } else if (outcome.error == ErrorCode::fenced_leader_epoch) {
       stop(Error::kafka(static_cast<int>(outcome.error), outcome.message));
@@ -384,6 +387,12 @@ void Session::on_outcome(const AppendOutcome& outcome) {
     }
   }
   want_what_waits();
+}
+
+void Session::note_lag(io::Duration lag) {
+  auto ms = std::chrono::duration_cast<io::milliseconds>(lag).count();
+  if (lags_.size() < max_lags) lags_.push_back(0);
+  lags_[next_lag_++ % max_lags] = static_cast<uint32_t>(std::max<int64_t>(0, ms));
 }
 
 io::Task<Result<void>> Session::report() {

@@ -83,6 +83,7 @@ class Session final : public client::FetchSink {
   void want(Running& running);
   void want_what_waits();
   void on_outcome(const AppendOutcome& outcome);
+  void note_lag(io::Duration lag);
   void drop_topic(const std::string& topic);
   io::Task<bool> pause(io::Duration time);
 

@@ -9,6 +9,10 @@
 
 namespace isthmus::process {
 
+namespace {
+constexpr int64_t most_delete_delay_ms = std::chrono::milliseconds(std::chrono::days(365)).count();
+}
+
 void describe(Options& o, LinkEnd& c) {
   o.add("bootstrap.servers", c.bootstrap_servers, "Brokers to ask first; they name the others.")
       .required();
@@ -34,6 +38,10 @@ void describe(Options& o, LinkConfig& c) {
   o.add("fence", c.fence, {100, 60'000},
         "How long a switchover may hold the source's writers; until the hand-over, after it the "
         "source goes on as before.");
+  o.add("delete_delay", c.delete_delay, {0, most_delete_delay_ms},
+        "How long records that are deleted at the source stay at the target: its log start is "
+        "followed when the source has kept it for so long, and twice as long at the latest. Each "
+        "start of the mirror, and each new hold of the link, begins the delay anew.");
 }
 
 void describe(Options& o, MirrorConfig& c) {

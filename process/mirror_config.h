@@ -36,6 +36,7 @@ struct LinkConfig {
   std::vector<std::string> groups_exclude = {"console-consumer-.*", "connect-.*", "__.*"};
   LinkStart start = LinkStart::earliest;
   std::chrono::milliseconds fence = std::chrono::seconds(5);
+  std::chrono::milliseconds delete_delay = std::chrono::hours(24);
 };
 
 struct MirrorConfig {

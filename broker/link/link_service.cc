@@ -152,6 +152,7 @@ io::Task<void> LinkService::append_one(std::string link, int64_t link_epoch,
   append.advance_to = wanted.advance_to;
   append.gap_epoch = wanted.gap_epoch;
   append.start_at = wanted.start_at;
+  append.log_start = wanted.log_start;
   for (const auto& owner : wanted.owners) append.owners.emplace_back(owner.epoch, owner.number);
   append.batches = *batches;
   Uuid topic_id = partition->topic_id();

@@ -171,7 +171,17 @@ Result<Offset> Partition::append_from_link(const LinkAppend& append) {
   }
   on_appended();
   source_.end_offset = std::max(source_.end_offset, append.source_high_watermark);
+  if (auto ok = follow_start(append.log_start); !ok) return fail(ok.error());
   return log_->end_offset();
+}
+
+// As for a client's DeleteRecords, what is not safe yet is not deleted, wherever the source starts.
+Result<void> Partition::follow_start(Offset start) {
+  start = std::min(start, replica_.high_watermark());
+  if (start <= log_->start_offset()) return {};
+  auto moved = log_->move_start_to(start);
+  if (moved) logger_.info("follows its source: start={}", start);
+  return moved;
 }
 
 // As at the source, the epoch begins before the gap: otherwise the one before it would seem to

@@ -68,6 +68,7 @@ struct LinkAppend {
   Offset advance_to = -1;  // the source's log ends in a gap that reaches to here
   LeaderEpoch gap_epoch = -1;  // of the source, which begins where the gap does
   Offset start_at = -1;    // while the mirror is initializing: where the source's log begins
+  Offset log_start = -1;   // what lies before was deleted at the source long enough ago
   std::vector<EpochOwner> owners;
   Slice batches;  // CRCs checked
 };
@@ -125,6 +126,7 @@ class Partition {
  private:
   std::optional<Error> offline_error() const;
   Result<void> take_gap(const LinkAppend& append);
+  Result<void> follow_start(Offset start);
   void on_appended();
   void advanced(bool moved);
   void abort_open_transactions();

@@ -27,6 +27,7 @@ class FakeLogs {
   std::map<TopicPartition, FetchRequest::FetchPartition> latest;  // as asked
   ErrorCode error = ErrorCode::none;
   bool hints_leader = false;
+  Offset log_start = 0;
   FetchResponse::EpochEndOffset diverging;
 
  private:
@@ -62,7 +63,7 @@ class FakeLogs {
     data.error_code = error;
     data.diverging_epoch = diverging;
     data.high_watermark = static_cast<Offset>(log.size());
-    data.log_start_offset = 0;
+    data.log_start_offset = log_start;
     if (error == ErrorCode::none && asked.fetch_offset < data.high_watermark) {
       data.records.append(Slice::copy_of(log.substr(static_cast<size_t>(asked.fetch_offset))));
     }
@@ -112,12 +113,12 @@ class Collector : public FetchSink {
 };
 
 struct Scene {
-  explicit Scene(FakeCluster& f, FakeLogs& l)
+  explicit Scene(FakeCluster& f, FakeLogs& l, FetchOptions options = quick())
       : fake(f),
         logs(l),
         collector(f.world.loop()),
         cluster(f.world.env(), f.world.loop(), f.options()),
-        fetcher(cluster, collector, quick()) {
+        fetcher(cluster, collector, options) {
     collector.fetcher = &fetcher;
   }
   static FetchOptions quick() {
@@ -271,6 +272,47 @@ io::Task<void> told_once(FakeCluster& fake, FakeLogs& logs) {
   }
   co_await scene.close();
 }
+io::Task<void> idle_partition(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  scene.fetcher.want(orders, {3, 4});
+  bool told = co_await scene.collector.until_told(1);
+  EXPECT_TRUE(told);
+  co_await io::sleep(fake.world.loop(), io::milliseconds(30));
+  EXPECT_EQ(scene.collector.all.size(), 1u) << "nothing has changed";
+  logs.log_start = 2;
+  told = co_await scene.collector.until_told(2);
+  EXPECT_TRUE(told);
+  EXPECT_EQ(scene.collector.all.back().log_start_offset, 2);
+  EXPECT_TRUE(scene.collector.all.back().records.empty());
+  co_await scene.close();
+}
+TEST(fetcher, tells_what_changes_at_an_idle_partition) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  fake.lead("orders", 0, 1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(idle_partition(fake, logs));
+}
+
+io::Task<void> idle_partition_again(FakeCluster& fake, FakeLogs& logs) {
+  FetchOptions options = Scene::quick();
+  options.tell_again_after = io::milliseconds(50);
+  Scene scene(fake, logs, options);
+  const io::Instant begun = fake.world.loop().now();
+  scene.fetcher.want(orders, {3, 4});
+  const bool told = co_await scene.collector.until_told(3);
+  EXPECT_TRUE(told);
+  EXPECT_GE(fake.world.loop().now() - begun, io::milliseconds(100));
+  co_await scene.close();
+}
+TEST(fetcher, tells_again_what_has_not_changed_where_it_is_asked_to) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  fake.lead("orders", 0, 1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(idle_partition_again(fake, logs));
+}
+
 TEST(fetcher, reports_a_diverging_epoch) {
   FakeCluster fake(1);
   FakeLogs logs(fake, 1);

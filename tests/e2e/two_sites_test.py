@@ -1,6 +1,8 @@
 """Two sites and a line of 20 ms between them: the mirror's copy is the source's own bytes, and a
 group goes on at the other site at exactly the next record."""
 
+import json
+import threading
 import time
 
 import world
@@ -84,6 +86,65 @@ class Mirroring(TwoSites):
         view = self.describe("seoul-tokyo")
         self.assertEqual(view["lag_records"], 500)
         self.assertIn("500 records", view["would_lose"])
+
+
+class Deletions(TwoSites):
+    """DeleteRecords at the source, by Kafka's own tool."""
+
+    delay_s = 3
+
+    def setUp(self):
+        super().setUp()
+        self.fill(self.seoul.bootstrap, "orders", 4000)
+
+    def starts(self) -> dict[str, list[int]]:
+        """Where the partitions start, by cluster."""
+        return {topic["cluster"]: [p["start_offset"] for p in topic["partitions"]]
+                for topic in self.command("topic", "describe", "orders")}
+
+    def delete_before(self, offset: int) -> None:
+        wanted = self.tmp / "delete.json"
+        wanted.write_text(json.dumps({"version": 1, "partitions": [
+            {"topic": "orders", "partition": p, "offset": offset} for p in range(4)]}))
+        kafka.run_tool(kafka.DELETE_RECORDS, "--bootstrap-server", self.seoul.bootstrap,
+                       "--offset-json-file", wanted)
+
+    def test_a_log_start_is_followed_after_the_delay_and_not_before(self):
+        self.start_mirror("seoul-tokyo", delete_delay=f"{self.delay_s}s")
+        self.wait_mirrored("seoul-tokyo")
+        tool = threading.Thread(target=self.delete_before, args=(100,))
+        tool.start()
+        not_deleted = followed = 0.0
+        end = time.monotonic() + 60
+        while not followed and time.monotonic() < end:
+            asked = time.monotonic()
+            starts = self.starts()
+            if not any(starts["seoul"]):
+                not_deleted = asked
+            if any(starts["tokyo"]):
+                followed = time.monotonic()
+        tool.join()
+        self.assertGreater(not_deleted, 0)
+        self.assertGreaterEqual(followed - not_deleted, self.delay_s)
+        wait_for(lambda: self.starts()["tokyo"] == [100] * 4, "all partitions follow")
+        self.hold_bytes("orders")
+        self.fill(self.seoul.bootstrap, "orders", 400, "later")
+        self.wait_mirrored("seoul-tokyo")
+        digests = self.digests(self.tokyo.bootstrap, "orders")
+        self.assertEqual(digests, self.digests(self.seoul.bootstrap, "orders"))
+        self.assertEqual([digests[p].first for p in range(4)], [100] * 4)
+        self.assertEqual(sum(each.records for each in digests.values()), 4400 - 400)
+
+    def test_by_default_the_target_keeps_what_the_source_deleted(self):
+        self.start_mirror("seoul-tokyo")
+        self.wait_mirrored("seoul-tokyo")
+        self.delete_before(100)
+        self.fill(self.seoul.bootstrap, "orders", 400, "later")
+        self.wait_mirrored("seoul-tokyo")
+        time.sleep(2)
+        self.assertEqual(self.starts(), {"seoul": [100] * 4, "tokyo": [0] * 4})
+        digests = self.digests(self.tokyo.bootstrap, "orders")
+        self.assertEqual(sum(each.records for each in digests.values()), 4400)
 
 
 class NumberInUse(world.World):

@@ -16,11 +16,12 @@ class AppenderTest : public testing::Test {
     fakes_.broker(1).on<Request>([this](const Request& request) { return answer_(request); });
   }
 
-  static AppendJob job(Offset at, size_t bytes = 10) {
+  AppendJob job(Offset at, size_t bytes = 10) const {
     AppendJob job;
     job.partition = {"orders", 0};
     job.action.kind = PumpAction::Kind::append;
     job.action.expected_offset = at;
+    job.action.log_start = log_start_;
     job.action.batches = Slice::take(std::vector<uint8_t>(bytes, 'x'));
     return job;
   }
@@ -45,7 +46,7 @@ class AppenderTest : public testing::Test {
     Appender appender(target, "l", 4, outcome, broken);
     for (int i = 0; i < jobs; ++i) {
       self->had_room_.push_back(appender.has_room());
-      appender.add(job(i, bytes));
+      appender.add(self->job(i, bytes));
     }
     io::Instant until = self->fakes_.world.loop().now() + std::chrono::seconds(10);
     while (std::ssize(self->outcomes_) < jobs && self->broken_.empty() &&
@@ -63,6 +64,7 @@ class AppenderTest : public testing::Test {
   std::function<std::optional<Response>(const Request&)> answer_ = [this](const Request& request) {
     return take(request);
   };
+  Offset log_start_ = -1;
   std::vector<Offset> arrived_;
   std::vector<AppendOutcome> outcomes_;
   std::vector<std::string> broken_;
@@ -79,6 +81,17 @@ TEST_F(AppenderTest, AppendsArriveInTheirOrderInFewRequests) {
     EXPECT_EQ(outcomes_[i].end_offset, i + 1);
   }
   EXPECT_LT(requests_, 50u) << "what arrives while requests are under way goes into one";
+}
+
+TEST_F(AppenderTest, ALogStartArrivesWithItsAppend) {
+  Offset arrived = 0;
+  answer_ = [&](const Request& request) {
+    arrived = request.topics.at(0).partitions.at(0).log_start;
+    return take(request);
+  };
+  log_start_ = 700;
+  run(1);
+  EXPECT_EQ(arrived, 700);
 }
 
 TEST_F(AppenderTest, TheOutcomeNamesItsPartitionAndItsError) {

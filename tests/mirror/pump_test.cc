@@ -12,6 +12,7 @@ using Kind = PumpAction::Kind;
 using std::chrono::seconds;
 
 const io::Instant start{seconds(1000)};
+constexpr seconds delay{60};
 
 std::vector<uint8_t> batches(std::initializer_list<std::pair<Offset, int>> list,
                              LeaderEpoch epoch = 3) {
@@ -28,7 +29,7 @@ std::vector<uint8_t> batches(std::initializer_list<std::pair<Offset, int>> list,
 class PumpTest : public testing::Test {
  protected:
   static Pump pump_at(Offset end, PumpState state = PumpState::mirroring) {
-    return {{"orders", 0}, end, 2, state};
+    return {{"orders", 0}, end, 2, state, delay};
   }
   static client::Fetched fetched(Offset asked, std::vector<uint8_t> records, Offset source_end) {
     client::Fetched f;
@@ -187,10 +188,53 @@ TEST_F(PumpTest, ItMirrorsOnceItHasCaughtUp) {
   EXPECT_EQ(pump.state(), PumpState::mirroring);
 }
 
+// The answer that makes it due is the answer that confirms it: nothing is deleted on a word of
+// yesterday.
+TEST_F(PumpTest, ASourceThatDeletesIsFollowedOnItsOwnWordAfterTheDelay) {
+  auto deleted = fetched(10, {}, 10);
+  deleted.log_start_offset = 4;
+  EXPECT_EQ(give(deleted).kind, Kind::nothing);
+  EXPECT_EQ(give(deleted, start + delay - seconds(1)).kind, Kind::nothing);
+  auto action = give(deleted, start + delay);
+  EXPECT_EQ(action.kind, Kind::append) << "an idle partition has no next append";
+  EXPECT_EQ(action.expected_offset, 10);
+  EXPECT_EQ(action.log_start, 4);
+  EXPECT_TRUE(action.batches.empty());
+  EXPECT_EQ(give(deleted, start + 2 * delay).kind, Kind::nothing) << "once";
+}
+
+TEST_F(PumpTest, ALogStartTravelsWithTheBatches) {
+  auto deleted = fetched(10, {}, 10);
+  deleted.log_start_offset = 4;
+  give(deleted);
+  auto records = batches({{10, 2}});
+  auto more = fetched(10, records, 12);
+  more.log_start_offset = 4;
+  auto action = give(std::move(more), start + delay);
+  EXPECT_EQ(action.batches, Slice::take(records));
+  EXPECT_EQ(action.expected_offset, 10);
+  EXPECT_EQ(action.log_start, 4);
+}
+
+TEST_F(PumpTest, ALogStartWaitsForWhatTheTargetHasYetToWrite) {
+  auto records = batches({{10, 5}});
+  give(fetched(10, records, 15));
+  auto deleted = fetched(15, {}, 15);
+  deleted.log_start_offset = 12;
+  EXPECT_EQ(give(deleted).kind, Kind::nothing);
+  EXPECT_EQ(give(deleted, start + delay).kind, Kind::nothing) << "the target ends at 10";
+  pump.on_appended(15, records.size(), start + delay);
+  EXPECT_EQ(give(deleted, start + delay).log_start, 12);
+}
+
 TEST_F(PumpTest, APausedOneTakesNothing) {
   pump.pause();
   EXPECT_EQ(give(fetched(10, batches({{10, 1}}), 11)).kind, Kind::nothing);
   EXPECT_EQ(pump.on_bounds(50, 100).kind, Kind::nothing);
+  auto deleted = fetched(10, {}, 10);
+  deleted.log_start_offset = 4;
+  give(deleted);
+  EXPECT_EQ(give(deleted, start + delay).kind, Kind::nothing);
   EXPECT_FALSE(pump.active());
 }
 

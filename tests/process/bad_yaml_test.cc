@@ -142,6 +142,7 @@ TEST(GoodYaml, loads) {
   Result<MirrorConfig> config = parse_config<MirrorConfig>(good, "f.yaml");
   ASSERT_TRUE(config) << config.error().text;
   EXPECT_EQ(config->links.at("a-b").fence, std::chrono::seconds(5));
+  EXPECT_EQ(config->links.at("a-b").delete_delay, std::chrono::hours(24));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ TOPIC_COMMAND = "org.apache.kafka.tools.TopicCommand"
 CONSOLE_PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
 CONSOLE_CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
 GROUP_COMMAND = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+DELETE_RECORDS = "org.apache.kafka.tools.DeleteRecordsCommand"
 COMPATIBILITY_TEST = "org.apache.kafka.tools.ClientCompatibilityTest"
 DUMP_LOG = "kafka.tools.DumpLogSegments"
 

@@ -109,6 +109,15 @@ class PartitionTest : public testing::Test {
     how.batches = batch(records);
     return world_.on_loop([&] { return partition_->append_from_link(how); });
   }
+  // What an idle source sends: nothing but where its log starts.
+  Result<Offset> follow(Offset log_start, Offset expected, int64_t link_epoch = 1) {
+    LinkAppend how;
+    how.link = "l";
+    how.link_epoch = link_epoch;
+    how.expected_offset = expected;
+    how.log_start = log_start;
+    return world_.on_loop([&] { return partition_->append_from_link(how); });
+  }
   std::shared_ptr<std::optional<Result<void>>> committed(Offset end,
                                                          io::Duration patience = seconds(30)) {
     return world_.start(partition_->committed(end, world_.loop().now() + patience));
@@ -261,6 +270,50 @@ TEST_F(PartitionTest, AnEmptyMirrorBeginsWhereItsSourceBegins) {
   ASSERT_TRUE(end) << end.error().text;
   EXPECT_EQ(*end, 502);
   EXPECT_EQ(partition_->log().start_offset(), 500);
+}
+
+TEST_F(PartitionTest, AMirrorFollowsTheStartOfItsSourceForwardOnly) {
+  become_mirror();
+  ASSERT_TRUE(mirror({.count = 5, .epoch = 0}));
+  settle();
+  Rope before = read({.offset = 3}).records;
+  EXPECT_EQ(follow(3, 5).value(), 5);
+  EXPECT_EQ(partition_->log().start_offset(), 3);
+  EXPECT_EQ(read({.offset = 2}).error, ErrorCode::offset_out_of_range);
+  EXPECT_EQ(*read({.offset = 3}).records.flatten(), *before.flatten());
+  EXPECT_TRUE(follow(1, 5));
+  EXPECT_TRUE(follow(-1, 5));
+  EXPECT_EQ(partition_->log().start_offset(), 3) << "what was deleted does not come back";
+}
+
+TEST_F(PartitionTest, AMirrorNeverDeletesBeyondWhatIsSafeHere) {
+  become_mirror();
+  ASSERT_TRUE(mirror({.count = 2, .epoch = 0}));
+  settle();
+  world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(2);
+  ASSERT_TRUE(mirror({.base_offset = 2, .count = 3, .epoch = 0}));
+  EXPECT_TRUE(follow(4, 5));
+  EXPECT_EQ(partition_->log().start_offset(), 2) << "offset 4 is not on the disk yet";
+  world_.run_for(seconds(5));
+  EXPECT_TRUE(follow(1'000, 5));
+  EXPECT_EQ(partition_->log().start_offset(), 5);
+  EXPECT_EQ(partition_->log().end_offset(), 5);
+}
+
+TEST_F(PartitionTest, ALogStartIsFollowedOnlyWhileTheGateAdmitsTheLink) {
+  become_mirror();
+  ASSERT_TRUE(mirror({.count = 5, .epoch = 0}));
+  settle();
+  become_mirror(2);
+  EXPECT_EQ(code(follow(3, 5, 1)), ErrorCode::fenced_leader_epoch) << "a zombie deletes";
+  EXPECT_EQ(code(follow(3, 4, 2)), ErrorCode::offset_out_of_range) << "a late request deletes";
+  world_.on_loop([&] {
+    return partition_->gate().fence(uuid_of(7), world_.loop().now(), io::Instant::max());
+  });
+  EXPECT_FALSE(follow(3, 5, 2)) << "while a promotion is written down";
+  become_own(1 << election_bits, -1);
+  EXPECT_FALSE(follow(3, 5, 2)) << "what a link deletes of a promoted topic";
+  EXPECT_EQ(partition_->log().start_offset(), 0);
 }
 
 TEST_F(PartitionTest, AFailoverLeavesItsGapBehindTheNewEpoch) {
