@@ -1,9 +1,10 @@
 // LinkView: what the two ends of a link say of it, and what follows: its state, how far it is
 // behind, what a failover would lose. Pure; made from answers to DescribeSite.
 //
-// Lag in seconds is the mirror's own measure (see the report it sends to the target): now minus
-// when the source appended the oldest record that is not mirrored. Records are the source's end
-// minus ours: the source's own word where it answers, else as the mirror last heard it.
+// Lag in seconds is the mirror's own measure (see the report it sends to the target): how long the
+// oldest record that is not at the target has been known to be at the source. Records are the
+// source's end minus ours: the source's own word where it answers, else as the mirror last heard
+// it.
 #pragma once
 
 #include <optional>
@@ -57,7 +58,7 @@ struct LinkView {
   std::string would_lose() const;
 };
 
-// Beyond this a mirror process is taken for gone: it reports every second.
+// Beyond this a mirror process is taken for gone: it reports every two seconds at least.
 constexpr int64_t most_contact_age_ms = 5000;
 
 // `source` may be nothing. An error where the target knows no such link.

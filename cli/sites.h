@@ -58,7 +58,7 @@ class Sites {
 
   Result<client::Cluster*> at(const std::string& name);
 
-  // One call of the private API. What the answer refuses is an error with its text.
+  // One call of the private API. What its answer refuses is in the answer: refusal(), below.
   template <typename Request>
   io::Task<Result<typename Request::Response>> ask(std::string name, Request request,
                                                    io::Duration within = answer_within) {

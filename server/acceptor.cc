@@ -98,7 +98,6 @@ io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listeni
   context->peer = stream->peer();
   context->listener = listening.options.name;
   context->private_api = listening.options.private_api;
-  context->opened_at = worker.loop.now();
   context->loop = &worker.loop;
   Connection connection(std::move(stream), std::move(context), service_, worker.budget,
                         limits_.connection);

@@ -14,8 +14,7 @@ namespace isthmus::server {
 
 // The body as message T of the request's version; Error::corrupt if it does not decode: the caller
 // ends the connection. Bytes left over are ignored, as Kafka does: librdkafka 2.16 sends three of
-// them with Metadata v12
-// for all topics.
+// them with Metadata v12 for all topics.
 template <typename T>
 Result<T> decode_request(const Request& request) {
   kafka::Reader reader(request.body);

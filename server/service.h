@@ -27,13 +27,11 @@ namespace isthmus::server {
 struct ConnectionContext {
   uint64_t id = 0;  // counts up, never used twice by a process
   io::Address peer;
-  std::string listener;                      // its name in the options
-  bool private_api = false;                  // may use the APIs that only our own programs speak
-  std::string principal = "User:ANONYMOUS";  // replaced by a successful authentication
-  std::string client_id;                     // of the latest request
-  std::string software_name;                 // set by ApiVersions (KIP-511), empty before
+  std::string listener;       // its name in the options
+  bool private_api = false;   // may use the APIs that only our own programs speak
+  std::string client_id;      // of the latest request
+  std::string software_name;  // set by ApiVersions (KIP-511), empty before
   std::string software_version;
-  io::Instant opened_at;
   io::Loop* loop = nullptr;
 
   // The peer has gone, or the connection is being closed: a reply will not be delivered. Long

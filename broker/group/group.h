@@ -3,10 +3,9 @@
 //            first join                     all have joined, or time is up
 //    empty ------------> preparing_rebalance ------------------------> completing_rebalance
 //      ^                   ^     ^    |                                  |            |
-//      |  nobody is left   |     |    |                                  | a member   | the
-//      leader's
-//      +-------------------|-----|----+                                  | comes, goes| assignment
-//                          |     +---------------------------------------+            | is durable
+//      |  nobody is left   |     |    |                                  | a member   | assignment
+//      +-------------------|-----|----+                                  | comes, goes| is durable
+//                          |     +---------------------------------------+            |
 //                          |  a member comes, goes or changes                         v
 //                          +------------------------------------------------------- stable
 //

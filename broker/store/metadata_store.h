@@ -1,9 +1,9 @@
 // MetadataStore: what the cluster must never forget, as versioned keys.
 //
-// The seam between the controller and whatever keeps its records: a log in the data directory for a
-// single broker (embedded.h), an ensemble for several. A commit is atomic: all checks hold and all
-// puts happen, or nothing does. Every writer names the versions that it has seen, so a controller
-// that was replaced cannot overwrite its successor.
+// The seam between the controller and what keeps its records: a log in the data directory of a
+// cluster's only broker (embedded.h). A commit is atomic: all checks hold and all puts happen, or
+// nothing does. Every writer names the versions that it has seen, so a controller that was replaced
+// cannot overwrite its successor.
 //
 // Lives on the main loop. Keys are paths ("/topics/orders"), values records of kafka/schema/record.
 #pragma once
