@@ -99,6 +99,7 @@ io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listeni
   context->listener = listening.options.name;
   context->private_api = listening.options.private_api;
   context->loop = &worker.loop;
+  context->opened_at = worker.loop.now();
   Connection connection(std::move(stream), std::move(context), service_, worker.budget,
                         limits_.connection);
   const Membership membership(*this, worker, connection);

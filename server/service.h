@@ -32,6 +32,7 @@ struct ConnectionContext {
   std::string client_id;      // of the latest request
   std::string software_name;  // set by ApiVersions (KIP-511), empty before
   std::string software_version;
+  io::Instant opened_at;
   io::Loop* loop = nullptr;
 
   // The peer has gone, or the connection is being closed: a reply will not be delivered. Long
