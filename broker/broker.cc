@@ -146,8 +146,11 @@ io::Task<Result<void>> Broker::recover() {
   auto noted = co_await p.partitions.checkpoint();
   if (!noted) co_return noted;
   for (const auto& [link, s] : p.controller.image().switchovers) {
-    // Handed over before the restart: groups stay closed until the other site has answered.
-    if (s.phase != SwitchoverImage::Phase::handed_over) continue;
+    // Handed over, or stepped down, before the restart: groups stay closed until the other site has
+    // answered, or the way back is done.
+    bool closed = s.phase == SwitchoverImage::Phase::handed_over ||
+                  s.phase == SwitchoverImage::Phase::stepped_down;
+    if (!closed) continue;
     co_await p.groups.fence_all(s.id.to_string());
   }
   co_return Result<void>{};

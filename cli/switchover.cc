@@ -250,16 +250,21 @@ io::Task<Exit> switch_over(Sites& sites, Options options, bool as_json) {
   co_return co_await watch(sites, options, *id, as_json);
 }
 
-// After a hand-over, when the target is gone for good: the source opens on the operator's word.
+// After a hand-over or a failover, when the target is gone for good: the source opens on the
+// operator's word.
 io::Task<Exit> take_back(Sites& sites, Options options, bool as_json) {
   const Ends ends = co_await look_at_ends(sites, options);
   if (!ends.source) co_return fail_with(Error::message(options->from + " does not answer"));
-  if (ends.source->phase != Phase::handed_over) {
+  const bool stepped_down = ends.source->phase == Phase::stepped_down;
+  if (ends.source->phase != Phase::handed_over && !stepped_down) {
     co_return fail_with(Error::message(options->from + " has handed nothing over that is open"));
   }
   if (ends.target) {
     co_return fail_with(Error::message(
-        options->to + " answers: repeat the switchover instead, it goes forward from here"));
+        options->to + " answers: " +
+        (stepped_down ? "let " + options->from + " follow it with: isthmus link reverse " +
+                            options->to + "-" + options->from
+                      : "repeat the switchover instead, it goes forward from here")));
   }
   kafka::FinishSwitchoverRequest request;
   request.switchover_id = ends.source->id;

@@ -28,7 +28,7 @@ using Options = std::shared_ptr<TopicOptions>;
 // Who may write it here.
 std::string writer_of(const Topic& topic) {
   if (!topic.link.empty()) return "link " + topic.link;
-  if (!topic.closed_by.is_zero()) return "nobody: handed over";
+  if (!topic.closed_by.is_zero()) return "nobody: the other site has taken over";
   return "clients";
 }
 

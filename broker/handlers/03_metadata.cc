@@ -79,7 +79,10 @@ io::Task<kafka::MetadataResponse> gather(Context& context, Request message, int1
       response.topics.push_back(describe(*image, *topic));
     }
   } else {
-    bool may_create = context.config.broker.auto_create_topics &&
+    // A site whose routes another has taken over would make topics that the router looks for there,
+    // and that no link could then join.
+    bool moved_away = image->routes.taken_over.contains(image->cluster_name);
+    bool may_create = context.config.broker.auto_create_topics && !moved_away &&
                       (version < 4 || message.allow_auto_topic_creation);
     for (auto& wanted : *message.topics) {
       auto topic = co_await one_topic(context, std::move(wanted), may_create);

@@ -55,6 +55,7 @@ Handler find_private(ApiKey key) {
     case ApiKey::finish_switchover: return finish_switchover;
     case ApiKey::become_mirror: return become_mirror;
     case ApiKey::epoch_history: return epoch_history;
+    case ApiKey::step_down: return step_down;
     default: return nullptr;
   }
 }

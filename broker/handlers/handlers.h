@@ -48,5 +48,6 @@ io::Task<server::Reply> switchover_wish(Context& context, server::Request reques
 io::Task<server::Reply> finish_switchover(Context& context, server::Request request);
 io::Task<server::Reply> become_mirror(Context& context, server::Request request);
 io::Task<server::Reply> epoch_history(Context& context, server::Request request);
+io::Task<server::Reply> step_down(Context& context, server::Request request);
 
 }  // namespace isthmus::broker

@@ -26,6 +26,7 @@ std::string_view to_string(SwitchoverImage::Phase phase) {
     case Phase::abandoned: return "abandoned";
     case Phase::done: return "done";
     case Phase::taken_back: return "taken back";
+    case Phase::stepped_down: return "stepped down";
   }
   return "?";
 }

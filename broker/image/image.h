@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/leader_epoch.h"
 
 namespace isthmus::broker {
 
@@ -50,7 +51,8 @@ struct TopicImage {
   ClusterNumber origin = 0;
   // The link that writes it; empty = clients do.
   std::string link;
-  // Set from the hand-over to the other site's answer: nobody writes.
+  // Set from the hand-over to the other site's answer, and from a failover that was learnt of to
+  // the way back: nobody writes.
   std::optional<Uuid> closed_by;
   // This mirror was writable here before, and moved away by a switchover.
   bool moved_away = false;
@@ -74,12 +76,13 @@ struct LinkImage {
 struct SwitchoverImage {
   enum class Phase : int8_t {
     none,
-    wished,       // at the target: the operator asked, the link's mirror process drives
-    handed_over,  // at the source: the point of no return
-    promoted,     // at the target: it is writable there
-    abandoned,    // at the target: this id will never be promoted
-    done,         // at the source: it knows of the promotion and mirrors back
-    taken_back,   // at the source: open again, on the target's word or the operator's
+    wished,        // at the target: the operator asked, the link's mirror process drives
+    handed_over,   // at the source: the point of no return
+    promoted,      // at the target: it is writable there
+    abandoned,     // at the target: this id will never be promoted
+    done,          // at the source: it knows of the promotion and mirrors back
+    taken_back,    // at the source: open again, on the target's word or the operator's
+    stepped_down,  // at the source of a failover: it knows, and waits for the way back
   };
   std::string link;
   Uuid id;
@@ -126,10 +129,7 @@ struct Image {
   const TopicImage* find(const Uuid& id) const;
 };
 
-// Epochs are generation << 20 | election. A start raises the election; only a promotion opens a new
-// generation, which leaves room for every election of the old site that a mirror never saw: its
-// epochs can neither repeat nor exceed those of the new site.
-constexpr int election_bits = 20;
+// base/leader_epoch.h says what generation and election are.
 LeaderEpoch epoch_in_force(const PartitionImage& partition, int32_t starts);
 LeaderEpoch next_generation(LeaderEpoch epoch);
 

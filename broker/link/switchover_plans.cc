@@ -36,14 +36,25 @@ void abandon(SwitchoverImage& record, const Uuid& id) {
   record.abandoned.push_back(id);
 }
 
+// `from` empty: nobody's routes, but a promotion all the same, which the version tells.
 RoutesImage taken_over(const RoutesImage& before, const std::string& from, const std::string& to) {
   RoutesImage routes = before;
   routes.route_version += 1;
+  if (from.empty()) return routes;
   for (auto& [original, now] : routes.taken_over) {
     if (now == from) now = to;
   }
   routes.taken_over[from] = to;
   std::erase_if(routes.taken_over, [](const auto& pair) { return pair.first == pair.second; });
+  return routes;
+}
+
+// The operator opens this cluster although another may have been promoted: it takes its own routes
+// back, above the one version that the other may have added and nobody here has seen.
+RoutesImage taken_home(const Image& image) {
+  RoutesImage routes = image.routes;
+  routes.route_version += 2;
+  routes.taken_over.erase(image.cluster_name);
   return routes;
 }
 
@@ -118,7 +129,7 @@ Result<Plan> plan_hand_over(const Image& image, const std::string& link, const U
   }
   for (const Uuid& topic_id : topics) {
     const TopicImage* found = image.find(topic_id);
-    if (found == nullptr || found->is_mirror()) {
+    if (found == nullptr || found->is_mirror() || found->closed_by) {
       return refuse(ErrorCode::unknown_topic_id,
                     "no writable topic has the id " + topic_id.to_string());
     }
@@ -167,9 +178,7 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
   record.failover = promotion.failover;
   record.report = promotion.report;
   plan.put(record);
-  if (!promotion.route_from.empty()) {
-    plan.put(taken_over(image.routes, promotion.route_from, image.cluster_name));
-  }
+  plan.put(taken_over(image.routes, promotion.route_from, image.cluster_name));
   return plan;
 }
 
@@ -211,11 +220,14 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
   return plan;
 }
 
-Result<Plan> plan_take_back(const Image& image, const std::string& link, const Uuid& id) {
+Result<Plan> plan_take_back(const Image& image, const std::string& link, const Uuid& id,
+                            bool forced) {
   SwitchoverImage record = record_of(image, link);
   Plan plan;
   if (record.id == id && record.phase == Phase::taken_back) return plan;
-  if (record.id != id || record.phase != Phase::handed_over) {
+  bool closed =
+      record.phase == Phase::handed_over || (forced && record.phase == Phase::stepped_down);
+  if (record.id != id || !closed) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + id.to_string() + " was not handed over here");
   }
@@ -227,12 +239,57 @@ Result<Plan> plan_take_back(const Image& image, const std::string& link, const U
   }
   record.phase = Phase::taken_back;
   plan.put(record);
+  if (forced) plan.put(taken_home(image));
   return plan;
+}
+
+Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
+  SwitchoverImage record = record_of(image, order.link);
+  Plan plan;
+  if (record.id == order.id && record.phase == Phase::stepped_down) return plan;
+  if (order.route_version <= image.routes.route_version) {
+    return refuse(ErrorCode::invalid_request,
+                  "routes of version " + std::to_string(order.route_version) +
+                      " are no news here: version " + std::to_string(image.routes.route_version) +
+                      " is known");
+  }
+  if (record.phase == Phase::handed_over) {
+    return refuse(ErrorCode::invalid_request,
+                  "switchover " + record.id.to_string() + " has been handed over: finish that");
+  }
+  for (const Uuid& topic_id : order.topics) {
+    const TopicImage* found = image.find(topic_id);
+    if (found == nullptr || found->is_mirror() || found->closed_by) continue;
+    TopicImage topic = *found;
+    topic.closed_by = order.id;
+    plan.put(topic);
+  }
+  record.id = order.id;
+  record.phase = Phase::stepped_down;
+  record.failover = true;
+  plan.put(record);
+  add_newer_routes(plan, image, order.route_version, order.routes);
+  return plan;
+}
+
+Result<void> check_news(const Image& image, int64_t route_version) {
+  if (route_version >= image.routes.route_version) return {};
+  return refuse(ErrorCode::invalid_request,
+                "a late request: this site has been promoted since (routes of version " +
+                    std::to_string(image.routes.route_version) + ", the request knows " +
+                    std::to_string(route_version) + ")");
 }
 
 Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
                                 const kafka::BecomeMirrorRequest& request) {
+  if (auto news = check_news(image, ending.route_version); !news) return fail(news.error());
   Plan plan;
+  for (const auto& [name, found] : image.switchovers) {
+    if (found.phase != Phase::stepped_down) continue;
+    SwitchoverImage record = found;
+    record.phase = Phase::done;
+    plan.put(record);
+  }
   for (const auto& wanted : request.topics) {
     const TopicImage* found = image.find(wanted.topic_id);
     if (found == nullptr || found->link == ending.reverse_link) continue;

@@ -2,6 +2,8 @@
 //
 //   source:  (fence, in memory) ──► handed_over ──► done        the target has promoted
 //                                        └────────► taken_back  the target has abandoned
+//            stepped_down ──► done                   a failover went past this source; then the way
+//            back
 //   target:  wished ──► promoted
 //               └─────► abandoned                  this id is never promoted afterwards
 //
@@ -9,6 +11,9 @@
 // each: the hand-over names the ends that were drained to; the target promotes only on a hand-over,
 // at those ends, and never an id that it has abandoned; it answers "abandoned" only where it has
 // not promoted; what was handed over opens again only on the target's word or the operator's.
+//
+// A record of routes with a higher version is news, an older one a late message: every promotion
+// raises it at its target, so it also tells whether a site has been promoted since.
 #pragma once
 
 #include <map>
@@ -58,10 +63,28 @@ struct Ending {
 };
 // At the source, after the target's answer.
 Result<Plan> plan_done(const Image& image, const Ending& ending);
-Result<Plan> plan_take_back(const Image& image, const std::string& link, const Uuid& id);
+// `forced`: the operator's word, who has made sure that the target is gone for good; also for a
+// source that has stepped down.
+Result<Plan> plan_take_back(const Image& image, const std::string& link, const Uuid& id,
+                            bool forced);
+
+struct StepDown {
+  std::string link;
+  Uuid id;  // of the failover
+  std::vector<Uuid> topics;
+  int64_t route_version = 0;
+  std::map<std::string, std::string> routes;
+};
+// At the source of a failover, when it hears of it: nobody writes the topics until the way back.
+// Refused where this site knows of a promotion since.
+Result<Plan> plan_step_down(const Image& image, const StepDown& order);
+
+// Whether a request from a site whose routes have this version may still concern us: refused where
+// this site has been promoted since.
+Result<void> check_news(const Image& image, int64_t route_version);
 
 // At the old source of a failover: topics that were writable become mirrors of `link`.
-// Their epochs are raised to the new source's.
+// Their epochs are raised to the new source's. Refused where this site knows of a promotion since.
 Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
                                 const kafka::BecomeMirrorRequest& request);
 

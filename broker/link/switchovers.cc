@@ -153,6 +153,10 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
   });
   co_await groups_.fence_all(request.switchover_id.to_string());
   for (const auto& name : request.topics) {
+    // Each step may have let the deadline or another message in.
+    if (!fence_ || fence_->id != request.switchover_id || handing_over_) {
+      co_return refused<kafka::FenceResponse>(invalid("overtaken by a later message"));
+    }
     const TopicImage* topic = controller_.image().find(name);
     auto& out = response.topics.emplace_back();
     out.name = name;
@@ -300,8 +304,10 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(
     if (code == ErrorCode::none) {
       promoted.push_back(group);
     } else {
-      log_.error("group={} is still the link's ({}); end that with: isthmus link promote {} "
-                 "--group {}", group, kafka::error_name(code), request.link, group);
+      log_.error(
+          "group={} is still the link's ({}); end that with: isthmus link promote {} "
+          "--group {}",
+          group, kafka::error_name(code), request.link, group);
     }
   }
   co_return promoted;
@@ -391,8 +397,9 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   for (const auto& route : request.routes) ending.routes[route.from] = route.to;
   if (request.promoted) ending.groups = groups_.names();
   auto decide = [&](const Image& image) {
-    return request.promoted ? plan_done(image, ending)
-                            : plan_take_back(image, request.link, request.switchover_id);
+    return request.promoted
+               ? plan_done(image, ending)
+               : plan_take_back(image, request.link, request.switchover_id, request.force);
   };
   auto done = co_await controller_.update(decide);
   if (!done) co_return refused<kafka::FinishSwitchoverResponse>(done.error());
@@ -401,6 +408,27 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   log_.info("finished id={} link={} promoted={}", request.switchover_id.to_string(), request.link,
             request.promoted);
   co_return kafka::FinishSwitchoverResponse{};
+}
+
+io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest request) {
+  if (handing_over_) {
+    co_return refused<kafka::StepDownResponse>(invalid("a hand-over is being written down"));
+  }
+  StepDown order;
+  order.link = request.link;
+  order.id = request.switchover_id;
+  order.topics = request.topics;
+  order.route_version = request.route_version;
+  for (const auto& route : request.routes) order.routes[route.from] = route.to;
+  auto decide = [&](const Image& image) { return plan_step_down(image, order); };
+  auto done = co_await controller_.update(decide);
+  if (!done) co_return refused<kafka::StepDownResponse>(done.error());
+  co_await groups_.fence_all(request.switchover_id.to_string());
+  log_.warn(
+      "stepped down: link {} was promoted without this site; it follows again after: "
+      "isthmus link reverse",
+      request.link);
+  co_return kafka::StepDownResponse{};
 }
 
 }  // namespace isthmus::broker

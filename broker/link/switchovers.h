@@ -23,6 +23,7 @@
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
 #include "kafka/gen/promote.h"
+#include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
 
 namespace isthmus::broker {
@@ -47,6 +48,8 @@ class Switchovers {
   io::Task<kafka::PromoteResponse> promote(kafka::PromoteRequest request);
   io::Task<kafka::SwitchoverWishResponse> wish(kafka::SwitchoverWishRequest request);
   io::Task<kafka::FinishSwitchoverResponse> finish(kafka::FinishSwitchoverRequest request);
+  // A failover went past this site while it was away.
+  io::Task<kafka::StepDownResponse> step_down(kafka::StepDownRequest request);
 
  private:
   struct Fence {

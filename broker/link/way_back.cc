@@ -22,10 +22,20 @@ struct Common {
   LeaderEpoch last_batch_epoch = -1;
 };
 
+// A site that has stepped down is closed already, and needs no fence.
+bool has_stepped_down(const Image& image, const Uuid& id) {
+  return std::ranges::any_of(image.switchovers, [&id](const auto& entry) {
+    return entry.second.id == id && entry.second.phase == SwitchoverImage::Phase::stepped_down;
+  });
+}
+
 io::Task<Common> fence_and_compare(std::shared_ptr<Partition> partition, Uuid fence,
                                    std::vector<EpochEntry> theirs, Offset their_end) {
   Common out;
-  out.refusal = partition->gate().fence(fence, partition->loop().now(), io::Instant::max());
+  WriteGate& gate = partition->gate();
+  if (!gate.is_closed()) {
+    out.refusal = gate.fence(fence, partition->loop().now(), io::Instant::max());
+  }
   Log& log = partition->log();
   out.end_offset = log.end_offset();
   out.last_batch_epoch = log.epochs().latest();
@@ -92,6 +102,9 @@ io::Task<WayBack::Answer> WayBack::compare(const kafka::BecomeMirrorRequest& req
   if (topic->id != wanted.topic_id) co_return refuse("another topic of this name, by its id");
   if (topic->is_mirror() && topic->link != request.link) {
     co_return refuse("a mirror topic of link " + topic->link);
+  }
+  if (topic->closed_by && !has_stepped_down(controller_.image(), *topic->closed_by)) {
+    co_return refuse("handed over to the other site, whose answer is awaited");
   }
   size_t count = topic->partitions.size();
   LeaderEpoch exported_epoch = -1;
@@ -194,8 +207,11 @@ io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirror
   kafka::BecomeMirrorResponse response;
   Uuid fence;
   env_.random.fill(fence.bytes);
-  Result<void> done = {};
-  for (const auto& wanted : request.topics) {
+  // Asked again with the decision below; here, before anything is fenced or exported for nothing.
+  Result<void> done = check_news(controller_.image(), request.route_version);
+  const bool is_late = !done;
+  for (size_t i = 0; !is_late && i < request.topics.size(); ++i) {
+    const Wanted& wanted = request.topics[i];
     auto answer = co_await compare(request, wanted, fence);
     if (answer.error_code != ErrorCode::none) {
       done = fail(refused(wanted.name + ": " + answer.error_message.value_or("")));
@@ -213,9 +229,16 @@ io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirror
     ending.groups = groups_.names();
     ending.route_version = request.route_version;
     for (const auto& route : request.routes) ending.routes[route.from] = route.to;
+    std::vector<Uuid> stepped_down;
+    for (const auto& [link, s] : controller_.image().switchovers) {
+      if (s.phase == SwitchoverImage::Phase::stepped_down) stepped_down.push_back(s.id);
+    }
     auto decide = [&](const Image& image) { return plan_become_mirror(image, ending, request); };
     done = co_await controller_.update(decide);
     if (done) groups_.follow_register();
+    for (const Uuid& id : stepped_down) {
+      if (done) groups_.unfence(id.to_string());
+    }
   }
   for (size_t i = 0; done && !request.dry_run && i < request.topics.size(); ++i) {
     done = co_await cut(request.topics[i], response.topics[i], fence);

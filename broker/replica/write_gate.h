@@ -12,8 +12,8 @@
 // fenced:  a switchover has begun. Nobody writes; the gate opens by itself at the deadline, because
 //          until the hand-over nobody else can have become writable. In memory only: a restart
 //          lifts it too, and the hand-over then fails, which is safe.
-// closed:  handed over: the other site may be writable by now. Durable (the controller's record);
-//          opens again only on the other site's word.
+// closed:  handed over, or stepped down after a failover elsewhere: the other site may be writable
+//          by now. Durable (the controller's record); opens again only on the other site's word.
 // mirror:  only the owning link writes, under its current epoch: a mirror process that was replaced
 //          still speaks an older one and is refused (a zombie would else write twice).
 //
@@ -66,6 +66,7 @@ class WriteGate {
   std::optional<Refusal> admit_link(const std::string& link, int64_t epoch, io::Instant now) const;
 
   bool is_mirror() const { return kind_ == Kind::mirror; }
+  bool is_closed() const { return kind_ == Kind::closed; }
   const std::string& link() const { return mirror_.link; }
 
  private:

@@ -6,6 +6,7 @@
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
 #include "kafka/gen/promote.h"
+#include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
 
 namespace isthmus::mirror {
@@ -44,9 +45,10 @@ io::Instant Driver::soon() const { return source_.loop().now() + step_patience; 
 
 SideRecord Driver::record_in(const Site& site) const {
   for (const auto& s : site.switchovers) {
-    if (s.link == link_) return {s.switchover_id, static_cast<Phase>(s.phase)};
+    if (s.link != link_) continue;
+    return {s.switchover_id, static_cast<Phase>(s.phase), s.failover, site.route_version};
   }
-  return {};
+  return {.route_version = site.route_version};
 }
 
 io::Task<Result<Driver::Site>> Driver::describe(client::Cluster& cluster, bool topics) {
@@ -59,12 +61,9 @@ io::Task<Result<Driver::Site>> Driver::describe(client::Cluster& cluster, bool t
 io::Task<Result<void>> Driver::look_and_step() {
   auto target = co_await describe(target_, false);
   if (!target) co_return fail(target.error());
-  SideRecord at_target = record_in(*target);
-  bool may_concern_us = at_target.phase == Phase::wished || at_target.phase == Phase::promoted ||
-                        at_target.phase == Phase::abandoned;
-  if (!may_concern_us) co_return Result<void>{};
   auto source = co_await describe(source_, false);
   if (!source) co_return fail(source.error());
+  SideRecord at_target = record_in(*target);
   SideRecord at_source = record_in(*source);
   Result<void> done = {};
   switch (next_step(at_source, at_target)) {
@@ -74,6 +73,7 @@ io::Task<Result<void>> Driver::look_and_step() {
     case Step::abandon: done = co_await abandon(at_source.id); break;
     case Step::finish_promoted: done = co_await finish(at_source.id, true); break;
     case Step::finish_abandoned: done = co_await finish(at_source.id, false); break;
+    case Step::step_down: done = co_await step_down(at_target.id); break;
   }
   co_return done;
 }
@@ -247,6 +247,31 @@ io::Task<Result<void>> Driver::finish(Uuid id, bool promoted) {
   if (answer->error_code != ErrorCode::none)
     co_return fail(refusal("finish", answer->error_message));
   log_.info("finished id={} promoted={}", id.to_string(), promoted);
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> Driver::step_down(Uuid id) {
+  auto target = co_await describe(target_, true);
+  if (!target) co_return fail(target.error());
+  kafka::StepDownRequest request;
+  request.switchover_id = id;
+  request.link = link_;
+  for (const auto& topic : target->topics) {
+    if (topic.link.empty() && topic.origin == target->number) {
+      request.topics.push_back(topic.topic_id);
+    }
+  }
+  request.route_version = target->route_version;
+  for (const auto& route : target->routes) request.routes.push_back({route.from, route.to});
+  auto answer = co_await source_.call_any(std::move(request), soon());
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none) {
+    co_return fail(refusal("step down", answer->error_message));
+  }
+  log_.warn(
+      "{} was promoted while its source was away; the source refuses writers until: isthmus "
+      "link reverse {}",
+      target->name, reverse_link_);
   co_return Result<void>{};
 }
 

@@ -45,6 +45,7 @@ class Driver {
   io::Task<Result<void>> promote(Uuid id);
   io::Task<Result<void>> abandon(Uuid id);
   io::Task<Result<void>> finish(Uuid id, bool promoted);
+  io::Task<Result<void>> step_down(Uuid id);
   io::Task<Result<Site>> describe(client::Cluster& cluster, bool topics);
   SideRecord record_in(const Site& site) const;
   io::Instant soon() const;

@@ -10,6 +10,8 @@
 //   abandoned handed over    tell the source, which opens again
 //   else      handed over    the target has moved on to another id, or never knew of this one: let
 //                            it give up this one, durably; then tell the source
+//   failed over, with        tell the source, which was away: it closes until the way back
+//   newer routes   else
 //   else                     nothing to do
 #pragma once
 
@@ -28,11 +30,14 @@ enum class Phase : int8_t {
   abandoned = 4,
   done = 5,
   taken_back = 6,
+  stepped_down = 7,
 };
 
 struct SideRecord {
   Uuid id;
   Phase phase = Phase::none;
+  bool failover = false;
+  int64_t route_version = 0;  // of the site's own record of routes; each promotion raises it
 };
 
 enum class Step : uint8_t {
@@ -42,6 +47,7 @@ enum class Step : uint8_t {
   abandon,
   finish_promoted,
   finish_abandoned,
+  step_down,
 };
 
 // `source` and `target` are the records of one link at its two ends.

@@ -5,8 +5,8 @@ import time
 
 import world
 from support import ledger
-from support.kcat import patient
-from support.processes import wait_for
+from support.kcat import Producer, patient
+from support.processes import Failed, wait_for
 from world import TwoSites, identities, marked
 
 
@@ -79,6 +79,36 @@ class Failover(TwoSites):
         producer.flush_and_close()
         next_offsets = {p["partition"]: p["next_offset"] for p in answer["topics"][0]["partitions"]}
         self.assertTrue(all(o >= next_offsets[p] for p, o in producer.acked))
+
+    def test_a_site_that_comes_back_refuses_direct_writers_until_it_follows(self):
+        """Nobody tells it in person: the mirror does, at first contact. A restart forgets nothing,
+        and what slipped in before the contact is exported."""
+        self.fill(self.router.bootstrap, "orders", 1000)
+        self.wait_mirrored("seoul-tokyo")
+        self.seoul.kill()
+        self.command("failover", "--from", "seoul", "--to", "tokyo")
+        self.seoul.start()
+
+        def writer():
+            listed = self.command("topic", "list", "--cluster", "seoul")
+            return next(t["writer"] for t in listed if t["topic"] == "orders")
+        wait_for(lambda: writer().startswith("nobody"), "seoul has heard of the failover", 15)
+        direct = ["-X", "message.timeout.ms=2000"]
+        for restarted in (False, True):
+            if restarted:
+                self.seoul.kill()
+                self.seoul.start()
+            with self.assertRaises(Failed, msg=f"written at seoul, restarted={restarted}"):
+                with Producer(self.seoul.bootstrap, "orders", *direct) as producer:
+                    producer.send(marked("intruder", 0, 10))
+                    producer.flush_and_close()
+        self.command("link", "reverse", "tokyo-seoul")
+        self.fill(self.router.bootstrap, "orders", 1000, "at tokyo")
+        self.wait_mirrored("tokyo-seoul")
+        self.assertEqual(self.digests(self.seoul.bootstrap, "orders"),
+                         self.digests(self.tokyo.bootstrap, "orders"))
+        self.assertNotIn("intruder", {name for name, _ in identities(
+            ledger.read(self.tokyo.bootstrap, "orders"))})
 
     def test_the_way_back_and_then_a_planned_return(self):
         self.fill(self.router.bootstrap, "orders", 1000)

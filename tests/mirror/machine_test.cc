@@ -7,8 +7,9 @@
 namespace isthmus::mirror {
 namespace {
 
-constexpr Phase phases[] = {Phase::none,      Phase::wished, Phase::handed_over, Phase::promoted,
-                            Phase::abandoned, Phase::done,   Phase::taken_back};
+constexpr Phase phases[] = {Phase::none,       Phase::wished,      Phase::handed_over,
+                            Phase::promoted,   Phase::abandoned,   Phase::done,
+                            Phase::taken_back, Phase::stepped_down};
 
 Uuid id(uint8_t number) {
   Uuid id;
@@ -19,7 +20,8 @@ Uuid id(uint8_t number) {
 // The table, for records of one id; what is not in it is "nothing to do".
 TEST(Machine, AllPairsOfPhasesOfOneId) {
   std::map<std::pair<Phase, Phase>, Step> table;
-  for (Phase source : {Phase::none, Phase::wished, Phase::promoted, Phase::abandoned}) {
+  for (Phase source :
+       {Phase::none, Phase::wished, Phase::promoted, Phase::abandoned, Phase::stepped_down}) {
     table[{source, Phase::wished}] = Step::fence_and_hand_over;
   }
   for (Phase target : phases) table[{Phase::handed_over, target}] = Step::abandon;
@@ -57,6 +59,29 @@ TEST(Machine, WhatWasHandedOverNeverStandsStill) {
       EXPECT_NE(next_step({id(1), Phase::handed_over}, {id(other), target}), Step::none);
     }
   }
+}
+
+SideRecord failed_over(int64_t route_version) {
+  return {id(9), Phase::promoted, true, route_version};
+}
+
+TEST(Machine, ASourceThatWasAwayDuringAFailoverStepsDown) {
+  EXPECT_EQ(next_step({.route_version = 0}, failed_over(1)), Step::step_down);
+  EXPECT_EQ(next_step({id(1), Phase::done, false, 4}, failed_over(5)), Step::step_down);
+  EXPECT_EQ(next_step({id(1), Phase::handed_over, false, 4}, failed_over(5)), Step::finish_promoted)
+      << "its log ends where the target's began: nothing to save, nothing to cut";
+  EXPECT_EQ(next_step({id(9), Phase::stepped_down, true, 5}, failed_over(5)), Step::none);
+}
+
+// Home again by a switchover over the other link; the old target has yet to hear that it is over.
+TEST(Machine, ASourceThatWasPromotedSinceDoesNotStepDown) {
+  EXPECT_EQ(next_step({id(9), Phase::done, true, 6}, failed_over(5)), Step::none);
+  EXPECT_EQ(next_step({.route_version = 5}, failed_over(5)), Step::none);
+}
+
+TEST(Machine, APlannedPromotionMakesNobodyStepDown) {
+  EXPECT_EQ(next_step({id(1), Phase::taken_back, false, 0}, {id(1), Phase::promoted, false, 1}),
+            Step::none);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "kafka/gen/hand_over.h"
 #include "kafka/gen/mirror_append.h"
 #include "kafka/gen/promote.h"
+#include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
 #include "tests/broker/handlers/broker_world.h"
 
@@ -284,6 +285,38 @@ TEST_P(Mirroring, NothingOpensWhileAHandOverIsBeingWrittenDown) {
   EXPECT_EQ(produce("t", make_batch({{}}), 1).error_code, ErrorCode::not_leader_or_follower);
   world.run_until([&] { return handed_over; }, std::chrono::seconds(20));
   EXPECT_TRUE(handed_over);
+}
+
+// A failover went past this site while it was away. Until the way back nobody writes here what the
+// other site writes, also after a restart; what only this site has goes on.
+TEST_P(Mirroring, ASiteThatHasSteppedDownRefusesWritersGroupsAndNewNames) {
+  start();
+  const Uuid moved = create("t");
+  create("local");
+  kafka::StepDownRequest order;
+  order.switchover_id.bytes.fill(6);
+  order.link = "seoul-busan";
+  order.topics = {moved};
+  order.route_version = 1;
+  order.routes.push_back({"seoul", "busan"});
+  ASSERT_EQ(ask_peers(order).error_code, ErrorCode::none);
+  for (bool restarted : {false, true}) {
+    SCOPED_TRACE(restarted);
+    if (restarted) lose_power();
+    EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::not_leader_or_follower);
+    EXPECT_EQ(produce("local", make_batch({{}})).error_code, ErrorCode::none);
+    kafka::MetadataRequest unknown;
+    unknown.topics->push_back({Uuid{}, "new"});
+    EXPECT_EQ(ask(unknown).topics[0].error_code, ErrorCode::unknown_topic_or_partition);
+  }
+  EXPECT_EQ(ask_peers(order).error_code, ErrorCode::none) << "repeated";
+  kafka::FinishSwitchoverRequest open;
+  open.switchover_id = order.switchover_id;
+  open.link = order.link;
+  EXPECT_NE(ask_peers(open).error_code, ErrorCode::none) << "not without the operator's word";
+  open.force = true;
+  ASSERT_EQ(ask_peers(open).error_code, ErrorCode::none);
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none);
 }
 
 }  // namespace

@@ -150,7 +150,7 @@ TEST(PlanDone, TheSourceBecomesTheMirrorOfTheOtherDirection) {
   EXPECT_EQ(image->groups.at("payments").link, "back");
   EXPECT_EQ(image->routes.route_version, 4);
   EXPECT_TRUE(plan_done(*image, end)->empty());
-  EXPECT_EQ(code_of(plan_take_back(*image, "l", first)), ErrorCode::invalid_request);
+  EXPECT_EQ(code_of(plan_take_back(*image, "l", first, false)), ErrorCode::invalid_request);
 }
 
 TEST(PlanDone, WhatWasNotHandedOverIsNotGivenAway) {
@@ -162,13 +162,13 @@ TEST(PlanDone, WhatWasNotHandedOverIsNotGivenAway) {
 
 TEST(PlanTakeBack, OpensWhatWasClosedAndNothingElse) {
   auto image = source();
-  EXPECT_EQ(code_of(plan_take_back(*image, "l", first)), ErrorCode::invalid_request);
+  EXPECT_EQ(code_of(plan_take_back(*image, "l", first, false)), ErrorCode::invalid_request);
   image = after(*image, plan_hand_over(*image, "l", first, {topic}));
-  EXPECT_EQ(code_of(plan_take_back(*image, "l", second)), ErrorCode::invalid_request);
-  image = after(*image, plan_take_back(*image, "l", first));
+  EXPECT_EQ(code_of(plan_take_back(*image, "l", second, false)), ErrorCode::invalid_request);
+  image = after(*image, plan_take_back(*image, "l", first, false));
   EXPECT_FALSE(image->find(topic)->closed_by);
   EXPECT_EQ(phase(*image), Phase::taken_back);
-  EXPECT_TRUE(plan_take_back(*image, "l", first)->empty());
+  EXPECT_TRUE(plan_take_back(*image, "l", first, false)->empty());
 }
 
 // There and back and there again: the ids of the first round must not stand in the way, and its
@@ -228,6 +228,99 @@ TEST(PlanBecomeMirror, TheOldSourceOfAFailoverFollowsWithTheEpochsOfTheNew) {
   auto elsewhere = ending(first);
   elsewhere.reverse_link = "another";
   EXPECT_EQ(code_of(plan_become_mirror(*image, elsewhere, request)), ErrorCode::policy_violation);
+}
+
+// A site comes back after a failover and still believes that it writes.
+StepDown order(const Uuid& id, int64_t route_version) {
+  StepDown order;
+  order.link = "l";
+  order.id = id;
+  order.topics = {topic};
+  order.route_version = route_version;
+  order.routes = {{"cluster-1", "cluster-2"}};
+  return order;
+}
+
+TEST(PlanStepDown, ClosesWhatTheOtherSiteWritesAndTakesOverItsRoutes) {
+  auto image = source();
+  image = after(*image, plan_step_down(*image, order(first, 1)));
+  EXPECT_EQ(image->find(topic)->closed_by, first);
+  EXPECT_EQ(phase(*image), Phase::stepped_down);
+  EXPECT_EQ(image->routes.route_version, 1);
+  EXPECT_EQ(image->routes.taken_over.at("cluster-1"), "cluster-2");
+  EXPECT_TRUE(plan_step_down(*image, order(first, 1))->empty()) << "repeated";
+  EXPECT_EQ(code_of(plan_hand_over(*image, "l", second, {topic})), ErrorCode::unknown_topic_id);
+}
+
+TEST(PlanStepDown, WhatIsNotAtTheOtherSiteStaysOpen) {
+  auto image = source();
+  image = after(*image, plan_create_topic(*image, topic_wish("local", 8)));
+  image = after(*image, plan_step_down(*image, order(first, 1)));
+  EXPECT_FALSE(image->find("local")->closed_by);
+}
+
+// The order is repeated after the topics came home by a planned switchover.
+TEST(PlanStepDown, ALateOrderClosesNothing) {
+  auto image = source();
+  Plan home;
+  add_newer_routes(home, *image, 2, {});
+  image = after(*image, home);
+  EXPECT_EQ(code_of(plan_step_down(*image, order(first, 1))), ErrorCode::invalid_request);
+  EXPECT_EQ(code_of(plan_step_down(*image, order(first, 2))), ErrorCode::invalid_request);
+}
+
+// What was handed over equals the other site's log; finishing that cuts nothing.
+TEST(PlanStepDown, WhatWasHandedOverIsFinishedInstead) {
+  auto image = source();
+  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  EXPECT_EQ(code_of(plan_step_down(*image, order(second, 1))), ErrorCode::invalid_request);
+}
+
+TEST(PlanStepDown, OnlyTheOperatorOpensItAgainAndHisWordIsTheNewest) {
+  auto image = source();
+  image = after(*image, plan_step_down(*image, order(first, 1)));
+  EXPECT_EQ(code_of(plan_take_back(*image, "l", first, false)), ErrorCode::invalid_request);
+  image = after(*image, plan_take_back(*image, "l", first, true));
+  EXPECT_FALSE(image->find(topic)->closed_by);
+  EXPECT_TRUE(image->routes.taken_over.empty());
+  EXPECT_EQ(code_of(plan_step_down(*image, order(first, 1))), ErrorCode::invalid_request);
+}
+
+TEST(PlanBecomeMirror, EndsTheSteppingDown) {
+  auto image = source();
+  image = after(*image, plan_step_down(*image, order(first, 1)));
+  kafka::BecomeMirrorRequest request;
+  request.topics.emplace_back().topic_id = topic;
+  Ending end = ending(first);
+  end.route_version = 1;
+  image = after(*image, plan_become_mirror(*image, end, request));
+  EXPECT_EQ(image->find(topic)->link, "back");
+  EXPECT_FALSE(image->find(topic)->closed_by);
+  EXPECT_EQ(phase(*image), Phase::done);
+}
+
+// After the way back and the way home, a request that was given up on long ago arrives: it would
+// make a mirror of the site that writes, and cut it.
+TEST(PlanBecomeMirror, ALateRepetitionIsRefusedByTheSiteThatWasPromotedSince) {
+  auto image = source();
+  Plan home;
+  add_newer_routes(home, *image, 2, {});
+  image = after(*image, home);
+  kafka::BecomeMirrorRequest late;
+  late.topics.emplace_back().topic_id = topic;
+  Ending end = ending(first);
+  end.route_version = 1;
+  EXPECT_EQ(code_of(plan_become_mirror(*image, end, late)), ErrorCode::invalid_request);
+}
+
+// A promotion without routes raises the version too: it is by the version that the lost site knows.
+TEST(PlanPromote, EveryPromotionIsNews) {
+  auto image = target();
+  Promotion failover = promotion(first);
+  failover.failover = true;
+  image = after(*image, plan_promote(*image, failover));
+  EXPECT_EQ(image->routes.route_version, 1);
+  EXPECT_TRUE(image->routes.taken_over.empty());
 }
 
 TEST(OffsetAfterGap, LeavesOutWhatConsumersMayHaveReadAtTheLostSite) {
