@@ -271,13 +271,15 @@ io::Duration Group::rebalance_timeout() const {
 // static and dynamic ones alternate.
 std::vector<kafka::JoinGroupResponse::JoinGroupResponseMember> Group::subscriptions() const {
   std::vector<kafka::JoinGroupResponse::JoinGroupResponseMember> all;
-  for (const auto& [id, member] : members_) {
-    auto& to = all.emplace_back();
-    to.member_id = id;
-    to.group_instance_id = member.instance_id;
-    if (const Slice* metadata = member.metadata(protocol_)) to.metadata = *metadata;
+  for (bool static_ones : {true, false}) {
+    for (const auto& [id, member] : members_) {
+      if (member.instance_id.has_value() != static_ones) continue;
+      auto& to = all.emplace_back();
+      to.member_id = id;
+      to.group_instance_id = member.instance_id;
+      if (const Slice* metadata = member.metadata(protocol_)) to.metadata = *metadata;
+    }
   }
-  std::ranges::stable_partition(all, [](const auto& m) { return m.group_instance_id.has_value(); });
   return all;
 }
 

@@ -2,6 +2,7 @@
 // producer asked (second stage). Batches are checked on the connection's loop, appended on the
 // partitions' loops, with one hop for each loop.
 #include <map>
+#include <utility>
 
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/handlers.h"
@@ -46,7 +47,7 @@ void check(Item& item, const Rope& records, int16_t version) {
   if (!bytes || bytes->empty()) return item.refuse(ErrorCode::invalid_record, "no records");
   auto header = kafka::read_batch_header(*bytes);
   if (!header) return item.refuse(header.error());
-  if (header->total_size() != bytes->size()) {
+  if (std::cmp_not_equal(header->total_size(), bytes->size())) {
     return item.refuse(ErrorCode::invalid_record, "a produce request has one batch per partition");
   }
   if (auto ok = kafka::check_batch(*bytes); !ok) return item.refuse(ok.error());
