@@ -15,18 +15,17 @@ inline Switchovers& service(Context& context, std::type_identity<Switchovers>) {
 inline WayBack& service(Context& context, std::type_identity<WayBack>) { return context.way_back; }
 
 template <typename Message, typename Service, auto Method>
-server::Reply ask_service(Context& context, Message message, kafka::RequestHeader header) {
+io::Task<typename Message::Response> ask_service(Context& context, Message message,
+                                                 std::shared_ptr<server::ConnectionContext>) {
   Service& asked = service(context, std::type_identity<Service>());
   auto response =
       co_await io::call_on(context.env.main_loop(), (asked.*Method)(std::move(message)));
-  co_return server::encode_response(header, response);
+  co_return response;
 }
 
 template <typename Message, typename Service, auto Method>
 io::Task<server::Reply> on_main(Context& context, server::Request request) {
-  auto message = server::decode_request<Message>(request);
-  if (!message) co_return refuse_malformed(request, message.error());
-  co_return ask_service<Message, Service, Method>(context, std::move(*message), request.header);
+  return answer<Message, ask_service<Message, Service, Method>>(context, std::move(request));
 }
 
 }  // namespace isthmus::broker
