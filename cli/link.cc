@@ -2,7 +2,7 @@
 // The verbs that change a link are in failover.cc (promote) and link_reverse.cc.
 #include "cli/link.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -38,12 +38,6 @@ std::string number_text(ClusterNumber number) {
   return number == 0 ? "(not Isthmus)" : fmt::format("({})", number);
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 void print_failures(const LinkView& view) {
   for (const TopicView& topic : view.topics) {
     for (const PartitionView& p : topic.partitions) {
@@ -62,9 +56,10 @@ void print_link(const LinkView& view) {
                                                                    seconds(view.contact_age_ms))
                                                      : "not heard of since the target's start");
   fmt::print("Failover now would lose  {}\n", view.would_lose());
-  fmt::print(
-      "Groups      {} of the link{}\n", view.groups.size(),
-      view.held.empty() ? "" : fmt::format("; {} held: {}", view.held.size(), listed(view.held)));
+  fmt::print("Groups      {} of the link{}\n", view.groups.size(),
+             view.held.empty()
+                 ? ""
+                 : fmt::format("; {} held: {}", view.held.size(), fmt::join(view.held, ", ")));
   if (view.topics.empty()) {
     fmt::print("No topic of {} is mirrored this way\n", view.target);
     return;

@@ -1,5 +1,7 @@
 #include "cli/sites.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <ranges>
 
@@ -67,9 +69,7 @@ Result<Known> known_in_file(const std::string& file) {
 }
 
 std::string listed(const SiteAddresses& sites) {
-  std::string text;
-  for (const auto& [name, addresses] : sites) text += (text.empty() ? "" : ", ") + name;
-  return text;
+  return fmt::format("{}", fmt::join(std::views::keys(sites), ", "));
 }
 
 io::Task<Exit> converse(io::Env& env, Known known, std::function<io::Task<Exit>(Sites&)> work) {
