@@ -283,21 +283,20 @@ io::Task<Exit> take_back(Sites& sites, Options options, bool as_json) {
   co_return Exit::done;
 }
 
+io::Task<Exit> forth_or_back(Sites& sites, Options options, bool as_json) {
+  auto verb = options->take_back ? take_back : switch_over;
+  return verb(sites, std::move(options), as_json);
+}
+
 }  // namespace
 
 void add_switchover(CLI::App& app, Chosen& chosen) {
   auto options = std::make_shared<SwitchoverOptions>();
-  CLI::App& command = add_command(
+  CLI::App& command = add_site_command(
       app, chosen,
       {"switchover", "Moves to the other site, with nothing lost and no client restarted",
        "isthmus switchover --from seoul --to tokyo --dry-run --config config/router.yaml"},
-      [options](const Common& common) {
-        auto verb = options->take_back ? take_back : switch_over;
-        return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
-          return verb(sites, options, as_json);
-        });
-      });
-  add_where(command, options->where);
+      options, forth_or_back);
   command.add_option("--from", options->from, "The site that is written now")->required();
   command.add_option("--to", options->to, "The site that shall be")->required();
   command.add_flag("--dry-run", options->dry_run, "Only say what speaks for and against it");
