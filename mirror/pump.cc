@@ -27,6 +27,12 @@ PumpAction Pump::fail(std::string reason) {
   return {.kind = Kind::failed};
 }
 
+void Pump::end(std::string reason) {
+  ended_ = true;
+  reason_ = std::move(reason);
+  seen_.clear();  // what did not come is lost, not late
+}
+
 void Pump::see_end(Offset end, io::Instant now) {
   if (end <= source_end_) return;
   source_end_ = end;
@@ -46,11 +52,6 @@ PumpAction Pump::on_fetched(client::Fetched fetched, bool source_keeps_gaps, io:
                 ", we hold records to " + std::to_string(next_));
   }
   if (fetched.error == ErrorCode::offset_out_of_range) return {.kind = Kind::ask_bounds};
-  if (fetched.error == ErrorCode::unknown_topic_id ||
-      fetched.error == ErrorCode::unknown_topic_or_partition ||
-      fetched.error == ErrorCode::inconsistent_topic_id) {
-    return fail("gone at the source: deleted, or recreated as another topic of the same name");
-  }
   // A disk that is being looked at, a leader that is starting: its bounds are asked for until it
   // answers.
   if (kafka::is_retriable(fetched.error)) return {.kind = Kind::ask_bounds};

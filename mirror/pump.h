@@ -63,7 +63,7 @@ class Pump {
   PumpState state() const { return state_; }
   const std::string& reason() const { return reason_; }
   bool active() const {
-    return state_ == PumpState::initializing || state_ == PumpState::mirroring;
+    return !ended_ && (state_ == PumpState::initializing || state_ == PumpState::mirroring);
   }
   uint64_t bytes_in_flight() const { return bytes_in_flight_; }
 
@@ -76,6 +76,9 @@ class Pump {
   void on_appended(Offset end, uint64_t bytes, io::Instant now);
   PumpAction fail(std::string reason);
   void pause() { state_ = PumpState::paused; }
+  // Nothing more will come, and nothing is wrong with what is here: the topic was deleted at the
+  // source. The state stays, with the reason beside it.
+  void end(std::string reason);
 
   // How long the oldest record that is not at the target has been known to be at the source;
   // nothing while the target has all that is known.
@@ -97,6 +100,7 @@ class Pump {
   LeaderEpoch source_epoch_ = -1;
   PumpState state_;
   std::string reason_;
+  bool ended_ = false;
   uint64_t bytes_in_flight_ = 0;
   std::deque<Seen> seen_;  // when the source's end was first known to have reached an offset
   StartFollower starts_;

@@ -148,8 +148,9 @@ io::Task<Result<void>> Session::discover() {
     done = fail(topics.error());
   } else {
     std::vector<SourceTopic> mine;
-    std::set<std::string> names;
+    std::set<std::string> names, there;
     for (auto& topic : *topics) {
+      there.insert(topic.name);
       if (!wanted(topic)) continue;
       names.insert(topic.name);
       mine.push_back(std::move(topic));
@@ -158,7 +159,14 @@ io::Task<Result<void>> Session::discover() {
     for (const auto& name : mirrored_) {
       if (!names.contains(name)) gone.push_back(name);
     }
-    for (const auto& name : gone) drop_topic(name);
+    for (const auto& name : gone) {
+      if (there.contains(name)) {
+        drop_topic(name);
+        continue;
+      }
+      log_.warn("topic={} is gone at the source; the target keeps its copy", name);
+      end_topic(name, "gone at the source: the copy stays until it is deleted here too");
+    }
     while (done && !mine.empty()) {
       size_t n = std::min(mine.size(), topics_per_request);
       std::vector<SourceTopic> part(std::make_move_iterator(mine.end() - static_cast<long>(n)),
@@ -198,10 +206,11 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
           result.error_message.value_or(std::string(kafka::error_name(result.error_code)));
       if (refused_[result.name] != why) log_.warn("topic={} is not mirrored: {}", result.name, why);
       refused_[result.name] = why;
-      drop_topic(result.name);
+      end_topic(result.name, why);
       continue;
     }
     refused_.erase(result.name);
+    if (!mirrored_.contains(result.name)) drop_topic(result.name);  // what has ended begins anew
     mirrored_.insert(result.name);
     std::vector<Source::Owners> owners;
     // A partition that is offline at the target is left out, and may come later than the others.
@@ -232,11 +241,9 @@ void Session::start_pump(const SourceTopic& topic, PartitionIndex index, Offset 
   // A recorded failure is tried again by each new session: its reason may be gone. If it is not, it
   // is found again before anything is touched.
   if (state == PumpState::failed) state = PumpState::mirroring;
+  Pump pump(tp, end, epoch, state, config_.delete_delay);
   auto& running =
-      running_
-          .try_emplace(tp, Running{Pump(tp, end, epoch, state, config_.delete_delay), topic.id,
-                                   std::move(owners)})
-          .first->second;
+      running_.try_emplace(tp, Running{std::move(pump), topic.id, std::move(owners)}).first->second;
   if (!running.pump.active()) return;
   if (config_.start == process::LinkStart::latest && end == 0 && epoch < 0) {
     gate_.spawn("bounds " + tp.to_string(), ask_bounds(tp));
@@ -252,6 +259,17 @@ void Session::drop_topic(const std::string& topic) {
     fetcher_.forget(from->first);
     waiting_.erase(from->first);
     from = running_.erase(from);
+  }
+}
+
+// Its pumps stay until the target has been told why nothing comes any more.
+void Session::end_topic(const std::string& topic, const std::string& why) {
+  if (mirrored_.erase(topic) == 0) return;
+  for (auto& [tp, running] : running_) {
+    if (tp.topic != topic) continue;
+    running.pump.end(why);
+    fetcher_.forget(tp);
+    waiting_.erase(tp);
   }
 }
 
@@ -354,9 +372,8 @@ io::Task<void> Session::ask_gap(TopicPartition partition, Offset position) {
   auto found = running_.find(partition);
   if (found == running_.end()) co_return;
   Offset end = -1;
-  bool alone =
-      answer && epoch && answer->responses.size() == 1 &&
-      answer->responses[0].partitions.size() == 1;
+  bool alone = answer && epoch && answer->responses.size() == 1 &&
+               answer->responses[0].partitions.size() == 1;
   if (alone) {
     const auto& data = answer->responses[0].partitions[0];
     if (data.error_code == ErrorCode::none && data.records.empty()) {
@@ -400,8 +417,10 @@ io::Task<Result<void>> Session::report() {
   request.link = name_;
   request.link_epoch = link_epoch_;
   std::map<Uuid, size_t> place;
+  std::set<std::string> ended;
   io::Instant now = source_.loop().now();
   for (auto& [tp, running] : running_) {
+    if (!mirrored_.contains(tp.topic)) ended.insert(tp.topic);
     auto [it, is_new] = place.try_emplace(running.topic_id, request.topics.size());
     if (is_new) request.topics.emplace_back().topic_id = running.topic_id;
     auto& p = request.topics[it->second].partitions.emplace_back();
@@ -414,9 +433,14 @@ io::Task<Result<void>> Session::report() {
   }
   auto answer = co_await target_.call_any(std::move(request), now + patience);
   if (!answer) co_return fail(answer.error());
-  if (answer->error_code == ErrorCode::none) co_return Result<void>{};
-  co_return fail(Error::kafka(static_cast<int>(answer->error_code),
-                              "the target has given the link to another mirror process"));
+  if (answer->error_code != ErrorCode::none) {
+    co_return fail(Error::kafka(static_cast<int>(answer->error_code),
+                                "the target has given the link to another mirror process"));
+  }
+  for (const auto& topic : ended) {
+    if (!mirrored_.contains(topic)) drop_topic(topic);
+  }
+  co_return Result<void>{};
 }
 
 LinkStatus Session::status() const {
@@ -432,7 +456,7 @@ LinkStatus Session::status() const {
   if (!refused_.empty()) s.problem = refused_.begin()->first + ": " + refused_.begin()->second;
   io::Instant now = source_.loop().now();
   for (const auto& [tp, running] : running_) {
-    if (!running.pump.active()) ++s.failed;
+    if (running.pump.state() == PumpState::failed) ++s.failed;
     s.lag_records += std::max<Offset>(0, running.pump.source_end() - running.pump.acknowledged());
     if (auto lag = running.pump.lag(now)) {
       int64_t ms = std::chrono::duration_cast<io::milliseconds>(*lag).count();

@@ -85,6 +85,7 @@ class Session final : public client::FetchSink {
   void on_outcome(const AppendOutcome& outcome);
   void note_lag(io::Duration lag);
   void drop_topic(const std::string& topic);
+  void end_topic(const std::string& topic, const std::string& why);
   io::Task<bool> pause(io::Duration time);
 
   const std::string name_;
@@ -106,8 +107,8 @@ class Session final : public client::FetchSink {
   std::map<TopicPartition, Running> running_;
   std::set<TopicPartition> waiting_;            // for room in the appender
   std::map<std::string, std::string> refused_;  // topics that the target does not take, and why
-  std::set<std::string> mirrored_;
-  std::vector<uint32_t> lags_;  // of the latest batches, in milliseconds
+  std::set<std::string> mirrored_;  // a topic that runs without is ended, and yet to be reported
+  std::vector<uint32_t> lags_;      // of the latest batches, in milliseconds
   size_t next_lag_ = 0;
   uint64_t bytes_ = 0;
   bool discovering_ = false;

@@ -12,6 +12,9 @@
 // earliest and two at the latest. Nothing of this is stored: whoever begins anew waits anew. What
 // is deleted too late can still be deleted, what is deleted too early is gone.
 //
+// A start that was followed is said again now and then: a target that crashes may go back to the
+// number of its last checkpoint.
+//
 // Owned by a Pump, on its loop.
 #pragma once
 
@@ -33,9 +36,10 @@ class StartFollower {
 
  private:
   struct Candidate {
-    Offset offset;
-    io::Instant since;  // the source's start was heard to be there or above, all along
+    Offset offset;  // at or above it the source's start was heard to be, all along
+    io::Instant due;
   };
+  Candidate candidate(Offset start, io::Instant now) const;
 
   io::Duration delay_;
   std::optional<Candidate> candidate_;

@@ -146,6 +146,28 @@ class Deletions(TwoSites):
         digests = self.digests(self.tokyo.bootstrap, "orders")
         self.assertEqual(sum(each.records for each in digests.values()), 4400)
 
+    def test_a_topic_that_is_deleted_at_the_source_stays_at_the_target_and_says_so(self):
+        self.start_mirror("seoul-tokyo")
+        self.wait_mirrored("seoul-tokyo")
+        before = self.digests(self.tokyo.bootstrap, "orders")
+        site.run("topic", "delete", "orders", "--bootstrap-server", self.seoul.inside)
+
+        def said():
+            view = self.describe("seoul-tokyo")
+            self.assertEqual(view["failed"], 0, "the copy is whole")
+            return all("gone at the source" in p["reason"]
+                       for topic in view["topics"] for p in topic["partitions"])
+        wait_for(said, "the target says that the topic is gone")
+        self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"), before)
+        self.fill(self.seoul.bootstrap, "orders", 10, "another")
+        wait_for(lambda: "another topic here" in self.mirrors["seoul-tokyo"].process.tail(),
+                 "one that is made anew is refused")
+        self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"), before)
+        site.run("topic", "delete", "orders", "--bootstrap-server", self.tokyo.inside)
+        self.wait_mirrored("seoul-tokyo")
+        self.assertEqual(sum(d.records for d in
+                             self.digests(self.tokyo.bootstrap, "orders").values()), 10)
+
 
 class NumberInUse(world.World):
     def test_a_link_to_a_cluster_with_the_same_number_is_refused_and_said(self):

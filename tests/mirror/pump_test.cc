@@ -130,15 +130,15 @@ TEST_F(PumpTest, ADivergedSourceStopsIt) {
       << "until it is looked at";
 }
 
-TEST_F(PumpTest, ATopicThatIsGoneStopsIt) {
-  for (auto error : {ErrorCode::unknown_topic_id, ErrorCode::unknown_topic_or_partition,
-                     ErrorCode::inconsistent_topic_id}) {
-    Pump pump = pump_at(10);
-    auto f = fetched(10, {}, -1);
-    f.error = error;
-    EXPECT_EQ(pump.on_fetched(std::move(f), true, start).kind, Kind::failed);
-    EXPECT_NE(pump.reason().find("gone at the source"), std::string::npos);
-  }
+// What the target has is as good as before: a deletion at the source is no failure here.
+TEST_F(PumpTest, ATopicThatIsGoneEndsItAndIsNotLate) {
+  give(fetched(10, batches({{10, 2}}), 20));
+  pump.end("gone at the source");
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+  EXPECT_EQ(pump.reason(), "gone at the source");
+  EXPECT_FALSE(pump.active());
+  EXPECT_FALSE(pump.lag(start + seconds(9)));
+  EXPECT_EQ(give(fetched(12, batches({{12, 1}}), 20)).kind, Kind::nothing);
 }
 
 TEST_F(PumpTest, ABrokenBatchStopsIt) {
@@ -200,7 +200,7 @@ TEST_F(PumpTest, ASourceThatDeletesIsFollowedOnItsOwnWordAfterTheDelay) {
   EXPECT_EQ(action.expected_offset, 10);
   EXPECT_EQ(action.log_start, 4);
   EXPECT_TRUE(action.batches.empty());
-  EXPECT_EQ(give(deleted, start + 2 * delay).kind, Kind::nothing) << "once";
+  EXPECT_EQ(give(deleted, start + delay).kind, Kind::nothing) << "once";
 }
 
 TEST_F(PumpTest, ALogStartTravelsWithTheBatches) {
