@@ -154,7 +154,7 @@ class UnderLoad(TwoSites):
                        if t["topic"] == "orders" and t["writer"] == "clients"]
             if len(writers) < 2:
                 return writers[0] if writers else None
-        self.fail(f"written at both: {listed}")
+        self.fail(f"written at both: {writers}")
 
     def hold_nothing_lost(self, bootstrap: str) -> None:
         """At the end: all that was sent was acknowledged, and is there, once and in order."""

@@ -208,14 +208,15 @@ class Member:
             self.child.wait()
 
     def _read(self) -> None:
-        chunks = iter(lambda: self.child.stdout.read1(1 << 20), b"")
-        for record in ledger.parse(chunks):
-            self.records.append(record)
-            self.silence.event(time.monotonic())
+        with self.child.stdout as stream:
+            for record in ledger.parse(iter(lambda: stream.read1(1 << 20), b"")):
+                self.records.append(record)
+                self.silence.event(time.monotonic())
 
     def _hear(self) -> None:
-        for line in self.child.stderr:
-            self.said.append(line.decode(errors="replace").strip())
+        with self.child.stderr as stream:
+            for line in stream:
+                self.said.append(line.decode(errors="replace").strip())
 
     def __enter__(self):
         return self
