@@ -1,8 +1,9 @@
 // Two sites and the mirror between them, all of which die and come back at random points: the
-// target is at all times a byte prefix of its source, groups never point beyond it, and a group
-// with a life of its own at the target is left alone.
+// target is at all times a byte prefix of its source, groups never point beyond it, a group with a
+// life of its own at the target is left alone, and deletions cross after their delay.
 #include "kafka/gen/find_coordinator.h"
 #include "kafka/gen/offset_commit.h"
+#include "tests/sim/deletions.h"
 #include "tests/sim/intruder.h"
 
 namespace isthmus::sim {
@@ -53,6 +54,7 @@ void mirror(Stage& stage) {
   const bool holds = stage.one_in(2);
   if (holds) hold_group(stage, pair);
   stage.add_clients("orders", 2, true);
+  Deletions deletions(stage, pair);
 
   const uint64_t rounds = stage.random().between(3, 7);
   for (uint64_t i = 0; i < rounds && stage.content(); ++i) {
@@ -63,6 +65,8 @@ void mirror(Stage& stage) {
     if (stage.one_in(2)) pair.check_prefix();
     if (stage.one_in(2)) pair.check_groups_behind();
     if (stage.one_in(2)) check_appends_are_judged(stage, pair);
+    if (stage.one_in(2)) deletions.delete_some();
+    deletions.check_none_too_early();
   }
   pair.calm();
   stage.settle("mirroring");
@@ -70,6 +74,7 @@ void mirror(Stage& stage) {
   pair.check_writer();
   pair.check_caught_up();
   pair.check_groups_behind();
+  deletions.check_followed();
   if (holds) check_held_group(stage, pair);
 }
 

@@ -2,6 +2,7 @@
 
 #include "kafka/batch.h"
 #include "kafka/gen/create_topics.h"
+#include "kafka/gen/delete_records.h"
 #include "kafka/gen/fetch.h"
 #include "kafka/gen/offset_fetch.h"
 #include "tests/sim/clients.h"
@@ -47,6 +48,12 @@ bool Operator::create_topic(Site& site, const std::string& name, int32_t partiti
   return there;
 }
 
+void Operator::delete_records(Site& site, const TopicPartition& partition, Offset offset) {
+  kafka::DeleteRecordsRequest request;
+  request.topics.push_back({partition.topic, {{partition.partition, offset}}});
+  (void)ask(site.clients(), request);
+}
+
 std::optional<kafka::DescribeSiteResponse> Operator::describe(Site& site) {
   kafka::DescribeSiteRequest request;
   request.include_topics = true;
@@ -68,6 +75,13 @@ bool Operator::read_on(Site& site, const TopicPartition& partition, LogContents&
   auto answer = insist(site.clients(), request, 12);
   if (!answer) return false;
   const auto& data = answer->responses.at(0).partitions.at(0);
+  if (data.error_code == ErrorCode::offset_out_of_range && data.log_start_offset > next) {
+    // Deleted meanwhile.
+    log.start = next = data.log_start_offset;
+    log.bytes.clear();
+    log.records.clear();
+    return true;
+  }
   auto bytes = data.records.flatten();
   auto records = bytes ? records_in(*bytes, next) : std::nullopt;
   if (data.error_code != ErrorCode::none || !records) {

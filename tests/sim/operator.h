@@ -47,6 +47,8 @@ class Operator {
   std::optional<kafka::DescribeSiteResponse> describe(Site& site);
   // The whole log up to the high watermark, as consumers read it.
   std::optional<LogContents> read(Site& site, const TopicPartition& partition);
+  // One attempt to delete what lies before `offset`; it may come to nothing.
+  void delete_records(Site& site, const TopicPartition& partition, Offset offset);
   // All partitions of all topics but the coordinator's own.
   std::map<TopicPartition, LogContents> read_all(Site& site);
   // What the coordinator answers; -1 = nothing committed, nullopt = it would not say.

@@ -11,6 +11,9 @@
 
 namespace isthmus::sim {
 
+// Of both links.
+constexpr auto delete_delay = std::chrono::seconds(3);
+
 class Pair {
  public:
   explicit Pair(Stage& stage);
@@ -38,7 +41,7 @@ class Pair {
   // The end of all that: everything up and calm, whole again.
   void calm();
 
-  // The follower's logs are byte prefixes of the writer's.
+  // The follower's logs are byte prefixes of the writer's, from where both begin.
   void check_prefix();
   // No group is served at the follower beyond what is there; a group of its own is left alone.
   void check_groups_behind();
