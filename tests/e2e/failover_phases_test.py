@@ -6,7 +6,7 @@ back exports. The line is cut before the source dies, so that there is something
 import time
 
 import world
-from pinned import Command, Pinned, Point, Table, asked_and_answered
+from pinned import Pinned, Point, Table, asked_and_answered
 from support import ledger
 from support.phases import PROMOTE
 from support.processes import wait_for
@@ -41,8 +41,7 @@ class KilledAroundThePromotion(Pinned):
     def one_failover(self, point: Point, victim: str) -> str:
         self.lose_the_source()
         held = self.phases.hold(point.api, point.answer)
-        command = Command("failover", "--from", self.source, "--to", self.target, "-o", "json",
-                          "--config", self.clusters)
+        command = self.start("failover", "--from", self.source, "--to", self.target)
         self.wait_held(held)
         mortal = command if victim == "command" else self.role(victim)
         self.kill_and_let_go(held, point, victim, mortal)

@@ -82,12 +82,18 @@ class Pinned(UnderLoad):
 
     @classmethod
     def tearDownClass(cls) -> None:
-        cls.table.print()
+        if cls.table.outcomes:
+            cls.table.print()
 
     def lay_line(self, each) -> None:
         super().lay_line(each)
         for listener in ("WAN", "INSIDE"):
             each.advertise(listener, self.phases.route(each.reached[listener]))
+
+    def start(self, *line) -> Command:
+        command = Command(*line, "--config", self.clusters)
+        self.addCleanup(command.kill)
+        return command
 
     def role(self, name: str) -> Role:
         """Whom the name of a victim means at this moment."""
@@ -98,17 +104,22 @@ class Pinned(UnderLoad):
     def wait_held(self, held: Held) -> None:
         wait_for(lambda: self.send(2) or held.reached.is_set(), f"{held.what} is held", 20, 0.01)
 
-    def kill_and_let_go(self, held: Held, point: Point, victim: str, mortal) -> None:
-        """Kills the victim while the frame is held; it comes back after the frame was let go."""
+    def kill_and_let_go(self, held: Held, point: Point, victim: str, mortal,
+                        late: bool = False) -> None:
+        """Kills the victim while the frame is held, and starts it again. Where somebody is left to
+        receive it, the frame arrives in between; `late`, behind that."""
+        lost = victim == point.receiver
         mortal.kill()
         self.phases.note(f"{victim} is dead")
-        if victim == point.receiver:
+        if lost:
             held.drop()
-        else:
+        elif not late:
             held.pass_on()
         self.keep_sending(0.2)
         mortal.start()
         self.phases.note(f"{victim} is back")
+        if late and not lost:
+            held.pass_on()
 
     def wait_served(self) -> None:
         """All that was sent until now is acknowledged."""
