@@ -96,7 +96,8 @@ void describe(Options& o, BrokerSettings& c) {
            {{"fsync", Durability::fsync}, {"page_cache", Durability::page_cache}},
            "`fsync`: with acks=all a record is on the disk before it is acknowledged (writes of "
            "many clients share one sync). `page_cache`: faster, and Kafka's way; what was "
-           "acknowledged last can be lost with the power.");
+           "acknowledged last, up to about a segment of each partition, can be lost with the "
+           "power.");
   o.add("loops", c.loops, {1, 1}, "Threads that serve requests.");
   o.add("num.partitions", c.num_partitions, {1, 10'000},
         "Partitions of a topic that is created without saying how many.");

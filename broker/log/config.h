@@ -10,7 +10,8 @@
 namespace isthmus::broker {
 
 // Whether sync() reaches the disk. page_cache is Kafka's way: replication alone protects what was
-// acknowledged.
+// acknowledged last. Segments are synced as they are completed, in the background; a power loss may
+// take the end of the log from any record on that was written since (recovery.h).
 enum class Durability : uint8_t { fsync, page_cache };
 
 struct LogConfig {
@@ -20,8 +21,8 @@ struct LogConfig {
   int64_t retention_bytes = -1;
   int32_t index_interval_bytes = 4096;
   int32_t max_message_bytes = 1048588;
-  bool delete_old = true;    // cleanup.policy has "delete"
-  bool compact = false;      // cleanup.policy has "compact"
+  bool delete_old = true;  // cleanup.policy has "delete"
+  bool compact = false;    // cleanup.policy has "compact"
   kafka::TimestampType timestamp_type = kafka::TimestampType::create_time;
   Durability durability = Durability::fsync;
   int64_t producer_expiration_ms = int64_t{24} * 3600 * 1000;
@@ -39,8 +40,8 @@ struct RecoveryHints {
 };
 
 struct RecoveryReport {
-  uint64_t bytes_cut = 0;   // of a torn tail, or of what an operator gave up
-  Offset end_offset = 0;    // where the log ends now
+  uint64_t bytes_cut = 0;  // of a torn tail, or of what an operator gave up
+  Offset end_offset = 0;   // where the log ends now
   size_t segments_scanned = 0;
   // Above 0: the log ends cleanly, but so many offsets below the recovery point. They were synced
   // once; unless the log was cut on purpose, the disk has lost them.

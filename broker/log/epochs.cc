@@ -46,13 +46,25 @@ std::optional<ClusterNumber> EpochCache::owner_of(LeaderEpoch epoch) const {
   return at->owner;
 }
 
-bool EpochCache::assign(LeaderEpoch epoch, Offset start, ClusterNumber owner) {
+bool EpochCache::assign(LeaderEpoch epoch, Offset start, ClusterNumber owner, Offset gap_end) {
   CHECK(epoch >= latest(), "a leader epoch went back");
   if (epoch == latest()) return false;
   while (!entries_.empty() && entries_.back().start_offset >= start) entries_.pop_back();
-  entries_.push_back({epoch, start, owner});
+  entries_.push_back({epoch, start, owner, gap_end});
   dirty_ = true;
   return true;
+}
+
+bool EpochCache::is_gap(Offset from, Offset to) const {
+  return std::ranges::any_of(entries_, [&](const EpochEntry& entry) {
+    return entry.start_offset <= from && from < to && to <= entry.gap_end;
+  });
+}
+
+bool EpochCache::gap_ends_in(Offset from, Offset to) const {
+  return std::ranges::any_of(entries_, [&](const EpochEntry& entry) {
+    return from < entry.gap_end && entry.gap_end <= to;
+  });
 }
 
 EpochEnd EpochCache::end_offset_for(LeaderEpoch asked, Offset log_end) const {
@@ -104,18 +116,24 @@ CommonPrefix common_prefix(std::span<const EpochEntry> ours, Offset our_end,
   return {std::min(our_start, their_start), -1};
 }
 
+bool is_as_kafka_left_it(io::Disk& disk, const std::string& folder) {
+  return !disk.exists(folder + owners_name);
+}
+
 Result<EpochCache> load_epochs(io::Disk& disk, const std::string& folder,
                                ClusterNumber own_cluster) {
   const std::string owners_path = folder + owners_name;
-  auto owner_lines = read_checkpoint(disk, owners_path, 2);
+  auto owner_lines = read_checkpoint(disk, owners_path, 3);
   if (!owner_lines) return fail(owner_lines.error());
-  std::map<LeaderEpoch, ClusterNumber> owners;
+  std::map<LeaderEpoch, std::pair<ClusterNumber, Offset>> known;  // owner, end of the gap
   for (const CheckpointLine& line : *owner_lines) {
     auto epoch = parse_number<LeaderEpoch>(line[0], owners_path);
     if (!epoch) return fail(epoch.error());
     auto owner = parse_number<ClusterNumber>(line[1], owners_path);
     if (!owner) return fail(owner.error());
-    owners[*epoch] = *owner;
+    auto gap_end = parse_number<Offset>(line[2], owners_path);
+    if (!gap_end) return fail(gap_end.error());
+    known[*epoch] = {*owner, *gap_end};
   }
   const std::string entries_path = folder + entries_name;
   auto lines = read_checkpoint(disk, entries_path, 2);
@@ -126,8 +144,10 @@ Result<EpochCache> load_epochs(io::Disk& disk, const std::string& folder,
     if (!epoch) return fail(epoch.error());
     auto start = parse_number<Offset>(line[1], entries_path);
     if (!start) return fail(start.error());
-    const auto owner = owners.find(*epoch);
-    entries.push_back({*epoch, *start, owner == owners.end() ? own_cluster : owner->second});
+    const auto at = known.find(*epoch);
+    const auto [owner, gap_end] =
+        at == known.end() ? std::pair(own_cluster, Offset{-1}) : at->second;
+    entries.push_back({*epoch, *start, owner, gap_end});
   }
   return EpochCache(std::move(entries));
 }
@@ -136,7 +156,8 @@ Result<void> save_epochs(io::Disk& disk, const std::string& folder, EpochCache& 
   std::vector<std::string> owners;
   std::vector<std::string> lines;
   for (const EpochEntry& entry : epochs.entries()) {
-    owners.push_back(std::to_string(entry.epoch) + " " + std::to_string(entry.owner));
+    owners.push_back(std::to_string(entry.epoch) + " " + std::to_string(entry.owner) + " " +
+                     std::to_string(entry.gap_end));
     lines.push_back(std::to_string(entry.epoch) + " " + std::to_string(entry.start_offset));
   }
   if (auto done = write_checkpoint(disk, folder + owners_name, owners); !done) return done;

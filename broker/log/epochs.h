@@ -6,6 +6,11 @@
 // two clusters that were both leader of "epoch 7" wrote different records under it: a common
 // prefix of two histories is therefore searched by (owner, epoch), never by epoch alone.
 //
+// An epoch that a failover opened begins where the records end that the new site had, and leaves a
+// gap: offsets that the lost site may have given out are not given out again. The end of that gap
+// stands beside the owner. So a gap is told from records that a disk has lost, and whoever holds
+// the log knows where producers may lack batches (ProducerStates::allow_one_gap).
+//
 // Entries have strictly ascending epochs and non-descending start offsets.
 #pragma once
 
@@ -24,6 +29,7 @@ struct EpochEntry {
   LeaderEpoch epoch = -1;
   Offset start_offset = 0;
   ClusterNumber owner = 0;
+  Offset gap_end = -1;  // of an epoch that begins with a gap: where its records do
   friend bool operator==(const EpochEntry&, const EpochEntry&) = default;
 };
 
@@ -51,7 +57,12 @@ class EpochCache {
   // Begins `epoch` at `start`, if it is above latest(). An epoch that began at `start` or later
   // has no record and gives way. True if anything changed.
   // REQUIRES: epoch >= latest() (an epoch never means two things).
-  bool assign(LeaderEpoch epoch, Offset start, ClusterNumber owner);
+  bool assign(LeaderEpoch epoch, Offset start, ClusterNumber owner, Offset gap_end = -1);
+
+  // Whether a gap covers [from, to): nothing was ever written there.
+  bool is_gap(Offset from, Offset to) const;
+  // Whether a gap ends in (from, to].
+  bool gap_ends_in(Offset from, Offset to) const;
 
   // The largest epoch at or below `asked`, and where it ends: the start of the next epoch, or
   // `log_end` (KIP-101, KIP-279). An `asked` above latest() is unknown here: {-1, -1}.
@@ -84,6 +95,8 @@ struct CommonPrefix {
 CommonPrefix common_prefix(std::span<const EpochEntry> ours, Offset our_end,
                            std::span<const EpochEntry> theirs, Offset their_end);
 
+// Whether no epoch of this folder was ever saved here: then all of it is Kafka's.
+bool is_as_kafka_left_it(io::Disk& disk, const std::string& folder);
 // An entry whose owner is not on disk belongs to `own_cluster`.
 Result<EpochCache> load_epochs(io::Disk& disk, const std::string& folder,
                                ClusterNumber own_cluster);

@@ -162,18 +162,27 @@ Result<void> Log::roll() {
   return active().size() == 0 ? Result<void>{} : roll_to(end_);
 }
 
-Result<void> Log::advance_to(Offset offset) {
+Result<void> Log::leave_gap(Offset offset, LeaderEpoch epoch, ClusterNumber owner) {
   if (auto working = refuse_if_offline(); !working) return working;
-  if (offset < end_) {
-    return fail(Error::message(fmt::format("{}: cannot go on at offset {}: the log ends at {}",
-                                           tp_.to_string(), offset, end_)));
+  if (offset < end_ || epoch < epochs_.latest()) {
+    return fail(Error::message(
+        fmt::format("{}: cannot go on at offset {} in epoch {}: the log ends at {} in epoch {}",
+                    tp_.to_string(), offset, epoch, end_, epochs_.latest())));
   }
-  if (offset == end_) return {};
+  // Before the segment: one without the entry would be taken for what lost records left.
+  epochs_.assign(epoch, end_, owner, offset > end_ ? offset : -1);
+  if (auto done = save_epochs(); !done) return done;
+  return offset == end_ ? Result<void>{} : advance_to(offset);
+}
+
+// The far half of a gap that the epochs know: an empty segment at its end, so that a restart finds
+// it. REQUIRES: offset > end_.
+Result<void> Log::advance_to(Offset offset) {
   // A tail that is torn below an empty segment would be cut with that segment, and the gap be lost:
   // what lies below is made safe first, in every mode.
   if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
-  if (auto done = save_epochs(); !done) return done;
   if (auto done = roll_to(offset); !done) return done;
+  if (epochs_.is_gap(end_, offset)) producers_.allow_one_gap();
   end_ = offset;
   syncer_.appended(end_);
   if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
@@ -187,8 +196,8 @@ io::Task<Result<void>> Log::close() {
   if (!file) co_return go_offline(file.error());
   syncer_.touched(*file);
   if (auto done = seal_active(); !done) co_return go_offline(done.error());
-  auto snapshot = files_.disk().open(Segment::path_of(folder_, end_, ".snapshot"),
-                                     io::Disk::Open::existing);
+  auto snapshot =
+      files_.disk().open(Segment::path_of(folder_, end_, ".snapshot"), io::Disk::Open::existing);
   if (!snapshot) co_return go_offline(snapshot.error());
   syncer_.touched(*snapshot);
   syncer_.folder_touched();

@@ -10,8 +10,8 @@
 // read stays readable: a reply keeps its file, whatever happens to the log meanwhile.
 //
 // Errors: kafka for what a client is answered, corrupt for bytes that break their format, io for
-// the disk. After a failed write or fsync the log is offline for good (offline()): nothing is
-// retried, because what the disk then holds is unknown.
+// the disk. After a failed write or fsync the log is offline for good: nothing is retried, because
+// what the disk then holds is unknown.
 #pragma once
 
 #include <array>
@@ -38,12 +38,12 @@ struct AppendInfo {
   Offset last_offset = -1;
   int64_t log_append_time = -1;  // -1 with create time
   uint64_t bytes = 0;
-  bool duplicate = false;        // nothing was appended: the batch is in the log already
+  bool duplicate = false;  // nothing was appended: the batch is in the log already
 };
 
 struct LeaderAppend {
   AppendOrigin origin = AppendOrigin::client;
-  bool fresh_connection = false;  // opened after promote: see ProducerStates::check
+  bool may_take_gap = false;  // see ProducerStates::check
 };
 
 struct EpochOwner {
@@ -53,8 +53,8 @@ struct EpochOwner {
 
 // What is known of batches that come from a leader or from a mirror's source.
 struct VerbatimAppend {
-  ClusterNumber owner = 0;              // of new epochs that `owners` does not name
-  std::span<const EpochOwner> owners;
+  ClusterNumber owner = 0;  // of new epochs that `owners` does not name
+  std::span<const EpochOwner> owners = {};
   // A batch of a later epoch than the sender claimed to be in is refused (KAFKA-18723).
   LeaderEpoch max_epoch = INT32_MAX;
 };
@@ -73,11 +73,12 @@ class Log {
   Result<AppendInfo> append_as_leader(Bytes batches, LeaderEpoch epoch, int64_t now_ms,
                                       LeaderAppend how = {});
   // Batches at their own offsets, at or above end_offset(), ascending; gaps are allowed. Not a byte
-  // is changed, and epochs come from the batches alone. All or nothing.
+  // is changed, and epochs come from the batches alone. All or nothing. A gap before a batch of a
+  // new generation is a failover's, as of leave_gap().
   Result<AppendInfo> append_verbatim(Bytes batches, int64_t now_ms, const VerbatimAppend& from);
-  // Leaves a gap: the next offset is `offset`, durably and across restarts. Holds the loop while it
-  // syncs. REQUIRES: offset >= end_offset().
-  Result<void> advance_to(Offset offset);
+  // A failover: `epoch` begins at the end, its records at `offset`; between lies a gap, where
+  // producers may have lost batches (ProducerStates::allow_one_gap). Durable; holds the loop.
+  Result<void> leave_gap(Offset offset, LeaderEpoch epoch, ClusterNumber owner);
 
   // Whole batches below `upper_bound`, from the one that holds `from` (or the next, after a gap),
   // up to `max_bytes`. With `at_least_one` the first comes even if it is larger.
@@ -94,18 +95,19 @@ class Log {
   Offset end_offset() const { return end_; }
   // Up to where an acknowledgement may rest: synced, or with page_cache simply the end.
   Offset durable_offset() const { return syncs() ? syncer_.durable() : end_; }
-  // Up to where the log is synced, for the recovery-point checkpoint.
-  Offset recovery_point() const { return syncer_.durable(); }
+  Offset recovery_point() const { return syncer_.durable(); }  // up to where the log is synced
   uint64_t size_bytes() const;
   size_t segment_count() const { return segments_.size(); }
   // Never above the high watermark, never below the start.
   Offset last_stable_offset(Offset high_watermark);
 
-  // Returns the durable end when all appended before the call is durable; in page_cache mode at
-  // once. Concurrent callers share an fsync. REQUIRES: the log outlives the call.
+  // The durable end when all appended before the call is durable; in page_cache mode at once.
+  // Concurrent callers share an fsync. REQUIRES: the log outlives the call.
   io::Task<Result<Offset>> sync();
-  // The same, in every mode.
+  // The same, in every mode. In page_cache mode it is due when a segment is complete: only what is
+  // synced is safe from the loss of a tail below it (recovery.h), and not read again at a start.
   io::Task<Result<Offset>> flush() { return syncer_.sync(); }
+  bool is_flush_due() const { return syncer_.durable() < segments_.back()->base(); }
   uint64_t sync_rounds() const { return syncer_.rounds(); }
 
   // Cuts all from the batch that holds `offset` on; returns the new end. The caller lowers its
@@ -119,13 +121,10 @@ class Log {
   Result<void> move_start_to(Offset offset);
   // Removes old segments by time and size, none at or above `high_watermark`; returns how many.
   Result<size_t> apply_retention(int64_t now_ms, Offset high_watermark);
-  // Begins a new segment, unless the active one is empty.
-  Result<void> roll();
+  Result<void> roll();  // begins a new segment, unless the active one is empty
 
   EpochCache& epochs() { return epochs_; }
   const EpochCache& epochs() const { return epochs_; }
-  // Epochs with records survive a crash anyway; for one without, this makes it durable (promote).
-  Result<void> save_epochs();
   ProducerStates& producers() { return producers_; }
   void expire_producers(int64_t now_ms);
 
@@ -134,18 +133,16 @@ class Log {
   const TopicPartition& partition() const { return tp_; }
   const Uuid& topic_id() const { return topic_id_; }
   const std::string& folder() const { return folder_; }
-  // Why the log is offline; nullptr while it works.
-  const Error* offline() const;
+  const Error* offline() const;  // why; nullptr while it works
 
   // Makes everything durable and quick to open again: a clean stop. The log is done afterwards.
   io::Task<Result<void>> close();
-  // Removes the folder, by way of a name that start-up sweeps away ("-delete").
-  Result<void> erase();
+  Result<void> erase();  // by way of a name that start-up sweeps away ("-delete")
 
  private:
   struct Prepared;
-  // A place that was used lately: where the first batch begins whose last offset is at least
-  // `offset`. Tail readers and the high watermark find theirs here.
+  // A place used lately, for tail readers and the high watermark: where the first batch begins
+  // whose last offset is at least `offset`.
   struct Boundary {
     Offset offset = -1;
     Offset segment = -1;
@@ -161,12 +158,14 @@ class Log {
   std::unexpected<Error> go_offline(Error reason);
   Result<void> refuse_if_offline() const;
   Result<void> judge(std::span<const Prepared> batches, const LeaderAppend& how, AppendInfo& info);
-  Result<void> begin_epoch(LeaderEpoch epoch, Offset start, ClusterNumber owner);
+  Result<void> begin_epoch(LeaderEpoch epoch, Offset end, Offset start, ClusterNumber owner);
   Result<void> write(std::span<const Prepared> batches, int64_t now_ms);
   Result<void> write_run(std::span<const Prepared> run, int64_t now_ms);
   Result<void> note(const Prepared& batch, int64_t now_ms);
   Result<bool> must_roll(const kafka::BatchHeader& next);
   Result<void> roll_to(Offset base);
+  Result<void> advance_to(Offset offset);
+  Result<void> save_epochs();
   Result<void> save_snapshot();
   Result<void> seal_active();
   size_t segment_index(Offset offset) const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/crc32c.h"
+#include "base/leader_epoch.h"
 #include "broker/log/log.h"
 #include "broker/log/recovery.h"
 #include "kafka/batch.h"
@@ -84,7 +85,7 @@ Result<void> Log::judge(std::span<const Prepared> batches, const LeaderAppend& h
     }
     const ProducerVerdict verdict =
         batch.marker ? producers_.check_marker(batch.header, *batch.marker)
-                     : producers_.check(batch.header, how.origin, how.fresh_connection);
+                     : producers_.check(batch.header, how.origin, how.may_take_gap);
     if (verdict.kind == ProducerVerdict::Kind::duplicate) {
       info.duplicate = true;
       info.first_offset = verdict.first_offset;
@@ -127,7 +128,9 @@ Result<AppendInfo> Log::append_as_leader(Bytes batches, LeaderEpoch epoch, int64
     }
     next = batch.header.next_offset();
   }
-  if (auto done = begin_epoch(epoch, end_, config_.cluster); !done) return fail(done.error());
+  if (auto done = begin_epoch(epoch, end_, end_, config_.cluster); !done) {
+    return fail(done.error());
+  }
   info.first_offset = end_;
   info.last_offset = next - 1;
   info.log_append_time = stamp ? now_ms : -1;
@@ -136,8 +139,7 @@ Result<AppendInfo> Log::append_as_leader(Bytes batches, LeaderEpoch epoch, int64
   return info;
 }
 
-Result<AppendInfo> Log::append_verbatim(Bytes batches, int64_t now_ms,
-                                        const VerbatimAppend& from) {
+Result<AppendInfo> Log::append_verbatim(Bytes batches, int64_t now_ms, const VerbatimAppend& from) {
   if (auto working = refuse_if_offline(); !working) return fail(working.error());
   auto parsed = Prepared::parse(batches);
   if (!parsed) return fail(parsed.error());
@@ -151,20 +153,22 @@ Result<AppendInfo> Log::append_verbatim(Bytes batches, int64_t now_ms,
     }
     const LeaderEpoch epoch = header.partition_leader_epoch;
     if (epoch < latest || epoch > from.max_epoch) {
-      return fail(Error::corrupt(fmt::format(
-          "{}: the batch of offset {} has leader epoch {}, expected {} to {}", tp_.to_string(),
-          header.base_offset, epoch, latest, from.max_epoch)));
+      return fail(Error::corrupt(
+          fmt::format("{}: the batch of offset {} has leader epoch {}, expected {} to {}",
+                      tp_.to_string(), header.base_offset, epoch, latest, from.max_epoch)));
     }
     next = header.next_offset();
     latest = epoch;
   }
+  Offset before = end_;
   for (const Prepared& batch : *parsed) {
     const LeaderEpoch epoch = batch.header.partition_leader_epoch;
     const auto named = std::ranges::find(from.owners, epoch, &EpochOwner::epoch);
     const ClusterNumber owner = named == from.owners.end() ? from.owner : named->owner;
-    if (auto done = begin_epoch(epoch, batch.header.base_offset, owner); !done) {
+    if (auto done = begin_epoch(epoch, before, batch.header.base_offset, owner); !done) {
       return fail(done.error());
     }
+    before = batch.header.next_offset();
   }
   const AppendInfo info{.first_offset = parsed->front().header.base_offset,
                         .last_offset = next - 1,
@@ -173,9 +177,14 @@ Result<AppendInfo> Log::append_verbatim(Bytes batches, int64_t now_ms,
   return info;
 }
 
-Result<void> Log::begin_epoch(LeaderEpoch epoch, Offset start, ClusterNumber owner) {
-  if (epoch <= epochs_.latest()) return {};
-  epochs_.assign(epoch, start, owner);
+// With a batch at `start`; the one before it ends at `end`.
+Result<void> Log::begin_epoch(LeaderEpoch epoch, Offset end, Offset start, ClusterNumber owner) {
+  const LeaderEpoch before = epochs_.latest();
+  if (epoch <= before) return {};
+  // Offsets may be missing because a compaction took them. Only a failover leaves them out where a
+  // new generation begins.
+  const bool gap = start > end && before >= 0 && generation_of(epoch) > generation_of(before);
+  epochs_.assign(epoch, gap ? end : start, owner, gap ? start : -1);
   // A crash loses neither epoch nor start, which stand in the batches; but no batch names another
   // cluster as its owner.
   return owner == config_.cluster ? Result<void>{} : save_epochs();
@@ -195,6 +204,9 @@ Result<bool> Log::must_roll(const kafka::BatchHeader& next) {
 
 Result<void> Log::write(std::span<const Prepared> batches, int64_t now_ms) {
   while (!batches.empty()) {
+    if (epochs_.is_gap(end_, batches.front().header.base_offset)) {
+      if (auto done = advance_to(batches.front().header.base_offset); !done) return done;
+    }
     auto full = must_roll(batches.front().header);
     if (!full) return go_offline(full.error());
     if (*full) {
@@ -206,8 +218,11 @@ Result<void> Log::write(std::span<const Prepared> batches, int64_t now_ms) {
     const auto limit = static_cast<uint64_t>(config_.segment_bytes);
     uint64_t size = active().size() + batches.front().header.total_size();
     size_t run = 1;
-    while (run < batches.size() && size + batches[run].header.total_size() <= limit &&
-           active().accepts(batches[run].header.last_offset())) {
+    const auto fits = [&](const kafka::BatchHeader& next) {
+      return size + next.total_size() <= limit && active().accepts(next.last_offset()) &&
+             !epochs_.is_gap(batches[run - 1].header.next_offset(), next.base_offset);
+    };
+    while (run < batches.size() && fits(batches[run].header)) {
       size += batches[run++].header.total_size();
     }
     if (auto done = write_run(batches.first(run), now_ms); !done) return done;

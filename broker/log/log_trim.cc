@@ -32,7 +32,7 @@ Result<void> Log::remove_oldest() {
 }
 
 Result<void> Log::reload_producers() {
-  auto producers = rebuild_producers(files_, folder_, segments_, snapshots_, end_);
+  auto producers = rebuild_producers(files_, folder_, segments_, snapshots_, epochs_, end_);
   if (!producers) return fail(producers.error());
   producers_ = std::move(*producers);
   return {};

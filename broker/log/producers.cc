@@ -41,6 +41,9 @@ kafka::ErrorCode ProducerVerdict::error() const {
     case Kind::invalid_producer_epoch: return kafka::ErrorCode::invalid_producer_epoch;
     case Kind::invalid_txn_state: return kafka::ErrorCode::invalid_txn_state;
     case Kind::coordinator_fenced: return kafka::ErrorCode::transaction_coordinator_fenced;
+    case Kind::gap_too_early:
+      // Every client retries that, in the order of its sequences.
+      return kafka::ErrorCode::not_leader_or_follower;
     case Kind::ok:
     case Kind::gap:
     case Kind::duplicate: break;
@@ -64,7 +67,7 @@ bool operator==(const ProducerState& a, const ProducerState& b) {
 }
 
 ProducerVerdict ProducerStates::check(const kafka::BatchHeader& batch, AppendOrigin origin,
-                                      bool fresh_connection) const {
+                                      bool may_take_gap) const {
   if (!batch.has_producer() || origin != AppendOrigin::client) return {};
   const ProducerState* state = find(batch.producer_id);
   // Nothing is known of it: its records were deleted or its state expired (KIP-360).
@@ -85,9 +88,13 @@ ProducerVerdict ProducerStates::check(const kafka::BatchHeader& batch, AppendOri
   }
   const int32_t expected = same_epoch ? next_sequence(state->last_sequence()) : 0;
   if (batch.base_sequence == expected) return {};
-  if (same_epoch && state->gap_allowed && fresh_connection &&
-      is_ahead(batch.base_sequence, expected)) {
-    return {Kind::gap, -1, -1, -1, {}};
+  // A later epoch is ahead whatever its sequence: its first batches may be what was lost.
+  const bool ahead = !same_epoch || is_ahead(batch.base_sequence, expected);
+  if (state->gap_allowed && ahead) {
+    if (may_take_gap) return {Kind::gap, -1, -1, -1, {}};
+    return refuse(Kind::gap_too_early,
+                  fmt::format("producer {}: a batch before sequence {} may be on its way again",
+                              batch.producer_id, batch.base_sequence));
   }
   return refuse(Kind::out_of_order_sequence,
                 fmt::format("producer {} epoch {}: sequence {}, expected {}", batch.producer_id,
@@ -100,10 +107,10 @@ ProducerVerdict ProducerStates::check_marker(const kafka::BatchHeader& batch,
   if (state == nullptr) return {};
   if (batch.producer_epoch < state->epoch) return stale_epoch(batch, state->epoch);
   if (marker.coordinator_epoch < state->coordinator_epoch) {
-    return refuse(Kind::coordinator_fenced,
-                  fmt::format("marker of coordinator epoch {}, {} was seen for producer {}",
-                              marker.coordinator_epoch, state->coordinator_epoch,
-                              batch.producer_id));
+    return refuse(
+        Kind::coordinator_fenced,
+        fmt::format("marker of coordinator epoch {}, {} was seen for producer {}",
+                    marker.coordinator_epoch, state->coordinator_epoch, batch.producer_id));
   }
   return {};
 }
@@ -122,12 +129,12 @@ ProducerState& ProducerStates::enter(const kafka::BatchHeader& batch, int64_t no
 void ProducerStates::appended(const kafka::BatchHeader& batch, int64_t now_ms) {
   if (!batch.has_producer() || batch.base_sequence < 0) return;
   ProducerState& state = enter(batch, now_ms);
-  const bool consecutive =
-      state.batch_count == 0 || batch.base_sequence == next_sequence(state.last_sequence());
+  // Of an epoch without batches, 0 comes next.
+  const bool consecutive = batch.base_sequence == next_sequence(state.last_sequence());
   if (state.gap_allowed && !consecutive) ++gaps_taken_;
   state.gap_allowed = false;
-  state.add({batch.last_sequence(), batch.last_offset_delta, batch.last_offset(),
-             batch.max_timestamp});
+  state.add(
+      {batch.last_sequence(), batch.last_offset_delta, batch.last_offset(), batch.max_timestamp});
   if (batch.is_transactional() && state.txn_first_offset < 0) {
     state.txn_first_offset = batch.base_offset;
     open_[batch.base_offset] = batch.producer_id;

@@ -28,8 +28,9 @@ enum class AppendOrigin : uint8_t { client, coordinator, replication };
 struct ProducerVerdict {
   enum class Kind : uint8_t {
     ok,
-    gap,                     // ok, but batches before it were lost with the old site
-    duplicate,               // already in the log, at first_offset..last_offset
+    gap,            // ok, but batches before it were lost with another site
+    gap_too_early,  // so it seems, but the retry of a refused batch may come first
+    duplicate,      // already in the log, at first_offset..last_offset
     out_of_order_sequence,
     invalid_producer_epoch,  // a newer instance of the producer exists
     invalid_txn_state,       // not transactional, inside a transaction
@@ -76,7 +77,7 @@ struct ProducerState {
   int32_t coordinator_epoch = -1;
   int64_t last_timestamp = -1;
   Offset txn_first_offset = -1;  // of the open transaction; -1 = none
-  bool gap_allowed = false;
+  bool gap_allowed = false;      // see allow_one_gap()
   uint8_t batch_count = 0;
   std::array<BatchMark, max_batches> batches;  // oldest first
 
@@ -94,10 +95,11 @@ class ProducerStates {
   explicit ProducerStates(size_t max_producers = default_max_producers)
       : max_producers_(max_producers) {}
 
-  // Whether the batch may be appended. `fresh_connection`: it came on a connection that was opened
-  // after this partition was promoted; only there may the one allowed gap be taken.
+  // Whether the batch may be appended. A client pipelines: were a batch to take the allowed gap
+  // while one before it was refused and is on its way again, that one would be shut out for good.
+  // So the gap is for those alone who `may_take_gap`; the others are told to try again.
   ProducerVerdict check(const kafka::BatchHeader& batch, AppendOrigin origin,
-                        bool fresh_connection = false) const;
+                        bool may_take_gap = false) const;
   // The same for a control batch.
   ProducerVerdict check_marker(const kafka::BatchHeader& batch,
                                const kafka::EndTransactionMarker& marker) const;
@@ -114,8 +116,10 @@ class ProducerStates {
   // transaction, or of one whose marker lies at or above the high watermark; else that itself.
   Offset last_stable_offset(Offset high_watermark);
 
-  // After a failover the next sequence of a mirrored producer may lie ahead of what was mirrored.
-  // Allows each producer known now one such step forward; it lapses with the producer's next batch.
+  // The log has come to the gap of a failover: what producers had acknowledged last may be lost
+  // with the old site. Each producer known now may step forward once, in sequence or epoch; that
+  // lapses with its next batch, however long that takes and wherever it is written: both sites, and
+  // every restart of them, come to the gap at the same place between the batches.
   void allow_one_gap();
   uint64_t gaps_taken() const { return gaps_taken_; }
 

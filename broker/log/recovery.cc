@@ -70,13 +70,19 @@ Result<std::optional<CompletedTxn>> replay(ProducerStates& producers,
   return producers.appended_marker(header, **marker, -1);
 }
 
-// Applies the batches in [from, end) of segments whose indexes are believed.
-Result<void> replay_range(const Segments& segments, Offset from, Offset end,
-                          ProducerStates& producers) {
+// Applies the batches in [from, end) of segments whose indexes are believed, and the gaps between.
+Result<void> replay_range(const Segments& segments, const EpochCache& epochs, Offset from,
+                          Offset end, ProducerStates& producers) {
+  Offset seen = from;
+  const auto go_on_at = [&](Offset base) {
+    if (epochs.gap_ends_in(seen, base)) producers.allow_one_gap();
+    seen = std::max(seen, base);
+  };
   for (size_t i = 0; i < segments.size(); ++i) {
     const Segment& segment = *segments[i];
     if (segment.base() >= end) break;
     if (i + 1 < segments.size() && segments[i + 1]->base() <= from) continue;
+    go_on_at(segment.base());
     auto first = segment.find(from);
     if (!first) return fail(first.error());
     if (!*first) continue;
@@ -97,6 +103,7 @@ Result<void> replay_range(const Segments& segments, Offset from, Offset end,
       if (auto done = replay(producers, header, bytes); !done) return fail(done.error());
     }
   }
+  go_on_at(end);
   return {};
 }
 
@@ -144,6 +151,7 @@ class Recovery {
   // The index of the first segment to scan; segments.size() if all are believed.
   size_t first_to_scan();
   Result<void> scan_from(size_t first);
+  bool lost_its_tail(const Segment& segment, const Segment& next) const;
   Result<std::optional<Damage>> scan(Segment& segment);
   Result<void> sync_scanned(Segment& segment);
   Result<void> index(Segment& segment, const FoundBatch& batch);
@@ -259,9 +267,24 @@ Result<void> Recovery::sync_scanned(Segment& segment) {
   return {};
 }
 
+// Whether `segment`, which was scanned, once went on to where `next` begins.
+bool Recovery::lost_its_tail(const Segment& segment, const Segment& next) const {
+  if (next.base() <= log_.end || log_.epochs.is_gap(log_.end, next.base())) return false;
+  // Records that a compaction took, at the source or in Kafka's time here, leave gaps as well. What
+  // is synced is whole, and no segment was ever so long as to reach across a wider one.
+  if (log_.end < hints_.recovery_point || !segment.accepts(next.base() - 1)) return false;
+  return !is_as_kafka_left_it(files_.disk(), folder_);
+}
+
 Result<void> Recovery::scan_from(size_t first) {
   for (size_t i = first; i < log_.segments.size(); ++i) {
     Segment& segment = *log_.segments[i];
+    if (i > first && lost_its_tail(*log_.segments[i - 1], segment)) {
+      const std::string why =
+          fmt::format("it ends there, and the next segment begins at offset {}", segment.base());
+      return settle(i - 1, {log_.segments[i - 1]->size(), log_.end, why});
+    }
+    if (log_.epochs.gap_ends_in(log_.end, segment.base())) log_.producers.allow_one_gap();
     log_.end = std::max(log_.end, segment.base());
     // Build the indexes of a segment object that has seen nothing yet.
     auto fresh = std::make_unique<Segment>(files_, folder_, segment.base());
@@ -286,7 +309,10 @@ Error Recovery::corruption(const Segment& segment, const Damage& damage,
 // Says where, if there is one.
 Result<std::optional<std::string>> Recovery::good_batch_after(size_t damaged,
                                                               const Damage& damage) {
-  for (size_t i = damaged; i < log_.segments.size(); ++i) {
+  // Without syncs in between, a later segment may have reached the disk before an earlier one.
+  const bool in_order = config_.durability == Durability::fsync;
+  const size_t end = in_order ? log_.segments.size() : damaged + 1;
+  for (size_t i = damaged; i < end; ++i) {
     auto file = log_.segments[i]->file();
     if (!file) return fail(file.error());
     const uint64_t from = i == damaged ? damage.position + 1 : 0;
@@ -311,9 +337,9 @@ Result<void> Recovery::settle(size_t damaged, const Damage& damage) {
       return fail(corruption(segment, damage, "it was stopped cleanly"));
     }
     if (damage.offset < hints_.recovery_point) {
-      return fail(corruption(segment, damage,
-                             fmt::format("everything below offset {} was synced",
-                                         hints_.recovery_point)));
+      return fail(
+          corruption(segment, damage,
+                     fmt::format("everything below offset {} was synced", hints_.recovery_point)));
     }
     auto after = good_batch_after(damaged, damage);
     if (!after) return fail(after.error());
@@ -354,7 +380,7 @@ Result<RecoveredLog> Recovery::run() {
     log_.end = *end;
   }
   auto producers =
-      rebuild_producers(files_, folder_, log_.segments, log_.snapshots, log_.end);
+      rebuild_producers(files_, folder_, log_.segments, log_.snapshots, log_.epochs, log_.end);
   if (!producers) return fail(producers.error());
   log_.producers = std::move(*producers);
   if (scanning) {
@@ -382,7 +408,8 @@ Result<RecoveredLog> recover_log(FileCache& files, const std::string& folder,
 
 Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& folder,
                                          const std::vector<std::unique_ptr<Segment>>& segments,
-                                         std::vector<Offset>& snapshots, Offset end) {
+                                         std::vector<Offset>& snapshots, const EpochCache& epochs,
+                                         Offset end) {
   ProducerStates producers;
   Offset from = segments.front()->base();
   while (!snapshots.empty()) {
@@ -394,14 +421,15 @@ Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& fo
       auto states = decode_snapshot(*bytes, path);
       if (states) {
         producers = std::move(*states);
-        from = std::max(from, at);
+        from = at;  // maybe in the gap before the first segment
         break;
       }
     }
     if (auto done = files.disk().remove(path); !done) return fail(done.error());
     snapshots.pop_back();
   }
-  if (auto done = replay_range(segments, from, end, producers); !done) return fail(done.error());
+  auto done = replay_range(segments, epochs, from, end, producers);
+  if (!done) return fail(done.error());
   return producers;
 }
 

@@ -10,6 +10,13 @@
 //     acknowledged would go with a cut. Nothing is touched, and the error says where it is, what
 //     would be cut and what an operator can do.
 //
+// A segment that ends below the base of the next one is either the gap of a failover, which the
+// epochs know (epochs.h), or has lost its tail: then the log ends there, and what follows is judged
+// as above. With durability page_cache a segment is not synced before the next one is begun, so a
+// power loss may take the tail of one and leave the next: nobody was promised anything beyond the
+// recovery point, and the segments after the damaged one go with it. A mirror fetches all that
+// again; a topic that clients write has lost it.
+//
 // Runs on the log's loop and holds it: at start-up.
 #pragma once
 
@@ -42,7 +49,8 @@ Result<RecoveredLog> recover_log(FileCache& files, const std::string& folder,
 // between. Removes bad snapshots and those above `end`, from the disk and from `snapshots`.
 Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& folder,
                                          const std::vector<std::unique_ptr<Segment>>& segments,
-                                         std::vector<Offset>& snapshots, Offset end);
+                                         std::vector<Offset>& snapshots, const EpochCache& epochs,
+                                         Offset end);
 
 // The marker in a control batch; nothing if it is another kind of control batch.
 Result<std::optional<kafka::EndTransactionMarker>> marker_of(Bytes control_batch);

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 
+#include "base/leader_epoch.h"
+
 namespace isthmus::broker {
 
 using kafka::ErrorCode;
 
 namespace {
+
+// Far longer than what a client had sent before it read a refusal is on its way.
+constexpr auto pipelined_at_most = std::chrono::seconds(10);
 
 std::unexpected<Error> refuse(ErrorCode code, std::string why) {
   return fail(Error::kafka(static_cast<int>(code), std::move(why)));
@@ -42,11 +47,9 @@ void Partition::on_image(const Image& image, const TopicImage& topic, const LogC
   initializing_ = recorded.mirror_state == MirrorState::initializing;
   leader_epoch_ = epoch_in_force(recorded, image.starts);
   if (topic.is_mirror()) {
-    seen_image_ = true;
     auto link = image.links.find(topic.link);
     int64_t epoch = link == image.links.end() ? 0 : link->second.epoch;
     gate_.set(WriteGate::Mirror{topic.link, epoch, topic.moved_away});
-    promoted_at_.reset();
     return;
   }
   if (topic.closed_by) {
@@ -54,11 +57,6 @@ void Partition::on_image(const Image& image, const TopicImage& topic, const LogC
     return;
   }
   catch_up_with_promotion(recorded);
-  // After a restart all connections are younger than the promotion; the producers that were cut off
-  // by it may still have to make their jump.
-  if (!seen_image_ && recorded.promoted_to >= 0) log_->producers().allow_one_gap();
-  if (gate_.is_mirror() || !seen_image_) promoted_at_ = loop_.now();
-  seen_image_ = true;
   gate_.set(WriteGate::Own{});
   abort_open_transactions();
 }
@@ -93,16 +91,12 @@ void Partition::abort_open_transactions() {
 // the log knows the epoch.
 void Partition::catch_up_with_promotion(const PartitionImage& recorded) {
   if (recorded.promoted_to < 0 || log_->offline() != nullptr) return;
-  LeaderEpoch generation = recorded.leader_epoch >> election_bits;
-  LeaderEpoch known = log_->epochs().latest() >> election_bits;
-  if (log_->epochs().latest() >= 0 && known >= generation) return;
+  if (generation_of(log_->epochs().latest()) >= generation_of(recorded.leader_epoch)) return;
   Offset end = log_->end_offset();
-  log_->producers().allow_one_gap();
-  log_->epochs().assign(recorded.leader_epoch, end, log_->config().cluster);
-  auto saved = log_->save_epochs();
-  if (saved && recorded.promoted_to > end) saved = log_->advance_to(recorded.promoted_to);
-  if (!saved) {
-    logger_.error("promotion cannot be written: {}", saved.error().text);
+  auto left = log_->leave_gap(std::max(recorded.promoted_to, end), recorded.leader_epoch,
+                              log_->config().cluster);
+  if (!left) {
+    logger_.error("promotion cannot be written: {}", left.error().text);
     return;
   }
   logger_.info("promoted epoch={} end={} next={}", recorded.leader_epoch, end, log_->end_offset());
@@ -111,12 +105,16 @@ void Partition::catch_up_with_promotion(const PartitionImage& recorded) {
 
 Result<AppendInfo> Partition::append(const ClientAppend& append) {
   if (auto error = offline_error()) return fail(*error);
-  if (auto refusal = gate_.admit_client(loop_.now())) return refuse(*refusal);
+  if (auto refusal = gate_.admit_client(loop_.now())) {
+    refused_at_ = loop_.now();
+    return refuse(*refusal);
+  }
   if (!replica_.enough_in_sync()) {
     return refuse(ErrorCode::not_enough_replicas, "the in-sync replicas are too few");
   }
   LeaderAppend how;
-  how.fresh_connection = promoted_at_ && append.opened_at >= *promoted_at_;
+  how.may_take_gap = !refused_at_ || append.opened_at > *refused_at_ ||
+                     loop_.now() - *refused_at_ > pipelined_at_most;
   auto info = log_->append_as_leader(append.batch, leader_epoch_, loop_.wall_ms(), how);
   on_appended();
   return info;
@@ -190,13 +188,10 @@ Result<void> Partition::take_gap(const LinkAppend& append) {
   if (append.gap_epoch > leader_epoch_) {
     return refuse(ErrorCode::unknown_leader_epoch, "the epoch has yet to follow the source's");
   }
-  if (append.gap_epoch > log_->epochs().latest()) {
-    const auto named = std::ranges::find(append.owners, append.gap_epoch, &EpochOwner::epoch);
-    const ClusterNumber owner = named == append.owners.end() ? origin_ : named->owner;
-    log_->epochs().assign(append.gap_epoch, log_->end_offset(), owner);
-    if (auto saved = log_->save_epochs(); !saved) return saved;
-  }
-  return log_->advance_to(append.advance_to);
+  const auto named = std::ranges::find(append.owners, append.gap_epoch, &EpochOwner::epoch);
+  const ClusterNumber owner = named == append.owners.end() ? origin_ : named->owner;
+  const LeaderEpoch epoch = std::max(append.gap_epoch, log_->epochs().latest());
+  return log_->leave_gap(append.advance_to, epoch, owner);
 }
 
 void Partition::note_source(Offset end_offset, int64_t lag_ms) {
@@ -214,19 +209,24 @@ void Partition::note_source(Offset end_offset, int64_t lag_ms) {
 
 void Partition::on_appended() {
   advanced(replica_.on_durable(log_->durable_offset()));
-  if (flushing_ || log_->durable_offset() == log_->end_offset() || log_->offline()) return;
+  if (flushing_ || !is_flush_due() || log_->offline()) return;
   flushing_ = true;
   if (!background_.spawn(name_.to_string() + " flush", flush())) flushing_ = false;
 }
 
+// Because someone waits for it, or because a segment is complete.
+bool Partition::is_flush_due() const {
+  return log_->durable_offset() < log_->end_offset() || log_->is_flush_due();
+}
+
 io::Task<void> Partition::flush() {
-  while (!closing_ && log_->durable_offset() < log_->end_offset()) {
-    auto durable = co_await log_->sync();
+  while (!closing_ && is_flush_due()) {
+    auto durable = co_await log_->flush();
     if (!durable) {
       logger_.error("offline: {}", durable.error().text);
       break;
     }
-    advanced(replica_.on_durable(*durable));
+    advanced(replica_.on_durable(log_->durable_offset()));
   }
   flushing_ = false;
   if (log_->offline() != nullptr) acks_.wake_all();

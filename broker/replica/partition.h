@@ -65,10 +65,10 @@ struct LinkAppend {
   Offset expected_offset = 0;
   LeaderEpoch source_leader_epoch = -1;
   Offset source_high_watermark = -1;
-  Offset advance_to = -1;  // the source's log ends in a gap that reaches to here
+  Offset advance_to = -1;      // the source's log ends in a gap that reaches to here
   LeaderEpoch gap_epoch = -1;  // of the source, which begins where the gap does
-  Offset start_at = -1;    // while the mirror is initializing: where the source's log begins
-  Offset log_start = -1;   // what lies before was deleted at the source long enough ago
+  Offset start_at = -1;        // while the mirror is initializing: where the source's log begins
+  Offset log_start = -1;       // what lies before was deleted at the source long enough ago
   std::vector<EpochOwner> owners;
   Slice batches;  // CRCs checked
 };
@@ -131,6 +131,7 @@ class Partition {
   void advanced(bool moved);
   void abort_open_transactions();
   void catch_up_with_promotion(const PartitionImage& image);
+  bool is_flush_due() const;
   io::Task<void> flush();
   io::Task<void> stop();
 
@@ -145,12 +146,11 @@ class Partition {
   FetchWaiters fetches_;
   SourceView source_;
   LeaderEpoch leader_epoch_ = 0;
-  bool seen_image_ = false;
   bool initializing_ = false;
   ClusterNumber origin_ = 0;  // whose epochs a mirror's batches bring, unless it is told
-  // After a failover: producers whose last batches were lost with the old site may jump ahead once,
-  // on connections opened since (a pipelined batch on an older one might overtake its retry).
-  std::optional<io::Instant> promoted_at_;
+  // When a client was last refused. After a failover producers may jump ahead once
+  // (Log::leave_gap), but not with what they had sent behind a batch that was refused.
+  std::optional<io::Instant> refused_at_;
   bool flushing_ = false;
   bool closing_ = false;
   io::Gate background_;

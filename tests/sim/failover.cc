@@ -42,6 +42,9 @@ void Disaster::lose_writer() {
   if (stage_.one_in(2)) {
     network.cut(pair_.writer().name(), "mirror-1");
     stage_.run_between(milliseconds(10), seconds(2));
+    // What those have had acknowledged is lost, and there is no retry that would come upon it.
+    if (stage_.one_in(2)) stage_.stop_some_producers();
+    stage_.run_between(milliseconds(0), seconds(1));
   }
   if (stage_.one_in(3)) pair_.kill_mirror();
   if (stage_.one_in(2)) {
@@ -130,9 +133,8 @@ void Disaster::bring_back() {
 
 std::map<TopicPartition, LogContents> Disaster::exports() {
   auto all = stage_.asker().read_all(*lost_);
-  std::erase_if(all, [](const auto& entry) {
-    return !entry.first.topic.starts_with("orders.diverged.");
-  });
+  std::erase_if(
+      all, [](const auto& entry) { return !entry.first.topic.starts_with("orders.diverged."); });
   return all;
 }
 
@@ -147,8 +149,7 @@ void Disaster::check_nothing_unreported() {
     for (const auto& lost : stage_.ledger().missing(partition, *log, ends[partition])) {
       bool found = false;
       for (const auto& [exported, contents] : saved) {
-        const StoredRecord* record =
-            exported.partition == i ? contents.at(lost.offset) : nullptr;
+        const StoredRecord* record = exported.partition == i ? contents.at(lost.offset) : nullptr;
         found = found || (record != nullptr && record->name == lost.name);
       }
       if (!found) {
@@ -169,13 +170,15 @@ void Disaster::check_nothing_unreported() {
 void failover(Stage& stage) {
   Pair pair(stage);
   if (!pair.begin()) return;
-  for (int32_t i = 0; i < 2; ++i) {
+  for (int id = 1; id <= 4; ++id) {
     ProducerOptions options;
-    options.id = i + 1;
-    options.partition = {"orders", i};
+    options.id = id;
+    options.partition = {"orders", id % 2};
     options.idempotent = stage.one_in(2);
     options.pause_max = stage.random().between(milliseconds(2), milliseconds(60));
     stage.add_producer(std::move(options));
+  }
+  for (int32_t i = 0; i < 2; ++i) {
     stage.add_consumer({.partition = {"orders", i}, .group = {}, .watermark_stays = false});
   }
   stage.run_between(milliseconds(200), seconds(3));
@@ -196,15 +199,27 @@ void failover(Stage& stage) {
   pair.start_mirror();
   stage.run_between(seconds(1), seconds(4));
 
-  // Every producer takes the one gap in its sequence that a failover allows, where it is allowed:
-  // at the site that was promoted.
+  // Producers that write here take the one gap in their sequence that a failover allows. For the
+  // others, who are silent until the way home has begun or lies behind, it waits.
+  stage.resume_some_producers();
+  stage.run_between(milliseconds(100), seconds(1));
+  if (stage.one_in(2)) stage.settle("at the promoted site");
+  stage.destination().sites = {pair.writer().clients(), pair.follower().clients()};
+  if (stage.one_in(3)) stage.resume_producers();
+  ChangeOfSites change(stage, pair);
+  // There and back again is more than once.
+  const uint64_t moves = stage.one_in(3) ? 3 : 1;
+  for (uint64_t i = 0; i < moves && stage.content(); ++i) {
+    if (stage.one_in(3)) {
+      kill_and_restart(stage, pair.any());
+      pair.calm();
+    }
+    change.succeed();
+  }
+  if (stage.one_in(3)) kill_and_restart(stage, pair.writer());
+  pair.calm();
   stage.resume_producers();
   stage.run_between(milliseconds(100), seconds(1));
-  stage.settle("at the promoted site");
-  stage.resume_producers();
-  stage.destination().sites = {pair.writer().clients(), pair.follower().clients()};
-  ChangeOfSites home(stage, pair);
-  home.succeed();
   stage.settle("home again");
   pair.check_caught_up();
   disaster.check_nothing_unreported();

@@ -64,6 +64,18 @@ void Stage::resume_producers() {
   for (Producer* producer : producers_) producer->go_on();
 }
 
+void Stage::stop_some_producers() {
+  for (Producer* producer : producers_) {
+    if (one_in(2)) producer->stop();
+  }
+}
+
+void Stage::resume_some_producers() {
+  for (Producer* producer : producers_) {
+    if (one_in(2)) producer->go_on();
+  }
+}
+
 void Stage::settle(const std::string& what) {
   stop_producers();
   auto idle = [&] {

@@ -24,6 +24,9 @@ class Stage {
   void add_late_producer(const TopicPartition& partition);
   void stop_producers();
   void resume_producers();
+  // The same for each with a chance of one half.
+  void stop_some_producers();
+  void resume_some_producers();
   // Waits until everything that was made is acknowledged: the sites are up, so it must come to
   // that. `what` names the moment in the report.
   void settle(const std::string& what);

@@ -1,6 +1,7 @@
 #include "broker/log/producers.h"
 
 #include "base/crc32c.h"
+#include "base/leader_epoch.h"
 #include "broker/log/producer_snapshot.h"
 #include "tests/broker/log/log_world.h"
 
@@ -23,8 +24,8 @@ kafka::BatchHeader batch(int32_t sequence, int records = 1, ProducerEpoch epoch 
 
 class Producers : public ::testing::Test {
  protected:
-  Kind check(const kafka::BatchHeader& header, bool fresh = false) {
-    return states.check(header, AppendOrigin::client, fresh).kind;
+  Kind check(const kafka::BatchHeader& header, bool may_take_gap = false) {
+    return states.check(header, AppendOrigin::client, may_take_gap).kind;
   }
   void put(kafka::BatchHeader header) {
     header.base_offset = next;
@@ -94,11 +95,11 @@ TEST_F(Producers, InsideATransactionEveryBatchIsTransactional) {
   EXPECT_EQ(check(batch(1)), Kind::invalid_txn_state);
 }
 
-TEST_F(Producers, OneGapForwardIsAllowedAfterPromoteOnAFreshConnection) {
+TEST_F(Producers, OneGapForwardIsAllowedAfterAFailover) {
   put(batch(0, 10));
   EXPECT_EQ(check(batch(40), true), Kind::out_of_order_sequence);
   states.allow_one_gap();
-  EXPECT_EQ(check(batch(40), false), Kind::out_of_order_sequence);
+  EXPECT_EQ(check(batch(40), false), Kind::gap_too_early);
   EXPECT_EQ(check(batch(5), true), Kind::out_of_order_sequence) << "backwards";
   EXPECT_EQ(check(batch(0, 10), true), Kind::duplicate);
   EXPECT_EQ(check(batch(40), true), Kind::gap);
@@ -121,6 +122,21 @@ TEST_F(Producers, TheGapMayCrossTheWrap) {
   put(batch(INT32_MAX - 2, 2));
   states.allow_one_gap();
   EXPECT_EQ(check(batch(3), true), Kind::gap);
+}
+
+// The first batches of an epoch that began at the lost site may be what was lost.
+TEST_F(Producers, TheGapMayLeadIntoALaterEpoch) {
+  put(batch(0, 3));
+  EXPECT_EQ(check(batch(7, 1, 1), true), Kind::out_of_order_sequence);
+  states.allow_one_gap();
+  EXPECT_EQ(check(batch(7, 1, 1), false), Kind::gap_too_early);
+  EXPECT_EQ(check(batch(0, 1, 1), false), Kind::ok) << "nothing of it is missing";
+  EXPECT_EQ(check(batch(7, 1, 1), true), Kind::gap);
+  put(batch(7, 1, 1));
+  EXPECT_EQ(states.gaps_taken(), 1u);
+  EXPECT_EQ(check(batch(8, 1, 1)), Kind::ok);
+  EXPECT_EQ(check(batch(3), true), Kind::invalid_producer_epoch);
+  EXPECT_EQ(check(batch(7, 1, 2), true), Kind::out_of_order_sequence) << "one gap, not two";
 }
 
 TEST_F(Producers, IdleOnesExpireButNotInsideATransaction) {
@@ -202,6 +218,127 @@ TEST(ProducersOfALog, FiveRetriesAreRecognisedAfterARestart) {
     }
     EXPECT_EQ(w.append_one({.producer_id = 4, .sequence = 8}).first_offset, 8);
   }
+}
+
+// A failover's gap, with a producer that is silent across it (4) and one that goes on (5).
+class ProducersAcrossAGap : public ::testing::Test {
+ protected:
+  static constexpr LeaderEpoch promoted = 1 << election_bits;
+  static constexpr Offset gap_end = 1'000;
+
+  void SetUp() override {
+    w.config.segment_bytes = 300;
+    w.open();
+    for (int i = 0; i < 5; ++i) {
+      w.append_one({.producer_id = 4, .sequence = i});
+      w.append_one({.producer_id = 5, .sequence = i});
+    }
+  }
+  void fail_over() {
+    ASSERT_TRUE(w.log->leave_gap(gap_end, promoted, 0));
+    w.append(make_batch({.producer_id = 5, .sequence = 20}), promoted, able);
+  }
+  kafka::ErrorCode try_append(ProducerId id, int32_t sequence) {
+    return w.append_error(make_batch({.producer_id = id, .sequence = sequence}), promoted, able);
+  }
+  void expect_one_gap() {
+    EXPECT_EQ(try_append(5, 40), ErrorCode::out_of_order_sequence_number) << "it has gone on";
+    EXPECT_EQ(try_append(4, 30), ErrorCode::none) << "its batches were lost with the old site";
+    EXPECT_EQ(try_append(4, 40), ErrorCode::out_of_order_sequence_number) << "one gap, not two";
+  }
+
+  using ErrorCode = kafka::ErrorCode;
+  static constexpr LeaderAppend able{AppendOrigin::client, true};
+  LogWorld w;
+};
+
+TEST_F(ProducersAcrossAGap, OneStepIsAllowedUntilTheNextBatch) {
+  fail_over();
+  expect_one_gap();
+}
+
+TEST_F(ProducersAcrossAGap, TheAllowanceOutlivesEveryKindOfRestart) {
+  enum class Way { stop, kill, crash, crash_without_snapshots };
+  for (Way way : {Way::stop, Way::kill, Way::crash, Way::crash_without_snapshots}) {
+    w.crash();
+    ASSERT_TRUE(w.disk().remove_folder(w.folder));
+    w.hints = {};
+    SetUp();
+    fail_over();
+    w.sync();
+    if (way == Way::stop) w.stop();
+    if (way == Way::kill) w.kill();
+    if (way == Way::crash) w.crash();
+    if (way == Way::crash_without_snapshots) {
+      w.crash();
+      for (const std::string& name : w.disk().list(w.folder).value()) {
+        if (!name.ends_with(".snapshot")) continue;
+        ASSERT_TRUE(w.disk().remove(w.folder + "/" + name));
+      }
+      w.hints.recovery_point = gap_end;  // what lies before is replayed, not scanned
+    }
+    SCOPED_TRACE(static_cast<int>(way));
+    w.open();
+    expect_one_gap();
+  }
+}
+
+TEST_F(ProducersAcrossAGap, TheAllowanceOutlivesTheRecordsBeforeTheGap) {
+  fail_over();
+  ASSERT_TRUE(w.log->move_start_to(gap_end));
+  w.sync();
+  w.crash();
+  w.open();
+  ASSERT_EQ(w.log->start_offset(), gap_end);
+  expect_one_gap();
+}
+
+// The way back: what the old site had beyond the common prefix is cut, and it comes to the gap as
+// it follows the new one.
+TEST_F(ProducersAcrossAGap, AMirrorComesToItAtTheSamePlace) {
+  const Slice across =
+      make_batch({.base_offset = gap_end, .epoch = promoted, .producer_id = 5, .sequence = 20});
+  for (bool alone : {true, false}) {
+    LogWorld mirror;
+    mirror.open();
+    for (int i = 0; i < 9; ++i) mirror.append_one({.producer_id = 4, .sequence = i});
+    ASSERT_EQ(mirror.log->truncate_to(5), 5);
+    if (alone) {
+      ASSERT_TRUE(mirror.log->leave_gap(gap_end, promoted, 2));
+      ASSERT_TRUE(mirror.log->append_verbatim(across, 0, {.owner = 2}));
+    } else {
+      const Slice before = make_batch({.base_offset = 5, .epoch = 1});
+      ASSERT_TRUE(mirror.log->append_verbatim(joined({before, across}), 0, {.owner = 2}));
+    }
+    const EpochEntry expected{promoted, alone ? 5 : 6, 2, gap_end};
+    EXPECT_EQ(mirror.log->epochs().entries().back(), expected);
+    if (!alone) {
+      mirror.sync();
+      mirror.crash();
+      mirror.open();
+    }
+    // Planned, after that: no gap of its own, and the producer has been silent all the while.
+    const auto home = make_batch({.producer_id = 4, .sequence = 9});
+    EXPECT_EQ(mirror.append(home, 2 << election_bits, able).first_offset, gap_end + 1);
+    EXPECT_EQ(mirror.append_error(make_batch({.producer_id = 4, .sequence = 11}),
+                                  2 << election_bits, able),
+              ErrorCode::out_of_order_sequence_number);
+  }
+}
+
+TEST_F(ProducersAcrossAGap, ACutBelowItTakesTheAllowanceBack) {
+  fail_over();
+  ASSERT_EQ(w.log->truncate_to(10), 10);
+  EXPECT_EQ(try_append(4, 30), ErrorCode::out_of_order_sequence_number);
+  EXPECT_EQ(try_append(4, 5), ErrorCode::none);
+}
+
+// A hole that a compaction has left at the source, and a planned promotion, lose nothing.
+TEST_F(ProducersAcrossAGap, OtherGapsAndGenerationsAllowNothing) {
+  ASSERT_TRUE(w.log->append_verbatim(make_batch({.base_offset = 500, .epoch = 2}), 0, {}));
+  EXPECT_EQ(try_append(4, 30), ErrorCode::out_of_order_sequence_number);
+  ASSERT_TRUE(w.log->append_verbatim(make_batch({.base_offset = 501, .epoch = promoted}), 0, {}));
+  EXPECT_EQ(try_append(4, 30), ErrorCode::out_of_order_sequence_number);
 }
 
 TEST(ProducersOfALog, ABadSnapshotIsReplacedByMoreOfTheLog) {

@@ -76,8 +76,8 @@ TEST_F(Read, AGapLeadsToTheNextBatch) {
 }
 
 TEST_F(Read, AcrossAnEmptySegment) {
-  ASSERT_TRUE(w.log->advance_to(1000));
-  w.append_one();
+  ASSERT_TRUE(w.log->leave_gap(1000, 2, 0));
+  w.append(make_batch({}), 2);
   EXPECT_EQ(w.read(299).size(), 2u);
   EXPECT_EQ(w.read(500)[0].base_offset, 1000);
 }

@@ -1,3 +1,4 @@
+#include "base/leader_epoch.h"
 #include "tests/broker/log/log_world.h"
 
 namespace isthmus::broker {
@@ -159,8 +160,7 @@ TEST(OlderFormat, IsNamedAndNotCut) {
   w.hints = {};
   auto opened = w.try_open();
   ASSERT_FALSE(opened);
-  EXPECT_NE(opened.error().text.find("message format 1"), std::string::npos)
-      << opened.error().text;
+  EXPECT_NE(opened.error().text.find("message format 1"), std::string::npos) << opened.error().text;
 }
 
 TEST(Indexes, AreRebuiltWhenMissingOrDamaged) {
@@ -233,11 +233,13 @@ TEST(Recovery, ScansFromTheSegmentOfTheRecoveryPoint) {
   EXPECT_EQ(w.log->recovery().segments_scanned, segments);
 }
 
+constexpr LeaderEpoch promoted = 1 << election_bits;
+
 TEST(Gap, SurvivesARestartAndACrash) {
   LogWorld w;
   w.open();
   w.append_one({.records = 3});
-  ASSERT_TRUE(w.log->advance_to(1'000'000));
+  ASSERT_TRUE(w.log->leave_gap(1'000'000, promoted, 0));
   EXPECT_EQ(w.log->end_offset(), 1'000'000);
   EXPECT_EQ(w.log->durable_offset(), 1'000'000);
   w.crash();
@@ -246,15 +248,15 @@ TEST(Gap, SurvivesARestartAndACrash) {
   EXPECT_EQ(w.log->start_offset(), 0);
   w.stop();
   w.open();
-  EXPECT_EQ(w.append_one().first_offset, 1'000'000);
+  EXPECT_EQ(w.append(make_batch({}), promoted).first_offset, 1'000'000);
   EXPECT_EQ(w.offsets(), (std::vector<Offset>{0, 1'000'000}));
-  EXPECT_FALSE(w.log->advance_to(5));
+  EXPECT_FALSE(w.log->leave_gap(5, promoted, 0));
 }
 
 TEST(Gap, OfAnEmptyLogSurvives) {
   LogWorld w;
   w.open();
-  ASSERT_TRUE(w.log->advance_to(700));
+  ASSERT_TRUE(w.log->leave_gap(700, promoted, 0));
   w.crash();
   w.open();
   EXPECT_EQ(w.log->end_offset(), 700);
@@ -264,12 +266,140 @@ TEST(Gap, TheEpochBeforeItBeginsBelowIt) {
   LogWorld w;
   w.open();
   w.append(make_batch({.records = 10}), 1);
-  w.log->epochs().assign(1 << 20, w.log->end_offset(), 1);
-  ASSERT_TRUE(w.log->advance_to(1000));
+  ASSERT_TRUE(w.log->leave_gap(1000, promoted, 1));
   w.crash();
   w.open();
-  w.append(make_batch({}), (1 << 20) + 1);
+  w.append(make_batch({}), promoted + 1);
   EXPECT_EQ(w.log->epochs().end_offset_for(1, w.log->end_offset()), (EpochEnd{1, 10}));
+}
+
+// With durability page_cache a power loss may take the tail of a segment and leave the next one.
+class TailBelowARoll : public ::testing::Test {
+ protected:
+  // Twelve batches of three records, four to a segment; of the first segment `kept` bytes are left.
+  void lose(Durability durability, uint64_t kept_batches, uint64_t torn_bytes = 0) {
+    w.config.durability = durability;
+    w.config.segment_bytes = 4 * batch_size;
+    w.open();
+    for (int i = 0; i < 4; ++i) put(i, 1);
+    // A planned promotion, just where the tail may be lost: what begins there is no failover's gap.
+    for (int i = 4; i < 12; ++i) put(i, promoted);
+    ASSERT_EQ(w.log->segment_count(), 3u);
+    w.kill();
+    const uint64_t kept = kept_batches * batch_size + torn_bytes;
+    ASSERT_TRUE(file_of(w, w.path(12, ".log"))->truncate(kept));
+  }
+  void put(int i, LeaderEpoch epoch) {
+    const VerbatimAppend source{.owner = 2};
+    auto done = w.log->append_verbatim(
+        make_batch({.base_offset = 3 * i, .records = 3, .epoch = epoch}), 0, source);
+    ASSERT_TRUE(done) << done.error().text;
+  }
+  static inline const uint64_t batch_size = make_batch({.records = 3}).size();
+  LogWorld w;
+};
+
+TEST_F(TailBelowARoll, IsCutAtTheLastContiguousOffsetAndFetchedAgain) {
+  for (uint64_t torn : {0, 50}) {
+    SCOPED_TRACE(torn);
+    w.hints = {};
+    lose(Durability::page_cache, 2, torn);
+    w.open();
+    EXPECT_EQ(w.log->end_offset(), 18);
+    EXPECT_EQ(w.log->recovery().bytes_cut, 4 * batch_size + torn);
+    EXPECT_EQ(w.offsets().size(), 6u);
+    EXPECT_EQ(w.log->epochs().latest(), promoted);
+    // What the source has from there on fits again, to the byte.
+    for (int i = 6; i < 12; ++i) put(i, promoted);
+    EXPECT_EQ(w.offsets().size(), 12u);
+    w.stop();
+    w.open();
+    EXPECT_EQ(w.log->end_offset(), 36);
+    w.crash();
+    ASSERT_TRUE(w.disk().remove_folder(w.folder));
+  }
+}
+
+TEST_F(TailBelowARoll, ThatTakesAWholeEpochIsNoFailoversGap) {
+  lose(Durability::page_cache, 0);
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 12);
+  EXPECT_EQ(w.log->epochs().latest(), 1) << "the epoch would cover records that others write";
+  // A start is an election: clients write under a later epoch, at offsets that were lost.
+  EXPECT_EQ(w.append(make_batch({}), promoted + 1).first_offset, 12);
+  w.sync();
+  w.kill();
+  w.open();
+  const std::vector<EpochEntry> expected{{1, 0, 2}, {promoted + 1, 12, 0}};
+  EXPECT_EQ(w.log->epochs().entries(), expected);
+}
+
+TEST_F(TailBelowARoll, WhereSegmentsAreSyncedInOrderIsCorruption) {
+  lose(Durability::fsync, 2);
+  auto opened = w.try_open();
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().text.find("offset 18"), std::string::npos) << opened.error().text;
+  EXPECT_NE(opened.error().text.find("begins at offset 24"), std::string::npos)
+      << opened.error().text;
+  w.hints.cut_from = 18;
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 18);
+}
+
+TEST_F(TailBelowARoll, InAFolderOfKafkasIsWhatItsCompactionLeft) {
+  lose(Durability::page_cache, 2);
+  ASSERT_TRUE(w.disk().remove(w.folder + "/epoch-owners"));
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 36);
+  EXPECT_EQ(w.offsets().size(), 10u);
+}
+
+TEST_F(TailBelowARoll, OfWhatWasSyncedIsNotLost) {
+  w.config.durability = Durability::page_cache;
+  w.open();
+  put(0, 1);
+  ASSERT_TRUE(w.log->leave_gap(1000, promoted, 0));
+  w.append(make_batch({}), promoted);
+  w.crash();
+  w.open();
+  EXPECT_GE(w.log->end_offset(), 1000) << "the gap of a failover was taken for a lost tail";
+}
+
+// Whatever a power loss leaves of a log that was never synced: a beginning of it, without a hole.
+TEST_F(TailBelowARoll, LeavesABeginningOfTheLogWhateverTheDiskKept) {
+  size_t shortened = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    LogWorld v(seed);
+    v.config.durability = Durability::page_cache;
+    v.config.segment_bytes = 600;
+    v.open();
+    Offset synced = 0;
+    for (int round = 0; round < 3; ++round) {
+      const uint64_t appends = 1 + v.world.random().below(40);
+      for (uint64_t i = 0; i < appends; ++i) {
+        v.append(make_batch({.records = 1 + static_cast<int>(v.world.random().below(4))}),
+                 round + 1);
+        if (v.world.random().below(20) == 0) synced = v.run(v.log->flush()).value();
+      }
+      const Offset end = v.log->end_offset();
+      v.hints.recovery_point = v.world.random().below(2) ? synced : v.hints.recovery_point;
+      v.crash();
+      auto opened = v.try_open();
+      ASSERT_TRUE(opened) << "seed " << seed << ": " << opened.error().text;
+      ASSERT_GE(v.log->end_offset(), synced) << "seed " << seed;
+      ASSERT_LE(v.log->end_offset(), end) << "seed " << seed;
+      shortened += v.log->end_offset() < end;
+      Offset next = 0;
+      for (const auto& header : v.read(0)) {
+        ASSERT_EQ(header.base_offset, next) << "seed " << seed;
+        ASSERT_EQ(v.log->epochs().epoch_of(next), header.partition_leader_epoch);
+        next = header.next_offset();
+      }
+      ASSERT_EQ(next, v.log->end_offset()) << "seed " << seed;
+      synced = v.log->recovery_point();
+    }
+  }
+  EXPECT_GT(shortened, 100u) << "the disk lost too little to show anything";
 }
 
 // Whatever a power loss leaves: what was synced is there, in order, and the log goes on.

@@ -104,7 +104,7 @@ TEST(Offline, AFailedFsyncIsNeverRetried) {
   EXPECT_EQ(w.log->durable_offset(), 0);
   EXPECT_FALSE(w.log->append_as_leader(make_batch({}), 1, 0));
   EXPECT_FALSE(w.log->truncate_to(0));
-  EXPECT_FALSE(w.log->advance_to(100));
+  EXPECT_FALSE(w.log->leave_gap(100, 2, 0));
 }
 
 TEST(Offline, EveryWaiterOfAFailedRoundIsTold) {

@@ -56,6 +56,8 @@ class PartitionTest : public testing::Test {
     close();
     LogConfig config;
     config.cluster = 1;
+    config.durability = durability_;
+    config.segment_bytes = segment_bytes_;
     files_ = std::make_unique<FileCache>(world_.disk(), 10);
     auto log = Log::open(*files_, world_.loop(), "/data/orders-0", {"orders", 0}, topic_.id, config,
                          RecoveryHints{});
@@ -129,6 +131,8 @@ class PartitionTest : public testing::Test {
     return partition_->read(spec);
   }
 
+  Durability durability_ = Durability::fsync;
+  int32_t segment_bytes_ = 1 << 30;
   TaskWorld world_;
   Image image_;
   TopicImage topic_;
@@ -157,6 +161,20 @@ TEST_F(PartitionTest, WhatWasAcknowledgedSurvivesPowerLoss) {
   lose_power();
   EXPECT_EQ(partition_->log().end_offset(), 5);
   EXPECT_EQ(partition_->high_watermark(), 5);
+}
+
+// Else a start would read the whole log again, and the loss of one tail in it would take the rest.
+TEST_F(PartitionTest, InPageCacheModeCompleteSegmentsAreSynced) {
+  durability_ = Durability::page_cache;
+  segment_bytes_ = 300;
+  open();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append());
+  settle();
+  EXPECT_EQ(partition_->log().recovery_point(), 0) << "nothing waits for the disk in this mode";
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(append());
+  EXPECT_EQ(partition_->high_watermark(), 13) << "nothing waits for the disk in this mode";
+  settle();
+  EXPECT_GE(partition_->log().recovery_point(), 12);
 }
 
 TEST_F(PartitionTest, ATimeoutLeavesTheOutcomeUnknown) {
@@ -281,8 +299,7 @@ TEST_F(PartitionTest, AMirrorFollowsTheStartOfItsSourceForwardOnly) {
   EXPECT_EQ(partition_->log().start_offset(), 3);
   EXPECT_EQ(read({.offset = 2}).error, ErrorCode::offset_out_of_range);
   EXPECT_EQ(*read({.offset = 3}).records.flatten(), *before.flatten());
-  EXPECT_TRUE(follow(1, 5));
-  EXPECT_TRUE(follow(-1, 5));
+  EXPECT_TRUE(follow(1, 5) && follow(-1, 5));
   EXPECT_EQ(partition_->log().start_offset(), 3) << "what was deleted does not come back";
 }
 
@@ -324,7 +341,7 @@ TEST_F(PartitionTest, AFailoverLeavesItsGapBehindTheNewEpoch) {
   become_own(promoted, 10'003);
   EXPECT_EQ(partition_->log().end_offset(), 10'003);
   EXPECT_EQ(partition_->high_watermark(), 10'003) << "consumers must get across the gap";
-  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1}))
+  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1, 10'003}))
       << "the epoch before seems to cover what the lost site has";
   EXPECT_EQ(partition_->epoch_end(0), (EpochEnd{0, 3}));
   auto first = append();
@@ -340,7 +357,7 @@ TEST_F(PartitionTest, AGapIsMadeOnceAndSurvivesPowerLoss) {
   become_own(promoted, 10'003);
   lose_power();
   EXPECT_EQ(partition_->log().end_offset(), 10'003);
-  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1}));
+  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1, 10'003}));
   ASSERT_TRUE(append({.count = 2}));
   settle();
   show();
@@ -361,11 +378,77 @@ TEST_P(HalfPromotedTest, AGapThatFailedHalfWayIsMadeAtTheNextStart) {
   EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error) << "clients write without the gap";
   lose_power();
   EXPECT_EQ(partition_->log().end_offset(), 10'003);
-  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1}));
+  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1, 10'003}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, HalfPromotedTest,
                          testing::Values("epoch-owners", "leader-epoch-checkpoint"));
+
+// A failover, the way back and a planned move home, seen from the site that was lost: its producer
+// has been silent all the while, and what it had acknowledged last went with the cut.
+class HomeAgainTest : public PartitionTest {
+ protected:
+  void lose_and_come_home() {
+    const LeaderEpoch failed_over = 1 << election_bits;
+    ASSERT_TRUE(append({.count = 3, .producer = 7, .sequence = 0}));
+    ASSERT_TRUE(append({.count = 2, .producer = 7, .sequence = 3}));
+    settle();
+    topic_.partitions[0].leader_epoch = failed_over;
+    become_mirror();
+    ASSERT_EQ(world_.on_loop([&] { return partition_->truncate(3); }), 3);
+    LinkAppend gap;
+    gap.link = "l";
+    gap.link_epoch = 1;
+    gap.expected_offset = 3;
+    gap.advance_to = 10'003;
+    gap.gap_epoch = failed_over;
+    auto followed = world_.on_loop([&] { return partition_->append_from_link(gap); });
+    ASSERT_TRUE(followed) << followed.error().text;
+    old_connection_ = world_.loop().now();
+    settle();
+  }
+  ErrorCode write(int32_t sequence, io::Instant connection) {
+    return code(world_.on_loop([&] {
+      return partition_->append({batch({.producer = 7, .sequence = sequence}), connection});
+    }));
+  }
+  io::Instant old_connection_;  // from before the promotion
+};
+
+TEST_F(HomeAgainTest, ASilentProducerGoesOn) {
+  lose_and_come_home();
+  become_own(2 << election_bits, -1);
+  EXPECT_EQ(write(5, old_connection_), ErrorCode::none);
+  EXPECT_EQ(write(15, old_connection_), ErrorCode::out_of_order_sequence_number);
+}
+
+TEST_F(HomeAgainTest, ASilentProducerGoesOnAfterPowerLosses) {
+  lose_and_come_home();
+  lose_power();
+  become_own(2 << election_bits, -1);
+  lose_power();
+  EXPECT_EQ(write(5, old_connection_), ErrorCode::none);
+  EXPECT_EQ(write(15, old_connection_), ErrorCode::out_of_order_sequence_number);
+}
+
+TEST_F(HomeAgainTest, ABatchBehindARefusedOneDoesNotTakeTheGap) {
+  lose_and_come_home();
+  EXPECT_EQ(write(5, old_connection_), ErrorCode::policy_violation);
+  become_own(2 << election_bits, -1);
+  EXPECT_EQ(write(6, old_connection_), ErrorCode::not_leader_or_follower);
+  settle();
+  EXPECT_EQ(write(5, world_.loop().now()), ErrorCode::none);
+  EXPECT_EQ(write(6, old_connection_), ErrorCode::none);
+}
+
+TEST_F(HomeAgainTest, AConnectionThatWasRefusedLongAgoMayTakeTheGap) {
+  lose_and_come_home();
+  EXPECT_EQ(write(5, old_connection_), ErrorCode::policy_violation);
+  become_own(2 << election_bits, -1);
+  EXPECT_EQ(write(5, old_connection_), ErrorCode::not_leader_or_follower);
+  world_.run_for(seconds(11));
+  EXPECT_EQ(write(5, old_connection_), ErrorCode::none);
+}
 
 TEST_F(PartitionTest, APlannedPromotionLeavesNoGap) {
   become_mirror();
