@@ -11,6 +11,7 @@
 #include "broker/link/link_service.h"
 #include "broker/link/switchovers.h"
 #include "broker/link/way_back.h"
+#include "broker/log_dirs.h"
 #include "broker/store/embedded.h"
 #include "io/gate.h"
 #include "server/acceptor.h"
@@ -31,8 +32,8 @@ LogConfig log_defaults(const process::BrokerConfig& config) {
   c.retention_bytes = b.log_retention_bytes;
   c.max_message_bytes = b.message_max_bytes;
   c.producer_expiration_ms = b.producer_id_expiration_ms;
-  c.durability = b.durability == process::Durability::fsync ? Durability::fsync
-                                                            : Durability::page_cache;
+  c.durability =
+      b.durability == process::Durability::fsync ? Durability::fsync : Durability::page_cache;
   c.cluster = config.cluster.number;
   return c;
 }
@@ -77,8 +78,7 @@ struct Broker::Parts {
         links(env, controller, partitions, groups),
         switchovers(env, controller, partitions, groups),
         way_back(env, controller, partitions, groups),
-        context{env,    config, image,       controller, partitions,
-                groups, links,  switchovers, way_back},
+        context{env, config, image, controller, partitions, groups, links, switchovers, way_back},
         dispatch(context),
         acceptor(env, dispatch, server_limits(config)),
         house(env.main_loop()),
@@ -112,6 +112,7 @@ io::Task<Result<void>> Broker::start() {
   // The addresses first: a port in use must be found out before anything is written.
   Result<void> done = listen();
   if (done) done = parts_->partitions.claim();
+  if (done) done = check_log_dirs(env_.disk, config_.broker.log_dirs);
   if (done) done = open_store();
   if (done) done = co_await recover();
   if (!done) {
@@ -126,8 +127,7 @@ io::Task<Result<void>> Broker::start() {
 }
 
 Result<void> Broker::open_store() {
-  auto store =
-      EmbeddedStore::open(env_.disk, env_.main_loop(), config_.broker.log_dirs.front());
+  auto store = EmbeddedStore::open(env_.disk, env_.main_loop(), config_.broker.log_dirs.front());
   if (!store) return fail(store.error());
   parts_->controller.use(std::move(*store));
   return {};
@@ -138,6 +138,8 @@ io::Task<Result<void>> Broker::recover() {
   auto founded = co_await p.controller.start(
       {config_.cluster.name, config_.cluster.number, config_.broker.node_id});
   if (!founded) co_return founded;
+  auto marked = mark_log_dirs(env_.disk, config_.broker.log_dirs, p.controller.image());
+  if (!marked) co_return marked;
   if (auto taken = p.partitions.take_over(); !taken) co_return taken;
   p.controller.follow([this](auto image) { return follow(std::move(image)); });
   auto settled = co_await p.controller.settle();
@@ -171,8 +173,8 @@ io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
 
 Result<void> Broker::listen() {
   for (const auto& listener : config_.listeners) {
-    auto bound = parts_->acceptor.listen(
-        {listener.name, listener.bind, listener.serves_private_api()});
+    auto bound =
+        parts_->acceptor.listen({listener.name, listener.bind, listener.serves_private_api()});
     if (!bound) return fail(bound.error());
   }
   return {};

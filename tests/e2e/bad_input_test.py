@@ -88,6 +88,19 @@ class BadSurroundings(world.World):
         self.hold(role("broker", other.write_config()), "seoul", "tokyo", "log.dirs")
         self.assertEqual(sorted(p.name for p in seoul.data.iterdir()), before)
 
+    def test_a_second_data_directory_of_another_cluster(self):
+        """Its logs would be taken for those of topics that are gone, and set aside."""
+        seoul = self.site()
+        self.fill(seoul.bootstrap, "orders", 100)
+        seoul.stop()
+        before = sorted(p.name for p in seoul.data.iterdir())
+        other = self.site("tokyo", 2)
+        other.stop()
+        other.config["broker"]["log.dirs"] = [str(other.data), str(seoul.data)]
+        self.hold(role("broker", other.write_config()), f"{seoul.data} belongs to", "log.dirs")
+        self.assertEqual(sorted(p.name for p in seoul.data.iterdir()), before)
+        self.started(seoul)
+
     def test_a_data_directory_of_another_number(self):
         seoul = self.site()
         seoul.stop()
