@@ -1,6 +1,7 @@
 #include "process/lifecycle.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 
@@ -11,7 +12,22 @@ namespace isthmus::process {
 namespace {
 
 constexpr auto status_every = std::chrono::seconds(1);
+constexpr rlim_t wanted_descriptors = 20'000;  // sockets, and the files of many partitions
 const Logger logger("process");
+
+// A shell's usual 1,024 are fewer than the clients of one small site; the system lets a process
+// have more if it asks.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted_descriptors) {
+    logger.warn(
+        "the process may have {} descriptors, {} are wanted: raise `ulimit -n`, or "
+        "LimitNOFILE of its unit",
+        limit.rlim_cur, wanted_descriptors);
+  }
+}
 
 void reload_from_file(Lifecycle& life, const std::string& file) {
   Result<std::string> text = read_config_file(file);
@@ -67,6 +83,7 @@ io::Task<void> Lifecycle::serve() {
 }
 
 Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& settings) {
+  raise_descriptor_limit();
   io::Loop& loop = runtime.env().main_loop();
   StatusBoard board;
   std::unique_ptr<Admin> admin;
