@@ -7,8 +7,7 @@
 //   2. compare    by (owner, epoch), never by epoch alone: two sites may both have led "epoch 7"
 //   3. export     what lies above the common prefix goes to <topic>.diverged.<epoch>, batches
 //                 verbatim and at the same offsets, durably
-//   4. record     the topic is a mirror of the link from now on (one commit, with the epochs
-//   raised)
+//   4. record     the topic is a mirror of the link from now on: one commit, with higher epochs
 //   5. cut        the logs to the common prefix; only then does the link append
 //
 // Each step may be repeated after a crash: an export goes on where it ended, a topic that is a
