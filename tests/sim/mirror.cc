@@ -49,9 +49,11 @@ void check_held_group(Stage& stage, Pair& pair) {
 }  // namespace
 
 void mirror(Stage& stage) {
-  Pair pair(stage);
+  // A mirror may lose what its power loss takes: the source has it. A group of its own may not.
+  const bool loses = stage.one_in(3);
+  Pair pair(stage, loses ? process::Durability::page_cache : process::Durability::fsync);
   if (!pair.begin()) return;
-  const bool holds = stage.one_in(2);
+  const bool holds = !loses && stage.one_in(2);
   if (holds) hold_group(stage, pair);
   stage.add_clients("orders", 2, true);
   Deletions deletions(stage, pair);
@@ -65,7 +67,8 @@ void mirror(Stage& stage) {
     if (stage.one_in(2)) pair.check_prefix();
     if (stage.one_in(2)) pair.check_groups_behind();
     if (stage.one_in(2)) check_appends_are_judged(stage, pair);
-    if (stage.one_in(2)) deletions.delete_some();
+    // What is deleted at the source cannot be fetched again.
+    if (!loses && stage.one_in(2)) deletions.delete_some();
     deletions.check_none_too_early();
   }
   pair.calm();

@@ -23,15 +23,17 @@ std::string_view bytes_from(const LogContents& log, Offset from) {
 }
 }  // namespace
 
-Pair::Pair(Stage& stage) : stage_(stage) {
+Pair::Pair(Stage& stage, process::Durability of_follower) : stage_(stage) {
   const int32_t segment_bytes = stage.one_in(2) ? 3000 : 100'000;
   const char* names[] = {"tokyo", "seoul"};
   for (size_t i = 0; i < 2; ++i) {
     sites_[i] = std::make_unique<Site>(
-        stage.world(), SiteOptions{.name = names[i],
-                                   .number = static_cast<ClusterNumber>(i + 1),
-                                   .loops = stage.random().between(1, 2),
-                                   .segment_bytes = segment_bytes});
+        stage.world(),
+        SiteOptions{.name = names[i],
+                    .number = static_cast<ClusterNumber>(i + 1),
+                    .loops = stage.random().between(1, 2),
+                    .segment_bytes = segment_bytes,
+                    .durability = i == 0 ? process::Durability::fsync : of_follower});
     mirror_hosts_[i] = &stage.world().add_host(mirror_names[i]);
   }
 }
@@ -85,8 +87,7 @@ void Pair::disturb() {
   const size_t which = stage_.random().below(2);
   switch (stage_.random().below(8)) {
     case 0:
-    case 1:
-      return kill_and_restart(stage_, any());
+    case 1: return kill_and_restart(stage_, any());
     case 2:
       kill_mirror(which);
       stage_.run_between(milliseconds(0), seconds(1));
@@ -101,16 +102,14 @@ void Pair::disturb() {
       if (zombie->running()) zombie->resume();
       return;
     }
-    case 4:
-      return sim::disturb(stage_, any(), mirror_names[which]);
+    case 4: return sim::disturb(stage_, any(), mirror_names[which]);
     case 5: {
       Site& site = any();
       fail_disk(stage_, site);
       stage_.run_between(milliseconds(0), seconds(1));
       return kill_and_restart(stage_, site);
     }
-    default:
-      return sim::disturb(stage_, any(), "clients");
+    default: return sim::disturb(stage_, any(), "clients");
   }
 }
 
@@ -149,8 +148,7 @@ void Pair::check_prefix() {
 void Pair::check_groups_behind() {
   for (const Consumer* consumer : stage_.consumers()) {
     if (consumer->group().empty()) continue;
-    auto served =
-        stage_.asker().committed(follower(), consumer->group(), consumer->partition());
+    auto served = stage_.asker().committed(follower(), consumer->group(), consumer->partition());
     auto copy = stage_.asker().read(follower(), consumer->partition());
     if (!served || !copy || *served <= copy->end) continue;
     stage_.judge().broken("a mirrored group is never beyond the mirrored records",
@@ -175,8 +173,8 @@ void Pair::check_groups_at(Site& site) {
     auto found = stage_.asker().committed(site, consumer->group(), consumer->partition());
     if (!found || (*found >= least && *found <= consumer->most_committed())) continue;
     stage_.judge().broken("groups go on where they committed",
-                          consumer->group() + " at " + site.name() + ": " +
-                              std::to_string(*found) + ", not " + std::to_string(least) + " to " +
+                          consumer->group() + " at " + site.name() + ": " + std::to_string(*found) +
+                              ", not " + std::to_string(least) + " to " +
                               std::to_string(consumer->most_committed()));
   }
 }

@@ -16,7 +16,7 @@ constexpr auto delete_delay = std::chrono::seconds(3);
 
 class Pair {
  public:
-  explicit Pair(Stage& stage);
+  explicit Pair(Stage& stage, process::Durability of_follower = process::Durability::fsync);
 
   // The site that writes, and the one that mirrors it. swap() is for the scenario, when it knows.
   Site& writer() { return *sites_[writer_]; }

@@ -13,6 +13,7 @@ process::BrokerConfig Site::config() const {
   b.log_dirs = {"/data/1", "/data/2"};
   b.num_partitions = 2;
   b.log_segment_bytes = options_.segment_bytes;
+  b.durability = options_.durability;
   b.offsets_topic_num_partitions = 1;
   b.group_initial_rebalance_delay_ms = 0;
   config.listeners = {

@@ -18,6 +18,7 @@ struct SiteOptions {
   ClusterNumber number = 1;
   size_t loops = 1;
   int32_t segment_bytes = 1 << 30;
+  process::Durability durability = process::Durability::fsync;
 };
 
 class Site {
