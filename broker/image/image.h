@@ -72,6 +72,15 @@ struct LinkImage {
   int64_t version = -1;
 };
 
+struct PromotedPartition {
+  LeaderEpoch leader_epoch = -1;
+  Offset end_offset = -1;         // of what was mirrored
+  Offset next_offset = -1;        // that the next record gets
+  Offset source_end_offset = -1;  // as last heard; -1 = never
+  int32_t open_transactions = 0;  // that were aborted
+  friend bool operator==(const PromotedPartition&, const PromotedPartition&) = default;
+};
+
 // One side's record of the switchovers of one link. `id` is the one under way or the last one.
 struct SwitchoverImage {
   enum class Phase : int8_t {
@@ -89,7 +98,9 @@ struct SwitchoverImage {
   Phase phase = Phase::none;
   bool failover = false;
   std::vector<Uuid> abandoned;  // ids that must never be promoted
-  std::string report;           // JSON, for the command that watches
+  // At the target, what the promotion found, by topic and partition: an operator whose command died
+  // with the answer learns from its repetition what was lost, and where writing goes on.
+  std::map<std::string, std::vector<PromotedPartition>> promoted;
   int64_t version = -1;
 };
 std::string_view to_string(SwitchoverImage::Phase phase);

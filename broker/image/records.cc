@@ -83,13 +83,20 @@ Result<void> apply_switchover(Image& image, const std::string& link, const Chang
   if (!change.value) return {};
   auto record = decode<kafka::SwitchoverRecord>(*change.value);
   if (!record) return fail(record.error());
-  image.switchovers[link] = {link,
-                             record->switchover_id,
-                             static_cast<SwitchoverImage::Phase>(record->phase),
-                             record->failover,
-                             record->abandoned,
-                             record->report,
-                             change.version};
+  SwitchoverImage& switchover = image.switchovers[link];
+  switchover.link = link;
+  switchover.id = record->switchover_id;
+  switchover.phase = static_cast<SwitchoverImage::Phase>(record->phase);
+  switchover.failover = record->failover;
+  switchover.abandoned = record->abandoned;
+  for (const auto& topic : record->promoted) {
+    auto& partitions = switchover.promoted[topic.name];
+    for (const auto& p : topic.partitions) {
+      partitions.push_back(
+          {p.leader_epoch, p.end_offset, p.next_offset, p.source_end_offset, p.open_transactions});
+    }
+  }
+  switchover.version = change.version;
   return {};
 }
 
@@ -212,7 +219,14 @@ void Plan::put(const SwitchoverImage& switchover) {
   record.phase = static_cast<int8_t>(switchover.phase);
   record.failover = switchover.failover;
   record.abandoned = switchover.abandoned;
-  record.report = switchover.report;
+  for (const auto& [name, partitions] : switchover.promoted) {
+    auto& topic = record.promoted.emplace_back();
+    topic.name = name;
+    for (const auto& p : partitions) {
+      topic.partitions.push_back(
+          {p.leader_epoch, p.end_offset, p.next_offset, p.source_end_offset, p.open_transactions});
+    }
+  }
   add("/switchovers/" + switchover.link, encode(record), switchover.version);
 }
 

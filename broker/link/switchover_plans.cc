@@ -113,7 +113,7 @@ Result<Plan> plan_wish(const Image& image, const std::string& link, const Uuid& 
   record.id = id;
   record.phase = Phase::wished;
   record.failover = false;
-  record.report.clear();
+  record.promoted.clear();
   plan.put(record);
   return plan;
 }
@@ -176,7 +176,8 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
   record.id = promotion.id;
   record.phase = Phase::promoted;
   record.failover = promotion.failover;
-  record.report = promotion.report;
+  // The routes alone may have been left, after a promotion without them.
+  if (!promotion.topics.empty()) record.promoted = promotion.found;
   plan.put(record);
   plan.put(taken_over(image.routes, promotion.route_from, image.cluster_name));
   return plan;

@@ -44,7 +44,7 @@ struct Promotion {
   std::string route_from;  // cluster whose routes are taken over; empty = none
   // For each topic, where each partition's next record goes; -1 = where its log ends.
   std::map<Uuid, std::vector<Offset>> topics;
-  std::string report;
+  std::map<std::string, std::vector<PromotedPartition>> found;  // for who repeats the request
 };
 // At the target: the topics open a new generation of epochs and are ours from now on.
 Result<Plan> plan_promote(const Image& image, const Promotion& promotion);

@@ -82,6 +82,40 @@ Response refused(const Error& error) {
   return response;
 }
 
+// The request, or another one for the same failover, was carried out already: the answer was lost,
+// and the operator's command, which has a new id each time, was given again.
+bool is_promoted(const Image& image, const kafka::PromoteRequest& request) {
+  auto known = image.switchovers.find(request.link);
+  if (known == image.switchovers.end()) return false;
+  const SwitchoverImage& record = known->second;
+  if (record.phase != SwitchoverImage::Phase::promoted) return false;
+  if (record.id == request.switchover_id) return true;
+  bool whole_link = request.failover && !request.topics;
+  auto routes = image.routes.taken_over.find(request.route_from);
+  bool routes_left = !request.route_from.empty() && (routes == image.routes.taken_over.end() ||
+                                                     routes->second != image.cluster_name);
+  bool topics_left = std::ranges::any_of(
+      image.topics, [&](const auto& entry) { return entry.second->link == request.link; });
+  return whole_link && record.failover && !routes_left && !topics_left;
+}
+
+kafka::PromoteResponse what_was_promoted(const SwitchoverImage& record) {
+  kafka::PromoteResponse response;
+  for (const auto& [name, partitions] : record.promoted) {
+    auto& topic = response.topics.emplace_back();
+    topic.name = name;
+    for (const auto& p : partitions) {
+      topic.partitions.push_back({.index = static_cast<PartitionIndex>(topic.partitions.size()),
+                                  .leader_epoch = p.leader_epoch,
+                                  .end_offset = p.end_offset,
+                                  .next_offset = p.next_offset,
+                                  .source_end_offset = p.source_end_offset,
+                                  .open_transactions = p.open_transactions});
+    }
+  }
+  return response;
+}
+
 Error invalid(std::string why) {
   return Error::kafka(static_cast<int>(ErrorCode::invalid_request), std::move(why));
 }
@@ -138,6 +172,12 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
       co_await lift_partitions(std::move(topics), request.switchover_id);
     }
     co_return response;
+  }
+  // The record stands from the hand-over on: a fence that comes later is an old driver's, and its
+  // end, whichever, would open the groups here while the other site goes on.
+  auto known = controller_.image().switchovers.find(request.link);
+  if (known != controller_.image().switchovers.end() && known->second.id == request.switchover_id) {
+    co_return refused<kafka::FenceResponse>(invalid("handed over already"));
   }
   if (fence_ && fence_->id != request.switchover_id) {
     co_return refused<kafka::FenceResponse>(
@@ -246,19 +286,18 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
 
 io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& request,
                                                  const std::vector<Uuid>& topics,
-                                                 Promotion& promotion,
-                                                 kafka::PromoteResponse& response) {
+                                                 Promotion& promotion) {
   for (size_t t = 0; t < topics.size(); ++t) {
     const TopicImage* topic = controller_.image().find(topics[t]);
     if (topic == nullptr) co_return fail(invalid("a topic was deleted meanwhile"));
-    PromotedTopic out;
-    out.name = topic->name;
+    std::string name = topic->name;
     size_t count = topic->partitions.size();
     std::vector<Offset>& next_offsets = promotion.topics[topics[t]];
+    std::vector<PromotedPartition>& found = promotion.found[name];
     for (size_t i = 0; i < count; ++i) {
       auto index = static_cast<PartitionIndex>(i);
-      auto partition = partitions_.find(out.name, index);
-      TopicPartition tp{out.name, index};
+      auto partition = partitions_.find(name, index);
+      TopicPartition tp{name, index};
       if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
       io::Loop& loop = partition->loop();
       auto end = co_await io::call_on(
@@ -274,14 +313,12 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
         }
       }
       next_offsets.push_back(end.next_offset);
-      out.partitions.push_back({.index = index,
-                                .leader_epoch = next_generation(end.leader_epoch),
-                                .end_offset = end.end_offset,
-                                .next_offset = std::max(end.next_offset, end.end_offset),
-                                .source_end_offset = end.source_end,
-                                .open_transactions = end.open_transactions});
+      found.push_back({.leader_epoch = next_generation(end.leader_epoch),
+                       .end_offset = end.end_offset,
+                       .next_offset = std::max(end.next_offset, end.end_offset),
+                       .source_end_offset = end.source_end,
+                       .open_transactions = end.open_transactions});
     }
-    response.topics.push_back(std::move(out));
   }
   co_return Result<void>{};
 }
@@ -315,14 +352,10 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(
 
 io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest request) {
   const Image& image = controller_.image();
-  auto known = image.switchovers.find(request.link);
-  bool repeated = known != image.switchovers.end() && known->second.id == request.switchover_id &&
-                  known->second.phase == SwitchoverImage::Phase::promoted;
-  if (repeated) {
+  if (is_promoted(image, request)) {
     // The record is there; the groups may not all have followed before a crash.
-    auto groups = co_await promote_groups(request);
-    kafka::PromoteResponse response;
-    response.groups = std::move(groups);
+    auto response = what_was_promoted(image.switchovers.at(request.link));
+    response.groups = co_await promote_groups(request);
     co_return response;
   }
   if (!request.failover && !request.topics) {
@@ -349,13 +382,12 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   promotion.id = request.switchover_id;
   promotion.failover = request.failover;
   promotion.route_from = request.route_from;
-  kafka::PromoteResponse response;
-  auto done = co_await look_at_ends(request, topics, promotion, response);
+  auto done = co_await look_at_ends(request, topics, promotion);
   if (done) {
     auto decide = [&](const Image& now) { return plan_promote(now, promotion); };
     done = co_await controller_.update(decide);
   }
-  // All that were asked for: the one that was refused is held too, and not in the response.
+  // All that were asked for: the one that was refused is held too.
   std::vector<std::string> names;
   for (const Uuid& id : topics) {
     if (const TopicImage* topic = controller_.image().find(id)) names.push_back(topic->name);
@@ -363,6 +395,7 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   bool disk_failed = !done && done.error().kind != Error::Kind::kafka;
   if (!done && !disk_failed) co_await lift_partitions(names, request.switchover_id);
   if (!done) co_return refused<kafka::PromoteResponse>(done.error());
+  auto response = what_was_promoted(controller_.image().switchovers.at(request.link));
   response.groups = co_await promote_groups(request);
   log_.info("promoted id={} link={} topics={} groups={} failover={}",
             request.switchover_id.to_string(), request.link, topics.size(), response.groups.size(),

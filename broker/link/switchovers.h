@@ -57,15 +57,13 @@ class Switchovers {
     io::Instant deadline;
     std::vector<std::string> topics;
   };
-  using PromotedTopic = kafka::PromoteResponse::PromotedTopic;
 
   void lift_fence();
   io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request);
   io::Task<void> lift_partitions(std::vector<std::string> topics, Uuid id);
   io::Task<Result<void>> check_ends(const kafka::HandOverRequest& request);
   io::Task<Result<void>> look_at_ends(const kafka::PromoteRequest& request,
-                                      const std::vector<Uuid>& topics, Promotion& promotion,
-                                      kafka::PromoteResponse& response);
+                                      const std::vector<Uuid>& topics, Promotion& promotion);
 
   io::Env& env_;
   Logger log_{"switchover"};

@@ -74,6 +74,29 @@ class KilledInEachPhase(Pinned):
                 self.run_case(point, "late", self.one_late_request)
         self.hold_all_and_the_group_has_it()
 
+    def test_a_late_fence_opens_no_groups_after_the_hand_over(self):
+        """Its first driver's, who was killed; the next one has handed over meanwhile."""
+        self.begin(200)
+        late = self.phases.hold(FENCE)
+        command = self.start_command()
+        self.wait_held(late)
+        mirror = self.role("mirror")
+        mirror.kill()
+        promotion = self.phases.hold(PROMOTE)
+        mirror.start()
+        self.wait_held(promotion)
+        answer = self.phases.hold(FENCE, answer=True)
+        late.pass_on()
+        self.wait_held(answer)
+        answer.drop()
+        with Member(patient(self.seoul.bootstrap), "billing", "orders") as member:
+            time.sleep(1)
+            self.assertEqual(len(member.records), 0, "the group was served at both sites")
+        promotion.pass_on()
+        self.see_it_ended(command, 0, must=True)
+        self.hold_what_was_acknowledged()
+        self.hold_nothing_lost(self.tokyo.bootstrap)
+
     def kill_at_each_point(self, victim: str) -> None:
         self.begin_with_a_group()
         for round_ in range(ROUNDS):

@@ -195,15 +195,24 @@ TEST_P(Mirroring, AFailoverOpensTheTopicBehindAGapForGood) {
   auto link_epoch = attach();
   ensure(link_epoch);
   append(link_epoch, 0, make_batch({{}, {}}, {}, 0));
-  EXPECT_EQ(promote(id(1), true).error_code, ErrorCode::none);
+  const auto told = promote(id(1), true);
+  EXPECT_EQ(told.error_code, ErrorCode::none);
   Offset first = produce("orders", make_batch({{}})).base_offset;
-  EXPECT_GE(first, 10'002);
+  EXPECT_GE(first, 1'000'002);
+  ASSERT_EQ(told.topics.size(), 1u);
+  EXPECT_EQ(told.topics[0].partitions.at(0).next_offset, first);
   EXPECT_EQ(append(link_epoch, 2, make_batch({{}}, {}, 0, 2)).error_code,
             ErrorCode::policy_violation);
   EXPECT_EQ(bases(fetch("orders", {.offset = 2})), std::vector<Offset>{first})
       << "consumers must get across the gap";
   EXPECT_EQ(promote(id(1), true).error_code, ErrorCode::none);
   lose_power();
+  for (uint8_t command : {1, 2}) {  // its answer was lost; the second time, it has a new id
+    const auto again = promote(id(command), true);
+    ASSERT_EQ(again.topics.size(), 1u) << "what was lost is told no more";
+    EXPECT_EQ(again.topics[0].partitions.at(0).next_offset, first);
+    EXPECT_EQ(again.topics[0].partitions.at(0).end_offset, 2);
+  }
   EXPECT_EQ(produce("orders", make_batch({{}})).base_offset, first + 1) << "the gap grew";
   kafka::SwitchoverWishRequest abandon;
   abandon.link = "busan-seoul";

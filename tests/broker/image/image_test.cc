@@ -79,7 +79,7 @@ TEST(Records, ASwitchoverComesBackAsItWas) {
   record.phase = SwitchoverImage::Phase::promoted;
   record.failover = true;
   record.abandoned = {uuid_of(2), uuid_of(3)};
-  record.report = "{}";
+  record.promoted["orders"] = {{3, 100, 200, 150, 1}, {3, 7, 7, -1, 0}};
   Plan plan;
   plan.put(record);
   auto image = written(plan);
@@ -89,7 +89,7 @@ TEST(Records, ASwitchoverComesBackAsItWas) {
   EXPECT_EQ(read.phase, record.phase);
   EXPECT_TRUE(read.failover);
   EXPECT_EQ(read.abandoned, record.abandoned);
-  EXPECT_EQ(read.report, "{}");
+  EXPECT_EQ(read.promoted, record.promoted);
   EXPECT_EQ(read.version, 12);
 }
 

@@ -313,6 +313,21 @@ TEST(PlanBecomeMirror, ALateRepetitionIsRefusedByTheSiteThatWasPromotedSince) {
   EXPECT_EQ(code_of(plan_become_mirror(*image, end, late)), ErrorCode::invalid_request);
 }
 
+TEST(PlanPromote, KeepsWhatItFoundForWhoAsksAgain) {
+  auto image = target();
+  Promotion failover = promotion(first);
+  failover.failover = true;
+  failover.found["orders"] = {{.end_offset = 5, .next_offset = 1'000'005}};
+  image = after(*image, plan_promote(*image, failover));
+  Promotion routes;
+  routes.link = "l";
+  routes.id = second;
+  routes.failover = true;
+  routes.route_from = "cluster-1";
+  image = after(*image, plan_promote(*image, routes));
+  EXPECT_EQ(image->switchovers.at("l").promoted, failover.found);
+}
+
 // A promotion without routes raises the version too: it is by the version that the lost site knows.
 TEST(PlanPromote, EveryPromotionIsNews) {
   auto image = target();
