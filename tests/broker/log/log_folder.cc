@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "broker/log/checkpoints.h"
+#include "base/leader_epoch.h"
 #include "broker/log/log.h"
 #include "io/gate.h"
 #include "io/real.h"
@@ -60,9 +61,10 @@ Result<void> fill(Log& log) {
         {.producer_id = transactional_producer, .producer_epoch = 0}, {end, 7}, 1'700'000'900'000);
     if (auto done = append(log, marker, 3, AppendOrigin::coordinator); !done) return done;
   }
-  // A gap, an empty segment at its far end, and life after it.
-  if (auto done = log.advance_to(1'000'000); !done) return done;
-  return append(log, records(5, {}), 1 << 20);
+  // A failover's gap, an empty segment at its far end, and life after it.
+  const LeaderEpoch promoted = 1 << election_bits;
+  if (auto done = log.leave_gap(1'000'000, promoted, 0); !done) return done;
+  return append(log, records(5, {}), promoted);
 }
 
 io::Task<Result<void>> write_folder(io::Runtime* runtime, std::string folder) {
