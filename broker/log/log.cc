@@ -141,11 +141,10 @@ Result<void> Log::seal_active() {
 Result<void> Log::roll_to(Offset base) {
   if (auto done = save_snapshot(); !done) return go_offline(done.error());
   if (auto done = seal_active(); !done) return go_offline(done.error());
-  // A power loss must not keep the new segment and lose the old one's tail: recovery would take the
-  // new one for a gap that a failover left, and a mirror would never fetch what is missing. So the
-  // old one is safe before the new one's name exists. Where every acknowledgement is synced there
-  // is little left to sync; page_cache does not promise to survive a power loss, and would hold the
-  // loop for long.
+  // The old segment is safe before the new one's name exists: else a power loss could keep the new
+  // one and take the old one's tail, and the next start would have to call that corruption. Where
+  // every acknowledgement is synced there is little left to sync. page_cache would hold the loop
+  // for long: there the old one is synced soon after, and recovery cuts what was lost before that.
   if (syncs()) {
     if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
   }

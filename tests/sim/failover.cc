@@ -2,7 +2,7 @@
 // it, clients go on there; then the dead site comes back and becomes the mirror. Every record that
 // was acknowledged is in the promoted topic or in what the way back exported, at its offset; an
 // offset that was given out at the lost site is not given out again; epochs never go back. At the
-// end a planned switchover brings the clients home.
+// end planned switchovers bring the clients home, some of which were silent all the while.
 #include "kafka/gen/become_mirror.h"
 #include "kafka/gen/epoch_history.h"
 #include "kafka/gen/promote.h"

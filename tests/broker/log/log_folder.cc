@@ -7,8 +7,8 @@
 
 #include <cstdio>
 
-#include "broker/log/checkpoints.h"
 #include "base/leader_epoch.h"
+#include "broker/log/checkpoints.h"
 #include "broker/log/log.h"
 #include "io/gate.h"
 #include "io/real.h"
