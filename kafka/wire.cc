@@ -6,6 +6,24 @@
 
 namespace isthmus::kafka {
 
+namespace {
+
+// What the arrays of one message may take in memory, elements alone: a topic of two bytes becomes a
+// structure of 56, so 100 MB of them would become gigabytes. An element's fixed fields are at most
+// a few times larger in memory than on the wire, and a name of a few letters takes 32 bytes, so no
+// message that says something comes near 16 times its size; a small one may, and does no harm. The
+// largest that a broker is sent or sends (metadata of 100,000 partitions) takes some 20 MiB.
+constexpr size_t small_arrays_size = size_t{64} << 10;
+constexpr size_t max_arrays_growth = 16;
+constexpr size_t max_arrays_size = size_t{64} << 20;
+
+}  // namespace
+
+Reader::Reader(Slice input)
+    : input_(std::move(input)),
+      arrays_left_(
+          std::clamp(input_.size() * max_arrays_growth, small_arrays_size, max_arrays_size)) {}
+
 Error Reader::error() const {
   return Error::corrupt("at byte " + std::to_string(at_) + " of " + std::to_string(input_.size()) +
                         ": " + why_);
@@ -82,12 +100,18 @@ int64_t Reader::length(bool compact, bool wide, bool may_be_null) {
   return n;
 }
 
-int64_t Reader::count(bool compact, size_t min_element_size, bool may_be_null) {
+int64_t Reader::count(bool compact, size_t min_element_size, size_t decoded_size,
+                      bool may_be_null) {
   const int64_t n = length(compact, true, may_be_null);
-  if (n > 0 && static_cast<uint64_t>(n) > remaining() / std::max<size_t>(min_element_size, 1)) {
+  if (n <= 0) return n;
+  const auto elements = static_cast<size_t>(n);
+  if (elements > remaining() / std::max<size_t>(min_element_size, 1)) {
     fail("an array has more elements than bytes are left for");
-    return may_be_null ? -1 : 0;
+  } else if (elements > arrays_left_ / decoded_size) {
+    fail("the arrays of the message would take too much memory");
   }
+  if (failed_) return may_be_null ? -1 : 0;
+  arrays_left_ -= elements * decoded_size;
   return n;
 }
 

@@ -1,14 +1,12 @@
-// Kafka's wire format: primitive types, decoded by a Reader and encoded by a Writer.
-//
-// Used by the generated message code (schema/generate.py), the record batches and the stored
-// records. Plain values without owner or loop; a Reader or Writer lives as long as one message.
+// Kafka's wire format: primitive types, decoded by a Reader and encoded by a Writer. Plain values
+// without owner or loop; each lives as long as one message.
 //
 // `compact` selects the encoding of flexible versions (KIP-482): lengths are unsigned varints
 // of length + 1, with 0 for null, instead of fixed-width integers with -1 for null.
 //
-// Nothing that is read is believed: every length is checked against the bytes left, and array
-// counts against the least that so many elements take. The first error sticks: later reads return
-// zero values, so that a decoder runs straight through and asks ok() once, at its end.
+// Nothing that is read is believed: lengths are checked against the bytes left, and arrays also
+// against what a message of this size may take in memory. The first error sticks: later reads
+// return zero values, so that a decoder runs straight through and asks ok() once, at its end.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +26,7 @@ inline constexpr size_t max_string_size = 0x7fff;
 
 class Reader {
  public:
-  explicit Reader(Slice input) : input_(std::move(input)) {}
+  explicit Reader(Slice input);
 
   bool ok() const { return !failed_; }
   size_t position() const { return at_; }
@@ -68,7 +66,7 @@ class Reader {
   template <typename T>
   std::vector<T>& array(std::vector<T>& out, bool compact, size_t min_element_size) {
     out.clear();
-    out.resize(static_cast<size_t>(count(compact, min_element_size, false)));
+    out.resize(static_cast<size_t>(count(compact, min_element_size, sizeof(T), false)));
     return out;
   }
   // As array(); nullptr if the array is null.
@@ -76,7 +74,7 @@ class Reader {
   std::vector<T>* nullable_array(std::optional<std::vector<T>>& out, bool compact,
                                  size_t min_element_size, bool may_be_null = true) {
     out.reset();
-    const int64_t n = count(compact, min_element_size, may_be_null);
+    const int64_t n = count(compact, min_element_size, sizeof(T), may_be_null);
     if (n < 0) return nullptr;
     return &out.emplace(static_cast<size_t>(n));
   }
@@ -92,9 +90,10 @@ class Reader {
   const uint8_t* take(size_t size);  // nullptr if fewer are left
   uint64_t varint_bits(int max_bits);
   int64_t length(bool compact, bool wide, bool may_be_null);  // -1 = null
-  int64_t count(bool compact, size_t min_element_size, bool may_be_null);
+  int64_t count(bool compact, size_t min_element_size, size_t decoded_size, bool may_be_null);
 
   Slice input_;
+  size_t arrays_left_;  // what further arrays may take in memory
   size_t at_ = 0;
   bool failed_ = false;
   const char* why_ = "";

@@ -108,8 +108,13 @@ Result<ProducerStates> decode_snapshot(Bytes bytes, const std::string& name) {
   if (crc != crc32c(bytes.subspan(crc_end))) {
     return fail(Error::corrupt(name + ": the CRC does not match"));
   }
-  std::vector<Entry> entries;
-  for (Entry& entry : r.array(entries, false, entry_size)) entry = read_entry(r);
+  const int32_t count = r.int32();
+  if (count < 0 || static_cast<size_t>(count) > r.remaining() / entry_size) {
+    r.fail("more producers than bytes are left for");
+  }
+  // Not as an array of a message, whose size in memory is limited: a file of ours may be larger.
+  std::vector<Entry> entries(r.ok() ? static_cast<size_t>(count) : 0);
+  for (Entry& entry : entries) entry = read_entry(r);
   const bool extended = r.remaining() > 0;
   if (extended) read_extension(r, entries);
   if (!r.ok()) return fail(Error::corrupt(name + ": " + r.error().text));

@@ -6,6 +6,11 @@
 
 #include "kafka/api.h"
 #include "kafka/errors.h"
+#include "kafka/gen/delete_groups.h"
+#include "kafka/gen/describe_site.h"
+#include "kafka/gen/fetch.h"
+#include "kafka/gen/metadata.h"
+#include "kafka/gen/mirror_append.h"
 
 namespace isthmus::kafka {
 namespace {
@@ -86,6 +91,58 @@ TEST(Messages, OtherVersionsAreRefused) {
     EXPECT_EQ(newer.error().code, static_cast<int>(ErrorCode::unsupported_version));
     EXPECT_FALSE(codec.recode(Slice(), static_cast<int16_t>(codec.min_version - 1)));
   }
+}
+
+template <typename Message>
+bool decodes(const Message& message) {
+  Writer w;
+  message.encode(w, Message::max_version);
+  Reader r(*std::move(w).finish().flatten());
+  auto decoded = Message::decode(r, Message::max_version);
+  if (!decoded) ADD_FAILURE() << decoded.error().text;
+  return decoded.has_value();
+}
+
+// Far beyond what clients ask for, and every name as short as names can be: what arrays may take
+// in memory is enough for it.
+TEST(Messages, OfManyShortElementsDecode) {
+  auto name = [](size_t i) { return std::to_string(i); };
+  MetadataRequest wanted;
+  MetadataResponse metadata;
+  FetchRequest fetch;
+  MirrorAppendRequest append;
+  DeleteGroupsRequest groups;
+  DescribeSiteResponse site;
+  for (size_t i = 0; i < 100'000; ++i) {
+    wanted.topics->emplace_back().name = name(i);
+    auto& topic = metadata.topics.emplace_back();
+    topic.name = name(i);
+    topic.partitions.emplace_back().replica_nodes = {1};
+    topic.partitions.back().isr_nodes = {1};
+    fetch.topics.emplace_back().partitions.emplace_back();
+    append.topics.emplace_back().partitions.emplace_back();
+    groups.groups_names.push_back(name(i));
+    site.topics.emplace_back().partitions.emplace_back();
+  }
+  EXPECT_TRUE(decodes(wanted));
+  EXPECT_TRUE(decodes(metadata));
+  EXPECT_TRUE(decodes(fetch));
+  EXPECT_TRUE(decodes(append));
+  EXPECT_TRUE(decodes(groups));
+  EXPECT_TRUE(decodes(site));
+}
+
+// Topics of two bytes each, which would be structures of 56.
+TEST(Messages, DoNotGrowWithoutLimit) {
+  Writer w;
+  w.unsigned_varint(1'000'000 + 1);
+  std::vector<uint8_t> payload(w.unsealed().begin(), w.unsealed().end());
+  for (size_t i = 0; i < 1'000'000; ++i) payload.insert(payload.end(), {0x01, 0x00});
+  payload.insert(payload.end(), {0, 0, 0, 0});
+  Reader r(Slice::take(std::move(payload)));
+  const auto decoded = MetadataRequest::decode(r, 9);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().kind, Error::Kind::corrupt);
 }
 
 }  // namespace

@@ -109,6 +109,41 @@ TEST(Reader, BelievesNoLength) {
   EXPECT_FALSE(one_too_many.ok());
 }
 
+// An element of two bytes on the wire and 56 in memory: Metadata's topics, empty.
+TEST(Reader, ArraysOfAllLevelsShareOneLimitOfMemory) {
+  struct Topic {
+    char fields[56];
+  };
+  auto message = [](size_t size, uint32_t elements) {
+    Writer w;
+    w.unsigned_varint(elements + 1);
+    std::vector<uint8_t> payload = {w.unsealed().begin(), w.unsealed().end()};
+    payload.resize(size);
+    return bytes(std::move(payload));
+  };
+  std::vector<Topic> topics;
+  Reader small(message(2 * 1000 + 2, 1000));
+  EXPECT_EQ(small.array(topics, true, 2).size(), 1000u) << "56 kB: does no harm";
+  EXPECT_TRUE(small.ok());
+  Reader grows(message(100'000, 40'000));
+  EXPECT_EQ(grows.array(topics, true, 2).size(), 0u) << "22 times the message";
+  EXPECT_EQ(grows.error().text,
+            "at byte 3 of 100000: the arrays of the message would take too much memory");
+  Reader huge(message(10 << 20, 2 << 20));
+  EXPECT_EQ(huge.array(topics, true, 2).size(), 0u) << "112 MiB, if only 11 times the message";
+
+  // 16 * 100,000 bytes in all: the first array leaves too little for the same once more.
+  Writer w;
+  for (int i = 0; i < 2; ++i) w.unsigned_varint(15'000 + 1);
+  std::vector<uint8_t> both(w.unsealed().begin(), w.unsealed().end());
+  both.resize(100'000);
+  Reader sum(bytes(std::move(both)));
+  EXPECT_EQ(sum.array(topics, true, 2).size(), 15'000u);
+  std::optional<std::vector<Topic>> more;
+  EXPECT_EQ(sum.nullable_array(more, true, 2), nullptr);
+  EXPECT_FALSE(sum.ok());
+}
+
 TEST(Wire, StringsEndAt32767Bytes) {
   Writer w;
   w.string(std::string(40000, 'x'), true);
