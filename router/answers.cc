@@ -75,8 +75,7 @@ NodeId controller_to_tell(const Picture& picture) {
 }
 
 std::optional<Rope> end_of(const server::Request& request, const Error& why) {
-  request.connection->end(why.text);
-  return std::nullopt;
+  return server::lost(request, why.text);
 }
 
 Rope Answers::api_versions(const server::Request& request) const {

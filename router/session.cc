@@ -184,8 +184,7 @@ server::Reply Session::pass(std::shared_ptr<Session> self, server::Request reque
     bytes = charged(self->picture_.waiting, std::move(*bytes));
   }
   if (!bytes) {
-    self->client_->end(fmt::format("node {}: {}", self->node_, bytes.error().text));
-    co_return std::nullopt;
+    co_return server::lost(request, fmt::format("node {}: {}", self->node_, bytes.error().text));
   }
   self->traffic_.to_clients->add(bytes->size());
   co_return with_correlation_id(request.header.correlation_id, std::move(*bytes));

@@ -153,6 +153,7 @@ io::Task<void> Connection::complete(Slot& slot, Reply reply) {
     finish(slot);
     throw;
   }
+  slot.lost = slot.reply && slot.reply->empty();
   if (slot.reply) outgoing_bytes_ += length_size + slot.reply->size();
   finish(slot);
 }
@@ -171,7 +172,7 @@ io::Task<void> Connection::write_replies() {
     while (!front_is_ready() && !closed_ && !(draining_ && slots_.empty())) {
       co_await ready_.wait();
     }
-    if (closed_ || slots_.empty()) break;
+    if (closed_ || slots_.empty() || slots_.front().lost) break;
     Rope rope = gather_ready();
     const uint64_t size = rope.size();
     if (size > 0) {
@@ -195,6 +196,7 @@ Rope Connection::gather_ready() {
   size_t count = 0;
   uint64_t size = 0;
   while (count < slots_.size() && slots_[count].done && size < good_write_size) {
+    if (slots_[count].lost) break;
     if (slots_[count].reply) size += slots_[count].reply->size();
     ++count;
   }

@@ -7,6 +7,8 @@
 // wait for a client that does not read them, or while the loop's Budget is exhausted. So a slow
 // client holds back itself only, and memory stays bounded.
 //
+// A reply that is due and does not come ends the connection at its place in the order.
+//
 // What the peer sends is not believed: a frame that is too large or a header that does not decode
 // ends the connection with one line in the log.
 //
@@ -55,6 +57,7 @@ class Connection {
   struct Slot {
     size_t charged = 0;  // to the budget
     bool done = false;
+    bool lost = false;  // the reply is due and will not come
     std::optional<Rope> reply;
   };
 

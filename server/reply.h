@@ -40,4 +40,10 @@ Reply reply_with(const kafka::RequestHeader& header, const Response& response) {
 // A Reply that sends nothing: after produce with acks=0, or when the connection ends.
 inline Reply no_reply() { return io::ready(std::optional<Rope>()); }
 
+// What a Reply returns when the response that is due cannot be had: the connection ends before it.
+inline std::optional<Rope> lost(const Request& request, std::string why) {
+  request.connection->end(std::move(why));
+  return Rope();
+}
+
 }  // namespace isthmus::server

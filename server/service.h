@@ -54,8 +54,10 @@ struct Request {
   std::shared_ptr<ConnectionContext> connection;
 };
 
-// The complete response with its header, without the length; nullopt sends nothing, which is
-// right for produce with acks=0 only.
+// The complete response with its header, without the length. nullopt sends nothing, which is right
+// for produce with acks=0 only. An empty rope stands for a response that is due and will not come
+// (lost() in server/reply.h): what was asked before it is still answered, and nothing after it,
+// because a client takes the next response for the one that it waits for.
 using Reply = io::Task<std::optional<Rope>>;
 
 class Service {

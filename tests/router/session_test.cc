@@ -1,4 +1,5 @@
 // What passes through a node's port: order, refusals, ends.
+#include "io/frames.h"
 #include "kafka/gen/fetch.h"
 #include "tests/router/router_world.h"
 
@@ -173,6 +174,50 @@ io::Task<void> node_dies(RouterWorld* w) {
 TEST(RouterSession, ANodeThatDiesEndsItsClientsConnectionsAndNoOthers) {
   RouterWorld w;
   w.run(node_dies(&w));
+}
+
+// As a client sends it, with its length.
+template <typename Request>
+Rope frame_of(const Request& message, int16_t version, int32_t correlation_id) {
+  kafka::Writer payload;
+  kafka::RequestHeader{static_cast<int16_t>(Request::api_key), version, correlation_id, "raw"}
+      .encode(payload);
+  message.encode(payload, version);
+  Rope rope = std::move(payload).finish();
+  std::vector<uint8_t> length(4);
+  store_be(length.data(), static_cast<uint32_t>(rope.size()));
+  Rope frame(Slice::take(std::move(length)));
+  frame.append(std::move(rope));
+  return frame;
+}
+
+io::Task<void> lost_answer(RouterWorld* w) {
+  w->seoul.broker.always<kafka::HeartbeatRequest>();
+  w->seoul.broker.never<kafka::ProduceRequest>();
+  const io::Address port{"127.0.0.1", w->port_of(101)};
+  auto stream = co_await w->world.env().network.dial(port, io::soon(3000));
+  EXPECT_TRUE(stream.has_value());
+  Rope requests = frame_of(heartbeat_of("g"), 4, 6);
+  requests.append(frame_of(produce_to("orders"), 9, 7));
+  requests.append(frame_of(kafka::MetadataRequest{}, 12, 8));  // answered by the router
+  auto sent = co_await (*stream)->write(std::move(requests));
+  EXPECT_TRUE(sent.has_value());
+  io::FrameReader frames(w->world.loop(), **stream, size_t{1} << 20);
+  std::vector<int32_t> answered;
+  for (bool dead = false;; dead = true) {
+    auto more = co_await frames.fill();
+    if (!more || !*more) break;
+    for (auto frame = frames.next(); frame && *frame; frame = frames.next()) {
+      answered.push_back(load_be<int32_t>((*frame)->data()));
+    }
+    co_await io::sleep(w->world.loop(), io::milliseconds(100));  // 8 is ready, and waits for 7
+    if (!dead) co_await w->seoul.broker.stop();
+  }
+  EXPECT_EQ(answered, std::vector<int32_t>{6}) << "8 would be taken for the answer to 7";
+}
+TEST(RouterSession, AfterAnAnswerThatIsLostWithItsNodeNoLaterOneIsSent) {
+  RouterWorld w;
+  w.run(lost_answer(&w));
 }
 
 // What comes back before the end of the stream.

@@ -162,6 +162,21 @@ TEST(connection, a_service_ends_a_connection_after_its_last_reply) {
   w.run(ended_by_service(w));
 }
 
+io::Task<void> lost_reply(EchoWorld& w) {
+  auto client = co_await w.connect();
+  co_await client->send(frames_of({"hold", "silent", "lost", "ready before the lost one", "hold"}));
+  co_await w.until_dispatched(5);
+  w.service.release();
+  for (std::string expected : {"1 hold", "closed"}) {
+    std::string reply = co_await client->reply();
+    EXPECT_EQ(reply, expected);
+  }
+}
+TEST(connection, a_lost_reply_ends_the_connection_at_its_place) {
+  EchoWorld w;
+  w.run(lost_reply(w));
+}
+
 io::Task<void> idle(EchoWorld& w) {
   auto waiting = co_await w.connect();
   co_await waiting->send(frames_of({"hold"}));

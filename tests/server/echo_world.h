@@ -1,7 +1,8 @@
 // A server over real TCP whose service echoes, and a client that speaks raw frames to it.
 //
 // The body of a request says what becomes of it: "hold" is answered after release(), "silent"
-// never, "big" with 1 MiB, "end" ends the connection, anything else with itself.
+// never, "big" with 1 MiB, "end" ends the connection, "lost" ends it after release() without the
+// answer that is due, anything else is answered with itself.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -37,7 +38,8 @@ class EchoService : public Service {
 
  private:
   io::Task<std::optional<Rope>> answer(Request request, std::string text) {
-    if (text == "hold") co_await released_.wait();
+    if (text == "hold" || text == "lost") co_await released_.wait();
+    if (text == "lost") co_return lost(request, "the test loses it");
     kafka::Writer header;
     header.int32(request.header.correlation_id);
     Rope rope = std::move(header).finish();
