@@ -84,8 +84,9 @@ server::Reply Session::end(std::string why) {
 io::Task<bool> Session::connect() {
   const Node* node = picture_.virtual_cluster.node(node_);
   if (behind_ && !behind_->closed()) co_return true;
-  // What was lost with it is not asked again here: only the client knows whether it may be.
-  if (behind_ && under_way_ > 0) co_return false;
+  // What was lost with it is not asked again here: only the client knows whether it may be. And
+  // only the client can find out where the leader of what it sent without acks is now.
+  if (behind_ && (under_way_ > 0 || sent_without_reply_)) co_return false;
   Site* site = picture_.site(node->cluster);
   const bool is_away = site == nullptr || !site->reachable();
   const auto timeout = is_away ? io::Duration(short_dial_timeout) : io::Duration(dial_timeout);
@@ -95,6 +96,7 @@ io::Task<bool> Session::connect() {
                                                   loop_.now() + timeout);
   if (!opened) co_return false;
   behind_ = std::move(*opened);
+  sent_without_reply_ = false;
   if (finishing_) behind_->close();
   co_return !finishing_;
 }
@@ -165,7 +167,11 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   traffic_.requests->add();
   traffic_.to_node->add(request.body.size());
   if (under_way_ == 0) latest_progress_ = loop_.now();
-  if (replies) ++under_way_;
+  if (replies) {
+    ++under_way_;
+  } else {
+    sent_without_reply_ = true;
+  }
   if (key_of(request) == ApiKey::fetch) ++fetches_under_way_;
   client::RawRequest raw{request.header.api_key, request.header.api_version,
                          request.header.client_id, Rope(request.body), replies};

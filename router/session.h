@@ -10,7 +10,8 @@
 //
 // The connection behind is dialled by the first request. When it breaks, what was under way is
 // lost with it, so the client's connection ends too, as it would at the broker itself; clients know
-// what to do then. A node that breaks it while nothing is under way is dialled again.
+// what to do then. A node that breaks it while nothing is under way is dialled again, unless it was
+// sent produce requests with acks=0: by closing, a broker says that it refused one of them.
 //
 // Memory is bounded: the client is not read while the node takes no more, while too many fetches
 // are under way, or while answers wait for the client (server/connection.h). Nobody fetches while
@@ -71,6 +72,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::shared_ptr<server::ConnectionContext> client_;
   std::unique_ptr<client::Connection> behind_;
   io::Event fewer_fetches_;
+  bool sent_without_reply_ = false;  // over `behind_`
   size_t under_way_ = 0;
   size_t fetches_under_way_ = 0;
   io::Instant latest_progress_{};

@@ -10,7 +10,7 @@
 
 namespace isthmus::router {
 
-// Does not answer produce with acks=0, as brokers do.
+// Does not answer produce with acks=0, as brokers do; those that it refuses end the connection.
 class SiteBroker : public client::FakeBroker {
  public:
   using FakeBroker::FakeBroker;
@@ -20,6 +20,7 @@ class SiteBroker : public client::FakeBroker {
       auto message = server::decode_request<kafka::ProduceRequest>(request);
       if (message && message->acks == 0) {
         ++unanswered;
+        if (refuses_unanswered) request.connection->end("the leader has moved");
         return io::ready(server::no_reply());
       }
     }
@@ -28,6 +29,7 @@ class SiteBroker : public client::FakeBroker {
 
   void closed(server::ConnectionContext&) override { ++closed_connections; }
 
+  bool refuses_unanswered = false;
   int unanswered = 0;
   int closed_connections = 0;
 };
