@@ -14,6 +14,9 @@ using kafka::ApiKey;
 
 // Longer than any flap of a line that TCP survives.
 constexpr auto silence_limit = std::chrono::seconds(10);
+// Longer than a line that loses packets needs to resend them, short enough for all who wait for the
+// room that such a reader takes.
+constexpr auto stall_limit = std::chrono::seconds(5);
 
 server::ServerLimits limits() {
   server::ServerLimits limits;
@@ -75,6 +78,10 @@ void Endpoint::cut_silent_sessions() {
   const bool is_needed = picture_.routes.is_home_of_something(cluster);
   const auto limit = is_needed ? io::Duration(silence_limit) : io::Duration::zero();
   for (auto& [id, session] : sessions_) session->cut_if_silent(limit);
+}
+
+void Endpoint::close_stalled_readers() {
+  if (node_ && picture_.waiting.exhausted()) acceptor_.close_stalled(stall_limit);
 }
 
 std::shared_ptr<Session> Endpoint::session_of(const server::Request& request) {

@@ -34,6 +34,9 @@ class Endpoint : public server::Service {
   uint64_t passed_on() const { return traffic_ ? traffic_->requests->value() : 0; }
   // Ends sessions whose node, at a site that is away, has owed an answer for too long.
   void cut_silent_sessions();
+  // While nobody may fetch because too much waits for slow readers (Picture::waiting), ends the
+  // connections of those who take nothing at all. They fetch again when they read again.
+  void close_stalled_readers();
 
  private:
   Endpoint(io::Env& env, Picture& picture, Answers& answers, process::Metrics& metrics,

@@ -120,7 +120,10 @@ Result<void> Router::open_endpoints() {
 io::Task<void> Router::watch_sessions() {
   while (!closing_.closed()) {
     co_await closing_.wait_until(loop_.now() + session_check_interval);
-    for (auto& endpoint : endpoints_) endpoint->cut_silent_sessions();
+    for (auto& endpoint : endpoints_) {
+      endpoint->cut_silent_sessions();
+      endpoint->close_stalled_readers();
+    }
     for (auto& [name, up] : site_up_) up->set(picture_.site(name)->reachable() ? 1 : 0);
     route_version_->set(static_cast<double>(picture_.routes.version()));
   }

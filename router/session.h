@@ -15,7 +15,8 @@
 //
 // Memory is bounded: the client is not read while the node takes no more, while too many fetches
 // are under way, or while answers wait for the client (server/connection.h). Nobody fetches while
-// too much has been fetched for clients that do not take it (Picture::waiting).
+// too much has been fetched for clients that do not take it (Picture::waiting); those who take
+// nothing at all are then ended (router/endpoint.h).
 //
 // Owned by its Endpoint and by its replies under way, on the router's loop.
 #pragma once

@@ -122,6 +122,14 @@ io::Task<void> Acceptor::close(io::Duration grace) {
   }
 }
 
+void Acceptor::close_stalled(io::Duration limit) {
+  for (auto& worker : workers_) {
+    worker->loop.post([w = worker.get(), limit] {
+      for (Connection* connection : w->open) connection->close_if_stalled(limit);
+    });
+  }
+}
+
 io::Task<void> Acceptor::drain(Worker& worker, io::Instant deadline) {
   const auto timer = worker.loop.run_at(deadline, [&worker] {
     for (Connection* connection : worker.open) connection->close();

@@ -44,6 +44,10 @@ class Acceptor {
   // The service must end its own long waits: a reply under way is never cut off.
   io::Task<void> close(io::Duration grace);
 
+  // Ends the connections whose client has taken nothing of what is written to it for so long: for
+  // an owner who needs the memory that such replies take. On the main loop.
+  void close_stalled(io::Duration limit);
+
   // Any thread.
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
 

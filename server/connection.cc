@@ -8,7 +8,8 @@ namespace {
 
 constexpr size_t length_size = 4;
 // One write takes no more replies once it has this many bytes: the first of them should not wait
-// in memory for the last.
+// in memory for the last. A larger reply is written in parts of this size, so that a client that
+// takes it slowly is told from one that takes nothing.
 constexpr uint64_t good_write_size = size_t{1} << 20;
 
 // What a peer that speaks another protocol probably wanted; empty if nothing is known about it.
@@ -19,6 +20,42 @@ std::string_view hint_for(std::string_view front) {
   if (front.starts_with("\x16\x03")) return "; this looks like TLS, this listener is plain";
   return "";
 }
+
+// A rope in parts, from its front.
+class Parts {
+ public:
+  explicit Parts(Rope rope) : pieces_(std::move(rope).take_pieces()) {}
+
+  bool empty() const { return at_ == pieces_.size(); }
+  // `size` bytes, or all that are left.
+  Rope take(uint64_t size) {
+    Rope part;
+    while (!empty() && part.size() < size) {
+      const auto move = [&](auto& piece) { return move_front(piece, size - part.size(), part); };
+      if (std::visit(move, pieces_[at_])) ++at_;
+    }
+    return part;
+  }
+
+ private:
+  // At most `room` bytes of a piece. True if nothing is left of it.
+  static bool move_front(Slice& slice, uint64_t room, Rope& part) {
+    const size_t size = std::min<uint64_t>(room, slice.size());
+    part.append(slice.sub(0, size));
+    slice = slice.sub(size, slice.size() - size);
+    return slice.empty();
+  }
+  static bool move_front(FileRange& range, uint64_t room, Rope& part) {
+    const uint64_t size = std::min(room, range.length);
+    part.append(FileRange{range.file, range.position, size});
+    range.position += size;
+    range.length -= size;
+    return range.length == 0;
+  }
+
+  std::vector<Piece> pieces_;
+  size_t at_ = 0;
+};
 
 }  // namespace
 
@@ -71,7 +108,15 @@ void Connection::close() {
   closed_ = true;
   context_->closed = true;
   stream_->close();
+  // Nobody will hear them, and others may wait for the room that they take.
+  for (Slot& slot : slots_) slot.reply.reset();
   drain();
+}
+
+void Connection::close_if_stalled(io::Duration limit) {
+  if (closed_ || !writing_since_ || *writing_since_ + limit > loop_.now()) return;
+  log_.info("listener={} closed: takes nothing of what is written to it", context_->listener);
+  close();
 }
 
 io::Task<void> Connection::read_requests() {
@@ -153,6 +198,7 @@ io::Task<void> Connection::complete(Slot& slot, Reply reply) {
     finish(slot);
     throw;
   }
+  if (closed_) slot.reply.reset();
   slot.lost = slot.reply && slot.reply->empty();
   if (slot.reply) outgoing_bytes_ += length_size + slot.reply->size();
   finish(slot);
@@ -176,11 +222,7 @@ io::Task<void> Connection::write_replies() {
     Rope rope = gather_ready();
     const uint64_t size = rope.size();
     if (size > 0) {
-      writing_ = true;
-      last_active_ = loop_.now();
-      auto written = co_await stream_->write(std::move(rope));
-      writing_ = false;
-      last_active_ = loop_.now();
+      auto written = co_await write(std::move(rope));
       outgoing_bytes_ -= size;
       if (!written) {
         log_.debug("listener={} gone: {}", context_->listener, written.error().text);
@@ -190,6 +232,19 @@ io::Task<void> Connection::write_replies() {
     progress_.notify_all();
   }
   close();
+}
+
+io::Task<Result<void>> Connection::write(Rope rope) {
+  Parts parts(std::move(rope));
+  Result<void> written;
+  while (written && !parts.empty()) {
+    last_active_ = loop_.now();
+    writing_since_ = last_active_;
+    written = co_await stream_->write(parts.take(good_write_size));
+  }
+  writing_since_.reset();
+  last_active_ = loop_.now();
+  co_return written;
 }
 
 Rope Connection::gather_ready() {
@@ -233,7 +288,7 @@ void Connection::watch_idle() {
 void Connection::check_idle() {
   idle_timer_ = 0;
   if (closed_) return;
-  const bool waits_for_us = !slots_.empty() && !writing_;
+  const bool waits_for_us = !slots_.empty() && !writing_since_;
   if (waits_for_us) last_active_ = loop_.now();
   if (last_active_ + limits_.max_idle > loop_.now()) return watch_idle();
   log_.debug("listener={} closed: idle", context_->listener);

@@ -49,6 +49,8 @@ class Connection {
   void drain();
   // Ends at once. Replies under way still run, unheard.
   void close();
+  // close() if the client has taken nothing of what is written to it for so long.
+  void close_if_stalled(io::Duration limit);
 
   const ConnectionContext& context() const { return *context_; }
 
@@ -71,6 +73,7 @@ class Connection {
   void finish(Slot& slot);
 
   io::Task<void> write_replies();
+  io::Task<Result<void>> write(Rope rope);
   // Takes the replies at the front that are ready, with their lengths, up to a good size.
   Rope gather_ready();
   bool front_is_ready() const { return !slots_.empty() && slots_.front().done; }
@@ -94,7 +97,7 @@ class Connection {
   io::Event progress_;  // the reader may go on
   std::deque<Slot> slots_;
   uint64_t outgoing_bytes_ = 0;
-  bool writing_ = false;
+  std::optional<io::Instant> writing_since_;  // what is being written now
   bool draining_ = false;
   bool closed_ = false;
   io::Instant last_active_;

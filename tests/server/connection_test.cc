@@ -123,6 +123,40 @@ TEST(connection, a_client_that_does_not_read_slows_itself_only) {
   w.run(slow_reader(w));
 }
 
+// A MiB in 40 ms, until there is no more.
+io::Task<void> read_slowly(EchoWorld& w, Client& client, size_t& taken) {
+  std::vector<uint8_t> buffer(big_reply / 4);
+  while (taken < huge_reply) {
+    auto got = co_await client.stream().read_some(buffer);
+    if (!got || *got == 0) co_return;
+    taken += *got;
+    co_await io::sleep(w.world.loop(), io::milliseconds(10));
+  }
+}
+io::Task<void> stalled_reader(EchoWorld& w) {
+  auto stalled = co_await w.connect();
+  co_await stalled->send(frames_of({"huge", "big"}));
+  auto slow = co_await w.connect();
+  co_await slow->send(frames_of({"huge"}));
+  size_t taken = 0;
+  w.beside.spawn("slow", read_slowly(w, *slow, taken));
+  const io::Instant deadline = io::soon(10'000);
+  while (taken < huge_reply && w.service.ended < 2 && w.world.loop().now() < deadline) {
+    w.acceptor.close_stalled(io::milliseconds(300));
+    co_await io::sleep(w.world.loop(), io::milliseconds(10));
+  }
+  EXPECT_GE(taken, huge_reply) << "who takes something is not stalled";
+  EXPECT_EQ(w.service.ended, 1u);
+  std::string reply = co_await stalled->reply();
+  EXPECT_EQ(reply, "closed");
+  slow->stream().close();
+  co_await w.beside.close();
+}
+TEST(connection, who_takes_nothing_is_told_from_who_takes_little) {
+  EchoWorld w;
+  w.run(stalled_reader(w));
+}
+
 io::Task<void> too_many_requests(EchoWorld& w, size_t expected) {
   auto client = co_await w.connect();
   co_await client->send(frames_of({"hold", "hold", "hold", "hold", "hold"}));

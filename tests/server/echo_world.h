@@ -1,8 +1,8 @@
 // A server over real TCP whose service echoes, and a client that speaks raw frames to it.
 //
 // The body of a request says what becomes of it: "hold" is answered after release(), "silent"
-// never, "big" with 1 MiB, "end" ends the connection, "lost" ends it after release() without the
-// answer that is due, anything else is answered with itself.
+// never, "big" with 1 MiB, "huge" with 32, "end" ends the connection, "lost" ends it after
+// release() without the answer that is due, anything else is answered with itself.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,6 +15,7 @@
 namespace isthmus::server {
 
 inline constexpr size_t big_reply = size_t{1} << 20;
+inline constexpr size_t huge_reply = size_t{32} << 20;  // more than the system buffers
 
 class EchoService : public Service {
  public:
@@ -43,8 +44,9 @@ class EchoService : public Service {
     kafka::Writer header;
     header.int32(request.header.correlation_id);
     Rope rope = std::move(header).finish();
-    if (text == "big") {
-      rope.append(Slice::take(std::vector<uint8_t>(big_reply, 'x')));
+    if (text == "big" || text == "huge") {
+      const size_t size = text == "big" ? big_reply : huge_reply;
+      rope.append(Slice::take(std::vector<uint8_t>(size, 'x')));
     } else {
       rope.append(request.body);
     }
