@@ -91,14 +91,15 @@ io::Task<void> Connection::run() {
   }
   service_.closed(*context_);
   co_await gate_.close();
-  for (const Slot& slot : slots_) {
-    if (!slot.done) budget_.give_back(slot.charged);
+  for (Slot& slot : slots_) {
+    if (!slot.done) slot.charge.end();
   }
   if (escaped) std::rethrow_exception(escaped);
 }
 
 void Connection::drain() {
   draining_ = true;
+  context_->ending = true;
   ready_.notify_all();
   progress_.notify_all();
   budget_.room().notify_all();
@@ -161,11 +162,9 @@ io::Task<bool> Connection::accept_request(Slice frame) {
   if (header->client_id && *header->client_id != context_->client_id) {
     context_->client_id = *header->client_id;
   }
-  Slot& slot = slots_.emplace_back();
-  slot.charged = frame.size();
-  budget_.take(slot.charged);
+  Slot& slot = slots_.emplace_back(budget_, frame.size());
   Slice body = frame.sub(reader.position(), reader.remaining());
-  Request request{std::move(*header), std::move(frame), std::move(body), context_};
+  Request request{std::move(*header), std::move(frame), std::move(body), context_, &slot.charge};
   Reply reply = co_await service_.dispatch(std::move(request));
   gate_.spawn("reply", complete(slot, std::move(reply)));
   end_if_asked();
@@ -208,7 +207,7 @@ io::Task<void> Connection::complete(Slot& slot, Reply reply) {
 // read must not use up what the others live on.
 void Connection::finish(Slot& slot) {
   slot.done = true;
-  budget_.give_back(slot.charged);
+  slot.charge.end();
   if (slots_.front().done) ready_.notify_all();
   end_if_asked();  // an authentication that failed, say
 }

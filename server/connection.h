@@ -57,7 +57,8 @@ class Connection {
  private:
   // A request's place in the order of replies.
   struct Slot {
-    size_t charged = 0;  // to the budget
+    Slot(Budget& budget, size_t bytes) : charge(budget, bytes) {}
+    Charge charge;
     bool done = false;
     bool lost = false;  // the reply is due and will not come
     std::optional<Rope> reply;

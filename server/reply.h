@@ -12,13 +12,21 @@
 
 namespace isthmus::server {
 
+// Bytes behind a message that are ignored. Kafka ignores any number of them, and librdkafka 2.16
+// sends three with Metadata v12 for all topics; but what is padded to megabytes is no client's.
+inline constexpr size_t max_bytes_left_over = 64;
+
 // The body as message T of the request's version; Error::corrupt if it does not decode: the caller
-// ends the connection. Bytes left over are ignored, as Kafka does: librdkafka 2.16 sends three of
-// them with Metadata v12 for all topics.
+// ends the connection.
 template <typename T>
 Result<T> decode_request(const Request& request) {
   kafka::Reader reader(request.body);
-  return T::decode(reader, request.header.api_version);
+  auto message = T::decode(reader, request.header.api_version);
+  if (message && reader.remaining() > max_bytes_left_over) {
+    return fail(Error::corrupt("the message is followed by " + std::to_string(reader.remaining()) +
+                               " bytes that belong to nothing"));
+  }
+  return message;
 }
 
 // The complete payload of the answer to `header`: response header and message.

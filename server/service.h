@@ -35,9 +35,11 @@ struct ConnectionContext {
   io::Instant opened_at;
   io::Loop* loop = nullptr;
 
-  // The peer has gone, or the connection is being closed: a reply will not be delivered. Long
-  // waits may look here to end early.
+  // The peer has gone, or the connection is being closed: a reply will not be delivered.
   bool closed = false;
+  // Nothing more is read: the peer has gone, we stop, or end() was called. Who waits long looks
+  // here now and then, and answers with what there is.
+  bool ending = false;
 
   // Asks for the end of the connection: nothing more is read, replies to what was read before and
   // to the present request are still written. `why` is the one line of the log.
@@ -47,11 +49,14 @@ struct ConnectionContext {
   std::optional<std::string> end_reason;
 };
 
+class Charge;  // server/budget.h
+
 struct Request {
   kafka::RequestHeader header;
   Slice frame;  // header and body as they came, without the four bytes of length
   Slice body;   // what follows the header
   std::shared_ptr<ConnectionContext> connection;
+  Charge* charge = nullptr;  // what it holds of the loop's budget; until the reply is ready
 };
 
 // The complete response with its header, without the length. nullopt sends nothing, which is right

@@ -5,6 +5,7 @@
 
 #include "broker/handlers/handlers.h"
 #include "kafka/gen/fetch.h"
+#include "server/budget.h"
 
 namespace isthmus::broker {
 
@@ -15,24 +16,43 @@ using PartitionData = kafka::FetchResponse::PartitionData;
 
 constexpr int64_t max_response_bytes = 55 << 20;  // Kafka's fetch.max.bytes
 
+// No poll waits longer, whatever it asks for: an answer without records is always right, and a
+// client that has vanished without a word is forgotten in the end.
+constexpr auto longest_wait = std::chrono::minutes(1);
+// Nor longer than this where too many wait already: requests that are let in as others end must
+// not stand still.
+constexpr auto crowded_wait = io::milliseconds(100);
+// How often a poll that waits looks whether its connection still wants the answer.
+constexpr auto look_around = std::chrono::seconds(1);
+
+// What is kept of a partition while a poll waits.
 struct Item {
   std::shared_ptr<Partition> partition;
   ReadSpec spec;
   size_t topic = 0;
-  PartitionData answer;
+  PartitionIndex index = 0;
+  ErrorCode absence = ErrorCode::none;
 };
 
 struct Work {
   kafka::RequestHeader header;
   kafka::FetchResponse response;
   std::vector<Item> items;
+  std::vector<PartitionData> answers;  // of `items`, since the last read
+  int64_t max_bytes = 0;
+  int64_t min_bytes = 0;
+  io::Instant deadline;
   int64_t bytes_left = 0;
   int64_t bytes = 0;
   bool failed = false;
+
+  size_t size() const {
+    return items.size() * (sizeof(Item) + sizeof(std::weak_ptr<FetchWait>)) +
+           response.responses.size() * sizeof(kafka::FetchResponse::FetchableTopicResponse);
+  }
 };
 
-void fill(Item& item, ReadResult result) {
-  PartitionData& answer = item.answer;
+void fill(PartitionData& answer, const Item& item, ReadResult result) {
   answer.error_code = result.error;
   answer.high_watermark = result.high_watermark;
   answer.last_stable_offset = result.last_stable_offset;
@@ -51,7 +71,7 @@ void fill(Item& item, ReadResult result) {
 // Reads what lies on this loop. The first batch of a response is given whole, however large.
 io::Task<void> read_all(Work& work, std::vector<size_t> items, std::shared_ptr<FetchWait> wait) {
   for (size_t i : items) {
-    Item& item = work.items[i];
+    const Item& item = work.items[i];
     if (wait) item.partition->wait_for_data(wait);
     ReadSpec spec = item.spec;
     spec.max_bytes = std::min<uint64_t>(spec.max_bytes, std::max<int64_t>(0, work.bytes_left));
@@ -61,17 +81,26 @@ io::Task<void> read_all(Work& work, std::vector<size_t> items, std::shared_ptr<F
     work.bytes += size;
     work.bytes_left -= size;
     work.failed |= result.error != ErrorCode::none || result.diverging.has_value();
-    fill(item, std::move(result));
+    fill(work.answers[i], item, std::move(result));
   }
   co_return;
 }
 
-io::Task<void> read_everywhere(Work& work, int64_t max_bytes, std::shared_ptr<FetchWait> wait) {
+io::Task<void> read_everywhere(Work& work, std::shared_ptr<FetchWait> wait) {
   work.bytes = 0;
-  work.bytes_left = max_bytes;
+  work.bytes_left = work.max_bytes;
+  work.answers.resize(work.items.size());
   std::map<io::Loop*, std::vector<size_t>> by_loop;
   for (size_t i = 0; i < work.items.size(); ++i) {
-    if (work.items[i].partition) by_loop[&work.items[i].partition->loop()].push_back(i);
+    const Item& item = work.items[i];
+    work.answers[i].partition_index = item.index;
+    if (item.partition) {
+      by_loop[&item.partition->loop()].push_back(i);
+      continue;
+    }
+    work.answers[i].error_code = item.absence;
+    work.answers[i].high_watermark = -1;
+    work.failed = true;
   }
   for (auto& [loop, items] : by_loop) {
     co_await io::call_on(*loop, read_all(work, std::move(items), wait));
@@ -89,7 +118,14 @@ ReadSpec spec_of(const kafka::FetchRequest& message,
   return spec;
 }
 
-void take_apart(Context& context, const kafka::FetchRequest& message, Work& work) {
+Work take_apart(Context& context, const kafka::FetchRequest& message,
+                const server::Request& request) {
+  Work work;
+  work.header = request.header;
+  work.max_bytes = std::clamp<int64_t>(message.max_bytes, 0, max_response_bytes);
+  work.min_bytes = message.min_bytes;
+  const io::Duration wait = io::milliseconds(std::max(0, message.max_wait_ms));
+  work.deadline = request.connection->loop->now() + std::min<io::Duration>(wait, longest_wait);
   auto image = context.image.load();
   bool by_id = work.header.api_version >= 13;
   for (const auto& topic : message.topics) {
@@ -98,45 +134,54 @@ void take_apart(Context& context, const kafka::FetchRequest& message, Work& work
       const TopicImage* found = image->find(topic.topic_id);
       name = found == nullptr ? std::string() : found->name;
     }
-    work.response.responses.push_back({.topic = topic.topic, .topic_id = topic.topic_id});
+    auto& answer = work.response.responses.emplace_back();
+    answer.topic = topic.topic;
+    answer.topic_id = topic.topic_id;
     for (const auto& partition : topic.partitions) {
       Item item;
       item.topic = work.response.responses.size() - 1;
-      item.answer.partition_index = partition.partition;
+      item.index = partition.partition;
       item.spec = spec_of(message, partition);
       item.partition = context.partitions.find(name, partition.partition);
       if (!item.partition) {
-        item.answer.error_code = by_id && name.empty()
-                                     ? ErrorCode::unknown_topic_id
-                                     : context.partitions.absence(name, partition.partition);
-        item.answer.high_watermark = -1;
-        work.failed = true;
+        item.absence = by_id && name.empty()
+                           ? ErrorCode::unknown_topic_id
+                           : context.partitions.absence(name, partition.partition);
       }
       work.items.push_back(std::move(item));
     }
   }
+  return work;
 }
 
-server::Reply answer_fetch(Context& context, kafka::FetchRequest message,
-                           kafka::RequestHeader header,
-                           std::shared_ptr<server::ConnectionContext> connection) {
-  Work work;
-  work.header = header;
-  take_apart(context, message, work);
+// Until one of the partitions has something new, or nobody waits for the answer any more.
+io::Task<void> wait_for_data(std::shared_ptr<FetchWait> wait, io::Instant deadline,
+                             std::shared_ptr<server::ConnectionContext> connection) {
   io::Loop& loop = *connection->loop;
-  int64_t max_bytes = std::clamp<int64_t>(message.max_bytes, 0, max_response_bytes);
-  io::Instant deadline = loop.now() + io::milliseconds(std::max(0, message.max_wait_ms));
+  while (!wait->notified() && !connection->ending && loop.now() < deadline) {
+    co_await wait->event().wait_until(std::min(deadline, loop.now() + look_around));
+  }
+}
+
+server::Reply answer_fetch(Work work, std::shared_ptr<server::ConnectionContext> connection,
+                           server::Charge& charge) {
+  io::Loop& loop = *connection->loop;
+  bool parked = false;
   for (;;) {
     // Registered before reading: what arrives between the two is not missed.
     auto wait = std::make_shared<FetchWait>(loop);
-    bool may_wait = loop.now() < deadline && message.min_bytes > 0;
-    co_await read_everywhere(work, max_bytes, may_wait ? wait : nullptr);
-    bool enough = work.failed || work.bytes >= message.min_bytes || work.items.empty();
-    if (!may_wait || enough || connection->closed) break;
-    if (!wait->notified()) co_await wait->event().wait_until(deadline);
+    bool may_wait = loop.now() < work.deadline && work.min_bytes > 0 && !connection->ending;
+    co_await read_everywhere(work, may_wait ? wait : nullptr);
+    bool enough = work.failed || work.bytes >= work.min_bytes || work.items.empty();
+    if (!may_wait || enough) break;
+    if (!parked) parked = charge.park(work.size());
+    if (!parked) work.deadline = std::min(work.deadline, loop.now() + crowded_wait);
+    work.answers = {};
+    co_await wait_for_data(std::move(wait), work.deadline, connection);
   }
-  for (Item& item : work.items) {
-    work.response.responses[item.topic].partitions.push_back(std::move(item.answer));
+  for (size_t i = 0; i < work.items.size(); ++i) {
+    auto& topic = work.response.responses[work.items[i].topic];
+    topic.partitions.push_back(std::move(work.answers[i]));
   }
   co_return server::encode_response(work.header, work.response);
 }
@@ -151,7 +196,8 @@ io::Task<server::Reply> fetch(Context& context, server::Request request) {
     response.error_code = ErrorCode::fetch_session_id_not_found;
     co_return server::reply_with(request.header, response);
   }
-  co_return answer_fetch(context, std::move(*message), request.header, request.connection);
+  co_return answer_fetch(take_apart(context, *message, request), request.connection,
+                         *request.charge);
 }
 
 }  // namespace isthmus::broker

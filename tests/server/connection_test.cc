@@ -182,6 +182,45 @@ TEST(connection, bytes_under_way_are_limited_for_the_process) {
   w.run(too_many_requests(w, 2));
 }
 
+// Each is 40 bytes: alone too much to be under way, but three may be parked.
+const std::string parks = "park" + std::string(36, '.');
+
+io::Task<void> parked_requests(EchoWorld& w) {
+  auto client = co_await w.connect();
+  co_await client->send(frames_of({parks, parks, parks, parks, parks}));
+  co_await w.until_dispatched(4);
+  co_await w.a_while();
+  EXPECT_EQ(w.service.dispatched, 4u);
+  w.service.release();
+  for (std::string expected : {"1 parked", "2 parked", "3 parked", "4 crowded", "5 parked"}) {
+    std::string reply = co_await client->reply();
+    EXPECT_EQ(reply, expected);
+  }
+}
+TEST(connection, requests_that_only_wait_leave_room_for_others_and_are_limited_apart) {
+  ServerLimits limits;
+  limits.max_request_bytes = 30;
+  EchoWorld w(limits);
+  w.run(parked_requests(w));
+}
+
+io::Task<void> leaves_while_it_waits(EchoWorld& w) {
+  auto client = co_await w.connect();
+  co_await client->send(frames_of({parks}));
+  co_await w.until_dispatched(1);
+  EXPECT_FALSE(w.service.latest->ending);
+  client->stream().close();
+  const io::Instant deadline = io::soon(5000);
+  while (!w.service.latest->ending && w.world.loop().now() < deadline) co_await w.a_while();
+  EXPECT_TRUE(w.service.latest->ending && w.service.latest->closed);
+}
+TEST(connection, a_peer_that_leaves_while_its_request_waits_is_noticed) {
+  ServerLimits limits;
+  limits.max_request_bytes = 30;
+  EchoWorld w(limits);
+  w.run(leaves_while_it_waits(w));
+}
+
 io::Task<void> ended_by_service(EchoWorld& w) {
   auto client = co_await w.connect();
   co_await client->send(frames_of({"a", "end", "never"}));

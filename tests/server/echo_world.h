@@ -2,7 +2,8 @@
 //
 // The body of a request says what becomes of it: "hold" is answered after release(), "silent"
 // never, "big" with 1 MiB, "huge" with 32, "end" ends the connection, "lost" ends it after
-// release() without the answer that is due, anything else is answered with itself.
+// release() without the answer that is due, "park" and what follows gives its bytes back and is
+// answered with "parked" or "crowded" after release(), anything else is answered with itself.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -39,7 +40,11 @@ class EchoService : public Service {
 
  private:
   io::Task<std::optional<Rope>> answer(Request request, std::string text) {
-    if (text == "hold" || text == "lost") co_await released_.wait();
+    if (text.starts_with("park")) {
+      const bool parked = request.charge->park(text.size());
+      request.body = Slice::copy_of(parked ? "parked" : "crowded");
+    }
+    if (text == "hold" || text == "lost" || text.starts_with("park")) co_await released_.wait();
     if (text == "lost") co_return lost(request, "the test loses it");
     kafka::Writer header;
     header.int32(request.header.correlation_id);

@@ -47,6 +47,8 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
     gate_ = &client_->make<io::Gate>(client_->env().main_loop());
     connect();
   }
+  // An orderly stop; what is asked from now on is not answered.
+  void stop() { run_on(*process_, stopped(broker_)); }
   // The machine loses power; the broker comes back on what its disk has kept.
   void lose_power() {
     client_->kill();
@@ -142,6 +144,10 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
   std::shared_ptr<client::Connection> connection, peers;
 
  private:
+  static io::Task<bool> stopped(Broker* broker) {
+    co_await broker->drain();
+    co_return true;
+  }
   template <typename Request>
   typename Request::Response ask_over(client::Connection& over, Request request, int16_t at_most) {
     auto answer = run_on(*client_, over.call(std::move(request), deadline(), at_most));

@@ -78,6 +78,61 @@ TEST_P(Read, ALongPollEndsWhenARecordComes) {
   EXPECT_LT(world.now() - before, std::chrono::seconds(3));
 }
 
+TEST_P(Read, ALongPollHoldsUpNoStop) {
+  start();
+  create("t");
+  auto second = dial({"site", 9092});
+  std::optional<size_t> size;
+  client()->spawn("poll", poll(*second, fetch_request("t", {.max_wait_ms = INT32_MAX}), size));
+  world.run_for(std::chrono::seconds(5));
+  EXPECT_FALSE(size);
+  const auto before = world.now();
+  stop();
+  EXPECT_LT(world.now() - before, std::chrono::seconds(2)) << "answered, not cut off";
+  world.run_until([&] { return size.has_value(); }, std::chrono::seconds(1));
+  EXPECT_EQ(size, 0u);
+}
+
+TEST_P(Read, NoPollWaitsLongerThanAMinute) {
+  start();
+  create("t");
+  auto second = dial({"site", 9092});
+  std::optional<size_t> size;
+  client()->spawn("poll", poll(*second, fetch_request("t", {.max_wait_ms = INT32_MAX}), size));
+  world.run_for(std::chrono::seconds(59));
+  EXPECT_FALSE(size);
+  world.run_for(std::chrono::seconds(2));
+  EXPECT_EQ(size, 0u);
+}
+
+// Of those that wait, only so many may have their bytes counted apart; the others answer soon, so
+// that what they hold is not withheld from requests that do something.
+TEST_P(Read, WhereTooManyWaitTheyWaitShortly) {
+  config.broker.queued_max_request_bytes = 1024;
+  start();
+  create("t");
+  auto many = fetch_request("t", {.max_wait_ms = 20'000});
+  auto& partitions = many.topics[0].partitions;
+  partitions.resize(200, partitions[0]);
+  auto second = dial({"site", 9092});
+  std::optional<size_t> size;
+  client()->spawn("poll", poll(*second, many, size));
+  world.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(size, 0u);
+}
+
+TEST_P(Read, ARequestPaddedToMegabytesIsRefused) {
+  start();
+  auto second = dial({"site", 9092});
+  kafka::Writer writer;
+  fetch_request("t", {}).encode(writer, 12);
+  writer.raw(std::vector<uint8_t>(1 << 20));
+  auto answer = run_on(*client(), second->call_raw({static_cast<int16_t>(kafka::ApiKey::fetch), 12,
+                                                    std::nullopt, std::move(writer).finish(), true},
+                                                   deadline()));
+  EXPECT_FALSE(answer) << "the connection is closed";
+}
+
 TEST_P(Read, EpochsAreFencedBothWays) {
   start();
   create("t");
