@@ -1,6 +1,7 @@
 #include "io/tcp.h"
 
 #include <netdb.h>
+#include <netinet/tcp.h>
 
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/v6_only.hpp>
@@ -262,6 +263,16 @@ struct Dial {
   }
 };
 
+// Who waits for an answer hears nothing of a machine that lost its power, and a mirror's fetch would
+// wait for its whole timeout although the source is back. Errors cost only that.
+void watch_peer(int socket) {
+  constexpr int on = 1, idle_s = 5, every_s = 5, probes = 3;
+  ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
 Result<Tcp::endpoint> resolve_now(asio::io_context& context, const Address& at) {
   std::error_code error;
   Tcp::resolver resolver(context);
@@ -287,6 +298,7 @@ Task<Result<std::unique_ptr<Stream>>> TcpNetwork::dial(Address to, Instant deadl
     co_return fail(Error::timeout(what + ": no answer in time"));
   }
   if (dial->error) co_return fail(from_asio(dial->error, what));
+  watch_peer(dial->socket.native_handle());
   co_return std::make_unique<TcpStream>(std::move(dial->socket), std::move(to));
 }
 
