@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "kafka/gen/describe_cluster.h"
 #include "kafka/gen/find_coordinator.h"
 #include "kafka/gen/init_producer_id.h"
@@ -18,8 +21,9 @@ using kafka::ApiKey;
 using kafka::ErrorCode;
 
 constexpr auto answer_timeout = std::chrono::seconds(5);
-constexpr size_t max_coordinator_keys = 1000;
 constexpr int8_t group_coordinator = 0;
+// Of FindCoordinator (KIP-699). Before it a request has one key, and its answer no list.
+constexpr int16_t first_with_many_keys = 4;
 
 // Fetch from version 16 on may name leaders with their addresses behind the records (KIP-951): to
 // give them ours, every answer would have to be read to its end.
@@ -93,27 +97,62 @@ namespace {
 
 using Coordinator = kafka::FindCoordinatorResponse::Coordinator;
 
+// What one cluster is home to of the keys of a request, and what it says.
+struct Keys {
+  std::vector<std::string> keys;
+  std::vector<Coordinator> found;
+  std::string trouble = "its cluster does not say";
+};
+using KeysByHome = std::map<std::string, Keys>;
+
+// A transaction's coordinator is at the default home, like the producer ids that go with it.
+KeysByHome divide(const Routes& routes, const kafka::FindCoordinatorRequest& request) {
+  KeysByHome homes;
+  for (const auto& key : request.coordinator_keys) {
+    const bool is_group = request.key_type == group_coordinator;
+    homes[is_group ? routes.home_of_group(key) : routes.default_home()].keys.push_back(key);
+  }
+  return homes;
+}
+
+bool takes_many_keys(const Site* site) {
+  if (site == nullptr) return false;
+  const auto range = site->versions().find(static_cast<int16_t>(ApiKey::find_coordinator));
+  return range != site->versions().end() && range->second.second >= first_with_many_keys;
+}
+
+// All keys at once, or one after the other where the cluster takes one in a request.
+io::Task<void> find_at(Picture& picture, std::string cluster, int8_t key_type, Keys& home,
+                       io::Instant deadline) {
+  const size_t at_once = takes_many_keys(picture.site(cluster)) ? home.keys.size() : 1;
+  for (auto from = home.keys.begin(); from != home.keys.end();) {
+    const auto to = from + static_cast<std::ptrdiff_t>(at_once);
+    Part<kafka::FindCoordinatorRequest> part{{cluster}, {*from, key_type, {from, to}}};
+    co_await ask(picture, part, deadline);
+    if (!part.answer) {
+      home.trouble = part.answer.error().text;
+      co_return;
+    }
+    auto& told = *part.answer;
+    if (told.coordinators.empty()) {
+      home.found.push_back(
+          {*from, told.node_id, told.host, told.port, told.error_code, told.error_message});
+    }
+    std::ranges::move(told.coordinators, std::back_inserter(home.found));
+    from = to;
+  }
+}
+
 Coordinator no_coordinator(const std::string& key, std::string why) {
   Coordinator none{key, -1, "", -1, ErrorCode::coordinator_not_available, std::move(why)};
   return none;
 }
 
-// In versions before 4 the answer has no list.
-Coordinator only_one(const std::string& key, const kafka::FindCoordinatorResponse& response) {
-  if (!response.coordinators.empty()) return response.coordinators[0];
-  return {key,           response.node_id,    response.host,
-          response.port, response.error_code, response.error_message};
-}
-
-Coordinator as_seen_here(const Picture& picture, const std::string& key,
-                         const Result<kafka::FindCoordinatorResponse>& answer) {
-  if (!answer) return no_coordinator(key, answer.error().text);
-  Coordinator found = only_one(key, *answer);
-  found.key = key;
+Coordinator as_seen_here(const Picture& picture, Coordinator found) {
   if (found.error_code != ErrorCode::none) return found;
   const Node* node = picture.virtual_cluster.node(found.node_id);
   if (node == nullptr) {
-    return no_coordinator(key, fmt::format("node {} is not known here yet", found.node_id));
+    return no_coordinator(found.key, fmt::format("node {} is not known here yet", found.node_id));
   }
   const io::Address here = picture.virtual_cluster.advertised(*node);
   found.host = here.host;
@@ -123,27 +162,25 @@ Coordinator as_seen_here(const Picture& picture, const std::string& key,
 
 }  // namespace
 
-// A transaction's coordinator is at the default home, like the producer ids that go with it.
 server::Reply Answers::find_coordinator(server::Request request) {
   auto wire = server::decode_request<kafka::FindCoordinatorRequest>(request);
   if (!wire) co_return end_of(request, wire.error());
-  const bool many = request.header.api_version >= 4;
+  const bool many = request.header.api_version >= first_with_many_keys;
   if (!many) wire->coordinator_keys = {wire->key};
-  if (wire->coordinator_keys.size() > max_coordinator_keys) {
-    co_return end_of(request, Error::message("more than 1000 coordinators in one request"));
+  KeysByHome homes = divide(picture_.routes, *wire);
+  const io::Instant deadline = loop_.now() + answer_timeout;
+  io::Gate gate(loop_);
+  for (auto& [cluster, home] : homes) {
+    gate.spawn("coordinators", find_at(picture_, cluster, wire->key_type, home, deadline));
   }
-  std::vector<Part<kafka::FindCoordinatorRequest>> parts;
-  for (const auto& key : wire->coordinator_keys) {
-    const bool is_group = wire->key_type == group_coordinator;
-    const auto& home =
-        is_group ? picture_.routes.home_of_group(key) : picture_.routes.default_home();
-    parts.push_back({{home}, {key, wire->key_type, {key}}});
+  co_await gate.close();
+  std::map<std::string, Coordinator> by_key;
+  for (auto& [cluster, home] : homes) {
+    for (const auto& found : home.found) by_key[found.key] = as_seen_here(picture_, found);
+    for (const auto& key : home.keys) by_key.try_emplace(key, no_coordinator(key, home.trouble));
   }
-  co_await ask_all(loop_, picture_, parts, loop_.now() + answer_timeout);
   kafka::FindCoordinatorResponse response;
-  for (const auto& part : parts) {
-    response.coordinators.push_back(as_seen_here(picture_, part.request.key, part.answer));
-  }
+  for (const auto& key : wire->coordinator_keys) response.coordinators.push_back(by_key[key]);
   if (!many) {
     const Coordinator& only = response.coordinators[0];
     response.error_code = only.error_code;

@@ -54,6 +54,55 @@ TEST(RouterAdmin, ACoordinatorIsAtTheHomeOfItsGroup) {
   w.run(coordinators(&w));
 }
 
+kafka::FindCoordinatorRequest many_groups(size_t count) {
+  kafka::FindCoordinatorRequest request;
+  for (size_t i = 0; i < count; ++i) {
+    request.coordinator_keys.push_back("group " + std::to_string(i));
+  }
+  request.coordinator_keys[count / 2] = "samurai";
+  return request;
+}
+
+// As it is for a client that has learned these versions from another router, or earlier.
+io::Task<void> many_coordinators(RouterWorld* w, size_t count) {
+  coordinate(w->seoul, 101);
+  coordinate(w->tokyo, 201);
+  auto connection = co_await w->bootstrap();
+  const auto request = many_groups(count);
+  kafka::Writer body;
+  request.encode(body, 4);
+  auto answer =
+      co_await connection->call_raw({10, 4, "c", std::move(body).finish()}, io::soon(8000));
+  EXPECT_TRUE(answer.has_value()) << answer.error().text;
+  if (!answer) co_return;
+  auto found = client::decode_response<kafka::FindCoordinatorResponse>(*answer, 4);
+  EXPECT_TRUE(found.has_value() && found->coordinators.size() == count);
+  if (!found) co_return;
+  for (size_t i = 0; i < found->coordinators.size(); ++i) {
+    const auto& coordinator = found->coordinators[i];
+    EXPECT_EQ(coordinator.key, request.coordinator_keys[i]);
+    EXPECT_EQ(coordinator.error_code, ErrorCode::none);
+    EXPECT_EQ(coordinator.port, w->port_of(i == count / 2 ? 201 : 101));
+  }
+}
+TEST(RouterAdmin, AnyNumberOfCoordinatorsIsOneQuestionToEachHome) {
+  RouterWorld w;
+  w.run(many_coordinators(&w, 3000));
+  EXPECT_EQ(w.seoul.broker.asked[kafka::ApiKey::find_coordinator], 1);
+  EXPECT_EQ(w.tokyo.broker.asked[kafka::ApiKey::find_coordinator], 1);
+}
+TEST(RouterAdmin, AClusterThatTakesOneKeyInAQuestionIsAskedForEach) {
+  RouterWorld w;
+  w.seoul.broker.apis = [](const kafka::ApiInfo& api) {
+    auto range = server::public_and_private_apis(api);
+    if (range && api.key == kafka::ApiKey::find_coordinator) range->max = 3;
+    return range;
+  };
+  w.run(many_coordinators(&w, 5));
+  EXPECT_EQ(w.seoul.broker.asked[kafka::ApiKey::find_coordinator], 4);
+  EXPECT_EQ(w.tokyo.broker.asked[kafka::ApiKey::find_coordinator], 1);
+}
+
 io::Task<void> unknown_coordinator(RouterWorld* w) {
   coordinate(w->seoul, 102);
   auto connection = co_await w->bootstrap();
