@@ -56,14 +56,19 @@ json to_json(const Topic& topic) {
           {"configs", configs},  {"partitions", partitions}};
 }
 
+// A site that is away costs its part of the answer only.
+Exit without(const std::string& cluster, const Error& why) {
+  return fail_with(Error::message("without " + cluster + ": " + why.text));
+}
+
 io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
   Table table({{"CLUSTER"}, {"TOPIC"}, {"PARTS", true}, {"OFFSETS", true}, {"WRITTEN BY"}});
   json out = json::array();
   Exit outcome = Exit::done;
   for (const std::string& name : sites.names(options->cluster)) {
-    auto site = co_await sites.describe(name, true, false);
+    auto site = co_await sites.describe(name, true, false, look_within);
     if (!site) {
-      outcome = fail_with(site.error());
+      outcome = without(name, site.error());
       continue;
     }
     for (const Topic& topic : site->topics) {
@@ -99,9 +104,13 @@ void print_topic(const std::string& cluster, const Topic& topic) {
 io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
   json out = json::array();
   bool found = false;
+  Exit outcome = Exit::done;
   for (const std::string& name : sites.names(options->cluster)) {
-    auto site = co_await sites.describe(name, true, false);
-    if (!site) co_return fail_with(site.error());
+    auto site = co_await sites.describe(name, true, false, look_within);
+    if (!site) {
+      outcome = without(name, site.error());
+      continue;
+    }
     auto topic = std::ranges::find(site->topics, options->name, &Topic::name);
     if (topic == site->topics.end()) continue;
     found = true;
@@ -112,7 +121,7 @@ io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
   }
   if (!found) co_return fail_with(Error::message("no topic '" + options->name + "'"));
   if (as_json) fmt::print("{}\n", out.dump(2));
-  co_return Exit::done;
+  co_return outcome;
 }
 
 // What the broker said of the one topic of a request.

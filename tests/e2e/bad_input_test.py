@@ -78,6 +78,18 @@ class BadSurroundings(world.World):
         self.hold(role("broker", other.write_config()), str(port), "in use")
         self.assertFalse(list(other.directory.glob("data/*/*.log")), "something was written")
 
+    def test_topics_are_listed_without_the_site_that_is_down(self):
+        seoul, tokyo = self.site(), sites.Site(self.tmp, "tokyo", 2)
+        sites.run("topic", "create", "orders", "--bootstrap-server", seoul.inside)
+        clusters = {each.name: sites.cluster(each) for each in (seoul, tokyo)}
+        file = sites.Router(self.tmp, "router", clusters).write_config()
+        begin = time.monotonic()
+        done = sites.run("topic", "list", "-o", "json", "--config", file, check=False)
+        self.assertLess(time.monotonic() - begin, 6)
+        self.assertIn(("seoul", "orders"),
+                      [(topic["cluster"], topic["topic"]) for topic in json.loads(done.stdout)])
+        self.hold((done.returncode, done.stderr.strip()), "tokyo")
+
     def test_a_data_directory_of_another_cluster(self):
         seoul = self.site()
         self.fill(seoul.bootstrap, "orders", 100)
