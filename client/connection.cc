@@ -105,6 +105,10 @@ void Connection::State::enqueue(const RawRequest& request, int32_t correlation_i
 io::Task<Result<Slice>> Connection::State::call(RawRequest request, io::Instant deadline,
                                                 std::shared_ptr<State> self) {
   if (ended) return io::ready(Result<Slice>(fail(*ended)));
+  if (deadline <= loop.now()) {
+    return io::ready(Result<Slice>(
+        fail(Error::timeout(api_name(request.api_key) + " was not sent: its time is over"))));
+  }
   const int32_t id = next_correlation_id++;
   enqueue(request, id);
   if (!request.expects_reply) return io::ready(Result<Slice>(Slice()));

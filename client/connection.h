@@ -4,7 +4,8 @@
 //
 // A request has a deadline. When it passes, the whole connection is closed: replies that may still
 // come could not be told apart from late ones, and a broker that does not answer one request will
-// not answer those behind it. Whether an unanswered request took effect is unknown.
+// not answer those behind it. Whether an unanswered request took effect is unknown. One whose
+// deadline has passed before it is sent is not sent, and the connection stays.
 //
 // Owned by whoever speaks, on the loop it was opened on. Its conversations are counted by the gate
 // given to open(), whose owner closes the connection before the gate.

@@ -236,6 +236,21 @@ TEST(client_connection, an_answer_that_nobody_asked_for_ends_the_connection) {
   world.run(answers_nobody_asked_for(peer));
 }
 
+io::Task<void> late(RawPeer& peer) {
+  auto opened = co_await open_with(peer, answer_many(peer, 1));
+  auto answer = co_await (*opened)->call_raw(metadata_request(), io::soon(-1));
+  EXPECT_FALSE(answer.has_value());
+  EXPECT_FALSE((*opened)->closed()) << "others share it";
+  answer = co_await (*opened)->call_raw(metadata_request(), io::soon(5000));
+  EXPECT_TRUE(answer.has_value());
+  co_await finish(peer, *opened);
+}
+TEST(client_connection, a_request_whose_time_is_over_is_not_sent_and_harms_nobody) {
+  io::RealWorld world;
+  RawPeer peer(world);
+  world.run(late(peer));
+}
+
 Slice pattern(size_t size) {
   std::vector<uint8_t> bytes(size);
   for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<uint8_t>(i * 7 + i / 251);

@@ -62,6 +62,7 @@ class FakeBroker : public server::Service {
     }
     auto rope = handler->second(request);
     if (!rope) co_return hold();
+    if (delay.count() > 0) co_return after_delay(std::move(rope));
     co_return io::ready(std::move(rope));
   }
 
@@ -76,8 +77,16 @@ class FakeBroker : public server::Service {
   server::ApiFilter apis = server::public_and_private_apis;
   std::map<kafka::ApiKey, int> asked;
   int16_t latest_version = -1;
+  io::milliseconds delay{0};  // of each answer; requests behind it are taken meanwhile
+  int most_under_way = 0;     // of those that are delayed
 
  private:
+  server::Reply after_delay(std::optional<Rope> rope) {
+    most_under_way = std::max(most_under_way, ++under_way_);
+    co_await io::sleep(never_.loop(), delay);
+    --under_way_;
+    co_return rope;
+  }
   server::Reply hold() {
     co_await never_.wait();
     co_return std::nullopt;
@@ -85,6 +94,7 @@ class FakeBroker : public server::Service {
 
   std::map<kafka::ApiKey, std::function<std::optional<Rope>(const server::Request&)>> handlers_;
   io::Event never_;
+  int under_way_ = 0;
   server::Acceptor acceptor_;
 };
 
