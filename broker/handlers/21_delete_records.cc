@@ -1,4 +1,6 @@
-// DeleteRecords: moves the start of a log forward; -1 means up to the high watermark.
+// DeleteRecords: moves the start of a log forward; -1 means up to the high watermark. Not of the
+// cluster's own topics, as in Kafka: who cuts __consumer_offsets cuts what groups have committed.
+#include "broker/controller/topic_plans.h"
 #include "broker/handlers/handlers.h"
 #include "kafka/gen/delete_records.h"
 
@@ -37,11 +39,12 @@ io::Task<kafka::DeleteRecordsResponse> delete_all(Context& context,
     answers.name = topic.name;
     for (const auto& wanted : topic.partitions) {
       auto partition = context.partitions.find(topic.name, wanted.partition_index);
-      if (!partition) {
-        answers.partitions.push_back({.partition_index = wanted.partition_index,
-                                      .low_watermark = -1,
-                                      .error_code = context.partitions.absence(
-                                          topic.name, wanted.partition_index)});
+      const bool internal = is_internal(topic.name);
+      if (internal || !partition) {
+        const ErrorCode why = internal
+                                  ? ErrorCode::invalid_topic_exception
+                                  : context.partitions.absence(topic.name, wanted.partition_index);
+        answers.partitions.push_back({wanted.partition_index, -1, why});
         continue;
       }
       io::Loop& loop = partition->loop();

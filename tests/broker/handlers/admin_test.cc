@@ -191,5 +191,14 @@ TEST_P(Admin, DeleteRecordsMovesTheStartForwardOnly) {
   EXPECT_EQ(produce("t", make_batch({{}})).base_offset, 4);
 }
 
+TEST_P(Admin, RecordsOfTheClustersOwnTopicsAreNotDeleted) {
+  start();
+  create("__consumer_offsets", 2);
+  kafka::DeleteRecordsRequest request;
+  request.topics.push_back({"__consumer_offsets", {{0, -1}}});
+  EXPECT_EQ(ask(std::move(request)).topics.at(0).partitions.at(0).error_code,
+            ErrorCode::invalid_topic_exception);
+}
+
 }  // namespace
 }  // namespace isthmus::broker
