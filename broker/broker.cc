@@ -205,8 +205,10 @@ io::Task<void> Broker::drain() {
   Parts& p = *parts_;
   p.serving = false;
   p.stop.close();
-  co_await p.acceptor.close(drain_grace);
+  // Groups first: their members' waits (a rebalance) end with NOT_COORDINATOR only here, and the
+  // connections wait for every reply. Commits under way are still stored and answered.
   co_await p.groups.drain();
+  co_await p.acceptor.close(drain_grace);
   co_await p.house.close();
   co_await p.partitions.close();
   parts_.reset();
