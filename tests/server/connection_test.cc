@@ -221,6 +221,21 @@ TEST(connection, a_peer_that_leaves_while_its_request_waits_is_noticed) {
   w.run(leaves_while_it_waits(w));
 }
 
+io::Task<void> leaves_with_replies(EchoWorld& w) {
+  auto client = co_await w.connect();
+  co_await client->send(frames_of({"hold", "big"}));
+  co_await w.until_dispatched(2);
+  EXPECT_FALSE(w.service.latest_large.expired());
+  client->stream().close();
+  const io::Instant deadline = io::soon(5000);
+  while (!w.service.latest->closed && w.world.loop().now() < deadline) co_await w.a_while();
+  EXPECT_TRUE(w.service.latest_large.expired()) << "kept until the reply before it is ready";
+}
+TEST(connection, replies_that_nobody_will_hear_take_no_memory) {
+  EchoWorld w;
+  w.run(leaves_with_replies(w));
+}
+
 io::Task<void> ended_by_service(EchoWorld& w) {
   auto client = co_await w.connect();
   co_await client->send(frames_of({"a", "end", "never"}));

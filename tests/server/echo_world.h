@@ -37,6 +37,7 @@ class EchoService : public Service {
   size_t dispatched = 0;
   size_t ended = 0;
   std::shared_ptr<ConnectionContext> latest;
+  std::weak_ptr<const void> latest_large;  // a "big" or "huge" reply
 
  private:
   io::Task<std::optional<Rope>> answer(Request request, std::string text) {
@@ -51,7 +52,9 @@ class EchoService : public Service {
     Rope rope = std::move(header).finish();
     if (text == "big" || text == "huge") {
       const size_t size = text == "big" ? big_reply : huge_reply;
-      rope.append(Slice::take(std::vector<uint8_t>(size, 'x')));
+      const auto bytes = std::make_shared<std::vector<uint8_t>>(size, 'x');
+      latest_large = bytes;
+      rope.append(Slice(bytes, *bytes));
     } else {
       rope.append(request.body);
     }
