@@ -60,6 +60,7 @@ void print_link(const LinkView& view) {
              view.held.empty()
                  ? ""
                  : fmt::format("; {} held: {}", view.held.size(), fmt::join(view.held, ", ")));
+  if (!view.held.empty()) fmt::print("            {}\n", view.why_held());
   if (view.topics.empty()) {
     fmt::print("No topic of {} is mirrored this way\n", view.target);
     return;

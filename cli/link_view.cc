@@ -130,6 +130,15 @@ std::string LinkView::would_lose() const {
   return text;
 }
 
+std::string LinkView::why_held() const {
+  return fmt::format(
+      "a held group lives at {0} too: after a move it goes on at what it had committed there, not "
+      "at "
+      "{1}. Stop its members at {0} and delete it there, or leave it out of the link "
+      "(groups.exclude)",
+      target, source);
+}
+
 Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
                            const SiteAnswer* source) {
   auto ends = process::parse_link_name(name);
@@ -157,7 +166,7 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   }
   for (const auto& group : target.groups) {
     if (group.link == name) view.groups.push_back(group.name);
-    if (group.held) view.held.push_back(group.name);
+    if (group.wanted_by == name) view.held.push_back(group.name);
   }
   auto switchover = std::ranges::find(target.switchovers, name, &SiteAnswer::SiteSwitchover::link);
   if (switchover != target.switchovers.end()) view.switchover = *switchover;

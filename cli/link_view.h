@@ -47,7 +47,7 @@ struct LinkView {
   std::optional<int64_t> contact_age_ms;  // since a mirror process spoke at the target
   std::vector<TopicView> topics;
   std::vector<std::string> groups;  // that the link owns
-  std::vector<std::string> held;    // that it wanted, but that live at the target
+  std::vector<std::string> held;    // that it wants, but that live at the target
   size_t partitions = 0;
   size_t failed = 0;
   std::optional<SiteAnswer::SiteSwitchover> switchover;  // at the target
@@ -56,6 +56,8 @@ struct LinkView {
   Lag lag() const;
   // "≤1,204 records (0.3 s) in 2 partitions, plus pay.b-3: unknown"
   std::string would_lose() const;
+  // What it means that groups are held, and what mends it.
+  std::string why_held() const;
 };
 
 // Beyond this a mirror process is taken for gone: it reports every two seconds at least.

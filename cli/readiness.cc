@@ -13,6 +13,15 @@ using Topic = SiteAnswer::SiteTopic;
 
 bool is_internal(const Topic& topic) { return topic.name.starts_with("__"); }
 
+// The first three, and how many more there are.
+std::string names_of(const std::vector<std::string>& all) {
+  constexpr size_t most = 3;
+  std::string names;
+  for (size_t i = 0; i < std::min(all.size(), most); ++i) names += (i ? ", " : "") + all[i];
+  if (all.size() > most) names += fmt::format(" and {} more", all.size() - most);
+  return names;
+}
+
 Finding judge_mirror(const LinkView& link) {
   if (link.mirror_is_there()) {
     return {Verdict::ok, fmt::format("mirror heard of {} s ago", seconds(link.contact_age_ms)), ""};
@@ -47,17 +56,25 @@ Finding judge_partitions(const LinkView& link) {
 
 // Topics that are written at the source and would stay behind.
 Finding judge_topics(const SiteAnswer& source, const SiteAnswer& target, const LinkView& link) {
-  std::string missing;
-  size_t count = 0;
+  std::vector<std::string> missing;
   for (const Topic& topic : source.topics) {
     if (!topic.link.empty() || is_internal(topic)) continue;
     auto copy = std::ranges::find(target.topics, topic.topic_id, &Topic::topic_id);
     if (copy != target.topics.end() && copy->link == link.name) continue;
-    if (++count <= 3) missing += (missing.empty() ? "" : ", ") + topic.name;
+    missing.push_back(topic.name);
   }
-  if (count == 0) return {Verdict::ok, "every topic of " + source.name + " is mirrored", ""};
-  if (count > 3) missing += fmt::format(" and {} more", count - 3);
-  return {Verdict::warn, "not mirrored, so they stay where they are: " + missing, ""};
+  if (missing.empty()) return {Verdict::ok, "every topic of " + source.name + " is mirrored", ""};
+  return {Verdict::warn, "not mirrored, so they stay where they are: " + names_of(missing), ""};
+}
+
+// Groups that live at the target too would go on at what they have committed there.
+Finding judge_groups(const LinkView& link) {
+  if (link.held.empty()) {
+    return {Verdict::ok, count_of(link.groups.size(), "group") + " of the link, none held", ""};
+  }
+  return {Verdict::stop,
+          fmt::format("{} held: {}", count_of(link.held.size(), "group"), names_of(link.held)),
+          link.why_held()};
 }
 
 Finding judge_way_back(const SiteAnswer& source, const LinkView& link) {
@@ -78,7 +95,7 @@ size_t Readiness::stops() const {
 
 Readiness judge(const LinkView& link, const SiteAnswer& source, const SiteAnswer& target,
                 const process::SwitchoverConfig& limits) {
-  return {{judge_mirror(link), judge_partitions(link), judge_lag(link, limits),
+  return {{judge_mirror(link), judge_partitions(link), judge_lag(link, limits), judge_groups(link),
            judge_topics(source, target, link), judge_way_back(source, link)}};
 }
 

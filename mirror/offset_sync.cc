@@ -1,70 +1,263 @@
 #include "mirror/offset_sync.h"
 
+#include <algorithm>
+
+#include "client/pipeline.h"
+#include "kafka/gen/describe_site.h"
+
 namespace isthmus::mirror {
 
 using kafka::ErrorCode;
+using Request = kafka::MirrorOffsetsRequest;
+
+namespace {
+
+// Requests are small and many of them under way, because the target works on one group of a request
+// after the other, but on several requests at once: they share its writes to the disk.
+constexpr size_t groups_per_request = 20;
+constexpr size_t bytes_per_request = size_t{256} << 10;
+constexpr size_t requests_under_way = 16;
+constexpr size_t bytes_of_numbers = 16;  // beside the names, for each offset
+
+// Kafka 4 lists these too; their positions are no committed offsets.
+constexpr std::string_view share_groups = "share";
+
+std::string names_in(const std::map<std::string, std::string>& groups) {
+  constexpr size_t most = 3;
+  std::string names;
+  size_t count = 0;
+  for (const auto& [group, why] : groups) {
+    if (++count <= most) names += (names.empty() ? "" : ", ") + group;
+  }
+  if (count > most) names += " and " + std::to_string(count - most) + " more";
+  return names;
+}
+
+}  // namespace
 
 OffsetSync::OffsetSync(client::Cluster& source, client::Cluster& target, std::string link,
-                       int64_t link_epoch, Selector groups, Logger log)
+                       int64_t link_epoch, Selector groups, io::Duration patience, Logger log)
     : source_(source),
       target_(target),
       link_(std::move(link)),
       link_epoch_(link_epoch),
       selector_(std::move(groups)),
-      log_(std::move(log)) {}
+      patience_(patience),
+      log_(std::move(log)),
+      reader_(source, patience),
+      idle_(source.loop()) {}
 
-io::Task<Result<void>> OffsetSync::round(TakesTopic takes_topic, io::Instant deadline) {
-  client::Admin admin(source_);
-  auto groups = co_await admin.list_groups(deadline);
-  if (!groups) co_return fail(groups.error());
-  kafka::MirrorOffsetsRequest request;
-  request.link = link_;
-  request.link_epoch = link_epoch_;
-  std::map<std::string, std::map<TopicPartition, Offset>> news;
-  for (const auto& group : *groups) {
-    if (!selector_.takes(group.group_id)) continue;
-    auto committed = co_await admin.committed_offsets(group.group_id, deadline);
-    if (!committed) continue;  // deleted, or moving to another coordinator: the next round sees it
-    std::map<TopicPartition, Offset> offsets;
-    kafka::MirrorOffsetsRequest::MirrorGroup out;
-    out.group_id = group.group_id;
-    for (const auto& [tp, offset] : *committed) {
-      bool wanted = offset.error == ErrorCode::none && offset.offset >= 0 && takes_topic(tp.topic);
-      if (!wanted) continue;
-      offsets[tp] = offset.offset;
-      out.offsets.push_back({tp.topic, tp.partition, offset.offset, offset.metadata});
-    }
-    auto known = sent_.find(group.group_id);
-    if (offsets.empty() || (known != sent_.end() && known->second == offsets)) continue;
-    request.groups.push_back(std::move(out));
-    news[group.group_id] = std::move(offsets);
-  }
-  if (request.groups.empty()) co_return Result<void>{};
-  auto sent = co_await send(std::move(request), std::move(news), deadline);
-  co_return sent;
+size_t OffsetSync::held() const {
+  return static_cast<size_t>(
+      std::ranges::count_if(known_, [](const auto& group) { return group.second; }));
 }
 
-io::Task<Result<void>> OffsetSync::send(
-    kafka::MirrorOffsetsRequest request,
-    std::map<std::string, std::map<TopicPartition, Offset>> offsets, io::Instant deadline) {
-  auto answer = co_await target_.call_any(std::move(request), deadline);
-  if (!answer) co_return fail(answer.error());
-  if (answer->error_code != ErrorCode::none) {
-    co_return fail(Error::kafka(static_cast<int>(answer->error_code), "group offsets refused"));
+io::Task<Result<void>> OffsetSync::round(Topics topics) {
+  auto failures = co_await take_turn(std::move(topics));
+  report(failures);
+  if (!failures) co_return fail(failures.error());
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> OffsetSync::strict_round(Topics topics) {
+  auto failures = co_await take_turn(std::move(topics));
+  if (!failures) co_return fail(failures.error());
+  if (failures->empty()) co_return Result<void>{};
+  co_return fail("offsets of " + names_in(*failures) +
+                 " do not cross: " + failures->begin()->second);
+}
+
+io::Task<Result<OffsetSync::Failures>> OffsetSync::take_turn(Topics topics) {
+  while (busy_) co_await idle_.wait();
+  busy_ = true;
+  auto failures = co_await run(std::move(topics));
+  busy_ = false;
+  idle_.notify_all();
+  co_return failures;
+}
+
+io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics) {
+  if (!asked_target_) {
+    auto learned = co_await learn_from_target();
+    if (!learned) co_return fail(learned.error());
+    asked_target_ = true;
   }
-  for (const auto& group : answer->groups) {
-    if (group.held) {
-      if (held_.insert(group.group_id).second) {
-        log_.warn("group={} is held: it has members or commits of its own at the target",
-                  group.group_id);
-      }
-      continue;
+  if (topics != topics_) {
+    // An offset that is gone in a topic that is new here would otherwise never be looked for.
+    sent_.clear();
+    topics_ = std::move(topics);
+  }
+  auto groups = co_await groups_to_read();
+  if (!groups) co_return fail(groups.error());
+  auto read = co_await reader_.read(std::move(*groups));
+  Failures failures;
+  NewsByGroup news;
+  for (const auto& [group, committed] : read) {
+    if (committed) {
+      compare(group, positions_in(*committed), news);
+    } else {
+      failures[group] = committed.error().text;
     }
-    if (group.error_code != ErrorCode::none) continue;  // sent again in the next round
-    held_.erase(group.group_id);
-    sent_[group.group_id] = std::move(offsets[group.group_id]);
+  }
+  // Held at a time when the link still took it.
+  for (const auto& [group, is_held] : known_) {
+    if (is_held && !selector_.takes(group)) news[group] = {};
+  }
+  if (news.empty()) co_return failures;
+  auto sent = co_await send(std::move(news), failures);
+  if (!sent) co_return fail(sent.error());
+  co_return failures;
+}
+
+// What the link has brought in earlier sessions may have gone at the source since.
+io::Task<Result<void>> OffsetSync::learn_from_target() {
+  kafka::DescribeSiteRequest request;
+  request.include_groups = true;
+  auto site = co_await target_.call_any(std::move(request), soon());
+  if (!site) co_return fail(site.error());
+  for (const auto& group : site->groups) {
+    if (group.wanted_by == link_) {
+      known_[group.name] = true;
+    } else if (group.link == link_) {
+      known_[group.name] = false;
+    }
   }
   co_return Result<void>{};
+}
+
+// A group that is not listed any more is asked for like the others: that it has nothing is then its
+// coordinator's word, not a guess from a list.
+io::Task<Result<std::set<std::string>>> OffsetSync::groups_to_read() {
+  client::Admin admin(source_);
+  auto listed = co_await admin.list_groups(soon());
+  if (!listed) co_return fail(listed.error());
+  std::set<std::string> groups;
+  for (const auto& group : *listed) {
+    bool wanted = selector_.takes(group.group_id) && group.protocol_type != share_groups;
+    if (wanted) groups.insert(group.group_id);
+  }
+  for (const auto& [group, is_held] : known_) {
+    if (selector_.takes(group)) groups.insert(group);
+  }
+  co_return groups;
+}
+
+OffsetSync::Positions OffsetSync::positions_in(
+    const client::ByPartition<client::CommittedOffset>& committed) const {
+  Positions positions;
+  for (const auto& [tp, offset] : committed) {
+    bool wanted = offset.offset >= 0 && topics_.contains(tp.topic);
+    if (wanted) positions[tp] = {offset.offset, offset.metadata};
+  }
+  return positions;
+}
+
+void OffsetSync::compare(const std::string& group, Positions now, NewsByGroup& news) const {
+  if (now.empty() && !known_.contains(group)) return;
+  auto before = sent_.find(group);
+  if (before == sent_.end()) {
+    news[group] = {std::move(now), true};
+    return;
+  }
+  bool lost = std::ranges::any_of(before->second,
+                                  [&](const auto& was) { return !now.contains(was.first); });
+  if (lost || now != before->second) news[group] = {std::move(now), lost};
+}
+
+io::Task<Result<void>> OffsetSync::send(NewsByGroup news, Failures& failures) {
+  bool any_complete =
+      std::ranges::any_of(news, [](const auto& group) { return group.second.complete; });
+  std::vector<std::string> covered;
+  if (any_complete) {
+    // After the reading: a topic that was deleted before it is unknown by now.
+    auto refreshed = co_await source_.refresh(soon());
+    if (!refreshed) co_return fail(refreshed.error());
+    for (const auto& topic : topics_) {
+      if (source_.metadata().topic(topic) != nullptr) covered.push_back(topic);
+    }
+  }
+  std::vector<Request> requests;
+  size_t bytes = 0;
+  for (const auto& [group, what] : news) {
+    bool full = requests.empty() || bytes > bytes_per_request ||
+                requests.back().groups.size() == groups_per_request;
+    if (full) {
+      auto& request = requests.emplace_back();
+      request.link = link_;
+      request.link_epoch = link_epoch_;
+      bytes = 0;
+    }
+    if (what.complete && requests.back().topics.empty()) requests.back().topics = covered;
+    auto& out = requests.back().groups.emplace_back();
+    out.group_id = group;
+    out.complete = what.complete;
+    for (const auto& [tp, at] : what.positions) {
+      out.offsets.push_back({tp.topic, tp.partition, at.offset, at.metadata});
+      bytes += tp.topic.size() + at.metadata.size() + bytes_of_numbers;
+    }
+  }
+  auto connection = co_await target_.any(soon());
+  if (!connection) co_return fail(connection.error());
+  const auto version = (*connection)->version_for(Request::api_key);
+  if (!version) co_return fail(client::no_common_version(Request::api_key, (*connection)->peer()));
+  for (const auto& [group, what] : news) failures[group] = "the target's answer leaves it out";
+  auto answers = co_await client::call_pipelined(*connection, std::move(requests), *version,
+                                                 requests_under_way, patience_);
+  if (!answers) co_return fail(answers.error());
+  for (const auto& answer : *answers) {
+    if (answer.error_code != ErrorCode::none) {
+      co_return fail(Error::kafka(static_cast<int>(answer.error_code), "group offsets refused"));
+    }
+    note_answer(answer, news, failures);
+  }
+  co_return Result<void>{};
+}
+
+void OffsetSync::note_answer(const kafka::MirrorOffsetsResponse& answer, NewsByGroup& news,
+                             Failures& failures) {
+  for (const auto& result : answer.groups) {
+    auto told = news.find(result.group_id);
+    if (told == news.end()) continue;
+    if (result.error_code != ErrorCode::none) {
+      failures[result.group_id] = "target: " + std::string(kafka::error_name(result.error_code));
+      continue;
+    }
+    failures.erase(result.group_id);
+    auto& positions = told->second.positions;
+    if (result.held) {
+      bool& is_held = known_[result.group_id];
+      if (!std::exchange(is_held, true)) {
+        log_.warn("group={} is held: it has members or commits of its own at the target",
+                  result.group_id);
+      }
+      sent_.erase(result.group_id);
+    } else if (result.empty) {
+      known_.erase(result.group_id);
+      sent_.erase(result.group_id);
+    } else {
+      known_[result.group_id] = false;
+      sent_[result.group_id] = std::move(positions);
+    }
+  }
+}
+
+void OffsetSync::report(const Result<Failures>& outcome) {
+  if (!outcome) {
+    bool news = trouble_ != outcome.error().text && outcome.error().kind != Error::Kind::closed;
+    if (news) log_.warn("group offsets do not cross: {}", outcome.error().text);
+    trouble_ = outcome.error().text;
+    return;
+  }
+  trouble_.clear();
+  Failures untold;
+  for (const auto& [group, why] : *outcome) {
+    auto told = failures_.find(group);
+    if (told == failures_.end() || told->second != why) untold[group] = why;
+  }
+  if (!untold.empty()) {
+    log_.warn("offsets of {} do not cross: {}", names_in(untold), untold.begin()->second);
+  }
+  failures_ = *outcome;
 }
 
 }  // namespace isthmus::mirror

@@ -1,5 +1,15 @@
 // OffsetSync: brings the committed offsets of the source's groups to the target, as they are: the
-// target serves at most what it has. Only what changed since the last round is sent.
+// target serves at most what it has. Only what changed since the last round is sent; a group that
+// is new to the session, or has lost an offset at the source, is sent as a whole, so that the
+// target forgets what is gone (kafka/schema/private/10004_mirror_offsets.schema).
+//
+// "Gone" is believed only of a group that its coordinator has answered for, without any error, and
+// only in topics that the link mirrors and the source still has: a group that could not be read, a
+// topic that the link leaves out, and a topic that was deleted (whose offsets Kafka deletes with
+// it, while the target keeps its copy) say nothing.
+//
+// A round reads and sends whatever many groups in few round trips, each request with a deadline of
+// its own. Rounds never overlap: an older one would bring back what a newer one has replaced.
 //
 // Lives on the link's loop; owned by its Session.
 #pragma once
@@ -7,9 +17,10 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
-#include "client/admin.h"
+#include "client/group_offsets.h"
 #include "kafka/gen/mirror_offsets.h"
 #include "mirror/selector.h"
 
@@ -17,32 +28,68 @@ namespace isthmus::mirror {
 
 class OffsetSync {
  public:
+  using Topics = std::set<std::string>;
+
+  // `patience` is that of each request.
   OffsetSync(client::Cluster& source, client::Cluster& target, std::string link, int64_t link_epoch,
-             Selector groups, Logger log);
+             Selector groups, io::Duration patience, Logger log);
 
-  // One round. `takes_topic` says whether the link mirrors a topic; offsets of others stay away.
-  using TakesTopic = std::function<bool(const std::string&)>;
-  io::Task<Result<void>> round(TakesTopic takes_topic, io::Instant deadline);
-  // The next round sends everything again.
-  void forget() { sent_.clear(); }
+  // One round over all groups. `topics` are those that the link mirrors; offsets of others stay
+  // away. A group that does not get across is tried again in the next round, and the log says so
+  // once.
+  io::Task<Result<void>> round(Topics topics);
+  // As round(), but a group that did not get across is an error that names it: for a switchover,
+  // after which the target's offsets are the only ones. A group that the target holds is none.
+  io::Task<Result<void>> strict_round(Topics topics);
 
-  size_t groups() const { return sent_.size(); }
-  const std::set<std::string>& held() const { return held_; }
+  size_t groups() const { return known_.size() - held(); }
+  // Those that have members or commits of their own at the target, which therefore does not take
+  // them.
+  size_t held() const;
 
  private:
-  using Offsets = client::ByPartition<client::CommittedOffset>;
-  io::Task<Result<void>> send(kafka::MirrorOffsetsRequest request,
-                              std::map<std::string, std::map<TopicPartition, Offset>> offsets,
-                              io::Instant deadline);
+  struct Position {
+    Offset offset = -1;
+    std::string metadata;
+    bool operator==(const Position&) const = default;
+  };
+  using Positions = std::map<TopicPartition, Position>;
+  struct News {
+    Positions positions;
+    bool complete = false;
+  };
+  using NewsByGroup = std::map<std::string, News>;
+  using Failures = std::map<std::string, std::string>;  // group -> why
+
+  io::Task<Result<Failures>> run(Topics topics);
+  io::Task<Result<Failures>> take_turn(Topics topics);
+  io::Task<Result<void>> learn_from_target();
+  io::Task<Result<std::set<std::string>>> groups_to_read();
+  Positions positions_in(const client::ByPartition<client::CommittedOffset>& committed) const;
+  // What the target should hear of a group, if anything.
+  void compare(const std::string& group, Positions now, NewsByGroup& news) const;
+  io::Task<Result<void>> send(NewsByGroup news, Failures& failures);
+  void note_answer(const kafka::MirrorOffsetsResponse& answer, NewsByGroup& news,
+                   Failures& failures);
+  void report(const Result<Failures>& outcome);
+  io::Instant soon() const { return source_.loop().now() + patience_; }
 
   client::Cluster& source_;
   client::Cluster& target_;
   const std::string link_;
   const int64_t link_epoch_;
-  Selector selector_;
+  const Selector selector_;
+  const io::Duration patience_;
   Logger log_;
-  std::map<std::string, std::map<TopicPartition, Offset>> sent_;
-  std::set<std::string> held_;  // by the target, which has members or commits of its own
+  client::GroupOffsets reader_;
+  bool busy_ = false;
+  io::Event idle_;
+  bool asked_target_ = false;
+  Topics topics_;                          // that sent_ speaks of
+  std::map<std::string, Positions> sent_;  // what the target has taken
+  std::map<std::string, bool> known_;      // that the target has something of, or (true) holds
+  Failures failures_;                      // that the log has told
+  std::string trouble_;                    // likewise, of a whole round
 };
 
 }  // namespace isthmus::mirror

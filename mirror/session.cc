@@ -57,13 +57,13 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
       gate_(source.loop()),
       stopping_(source.loop()),
       offsets_(source, target, name_, link_epoch, Selector(config.groups, config.groups_exclude),
-               log_),
+               patience, log_),
       appender_(
           target, name_, link_epoch, [this](const auto& o) { on_outcome(o); },
           [this](const Error& e) { stop(e); }),
       fetcher_(source, *this, fetch_options()),
       driver_(source, target, name_, reverse_of(name_), config.fence,
-              {[this] { return discover(); }, [this] { return sync_offsets(); },
+              {[this] { return discover(); }, [this] { return offsets_.strict_round(mirrored_); },
                [this](const std::string& topic) { return takes(topic); }}) {}
 
 Session::~Session() = default;
@@ -107,8 +107,8 @@ io::Task<void> Session::discover_again_and_again() {
 io::Task<void> Session::sync_offsets_again_and_again() {
   bool going_on = true;
   while (going_on) {
-    auto synced = co_await sync_offsets();
-    if (!synced) log_.debug("group offsets: {}", synced.error().text);
+    // What goes wrong is in the log, and tried again.
+    (void)co_await offsets_.round(mirrored_);
     going_on = co_await pause(offsets_every);
   }
 }
@@ -120,12 +120,6 @@ io::Task<void> Session::drive_again_and_again() {
     if (!stepped) log_.debug("switchover: {}", stepped.error().text);
     going_on = co_await pause(drive_every);
   }
-}
-
-io::Task<Result<void>> Session::sync_offsets() {
-  auto done = co_await offsets_.round([this](const std::string& topic) { return takes(topic); },
-                                      source_.loop().now() + patience);
-  co_return done;
 }
 
 // Whether the link mirrors the topic: selected, not internal, and not the target's own records on
@@ -450,7 +444,7 @@ LinkStatus Session::status() const {
   s.topics = mirrored_.size();
   s.partitions = running_.size();
   s.groups = offsets_.groups();
-  s.held = offsets_.held().size();
+  s.held = offsets_.held();
   s.bytes = bytes_;
   s.requests = appender_.requests();
   if (!refused_.empty()) s.problem = refused_.begin()->first + ": " + refused_.begin()->second;

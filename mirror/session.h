@@ -75,7 +75,6 @@ class Session final : public client::FetchSink {
   bool wanted(const SourceTopic& topic) const;
   bool takes(const std::string& topic) const;
   io::Task<Result<void>> report();
-  io::Task<Result<void>> sync_offsets();
 
   void act(Running& running, PumpAction action);
   io::Task<void> ask_bounds(TopicPartition partition);

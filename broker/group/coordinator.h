@@ -85,13 +85,18 @@ class Coordinator {
     int64_t link_epoch = -1;
     std::string group;
     std::vector<LinkOffset> offsets;
+    // The topics in which these are all offsets that the group has: what else a link has written
+    // there is forgotten. Null = in none.
+    std::shared_ptr<const std::set<std::string>> complete_in = nullptr;
   };
   struct LinkCommitResult {
     // fenced_leader_epoch: a newer epoch of the link has committed before.
     kafka::ErrorCode error = kafka::ErrorCode::none;
     // Not taken: the group has members or commits of its own, or belongs to another link.
     bool held = false;
+    bool empty = true;  // no offset of the group is stored here for the link
   };
+  // A commit without offsets takes no group; one that was wanted is no longer.
   io::Task<LinkCommitResult> commit_from_link(LinkCommit commit);
 
   // Ends a link's ownership. Idempotent: a group that nobody owns is fine. detach() ends it
@@ -103,6 +108,10 @@ class Coordinator {
 
   // All groups in the partitions that are loaded here, in order.
   std::vector<std::string> names() const;
+  // The link that wants a group which has a life of its own here: after a promotion the group would
+  // go on at what was committed here, not at the source. As the link's last word has it: a mirror
+  // process says it again every round.
+  std::optional<std::string> wanted_by(const std::string& group);
   // A switchover or a way back has written into the register that groups with a life of their own
   // here belong to a link now. Their members are sent to look for another coordinator.
   void follow_register();
@@ -158,6 +167,9 @@ class Coordinator {
   // coordinator_link.cc
   void suspend(const HostedGroupPtr& hosted);
   bool may_take(const HostedGroup& hosted, const std::string& link) const;
+  io::Task<kafka::ErrorCode> take(HostedGroupPtr hosted, std::string link);
+  // Writes what is new in the commit, and tombstones for what the link has found gone.
+  io::Task<kafka::ErrorCode> write_from_link(HostedGroupPtr hosted, LinkCommit commit);
   io::Task<kafka::ErrorCode> release(HostedGroupPtr hosted);
 
   io::Loop& loop_;

@@ -25,8 +25,13 @@ io::Task<Coordinator::LinkCommitResult> Coordinator::commit_from_link(LinkCommit
     co_return result;
   }
   newest_epoch = commit.link_epoch;
-  const HostedGroupPtr hosted = host(commit.group);
+  const HostedGroupPtr hosted = commit.offsets.empty() ? find(commit.group) : host(commit.group);
+  if (commit.offsets.empty() && (!hosted || hosted->link != commit.link)) {
+    if (hosted && hosted->wanted_by == commit.link) hosted->wanted_by.reset();
+    co_return result;
+  }
   if (!may_take(*hosted, commit.link)) {
+    hosted->wanted_by = commit.link;
     result.held = true;
     co_return result;
   }
@@ -35,22 +40,34 @@ io::Task<Coordinator::LinkCommitResult> Coordinator::commit_from_link(LinkCommit
     co_return result;
   }
   InFlight::Hold appending(hosted->appends);
-  if (!hosted->link) {
-    // At once, so that no client comes in while the register is written.
-    hosted->link = commit.link;
-    Result<void> taken = co_await seams_.ownership.put(commit.group, commit.link);
-    if (!taken) {
-      hosted->link = seams_.ownership.owner_of(commit.group);
-      log_.warn("link={} cannot take group={}: {}", commit.link, commit.group, taken.error().text);
-      result.error = coordinator_error(taken.error());
-      co_return result;
-    }
-    log_.info("link={} owns group={}", commit.link, commit.group);
-  }
+  if (!hosted->link) result.error = co_await take(hosted, commit.link);
+  if (result.error != ErrorCode::none) co_return result;
+  hosted->wanted_by.reset();
+  result.error = co_await write_from_link(hosted, std::move(commit));
+  result.empty = hosted->offsets.empty();
+  co_return result;
+}
 
+io::Task<ErrorCode> Coordinator::take(HostedGroupPtr hosted, std::string link) {
+  const std::string& group = hosted->group.id();
+  // At once, so that no client comes in while the register is written.
+  hosted->link = link;
+  Result<void> taken = co_await seams_.ownership.put(group, link);
+  if (!taken) {
+    hosted->link = seams_.ownership.owner_of(group);
+    log_.warn("link={} cannot take group={}: {}", link, group, taken.error().text);
+    co_return coordinator_error(taken.error());
+  }
+  log_.info("link={} owns group={}", link, group);
+  co_return ErrorCode::none;
+}
+
+io::Task<ErrorCode> Coordinator::write_from_link(HostedGroupPtr hosted, LinkCommit commit) {
   std::vector<std::pair<TopicPartition, CommittedOffset>> news;
   std::vector<GroupRecord> records;
+  std::set<TopicPartition> named;
   for (auto& offset : commit.offsets) {
+    if (commit.complete_in) named.insert(offset.partition);
     const Offsets::Entry* before = hosted->offsets.find(offset.partition);
     // A link repeats itself; the log need not.
     if (before && before->from_link && before->committed.offset == offset.offset &&
@@ -61,15 +78,29 @@ io::Task<Coordinator::LinkCommitResult> Coordinator::commit_from_link(LinkCommit
     records.push_back(encode_offset({commit.group, offset.partition, true}, committed));
     news.emplace_back(std::move(offset.partition), std::move(committed));
   }
-  if (news.empty()) co_return result;
+  std::vector<TopicPartition> gone;
+  for (const auto& [at, entry] : hosted->offsets.entries()) {
+    const bool told = entry.from_link && commit.complete_in &&
+                      commit.complete_in->contains(at.topic) && !named.contains(at);
+    if (told) gone.push_back(at);
+  }
+  for (const TopicPartition& at : gone) {
+    // What was committed here before the link came would else count again after a restart; so it
+    // goes first, should the writing break off in between.
+    records.push_back(encode_tombstone(OffsetKey{commit.group, at, false}));
+    records.push_back(encode_tombstone(OffsetKey{commit.group, at, true}));
+  }
+  if (records.empty()) co_return ErrorCode::none;
   const uint64_t number = hosted->offsets.begin();
   Result<void> written = co_await append(hosted->partition, std::move(records));
-  if (!written) {
-    result.error = coordinator_error(written.error());
-    co_return result;
-  }
+  if (!written) co_return coordinator_error(written.error());
   for (auto& [at, committed] : news) hosted->offsets.apply(at, std::move(committed), true, number);
-  co_return result;
+  for (const TopicPartition& at : gone) hosted->offsets.erase(at, number);
+  if (!gone.empty()) {
+    log_.info("group={} offsets of {} partitions are gone at the source", commit.group,
+              gone.size());
+  }
+  co_return ErrorCode::none;
 }
 
 io::Task<ErrorCode> Coordinator::promote(std::string link, std::string group) {
@@ -140,6 +171,7 @@ io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted) {
   }
   log_.info("link={} has released group={}", *hosted->link, hosted->group.id());
   hosted->link.reset();
+  hosted->wanted_by.reset();
   // Loaded from the log, it may have had members of the time before the link.
   perform(hosted, hosted->group.dismiss(ErrorCode::unknown_member_id, now()));
   co_return ErrorCode::none;
@@ -165,12 +197,18 @@ std::vector<std::string> Coordinator::names() const {
   return groups;
 }
 
+std::optional<std::string> Coordinator::wanted_by(const std::string& group) {
+  const HostedGroupPtr hosted = find(group);
+  return hosted ? hosted->wanted_by : std::nullopt;
+}
+
 void Coordinator::follow_register() {
   for (const std::string& id : names()) {
     const HostedGroupPtr hosted = find(id);
     std::optional<std::string> owner = seams_.ownership.owner_of(id);
     if (!hosted || !owner || hosted->link == owner) continue;
     hosted->link = owner;
+    hosted->wanted_by.reset();
     log_.info("link={} owns group={}", *owner, id);
     perform(hosted, hosted->group.dismiss(ErrorCode::not_coordinator, now()));
   }

@@ -50,11 +50,12 @@ struct HostedGroup {
   Group group;
   PartitionIndex partition;  // of __consumer_offsets
   Offsets offsets;
-  std::optional<std::string> link;  // that owns it
-  bool releasing = false;           // its ownership is about to end
-  bool removing = false;            // its tombstones are being written
-  bool dropped = false;             // not served here any more
-  InFlight appends;                 // to the journal, of its offsets
+  std::optional<std::string> link;       // that owns it
+  std::optional<std::string> wanted_by;  // a link that cannot take it: it has a life of its own
+  bool releasing = false;                // its ownership is about to end
+  bool removing = false;                 // its tombstones are being written
+  bool dropped = false;                  // not served here any more
+  InFlight appends;                      // to the journal, of its offsets
   io::Loop::TimerId timer = 0;
   io::Instant timer_at;
 };

@@ -82,7 +82,8 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
   if (request.include_groups) {
     for (const auto& group : groups_.names()) {
       auto owner = image->groups.find(group);
-      out.groups.push_back({group, owner == image->groups.end() ? "" : owner->second.link, false});
+      out.groups.push_back({group, owner == image->groups.end() ? "" : owner->second.link,
+                            groups_.wanted_by(group).value_or("")});
     }
   }
   co_return out;

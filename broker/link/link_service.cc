@@ -215,17 +215,20 @@ io::Task<kafka::MirrorOffsetsResponse> LinkService::offsets(kafka::MirrorOffsets
     response.error_code = code_of(current.error());
     co_return response;
   }
+  const auto topics = std::make_shared<const std::set<std::string>>(request.topics.begin(),
+                                                                    request.topics.end());
   for (auto& group : request.groups) {
     Coordinator::LinkCommit commit;
     commit.link = request.link;
     commit.link_epoch = request.link_epoch;
     commit.group = group.group_id;
+    if (group.complete) commit.complete_in = topics;
     for (auto& offset : group.offsets) {
       commit.offsets.push_back(
           {{offset.topic, offset.partition}, offset.offset, offset.metadata.value_or("")});
     }
     auto result = co_await groups_.commit_from_link(std::move(commit));
-    response.groups.push_back({group.group_id, result.error, result.held});
+    response.groups.push_back({group.group_id, result.error, result.held, result.empty});
   }
   co_return response;
 }

@@ -25,7 +25,7 @@ class Driver {
   struct Hooks {
     // Finds and creates topics that are new at the source.
     std::function<io::Task<Result<void>>()> discover;
-    // One whole round of group offsets.
+    // One whole round of group offsets; fails unless those of every group are at the target.
     std::function<io::Task<Result<void>>()> sync_offsets;
     std::function<bool(const std::string& topic)> takes_topic;
   };

@@ -131,6 +131,28 @@ TEST(Readiness, AFailedPartitionIsAStop) {
   EXPECT_EQ(stops_with(target_with(MirrorState::failed), source_with(100)), 1u);
 }
 
+// It would go on at what it has committed at the target, silently.
+TEST(Readiness, AGroupThatTheTargetHoldsIsAStopThatNamesIt) {
+  SiteAnswer target = target_with();
+  target.groups = {{"billing", "", "seoul-tokyo"}, {"ours", "seoul-tokyo", ""}};
+  SiteAnswer source = source_with(100);
+  auto view = view_link("seoul-tokyo", target, &source);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->held, std::vector<std::string>{"billing"});
+  EXPECT_EQ(view->groups, std::vector<std::string>{"ours"});
+  Readiness readiness = judge(*view, source, target, process::SwitchoverConfig{});
+  EXPECT_EQ(readiness.stops(), 1u);
+  auto stop = std::ranges::find(readiness.findings, Verdict::stop, &Finding::verdict);
+  EXPECT_NE(stop->text.find("billing"), std::string::npos);
+  EXPECT_NE(stop->next.find("tokyo"), std::string::npos);
+}
+
+TEST(Readiness, AGroupThatAnotherLinkWantsIsNoConcernOfThisOne) {
+  SiteAnswer target = target_with();
+  target.groups = {{"billing", "", "busan-tokyo"}};
+  EXPECT_EQ(stops_with(target, source_with(100)), 0u);
+}
+
 TEST(Readiness, ATopicThatIsNotMirroredAndAMissingWayBackAreWarnings) {
   SiteAnswer source = source_with(100);
   source.topics.emplace_back().name = "left behind";

@@ -21,6 +21,13 @@ class LinkedGroups : public CoordinatorTest {
     return ask(coordinator().promote("tokyo", group));
   }
 
+  // All that the group has at the source in `topics`.
+  Coordinator::LinkCommitResult commit_all(std::vector<Coordinator::LinkOffset> offsets,
+                                           std::set<std::string> topics) {
+    auto complete_in = std::make_shared<const std::set<std::string>>(std::move(topics));
+    return ask(coordinator().commit_from_link({"tokyo", 1, "g", std::move(offsets), complete_in}));
+  }
+
   const TopicPartition orders{"orders", 0};
   const OffsetKey kafkas_key{"g", {"orders", 0}, false};
   const OffsetKey links_key{"g", {"orders", 0}, true};
@@ -99,7 +106,8 @@ TEST_F(LinkedGroups, AGroupWithMembersOrCommitsOfItsOwnIsHeld) {
   EXPECT_TRUE(commit_by_link(100, "expected").held);
 
   commit_by_link(100, "osaka's");
-  const auto other = ask(coordinator().commit_from_link({"osaka", 1, "osaka's", {}}));
+  const auto other =
+      ask(coordinator().commit_from_link({"osaka", 1, "osaka's", {{orders, 5, ""}}}));
   EXPECT_TRUE(other.held) << "it belongs to another link";
 }
 
@@ -189,6 +197,72 @@ TEST_F(LinkedGroups, OnlyTheOwnersNamePromotes) {
   EXPECT_EQ(ask(coordinator().promote("osaka", "g")), ErrorCode::invalid_request);
   EXPECT_EQ(ask(coordinator().detach("g")), ErrorCode::none);
   EXPECT_EQ(commit_now(commit("g", 5)), ErrorCode::none);
+}
+
+// Deleted at the source and begun anew with one partition: the other must not go on at 5000.
+TEST_F(LinkedGroups, WhatIsGoneAtTheSourceIsForgottenAlsoAfterARestart) {
+  ends.ends[{"pay", 0}] = 9000;
+  commit_all({{orders, 80, ""}, {{"pay", 0}, 5000, ""}}, {"orders", "pay"});
+  EXPECT_EQ(fetch("g", "pay").offset, 5000);
+  EXPECT_FALSE(commit_all({{orders, 10, ""}}, {"orders", "pay"}).empty);
+  EXPECT_EQ(fetch("g").offset, 10);
+  EXPECT_EQ(fetch("g", "pay").offset, -1);
+  restart();
+  EXPECT_EQ(fetch("g", "pay").offset, -1);
+  EXPECT_TRUE(commit_all({}, {"orders", "pay"}).empty);
+  EXPECT_EQ(fetch("g").offset, -1);
+  EXPECT_EQ(commit_now(commit("g", 5)), ErrorCode::not_coordinator) << "it is still the link's";
+  promote();
+  EXPECT_EQ(fetch("g").offset, -1);
+}
+
+TEST_F(LinkedGroups, AnOlderOffsetOfTheGroupsOwnDoesNotComeBackForOneThatIsGone) {
+  commit_now(commit("g", 80));
+  ownership.owners["g"] = "tokyo";
+  coordinator().follow_register();
+  commit_all({{orders, 85, ""}}, {"orders"});
+  commit_all({}, {"orders"});
+  restart();
+  EXPECT_EQ(fetch("g").offset, -1);
+}
+
+TEST_F(LinkedGroups, OnlyWhatTheLinkWroteInTheTopicsItSpeaksOfIsForgotten) {
+  ends.ends[{"own", 0}] = ends.ends[{"pay", 0}] = 9000;
+  commit_now(commit("g", 80, "own"));
+  ownership.owners["g"] = "tokyo";
+  coordinator().follow_register();
+  commit_all({{orders, 80, ""}, {{"pay", 0}, 5000, ""}}, {"orders", "pay", "own"});
+  EXPECT_EQ(fetch("g", "own").offset, 80) << "no link has brought it";
+  commit_by_link(81);
+  EXPECT_EQ(fetch("g", "pay").offset, 5000) << "what has changed is not all there is";
+  commit_all({{orders, 82, ""}}, {"orders"});
+  EXPECT_EQ(fetch("g", "pay").offset, 5000) << "the link does not mirror that topic now";
+  commit_all({}, {"orders"});
+  EXPECT_EQ(fetch("g").offset, -1);
+  EXPECT_EQ(fetch("g", "pay").offset, 5000);
+}
+
+TEST_F(LinkedGroups, NoOffsetsMakeNoGroupTheLinks) {
+  EXPECT_FALSE(commit_all({}, {"orders"}).held);
+  EXPECT_TRUE(coordinator().names().empty());
+  EXPECT_FALSE(ownership.owner_of("g"));
+}
+
+TEST_F(LinkedGroups, WhoWantsAHeldGroupIsKnownUntilItIsTakenOrNoLongerWanted) {
+  commit_now(commit("g", 5));
+  EXPECT_EQ(coordinator().wanted_by("g"), std::nullopt);
+  commit_by_link(100);
+  EXPECT_EQ(coordinator().wanted_by("g"), "tokyo");
+  EXPECT_FALSE(commit_all({}, {"orders"}).held) << "nothing is wanted any more";
+  EXPECT_EQ(coordinator().wanted_by("g"), std::nullopt);
+
+  commit_by_link(100);
+  kafka::DeleteGroupsRequest remove;
+  remove.groups_names = {"g"};
+  ask(coordinator().delete_groups(caller, remove));
+  EXPECT_FALSE(commit_by_link(100).held);
+  EXPECT_EQ(coordinator().wanted_by("g"), std::nullopt);
+  EXPECT_EQ(fetch("g").offset, 90);
 }
 
 TEST_F(LinkedGroups, DoNotExpire) {
