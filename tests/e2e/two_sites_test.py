@@ -14,6 +14,10 @@ from world import TwoSites, identities
 
 
 class Mirroring(TwoSites):
+    def delete_group(self, bootstrap: str) -> None:
+        kafka.run_tool(kafka.GROUP_COMMAND, "--bootstrap-server", bootstrap, "--delete", "--group",
+                       "billing")
+
     def test_offsets_and_bytes_are_identical(self):
         self.start_mirror("seoul-tokyo")
         self.fill(self.seoul.bootstrap, "orders", 30_000)
@@ -65,6 +69,37 @@ class Mirroring(TwoSites):
         with Member(self.tokyo.bootstrap, "billing", "orders", "-c", "2500") as member:
             after = identities(member.wait_end())
         self.assertEqual(sorted(before + after), [("fill", i) for i in range(4000)])
+
+    def test_a_group_that_lives_at_both_sites_is_held_and_stops_a_switchover(self):
+        self.start_mirror("seoul-tokyo")
+        self.fill(self.seoul.bootstrap, "orders", 1000)
+        self.wait_mirrored("seoul-tokyo")
+        for bootstrap in (self.tokyo.bootstrap, self.seoul.bootstrap):
+            with Member(bootstrap, "billing", "orders", "-c", "100") as member:
+                member.wait_end()
+        wait_for(lambda: self.describe("seoul-tokyo")["held"] == ["billing"], "billing is held")
+        said = self.switch_over("seoul", "tokyo", "--dry-run", allowed=(3,))["findings"]
+        stops = [f["text"] for f in said if f["verdict"] == "stop"]
+        self.assertEqual([text for text in stops if "held" in text], ["1 group held: billing"])
+        self.delete_group(self.tokyo.bootstrap)
+        wait_for(lambda: self.describe("seoul-tokyo")["groups"] == ["billing"], "it is the link's")
+        self.assertEqual(self.describe("seoul-tokyo")["held"], [])
+
+    def test_offsets_that_are_gone_at_the_source_are_gone_at_the_target(self):
+        self.start_mirror("seoul-tokyo")
+        self.fill(self.seoul.bootstrap, "orders", 1000)
+        self.wait_mirrored("seoul-tokyo")
+        with Member(self.seoul.bootstrap, "billing", "orders", "-c", "1000") as member:
+            member.wait_end()
+
+        def committed() -> int:
+            said = self.command("group", "describe", "billing", "--cluster", "tokyo",
+                                allowed=(0, 1))
+            return sum(p["committed"] for each in said for p in each["partitions"])
+
+        wait_for(lambda: committed() == 1000, "billing follows")
+        self.delete_group(self.seoul.bootstrap)
+        wait_for(lambda: committed() == 0, "the target has forgotten it")
 
     def test_a_cut_line_and_a_restarted_target_leave_no_trace(self):
         self.start_mirror("seoul-tokyo")
