@@ -63,12 +63,24 @@ void print_topics(const std::vector<Topic>& topics) {
   if (!table.empty()) fmt::print("{}", table.to_string());
 }
 
+// A partition that did not open at the target was promoted blindly.
+void print_offline(const PromotionWish& wish, const std::vector<Topic>& topics) {
+  for (const Topic& topic : topics) {
+    for (const auto& p : topic.partitions) {
+      if (p.end_offset >= 0) continue;
+      fmt::print("Offline     {}-{} did not open at {}: see its log; what it holds stays\n",
+                 topic.name, p.index, wish.target);
+    }
+  }
+}
+
 void print_promotion(const PromotionWish& wish, const kafka::PromoteResponse& response) {
   fmt::print("{}: {} and {} are written at {} now\n", wish.link,
              count_of(response.topics.size(), "topic"), count_of(response.groups.size(), "group"),
              wish.target);
   print_topics(response.topics);
   if (response.topics.empty()) return;
+  print_offline(wish, response.topics);
   const Loss loss = loss_of(response.topics);
   fmt::print(
       "Lost        at least {} in {}, going by what was last heard of {}{}\n",

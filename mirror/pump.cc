@@ -116,7 +116,8 @@ PumpAction Pump::take(Slice records) {
 PumpAction Pump::on_bounds(Offset start, Offset high_watermark) {
   if (!active()) return {};
   if (next_ < start) {
-    if (state_ != PumpState::initializing) {
+    bool is_empty = last_epoch_ < 0;
+    if (state_ != PumpState::initializing && !is_empty) {
       return fail("retention_overtook: the source starts at " + std::to_string(start) +
                   ", we end at " + std::to_string(next_) + ": " + std::to_string(start - next_) +
                   " offsets are gone");

@@ -64,7 +64,8 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
       fetcher_(source, *this, fetch_options()),
       driver_(source, target, name_, reverse_of(name_), config.fence,
               {[this] { return discover(); }, [this] { return offsets_.strict_round(mirrored_); },
-               [this](const std::string& topic) { return takes(topic); }}) {}
+               [this](const std::string& topic) { return takes(topic); },
+               [this](const std::string& topic) { return topics_.takes(topic); }}) {}
 
 Session::~Session() = default;
 
@@ -410,6 +411,8 @@ io::Task<Result<void>> Session::report() {
   kafka::ReportMirrorRequest request;
   request.link = name_;
   request.link_epoch = link_epoch_;
+  request.route_version = view_.routes().version;
+  for (const auto& [from, to] : view_.routes().taken_over) request.routes.push_back({from, to});
   std::map<Uuid, size_t> place;
   std::set<std::string> ended;
   io::Instant now = source_.loop().now();

@@ -69,6 +69,9 @@ io::Task<Result<std::vector<SourceTopic>>> Source::topics(io::Instant deadline) 
   }
   auto site = co_await describe(true, deadline);
   if (!site) co_return fail(site.error());
+  routes_.version = site->route_version;
+  routes_.taken_over.clear();
+  for (const auto& route : site->routes) routes_.taken_over[route.from] = route.to;
   std::vector<SourceTopic> all;
   for (const auto& topic : site->topics) {
     if (!topic.name.starts_with("__")) all.push_back(from_site(topic));

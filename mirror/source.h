@@ -29,6 +29,11 @@ struct SourceTopic {
   std::vector<LeaderEpoch> leader_epochs;
 };
 
+struct SourceRoutes {
+  int64_t version = 0;
+  std::map<std::string, std::string> taken_over;
+};
+
 struct SourceIdentity {
   bool foreign = true;
   std::string name;
@@ -47,6 +52,8 @@ class Source {
   io::Task<Result<kafka::DescribeSiteResponse>> describe(bool topics, io::Instant deadline);
   // All but internal ones.
   io::Task<Result<std::vector<SourceTopic>>> topics(io::Instant deadline);
+  // The source's record of routes, as topics() saw it last; a foreign cluster has none.
+  const SourceRoutes& routes() const { return routes_; }
   // Whose epochs a topic's partitions have, by partition; empty for a foreign cluster.
   using Owners = std::map<LeaderEpoch, ClusterNumber>;
   io::Task<Result<std::vector<Owners>>> owners(std::string topic, io::Instant deadline);
@@ -63,6 +70,7 @@ class Source {
 
   client::Cluster& cluster_;
   SourceIdentity identity_;
+  SourceRoutes routes_;
 };
 
 }  // namespace isthmus::mirror

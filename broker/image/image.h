@@ -56,6 +56,9 @@ struct TopicImage {
   std::optional<Uuid> closed_by;
   // This mirror was writable here before, and moved away by a switchover.
   bool moved_away = false;
+  // The version of the routes that its latest promotion here made; 0 = it was created here. What is
+  // said of a promotion elsewhere concerns the topic only if that one was later.
+  int64_t promoted_at = 0;
   int64_t version = -1;  // of its key in the store
 
   bool is_mirror() const { return !link.empty(); }
@@ -97,6 +100,7 @@ struct SwitchoverImage {
   Uuid id;
   Phase phase = Phase::none;
   bool failover = false;
+  int64_t route_version = 0;    // that the promotion made, here or where this site heard of it
   std::vector<Uuid> abandoned;  // ids that must never be promoted
   // At the target, what the promotion found, by topic and partition: an operator whose command died
   // with the answer learns from its repetition what was lost, and where writing goes on.
@@ -106,7 +110,9 @@ struct SwitchoverImage {
 std::string_view to_string(SwitchoverImage::Phase phase);
 
 // Which cluster has taken over what the router's YAML gives to another: the record that wins over
-// the YAML wherever its version is highest. Kept at both ends.
+// the YAML wherever its version is highest. Kept at both ends: mirrors bring it to the target, the
+// ends of switchovers to the source. A version is the time of its promotion in milliseconds, but
+// always above the one before: two sites that cannot see each other are ordered too.
 struct RoutesImage {
   int64_t route_version = 0;
   std::map<std::string, std::string> taken_over;  // cluster name -> name of the cluster in charge

@@ -49,6 +49,7 @@ Result<void> apply_topic(Image& image, const std::string& name, const Change& ch
   topic->link = record->link;
   if (!record->closed_by.is_zero()) topic->closed_by = record->closed_by;
   topic->moved_away = record->moved_away;
+  topic->promoted_at = record->promoted_at;
   topic->version = change.version;
   for (auto& config : record->configs) topic->configs[config.name] = config.value;
   for (auto& p : record->partitions) {
@@ -88,6 +89,7 @@ Result<void> apply_switchover(Image& image, const std::string& link, const Chang
   switchover.id = record->switchover_id;
   switchover.phase = static_cast<SwitchoverImage::Phase>(record->phase);
   switchover.failover = record->failover;
+  switchover.route_version = record->route_version;
   switchover.abandoned = record->abandoned;
   for (const auto& topic : record->promoted) {
     auto& partitions = switchover.promoted[topic.name];
@@ -190,6 +192,7 @@ void Plan::put(const TopicImage& topic) {
   record.link = topic.link;
   record.closed_by = topic.closed_by.value_or(Uuid{});
   record.moved_away = topic.moved_away;
+  record.promoted_at = topic.promoted_at;
   for (const auto& [name, value] : topic.configs) record.configs.push_back({name, value});
   for (const auto& p : topic.partitions) {
     record.partitions.push_back({p.leader_epoch, p.recorded_at_start,
@@ -218,6 +221,7 @@ void Plan::put(const SwitchoverImage& switchover) {
   record.switchover_id = switchover.id;
   record.phase = static_cast<int8_t>(switchover.phase);
   record.failover = switchover.failover;
+  record.route_version = switchover.route_version;
   record.abandoned = switchover.abandoned;
   for (const auto& [name, partitions] : switchover.promoted) {
     auto& topic = record.promoted.emplace_back();

@@ -4,6 +4,7 @@
 
 #include "broker/controller/topic_plans.h"
 #include "broker/group/coordinator.h"
+#include "broker/link/switchover_plans.h"
 #include "kafka/batch.h"
 
 namespace isthmus::broker {
@@ -254,7 +255,13 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
       co_await io::call_on(loop, note_source(std::move(partition), p.source_end_offset, p.lag_ms));
     }
   }
-  auto decide = [&](const Image& image) { return plan_report(image, request.link, reports); };
+  std::map<std::string, std::string> routes;
+  for (const auto& route : request.routes) routes[route.from] = route.to;
+  auto decide = [&](const Image& image) {
+    auto plan = plan_report(image, request.link, reports);
+    if (plan) add_newer_routes(*plan, image, request.route_version, routes);
+    return plan;
+  };
   auto done = co_await controller_.update(decide);
   if (!done) response.error_code = code_of(done.error());
   co_return response;

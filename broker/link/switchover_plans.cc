@@ -36,10 +36,15 @@ void abandon(SwitchoverImage& record, const Uuid& id) {
   record.abandoned.push_back(id);
 }
 
+int64_t next_route_version(const RoutesImage& before, int64_t now_ms) {
+  return std::max(before.route_version + 1, now_ms);
+}
+
 // `from` empty: nobody's routes, but a promotion all the same, which the version tells.
-RoutesImage taken_over(const RoutesImage& before, const std::string& from, const std::string& to) {
+RoutesImage taken_over(const RoutesImage& before, const std::string& from, const std::string& to,
+                       int64_t now_ms) {
   RoutesImage routes = before;
-  routes.route_version += 1;
+  routes.route_version = next_route_version(before, now_ms);
   if (from.empty()) return routes;
   for (auto& [original, now] : routes.taken_over) {
     if (now == from) now = to;
@@ -50,10 +55,10 @@ RoutesImage taken_over(const RoutesImage& before, const std::string& from, const
 }
 
 // The operator opens this cluster although another may have been promoted: it takes its own routes
-// back, above the one version that the other may have added and nobody here has seen.
-RoutesImage taken_home(const Image& image) {
+// back, also above the one version that the other may have added and nobody here has seen.
+RoutesImage taken_home(const Image& image, int64_t now_ms) {
   RoutesImage routes = image.routes;
-  routes.route_version += 2;
+  routes.route_version = next_route_version(routes, now_ms) + 1;
   routes.taken_over.erase(image.cluster_name);
   return routes;
 }
@@ -64,7 +69,8 @@ void hand_to_link(TopicImage& topic, const Ending& ending) {
   topic.closed_by.reset();
   topic.moved_away = true;
   for (auto& partition : topic.partitions) {
-    partition.mirror_state = MirrorState::initializing;
+    // Not `initializing`, which may begin anew at the source's log start: there is data here.
+    partition.mirror_state = MirrorState::mirroring;
     partition.mirror_reason.clear();
     partition.promoted_to = -1;
   }
@@ -151,6 +157,8 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + promotion.id.to_string() + " was given up, and stays so");
   }
+  RoutesImage routes =
+      taken_over(image.routes, promotion.route_from, image.cluster_name, promotion.now_ms);
   for (const auto& [topic_id, next_offsets] : promotion.topics) {
     const TopicImage* found = image.find(topic_id);
     if (found == nullptr || found->link != promotion.link) {
@@ -161,6 +169,7 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
     topic.link.clear();
     topic.origin = image.cluster_number;
     topic.moved_away = false;
+    topic.promoted_at = routes.route_version;
     for (size_t i = 0; i < topic.partitions.size(); ++i) {
       PartitionImage& partition = topic.partitions[i];
       partition.promoted_to = i < next_offsets.size() ? next_offsets[i] : -1;
@@ -171,15 +180,20 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
     }
     plan.put(topic);
   }
-  // An id that was under way can no longer be promoted: this decision took its place.
-  if (record.phase == Phase::wished && record.id != promotion.id) abandon(record, record.id);
+  // An id that was under way, or promoted before, is not promoted any more: this decision took its
+  // place.
+  bool another = record.id != promotion.id;
+  if (another && (record.phase == Phase::wished || record.phase == Phase::promoted)) {
+    abandon(record, record.id);
+  }
   record.id = promotion.id;
   record.phase = Phase::promoted;
   record.failover = promotion.failover;
+  record.route_version = routes.route_version;
   // The routes alone may have been left, after a promotion without them.
   if (!promotion.topics.empty()) record.promoted = promotion.found;
   plan.put(record);
-  plan.put(taken_over(image.routes, promotion.route_from, image.cluster_name));
+  plan.put(routes);
   return plan;
 }
 
@@ -215,81 +229,113 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
   }
   hand_groups_to_link(plan, image, ending);
   record.phase = Phase::done;
+  record.route_version = std::max(record.route_version, ending.route_version);
   plan.put(record);
   retire_promotion(plan, image, ending.reverse_link);
   add_newer_routes(plan, image, ending.route_version, ending.routes);
   return plan;
 }
 
-Result<Plan> plan_take_back(const Image& image, const std::string& link, const Uuid& id,
-                            bool forced) {
-  SwitchoverImage record = record_of(image, link);
+Result<Plan> plan_take_back(const Image& image, const TakeBack& order) {
+  SwitchoverImage record = record_of(image, order.link);
   Plan plan;
-  if (record.id == id && record.phase == Phase::taken_back) return plan;
+  if (record.id == order.id && record.phase == Phase::taken_back) return plan;
   bool closed =
-      record.phase == Phase::handed_over || (forced && record.phase == Phase::stepped_down);
-  if (record.id != id || !closed) {
+      record.phase == Phase::handed_over || (order.forced && record.phase == Phase::stepped_down);
+  if (record.id != order.id || !closed) {
     return refuse(ErrorCode::invalid_request,
-                  "switchover " + id.to_string() + " was not handed over here");
+                  "switchover " + order.id.to_string() + " was not handed over here");
   }
+  RoutesImage routes = order.forced ? taken_home(image, order.now_ms) : image.routes;
   for (const auto& [name, found] : image.topics) {
-    if (found->closed_by != id) continue;
+    if (found->closed_by != order.id) continue;
     TopicImage topic = *found;
     topic.closed_by.reset();
+    if (order.forced) topic.promoted_at = routes.route_version;
     plan.put(topic);
   }
   record.phase = Phase::taken_back;
   plan.put(record);
-  if (forced) plan.put(taken_home(image));
+  if (order.forced) plan.put(routes);
   return plan;
 }
 
 Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
   SwitchoverImage record = record_of(image, order.link);
   Plan plan;
-  if (record.id == order.id && record.phase == Phase::stepped_down) return plan;
-  if (order.route_version <= image.routes.route_version) {
-    return refuse(ErrorCode::invalid_request,
-                  "routes of version " + std::to_string(order.route_version) +
-                      " are no news here: version " + std::to_string(image.routes.route_version) +
-                      " is known");
-  }
+  bool known = record.phase == Phase::stepped_down || record.phase == Phase::done ||
+               record.phase == Phase::taken_back;
+  if (known && record.id == order.id) return plan;
   if (record.phase == Phase::handed_over) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + record.id.to_string() + " has been handed over: finish that");
   }
+  if (order.route_version < record.route_version) {
+    return refuse(ErrorCode::invalid_request, "a later promotion is known here");
+  }
+  bool closes = false;
   for (const Uuid& topic_id : order.topics) {
     const TopicImage* found = image.find(topic_id);
-    if (found == nullptr || found->is_mirror() || found->closed_by) continue;
+    bool ours = found != nullptr && !found->is_mirror() && !found->closed_by;
+    if (!ours || found->promoted_at >= order.route_version) continue;
     TopicImage topic = *found;
     topic.closed_by = order.id;
     plan.put(topic);
+    closes = true;
+  }
+  // What an earlier failover closed is closed by this one.
+  for (const auto& [name, found] : image.topics) {
+    bool stepped_down = record.phase == Phase::stepped_down && found->closed_by == record.id;
+    if (!stepped_down) continue;
+    TopicImage topic = *found;
+    topic.closed_by = order.id;
+    plan.put(topic);
+    closes = true;
   }
   record.id = order.id;
-  record.phase = Phase::stepped_down;
+  record.phase = closes ? Phase::stepped_down : Phase::done;
   record.failover = true;
+  record.route_version = order.route_version;
   plan.put(record);
   add_newer_routes(plan, image, order.route_version, order.routes);
   return plan;
 }
 
-Result<void> check_news(const Image& image, int64_t route_version) {
-  if (route_version >= image.routes.route_version) return {};
-  return refuse(ErrorCode::invalid_request,
-                "a late request: this site has been promoted since (routes of version " +
-                    std::to_string(image.routes.route_version) + ", the request knows " +
-                    std::to_string(route_version) + ")");
+Result<void> check_not_promoted_since(const Image& image,
+                                      const kafka::BecomeMirrorRequest& request) {
+  for (const auto& wanted : request.topics) {
+    const TopicImage* topic = image.find(wanted.topic_id);
+    if (topic == nullptr || topic->promoted_at <= request.route_version) continue;
+    return refuse(ErrorCode::invalid_request,
+                  "a late request: " + topic->name + " has been promoted here since");
+  }
+  return {};
+}
+
+// The topics that the new source writes become its mirrors; it may have deleted others since.
+void end_stepping_down(Plan& plan, const Image& image, SwitchoverImage record,
+                       const kafka::BecomeMirrorRequest& request) {
+  using Wanted = kafka::BecomeMirrorRequest::BecomeMirrorTopic;
+  for (const auto& [name, found] : image.topics) {
+    if (found->closed_by != record.id) continue;
+    auto wanted = std::ranges::find(request.topics, found->id, &Wanted::topic_id);
+    if (wanted != request.topics.end()) continue;
+    TopicImage topic = *found;
+    topic.closed_by.reset();
+    plan.put(topic);
+  }
+  record.phase = Phase::done;
+  plan.put(record);
 }
 
 Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
                                 const kafka::BecomeMirrorRequest& request) {
-  if (auto news = check_news(image, ending.route_version); !news) return fail(news.error());
+  auto current = check_not_promoted_since(image, request);
+  if (!current) return fail(current.error());
   Plan plan;
-  for (const auto& [name, found] : image.switchovers) {
-    if (found.phase != Phase::stepped_down) continue;
-    SwitchoverImage record = found;
-    record.phase = Phase::done;
-    plan.put(record);
+  for (const auto& [link, stepped_down] : image.switchovers) {
+    if (stepped_down.phase == Phase::stepped_down)
+      end_stepping_down(plan, image, stepped_down, request);
   }
   for (const auto& wanted : request.topics) {
     const TopicImage* found = image.find(wanted.topic_id);

@@ -12,8 +12,8 @@
 // at those ends, and never an id that it has abandoned; it answers "abandoned" only where it has
 // not promoted; what was handed over opens again only on the target's word or the operator's.
 //
-// A record of routes with a higher version is news, an older one a late message: every promotion
-// raises it at its target, so it also tells whether a site has been promoted since.
+// Every promotion makes a new version of the routes at its target, and its topics remember it: so a
+// late message about an earlier promotion is known as one, whatever happened in between.
 #pragma once
 
 #include <map>
@@ -41,6 +41,7 @@ struct Promotion {
   std::string link;
   Uuid id;
   bool failover = false;
+  int64_t now_ms = 0;
   std::string route_from;  // cluster whose routes are taken over; empty = none
   // For each topic, where each partition's next record goes; -1 = where its log ends.
   std::map<Uuid, std::vector<Offset>> topics;
@@ -65,8 +66,13 @@ struct Ending {
 Result<Plan> plan_done(const Image& image, const Ending& ending);
 // `forced`: the operator's word, who has made sure that the target is gone for good; also for a
 // source that has stepped down.
-Result<Plan> plan_take_back(const Image& image, const std::string& link, const Uuid& id,
-                            bool forced);
+struct TakeBack {
+  std::string link;
+  Uuid id;
+  bool forced = false;
+  int64_t now_ms = 0;
+};
+Result<Plan> plan_take_back(const Image& image, const TakeBack& order);
 
 struct StepDown {
   std::string link;
@@ -76,15 +82,14 @@ struct StepDown {
   std::map<std::string, std::string> routes;
 };
 // At the source of a failover, when it hears of it: nobody writes the topics until the way back.
-// Refused where this site knows of a promotion since.
+// Topics that were promoted here since stay open; if all are, it is only noted.
 Result<Plan> plan_step_down(const Image& image, const StepDown& order);
 
-// Whether a request from a site whose routes have this version may still concern us: refused where
-// this site has been promoted since.
-Result<void> check_news(const Image& image, int64_t route_version);
-
 // At the old source of a failover: topics that were writable become mirrors of `link`.
-// Their epochs are raised to the new source's. Refused where this site knows of a promotion since.
+// Their epochs are raised to the new source's. Refused where a topic was promoted here since: such
+// a request is late. What this site had closed and the new source does not write opens again.
+Result<void> check_not_promoted_since(const Image& image,
+                                      const kafka::BecomeMirrorRequest& request);
 Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
                                 const kafka::BecomeMirrorRequest& request);
 

@@ -2,17 +2,21 @@
 
 #include <algorithm>
 
+#include "broker/controller/topic_plans.h"
 #include "broker/group/coordinator.h"
 
 namespace isthmus::broker {
 
 using kafka::ErrorCode;
+using Phase = SwitchoverImage::Phase;
 
 namespace {
 
 // Half a minute at 30,000 records a second, should the line have been cut before a rush of them.
 // Offsets are 63 bits wide and a gap takes no space: a larger one costs nothing.
 constexpr Offset least_gap = 1'000'000;
+// Of a partition that is offline when it is promoted. Below 2^53, which JSON and JavaScript keep.
+constexpr Offset beyond_any_log = Offset{1} << 50;
 // How much faster than measured the lost site may have been, and how long it may have gone on.
 constexpr double rate_margin = 4;
 constexpr int group_attempts = 10;
@@ -82,13 +86,16 @@ Response refused(const Error& error) {
   return response;
 }
 
+SwitchoverImage switchover_of(const Image& image, const std::string& link) {
+  auto known = image.switchovers.find(link);
+  return known == image.switchovers.end() ? SwitchoverImage{} : known->second;
+}
+
 // The request, or another one for the same failover, was carried out already: the answer was lost,
 // and the operator's command, which has a new id each time, was given again.
 bool is_promoted(const Image& image, const kafka::PromoteRequest& request) {
-  auto known = image.switchovers.find(request.link);
-  if (known == image.switchovers.end()) return false;
-  const SwitchoverImage& record = known->second;
-  if (record.phase != SwitchoverImage::Phase::promoted) return false;
+  const SwitchoverImage record = switchover_of(image, request.link);
+  if (record.phase != Phase::promoted) return false;
   if (record.id == request.switchover_id) return true;
   bool whole_link = request.failover && !request.topics;
   auto routes = image.routes.taken_over.find(request.route_from);
@@ -139,7 +146,11 @@ Switchovers::~Switchovers() {
   if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
 }
 
-bool Switchovers::fenced() const { return fence_.has_value(); }
+bool Switchovers::fenced() const {
+  return fence_ || std::ranges::any_of(controller_.image().switchovers, [](const auto& entry) {
+           return entry.second.phase == Phase::handed_over;
+         });
+}
 
 // Ends what is fenced here besides the partitions, whose gates open by the clock.
 void Switchovers::lift_fence() {
@@ -175,8 +186,7 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
   }
   // The record stands from the hand-over on: a fence that comes later is an old driver's, and its
   // end, whichever, would open the groups here while the other site goes on.
-  auto known = controller_.image().switchovers.find(request.link);
-  if (known != controller_.image().switchovers.end() && known->second.id == request.switchover_id) {
+  if (switchover_of(controller_.image(), request.link).id == request.switchover_id) {
     co_return refused<kafka::FenceResponse>(invalid("handed over already"));
   }
   if (fence_ && fence_->id != request.switchover_id) {
@@ -215,6 +225,10 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
       out.partitions.push_back({tp.partition, end.end_offset});
     }
   }
+  for (const auto& [name, topic] : controller_.image().topics) {
+    bool named = std::ranges::find(request.topics, name) != request.topics.end();
+    if (!named && !topic->is_mirror() && !is_internal(name)) response.others.push_back(name);
+  }
   log_.info("fenced id={} topics={} for_ms={}", request.switchover_id.to_string(),
             request.topics.size(), request.deadline_ms);
   co_return response;
@@ -245,9 +259,8 @@ io::Task<Result<void>> Switchovers::check_ends(const kafka::HandOverRequest& req
 }
 
 io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest request) {
-  auto known = controller_.image().switchovers.find(request.link);
-  if (known != controller_.image().switchovers.end() && known->second.id == request.switchover_id &&
-      known->second.phase == SwitchoverImage::Phase::handed_over) {
+  const SwitchoverImage known = switchover_of(controller_.image(), request.link);
+  if (known.id == request.switchover_id && known.phase == Phase::handed_over) {
     co_return kafka::HandOverResponse{};  // a repeated request whose answer was lost
   }
   if (!fence_ || fence_->id != request.switchover_id || handing_over_) {
@@ -292,12 +305,20 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
     if (topic == nullptr) co_return fail(invalid("a topic was deleted meanwhile"));
     std::string name = topic->name;
     size_t count = topic->partitions.size();
+    const std::vector<PartitionImage> recorded = topic->partitions;
     std::vector<Offset>& next_offsets = promotion.topics[topics[t]];
     std::vector<PromotedPartition>& found = promotion.found[name];
     for (size_t i = 0; i < count; ++i) {
       auto index = static_cast<PartitionIndex>(i);
       auto partition = partitions_.find(name, index);
       TopicPartition tp{name, index};
+      if (!partition && request.failover) {
+        // One bad disk does not hold up a disaster's end. Where its log ends is not known.
+        LeaderEpoch epoch = epoch_in_force(recorded[i], controller_.image().starts);
+        next_offsets.push_back(beyond_any_log);
+        found.push_back({.leader_epoch = next_generation(epoch), .next_offset = beyond_any_log});
+        continue;
+      }
       if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
       io::Loop& loop = partition->loop();
       auto end = co_await io::call_on(
@@ -381,6 +402,7 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   promotion.link = request.link;
   promotion.id = request.switchover_id;
   promotion.failover = request.failover;
+  promotion.now_ms = env_.main_loop().wall_ms();
   promotion.route_from = request.route_from;
   auto done = co_await look_at_ends(request, topics, promotion);
   if (done) {
@@ -411,11 +433,9 @@ io::Task<kafka::SwitchoverWishResponse> Switchovers::wish(kafka::SwitchoverWishR
   auto done = co_await controller_.update(decide);
   kafka::SwitchoverWishResponse response;
   if (!done) response = refused<kafka::SwitchoverWishResponse>(done.error());
-  auto known = controller_.image().switchovers.find(request.link);
-  if (known != controller_.image().switchovers.end()) {
-    response.switchover_id = known->second.id;
-    response.phase = static_cast<int8_t>(known->second.phase);
-  }
+  const SwitchoverImage known = switchover_of(controller_.image(), request.link);
+  response.switchover_id = known.id;
+  response.phase = static_cast<int8_t>(known.phase);
   co_return response;
 }
 
@@ -430,9 +450,9 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   for (const auto& route : request.routes) ending.routes[route.from] = route.to;
   if (request.promoted) ending.groups = groups_.names();
   auto decide = [&](const Image& image) {
-    return request.promoted
-               ? plan_done(image, ending)
-               : plan_take_back(image, request.link, request.switchover_id, request.force);
+    return request.promoted ? plan_done(image, ending)
+                            : plan_take_back(image, {request.link, request.switchover_id,
+                                                     request.force, env_.main_loop().wall_ms()});
   };
   auto done = co_await controller_.update(decide);
   if (!done) co_return refused<kafka::FinishSwitchoverResponse>(done.error());
@@ -454,9 +474,15 @@ io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest 
   order.route_version = request.route_version;
   for (const auto& route : request.routes) order.routes[route.from] = route.to;
   auto decide = [&](const Image& image) { return plan_step_down(image, order); };
+  SwitchoverImage before = switchover_of(controller_.image(), request.link);
   auto done = co_await controller_.update(decide);
   if (!done) co_return refused<kafka::StepDownResponse>(done.error());
+  if (switchover_of(controller_.image(), request.link).phase != Phase::stepped_down) {
+    co_return kafka::StepDownResponse{};  // nothing was left to close
+  }
   co_await groups_.fence_all(request.switchover_id.to_string());
+  bool another = before.phase == Phase::stepped_down && before.id != request.switchover_id;
+  if (another) groups_.unfence(before.id.to_string());
   log_.warn(
       "stepped down: link {} was promoted without this site; it follows again after: "
       "isthmus link reverse",

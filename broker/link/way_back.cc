@@ -208,7 +208,7 @@ io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirror
   Uuid fence;
   env_.random.fill(fence.bytes);
   // Asked again with the decision below; here, before anything is fenced or exported for nothing.
-  Result<void> done = check_news(controller_.image(), request.route_version);
+  Result<void> done = check_not_promoted_since(controller_.image(), request);
   const bool is_late = !done;
   for (size_t i = 0; !is_late && i < request.topics.size(); ++i) {
     const Wanted& wanted = request.topics[i];

@@ -46,9 +46,9 @@ io::Instant Driver::soon() const { return source_.loop().now() + step_patience; 
 SideRecord Driver::record_in(const Site& site) const {
   for (const auto& s : site.switchovers) {
     if (s.link != link_) continue;
-    return {s.switchover_id, static_cast<Phase>(s.phase), s.failover, site.route_version};
+    return {s.switchover_id, static_cast<Phase>(s.phase), s.failover};
   }
-  return {.route_version = site.route_version};
+  return {};
 }
 
 io::Task<Result<Driver::Site>> Driver::describe(client::Cluster& cluster, bool topics) {
@@ -71,7 +71,10 @@ io::Task<Result<void>> Driver::look_and_step() {
     case Step::fence_and_hand_over: done = co_await fence_and_hand_over(at_target.id); break;
     case Step::promote: done = co_await promote(at_source.id); break;
     case Step::abandon: done = co_await abandon(at_source.id); break;
-    case Step::finish_promoted: done = co_await finish(at_source.id, true); break;
+    case Step::finish_promoted:
+      done = co_await release_groups(at_target);
+      if (done) done = co_await finish(at_source.id, true);
+      break;
     case Step::finish_abandoned: done = co_await finish(at_source.id, false); break;
     case Step::step_down: done = co_await step_down(at_target.id); break;
   }
@@ -81,17 +84,13 @@ io::Task<Result<void>> Driver::look_and_step() {
 io::Task<Result<void>> Driver::fence_and_hand_over(Uuid id) {
   io::Instant deadline = source_.loop().now() + fence_;
   log_.info("begins id={}", id.to_string());
-  auto discovered = co_await hooks_.discover();
+  // Looked at before the discovery: a topic that is made later than this look is in the answer to
+  // the fence, and in no list of ours.
+  auto source = co_await describe(source_, true);
+  if (!source) co_return fail(source.error());
+  auto done = co_await hooks_.discover();
   Site fenced;
-  Result<void> done = discovered;
-  if (done) {
-    auto source = co_await describe(source_, true);
-    if (!source) {
-      done = fail(source.error());
-    } else {
-      done = co_await fence(id, *source, fenced);
-    }
-  }
+  if (done) done = co_await fence(id, *source, fenced);
   if (done) done = co_await drain(fenced, deadline);
   if (done) done = co_await hooks_.sync_offsets();
   if (done) done = co_await hand_over(id, fenced);
@@ -132,6 +131,12 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& source, Site& f
       out.index = p.index;
       out.end_offset = p.end_offset;
     }
+  }
+  for (const std::string& other : answer->others) {
+    bool known =
+        std::ranges::find(source.topics, other, &Site::SiteTopic::name) != source.topics.end();
+    if (known || !hooks_.selects_topic(other)) continue;
+    co_return fail("fence: topic " + other + " was made meanwhile, and would stay behind");
   }
   co_return Result<void>{};
 }
@@ -217,6 +222,22 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
   co_return finished;
 }
 
+// The target may have died between the record of its promotion and the last of its groups.
+// Repeated, the promotion goes on with those.
+io::Task<Result<void>> Driver::release_groups(SideRecord target) {
+  kafka::PromoteRequest request;
+  request.switchover_id = target.id;
+  request.link = link_;
+  request.failover = target.failover;
+  request.topics.emplace();
+  auto answer = co_await target_.call_any(std::move(request), soon());
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none) {
+    co_return fail(refusal("promote groups", answer->error_message));
+  }
+  co_return Result<void>{};
+}
+
 io::Task<Result<void>> Driver::abandon(Uuid id) {
   kafka::SwitchoverWishRequest give_up;
   give_up.link = link_;
@@ -257,11 +278,13 @@ io::Task<Result<void>> Driver::step_down(Uuid id) {
   request.switchover_id = id;
   request.link = link_;
   for (const auto& topic : target->topics) {
-    if (topic.link.empty() && topic.origin == target->number) {
-      request.topics.push_back(topic.topic_id);
-    }
+    // What the target has closed itself is written elsewhere again.
+    bool written = topic.link.empty() && topic.closed_by.is_zero();
+    if (written && topic.origin == target->number) request.topics.push_back(topic.topic_id);
   }
-  request.route_version = target->route_version;
+  for (const auto& s : target->switchovers) {
+    if (s.link == link_) request.route_version = s.route_version;
+  }
   for (const auto& route : target->routes) request.routes.push_back({route.from, route.to});
   auto answer = co_await source_.call_any(std::move(request), soon());
   if (!answer) co_return fail(answer.error());

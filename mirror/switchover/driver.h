@@ -27,7 +27,9 @@ class Driver {
     std::function<io::Task<Result<void>>()> discover;
     // One whole round of group offsets; fails unless those of every group are at the target.
     std::function<io::Task<Result<void>>()> sync_offsets;
+    // Mirrored by now; and: to be mirrored, by its name.
     std::function<bool(const std::string& topic)> takes_topic;
+    std::function<bool(const std::string& topic)> selects_topic;
   };
   Driver(client::Cluster& source, client::Cluster& target, std::string link,
          std::string reverse_link, io::Duration fence, Hooks hooks);
@@ -43,6 +45,7 @@ class Driver {
   io::Task<Result<void>> hand_over(const Uuid& id, const Site& fenced);
   io::Task<void> fall_back(Uuid id, std::string why);
   io::Task<Result<void>> promote(Uuid id);
+  io::Task<Result<void>> release_groups(SideRecord target);
   io::Task<Result<void>> abandon(Uuid id);
   io::Task<Result<void>> finish(Uuid id, bool promoted);
   io::Task<Result<void>> step_down(Uuid id);

@@ -11,14 +11,12 @@ Step next_step(const SideRecord& source, const SideRecord& target) {
     if (target.phase == Phase::wished && target.id == source.id) return Step::promote;
     return Step::abandon;
   }
-  // The source was away, or cut off, while the operator went on without it. What it knows of routes
-  // tells whether it has been promoted since: then the failover is history.
-  bool overtaken = target.phase == Phase::promoted && target.failover &&
-                   target.route_version > source.route_version;
-  if (overtaken) return Step::step_down;
-  bool over =
-      source.id == target.id && (source.phase == Phase::done || source.phase == Phase::taken_back);
-  if (target.phase == Phase::wished && !over) return Step::fence_and_hand_over;
+  bool knows =
+      source.id == target.id && (source.phase == Phase::stepped_down ||
+                                 source.phase == Phase::done || source.phase == Phase::taken_back);
+  // The source was away, or cut off, while the operator went on without it.
+  if (target.phase == Phase::promoted && target.failover && !knows) return Step::step_down;
+  if (target.phase == Phase::wished && !knows) return Step::fence_and_hand_over;
   return Step::none;
 }
 

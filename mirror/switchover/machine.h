@@ -10,8 +10,9 @@
 //   abandoned handed over    tell the source, which opens again
 //   else      handed over    the target has moved on to another id, or never knew of this one: let
 //                            it give up this one, durably; then tell the source
-//   failed over, with        tell the source, which was away: it closes until the way back
-//   newer routes   else
+//   failed over    not of    tell the source, which was away: what it has not been promoted for
+//   since
+//                  this id   closes until the way back
 //   else                     nothing to do
 #pragma once
 
@@ -37,7 +38,6 @@ struct SideRecord {
   Uuid id;
   Phase phase = Phase::none;
   bool failover = false;
-  int64_t route_version = 0;  // of the site's own record of routes; each promotion raises it
 };
 
 enum class Step : uint8_t {

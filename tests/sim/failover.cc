@@ -6,6 +6,7 @@
 #include "kafka/gen/become_mirror.h"
 #include "kafka/gen/epoch_history.h"
 #include "kafka/gen/promote.h"
+#include "kafka/gen/step_down.h"
 #include "tests/sim/change_of_sites.h"
 #include "tests/sim/faults.h"
 
@@ -25,15 +26,33 @@ class Disaster {
   void promote();
   void bring_back();
   void check_nothing_unreported();
+  // Once clients write at the lost site again: what was asked during the disaster arrives now.
+  void repeat_late();
 
  private:
+  template <typename Request>
+  Result<typename Request::Response> ask(Site& site, const Request& request);
+  void order_to_step_down();
   std::optional<kafka::BecomeMirrorRequest> way_back();
   std::map<TopicPartition, LogContents> exports();
 
   Stage& stage_;
   Pair& pair_;
   Site* lost_ = nullptr;  // has the exports
+  std::vector<std::function<void()>> said_;
 };
+
+template <typename Request>
+Result<typename Request::Response> Disaster::ask(Site& site, const Request& request) {
+  said_.push_back([this, &site, request] { stage_.asker().ask(site.peers(), request); });
+  return stage_.asker().ask(site.peers(), request);
+}
+
+void Disaster::repeat_late() {
+  for (const auto& again : said_) {
+    if (stage_.one_in(2)) again();
+  }
+}
 
 // The line goes first, sometimes, so that the follower lags; then the site dies, for good or until
 // it is brought back.
@@ -66,7 +85,7 @@ void Disaster::promote() {
   request.route_from = pair_.writer().name();
   for (int i = 0; i < 20 && stage_.content(); ++i) {
     if (stage_.one_in(4)) kill_and_restart(stage_, pair_.follower());
-    auto answer = stage_.asker().ask(pair_.follower().peers(), request);
+    auto answer = ask(pair_.follower(), request);
     // A second death may take the answer with it; the command is then given again.
     if (answer && answer->error_code == ErrorCode::none && !stage_.one_in(4)) {
       stage_.destination().sites = {pair_.follower().clients()};
@@ -101,6 +120,24 @@ std::optional<kafka::BecomeMirrorRequest> Disaster::way_back() {
   return request;
 }
 
+// As the mirror's driver says it at first contact, perhaps before that.
+void Disaster::order_to_step_down() {
+  auto promoted = stage_.asker().describe(pair_.writer());
+  if (!promoted) return;
+  kafka::StepDownRequest order;
+  for (const auto& s : promoted->switchovers) {
+    if (s.link != pair_.reverse_link()) continue;
+    order.switchover_id = s.switchover_id;
+    order.link = s.link;
+    order.route_version = s.route_version;
+  }
+  for (const auto& topic : promoted->topics) {
+    if (topic.link.empty()) order.topics.push_back(topic.topic_id);
+  }
+  for (const auto& route : promoted->routes) order.routes.push_back({route.from, route.to});
+  ask(*lost_, order);
+}
+
 // isthmus link reverse, given again until it succeeds, while the site that is asked dies now and
 // then in the middle of it.
 void Disaster::bring_back() {
@@ -110,6 +147,7 @@ void Disaster::bring_back() {
   await_whole(stage_, lost);
   // It comes back believing that it writes. Clients no longer go there, but it has elections.
   if (stage_.one_in(3)) kill_and_restart(stage_, lost);
+  if (stage_.one_in(2)) order_to_step_down();
   std::string trouble = "no answer";
   for (int i = 0; i < 20 && stage_.content(); ++i) {
     auto request = way_back();
@@ -118,7 +156,7 @@ void Disaster::bring_back() {
       stage_.world().after(stage_.random().between(milliseconds(0), milliseconds(40)),
                            [&lost] { lost.crash(); });
     }
-    auto answer = stage_.asker().ask(lost.peers(), *request);
+    auto answer = ask(lost, *request);
     stage_.world().run_for(milliseconds(50));
     if (!lost.serving()) {
       lost.start();
@@ -218,6 +256,7 @@ void failover(Stage& stage) {
   }
   if (stage.one_in(3)) kill_and_restart(stage, pair.writer());
   pair.calm();
+  disaster.repeat_late();
   stage.resume_producers();
   stage.run_between(milliseconds(100), seconds(1));
   stage.settle("home again");

@@ -178,7 +178,7 @@ class Orders {
     ending.reverse_link = "b-to-a";
     ending.new_origin = 2;
     auto plan =
-        promoted ? plan_done(*s.source, ending) : plan_take_back(*s.source, link_name, m.id, false);
+        promoted ? plan_done(*s.source, ending) : plan_take_back(*s.source, {link_name, m.id});
     decide(promoted ? "become mirror" : "take back", &State::source, plan);
   }
 

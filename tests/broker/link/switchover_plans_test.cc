@@ -146,11 +146,11 @@ TEST(PlanDone, TheSourceBecomesTheMirrorOfTheOtherDirection) {
   EXPECT_EQ(t.origin, 2);
   EXPECT_FALSE(t.closed_by);
   EXPECT_TRUE(t.moved_away);
-  EXPECT_EQ(t.partitions[0].mirror_state, MirrorState::initializing);
+  EXPECT_EQ(t.partitions[0].mirror_state, MirrorState::mirroring);
   EXPECT_EQ(image->groups.at("payments").link, "back");
   EXPECT_EQ(image->routes.route_version, 4);
   EXPECT_TRUE(plan_done(*image, end)->empty());
-  EXPECT_EQ(code_of(plan_take_back(*image, "l", first, false)), ErrorCode::invalid_request);
+  EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false})), ErrorCode::invalid_request);
 }
 
 TEST(PlanDone, WhatWasNotHandedOverIsNotGivenAway) {
@@ -162,13 +162,13 @@ TEST(PlanDone, WhatWasNotHandedOverIsNotGivenAway) {
 
 TEST(PlanTakeBack, OpensWhatWasClosedAndNothingElse) {
   auto image = source();
-  EXPECT_EQ(code_of(plan_take_back(*image, "l", first, false)), ErrorCode::invalid_request);
+  EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false})), ErrorCode::invalid_request);
   image = after(*image, plan_hand_over(*image, "l", first, {topic}));
-  EXPECT_EQ(code_of(plan_take_back(*image, "l", second, false)), ErrorCode::invalid_request);
-  image = after(*image, plan_take_back(*image, "l", first, false));
+  EXPECT_EQ(code_of(plan_take_back(*image, {"l", second, false})), ErrorCode::invalid_request);
+  image = after(*image, plan_take_back(*image, {"l", first, false}));
   EXPECT_FALSE(image->find(topic)->closed_by);
   EXPECT_EQ(phase(*image), Phase::taken_back);
-  EXPECT_TRUE(plan_take_back(*image, "l", first, false)->empty());
+  EXPECT_TRUE(plan_take_back(*image, {"l", first, false})->empty());
 }
 
 // There and back and there again: the ids of the first round must not stand in the way, and its
@@ -241,6 +241,16 @@ StepDown order(const Uuid& id, int64_t route_version) {
   return order;
 }
 
+// `topic` was promoted at this site when the routes had version 2.
+std::shared_ptr<const Image> promoted_since() {
+  auto image = target();
+  Plan routes;
+  add_newer_routes(routes, *image, 1, {});
+  image = after(*image, routes);
+  Promotion home = promotion(second);
+  return after(*image, plan_promote(*image, home));
+}
+
 TEST(PlanStepDown, ClosesWhatTheOtherSiteWritesAndTakesOverItsRoutes) {
   auto image = source();
   image = after(*image, plan_step_down(*image, order(first, 1)));
@@ -259,14 +269,42 @@ TEST(PlanStepDown, WhatIsNotAtTheOtherSiteStaysOpen) {
   EXPECT_FALSE(image->find("local")->closed_by);
 }
 
-// The order is repeated after the topics came home by a planned switchover.
+// The order is repeated after the topic came home by a planned switchover.
 TEST(PlanStepDown, ALateOrderClosesNothing) {
+  auto image = promoted_since();
+  StepDown late = order(first, 1);
+  late.link = "forth";
+  image = after(*image, plan_step_down(*image, late));
+  EXPECT_FALSE(image->find(topic)->closed_by);
+  EXPECT_EQ(phase(*image, "forth"), Phase::done) << "noted, so that it is not told again and again";
+}
+
+TEST(PlanStepDown, AnEarlierFailoverIsNoNewsAfterALaterOne) {
   auto image = source();
-  Plan home;
-  add_newer_routes(home, *image, 2, {});
-  image = after(*image, home);
+  image = after(*image, plan_step_down(*image, order(second, 2)));
   EXPECT_EQ(code_of(plan_step_down(*image, order(first, 1))), ErrorCode::invalid_request);
-  EXPECT_EQ(code_of(plan_step_down(*image, order(first, 2))), ErrorCode::invalid_request);
+}
+
+// The operator failed over a second time, under another id, before the way back.
+TEST(PlanStepDown, ASecondFailoverTakesOverWhatTheFirstClosed) {
+  auto image = source();
+  image = after(*image, plan_step_down(*image, order(first, 1)));
+  StepDown again = order(second, 2);
+  again.topics.clear();
+  image = after(*image, plan_step_down(*image, again));
+  EXPECT_EQ(image->find(topic)->closed_by, second);
+  EXPECT_EQ(phase(*image), Phase::stepped_down);
+}
+
+// The topics had moved by a switchover before; there is nothing to close, and groups that will
+// come home must not be kept out.
+TEST(PlanStepDown, AMirrorHasNothingToClose) {
+  auto image = source();
+  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  image = after(*image, plan_done(*image, ending(first)));
+  image = after(*image, plan_step_down(*image, order(second, 5)));
+  EXPECT_EQ(phase(*image), Phase::done);
+  EXPECT_EQ(image->routes.route_version, 5);
 }
 
 // What was handed over equals the other site's log; finishing that cuts nothing.
@@ -279,11 +317,12 @@ TEST(PlanStepDown, WhatWasHandedOverIsFinishedInstead) {
 TEST(PlanStepDown, OnlyTheOperatorOpensItAgainAndHisWordIsTheNewest) {
   auto image = source();
   image = after(*image, plan_step_down(*image, order(first, 1)));
-  EXPECT_EQ(code_of(plan_take_back(*image, "l", first, false)), ErrorCode::invalid_request);
-  image = after(*image, plan_take_back(*image, "l", first, true));
+  EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false})), ErrorCode::invalid_request);
+  image = after(*image, plan_take_back(*image, {"l", first, true}));
   EXPECT_FALSE(image->find(topic)->closed_by);
   EXPECT_TRUE(image->routes.taken_over.empty());
-  EXPECT_EQ(code_of(plan_step_down(*image, order(first, 1))), ErrorCode::invalid_request);
+  image = after(*image, plan_step_down(*image, order(first, 1)));
+  EXPECT_FALSE(image->find(topic)->closed_by) << "a late order";
 }
 
 TEST(PlanBecomeMirror, EndsTheSteppingDown) {
@@ -299,18 +338,64 @@ TEST(PlanBecomeMirror, EndsTheSteppingDown) {
   EXPECT_EQ(phase(*image), Phase::done);
 }
 
+// What was deleted over there meanwhile would stay closed for ever.
+TEST(PlanBecomeMirror, OpensWhatTheNewSourceDoesNotWrite) {
+  auto image = source();
+  image = after(*image, plan_create_topic(*image, topic_wish("other", 8)));
+  StepDown both = order(first, 1);
+  both.topics.push_back(uuid_of(8));
+  image = after(*image, plan_step_down(*image, both));
+  kafka::BecomeMirrorRequest request;
+  request.topics.emplace_back().topic_id = topic;
+  request.route_version = 1;
+  image = after(*image, plan_become_mirror(*image, ending(first), request));
+  EXPECT_EQ(image->find(topic)->link, "back");
+  EXPECT_FALSE(image->find("other")->closed_by);
+}
+
 // After the way back and the way home, a request that was given up on long ago arrives: it would
 // make a mirror of the site that writes, and cut it.
 TEST(PlanBecomeMirror, ALateRepetitionIsRefusedByTheSiteThatWasPromotedSince) {
-  auto image = source();
-  Plan home;
-  add_newer_routes(home, *image, 2, {});
-  image = after(*image, home);
+  auto image = promoted_since();
   kafka::BecomeMirrorRequest late;
   late.topics.emplace_back().topic_id = topic;
-  Ending end = ending(first);
-  end.route_version = 1;
-  EXPECT_EQ(code_of(plan_become_mirror(*image, end, late)), ErrorCode::invalid_request);
+  late.route_version = 1;
+  EXPECT_EQ(code_of(plan_become_mirror(*image, ending(first), late)), ErrorCode::invalid_request);
+}
+
+// There is data here: to begin anew at the new source's log start would throw it away.
+TEST(PlanBecomeMirror, AMirrorWithDataIsNotInitializing) {
+  auto image = source();
+  kafka::BecomeMirrorRequest request;
+  request.topics.emplace_back().topic_id = topic;
+  image = after(*image, plan_become_mirror(*image, ending(first), request));
+  EXPECT_EQ(image->find(topic)->partitions[0].mirror_state, MirrorState::mirroring);
+}
+
+// Two sites that did not see each other's promotions are ordered by the time.
+TEST(PlanPromote, TheVersionOfTheRoutesIsTheTimeButAlwaysANewOne) {
+  auto image = target();
+  Promotion p = promotion(first);
+  p.now_ms = 1'000;
+  image = after(*image, plan_promote(*image, p));
+  EXPECT_EQ(image->routes.route_version, 1'000);
+  EXPECT_EQ(image->switchovers.at("l").route_version, 1'000);
+  EXPECT_EQ(image->find(topic)->promoted_at, 1'000);
+  Promotion with_a_slow_clock = promotion(second);
+  with_a_slow_clock.topics.clear();
+  with_a_slow_clock.now_ms = 10;
+  image = after(*image, plan_promote(*image, with_a_slow_clock));
+  EXPECT_EQ(image->routes.route_version, 1'001);
+}
+
+// A late repetition of the first must not be taken for a new promotion.
+TEST(PlanPromote, AnEarlierPromotionIsGivenUpForALaterOne) {
+  auto image = target();
+  image = after(*image, plan_promote(*image, promotion(first)));
+  Promotion again = promotion(second);
+  again.topics.clear();
+  image = after(*image, plan_promote(*image, again));
+  EXPECT_EQ(code_of(plan_promote(*image, promotion(first))), ErrorCode::invalid_request);
 }
 
 TEST(PlanPromote, KeepsWhatItFoundForWhoAsksAgain) {
