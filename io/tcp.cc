@@ -123,9 +123,7 @@ class TcpStream final : public Stream {
   }
   ~TcpStream() override { connection_->close(); }
 
-  Task<Result<size_t>> read_some(MutableBytes into) override {
-    return read(connection_, into);
-  }
+  Task<Result<size_t>> read_some(MutableBytes into) override { return read(connection_, into); }
   Task<Result<void>> write(Rope rope) override { return send(connection_, std::move(rope)); }
   void close() override { connection_->close(); }
   const Address& peer() const override { return connection_->peer; }
@@ -195,76 +193,77 @@ class TcpListener final : public Listener {
 
   static Task<Result<std::unique_ptr<Stream>>> accept_one(std::shared_ptr<State> state,
                                                           Address local, Loop& loop) {
-    auto accepted = std::make_shared<Accepted>(state->loop);
-    state->acceptor.async_accept(context_of(loop), [accepted](std::error_code e, Tcp::socket s) {
-      accepted->error = e;
-      accepted->socket = std::move(s);
-      accepted->done.close();
-    });
-    co_await accepted->done.wait();
-    std::error_code error = accepted->error;
-    if (error == asio::error::bad_descriptor) error = asio::error::operation_aborted;
-    Tcp::endpoint peer;
-    if (!error) peer = accepted->socket->remote_endpoint(error);
-    if (error) co_return fail(from_asio(error, "accepting at " + local.to_string()));
-    co_return std::make_unique<TcpStream>(std::move(*accepted->socket), address_of(peer));
+    for (;;) {
+      auto accepted = std::make_shared<Accepted>(state->loop);
+      state->acceptor.async_accept(context_of(loop), [accepted](std::error_code e, Tcp::socket s) {
+        accepted->error = e;
+        accepted->socket = std::move(s);
+        accepted->done.close();
+      });
+      co_await accepted->done.wait();
+      std::error_code error = accepted->error;
+      if (error == asio::error::bad_descriptor) error = asio::error::operation_aborted;
+      if (error) co_return fail(from_asio(error, "accepting at " + local.to_string()));
+      const Tcp::endpoint peer = accepted->socket->remote_endpoint(error);
+      if (error) continue;  // it has reset the connection before we came to it: its own affair
+      co_return std::make_unique<TcpStream>(std::move(*accepted->socket), address_of(peer));
+    }
   }
 
   std::shared_ptr<State> state_;
   Address local_;
 };
 
-// One attempt to connect, shared with Asio's callbacks: the deadline may come while a name is
-// still being looked up, which nothing can interrupt.
+// One attempt to connect, shared with Asio's callbacks.
 struct Dial {
-  explicit Dial(Loop& loop)
-      : done(loop), resolver(context_of(loop)), socket(context_of(loop)) {}
+  Dial(Loop& loop, std::vector<Tcp::endpoint> e)
+      : done(loop), socket(context_of(loop)), endpoints(std::move(e)) {}
 
   Event done;
-  Tcp::resolver resolver;
   Tcp::socket socket;
-  Tcp::resolver::results_type found;
-  Tcp::resolver::results_type::iterator next;
+  const std::vector<Tcp::endpoint> endpoints;
+  size_t next = 0;
   std::error_code error = asio::error::host_not_found;
   bool given_up = false;
 
-  static void start(std::shared_ptr<Dial> dial, const Address& to) {
-    dial->resolver.async_resolve(
-        to.host, std::to_string(to.port), Tcp::resolver::numeric_service,
-        [dial](std::error_code e, Tcp::resolver::results_type results) {
-          if (e) return dial->finish(e);
-          dial->found = std::move(results);
-          dial->next = dial->found.begin();
-          try_next(dial);
-        });
-  }
   // The addresses of a name are tried in turn; the last one's error is the answer.
   static void try_next(std::shared_ptr<Dial> dial) {
     if (dial->given_up) return;
-    if (dial->next == dial->found.end()) return dial->finish(dial->error);
+    if (dial->next == dial->endpoints.size()) return dial->done.close();
     std::error_code ignored;
     dial->socket.close(ignored);
-    Tcp::endpoint to = (dial->next++)->endpoint();
+    const Tcp::endpoint& to = dial->endpoints[dial->next++];
     dial->socket.async_connect(to, [dial](std::error_code e) {
       dial->error = e;
-      if (!e) return dial->finish({});
+      if (!e) return dial->done.close();
       try_next(dial);
     });
   }
-  void finish(std::error_code e) {
-    error = e;
-    done.close();
-  }
   void give_up() {
     given_up = true;
-    resolver.cancel();
     std::error_code ignored;
     socket.close(ignored);
   }
 };
 
-// Who waits for an answer hears nothing of a machine that lost its power, and a mirror's fetch would
-// wait for its whole timeout although the source is back. Errors cost only that.
+// An address that is written in numbers is not looked up.
+Task<Result<std::vector<Tcp::endpoint>>> endpoints_of(Resolver& resolver, Address to,
+                                                      Instant deadline) {
+  std::error_code not_numeric;
+  const auto address = asio::ip::make_address(to.host, not_numeric);
+  if (!not_numeric) co_return std::vector{Tcp::endpoint(address, to.port)};
+  auto hosts = co_await resolver.resolve(to.host, deadline);
+  if (!hosts) co_return fail(hosts.error());
+  std::vector<Tcp::endpoint> endpoints;
+  for (const std::string& host : *hosts) {
+    std::error_code ignored;
+    endpoints.emplace_back(asio::ip::make_address(host, ignored), to.port);
+  }
+  co_return endpoints;
+}
+
+// Who waits for an answer hears nothing of a machine that lost its power, and a mirror's fetch
+// would wait for its whole timeout although the source is back. Errors cost only that.
 void watch_peer(int socket) {
   constexpr int on = 1, idle_s = 5, every_s = 5, probes = 3;
   ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -289,10 +288,17 @@ Result<Tcp::endpoint> resolve_now(asio::io_context& context, const Address& at) 
 
 Task<Result<std::unique_ptr<Stream>>> TcpNetwork::dial(Address to, Instant deadline) {
   Loop& loop = *Loop::current();
-  auto dial = std::make_shared<Dial>(loop);
-  Dial::start(dial, to);
-  bool answered = co_await dial->done.wait_until(deadline);
   const std::string what = "cannot connect to " + to.to_string();
+  auto endpoints = co_await endpoints_of(resolver_, to, deadline);
+  if (!endpoints) {
+    Error error = endpoints.error();
+    error.text = what + ": " + error.text;
+    co_return fail(std::move(error));
+  }
+  if (loop.now() >= deadline) co_return fail(Error::timeout(what + ": no answer in time"));
+  auto dial = std::make_shared<Dial>(loop, *std::move(endpoints));
+  Dial::try_next(dial);
+  bool answered = co_await dial->done.wait_until(deadline);
   if (!answered) {
     dial->give_up();
     co_return fail(Error::timeout(what + ": no answer in time"));

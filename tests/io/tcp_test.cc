@@ -1,3 +1,8 @@
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/tcp.h"
 #include "tests/io/real_world.h"
 
 namespace isthmus::io {
@@ -211,6 +216,61 @@ TEST(TcpNetwork, AnAddressOfAnotherMachineIsRefused) {
   auto listener = world.env().network.listen(world.loop(), {"192.0.2.1", 9092});
   ASSERT_FALSE(listener);
   EXPECT_NE(listener.error().text.find("192.0.2.1:9092"), std::string::npos);
+}
+
+Task<void> dial_by_number_and_name(RealWorld& world, TcpNetwork& network, size_t& connected) {
+  auto listener = *world.env().network.listen(world.loop(), any_port);
+  auto by_number = co_await network.dial(listener->local(), soon(5000));
+  auto by_name = co_await network.dial({"broker.site", listener->local().port}, soon(5000));
+  connected = (by_number ? 1u : 0u) + (by_name ? 1u : 0u);
+}
+
+TEST(TcpNetwork, OnlyNamesAreLookedUp) {
+  RealWorld world;
+  std::vector<std::string> asked;
+  TcpNetwork network([&](const std::string& name) -> Resolver::Hosts {
+    asked.push_back(name);
+    return std::vector<std::string>{"127.0.0.1"};
+  });
+  size_t connected = 0;
+  world.run(dial_by_number_and_name(world, network, connected));
+  EXPECT_EQ(connected, 2u);
+  EXPECT_EQ(asked, std::vector<std::string>{"broker.site"});
+}
+
+// Connects and resets at once, before anybody has accepted.
+void connect_and_reset(const Address& to) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(to.port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  const linger at_once{1, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  ::close(socket);
+}
+
+Task<void> accept_after_a_reset(RealWorld& world, Result<bool>& same_peer) {
+  auto listener = *world.env().network.listen(world.loop(), any_port);
+  connect_and_reset(listener->local());
+  auto near = co_await world.env().network.dial(listener->local(), soon(5000));
+  auto far = co_await listener->accept(world.loop());
+  if (!far) {
+    same_peer = fail(far.error());
+    co_return;
+  }
+  auto sent = co_await (*near)->write(Rope(Slice::copy_of("x")));
+  auto got = co_await read_exactly(**far, 1);
+  same_peer = sent && got.size() == 1;
+}
+
+TEST(TcpListener, APeerThatHasResetIsPassedOver) {
+  RealWorld world;
+  Result<bool> same_peer = false;
+  world.run(accept_after_a_reset(world, same_peer));
+  ASSERT_TRUE(same_peer) << same_peer.error().text;
+  EXPECT_TRUE(*same_peer);
 }
 
 Task<void> close_ends_accept(RealWorld& world, Error& error) {
