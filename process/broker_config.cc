@@ -58,7 +58,8 @@ void describe_connections(Options& o, BrokerSettings& c) {
               "The largest request; a connection that announces more is closed.");
   o.add_bytes("queued.max.request.bytes", c.queued_max_request_bytes, {.min = 1024},
               "Memory for requests under way, all connections together (Kafka sets no limit). When "
-              "it is used up, connections are read again only as requests are answered.");
+              "it is used up, connections are read again only as requests are answered. Fetches "
+              "that wait for records are counted apart, up to four times as much.");
 }
 
 }  // namespace
