@@ -21,11 +21,15 @@ using Outcome = kafka::BecomeMirrorResponse::BecomeMirrorResult;
 // Everything that was acknowledged and not mirrored is written once more before the cut.
 constexpr auto export_within = std::chrono::minutes(10);
 
-// What both have under the same id, and the new source may write.
-std::vector<std::string> topics_to_reverse(const SiteAnswer& source, const SiteAnswer& target) {
+// What both have under the same id, and the new source may write; `others` is what it has besides.
+std::vector<std::string> topics_to_reverse(const SiteAnswer& source, const SiteAnswer& target,
+                                           std::vector<Uuid>& others) {
   std::vector<std::string> names;
   for (const Topic& topic : source.topics) {
-    if (!topic.link.empty() || !topic.closed_by.is_zero()) continue;
+    if (!topic.link.empty() || !topic.closed_by.is_zero()) {
+      others.push_back(topic.topic_id);
+      continue;
+    }
     auto old = std::ranges::find(target.topics, topic.topic_id, &Topic::topic_id);
     if (old != target.topics.end()) names.push_back(topic.name);
   }
@@ -57,13 +61,14 @@ io::Task<Result<kafka::BecomeMirrorRequest>> make_request(Sites& sites, LinkOpti
   if (!target) co_return fail(target.error());
   kafka::BecomeMirrorRequest request;
   request.link = options->name;
+  request.left_link = ends.target + "-" + ends.source;
   request.origin = source->number;
   request.dry_run = options->dry_run;
   request.route_version = source->route_version;
   for (const auto& route : source->routes) request.routes.push_back({route.from, route.to});
 
   kafka::EpochHistoryRequest ask;
-  ask.topics = topics_to_reverse(*source, *target);
+  ask.topics = topics_to_reverse(*source, *target, request.others);
   if (ask.topics.empty()) co_return request;
   auto histories = co_await sites.ask(ends.source, std::move(ask));
   if (!histories) co_return fail(histories.error());

@@ -230,7 +230,10 @@ void Session::start_pump(const SourceTopic& topic, PartitionIndex index, Offset 
                          LeaderEpoch epoch, PumpState state, Source::Owners owners) {
   TopicPartition tp{topic.name, index};
   auto known = running_.find(tp);
-  if (known != running_.end() && known->second.topic_id == topic.id) return;
+  // On the way back the target's log may have been cut while a pump had found it diverged.
+  bool was_cut = known != running_.end() && !known->second.pump.active() &&
+                 end < known->second.pump.acknowledged();
+  if (known != running_.end() && known->second.topic_id == topic.id && !was_cut) return;
   if (known != running_.end()) running_.erase(known);
   source_.add_interest(topic.name);
   // A recorded failure is tried again by each new session: its reason may be gone. If it is not, it

@@ -139,31 +139,26 @@ io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted) {
   auto ends = co_await seams_.ends.clamp(std::move(positions));
   std::vector<GroupRecord> records;
   std::vector<std::pair<TopicPartition, CommittedOffset>> final_offsets;
-  ErrorCode error = ErrorCode::none;
   for (size_t i = 0; i < asked.size(); ++i) {
-    if (i >= ends.size() || !ends[i]) {
-      error = ErrorCode::coordinator_load_in_progress;
-      break;
-    }
     const TopicPartition& at = asked[i].partition;
     records.push_back(encode_tombstone(OffsetKey{hosted->group.id(), at, true}));
-    if (ends[i]->offset < 0) {
+    const bool is_known = i < ends.size() && ends[i];
+    if (is_known && ends[i]->offset < 0) {
       records.push_back(encode_tombstone(OffsetKey{hosted->group.id(), at, false}));
       continue;
     }
     CommittedOffset committed = hosted->offsets.find(at)->committed;
-    committed.offset = std::min(committed.offset, ends[i]->offset);
-    committed.leader_epoch = ends[i]->leader_epoch;
+    // A partition that is offline: one bad disk keeps no group away from all the others. What will
+    // be written there begins far above (Switchovers).
+    committed.offset = is_known ? std::min(committed.offset, ends[i]->offset) : committed.offset;
+    committed.leader_epoch = is_known ? ends[i]->leader_epoch : -1;
     records.push_back(encode_offset({hosted->group.id(), at, false}, committed));
     final_offsets.emplace_back(at, std::move(committed));
   }
-  if (error == ErrorCode::none) {
-    Result<void> result = co_await append(hosted->partition, std::move(records));
-    if (result) result = co_await seams_.ownership.put(hosted->group.id(), std::nullopt);
-    if (!result) error = coordinator_error(result.error());
-  }
+  Result<void> result = co_await append(hosted->partition, std::move(records));
+  if (result) result = co_await seams_.ownership.put(hosted->group.id(), std::nullopt);
   hosted->releasing = false;
-  if (error != ErrorCode::none) co_return error;
+  if (!result) co_return coordinator_error(result.error());
   const uint64_t number = hosted->offsets.begin();
   for (const auto& position : asked) hosted->offsets.erase(position.partition, number);
   for (auto& [at, committed] : final_offsets) {

@@ -216,8 +216,8 @@ io::Task<kafka::MirrorOffsetsResponse> LinkService::offsets(kafka::MirrorOffsets
     response.error_code = code_of(current.error());
     co_return response;
   }
-  const auto topics = std::make_shared<const std::set<std::string>>(request.topics.begin(),
-                                                                    request.topics.end());
+  const auto topics =
+      std::make_shared<const std::set<std::string>>(request.topics.begin(), request.topics.end());
   for (auto& group : request.groups) {
     Coordinator::LinkCommit commit;
     commit.link = request.link;

@@ -36,16 +36,16 @@ void abandon(SwitchoverImage& record, const Uuid& id) {
   record.abandoned.push_back(id);
 }
 
-int64_t next_route_version(const RoutesImage& before, int64_t now_ms) {
-  return std::max(before.route_version + 1, now_ms);
+// Above all that is known here, and later than what other sites decided before, as far as their
+// clocks agree.
+int64_t next_version(const Image& image, const SwitchoverImage& record, int64_t now_ms) {
+  return std::max({image.routes.route_version + 1, record.route_version + 1, now_ms});
 }
 
-// `from` empty: nobody's routes, but a promotion all the same, which the version tells.
 RoutesImage taken_over(const RoutesImage& before, const std::string& from, const std::string& to,
-                       int64_t now_ms) {
+                       int64_t version) {
   RoutesImage routes = before;
-  routes.route_version = next_route_version(before, now_ms);
-  if (from.empty()) return routes;
+  routes.route_version = version;
   for (auto& [original, now] : routes.taken_over) {
     if (now == from) now = to;
   }
@@ -54,12 +54,18 @@ RoutesImage taken_over(const RoutesImage& before, const std::string& from, const
   return routes;
 }
 
-// The operator opens this cluster although another may have been promoted: it takes its own routes
-// back, also above the one version that the other may have added and nobody here has seen.
-RoutesImage taken_home(const Image& image, int64_t now_ms) {
+// The operator opens this cluster although another may have been promoted: whatever leads to that
+// one leads here again, also above the one version that it may have added and nobody here has seen.
+RoutesImage taken_home(const Image& image, int64_t version) {
   RoutesImage routes = image.routes;
-  routes.route_version = next_route_version(routes, now_ms) + 1;
-  routes.taken_over.erase(image.cluster_name);
+  routes.route_version = version + 1;
+  auto other = routes.taken_over.find(image.cluster_name);
+  if (other == routes.taken_over.end()) return routes;
+  const std::string gone = other->second;
+  for (auto& [from, to] : routes.taken_over) {
+    if (to == gone) to = image.cluster_name;
+  }
+  std::erase_if(routes.taken_over, [](const auto& pair) { return pair.first == pair.second; });
   return routes;
 }
 
@@ -149,6 +155,21 @@ Result<Plan> plan_hand_over(const Image& image, const std::string& link, const U
   return plan;
 }
 
+namespace {
+
+// The operator says that this site goes on: also with what it writes already, should another have
+// been promoted for it meanwhile and unheard.
+void keep_own_topics(Plan& plan, const Image& image, const Promotion& promotion, int64_t version) {
+  for (const auto& [name, found] : image.topics) {
+    if (found->is_mirror() || found->closed_by || promotion.topics.contains(found->id)) continue;
+    TopicImage topic = *found;
+    topic.promoted_at = version;
+    plan.put(topic);
+  }
+}
+
+}  // namespace
+
 Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
   SwitchoverImage record = record_of(image, promotion.link);
   Plan plan;
@@ -157,8 +178,7 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + promotion.id.to_string() + " was given up, and stays so");
   }
-  RoutesImage routes =
-      taken_over(image.routes, promotion.route_from, image.cluster_name, promotion.now_ms);
+  const int64_t version = next_version(image, record, promotion.now_ms);
   for (const auto& [topic_id, next_offsets] : promotion.topics) {
     const TopicImage* found = image.find(topic_id);
     if (found == nullptr || found->link != promotion.link) {
@@ -169,7 +189,7 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
     topic.link.clear();
     topic.origin = image.cluster_number;
     topic.moved_away = false;
-    topic.promoted_at = routes.route_version;
+    topic.promoted_at = version;
     for (size_t i = 0; i < topic.partitions.size(); ++i) {
       PartitionImage& partition = topic.partitions[i];
       partition.promoted_to = i < next_offsets.size() ? next_offsets[i] : -1;
@@ -189,11 +209,16 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
   record.id = promotion.id;
   record.phase = Phase::promoted;
   record.failover = promotion.failover;
-  record.route_version = routes.route_version;
+  record.route_version = version;
   // The routes alone may have been left, after a promotion without them.
   if (!promotion.topics.empty()) record.promoted = promotion.found;
   plan.put(record);
-  plan.put(routes);
+  if (promotion.whole_link) keep_own_topics(plan, image, promotion, version);
+  // Without routes to take over, a site may not know the newest, and must not put itself above
+  // them.
+  if (!promotion.route_from.empty()) {
+    plan.put(taken_over(image.routes, promotion.route_from, image.cluster_name, version));
+  }
   return plan;
 }
 
@@ -236,6 +261,18 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
   return plan;
 }
 
+namespace {
+
+// Clients have seen the next generation at the site that is gone.
+void open_above_the_lost_site(TopicImage& topic, int32_t starts) {
+  for (auto& partition : topic.partitions) {
+    partition.leader_epoch = next_generation(next_generation(epoch_in_force(partition, starts)));
+    partition.recorded_at_start = starts;
+  }
+}
+
+}  // namespace
+
 Result<Plan> plan_take_back(const Image& image, const TakeBack& order) {
   SwitchoverImage record = record_of(image, order.link);
   Plan plan;
@@ -246,12 +283,13 @@ Result<Plan> plan_take_back(const Image& image, const TakeBack& order) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + order.id.to_string() + " was not handed over here");
   }
-  RoutesImage routes = order.forced ? taken_home(image, order.now_ms) : image.routes;
+  const RoutesImage routes = taken_home(image, next_version(image, record, order.now_ms));
   for (const auto& [name, found] : image.topics) {
     if (found->closed_by != order.id) continue;
     TopicImage topic = *found;
     topic.closed_by.reset();
     if (order.forced) topic.promoted_at = routes.route_version;
+    if (record.phase == Phase::stepped_down) open_above_the_lost_site(topic, image.starts);
     plan.put(topic);
   }
   record.phase = Phase::taken_back;
@@ -312,31 +350,44 @@ Result<void> check_not_promoted_since(const Image& image,
   return {};
 }
 
-// The topics that the new source writes become its mirrors; it may have deleted others since.
+namespace {
+
+bool contains(const std::vector<Uuid>& ids, const Uuid& id) {
+  return std::ranges::find(ids, id) != ids.end();
+}
+
+// The topics that the new source writes become its mirrors. Others it has deleted since, and nobody
+// else would open them; or it has them from a third site, which may be writing them.
 void end_stepping_down(Plan& plan, const Image& image, SwitchoverImage record,
                        const kafka::BecomeMirrorRequest& request) {
   using Wanted = kafka::BecomeMirrorRequest::BecomeMirrorTopic;
+  bool some_stay = false;
   for (const auto& [name, found] : image.topics) {
     if (found->closed_by != record.id) continue;
     auto wanted = std::ranges::find(request.topics, found->id, &Wanted::topic_id);
     if (wanted != request.topics.end()) continue;
+    if (contains(request.others, found->id)) {
+      some_stay = true;
+      continue;
+    }
     TopicImage topic = *found;
     topic.closed_by.reset();
     plan.put(topic);
   }
+  if (some_stay) return;
   record.phase = Phase::done;
   plan.put(record);
 }
+
+}  // namespace
 
 Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
                                 const kafka::BecomeMirrorRequest& request) {
   auto current = check_not_promoted_since(image, request);
   if (!current) return fail(current.error());
   Plan plan;
-  for (const auto& [link, stepped_down] : image.switchovers) {
-    if (stepped_down.phase == Phase::stepped_down)
-      end_stepping_down(plan, image, stepped_down, request);
-  }
+  SwitchoverImage left = record_of(image, request.left_link);
+  if (left.phase == Phase::stepped_down) end_stepping_down(plan, image, left, request);
   for (const auto& wanted : request.topics) {
     const TopicImage* found = image.find(wanted.topic_id);
     if (found == nullptr || found->link == ending.reverse_link) continue;

@@ -41,6 +41,7 @@ struct Promotion {
   std::string link;
   Uuid id;
   bool failover = false;
+  bool whole_link = false;  // a failover of all that this site has, by the operator's word
   int64_t now_ms = 0;
   std::string route_from;  // cluster whose routes are taken over; empty = none
   // For each topic, where each partition's next record goes; -1 = where its log ends.

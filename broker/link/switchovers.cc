@@ -91,19 +91,20 @@ SwitchoverImage switchover_of(const Image& image, const std::string& link) {
   return known == image.switchovers.end() ? SwitchoverImage{} : known->second;
 }
 
-// The request, or another one for the same failover, was carried out already: the answer was lost,
-// and the operator's command, which has a new id each time, was given again.
+// The request was carried out already: its answer was lost, or not all groups had followed.
 bool is_promoted(const Image& image, const kafka::PromoteRequest& request) {
   const SwitchoverImage record = switchover_of(image, request.link);
-  if (record.phase != Phase::promoted) return false;
-  if (record.id == request.switchover_id) return true;
+  return record.phase == Phase::promoted && record.id == request.switchover_id;
+}
+
+// A site that has stepped down is not promoted over: what it has lies below what clients have seen.
+bool is_closed_for_another(const Image& image, const kafka::PromoteRequest& request) {
   bool whole_link = request.failover && !request.topics;
-  auto routes = image.routes.taken_over.find(request.route_from);
-  bool routes_left = !request.route_from.empty() && (routes == image.routes.taken_over.end() ||
-                                                     routes->second != image.cluster_name);
-  bool topics_left = std::ranges::any_of(
+  bool mirrors_any = std::ranges::any_of(
       image.topics, [&](const auto& entry) { return entry.second->link == request.link; });
-  return whole_link && record.failover && !routes_left && !topics_left;
+  bool closes_any = std::ranges::any_of(
+      image.topics, [](const auto& entry) { return entry.second->closed_by.has_value(); });
+  return whole_link && !mirrors_any && closes_any;
 }
 
 kafka::PromoteResponse what_was_promoted(const SwitchoverImage& record) {
@@ -344,8 +345,8 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
   co_return Result<void>{};
 }
 
-io::Task<std::vector<std::string>> Switchovers::promote_groups(
-    const kafka::PromoteRequest& request) {
+io::Task<std::vector<std::string>> Switchovers::promote_groups(const kafka::PromoteRequest& request,
+                                                               int attempts) {
   std::vector<std::string> promoted;
   std::vector<std::string> wanted;
   for (const auto& [group, owner] : controller_.image().groups) {
@@ -355,7 +356,7 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(
   }
   for (const auto& group : wanted) {
     ErrorCode code = co_await groups_.promote(request.link, group);
-    for (int i = 0; i < group_attempts && code != ErrorCode::none; ++i) {
+    for (int i = 1; i < attempts && code != ErrorCode::none; ++i) {
       co_await io::sleep(env_.main_loop(), group_pause);  // its partition is loading
       code = co_await groups_.promote(request.link, group);
     }
@@ -376,8 +377,13 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   if (is_promoted(image, request)) {
     // The record is there; the groups may not all have followed before a crash.
     auto response = what_was_promoted(image.switchovers.at(request.link));
-    response.groups = co_await promote_groups(request);
+    response.groups = co_await promote_groups(request, 1);
     co_return response;
+  }
+  if (is_closed_for_another(image, request)) {
+    co_return refused<kafka::PromoteResponse>(
+        invalid("this site has stepped down for the other one, and mirrors nothing of it; if that "
+                "one is gone for good: isthmus switchover take-back --force"));
   }
   if (!request.failover && !request.topics) {
     co_return refused<kafka::PromoteResponse>(invalid("a planned promotion names its topics"));
@@ -387,7 +393,7 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
     // Not a promotion of the link: its record must not say so, or a hand-over that is under way
     // would be taken for promoted with no topic writable anywhere.
     kafka::PromoteResponse groups;
-    groups.groups = co_await promote_groups(request);
+    groups.groups = co_await promote_groups(request, group_attempts);
     co_return groups;
   }
   std::vector<Uuid> topics;
@@ -402,6 +408,7 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   promotion.link = request.link;
   promotion.id = request.switchover_id;
   promotion.failover = request.failover;
+  promotion.whole_link = request.failover && !request.topics;
   promotion.now_ms = env_.main_loop().wall_ms();
   promotion.route_from = request.route_from;
   auto done = co_await look_at_ends(request, topics, promotion);
@@ -418,7 +425,7 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   if (!done && !disk_failed) co_await lift_partitions(names, request.switchover_id);
   if (!done) co_return refused<kafka::PromoteResponse>(done.error());
   auto response = what_was_promoted(controller_.image().switchovers.at(request.link));
-  response.groups = co_await promote_groups(request);
+  response.groups = co_await promote_groups(request, group_attempts);
   log_.info("promoted id={} link={} topics={} groups={} failover={}",
             request.switchover_id.to_string(), request.link, topics.size(), response.groups.size(),
             request.failover);
@@ -483,10 +490,8 @@ io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest 
   co_await groups_.fence_all(request.switchover_id.to_string());
   bool another = before.phase == Phase::stepped_down && before.id != request.switchover_id;
   if (another) groups_.unfence(before.id.to_string());
-  log_.warn(
-      "stepped down: link {} was promoted without this site; it follows again after: "
-      "isthmus link reverse",
-      request.link);
+  log_.warn("stepped down: link={} was promoted without us; next: isthmus link reverse",
+            request.link);
   co_return kafka::StepDownResponse{};
 }
 

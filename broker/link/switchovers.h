@@ -59,7 +59,8 @@ class Switchovers {
   };
 
   void lift_fence();
-  io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request);
+  io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request,
+                                                    int attempts);
   io::Task<void> lift_partitions(std::vector<std::string> topics, Uuid id);
   io::Task<Result<void>> check_ends(const kafka::HandOverRequest& request);
   io::Task<Result<void>> look_at_ends(const kafka::PromoteRequest& request,

@@ -229,15 +229,12 @@ io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirror
     ending.groups = groups_.names();
     ending.route_version = request.route_version;
     for (const auto& route : request.routes) ending.routes[route.from] = route.to;
-    std::vector<Uuid> stepped_down;
-    for (const auto& [link, s] : controller_.image().switchovers) {
-      if (s.phase == SwitchoverImage::Phase::stepped_down) stepped_down.push_back(s.id);
-    }
     auto decide = [&](const Image& image) { return plan_become_mirror(image, ending, request); };
     done = co_await controller_.update(decide);
     if (done) groups_.follow_register();
-    for (const Uuid& id : stepped_down) {
-      if (done) groups_.unfence(id.to_string());
+    auto left = controller_.image().switchovers.find(request.left_link);
+    if (done && left != controller_.image().switchovers.end()) {
+      groups_.unfence(left->second.id.to_string());
     }
   }
   for (size_t i = 0; done && !request.dry_run && i < request.topics.size(); ++i) {

@@ -40,12 +40,13 @@ class Driver {
  private:
   using Site = kafka::DescribeSiteResponse;
   io::Task<Result<void>> fence_and_hand_over(Uuid id);
-  io::Task<Result<void>> fence(const Uuid& id, const Site& source, Site& fenced);
+  io::Task<Result<void>> fence(const Uuid& id, const Site& before, const Site& source,
+                               Site& fenced);
   io::Task<Result<void>> drain(const Site& fenced, io::Instant deadline);
   io::Task<Result<void>> hand_over(const Uuid& id, const Site& fenced);
   io::Task<void> fall_back(Uuid id, std::string why);
   io::Task<Result<void>> promote(Uuid id);
-  io::Task<Result<void>> release_groups(SideRecord target);
+  io::Task<void> release_groups(SideRecord target);
   io::Task<Result<void>> abandon(Uuid id);
   io::Task<Result<void>> finish(Uuid id, bool promoted);
   io::Task<Result<void>> step_down(Uuid id);

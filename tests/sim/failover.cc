@@ -104,6 +104,7 @@ std::optional<kafka::BecomeMirrorRequest> Disaster::way_back() {
   if (!source || !history || history->topics.size() != 1) return std::nullopt;
   kafka::BecomeMirrorRequest request;
   request.link = pair_.link();
+  request.left_link = pair_.reverse_link();
   request.origin = source->number;
   request.route_version = source->route_version;
   for (const auto& route : source->routes) request.routes.push_back({route.from, route.to});

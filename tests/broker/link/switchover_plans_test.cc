@@ -329,6 +329,7 @@ TEST(PlanBecomeMirror, EndsTheSteppingDown) {
   auto image = source();
   image = after(*image, plan_step_down(*image, order(first, 1)));
   kafka::BecomeMirrorRequest request;
+  request.left_link = "l";
   request.topics.emplace_back().topic_id = topic;
   Ending end = ending(first);
   end.route_version = 1;
@@ -346,11 +347,46 @@ TEST(PlanBecomeMirror, OpensWhatTheNewSourceDoesNotWrite) {
   both.topics.push_back(uuid_of(8));
   image = after(*image, plan_step_down(*image, both));
   kafka::BecomeMirrorRequest request;
+  request.left_link = "l";
   request.topics.emplace_back().topic_id = topic;
   request.route_version = 1;
   image = after(*image, plan_become_mirror(*image, ending(first), request));
   EXPECT_EQ(image->find(topic)->link, "back");
   EXPECT_FALSE(image->find("other")->closed_by);
+}
+
+// Another site may be writing what the new source mirrors itself, or what another link has closed.
+TEST(PlanBecomeMirror, OpensNothingThatAThirdSiteMayWrite) {
+  auto image = source();
+  for (uint8_t id : {7, 8}) {
+    const std::string name = "other" + std::to_string(id);
+    image = after(*image, plan_create_topic(*image, topic_wish(name, id)));
+  }
+  StepDown both = order(first, 1);
+  both.topics.push_back(uuid_of(8));
+  image = after(*image, plan_step_down(*image, both));
+  StepDown elsewhere = order(second, 1);
+  elsewhere.link = "elsewhere";
+  elsewhere.topics = {uuid_of(7)};
+  image = after(*image, plan_step_down(*image, elsewhere));
+  kafka::BecomeMirrorRequest request;
+  request.left_link = "l";
+  request.topics.emplace_back().topic_id = topic;
+  request.others = {uuid_of(8)};
+  request.route_version = 1;
+  image = after(*image, plan_become_mirror(*image, ending(first), request));
+  EXPECT_EQ(image->find("other8")->closed_by, first);
+  EXPECT_EQ(image->find("other7")->closed_by, second);
+  EXPECT_EQ(phase(*image, "elsewhere"), Phase::stepped_down);
+}
+
+// Clients have seen a newer generation at the site that is gone.
+TEST(PlanTakeBack, OpensAboveTheEpochsOfTheLostSite) {
+  auto image = source();
+  const LeaderEpoch before = image->find(topic)->partitions[0].leader_epoch;
+  image = after(*image, plan_step_down(*image, order(first, 1)));
+  image = after(*image, plan_take_back(*image, {"l", first, true}));
+  EXPECT_GT(image->find(topic)->partitions[0].leader_epoch, next_generation(before));
 }
 
 // After the way back and the way home, a request that was given up on long ago arrives: it would
@@ -367,6 +403,7 @@ TEST(PlanBecomeMirror, ALateRepetitionIsRefusedByTheSiteThatWasPromotedSince) {
 TEST(PlanBecomeMirror, AMirrorWithDataIsNotInitializing) {
   auto image = source();
   kafka::BecomeMirrorRequest request;
+  request.left_link = "l";
   request.topics.emplace_back().topic_id = topic;
   image = after(*image, plan_become_mirror(*image, ending(first), request));
   EXPECT_EQ(image->find(topic)->partitions[0].mirror_state, MirrorState::mirroring);
@@ -376,6 +413,7 @@ TEST(PlanBecomeMirror, AMirrorWithDataIsNotInitializing) {
 TEST(PlanPromote, TheVersionOfTheRoutesIsTheTimeButAlwaysANewOne) {
   auto image = target();
   Promotion p = promotion(first);
+  p.route_from = "cluster-1";
   p.now_ms = 1'000;
   image = after(*image, plan_promote(*image, p));
   EXPECT_EQ(image->routes.route_version, 1'000);
@@ -383,6 +421,7 @@ TEST(PlanPromote, TheVersionOfTheRoutesIsTheTimeButAlwaysANewOne) {
   EXPECT_EQ(image->find(topic)->promoted_at, 1'000);
   Promotion with_a_slow_clock = promotion(second);
   with_a_slow_clock.topics.clear();
+  with_a_slow_clock.route_from = "cluster-1";
   with_a_slow_clock.now_ms = 10;
   image = after(*image, plan_promote(*image, with_a_slow_clock));
   EXPECT_EQ(image->routes.route_version, 1'001);
@@ -413,14 +452,32 @@ TEST(PlanPromote, KeepsWhatItFoundForWhoAsksAgain) {
   EXPECT_EQ(image->switchovers.at("l").promoted, failover.found);
 }
 
-// A promotion without routes raises the version too: it is by the version that the lost site knows.
-TEST(PlanPromote, EveryPromotionIsNews) {
+// A site that is promoted without routes may know of old ones only, and routers believe the
+// highest.
+TEST(PlanPromote, WithoutRoutesItPublishesNone) {
   auto image = target();
   Promotion failover = promotion(first);
   failover.failover = true;
   image = after(*image, plan_promote(*image, failover));
-  EXPECT_EQ(image->routes.route_version, 1);
-  EXPECT_TRUE(image->routes.taken_over.empty());
+  EXPECT_EQ(image->routes.route_version, 0);
+  EXPECT_EQ(image->switchovers.at("l").route_version, 1) << "the lost site is told all the same";
+}
+
+// The line was cut, the other site was promoted and died; this one has never heard of it. What it
+// writes must not close when the other comes back.
+TEST(PlanPromote, AFailoverToTheSiteThatWritesIsTheLatestWord) {
+  auto image = source();
+  Promotion failover;
+  failover.link = "forth";
+  failover.id = second;
+  failover.failover = failover.whole_link = true;
+  failover.route_from = "cluster-2";
+  failover.now_ms = 1'000;
+  image = after(*image, plan_promote(*image, failover));
+  EXPECT_EQ(image->find(topic)->promoted_at, 1'000);
+  EXPECT_EQ(image->routes.route_version, 1'000);
+  image = after(*image, plan_step_down(*image, order(first, 900)));
+  EXPECT_FALSE(image->find(topic)->closed_by);
 }
 
 TEST(OffsetAfterGap, LeavesOutWhatConsumersMayHaveReadAtTheLostSite) {
