@@ -1,6 +1,14 @@
 #include "io/disk.h"
 
+#include <cerrno>
+
 namespace isthmus::io {
+
+bool lacks_room(const Error& error) {
+  if (error.kind != Error::Kind::io) return false;
+  return error.code == ENOSPC || error.code == EDQUOT || error.code == EMFILE ||
+         error.code == ENFILE;
+}
 
 std::string parent_of(const std::string& path) {
   size_t slash = path.rfind('/');

@@ -6,7 +6,17 @@
 // synced, tears what was half written, and fails on demand.
 //
 // After a failed append or sync the file's state is unknown: the owner stops using it (never
-// retries as though nothing had happened).
+// retries as though nothing had happened). What it had made durable before is still there and may
+// be read.
+//
+// A full disk is no broken one (lacks_room()): an append that it refuses leaves nothing behind. The
+// bytes that were written are cut off again; where even that fails the file keeps its end in mind,
+// and cuts there before it writes anything more. So the owner may go on, and try again later. That
+// holds for appends alone: when a sync says that the disk is full, the kernel has taken bytes that
+// it has no place for and may have dropped their pages, as after any other write-back error, and
+// the file has failed. File systems reserve what they accept and so say it at the append; those
+// that do not (NFS, thin volumes) are the reason to keep a reserve of space (space()). To allocate
+// ahead (fallocate) would not save us from them, and would cost each append of the others.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +46,12 @@ class File : public ReadableFile {
   virtual Result<void> sync_now() = 0;
 };
 
+// Of the file system that a path is on, in bytes.
+struct DiskSpace {
+  uint64_t free = 0;  // for who is not root
+  uint64_t total = 0;
+};
+
 class Disk {
  public:
   virtual ~Disk() = default;
@@ -54,7 +70,12 @@ class Disk {
   virtual Result<std::shared_ptr<void>> lock(const std::string& path) = 0;
   // Milliseconds since 1970 at which the file was last written.
   virtual Result<int64_t> modified_ms(const std::string& path) const = 0;
+  virtual Result<DiskSpace> space(const std::string& path) const = 0;
 };
+
+// No place: on the disk, in the quota (ENOSPC, EDQUOT), or for one more open file (EMFILE, ENFILE).
+// It passes when others give something back; nothing is broken.
+bool lacks_room(const Error& error);
 
 // Replaces a small file so that a crash leaves the old or the new content: writes `path`.tmp,
 // syncs it, renames it over `path`, syncs the folder.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,20 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t pieces_per_call = 64;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 class PosixFile final : public File, public std::enable_shared_from_this<PosixFile> {
  public:
@@ -53,6 +40,13 @@ class PosixFile final : public File, public std::enable_shared_from_this<PosixFi
     failed_.store(true);
     return fail(Error::io(error, std::string("cannot ") + what + " " + path_));
   }
+  // The same, unless all that it says is that there is no room.
+  std::unexpected<Error> refused(const char* what) {
+    auto error = Error::io(errno, std::string("cannot ") + what + " " + path_);
+    if (!lacks_room(error)) failed_.store(true);
+    return fail(std::move(error));
+  }
+  Result<void> cut_leftover();
   // The kernel reports a write-back error once and then forgets it: a second fsync would succeed
   // over lost data. So the first failure is the file's last word.
   Result<void> refuse_if_failed() const {
@@ -65,6 +59,7 @@ class PosixFile final : public File, public std::enable_shared_from_this<PosixFi
   const Descriptor fd_;
   std::atomic<uint64_t> size_;  // read from any loop, changed by the one writer
   std::atomic<bool> failed_{false};
+  bool leftover_ = false;  // beyond size() lie bytes of an append that was refused
 };
 
 Result<size_t> PosixFile::read_at(uint64_t position, MutableBytes into) const {
@@ -82,6 +77,7 @@ Result<size_t> PosixFile::read_at(uint64_t position, MutableBytes into) const {
 
 Result<void> PosixFile::append(std::span<const Bytes> pieces) {
   if (auto usable = refuse_if_failed(); !usable) return usable;
+  if (auto cut = cut_leftover(); !cut) return cut;
   uint64_t end = size();
   size_t piece = 0;
   size_t offset = 0;  // within pieces[piece]
@@ -94,7 +90,13 @@ Result<void> PosixFile::append(std::span<const Bytes> pieces) {
     }
     ssize_t n = ::pwritev(fd_.get(), parts, count, static_cast<off_t>(end));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed("append to");
+    if (n < 0) {
+      const std::unexpected<Error> error = refused("append to");
+      leftover_ = end > size();
+      // If not even that is possible now, the next append begins with it.
+      if (auto usable = refuse_if_failed(); usable) (void)cut_leftover();
+      return error;
+    }
     end += static_cast<uint64_t>(n);
     for (auto left = static_cast<size_t>(n); piece < pieces.size();) {
       size_t here = pieces[piece].size() - offset;
@@ -111,6 +113,13 @@ Result<void> PosixFile::append(std::span<const Bytes> pieces) {
   return {};
 }
 
+Result<void> PosixFile::cut_leftover() {
+  if (!leftover_) return {};
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size())) != 0) return refused("cut");
+  leftover_ = false;
+  return {};
+}
+
 Result<void> PosixFile::write_at(uint64_t position, Bytes bytes) {
   if (auto usable = refuse_if_failed(); !usable) return usable;
   size_t done = 0;
@@ -118,7 +127,7 @@ Result<void> PosixFile::write_at(uint64_t position, Bytes bytes) {
     ssize_t n = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,
                          static_cast<off_t>(position + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed("write to");
+    if (n < 0) return refused("write to");
     done += static_cast<size_t>(n);
   }
   size_.store(std::max(size(), position + done), std::memory_order_release);
@@ -127,7 +136,8 @@ Result<void> PosixFile::write_at(uint64_t position, Bytes bytes) {
 
 Result<void> PosixFile::truncate(uint64_t size) {
   if (auto usable = refuse_if_failed(); !usable) return usable;
-  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return failed("truncate");
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return refused("truncate");
+  leftover_ = false;
   size_.store(size, std::memory_order_release);
   return {};
 }
@@ -150,11 +160,47 @@ Result<void> check(std::error_code error, const char* what, const std::string& p
   return fail(Error::io(error.value(), std::string("cannot ") + what + " " + path));
 }
 
+bool is_table_full(int error) { return error == EMFILE || error == ENFILE; }
+
 }  // namespace
 
+SpareDescriptors::SpareDescriptors() : source_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
+  refill();
+}
+
+void SpareDescriptors::refill() {
+  std::lock_guard guard(mutex_);
+  while (spares_.size() < kept) {
+    const int fd = ::fcntl(source_.get(), F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return;
+    spares_.push_back(std::make_unique<Descriptor>(fd));
+  }
+}
+
+bool SpareDescriptors::give_one_up() {
+  std::lock_guard guard(mutex_);
+  if (spares_.empty()) return false;
+  spares_.pop_back();
+  return true;
+}
+
+int PosixDisk::open_descriptor(const std::string& path, int flags) const {
+  for (;;) {
+    const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+    if (fd >= 0) {
+      spares_.refill();
+      return fd;
+    }
+    const int error = errno;
+    const bool again = error == EINTR || (is_table_full(error) && spares_.give_one_up());
+    if (again) continue;
+    errno = error;
+    return -1;
+  }
+}
+
 Result<std::shared_ptr<File>> PosixDisk::open(const std::string& path, Open how) {
-  int flags = O_RDWR | O_CLOEXEC | (how == Open::create ? O_CREAT : 0);
-  int fd = ::open(path.c_str(), flags, 0644);
+  int fd = open_descriptor(path, O_RDWR | (how == Open::create ? O_CREAT : 0));
   if (fd < 0) return fail(Error::io(errno, "cannot open " + path));
   struct stat info;
   if (::fstat(fd, &info) != 0) {
@@ -174,6 +220,9 @@ Result<std::vector<std::string>> PosixDisk::list(const std::string& folder) cons
   std::error_code error;
   std::vector<std::string> names;
   fs::directory_iterator entry(folder, error);
+  while (is_table_full(error.value()) && spares_.give_one_up()) {
+    entry = fs::directory_iterator(folder, error);
+  }
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
     names.push_back(entry->path().filename().string());
   }
@@ -206,14 +255,14 @@ Result<void> PosixDisk::remove_folder(const std::string& path) {
 }
 
 Result<void> PosixDisk::sync_folder(const std::string& path) {
-  Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Descriptor folder(open_descriptor(path, O_RDONLY | O_DIRECTORY));
   if (folder.get() < 0) return fail(Error::io(errno, "cannot open folder " + path));
   if (::fsync(folder.get()) != 0) return fail(Error::io(errno, "cannot sync folder " + path));
   return {};
 }
 
 Result<std::shared_ptr<void>> PosixDisk::lock(const std::string& path) {
-  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  int fd = open_descriptor(path, O_RDWR | O_CREAT);
   auto file = std::make_shared<Descriptor>(fd);
   if (fd < 0) return fail(Error::io(errno, "cannot open " + path));
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return file;
@@ -225,6 +274,15 @@ Result<int64_t> PosixDisk::modified_ms(const std::string& path) const {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return fail(Error::io(errno, "cannot look at " + path));
   return int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000;
+}
+
+Result<DiskSpace> PosixDisk::space(const std::string& path) const {
+  struct statvfs info;
+  if (::statvfs(path.c_str(), &info) != 0) {
+    return fail(Error::io(errno, "cannot ask for the space at " + path));
+  }
+  return DiskSpace{uint64_t{info.f_bavail} * info.f_frsize,
+                   uint64_t{info.f_blocks} * info.f_frsize};
 }
 
 }  // namespace isthmus::io

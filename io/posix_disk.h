@@ -2,13 +2,50 @@
 // Runtime.
 //
 // A file's descriptor stays open as long as the File: whoever opens thousands (the log's segments)
-// keeps only those it needs.
+// keeps only those it needs. Where the process has used all its descriptors, some are still there
+// for files: a connection that is refused comes again, a log that cannot begin its next segment
+// stops its producers.
 #pragma once
+
+#include <unistd.h>
+
+#include <mutex>
 
 #include "io/disk.h"
 #include "io/pool.h"
 
 namespace isthmus::io {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// Descriptors that stand for nothing, and make room when there is no other. Any thread.
+class SpareDescriptors {
+ public:
+  static constexpr size_t kept = 64;
+
+  SpareDescriptors();
+  // As many as there is room for.
+  void refill();
+  // False when there is none left.
+  bool give_one_up();
+
+ private:
+  const Descriptor source_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Descriptor>> spares_;
+};
 
 class PosixDisk final : public Disk {
  public:
@@ -24,9 +61,14 @@ class PosixDisk final : public Disk {
   Result<void> sync_folder(const std::string& path) override;
   Result<std::shared_ptr<void>> lock(const std::string& path) override;
   Result<int64_t> modified_ms(const std::string& path) const override;
+  Result<DiskSpace> space(const std::string& path) const override;
 
  private:
+  // -1 with errno, as open(2).
+  int open_descriptor(const std::string& path, int flags) const;
+
   Pool& pool_;
+  mutable SpareDescriptors spares_;
 };
 
 }  // namespace isthmus::io

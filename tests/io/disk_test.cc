@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include "tests/io/real_world.h"
 
 namespace isthmus::io {
@@ -72,8 +74,63 @@ TEST_F(PosixDiskTest, ErrorsNameThePathAndTheReason) {
 
 TEST_F(PosixDiskTest, AFileThatFailedIsNotUsedAgain) {
   auto file = *disk().open("/dev/full", Disk::Open::existing);
-  EXPECT_EQ(file->append(as_bytes("x")).error().code, ENOSPC);
-  EXPECT_EQ(file->sync_now().error().code, EIO);
+  EXPECT_EQ(file->sync_now().error().code, EINVAL);
+  EXPECT_EQ(file->append(as_bytes("x")).error().code, EIO);
+}
+
+TEST_F(PosixDiskTest, AFullDiskDoesNotEndTheFile) {
+  auto file = *disk().open("/dev/full", Disk::Open::existing);
+  for (int i = 0; i < 2; ++i) {
+    auto full = file->append(as_bytes("x"));
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, ENOSPC) << "not: it failed before";
+    EXPECT_TRUE(lacks_room(full.error()));
+    EXPECT_EQ(file->size(), 0u);
+  }
+}
+
+TEST_F(PosixDiskTest, SaysHowMuchSpaceThereIs) {
+  auto space = disk().space(folder.path());
+  ASSERT_TRUE(space);
+  EXPECT_GT(space->total, 0u);
+  EXPECT_LE(space->free, space->total);
+  EXPECT_FALSE(disk().space(folder / "absent"));
+}
+
+// Uses up the process's descriptors, as clients do that come all at once.
+class EveryDescriptor {
+ public:
+  EveryDescriptor() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit few = before_;
+    few.rlim_cur = 256;
+    setrlimit(RLIMIT_NOFILE, &few);
+    for (int fd = dup(0); fd >= 0; fd = dup(0)) taken_.push_back(fd);
+  }
+  ~EveryDescriptor() {
+    for (int fd : taken_) close(fd);
+    setrlimit(RLIMIT_NOFILE, &before_);
+  }
+
+ private:
+  rlimit before_{};
+  std::vector<int> taken_;
+};
+
+TEST_F(PosixDiskTest, KeepsDescriptorsForFiles) {
+  EveryDescriptor taken;
+  ASSERT_LT(dup(0), 0);
+  std::vector<std::shared_ptr<File>> files;
+  for (int i = 0; i < 20; ++i) {
+    auto file = disk().open(folder / std::to_string(i), Disk::Open::create);
+    ASSERT_TRUE(file) << file.error().text;
+    files.push_back(*file);
+  }
+  EXPECT_TRUE(disk().sync_folder(folder.path()));
+  EXPECT_EQ(disk().list(folder.path())->size(), 20u);
+  while (auto file = disk().open(folder / "0", Disk::Open::existing)) files.push_back(*file);
+  auto none = disk().open(folder / "0", Disk::Open::existing);
+  EXPECT_TRUE(lacks_room(none.error()));
 }
 
 TEST_F(PosixDiskTest, ReplacesAFileWhole) {

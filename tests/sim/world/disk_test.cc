@@ -213,10 +213,35 @@ TEST(Faults, AFailedAppendOrSyncEndsTheFile) {
   EXPECT_EQ(file->append(as_bytes("y")).error().code, EIO);
   EXPECT_EQ(file->sync_now().error().code, EIO) << "a file that failed is not used any more";
   EXPECT_EQ(m.world.faults().at("disk: sync failed"), 1u);
+}
 
-  auto second = m.durable_file("/data/full");
-  m.host.disk().fail_next_append("full", ENOSPC);
-  EXPECT_EQ(second->append(as_bytes("x")).error().code, ENOSPC);
+TEST(Faults, AFullDiskRefusesAppendsAndTakesThemAgain) {
+  auto found = outcomes([](Machine& m) {
+    auto file = m.durable_file("/data/log");
+    file->append(as_bytes("good")).value();
+    m.host.disk().capacity = m.host.disk().used() + Volume::block;
+    const std::vector<uint8_t> large(3 * Volume::block, 'x');
+    EXPECT_EQ(file->append(large).error().code, ENOSPC);
+    EXPECT_EQ(file->size(), 4u);
+    EXPECT_LE(m.disk().space("/data")->free, Volume::block);
+    // What still stands behind the end when the process dies is for recovery to find.
+    const std::string left = content(m.disk(), "/data/log").substr(0, 5);
+    m.host.disk().capacity = UINT64_MAX;
+    EXPECT_TRUE(file->append(as_bytes("!")));
+    EXPECT_EQ(content(m.disk(), "/data/log"), "good!");
+    return left;
+  });
+  EXPECT_EQ(found, (std::set<std::string>{"good", "goodx"}));
+}
+
+TEST(Faults, AnyOperationCanBeTheOneThatFails) {
+  Machine m(1);
+  m.durable_file("/data/log");
+  Volume& volume = m.host.disk();
+  volume.fail_operation(volume.operations() + 2, EIO);
+  EXPECT_TRUE(m.disk().list("/data"));
+  EXPECT_EQ(m.disk().rename("/data/log", "/data/other").error().code, EIO);
+  EXPECT_TRUE(m.disk().rename("/data/log", "/data/other"));
 }
 
 TEST(Names, AnswerAsTheRealDiskDoes) {

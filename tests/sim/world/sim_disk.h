@@ -22,6 +22,7 @@ class SimDisk final : public io::Disk {
   Result<void> sync_folder(const std::string& path) override;
   Result<std::shared_ptr<void>> lock(const std::string& path) override;
   Result<int64_t> modified_ms(const std::string& path) const override;
+  Result<io::DiskSpace> space(const std::string& path) const override;
 
  private:
   std::shared_ptr<Volume> volume_;

@@ -66,6 +66,7 @@ Result<void> Volume::make_folder(const std::string& path) {
   if (is_folder(path)) return {};
   if (exists(path)) return fail(Error::io(ENOTDIR, "cannot create folder " + path));
   if (auto parent = make_folder(folder_of(path)); !parent) return parent;
+  if (!has_room(0, block)) return fail(Error::io(ENOSPC, "cannot create folder " + path));
   change({NameChange::Kind::create, path, {}, {}});
   return {};
 }
@@ -152,10 +153,30 @@ void Volume::flip_bit(const std::string& path, uint64_t position, int bit) {
   if (auto inode = find(path)) inode->flip_bit(position, bit);
 }
 
+namespace {
+uint64_t blocks(uint64_t size) {
+  return (size + Volume::block - 1) / Volume::block * Volume::block;
+}
+}  // namespace
+
+uint64_t Volume::used() const {
+  uint64_t bytes = 0;
+  for (const auto& [path, entry] : entries_) {
+    bytes += entry.inode ? blocks(entry.inode->data().size()) : block;
+  }
+  return bytes;
+}
+
+bool Volume::has_room(uint64_t size_before, uint64_t size_after) const {
+  if (capacity == UINT64_MAX || blocks(size_after) <= blocks(size_before)) return true;
+  return used() + blocks(size_after) - blocks(size_before) <= capacity;
+}
+
 int Volume::fault(Operation operation, uint32_t in_a_million, const std::string& path) {
   static constexpr const char* names[] = {"disk: append failed", "disk: sync failed",
-                                          "disk: read failed"};
-  int error = 0;
+                                          "disk: read failed", "disk: open failed",
+                                          "disk: change of a name failed"};
+  int error = ++operations_ == fail_at_ ? fail_with_ : 0;
   auto& plan = plan_[operation];
   for (auto f = plan.begin(); f != plan.end() && error == 0; ++f) {
     if (path.find(f->part) == std::string::npos) continue;

@@ -6,8 +6,10 @@
 // systems with a journal never do half a rename). A name whose folder is lost is lost with it.
 // Renaming a folder makes the earlier changes inside it durable, which is more than POSIX says.
 //
-// Faults are planned by the test: `fail_next_*` hit the next matching operation; `lying_syncs`
-// makes syncs answer without doing anything (a planted bug of the device, never the default).
+// Faults are planned by the test: `fail_next_*` hit the next matching operation, fail_operation()
+// the one of that number; `lying_syncs` makes syncs answer without doing anything (a planted bug of
+// the device, never the default). What needs more than `capacity` is answered ENOSPC; names cost
+// nothing, so that removing and renaming always work, as they mostly do.
 #pragma once
 
 #include <deque>
@@ -50,9 +52,26 @@ class Volume {
   void fail_next_append(std::string part, int error) { plan_[append_].push_back({part, error}); }
   void fail_next_sync(std::string part, int error) { plan_[sync_].push_back({part, error}); }
   void fail_next_read(std::string part, int error) { plan_[read_].push_back({part, error}); }
+  void fail_next_open(std::string part, int error) { plan_[open_].push_back({part, error}); }
+  // A creation of a folder, a renaming, a removal, a listing.
+  void fail_next_name_change(std::string part, int error) {
+    plan_[names_].push_back({part, error});
+  }
+  // Operations of every kind, numbered from 1 over the life of the volume.
+  uint64_t operations() const { return operations_; }
+  void fail_operation(uint64_t number, int error) {
+    fail_at_ = number;
+    fail_with_ = error;
+  }
   void forget_planned_failures() {
     for (auto& plan : plan_) plan.clear();
+    fail_at_ = 0;
   }
+  // In bytes; files take whole blocks.
+  static constexpr uint64_t block = 4096;
+  uint64_t capacity = UINT64_MAX;
+  uint64_t used() const;
+  bool has_room(uint64_t size_before, uint64_t size_after) const;
   // In a million operations, for random plans.
   uint32_t append_failures = 0;
   uint32_t sync_failures = 0;
@@ -65,6 +84,8 @@ class Volume {
   int append_fault(const std::string& path) { return fault(append_, append_failures, path); }
   int sync_fault(const std::string& path) { return fault(sync_, sync_failures, path); }
   int read_fault(const std::string& path) { return fault(read_, 0, path); }
+  int open_fault(const std::string& path) { return fault(open_, 0, path); }
+  int names_fault(const std::string& path) { return fault(names_, 0, path); }
   Schedule& schedule() { return schedule_; }
 
  private:
@@ -82,7 +103,7 @@ class Volume {
     std::string part;
     int error;
   };
-  enum Operation : uint8_t { append_, sync_, read_, operations };
+  enum Operation : uint8_t { append_, sync_, read_, open_, names_, kinds_ };
 
   static bool is_root(const std::string& path) { return path == "/" || path == "."; }
   static std::string folder_of(const std::string& path);
@@ -99,7 +120,10 @@ class Volume {
   Entries durable_;
   std::deque<NameChange> unsynced_;  // leads from durable_ to entries_
   std::set<std::string> locks_;
-  std::deque<Fault> plan_[operations];
+  std::deque<Fault> plan_[kinds_];
+  uint64_t operations_ = 0;
+  uint64_t fail_at_ = 0;  // 0 = none
+  int fail_with_ = 0;
 };
 
 }  // namespace isthmus::sim
