@@ -5,6 +5,8 @@
 
 #include <atomic>
 
+#include "base/printable.h"
+
 namespace isthmus {
 
 namespace {
@@ -24,8 +26,8 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 
 spdlog::logger& sink() {
   static auto logger = [] {
-    auto made = std::make_shared<spdlog::logger>(
-        "isthmus", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("isthmus",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%-5l%$ %v");
     made->set_level(spdlog::level::trace);
     made->flush_on(spdlog::level::trace);
@@ -40,7 +42,8 @@ LogLevel log_level() { return threshold.load(std::memory_order_relaxed); }
 
 void write_log(LogLevel level, std::string_view owner, fmt::string_view format,
                fmt::format_args args) {
-  sink().log(to_spdlog(level), "{}: {}", owner, fmt::vformat(format, args));
+  const std::string line = fmt::format("{}: {}", owner, fmt::vformat(format, args));
+  sink().log(to_spdlog(level), "{}", printable(line));
 }
 
 }  // namespace isthmus

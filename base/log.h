@@ -1,4 +1,5 @@
 // Logging: one line per event, `key=value`, prefixed by its owner ("orders-3", "client 10.0.0.7").
+// One printable line (base/printable.h), whatever names from outside it holds.
 //
 // error = the operator must act; warn = degraded but self-healing; info = a state changed, never
 // per request; debug = per request; trace = bytes, truncated. Lines are for people: no test reads
@@ -25,15 +26,25 @@ class Logger {
   const std::string& owner() const { return owner_; }
 
   template <typename... T>
-  void trace(fmt::format_string<T...> f, T&&... a) const { log(LogLevel::trace, f, a...); }
+  void trace(fmt::format_string<T...> f, T&&... a) const {
+    log(LogLevel::trace, f, a...);
+  }
   template <typename... T>
-  void debug(fmt::format_string<T...> f, T&&... a) const { log(LogLevel::debug, f, a...); }
+  void debug(fmt::format_string<T...> f, T&&... a) const {
+    log(LogLevel::debug, f, a...);
+  }
   template <typename... T>
-  void info(fmt::format_string<T...> f, T&&... a) const { log(LogLevel::info, f, a...); }
+  void info(fmt::format_string<T...> f, T&&... a) const {
+    log(LogLevel::info, f, a...);
+  }
   template <typename... T>
-  void warn(fmt::format_string<T...> f, T&&... a) const { log(LogLevel::warn, f, a...); }
+  void warn(fmt::format_string<T...> f, T&&... a) const {
+    log(LogLevel::warn, f, a...);
+  }
   template <typename... T>
-  void error(fmt::format_string<T...> f, T&&... a) const { log(LogLevel::error, f, a...); }
+  void error(fmt::format_string<T...> f, T&&... a) const {
+    log(LogLevel::error, f, a...);
+  }
 
  private:
   template <typename... T>

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json.h"
 #include "broker/controller/topic_config.h"
 #include "broker/coordinator_seams.h"
 #include "broker/group/coordinator.h"
@@ -233,7 +234,7 @@ io::Task<process::Status> Broker::status() {
                          {"topics", image.topics.size()},
                          {"links", image.links.size()},
                          {"connections", parts_->acceptor.connections()}};
-  status.json = json.dump();
+  status.json = write_json(json);
   co_return status;
 }
 

@@ -3,15 +3,26 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <exception>
 
+#include "cli/output.h"
 #include "io/gate.h"
 #include "io/real.h"
 
 namespace isthmus::cli {
 namespace {
 
-io::Task<void> to_its_end(io::Runtime* runtime, io::Task<Exit> work, Exit* outcome) {
-  *outcome = co_await work;
+struct Outcome {
+  Exit exit = Exit::failed;
+  std::exception_ptr escaped;
+};
+
+io::Task<void> to_its_end(io::Runtime* runtime, io::Task<Exit> work, Outcome* outcome) {
+  try {
+    outcome->exit = co_await work;
+  } catch (...) {
+    outcome->escaped = std::current_exception();
+  }
   // Posted, so that this frame has ended before the loop stops.
   runtime->env().main_loop().post([runtime] { runtime->stop(); });
 }
@@ -42,18 +53,27 @@ CLI::App& add_command(CLI::App& parent, Chosen& chosen, const About& about, Run 
 }
 
 Exit fail_with(const Error& error) {
-  fmt::print(stderr, "isthmus: {}\n", error.text);
+  complain(error.text);
   return Exit::failed;
 }
 
 Exit run_task(std::function<io::Task<Exit>(io::Env&)> work) {
   io::Runtime runtime(1);
   io::Gate gate(runtime.env().main_loop());
-  Exit outcome = Exit::failed;
+  Outcome outcome;
   runtime.env().main_loop().post(
       [&] { gate.spawn("command", to_its_end(&runtime, work(runtime.env()), &outcome)); });
   runtime.run();
-  return outcome;
+  if (outcome.escaped) std::rethrow_exception(outcome.escaped);
+  return outcome.exit;
+}
+
+Exit run_chosen(const Chosen& chosen) {
+  try {
+    return chosen.run(chosen.common);
+  } catch (const std::exception& escaped) {
+    return fail_with(Error::message(std::string("this should not happen: ") + escaped.what()));
+  }
 }
 
 }  // namespace isthmus::cli

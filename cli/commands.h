@@ -55,7 +55,12 @@ Exit fail_with(const Error& error);
 
 // Runs a conversation with the world on a loop of its own, to its end. `work` gets an Env that it
 // may use until it returns.
+// May throw what `work` throws.
 Exit run_task(std::function<io::Task<Exit>(io::Env&)> work);
+
+// Runs what the user chose. The one place where exceptions of libraries end: one line on stderr,
+// and Exit::failed.
+Exit run_chosen(const Chosen& chosen);
 
 void add_roles(CLI::App& app, Chosen& chosen);   // broker, mirror, router
 void add_config(CLI::App& app, Chosen& chosen);  // config check, config reference

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "process/broker_config.h"
 #include "process/config_file.h"
 #include "process/mirror_config.h"
@@ -82,9 +83,9 @@ io::Task<Exit> dial_all(io::Env& env, Targets targets, std::vector<Probe>& probe
 void print_probes(const std::vector<Probe>& probes) {
   for (const Probe& probe : probes) {
     if (probe.failure.empty()) {
-      fmt::print("{}: {} answers\n", probe.what, probe.server);
+      say("{}: {} answers", probe.what, probe.server);
     } else {
-      fmt::print("{}: {} does not answer: {}\n", probe.what, probe.server, probe.failure);
+      say("{}: {} does not answer: {}", probe.what, probe.server, probe.failure);
     }
   }
 }
@@ -115,10 +116,10 @@ Exit check_file(const std::string& file, bool connect, const Common& common) {
   if (common.json) {
     nlohmann::json report{{"file", file}, {"role", process::to_string(*product)}};
     if (connect) report["connections"] = to_json(probes);
-    fmt::print("{}\n", report.dump(2));
+    show(report);
     return outcome;
   }
-  fmt::print("{}: right, for a {}\n", file, process::to_string(*product));
+  say("{}: right, for a {}", file, process::to_string(*product));
   print_probes(probes);
   return outcome;
 }
@@ -148,7 +149,7 @@ void add_config(CLI::App& app, Chosen& chosen) {
               {"reference", "Prints every key of every file, as Markdown",
                "isthmus config reference > docs/configuration.md"},
               [](const Common&) {
-                fmt::print("{}", process::config_reference());
+                show_document(process::config_reference());
                 return Exit::done;
               });
 }

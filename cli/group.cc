@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/output.h"
 #include "cli/sites.h"
 #include "cli/table.h"
 #include "client/admin.h"
@@ -55,7 +56,7 @@ io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
                      {"link", link}});
     }
   }
-  fmt::print("{}", as_json ? out.dump(2) + "\n" : table.to_string());
+  as_json ? show(out) : show(table);
   co_return outcome;
 }
 
@@ -97,9 +98,8 @@ std::optional<int64_t> end_of(const Described& group, const TopicPartition& part
 }
 
 void print_group(const std::string& cluster, const Described& group) {
-  fmt::print("{}  at {}  {}  owned by {}  {}\n", group.group.group_id, cluster,
-             group.group.group_state, owner_text(group.link),
-             count_of(group.group.members.size(), "member"));
+  say("{}  at {}  {}  owned by {}  {}", group.group.group_id, cluster, group.group.group_state,
+      owner_text(group.link), count_of(group.group.members.size(), "member"));
   Table table({{"TOPIC"}, {"PART", true}, {"COMMITTED", true}, {"END", true}, {"LAG", true}});
   for (const auto& [partition, committed] : group.committed) {
     const auto end = end_of(group, partition);
@@ -108,7 +108,7 @@ void print_group(const std::string& cluster, const Described& group) {
     table.add({partition.topic, std::to_string(partition.partition), grouped(committed.offset),
                number_or_unknown(end), number_or_unknown(lag)});
   }
-  if (!table.empty()) fmt::print("{}", table.to_string());
+  if (!table.empty()) show(table);
 }
 
 json to_json(const std::string& cluster, const Described& group) {
@@ -142,7 +142,7 @@ io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
     if (!as_json) print_group(name, *group);
   }
   if (out.empty()) co_return fail_with(Error::message("no group '" + options->name + "'"));
-  if (as_json) fmt::print("{}\n", out.dump(2));
+  if (as_json) show(out);
   co_return Exit::done;
 }
 

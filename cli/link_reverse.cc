@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/link.h"
+#include "cli/output.h"
 #include "cli/table.h"
 #include "kafka/gen/become_mirror.h"
 #include "kafka/gen/epoch_history.h"
@@ -90,27 +91,26 @@ int64_t cut_of(const Outcome& topic) {
 
 void print_outcome(const LinkOptions& options, const process::LinkName& ends,
                    const std::vector<Outcome>& topics) {
-  fmt::print("{}: {} {} {}\n", options.name, count_of(topics.size(), "topic"),
-             options.dry_run ? "would follow" : "follow", ends.source);
+  say("{}: {} {} {}", options.name, count_of(topics.size(), "topic"),
+      options.dry_run ? "would follow" : "follow", ends.source);
   Table table({{"TOPIC"}, {"PARTS", true}, {"OFFSETS CUT", true}, {"KEPT IN"}});
   for (const Outcome& topic : topics) {
     table.add({topic.name, std::to_string(topic.partitions.size()), grouped(cut_of(topic)),
                topic.exported_to.empty() ? "nothing to keep" : topic.exported_to});
   }
-  fmt::print("{}", table.to_string());
+  show(table);
   for (const Outcome& topic : topics) {
     for (const auto& p : topic.partitions) {
       if (p.end_offset == p.cut_at) continue;
-      fmt::print("  {}-{}: offsets {} to {}\n", topic.name, p.index, grouped(p.cut_at),
-                 grouped(p.end_offset - 1));
+      say("  {}-{}: offsets {} to {}", topic.name, p.index, grouped(p.cut_at),
+          grouped(p.end_offset - 1));
     }
   }
   if (options.dry_run) {
-    fmt::print("Nothing was changed.\n");
+    say("Nothing was changed.");
   } else {
-    fmt::print(
-        "Next: a mirror with link {} in its file goes on from there; "
-        "isthmus link describe {}\n",
+    say("Next: a mirror with link {} in its file goes on from there; "
+        "isthmus link describe {}",
         options.name, options.name);
   }
 }
@@ -147,7 +147,7 @@ io::Task<Exit> reverse(Sites& sites, LinkOptionsPtr options, bool as_json) {
   if (!response) co_return fail_with(response.error());
   if (auto refused = refusal(ends->target, *response)) co_return fail_with(*refused);
   if (as_json) {
-    fmt::print("{}\n", to_json(*options, response->topics).dump(2));
+    show(to_json(*options, response->topics));
   } else {
     print_outcome(*options, *ends, response->topics);
   }

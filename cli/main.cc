@@ -31,5 +31,5 @@ int main(int argc, char** argv) {
     // --help comes this way too, as a success.
     return static_cast<int>(app.exit(said) == 0 ? Exit::done : Exit::failed);
   }
-  return static_cast<int>(chosen.run(chosen.common));
+  return static_cast<int>(isthmus::cli::run_chosen(chosen));
 }

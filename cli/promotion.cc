@@ -5,118 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/link.h"
+#include "cli/reports.h"
 #include "cli/table.h"
 
 namespace isthmus::cli {
 namespace {
 
 using nlohmann::json;
-using Topic = kafka::PromoteResponse::PromotedTopic;
-
-// What is known to be lost of a partition: what the source was last heard to have, minus what we
-// hold. It may have gone on after that.
-std::optional<int64_t> lost_at_least(const kafka::PromoteResponse::PromotedPartition& p) {
-  if (p.source_end_offset < 0) return std::nullopt;
-  return std::max<int64_t>(0, p.source_end_offset - p.end_offset);
-}
-
-struct Loss {
-  int64_t records = 0;
-  size_t partitions = 0;
-  size_t unknown = 0;
-};
-
-Loss loss_of(const std::vector<Topic>& topics) {
-  Loss loss;
-  for (const Topic& topic : topics) {
-    for (const auto& p : topic.partitions) {
-      const auto lost = lost_at_least(p);
-      loss.records += lost.value_or(0);
-      if (lost.value_or(0) > 0) ++loss.partitions;
-      if (!lost) ++loss.unknown;
-    }
-  }
-  return loss;
-}
-
-void print_topics(const std::vector<Topic>& topics) {
-  Table table({{"TOPIC"},
-               {"PARTS", true},
-               {"RECORDS TO", true},
-               {"LOST", true},
-               {"GAP TO", true},
-               {"OPEN TX ABORTED", true}});
-  for (const Topic& topic : topics) {
-    const Loss loss = loss_of({topic});
-    int64_t end = 0;
-    int64_t next = 0;
-    int32_t open = 0;
-    for (const auto& p : topic.partitions) {
-      end = std::max(end, p.end_offset);
-      next = std::max(next, p.next_offset);
-      open += p.open_transactions;
-    }
-    const std::string lost = loss.unknown > 0 ? "unknown" : "≥" + grouped(loss.records);
-    table.add({topic.name, std::to_string(topic.partitions.size()), grouped(end), lost,
-               grouped(next), std::to_string(open)});
-  }
-  if (!table.empty()) fmt::print("{}", table.to_string());
-}
-
-// A partition that did not open at the target was promoted blindly.
-void print_offline(const PromotionWish& wish, const std::vector<Topic>& topics) {
-  for (const Topic& topic : topics) {
-    for (const auto& p : topic.partitions) {
-      if (p.end_offset >= 0) continue;
-      fmt::print("Offline     {}-{} did not open at {}: see its log; what it holds stays\n",
-                 topic.name, p.index, wish.target);
-    }
-  }
-}
-
-void print_promotion(const PromotionWish& wish, const kafka::PromoteResponse& response) {
-  fmt::print("{}: {} and {} are written at {} now\n", wish.link,
-             count_of(response.topics.size(), "topic"), count_of(response.groups.size(), "group"),
-             wish.target);
-  print_topics(response.topics);
-  if (response.topics.empty()) return;
-  print_offline(wish, response.topics);
-  const Loss loss = loss_of(response.topics);
-  fmt::print(
-      "Lost        at least {} in {}, going by what was last heard of {}{}\n",
-      count_of(static_cast<size_t>(loss.records), "record"), count_of(loss.partitions, "partition"),
-      wish.source,
-      loss.unknown > 0 ? fmt::format("; unknown in {}", count_of(loss.unknown, "partition")) : "");
-  fmt::print("Gap         offsets that consumers may have read at {} are not given out again\n",
-             wish.source);
-  fmt::print("Way back    when {} is up again: isthmus link reverse {}-{}\n", wish.source,
-             wish.target, wish.source);
-  fmt::print("            it keeps what only {} has in <topic>.diverged.<epoch>\n", wish.source);
-}
-
-json to_json(const PromotionWish& wish, const kafka::PromoteResponse& response) {
-  json topics = json::array();
-  for (const Topic& topic : response.topics) {
-    json partitions = json::array();
-    for (const auto& p : topic.partitions) {
-      const auto lost = lost_at_least(p);
-      partitions.push_back({{"partition", p.index},
-                            {"leader_epoch", p.leader_epoch},
-                            {"end_offset", p.end_offset},
-                            {"next_offset", p.next_offset},
-                            {"source_end_offset", p.source_end_offset},
-                            {"lost_at_least", lost ? json(*lost) : json(nullptr)},
-                            {"open_transactions", p.open_transactions}});
-    }
-    topics.push_back({{"topic", topic.name}, {"partitions", partitions}});
-  }
-  return {{"link", wish.link},
-          {"target", wish.target},
-          {"topics", topics},
-          {"groups", response.groups},
-          {"way_back", wish.target + "-" + wish.source}};
-}
-
 kafka::PromoteRequest request_of(const Sites& sites, const PromotionWish& wish) {
   kafka::PromoteRequest request;
   request.switchover_id = sites.new_id();
@@ -142,21 +37,20 @@ Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, b
                    {"groups", view.groups.size()},
                    {"would_lose", view.would_lose()},
                    {"source_answers", view.source_answers}};
-    fmt::print("{}\n", out.dump(2));
+    show(out);
     return stopped ? Exit::not_ready : Exit::done;
   }
-  fmt::print("{}: {}, {}, {}\n", wish.link, count_of(view.topics.size(), "topic"),
-             count_of(view.partitions, "partition"), count_of(view.groups.size(), "group"));
-  fmt::print("Would lose  {}\n", view.would_lose());
+  say("{}: {}, {}, {}", wish.link, count_of(view.topics.size(), "topic"),
+      count_of(view.partitions, "partition"), count_of(view.groups.size(), "group"));
+  say("Would lose  {}", view.would_lose());
   if (stopped) {
-    fmt::print("STOP  {} answers: after a failover both sites would be written\n", wish.source);
-    fmt::print(
-        "      Next: isthmus switchover --from {} --to {}, which loses nothing; or --force\n",
+    say("STOP  {} answers: after a failover both sites would be written", wish.source);
+    say("      Next: isthmus switchover --from {} --to {}, which loses nothing; or --force",
         wish.source, wish.target);
-    fmt::print("NOT READY: 1 stop. Nothing was changed.\n");
+    say("NOT READY: 1 stop. Nothing was changed.");
     return Exit::not_ready;
   }
-  fmt::print("READY. Nothing was changed.\n");
+  say("READY. Nothing was changed.");
   return Exit::done;
 }
 
@@ -180,9 +74,9 @@ io::Task<Exit> promote_without_source(Sites& sites, PromotionWish wish, bool as_
         Error::message(wish.target + ": group " + wish.group + " is not owned by " + wish.link));
   }
   if (as_json) {
-    fmt::print("{}\n", to_json(wish, *response).dump(2));
+    show(json_of(wish, *response));
   } else {
-    print_promotion(wish, *response);
+    show(text_of(wish, *response));
   }
   co_return Exit::done;
 }

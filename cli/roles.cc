@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "io/real.h"
 #include "mirror/mirror.h"
 #include "process/broker_config.h"
@@ -38,7 +39,7 @@ size_t loops_of(const process::RouterConfig&) { return 1; }
 Exit print_config(process::Product product, const std::string& text, const std::string& file) {
   Result<std::string> printed = process::print_config(product, text, file);
   if (!printed) return fail_with(printed.error());
-  fmt::print("{}", *printed);
+  show_document(*printed);
   return Exit::done;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/output.h"
 #include "cli/sites.h"
 #include "process/config_file.h"
 
@@ -55,14 +56,13 @@ Explanation explain(const process::RouterConfig& config, const TakenOver& taken_
 }
 
 void print(const Explanation& e, const TakenOver& taken_over) {
-  fmt::print("{} → {}\n", e.what, e.cluster);
-  fmt::print("  rule    {}\n", e.rule);
+  say("{} → {}", e.what, e.cluster);
+  say("  rule    {}", e.rule);
   if (e.cluster == e.by_yaml) {
-    fmt::print("  record  version {}: {} is in charge of its own routes\n", taken_over.version,
-               e.by_yaml);
+    say("  record  version {}: {} is in charge of its own routes", taken_over.version, e.by_yaml);
   } else {
-    fmt::print("  record  version {}, kept at {}: {} has taken over the routes of {}\n",
-               taken_over.version, taken_over.from_site, e.cluster, e.by_yaml);
+    say("  record  version {}, kept at {}: {} has taken over the routes of {}", taken_over.version,
+        taken_over.from_site, e.cluster, e.by_yaml);
   }
 }
 
@@ -81,7 +81,7 @@ io::Task<Exit> run_explain(Sites& sites, Options options, process::RouterConfig 
   for (const std::string& name : sites.names()) {
     auto site = co_await sites.describe(name, false, false, look_within);
     if (!site) {
-      fmt::print(stderr, "isthmus: {}; its record of routes may be newer\n", site.error().text);
+      complain(site.error().text + "; its record of routes may be newer");
       outcome = Exit::degraded;
       continue;
     }
@@ -102,7 +102,7 @@ io::Task<Exit> run_explain(Sites& sites, Options options, process::RouterConfig 
     out.push_back(to_json(e, taken_over));
     if (!as_json) print(e, taken_over);
   }
-  if (as_json) fmt::print("{}\n", out.dump(2));
+  if (as_json) show(out);
   co_return outcome;
 }
 

@@ -76,12 +76,19 @@ io::Task<Exit> converse(io::Env& env, Known known, std::function<io::Task<Exit>(
   Sites sites(env, std::move(known));
   auto named = co_await sites.learn_names();
   Exit outcome = Exit::failed;
+  std::exception_ptr escaped;
   if (named) {
-    outcome = co_await work(sites);
+    // Connections are closed before anybody hears of it.
+    try {
+      outcome = co_await work(sites);
+    } catch (...) {
+      escaped = std::current_exception();
+    }
   } else {
     fail_with(named.error());
   }
   co_await sites.close();
+  if (escaped) std::rethrow_exception(escaped);
   co_return outcome;
 }
 

@@ -12,6 +12,7 @@
 #include "broker/image/image.h"
 #include "cli/link.h"
 #include "cli/readiness.h"
+#include "cli/reports.h"
 #include "cli/table.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/switchover_wish.h"
@@ -73,44 +74,6 @@ std::optional<Uuid> under_way(const Ends& ends) {
   return std::nullopt;
 }
 
-const char* verdict_text(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::ok: return "ok  ";
-    case Verdict::warn: return "warn";
-    case Verdict::stop: return "STOP";
-  }
-  return "?";
-}
-
-void print_readiness(const LinkView& link, const Readiness& readiness,
-                     const process::SwitchoverConfig& limits) {
-  fmt::print("{}: {}, {}, {}\n", link.name, count_of(link.topics.size(), "topic"),
-             count_of(link.partitions, "partition"), count_of(link.groups.size(), "group"));
-  for (const Finding& finding : readiness.findings) {
-    fmt::print("{}  {}\n", verdict_text(finding.verdict), finding.text);
-    if (!finding.next.empty()) fmt::print("      Next: {}\n", finding.next);
-  }
-  fmt::print("Stand-still  limited by the link's fence; after it the source goes on as before\n");
-  fmt::print("Way back     isthmus switchover --from {} --to {}, identical offsets\n", link.target,
-             link.source);
-  const size_t stops = readiness.stops();
-  if (stops == 0) {
-    fmt::print("READY\n");
-  } else {
-    fmt::print("NOT READY: {}. Nothing was changed.\n", count_of(stops, "stop"));
-  }
-}
-
-json to_json(const LinkView& link, const Readiness& readiness) {
-  json findings = json::array();
-  constexpr const char* names[] = {"ok", "warn", "stop"};
-  for (const Finding& f : readiness.findings) {
-    findings.push_back(
-        {{"verdict", names[static_cast<size_t>(f.verdict)]}, {"text", f.text}, {"next", f.next}});
-  }
-  return {{"link", link.name}, {"ready", readiness.stops() == 0}, {"findings", findings}};
-}
-
 // Done if it is ready, not_ready if not; what speaks against it is printed unless it is in JSON and
 // ready, where the outcome alone is the document.
 io::Task<Exit> check_readiness(Sites& sites, Options options, bool as_json) {
@@ -123,9 +86,9 @@ io::Task<Exit> check_readiness(Sites& sites, Options options, bool as_json) {
   const Readiness readiness = judge(*link, *source, *target, sites.switchover());
   const bool ready = readiness.stops() == 0;
   if (as_json && (options->dry_run || !ready)) {
-    fmt::print("{}\n", to_json(*link, readiness).dump(2));
+    show(json_of(*link, readiness));
   }
-  if (!as_json) print_readiness(*link, readiness, sites.switchover());
+  if (!as_json) show(text_of(*link, readiness));
   co_return ready ? Exit::done : Exit::not_ready;
 }
 
@@ -152,8 +115,7 @@ class Progress {
   void say(const std::string& text) {
     if (text == said_ || quiet_) return;
     said_ = text;
-    fmt::print("{:6.2f} s  {}\n", seconds_since_start(), text);
-    std::fflush(stdout);
+    cli::say("{:6.2f} s  {}", seconds_since_start(), text);
   }
 
  private:
@@ -182,11 +144,10 @@ Exit report(const SwitchoverOptions& options, const Uuid& id, double took_s, boo
                    {"id", id.to_string()},
                    {"outcome", "promoted"},
                    {"seconds", took_s}};
-    fmt::print("{}\n", out.dump(2));
+    show(out);
   } else {
-    fmt::print(
-        "Done: {} is written, {} follows. {:.2f} s from the wish on; "
-        "producers stood still for less\n",
+    say("Done: {} is written, {} follows. {:.2f} s from the wish on; "
+        "producers stood still for less",
         options.to, options.from, took_s);
   }
   return Exit::done;
@@ -215,10 +176,8 @@ io::Task<Exit> watch(Sites& sites, Options options, Uuid id, bool as_json) {
     progress.say(step_text(*options, ends, id));
     const bool too_late = sites.loop().now() > deadline;
     if (too_late && promoted) {
-      fmt::print(stderr,
-                 "isthmus: {} is written; {} has not followed yet, its mirror will see to "
-                 "it\n",
-                 options->to, options->from);
+      complain(options->to + " is written; " + options->from +
+               " has not followed yet, its mirror will see to it");
       co_return Exit::degraded;
     }
     if (too_late && handed_over) {
@@ -275,10 +234,10 @@ io::Task<Exit> take_back(Sites& sites, Options options, bool as_json) {
   if (auto refused = refusal(options->from, *answer)) co_return fail_with(*refused);
   if (as_json) {
     const json out{{"link", options->link()}, {"outcome", "taken back"}};
-    fmt::print("{}\n", out.dump(2));
+    show(out);
   } else {
-    fmt::print("{} is written again. {} must not come back before its data is thrown away.\n",
-               options->from, options->to);
+    say("{} is written again. {} must not come back before its data is thrown away.", options->from,
+        options->to);
   }
   co_return Exit::done;
 }

@@ -5,16 +5,40 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/printable.h"
 
 namespace isthmus::cli {
+namespace {
+
+bool begins(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
+
+// Where the code point with this number begins.
+size_t position_of(const std::string& text, size_t number) {
+  size_t at = 0;
+  for (; at < text.size(); ++at) {
+    if (begins(text[at]) && number-- == 0) break;
+  }
+  return at;
+}
+
+std::string shortened(std::string text) {
+  constexpr size_t last = 30;
+  const size_t columns = width(text);
+  if (columns <= most_columns) return text;
+  const size_t cut_from = position_of(text, most_columns - last - 1);
+  const size_t cut_to = position_of(text, columns - last);
+  return text.replace(cut_from, cut_to - cut_from, "…");
+}
+
+}  // namespace
 
 size_t width(const std::string& text) {
-  auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
   return static_cast<size_t>(std::ranges::count_if(text, begins));
 }
 
 void Table::add(std::vector<std::string> cells) {
   CHECK(cells.size() == columns_.size(), "a cell for each column");
+  for (std::string& cell : cells) cell = shortened(printable(cell));
   rows_.push_back(std::move(cells));
 }
 

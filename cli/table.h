@@ -1,4 +1,7 @@
 // Table: rows whose columns line up, and numbers as people read them. Plain values; stdout.
+//
+// A cell may be any name from outside: it is shown printable (base/printable.h), and at most
+// most_columns of it, with an ellipsis for what stands between its beginning and its end.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +15,8 @@ struct Column {
   std::string title;
   bool right = false;  // numbers end at the same place
 };
+
+constexpr size_t most_columns = 100;
 
 class Table {
  public:

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/image/image.h"
+#include "cli/output.h"
 #include "cli/sites.h"
 #include "cli/table.h"
 #include "client/admin.h"
@@ -79,14 +80,14 @@ io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
       out.push_back(std::move(entry));
     }
   }
-  fmt::print("{}", as_json ? out.dump(2) + "\n" : table.to_string());
+  as_json ? show(out) : show(table);
   co_return outcome;
 }
 
 void print_topic(const std::string& cluster, const Topic& topic) {
-  fmt::print("{}  at {}  {}  written by {}\n", topic.name, cluster, topic.topic_id.to_string(),
-             writer_of(topic));
-  for (const auto& [name, value] : topic.configs) fmt::print("  {}={}\n", name, value);
+  say("{}  at {}  {}  written by {}", topic.name, cluster, topic.topic_id.to_string(),
+      writer_of(topic));
+  for (const auto& [name, value] : topic.configs) say("  {}={}", name, value);
   Table table(
       {{"PART", true}, {"START", true}, {"HW", true}, {"END", true}, {"EPOCH", true}, {"MIRROR"}});
   for (const auto& p : topic.partitions) {
@@ -98,7 +99,7 @@ void print_topic(const std::string& cluster, const Topic& topic) {
                open ? grouped(p.high_watermark) : "–", open ? grouped(p.end_offset) : "–",
                std::to_string(p.leader_epoch), state});
   }
-  fmt::print("{}", table.to_string());
+  show(table);
 }
 
 io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
@@ -120,7 +121,7 @@ io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
     if (!as_json) print_topic(name, *topic);
   }
   if (!found) co_return fail_with(Error::message("no topic '" + options->name + "'"));
-  if (as_json) fmt::print("{}\n", out.dump(2));
+  if (as_json) show(out);
   co_return outcome;
 }
 
@@ -134,9 +135,9 @@ Exit report(const std::string& cluster, const std::string& topic, const char* do
   if (!ok) return fail_with(Error::message(cluster + ": " + topic + ": " + why));
   if (as_json) {
     const json out{{"cluster", cluster}, {"topic", topic}, {done, true}};
-    fmt::print("{}\n", out.dump(2));
+    show(out);
   } else {
-    fmt::print("{} {} at {}\n", topic, done, cluster);
+    say("{} {} at {}", topic, done, cluster);
   }
   return Exit::done;
 }

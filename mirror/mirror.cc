@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/json.h"
 #include "io/gate.h"
 #include "mirror/link.h"
 
@@ -65,7 +66,7 @@ class Mirror final : public process::Role {
       }
     }
     status.ready = status.reason.empty();
-    status.json = nlohmann::json{{"links", links}}.dump();
+    status.json = write_json({{"links", links}});
     co_return status;
   }
 

@@ -7,6 +7,8 @@
 #include <future>
 #include <thread>
 
+#include "base/printable.h"
+
 namespace isthmus::process {
 namespace {
 
@@ -18,6 +20,16 @@ constexpr const char* plain = "text/plain; charset=utf-8";
 void set_socket_options(socket_t socket) {
   const int yes = 1;
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+}
+
+std::string text_of(const std::exception_ptr& escaped) {
+  try {
+    std::rethrow_exception(escaped);
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "unknown";
+  }
 }
 
 bool answers(io::Loop& loop) {
@@ -62,6 +74,10 @@ Result<std::unique_ptr<Admin>> Admin::start(const io::Address& bind, io::Loop& l
   server.set_write_timeout(std::chrono::seconds(5));
   server.set_payload_max_length(1024);
   server.set_socket_options(set_socket_options);
+  server.set_exception_handler([](const Request&, Response& response, std::exception_ptr escaped) {
+    response.status = 500;
+    response.set_content(printable(text_of(escaped)) + "\n", plain);
+  });
   server.Get("/metrics", [&metrics](const Request&, Response& response) {
     response.set_content(metrics.render(), "text/plain; version=0.0.4; charset=utf-8");
   });
@@ -73,7 +89,7 @@ Result<std::unique_ptr<Admin>> Admin::start(const io::Address& bind, io::Loop& l
   server.Get("/readyz", [&board](const Request&, Response& response) {
     const std::shared_ptr<const Status> status = board.read();
     response.status = status->ready ? 200 : 503;
-    response.set_content(status->ready ? "ready\n" : status->reason + "\n", plain);
+    response.set_content(status->ready ? "ready\n" : printable(status->reason) + "\n", plain);
   });
   server.Get("/status", [&board](const Request&, Response& response) {
     response.set_content(board.read()->json, "application/json");

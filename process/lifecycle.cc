@@ -74,9 +74,19 @@ io::Task<void> Lifecycle::live(Ended ended) {
   loop_.post([ended = std::move(ended), started = std::move(started)] { ended(started); });
 }
 
+// A role whose status cannot be had still serves, and is drained like any other.
+io::Task<Status> Lifecycle::status_of_role() {
+  try {
+    co_return co_await role_.status();
+  } catch (const std::exception& escaped) {
+    logger.error("status: {}", escaped.what());
+    co_return Status{.reason = std::string("its status cannot be had: ") + escaped.what()};
+  }
+}
+
 io::Task<void> Lifecycle::serve() {
   while (!draining_) {
-    Status status = co_await role_.status();
+    Status status = co_await status_of_role();
     board_.publish(std::move(status));
     co_await drain_asked_.wait_until(loop_.now() + status_every);
   }

@@ -43,6 +43,7 @@ class Lifecycle {
  private:
   io::Task<void> live(Ended ended);
   io::Task<void> serve();
+  io::Task<Status> status_of_role();
 
   io::Loop& loop_;
   Role& role_;

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/printable.h"
 
 namespace isthmus::process {
 
@@ -43,7 +44,8 @@ void Metrics::forget_dead_series() {
 
 template <typename T>
 std::shared_ptr<T> Metrics::find_or_make(const std::string& name, const std::string& help,
-                                         const Labels& labels, auto make) {
+                                         Labels labels, auto make) {
+  for (auto& [label, value] : labels) value = printable(value);
   std::lock_guard lock(mutex_);
   Family& family = families_[name];
   if (family.help.empty()) family.help = help;

@@ -80,7 +80,7 @@ class Metrics {
   struct Family;
   template <typename Cell>
   std::shared_ptr<Cell> find_or_make(const std::string& name, const std::string& help,
-                                     const Labels& labels, auto make);
+                                     Labels labels, auto make);
   void forget_dead_series();
 
   mutable std::mutex mutex_;

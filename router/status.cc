@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
+
 namespace isthmus::router {
 
 namespace {
@@ -70,7 +72,7 @@ process::Status status_of(const Picture& picture,
                      {"clusters", describe_sites(picture, now)},
                      {"nodes", describe_nodes(picture, endpoints)},
                      {"routes", describe_routes(picture.routes)}};
-  status.json = json.dump();
+  status.json = write_json(json);
   return status;
 }
 

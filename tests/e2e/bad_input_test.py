@@ -3,6 +3,7 @@ anything is written; what comes over the wire costs its connection or its batch,
 """
 
 import json
+import os
 import socket
 import struct
 import time
@@ -160,6 +161,18 @@ def produce(topic: bytes, records: bytes) -> bytes:
     return request(0, 3, body + records)
 
 
+def find_coordinator(group: bytes) -> bytes:
+    """FindCoordinator v0, which also creates the topic that keeps the groups."""
+    return request(10, 0, struct.pack(">h", len(group)) + group)
+
+
+def commit(group: bytes, topic: bytes, offset: int) -> bytes:
+    """OffsetCommit v2 to partition 0, by whoever is no member."""
+    body = struct.pack(">h", len(group)) + group + struct.pack(">ihqi", -1, 0, -1, 1)
+    body += struct.pack(">h", len(topic)) + topic + struct.pack(">iiqh", 1, 0, offset, -1)
+    return request(8, 2, body)
+
+
 def exchange(port: int, data: bytes) -> bytes:
     """The whole reply frame, or nothing if the connection is closed instead."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as stream:
@@ -220,6 +233,21 @@ class BadBytes(world.World):
         bad = exchange(self.port, produce(b"orders", batch(b"bad", corrupt=True)))
         self.assertEqual(error_of(bad), CORRUPT_MESSAGE)
         self.assertEqual(self.digests(self.seoul.bootstrap, "orders")[0].records, 1)
+
+    def test_a_group_whose_name_is_no_text_is_shown_like_any_other(self):
+        exchange(self.port, produce(b"orders", batch(b"good", corrupt=False)))
+        exchange(self.port, find_coordinator(b"\xff\nbilling"))
+        committed = exchange(self.port, commit(b"\xff\nbilling", b"orders", 1))
+        self.assertEqual(committed[-2:], b"\0\0", "its error code")
+        where = ("--bootstrap-server", self.seoul.inside)
+        shown = json.loads(sites.run("group", "list", "-o", "json", *where).stdout)
+        self.assertEqual([group["group"] for group in shown], ["\ufffd\\xff\nbilling"])
+        table = sites.run("group", "list", *where).stdout.splitlines()
+        self.assertEqual(len(table), 2, table)
+        self.assertIn("\\xff\\x0abilling", table[1])
+        name = os.fsdecode(b"\xff\nbilling")
+        described = json.loads(sites.run("group", "describe", name, "-o", "json", *where).stdout)
+        self.assertEqual(described[0]["partitions"][0]["committed"], 1)
 
     def test_the_private_api_is_not_served_to_clients(self):
         describe_site = request(10_000, 0, b"\0\0\0\0")

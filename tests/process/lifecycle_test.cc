@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <fstream>
+#include <stdexcept>
 
 #include "tests/io/real_world.h"
 
@@ -83,6 +84,20 @@ TEST_F(LifecycleTest, status_is_asked_for_again_and_again) {
   };
   live();
   EXPECT_EQ(role.asked, 2);
+}
+
+TEST_F(LifecycleTest, a_status_that_throws_is_a_reason_of_not_being_ready) {
+  role.on_first_status = [this] {
+    runtime.env().main_loop().post([this] {
+      EXPECT_FALSE(board.read()->ready);
+      EXPECT_NE(board.read()->reason.find("no JSON"), std::string::npos);
+      life.drain();
+    });
+    throw std::runtime_error("no JSON");
+  };
+  live();
+  EXPECT_EQ(role.calls, "start drain ");
+  EXPECT_TRUE(outcome);
 }
 
 TEST_F(LifecycleTest, a_failed_start_is_drained_and_reported) {

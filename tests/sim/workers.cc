@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/json.h"
 
 namespace isthmus::sim {
 
@@ -33,7 +34,7 @@ const Scenario& scenario_for(const Plan& plan, uint64_t seed) {
 }
 
 void tell(int pipe, const Json& line) {
-  const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string text = write_json(line) + "\n";
   size_t written = 0;
   while (written < text.size()) {
     const ssize_t n = write(pipe, text.data() + written, text.size() - written);
@@ -43,8 +44,7 @@ void tell(int pipe, const Json& line) {
 }
 
 [[noreturn]] void work(const Plan& plan, unsigned number, int pipe) {
-  for (uint64_t seed = plan.first + number; seed < plan.first + plan.seeds;
-       seed += plan.workers) {
+  for (uint64_t seed = plan.first + number; seed < plan.first + plan.seeds; seed += plan.workers) {
     alarm(seconds_per_seed);
     tell(pipe, {{"begin", seed}});
     const Verdict verdict = run_seed(scenario_for(plan, seed), seed);
@@ -93,9 +93,8 @@ void take(const Plan& plan, Worker& worker, const Json& line, Summary& summary) 
     summary.faults[fault] += count.get<uint64_t>();
   }
   if (!line.contains("invariant")) return;
-  summary.findings.push_back({seed,
-                              std::string(scenario_for(plan, seed).name),
-                              {line["invariant"], line["details"]}});
+  summary.findings.push_back(
+      {seed, std::string(scenario_for(plan, seed).name), {line["invariant"], line["details"]}});
 }
 
 // The worker has ended; if that was in the middle of a seed, the seed has ended it.

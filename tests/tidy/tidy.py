@@ -234,6 +234,26 @@ def check_banned(source: Source) -> Iterator[Finding]:
                                  f"'{found.group().strip()}' is {what} outside io/; {instead}")
 
 
+# What shows names from outside, the files that may, and what makes the names printable first.
+OUTPUT = [
+    (r"\.dump\s*\(", {"base/json.cc"}, "write_json (base/json.h)"),
+    (r"\b(fmt::print|std::(cout|cerr|clog|f?printf|f?puts|fwrite))\b",
+     {"base/check.cc", "cli/output.cc"}, "say, show, complain (cli/output.h), or a Logger"),
+]
+
+
+def check_output(source: Source) -> Iterator[Finding]:
+    if source.folder not in CODE:
+        return
+    for pattern, homes, instead in OUTPUT:
+        if source.path in homes:
+            continue
+        for found in re.finditer(pattern, source.code):
+            yield source.finding(source.at(found.start()),
+                                 f"'{found.group().strip()}' shows names from outside as they are; "
+                                 f"{instead}")
+
+
 _LAMBDA = re.compile(r"\[([^\[\]]+)\]\s*(\((?:[^()]|\([^()]*\))*\))?[^;{}()\[\]]*\{")
 
 
@@ -291,7 +311,7 @@ def check_functions(source: Source) -> Iterator[Finding]:
 
 
 RULES = [check_lines, check_length, check_words, check_header, check_includes, check_homes,
-         check_banned, check_coroutines, check_functions]
+         check_banned, check_output, check_coroutines, check_functions]
 
 
 def check(path: str, text: str) -> list[Finding]:

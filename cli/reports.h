@@ -1,0 +1,26 @@
+// What `link describe`, `switchover --dry-run` and `failover` say, as text and as JSON. Pure, so
+// that a fuzzer feeds them with the names that a site may send (tests/fuzz/reports_fuzz.cc).
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "cli/link_view.h"
+#include "cli/output.h"
+#include "cli/promotion.h"
+#include "cli/readiness.h"
+
+namespace isthmus::cli {
+
+// "OK", or "DEGRADED: " and why.
+std::string summary(const LinkView& view);
+Lines text_of(const LinkView& view);
+nlohmann::json json_of(const LinkView& view);
+
+Lines text_of(const LinkView& link, const Readiness& readiness);
+nlohmann::json json_of(const LinkView& link, const Readiness& readiness);
+
+// After it was done.
+Lines text_of(const PromotionWish& wish, const kafka::PromoteResponse& response);
+nlohmann::json json_of(const PromotionWish& wish, const kafka::PromoteResponse& response);
+
+}  // namespace isthmus::cli
