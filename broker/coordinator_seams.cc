@@ -17,25 +17,6 @@ Error not_here() {
                       "the partition of __consumer_offsets is not open here");
 }
 
-io::Task<Result<void>> append_safely(std::shared_ptr<Partition> partition, Slice batch) {
-  auto info = partition->append_internal(batch);
-  if (!info) co_return fail(info.error());
-  io::Instant deadline = partition->loop().now() + patience;
-  auto safe = co_await partition->committed(info->last_offset + 1, deadline);
-  co_return safe;
-}
-
-io::Task<Result<Slice>> read_step(std::shared_ptr<Partition> partition, Offset from) {
-  Log& log = partition->log();
-  auto rope = log.read(from, replay_step_bytes, log.end_offset(), true);
-  if (!rope) co_return fail(rope.error());
-  co_return rope->flatten();
-}
-
-io::Task<Offset> start_of(std::shared_ptr<Partition> partition) {
-  co_return partition->log().start_offset();
-}
-
 // Shows the records of whole batches; returns the offset after them.
 Result<Offset> show(Bytes batches, const Journal::Visit& visit) {
   kafka::BatchIterator walk(batches, false);
@@ -56,14 +37,6 @@ Result<Offset> show(Bytes batches, const Journal::Visit& visit) {
   return next;
 }
 
-io::Task<LogEnds::Clamped> clamp_one(std::shared_ptr<Partition> partition, Offset offset) {
-  Log& log = partition->log();
-  LogEnds::Clamped clamped;
-  clamped.offset = std::min(offset, log.end_offset());
-  clamped.leader_epoch = clamped.offset > 0 ? log.epochs().epoch_of(clamped.offset - 1) : -1;
-  co_return clamped;
-}
-
 }  // namespace
 
 io::Task<Result<void>> OffsetsJournal::append(PartitionIndex partition,
@@ -78,17 +51,20 @@ io::Task<Result<void>> OffsetsJournal::append(PartitionIndex partition,
     builder.add(now_ms, record.key.view(), value);
   }
   Slice batch = std::move(builder).finish();
-  io::Loop& loop = found->loop();
-  auto done = co_await io::call_on(loop, append_safely(std::move(found), std::move(batch)));
-  co_return done;
+  auto info = co_await found.append(CoordinatorWriter{}, std::move(batch));
+  if (!info) co_return fail(info.error());
+  io::Instant deadline = env_.main_loop().now() + patience;
+  auto safe = co_await found.committed(info->last_offset + 1, deadline);
+  co_return safe;
 }
 
 io::Task<Result<void>> OffsetsJournal::replay(PartitionIndex partition, Visit visit) {
   auto found = partitions_.find(offsets_topic, partition);
   if (!found) co_return fail(not_here());
-  Offset at = co_await io::call_on(found->loop(), start_of(found));
+  const PartitionView view = co_await found.describe();
+  Offset at = view.start_offset;
   for (;;) {
-    auto step = co_await io::call_on(found->loop(), read_step(found, at));
+    auto step = co_await found.read_own(at, replay_step_bytes);
     if (!step) co_return fail(step.error());
     if (step->empty()) co_return Result<void>{};
     auto next = show(*step, visit);
@@ -99,7 +75,7 @@ io::Task<Result<void>> OffsetsJournal::replay(PartitionIndex partition, Visit vi
 }
 
 bool OffsetsJournal::writable(PartitionIndex partition) const {
-  return partitions_.find(offsets_topic, partition) != nullptr;
+  return static_cast<bool>(partitions_.find(offsets_topic, partition));
 }
 
 io::Task<Result<void>> GroupRegister::put(std::string group, std::optional<std::string> link) {
@@ -133,13 +109,9 @@ io::Task<std::vector<std::optional<LogEnds::Clamped>>> TopicEnds::clamp(
   for (auto& position : positions) {
     auto found = partitions_.find(position.partition.topic, position.partition.partition);
     if (found) {
-      io::Loop& loop = found->loop();
-      auto clamped = co_await io::call_on(loop, clamp_one(std::move(found), position.offset));
-      all.emplace_back(clamped);
-      continue;
-    }
-    auto why = partitions_.absence(position.partition.topic, position.partition.partition);
-    if (why == ErrorCode::kafka_storage_error) {
+      auto clamped = co_await found.clamp(position.offset);
+      all.emplace_back(Clamped{clamped.offset, clamped.leader_epoch});
+    } else if (found.absence() == ErrorCode::kafka_storage_error) {
       all.emplace_back(std::nullopt);
     } else {
       all.emplace_back(Clamped{});

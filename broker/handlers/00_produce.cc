@@ -18,7 +18,7 @@ using PartitionResponse = kafka::ProduceResponse::PartitionProduceResponse;
 
 // One partition's share of a request, from its batch to its answer.
 struct Item {
-  std::shared_ptr<Partition> partition;
+  PartitionRef partition;
   Slice batch;
   PartitionResponse answer;
   Offset end = -1;  // that has to become safe; -1 = nothing was appended
@@ -66,8 +66,7 @@ void check(Item& item, const Rope& records, int16_t version) {
 io::Task<void> append_all(Work& work, std::vector<size_t> items) {
   for (size_t i : items) {
     Item& item = work.items[i];
-    auto done = item.partition->append(ClientAppend{item.batch, work.opened_at});
-    item.batch = {};
+    auto done = co_await item.partition.append(ClientWriter{work.opened_at}, std::move(item.batch));
     if (!done) {
       item.refuse(done.error());
       continue;
@@ -75,21 +74,16 @@ io::Task<void> append_all(Work& work, std::vector<size_t> items) {
     item.end = done->last_offset + 1;
     item.answer.base_offset = done->first_offset;
     item.answer.log_append_time_ms = done->log_append_time;
-    item.answer.log_start_offset = item.partition->log().start_offset();
+    item.answer.log_start_offset = done->log_start;
   }
-  co_return;
-}
-
-io::Task<void> await_safe(Item& item, io::Instant deadline) {
-  auto safe = co_await item.partition->committed(item.end, deadline);
-  if (!safe) item.refuse(safe.error());
 }
 
 server::Reply finish(std::shared_ptr<Work> work) {
   if (work->acks == -1) {
     for (Item& item : work->items) {
       if (item.failed() || item.end < 0) continue;
-      co_await io::call_on(item.partition->loop(), await_safe(item, work->deadline));
+      auto safe = co_await item.partition.committed(item.end, work->deadline);
+      if (!safe) item.refuse(safe.error());
     }
   }
   if (work->acks == 0) co_return std::nullopt;
@@ -123,7 +117,7 @@ std::shared_ptr<Work> take_apart(Context& context, const server::Request& reques
       } else if (is_internal(topic.name)) {
         item.refuse(ErrorCode::invalid_topic_exception, "only the cluster writes its own topics");
       } else if (!item.partition) {
-        item.refuse(context.partitions.absence(topic.name, data.index), "no such partition here");
+        item.refuse(item.partition.absence(), "no such partition here");
       } else {
         check(item, data.records, request.header.api_version);
       }
@@ -142,7 +136,7 @@ io::Task<server::Reply> produce(Context& context, server::Request request) {
   auto work = take_apart(context, request, *message);
   std::map<io::Loop*, std::vector<size_t>> by_loop;
   for (size_t i = 0; i < work->items.size(); ++i) {
-    if (!work->items[i].failed()) by_loop[&work->items[i].partition->loop()].push_back(i);
+    if (!work->items[i].failed()) by_loop[&work->items[i].partition.loop()].push_back(i);
   }
   for (auto& [loop, items] : by_loop) {
     co_await io::call_on(*loop, append_all(*work, std::move(items)));

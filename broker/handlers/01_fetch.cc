@@ -4,6 +4,7 @@
 #include <map>
 
 #include "broker/handlers/handlers.h"
+#include "broker/replica/waiters.h"
 #include "kafka/gen/fetch.h"
 #include "server/budget.h"
 
@@ -27,11 +28,10 @@ constexpr auto look_around = std::chrono::seconds(1);
 
 // What is kept of a partition while a poll waits.
 struct Item {
-  std::shared_ptr<Partition> partition;
+  PartitionRef partition;
   ReadSpec spec;
   size_t topic = 0;
   PartitionIndex index = 0;
-  ErrorCode absence = ErrorCode::none;
 };
 
 struct Work {
@@ -72,18 +72,16 @@ void fill(PartitionData& answer, const Item& item, ReadResult result) {
 io::Task<void> read_all(Work& work, std::vector<size_t> items, std::shared_ptr<FetchWait> wait) {
   for (size_t i : items) {
     const Item& item = work.items[i];
-    if (wait) item.partition->wait_for_data(wait);
     ReadSpec spec = item.spec;
     spec.max_bytes = std::min<uint64_t>(spec.max_bytes, std::max<int64_t>(0, work.bytes_left));
     spec.at_least_one_batch = work.bytes == 0;
-    ReadResult result = item.partition->read(spec);
+    ReadResult result = co_await item.partition.read(spec, wait);
     auto size = static_cast<int64_t>(result.records.size());
     work.bytes += size;
     work.bytes_left -= size;
     work.failed |= result.error != ErrorCode::none || result.diverging.has_value();
     fill(work.answers[i], item, std::move(result));
   }
-  co_return;
 }
 
 io::Task<void> read_everywhere(Work& work, std::shared_ptr<FetchWait> wait) {
@@ -95,10 +93,10 @@ io::Task<void> read_everywhere(Work& work, std::shared_ptr<FetchWait> wait) {
     const Item& item = work.items[i];
     work.answers[i].partition_index = item.index;
     if (item.partition) {
-      by_loop[&item.partition->loop()].push_back(i);
+      by_loop[&item.partition.loop()].push_back(i);
       continue;
     }
-    work.answers[i].error_code = item.absence;
+    work.answers[i].error_code = item.partition.absence();
     work.answers[i].high_watermark = -1;
     work.failed = true;
   }
@@ -143,11 +141,7 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
       item.index = partition.partition;
       item.spec = spec_of(message, partition);
       item.partition = context.partitions.find(name, partition.partition);
-      if (!item.partition) {
-        item.absence = by_id && name.empty()
-                           ? ErrorCode::unknown_topic_id
-                           : context.partitions.absence(name, partition.partition);
-      }
+      if (by_id && name.empty()) item.partition = PartitionRef(ErrorCode::unknown_topic_id);
       work.items.push_back(std::move(item));
     }
   }

@@ -9,39 +9,21 @@ namespace {
 using kafka::ErrorCode;
 using Answer = kafka::ListOffsetsResponse::ListOffsetsPartitionResponse;
 
-constexpr int64_t latest = -1;
-constexpr int64_t earliest = -2;
-constexpr int64_t max_timestamp = -3;
-constexpr int64_t earliest_local = -4;  // no tiers: the same as earliest (KIP-405)
-constexpr int64_t latest_tiered = -5;
-
-io::Task<Answer> look_up(std::shared_ptr<Partition> partition, PartitionIndex index,
-                         int64_t timestamp, LeaderEpoch believed, bool read_committed) {
+io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQuery query) {
   Answer answer;
   answer.partition_index = index;
-  if (auto error = partition->check_epoch(believed)) {
-    answer.error_code = *error;
+  if (!partition) {
+    answer.error_code = partition.absence();
     co_return answer;
   }
-  Log& log = partition->log();
-  Offset bound = read_committed ? partition->last_stable_offset() : partition->high_watermark();
-  if (timestamp == latest) {
-    answer.offset = bound;
-  } else if (timestamp == earliest || timestamp == earliest_local) {
-    answer.offset = log.start_offset();
-  } else if (timestamp == max_timestamp || timestamp >= 0) {
-    auto found = timestamp == max_timestamp ? log.max_timestamp_offset()
-                                            : log.offset_for_timestamp(timestamp);
-    if (!found) {
-      answer.error_code = error_code(found.error());
-    } else if (*found && (*found)->offset < bound) {
-      answer.offset = (*found)->offset;
-      answer.timestamp = (*found)->timestamp;
-    }
-  } else if (timestamp != latest_tiered) {
-    answer.error_code = ErrorCode::invalid_request;
+  auto listed = co_await partition.list_offset(query);
+  if (!listed) {
+    answer.error_code = error_code(listed.error());
+    co_return answer;
   }
-  if (answer.offset >= 0) answer.leader_epoch = log.epochs().epoch_of(answer.offset);
+  answer.offset = listed->offset;
+  answer.timestamp = listed->timestamp;
+  answer.leader_epoch = listed->leader_epoch;
   co_return answer;
 }
 
@@ -52,19 +34,12 @@ io::Task<kafka::ListOffsetsResponse> list(Context& context, kafka::ListOffsetsRe
     auto& answers = response.topics.emplace_back();
     answers.name = topic.name;
     for (const auto& wanted : topic.partitions) {
-      auto partition = context.partitions.find(topic.name, wanted.partition_index);
-      if (!partition) {
-        Answer answer;
-        answer.partition_index = wanted.partition_index;
-        answer.error_code = context.partitions.absence(topic.name, wanted.partition_index);
-        answers.partitions.push_back(std::move(answer));
-        continue;
-      }
-      io::Loop& loop = partition->loop();
-      bool committed = message.isolation_level == 1;
-      auto answer = co_await io::call_on(
-          loop, look_up(std::move(partition), wanted.partition_index, wanted.timestamp,
-                        wanted.current_leader_epoch, committed));
+      OffsetQuery query;
+      query.timestamp = wanted.timestamp;
+      query.current_leader_epoch = wanted.current_leader_epoch;
+      query.read_committed = message.isolation_level == 1;
+      auto answer = co_await look_up(context.partitions.find(topic.name, wanted.partition_index),
+                                     wanted.partition_index, query);
       answers.partitions.push_back(std::move(answer));
     }
   }

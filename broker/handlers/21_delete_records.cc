@@ -11,46 +11,39 @@ namespace {
 using kafka::ErrorCode;
 using Answer = kafka::DeleteRecordsResponse::DeleteRecordsPartitionResult;
 
-io::Task<Answer> delete_before(std::shared_ptr<Partition> partition, PartitionIndex index,
-                               Offset offset, io::Instant now) {
+io::Task<Answer> delete_before(PartitionRef partition, PartitionIndex index, Offset offset) {
   Answer answer;
   answer.partition_index = index;
   answer.low_watermark = -1;
-  if (auto refusal = partition->gate().admit_client(now)) {
-    answer.error_code = refusal->code;
+  if (!partition) {
+    answer.error_code = partition.absence();
     co_return answer;
   }
-  Offset before = offset == -1 ? partition->high_watermark() : offset;
-  auto done = partition->delete_records_before(before);
-  if (!done) {
-    answer.error_code = error_code(done.error());
-    co_return answer;
+  auto start = co_await partition.delete_records(ClientWriter{}, offset);
+  if (start) {
+    answer.low_watermark = *start;
+  } else {
+    answer.error_code = error_code(start.error());
   }
-  answer.low_watermark = partition->log().start_offset();
   co_return answer;
 }
 
 io::Task<kafka::DeleteRecordsResponse> delete_all(Context& context,
                                                   kafka::DeleteRecordsRequest message,
-                                                  std::shared_ptr<server::ConnectionContext> from) {
+                                                  std::shared_ptr<server::ConnectionContext>) {
   kafka::DeleteRecordsResponse response;
   for (const auto& topic : message.topics) {
     auto& answers = response.topics.emplace_back();
     answers.name = topic.name;
     for (const auto& wanted : topic.partitions) {
-      auto partition = context.partitions.find(topic.name, wanted.partition_index);
-      const bool internal = is_internal(topic.name);
-      if (internal || !partition) {
-        const ErrorCode why = internal
-                                  ? ErrorCode::invalid_topic_exception
-                                  : context.partitions.absence(topic.name, wanted.partition_index);
-        answers.partitions.push_back({wanted.partition_index, -1, why});
+      if (is_internal(topic.name)) {
+        answers.partitions.push_back(
+            {wanted.partition_index, -1, ErrorCode::invalid_topic_exception});
         continue;
       }
-      io::Loop& loop = partition->loop();
+      auto partition = context.partitions.find(topic.name, wanted.partition_index);
       auto answer =
-          co_await io::call_on(loop, delete_before(std::move(partition), wanted.partition_index,
-                                                   wanted.offset, from->loop->now()));
+          co_await delete_before(std::move(partition), wanted.partition_index, wanted.offset);
       answers.partitions.push_back(std::move(answer));
     }
   }

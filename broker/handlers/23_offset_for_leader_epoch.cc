@@ -10,17 +10,21 @@ namespace {
 using kafka::ErrorCode;
 using Answer = kafka::OffsetForLeaderEpochResponse::EpochEndOffset;
 
-io::Task<Answer> look_up(std::shared_ptr<Partition> partition, PartitionIndex index,
-                         LeaderEpoch believed, LeaderEpoch asked) {
+io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, LeaderEpoch believed,
+                         LeaderEpoch asked) {
   Answer answer;
   answer.partition = index;
-  if (auto error = partition->check_epoch(believed)) {
-    answer.error_code = *error;
+  if (!partition) {
+    answer.error_code = partition.absence();
     co_return answer;
   }
-  EpochEnd end = partition->epoch_end(asked);
-  answer.leader_epoch = end.epoch;
-  answer.end_offset = end.end_offset;
+  auto end = co_await partition.epoch_end(believed, asked);
+  if (!end) {
+    answer.error_code = error_code(end.error());
+    co_return answer;
+  }
+  answer.leader_epoch = end->epoch;
+  answer.end_offset = end->end_offset;
   co_return answer;
 }
 
@@ -33,17 +37,8 @@ io::Task<kafka::OffsetForLeaderEpochResponse> look_up_all(
     answers.topic = topic.topic;
     for (const auto& wanted : topic.partitions) {
       auto partition = context.partitions.find(topic.topic, wanted.partition);
-      if (!partition) {
-        Answer answer;
-        answer.partition = wanted.partition;
-        answer.error_code = context.partitions.absence(topic.topic, wanted.partition);
-        answers.partitions.push_back(std::move(answer));
-        continue;
-      }
-      io::Loop& loop = partition->loop();
-      auto answer =
-          co_await io::call_on(loop, look_up(std::move(partition), wanted.partition,
-                                             wanted.current_leader_epoch, wanted.leader_epoch));
+      auto answer = co_await look_up(std::move(partition), wanted.partition,
+                                     wanted.current_leader_epoch, wanted.leader_epoch);
       answers.partitions.push_back(std::move(answer));
     }
   }

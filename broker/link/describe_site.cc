@@ -8,16 +8,14 @@ namespace {
 
 using Response = kafka::DescribeSiteResponse;
 
-io::Task<void> look(std::shared_ptr<Partition> partition, Response::SitePartition& out) {
-  Log& log = partition->log();
-  out.leader_epoch = partition->leader_epoch();
-  out.start_offset = log.start_offset();
-  out.high_watermark = partition->high_watermark();
-  out.end_offset = log.end_offset();
-  out.last_batch_epoch = log.epochs().latest();
-  out.source_end_offset = partition->source().end_offset;
-  out.lag_ms = partition->source().lag_ms;
-  co_return;
+void show(const PartitionView& view, Response::SitePartition& out) {
+  out.leader_epoch = view.leader_epoch;
+  out.start_offset = view.start_offset;
+  out.high_watermark = view.high_watermark;
+  out.end_offset = view.end_offset;
+  out.last_batch_epoch = view.last_batch_epoch;
+  out.source_end_offset = view.source.end_offset;
+  out.lag_ms = view.source.lag_ms;
 }
 
 void add_identity(const Image& image, Response& out) {
@@ -75,8 +73,8 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
       for (auto& p : t.partitions) {
         auto partition = partitions_.find(name, p.index);
         if (!partition) continue;
-        io::Loop& loop = partition->loop();
-        co_await io::call_on(loop, look(std::move(partition), p));
+        const PartitionView view = co_await partition.describe();
+        show(view, p);
       }
     }
   }

@@ -31,29 +31,6 @@ Result<void> check_batches(Bytes batches) {
   return fail(Error::corrupt("the records end inside a batch"));
 }
 
-io::Task<Result<Offset>> append_on_loop(std::shared_ptr<Partition> partition, LinkAppend append) {
-  co_return partition->append_from_link(std::move(append));
-}
-
-io::Task<void> note_source(std::shared_ptr<Partition> partition, Offset source_end,
-                           int64_t lag_ms) {
-  partition->note_source(source_end, lag_ms);
-  co_return;
-}
-
-struct Ends {
-  Offset start = -1, high_watermark = -1, end = -1;
-  LeaderEpoch last_batch_epoch = -1;
-  SourceView source;
-  std::vector<EpochEntry> entries;
-};
-
-io::Task<Ends> look(std::shared_ptr<Partition> partition) {
-  Log& log = partition->log();
-  co_return Ends{log.start_offset(),    partition->high_watermark(), log.end_offset(),
-                 log.epochs().latest(), partition->source(),         log.epochs().entries()};
-}
-
 }  // namespace
 
 LinkService::LinkService(io::Env& env, Controller& controller, PartitionTable& partitions,
@@ -104,10 +81,9 @@ io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> LinkService::ensu
     auto index = static_cast<PartitionIndex>(i);
     auto partition = partitions_.find(topic.name, index);
     if (!partition) continue;
-    io::Loop& loop = partition->loop();
-    auto ends = co_await io::call_on(loop, look(std::move(partition)));
+    const PartitionView view = co_await partition.describe();
     result.partitions.push_back(
-        {index, ends.end, ends.last_batch_epoch, static_cast<int8_t>(states[i])});
+        {index, view.end_offset, view.last_batch_epoch, static_cast<int8_t>(states[i])});
   }
   co_return result;
 }
@@ -134,9 +110,8 @@ io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
   co_return response;
 }
 
-io::Task<void> LinkService::append_one(std::string link, int64_t link_epoch,
-                                       std::shared_ptr<Partition> partition, AppendPartition wanted,
-                                       AppendResult& result) {
+io::Task<void> LinkService::append_one(LinkWriter writer, PartitionRef partition,
+                                       AppendPartition wanted, AppendResult& result) {
   auto refuse = [&result](const Error& error) {
     result.error_code = code_of(error);
     result.error_message = error.text;
@@ -144,31 +119,27 @@ io::Task<void> LinkService::append_one(std::string link, int64_t link_epoch,
   auto batches = wanted.records.flatten();
   if (!batches) co_return refuse(batches.error());
   if (auto ok = check_batches(*batches); !ok) co_return refuse(ok.error());
-  LinkAppend append;
-  append.link = std::move(link);
-  append.link_epoch = link_epoch;
-  append.expected_offset = wanted.expected_offset;
-  append.source_leader_epoch = wanted.source_leader_epoch;
-  append.source_high_watermark = wanted.source_high_watermark;
-  append.advance_to = wanted.advance_to;
-  append.gap_epoch = wanted.gap_epoch;
-  append.start_at = wanted.start_at;
-  append.log_start = wanted.log_start;
-  for (const auto& owner : wanted.owners) append.owners.emplace_back(owner.epoch, owner.number);
-  append.batches = *batches;
-  Uuid topic_id = partition->topic_id();
-  if (partition->leader_epoch() < wanted.source_leader_epoch) {
+  writer.expected_offset = wanted.expected_offset;
+  writer.source_leader_epoch = wanted.source_leader_epoch;
+  writer.source_high_watermark = wanted.source_high_watermark;
+  writer.advance_to = wanted.advance_to;
+  writer.gap_epoch = wanted.gap_epoch;
+  writer.start_at = wanted.start_at;
+  writer.log_start = wanted.log_start;
+  for (const auto& owner : wanted.owners) writer.owners.emplace_back(owner.epoch, owner.number);
+  auto done = co_await partition.append(writer, *batches);
+  if (!done && code_of(done.error()) == ErrorCode::unknown_leader_epoch) {
     // The source has held an election: our epoch follows before its batches come in.
     auto decide = [&](const Image& image) {
-      return plan_raise_epoch(image, topic_id, wanted.index, wanted.source_leader_epoch);
+      return plan_raise_epoch(image, partition.topic_id(), wanted.index,
+                              wanted.source_leader_epoch);
     };
     auto raised = co_await io::call_on(env_.main_loop(), controller_.update(decide));
     if (!raised) co_return refuse(raised.error());
+    done = co_await partition.append(std::move(writer), *batches);
   }
-  io::Loop& loop = partition->loop();
-  auto end = co_await io::call_on(loop, append_on_loop(std::move(partition), std::move(append)));
-  if (!end) co_return refuse(end.error());
-  result.end_offset = *end;
+  if (!done) co_return refuse(done.error());
+  result.end_offset = done->log_end;
 }
 
 io::Task<void> LinkService::append(kafka::MirrorAppendRequest request,
@@ -184,12 +155,16 @@ io::Task<void> LinkService::append(kafka::MirrorAppendRequest request,
       AppendResult& result = results.partitions[i];
       result.index = wanted.index;
       result.end_offset = -1;
-      auto partition = found == nullptr ? nullptr : partitions_.find(found->name, wanted.index);
+      PartitionRef partition;
+      if (found != nullptr) partition = partitions_.find(found->name, wanted.index);
       if (!partition) {
         result.error_code = ErrorCode::unknown_topic_id;
         continue;
       }
-      co_await append_one(request.link, request.link_epoch, partition, std::move(wanted), result);
+      LinkWriter writer;
+      writer.link = request.link;
+      writer.link_epoch = request.link_epoch;
+      co_await append_one(std::move(writer), partition, std::move(wanted), result);
       if (result.error_code != ErrorCode::none) continue;
       out->to_await.emplace_back(std::move(partition), result.end_offset);
       out->place.emplace_back(out->response.topics.size() - 1, i);
@@ -201,8 +176,7 @@ io::Task<void> LinkService::await_durable(std::shared_ptr<Appending> appending) 
   constexpr auto limit = std::chrono::seconds(30);
   for (size_t i = 0; i < appending->to_await.size(); ++i) {
     auto& [partition, end] = appending->to_await[i];
-    io::Instant deadline = partition->loop().now() + limit;
-    auto safe = co_await io::call_on(partition->loop(), partition->committed(end, deadline));
+    auto safe = co_await partition.committed(end, partition.loop().now() + limit);
     if (safe) continue;
     auto [t, p] = appending->place[i];
     appending->response.topics[t].partitions[p].error_code = code_of(safe.error());
@@ -250,9 +224,7 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
     for (auto& p : topic.partitions) {
       reports.push_back({topic.topic_id, p.index, static_cast<MirrorState>(p.state), p.reason});
       auto partition = partitions_.find(name, p.index);
-      if (!partition) continue;
-      io::Loop& loop = partition->loop();
-      co_await io::call_on(loop, note_source(std::move(partition), p.source_end_offset, p.lag_ms));
+      if (partition) co_await partition.note_source(p.source_end_offset, p.lag_ms);
     }
   }
   std::map<std::string, std::string> routes;
@@ -281,12 +253,11 @@ io::Task<kafka::EpochHistoryResponse> LinkService::history(kafka::EpochHistoryRe
     out.topic_id = topic->id;
     for (auto& partition : partitions_.all_of(name)) {
       auto& p = out.partitions.emplace_back();
-      p.index = partition->name().partition;
+      p.index = partition.name().partition;
       p.leader_epoch = epoch_in_force(topic->partitions[p.index], image->starts);
-      io::Loop& loop = partition->loop();
-      auto ends = co_await io::call_on(loop, look(std::move(partition)));
-      p.end_offset = ends.end;
-      for (const auto& e : ends.entries) p.entries.push_back({e.epoch, e.owner, e.start_offset});
+      const EpochHistory history = co_await partition.history();
+      p.end_offset = history.end_offset;
+      for (const auto& e : history.entries) p.entries.push_back({e.epoch, e.owner, e.start_offset});
     }
   }
   co_return response;

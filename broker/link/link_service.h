@@ -45,7 +45,7 @@ class LinkService {
   // of arrival, the second waits until the appended is durable.
   struct Appending {
     kafka::MirrorAppendResponse response;
-    std::vector<std::pair<std::shared_ptr<Partition>, Offset>> to_await;
+    std::vector<std::pair<PartitionRef, Offset>> to_await;
     std::vector<std::pair<size_t, size_t>> place;  // topic and partition in the response
   };
   io::Task<void> append(kafka::MirrorAppendRequest request, std::shared_ptr<Appending> out);
@@ -57,8 +57,7 @@ class LinkService {
 
   io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> ensure_topic(std::string link,
                                                                               MirrorTopic topic);
-  io::Task<void> append_one(std::string link, int64_t link_epoch,
-                            std::shared_ptr<Partition> partition, AppendPartition wanted,
+  io::Task<void> append_one(LinkWriter writer, PartitionRef partition, AppendPartition wanted,
                             AppendResult& result);
 
   io::Env& env_;

@@ -22,57 +22,6 @@ constexpr double rate_margin = 4;
 constexpr int group_attempts = 10;
 constexpr auto group_pause = io::milliseconds(50);
 
-struct End {
-  std::optional<Refusal> refusal;
-  Offset end_offset = -1;
-  Offset next_offset = -1;
-  Offset source_end = -1;
-  LeaderEpoch leader_epoch = -1;
-  int32_t open_transactions = 0;
-};
-
-io::Task<End> fence_one(std::shared_ptr<Partition> partition, Uuid id, io::Duration for_at_most) {
-  End end;
-  io::Instant now = partition->loop().now();
-  io::Instant deadline =
-      for_at_most == io::Duration::max() ? io::Instant::max() : now + for_at_most;
-  end.refusal = partition->gate().fence(id, now, deadline);
-  end.end_offset = partition->log().end_offset();
-  co_return end;
-}
-
-// Turns the fence of `id`, if it still holds, into one without a deadline, and says where the log
-// ends: nothing can be written behind it any more.
-io::Task<End> hold_one(std::shared_ptr<Partition> partition, Uuid id) {
-  End end;
-  io::Instant now = partition->loop().now();
-  if (!partition->gate().fenced_by(id, now)) {
-    end.refusal = Refusal{ErrorCode::invalid_request, "the fence has ended"};
-    co_return end;
-  }
-  end.refusal = partition->gate().fence(id, now, io::Instant::max());
-  end.end_offset = partition->log().end_offset();
-  co_return end;
-}
-
-io::Task<End> hold_for_promotion(std::shared_ptr<Partition> partition, Uuid id, bool failover) {
-  End end;
-  io::Instant now = partition->loop().now();
-  end.refusal = partition->gate().fence(id, now, io::Instant::max());
-  Log& log = partition->log();
-  end.end_offset = log.end_offset();
-  end.source_end = partition->source().end_offset;
-  end.leader_epoch = partition->leader_epoch();
-  end.open_transactions = static_cast<int32_t>(log.producers().open_transactions().size());
-  if (failover) end.next_offset = offset_after_gap(end.end_offset, partition->source(), now);
-  co_return end;
-}
-
-io::Task<void> lift_one(std::shared_ptr<Partition> partition, Uuid id) {
-  partition->gate().lift(id);
-  co_return;
-}
-
 std::string refusal_text(const TopicPartition& name, const std::string& why) {
   return name.to_string() + ": " + why;
 }
@@ -165,10 +114,7 @@ void Switchovers::lift_fence() {
 
 io::Task<void> Switchovers::lift_partitions(std::vector<std::string> topics, Uuid id) {
   for (const auto& topic : topics) {
-    for (auto& partition : partitions_.all_of(topic)) {
-      io::Loop& loop = partition->loop();
-      co_await io::call_on(loop, lift_one(std::move(partition), id));
-    }
+    for (auto& partition : partitions_.all_of(topic)) co_await partition.lift(id);
   }
 }
 
@@ -213,17 +159,15 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
     out.name = name;
     if (topic != nullptr) out.topic_id = topic->id;
     for (auto& partition : partitions_.all_of(name)) {
-      TopicPartition tp = partition->name();
-      io::Loop& loop = partition->loop();
-      auto end =
-          co_await io::call_on(loop, fence_one(std::move(partition), request.switchover_id, span));
-      if (end.refusal) {
+      const TopicPartition& tp = partition.name();
+      const Held held = co_await partition.fence(request.switchover_id, span);
+      if (held.refusal) {
         auto topics = request.topics;
         lift_fence();
         co_await lift_partitions(std::move(topics), request.switchover_id);
-        co_return refused<kafka::FenceResponse>(invalid(refusal_text(tp, end.refusal->reason)));
+        co_return refused<kafka::FenceResponse>(invalid(refusal_text(tp, held.refusal->reason)));
       }
-      out.partitions.push_back({tp.partition, end.end_offset});
+      out.partitions.push_back({tp.partition, held.view.end_offset});
     }
   }
   for (const auto& [name, topic] : controller_.image().topics) {
@@ -246,13 +190,12 @@ io::Task<Result<void>> Switchovers::check_ends(const kafka::HandOverRequest& req
       auto partition = partitions_.find(name, p.index);
       TopicPartition tp{name, p.index};
       if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
-      io::Loop& loop = partition->loop();
-      auto end = co_await io::call_on(loop, hold_one(std::move(partition), request.switchover_id));
-      if (end.refusal) co_return fail(invalid(refusal_text(tp, end.refusal->reason)));
-      if (end.end_offset != p.end_offset) {
+      const Held held = co_await partition.hold(request.switchover_id);
+      if (held.refusal) co_return fail(invalid(refusal_text(tp, held.refusal->reason)));
+      if (held.view.end_offset != p.end_offset) {
         co_return fail(invalid(refusal_text(tp, "drained to " + std::to_string(p.end_offset) +
                                                     ", but the log ends at " +
-                                                    std::to_string(end.end_offset))));
+                                                    std::to_string(held.view.end_offset))));
       }
     }
   }
@@ -321,10 +264,9 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
         continue;
       }
       if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
-      io::Loop& loop = partition->loop();
-      auto end = co_await io::call_on(
-          loop, hold_for_promotion(std::move(partition), request.switchover_id, request.failover));
-      if (end.refusal) co_return fail(invalid(refusal_text(tp, end.refusal->reason)));
+      const Held held = co_await partition.fence(request.switchover_id, io::Duration::max());
+      if (held.refusal) co_return fail(invalid(refusal_text(tp, held.refusal->reason)));
+      const PartitionView& end = held.view;
       if (!request.failover) {
         const auto& wanted = (*request.topics)[t].partitions;
         if (!wanted || wanted->size() != count || (*wanted)[i].index != index ||
@@ -334,11 +276,14 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
                                            ", not where it was handed over")));
         }
       }
-      next_offsets.push_back(end.next_offset);
+      const Offset next_offset =
+          request.failover ? offset_after_gap(end.end_offset, end.source, env_.main_loop().now())
+                           : -1;
+      next_offsets.push_back(next_offset);
       found.push_back({.leader_epoch = next_generation(end.leader_epoch),
                        .end_offset = end.end_offset,
-                       .next_offset = std::max(end.next_offset, end.end_offset),
-                       .source_end_offset = end.source_end,
+                       .next_offset = std::max(next_offset, end.end_offset),
+                       .source_end_offset = end.source.end_offset,
                        .open_transactions = end.open_transactions});
     }
   }

@@ -15,67 +15,11 @@ namespace {
 
 constexpr uint64_t export_step_bytes = 4u << 20;
 
-struct Common {
-  std::optional<Refusal> refusal;
-  Offset cut_at = 0;
-  Offset end_offset = 0;
-  LeaderEpoch last_batch_epoch = -1;
-};
-
 // A site that has stepped down is closed already, and needs no fence.
 bool has_stepped_down(const Image& image, const Uuid& id) {
   return std::ranges::any_of(image.switchovers, [&id](const auto& entry) {
     return entry.second.id == id && entry.second.phase == SwitchoverImage::Phase::stepped_down;
   });
-}
-
-io::Task<Common> fence_and_compare(std::shared_ptr<Partition> partition, Uuid fence,
-                                   std::vector<EpochEntry> theirs, Offset their_end) {
-  Common out;
-  WriteGate& gate = partition->gate();
-  if (!gate.is_closed()) {
-    out.refusal = gate.fence(fence, partition->loop().now(), io::Instant::max());
-  }
-  Log& log = partition->log();
-  out.end_offset = log.end_offset();
-  out.last_batch_epoch = log.epochs().latest();
-  CommonPrefix common = common_prefix(log.epochs().entries(), log.end_offset(), theirs, their_end);
-  out.cut_at = std::max(common.end, log.start_offset());
-  co_return out;
-}
-
-io::Task<Result<Slice>> read_step(std::shared_ptr<Partition> partition, Offset from) {
-  Log& log = partition->log();
-  auto rope = log.read(from, export_step_bytes, log.end_offset(), true);
-  if (!rope) co_return fail(rope.error());
-  co_return rope->flatten();
-}
-
-io::Task<Offset> end_of(std::shared_ptr<Partition> partition) {
-  co_return partition->log().end_offset();
-}
-
-io::Task<Result<Offset>> write_step(std::shared_ptr<Partition> partition, Slice batches,
-                                    Offset start) {
-  Log& log = partition->log();
-  if (log.size_bytes() == 0 && log.end_offset() != start) {
-    if (auto ok = log.restart_at(start); !ok) co_return fail(ok.error());
-  }
-  if (batches.empty()) co_return log.end_offset();
-  auto appended = partition->append_saved(batches);
-  if (!appended) co_return fail(appended.error());
-  co_return log.end_offset();
-}
-
-io::Task<Result<Offset>> cut_one(std::shared_ptr<Partition> partition, Offset at, Uuid fence) {
-  auto cut = partition->truncate(at);
-  if (cut) partition->gate().lift(fence);
-  co_return cut;
-}
-
-io::Task<void> lift_one(std::shared_ptr<Partition> partition, Uuid fence) {
-  partition->gate().lift(fence);
-  co_return;
 }
 
 Error refused(std::string why) {
@@ -119,10 +63,8 @@ io::Task<WayBack::Answer> WayBack::compare(const kafka::BecomeMirrorRequest& req
     }
     std::vector<EpochEntry> history;
     for (const auto& e : theirs->history) history.push_back({e.epoch, e.start_offset, e.owner});
-    io::Loop& loop = partition->loop();
-    auto common = co_await io::call_on(
-        loop,
-        fence_and_compare(std::move(partition), fence, std::move(history), theirs->end_offset));
+    auto common =
+        co_await partition.fence_and_compare(fence, std::move(history), theirs->end_offset);
     if (common.refusal) co_return refuse(common.refusal->reason);
     answer.partitions.push_back({index, common.cut_at, common.end_offset});
     if (common.cut_at < common.end_offset) diverged = true;
@@ -139,16 +81,17 @@ io::Task<Result<void>> WayBack::export_partition(std::string from, std::string t
   auto source = partitions_.find(from, index);
   auto target = partitions_.find(to, index);
   if (!source || !target) co_return fail(refused(to + ": a partition is offline"));
-  Offset end = co_await io::call_on(source->loop(), end_of(source));
-  auto at = co_await io::call_on(target->loop(), write_step(target, {}, cut_at));
-  while (at && *at < end) {
-    auto step = co_await io::call_on(source->loop(), read_step(source, std::max(*at, cut_at)));
+  const PartitionView view = co_await source.describe();
+  const ExportWriter writer{cut_at};
+  auto saved = co_await target.append(writer, {});  // an export that broke off goes on at its end
+  while (saved && saved->log_end < view.end_offset) {
+    auto step = co_await source.read_own(std::max(saved->log_end, cut_at), export_step_bytes);
     if (!step) co_return fail(step.error());
     if (step->empty()) break;  // only a gap is left
-    at = co_await io::call_on(target->loop(), write_step(target, *step, cut_at));
+    saved = co_await target.append(writer, *step);
   }
-  if (!at) co_return fail(at.error());
-  auto synced = co_await io::call_on(target->loop(), target->sync_all());
+  if (!saved) co_return fail(saved.error());
+  auto synced = co_await target.sync();
   co_return synced;
 }
 
@@ -189,18 +132,14 @@ io::Task<Result<void>> WayBack::cut(const Wanted& wanted, const Answer& answer, 
   for (const auto& p : answer.partitions) {
     auto partition = partitions_.find(wanted.name, p.index);
     if (!partition) co_return fail(refused(wanted.name + ": a partition is offline"));
-    io::Loop& loop = partition->loop();
-    auto done = co_await io::call_on(loop, cut_one(std::move(partition), p.cut_at, fence));
+    auto done = co_await partition.cut(p.cut_at, fence);
     if (!done) co_return fail(done.error());
   }
   co_return Result<void>{};
 }
 
 io::Task<void> WayBack::lift(std::string topic, Uuid fence) {
-  for (auto& partition : partitions_.all_of(topic)) {
-    io::Loop& loop = partition->loop();
-    co_await io::call_on(loop, lift_one(std::move(partition), fence));
-  }
+  for (auto& partition : partitions_.all_of(topic)) co_await partition.lift(fence);
 }
 
 io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirrorRequest request) {

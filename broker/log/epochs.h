@@ -33,6 +33,11 @@ struct EpochEntry {
   friend bool operator==(const EpochEntry&, const EpochEntry&) = default;
 };
 
+struct EpochOwner {
+  LeaderEpoch epoch = -1;
+  ClusterNumber owner = 0;
+};
+
 struct EpochEnd {
   LeaderEpoch epoch = -1;  // -1: nothing at or below the epoch that was asked for is known
   Offset end_offset = -1;

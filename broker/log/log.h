@@ -46,11 +46,6 @@ struct LeaderAppend {
   bool may_take_gap = false;  // see ProducerStates::check
 };
 
-struct EpochOwner {
-  LeaderEpoch epoch = -1;
-  ClusterNumber owner = 0;
-};
-
 // What is known of batches that come from a leader or from a mirror's source.
 struct VerbatimAppend {
   ClusterNumber owner = 0;  // of new epochs that `owners` does not name

@@ -74,7 +74,7 @@ void Partition::abort_open_transactions() {
     kafka::EndTransactionMarker marker;
     marker.type = kafka::ControlType::abort;
     marker.coordinator_epoch = state->coordinator_epoch + 1;
-    auto done = append_internal(kafka::build_marker(options, marker, loop_.wall_ms()));
+    auto done = append(MarkerWriter{}, kafka::build_marker(options, marker, loop_.wall_ms()));
     if (!done) {
       logger_.error("the open transaction of producer {} cannot be aborted: {}", producer,
                     done.error().text);
@@ -103,74 +103,89 @@ void Partition::catch_up_with_promotion(const PartitionImage& recorded) {
   advanced(replica_.on_durable(log_->durable_offset()));
 }
 
-Result<AppendInfo> Partition::append(const ClientAppend& append) {
+Result<Appended> Partition::append(const Writer& writer, const Slice& batches) {
   if (auto error = offline_error()) return fail(*error);
-  if (auto refusal = gate_.admit_client(loop_.now())) {
-    refused_at_ = loop_.now();
+  if (auto refusal = gate_.admit(writer, loop_.now())) {
+    if (std::holds_alternative<ClientWriter>(writer)) refused_at_ = loop_.now();
     return refuse(*refusal);
   }
+  auto info = std::visit([&](const auto& who) { return write(who, batches); }, writer);
+  on_appended();
+  if (!info) return fail(info.error());
+  if (const auto* link = std::get_if<LinkWriter>(&writer)) {
+    source_.end_offset = std::max(source_.end_offset, link->source_high_watermark);
+    if (auto ok = follow_start(link->log_start); !ok) return fail(ok.error());
+  }
+  return Appended{.first_offset = info->first_offset,
+                  .last_offset = info->last_offset,
+                  .log_append_time = info->log_append_time,
+                  .duplicate = info->duplicate,
+                  .log_start = log_->start_offset(),
+                  .log_end = log_->end_offset()};
+}
+
+Result<AppendInfo> Partition::write(const ClientWriter& writer, const Slice& batch) {
   if (!replica_.enough_in_sync()) {
     return refuse(ErrorCode::not_enough_replicas, "the in-sync replicas are too few");
   }
   LeaderAppend how;
-  how.may_take_gap = !refused_at_ || append.opened_at > *refused_at_ ||
+  how.may_take_gap = !refused_at_ || writer.opened_at > *refused_at_ ||
                      loop_.now() - *refused_at_ > pipelined_at_most;
-  auto info = log_->append_as_leader(append.batch, leader_epoch_, loop_.wall_ms(), how);
-  on_appended();
-  return info;
+  return log_->append_as_leader(batch, leader_epoch_, loop_.wall_ms(), how);
 }
 
-Result<AppendInfo> Partition::append_internal(Bytes batch) {
-  if (auto error = offline_error()) return fail(*error);
+Result<AppendInfo> Partition::write(const CoordinatorWriter&, const Slice& batch) {
+  return write_own(batch);
+}
+
+Result<AppendInfo> Partition::write(const MarkerWriter&, const Slice& batch) {
+  return write_own(batch);
+}
+
+Result<AppendInfo> Partition::write_own(const Slice& batch) {
   LeaderAppend how;
   how.origin = AppendOrigin::coordinator;
-  auto info = log_->append_as_leader(batch, leader_epoch_, loop_.wall_ms(), how);
-  on_appended();
-  return info;
+  return log_->append_as_leader(batch, leader_epoch_, loop_.wall_ms(), how);
 }
 
-Result<AppendInfo> Partition::append_saved(Bytes batches) {
-  if (auto error = offline_error()) return fail(*error);
+Result<AppendInfo> Partition::write(const ExportWriter& writer, const Slice& batches) {
+  if (log_->size_bytes() == 0 && log_->end_offset() != writer.start) {
+    if (auto ok = log_->restart_at(writer.start); !ok) return fail(ok.error());
+  }
+  if (batches.empty()) return AppendInfo{};
   VerbatimAppend from;
   from.owner = log_->config().cluster;
-  auto info = log_->append_verbatim(batches, loop_.wall_ms(), from);
-  on_appended();
-  return info;
+  return log_->append_verbatim(batches, loop_.wall_ms(), from);
 }
 
-Result<Offset> Partition::append_from_link(const LinkAppend& append) {
-  if (auto error = offline_error()) return fail(*error);
-  if (auto refusal = gate_.admit_link(append.link, append.link_epoch, loop_.now())) {
-    return refuse(*refusal);
-  }
+Result<AppendInfo> Partition::write(const LinkWriter& writer, const Slice& batches) {
   bool may_begin_anew = log_->size_bytes() == 0 || initializing_;
-  if (append.start_at > log_->end_offset() && may_begin_anew) {
-    if (auto ok = log_->restart_at(append.start_at); !ok) return fail(ok.error());
+  if (writer.start_at > log_->end_offset() && may_begin_anew) {
+    if (auto ok = log_->restart_at(writer.start_at); !ok) return fail(ok.error());
     advanced(replica_.on_durable(log_->durable_offset()));
   }
-  if (append.expected_offset != log_->end_offset()) {
+  if (writer.expected_offset != log_->end_offset()) {
     return refuse(ErrorCode::offset_out_of_range,
                   "the log ends at " + std::to_string(log_->end_offset()) + ", not at " +
-                      std::to_string(append.expected_offset));
+                      std::to_string(writer.expected_offset));
   }
-  if (leader_epoch_ < append.source_leader_epoch) {
+  if (leader_epoch_ < writer.source_leader_epoch) {
     return refuse(ErrorCode::unknown_leader_epoch, "the epoch has yet to follow the source's");
   }
-  if (!append.batches.empty()) {
+  AppendInfo info;
+  if (!batches.empty()) {
     VerbatimAppend from;
     from.owner = origin_;
-    from.owners = append.owners;
+    from.owners = writer.owners;
     from.max_epoch = leader_epoch_;
-    auto info = log_->append_verbatim(append.batches, loop_.wall_ms(), from);
-    if (!info) return fail(info.error());
+    auto written = log_->append_verbatim(batches, loop_.wall_ms(), from);
+    if (!written) return written;
+    info = *written;
   }
-  if (append.advance_to > log_->end_offset()) {
-    if (auto ok = take_gap(append); !ok) return fail(ok.error());
+  if (writer.advance_to > log_->end_offset()) {
+    if (auto ok = take_gap(writer); !ok) return fail(ok.error());
   }
-  on_appended();
-  source_.end_offset = std::max(source_.end_offset, append.source_high_watermark);
-  if (auto ok = follow_start(append.log_start); !ok) return fail(ok.error());
-  return log_->end_offset();
+  return info;
 }
 
 // As for a client's DeleteRecords, what is not safe yet is not deleted, wherever the source starts.
@@ -184,27 +199,14 @@ Result<void> Partition::follow_start(Offset start) {
 
 // As at the source, the epoch begins before the gap: otherwise the one before it would seem to
 // reach to the gap's far end, and the source, which knows better, would call that a divergence.
-Result<void> Partition::take_gap(const LinkAppend& append) {
-  if (append.gap_epoch > leader_epoch_) {
+Result<void> Partition::take_gap(const LinkWriter& writer) {
+  if (writer.gap_epoch > leader_epoch_) {
     return refuse(ErrorCode::unknown_leader_epoch, "the epoch has yet to follow the source's");
   }
-  const auto named = std::ranges::find(append.owners, append.gap_epoch, &EpochOwner::epoch);
-  const ClusterNumber owner = named == append.owners.end() ? origin_ : named->owner;
-  const LeaderEpoch epoch = std::max(append.gap_epoch, log_->epochs().latest());
-  return log_->leave_gap(append.advance_to, epoch, owner);
-}
-
-void Partition::note_source(Offset end_offset, int64_t lag_ms) {
-  io::Instant now = loop_.now();
-  auto seconds = std::chrono::duration<double>(now - source_.heard_at).count();
-  if (source_.end_offset >= 0 && seconds > 0 && seconds < 60) {
-    double rate = static_cast<double>(end_offset - source_.end_offset) / seconds;
-    // The fastest of late, slowly forgotten: an upper bound is what a failover needs.
-    source_.records_per_second = std::max(rate, source_.records_per_second * 0.98);
-  }
-  source_.end_offset = std::max(source_.end_offset, end_offset);
-  source_.lag_ms = lag_ms;
-  source_.heard_at = now;
+  const auto named = std::ranges::find(writer.owners, writer.gap_epoch, &EpochOwner::epoch);
+  const ClusterNumber owner = named == writer.owners.end() ? origin_ : named->owner;
+  const LeaderEpoch epoch = std::max(writer.gap_epoch, log_->epochs().latest());
+  return log_->leave_gap(writer.advance_to, epoch, owner);
 }
 
 void Partition::on_appended() {
@@ -252,11 +254,12 @@ io::Task<Result<void>> Partition::committed(Offset end, io::Instant deadline) {
   co_return Result<void>{};
 }
 
-std::optional<ErrorCode> Partition::check_epoch(LeaderEpoch believed) const {
-  if (offline_error()) return ErrorCode::kafka_storage_error;
-  if (believed < 0 || believed == leader_epoch_) return std::nullopt;
-  return believed < leader_epoch_ ? ErrorCode::fenced_leader_epoch
-                                  : ErrorCode::unknown_leader_epoch;
+Result<void> Partition::check_epoch(LeaderEpoch believed) const {
+  if (auto error = offline_error()) return fail(*error);
+  if (believed < 0 || believed == leader_epoch_) return {};
+  return refuse(
+      believed < leader_epoch_ ? ErrorCode::fenced_leader_epoch : ErrorCode::unknown_leader_epoch,
+      "the epoch in force is " + std::to_string(leader_epoch_));
 }
 
 EpochEnd Partition::epoch_end(LeaderEpoch asked) const {
@@ -270,8 +273,8 @@ Offset Partition::last_stable_offset() const {
 
 ReadResult Partition::read(const ReadSpec& spec) {
   ReadResult result;
-  if (auto error = check_epoch(spec.current_leader_epoch)) {
-    result.error = *error;
+  if (auto ok = check_epoch(spec.current_leader_epoch); !ok) {
+    result.error = static_cast<ErrorCode>(ok.error().code);
     return result;
   }
   result.high_watermark = replica_.high_watermark();
@@ -307,6 +310,79 @@ ReadResult Partition::read(const ReadSpec& spec) {
   return result;
 }
 
+Result<Slice> Partition::read_own(Offset from, uint64_t max_bytes) {
+  auto rope = log_->read(from, max_bytes, log_->end_offset(), true);
+  if (!rope) return fail(rope.error());
+  return rope->flatten();
+}
+
+Result<ListedOffset> Partition::list_offset(const OffsetQuery& query) {
+  if (auto ok = check_epoch(query.current_leader_epoch); !ok) return fail(ok.error());
+  const Offset bound = query.read_committed ? last_stable_offset() : replica_.high_watermark();
+  ListedOffset listed;
+  const int64_t time = query.timestamp;
+  if (time == OffsetQuery::latest) {
+    listed.offset = bound;
+  } else if (time == OffsetQuery::earliest || time == OffsetQuery::earliest_local) {
+    listed.offset = log_->start_offset();
+  } else if (time == OffsetQuery::max_timestamp || time >= 0) {
+    auto found = time == OffsetQuery::max_timestamp ? log_->max_timestamp_offset()
+                                                    : log_->offset_for_timestamp(time);
+    if (!found) return fail(found.error());
+    if (*found && (*found)->offset < bound) {
+      listed.offset = (*found)->offset;
+      listed.timestamp = (*found)->timestamp;
+    }
+  } else if (time != OffsetQuery::latest_tiered) {
+    return refuse(ErrorCode::invalid_request, "no such time: " + std::to_string(time));
+  }
+  if (listed.offset >= 0) listed.leader_epoch = log_->epochs().epoch_of(listed.offset);
+  return listed;
+}
+
+ClampedOffset Partition::clamp(Offset offset) const {
+  ClampedOffset clamped{.offset = std::min(offset, log_->end_offset())};
+  if (clamped.offset > 0) clamped.leader_epoch = log_->epochs().epoch_of(clamped.offset - 1);
+  return clamped;
+}
+
+PartitionView Partition::describe() const {
+  return {.leader_epoch = leader_epoch_,
+          .start_offset = log_->start_offset(),
+          .high_watermark = replica_.high_watermark(),
+          .end_offset = log_->end_offset(),
+          .last_batch_epoch = log_->epochs().latest(),
+          .open_transactions = static_cast<int32_t>(log_->producers().open_transactions().size()),
+          .source = source_};
+}
+
+Marks Partition::marks() const {
+  return {log_->recovery_point(), log_->start_offset(), replica_.high_watermark()};
+}
+
+Held Partition::fence(const Uuid& id, io::Duration for_at_most) {
+  const io::Instant now = loop_.now();
+  const bool for_ever = for_at_most == io::Duration::max();
+  auto refusal = gate_.fence(id, now, for_ever ? io::Instant::max() : now + for_at_most);
+  return {std::move(refusal), describe()};
+}
+
+Held Partition::hold(const Uuid& id) {
+  if (gate_.fenced_by(id, loop_.now())) return fence(id, io::Duration::max());
+  return {Refusal{ErrorCode::invalid_request, "the fence has ended"}, {}};
+}
+
+Parting Partition::fence_and_compare(const Uuid& id, std::span<const EpochEntry> theirs,
+                                     Offset their_end) {
+  Parting out;
+  if (!gate_.is_closed()) out.refusal = fence(id, io::Duration::max()).refusal;
+  out.end_offset = log_->end_offset();
+  out.last_batch_epoch = log_->epochs().latest();
+  auto common = common_prefix(log_->epochs().entries(), out.end_offset, theirs, their_end);
+  out.cut_at = std::max(common.end, log_->start_offset());
+  return out;
+}
+
 Result<Offset> Partition::truncate(Offset end) {
   auto cut = log_->truncate_to(end);
   if (!cut) return cut;
@@ -315,12 +391,18 @@ Result<Offset> Partition::truncate(Offset end) {
   return cut;
 }
 
-Result<void> Partition::delete_records_before(Offset offset) {
-  if (offset < 0 || offset > replica_.high_watermark()) {
+Result<Offset> Partition::delete_records(const Writer& writer, Offset before) {
+  if (auto error = offline_error()) return fail(*error);
+  if (auto refusal = gate_.admit(writer, loop_.now())) return refuse(*refusal);
+  const Offset safe = replica_.high_watermark();
+  if (before == -1) before = safe;
+  if (before < 0 || before > safe) {
     return refuse(ErrorCode::offset_out_of_range, "beyond the high watermark");
   }
-  if (offset <= log_->start_offset()) return {};
-  return log_->move_start_to(offset);
+  if (before > log_->start_offset()) {
+    if (auto moved = log_->move_start_to(before); !moved) return fail(moved.error());
+  }
+  return log_->start_offset();
 }
 
 Result<void> Partition::apply_retention() {

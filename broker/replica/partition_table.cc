@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/replica/partition.h"
+
 namespace isthmus::broker {
 
 using kafka::ErrorCode;
@@ -12,22 +14,15 @@ namespace {
 constexpr size_t max_sealed_files = 4096;
 constexpr std::string_view deleted_suffix = "-delete";
 
-io::Task<void> show_image(std::shared_ptr<Partition> partition, const Image& image,
-                          const TopicImage& topic, LogConfig config) {
-  partition->on_image(image, topic, config);
-  co_return;
-}
-
 // The log belongs to its loop from the first: the descriptors it opens are that loop's.
-io::Task<std::shared_ptr<Partition>> open_on_loop(io::Loop& loop, FileCache& files,
-                                                  std::string folder, TopicPartition tp,
-                                                  Uuid topic_id, LogConfig config,
-                                                  RecoveryHints hints, NodeId node) {
+io::Task<PartitionRef> open_on_loop(io::Loop& loop, FileCache& files, std::string folder,
+                                    TopicPartition tp, Uuid topic_id, LogConfig config,
+                                    RecoveryHints hints, NodeId node) {
   Logger logger("partitions");
   auto log = Log::open(files, loop, std::move(folder), tp, topic_id, config, hints);
   if (!log) {
     logger.error("partition {} stays offline: {}", tp.to_string(), log.error().text);
-    co_return nullptr;
+    co_return PartitionRef(ErrorCode::kafka_storage_error);
   }
   const RecoveryReport& report = (*log)->recovery();
   if (report.bytes_cut > 0) {
@@ -40,24 +35,7 @@ io::Task<std::shared_ptr<Partition>> open_on_loop(io::Loop& loop, FileCache& fil
         "synced",
         tp.to_string(), report.missing);
   }
-  co_return std::make_shared<Partition>(loop, tp, topic_id, node, std::move(*log));
-}
-
-struct Marks {
-  Offset recovery_point = 0, log_start = 0, high_watermark = 0;
-};
-
-io::Task<Marks> marks_of(std::shared_ptr<Partition> partition) {
-  Log& log = partition->log();
-  co_return Marks{log.recovery_point(), log.start_offset(), partition->high_watermark()};
-}
-
-io::Task<void> retain(std::shared_ptr<Partition> partition) {
-  auto done = partition->apply_retention();
-  if (!done) {
-    Logger(partition->name().to_string()).error("retention failed: {}", done.error().text);
-  }
-  co_return;
+  co_return PartitionRef(std::make_shared<Partition>(loop, tp, topic_id, node, std::move(*log)));
 }
 
 }  // namespace
@@ -159,14 +137,14 @@ size_t PartitionTable::loop_of(const TopicPartition& tp) const {
   return std::hash<TopicPartition>{}(tp) % env_.loops.size();
 }
 
-io::Task<std::shared_ptr<Partition>> PartitionTable::open(const Image& image,
-                                                          const TopicImage& topic,
-                                                          PartitionIndex index) {
-  TopicPartition tp{topic.name, index};
+io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
+                                            std::shared_ptr<const TopicImage> topic,
+                                            PartitionIndex index) {
+  TopicPartition tp{topic->name, index};
   io::Loop& loop = *env_.loops[loop_of(tp)];
   LogDir& dir = dirs_[dir_of(tp)];
   RecoveryHints hints;
-  if (holds_log_of(dir.path + "/" + tp.to_string(), topic.id)) {
+  if (holds_log_of(dir.path + "/" + tp.to_string(), topic->id)) {
     if (auto known = dir.recovery_points.find(tp); known != dir.recovery_points.end()) {
       hints.recovery_point = known->second;
     }
@@ -178,33 +156,31 @@ io::Task<std::shared_ptr<Partition>> PartitionTable::open(const Image& image,
   // From here on the files are this partition's: what a checkpoint says of an earlier life is used.
   dir.recovery_points.erase(tp);
   dir.log_starts.erase(tp);
-  LogConfig config = config_of(topic);
+  LogConfig config = config_of(*topic);
   auto partition = co_await io::call_on(
-      loop, open_on_loop(loop, files_.at(&loop), dir.path + "/" + tp.to_string(), tp, topic.id,
-                         config, hints, image.node_id));
+      loop, open_on_loop(loop, files_.at(&loop), dir.path + "/" + tp.to_string(), tp, topic->id,
+                         config, hints, image->node_id));
   co_return partition;
 }
 
-io::Task<void> PartitionTable::follow_topic(const Image& image, const TopicImage& topic,
+io::Task<void> PartitionTable::follow_topic(std::shared_ptr<const Image> image,
+                                            std::shared_ptr<const TopicImage> topic,
                                             Topic& partitions) {
-  partitions.resize(topic.partitions.size());
+  partitions.resize(topic->partitions.size());
   for (size_t i = 0; i < partitions.size(); ++i) {
     if (!partitions[i]) {
       partitions[i] = co_await open(image, topic, static_cast<PartitionIndex>(i));
     }
-    if (!partitions[i]) continue;
-    io::Loop& loop = partitions[i]->loop();
-    co_await io::call_on(loop, show_image(partitions[i], image, topic, config_of(topic)));
+    if (partitions[i]) co_await partitions[i].follow(image, topic, config_of(*topic));
   }
 }
 
 io::Task<void> PartitionTable::drop(Topic partitions) {
-  for (auto& partition : partitions) {
+  for (const auto& partition : partitions) {
     if (!partition) continue;
-    if (auto placed = placed_.extract(partition->name())) --dirs_[placed.mapped()].partitions;
-    io::Loop& loop = partition->loop();
-    auto erased = co_await io::call_on(loop, partition->erase());
-    if (!erased) log_.error("{}: {}", partition->name().to_string(), erased.error().text);
+    if (auto placed = placed_.extract(partition.name())) --dirs_[placed.mapped()].partitions;
+    auto erased = co_await partition.erase();
+    if (!erased) log_.error("{}: {}", partition.name().to_string(), erased.error().text);
   }
 }
 
@@ -235,33 +211,34 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
     auto known = before->topics.find(name);
     bool same = known != before->topics.end() && known->second == topic;
     if (same && !(links_changed && topic->is_mirror())) continue;
-    co_await follow_topic(*image, *topic, next[name]);
+    co_await follow_topic(image, topic, next[name]);
   }
   table_.store(std::make_shared<const Table>(std::move(next)));
   followed_ = std::move(image);
   co_return Result<void>{};
 }
 
-std::shared_ptr<Partition> PartitionTable::find(const std::string& topic,
-                                                PartitionIndex index) const {
+PartitionRef PartitionTable::find(const std::string& topic, PartitionIndex index) const {
   auto table = table_.load(std::memory_order_acquire);
   auto found = table->find(topic);
-  if (found == table->end() || index < 0 || index >= std::ssize(found->second)) return nullptr;
+  if (found == table->end() || index < 0 || index >= std::ssize(found->second)) {
+    return PartitionRef(absence(topic, index));
+  }
   return found->second[static_cast<size_t>(index)];
 }
 
-std::vector<std::shared_ptr<Partition>> PartitionTable::all_of(const std::string& topic) const {
+std::vector<PartitionRef> PartitionTable::all_of(const std::string& topic) const {
   auto table = table_.load(std::memory_order_acquire);
   auto found = table->find(topic);
   if (found == table->end()) return {};
   Topic partitions = found->second;
-  std::erase(partitions, nullptr);
+  std::erase_if(partitions, [](const PartitionRef& partition) { return !partition; });
   return partitions;
 }
 
-std::vector<std::shared_ptr<Partition>> PartitionTable::all() const {
+std::vector<PartitionRef> PartitionTable::all() const {
   auto table = table_.load(std::memory_order_acquire);
-  std::vector<std::shared_ptr<Partition>> everything;
+  std::vector<PartitionRef> everything;
   for (const auto& [name, partitions] : *table) {
     for (const auto& partition : partitions) {
       if (partition) everything.push_back(partition);
@@ -281,8 +258,8 @@ io::Task<Result<void>> PartitionTable::checkpoint() {
   std::vector<OffsetCheckpoint::Offsets> points(dirs_.size()), starts(dirs_.size()),
       watermarks(dirs_.size());
   for (auto& partition : all()) {
-    TopicPartition tp = partition->name();
-    auto marks = co_await io::call_on(partition->loop(), marks_of(partition));
+    TopicPartition tp = partition.name();
+    auto marks = co_await partition.marks();
     if (find(tp.topic, tp.partition) != partition) continue;  // deleted meanwhile
     size_t dir = dir_of(tp);
     points[dir][tp] = marks.recovery_point;
@@ -306,8 +283,9 @@ io::Task<Result<void>> PartitionTable::checkpoint() {
 
 io::Task<void> PartitionTable::apply_retention() {
   for (auto& partition : all()) {
-    io::Loop& loop = partition->loop();
-    co_await io::call_on(loop, retain(std::move(partition)));
+    auto done = co_await partition.apply_retention();
+    if (done) continue;
+    Logger(partition.name().to_string()).error("retention failed: {}", done.error().text);
   }
 }
 
@@ -315,13 +293,13 @@ io::Task<void> PartitionTable::close() {
   auto everything = all();
   bool clean = true;
   for (auto& partition : everything) {
-    auto flushed = co_await io::call_on(partition->loop(), partition->sync_all());
+    auto flushed = co_await partition.sync();
     clean &= flushed.has_value();
   }
   auto written = co_await checkpoint();
   clean &= written.has_value();
   for (auto& partition : everything) {
-    auto closed = co_await io::call_on(partition->loop(), partition->close());
+    auto closed = co_await partition.close();
     clean &= closed.has_value();
   }
   table_.store(std::make_shared<const Table>());

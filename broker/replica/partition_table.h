@@ -1,9 +1,10 @@
 // PartitionTable: the partitions of this broker, following the image.
 //
-// find() may be called from any loop: the table is published whole, like the image. Opening,
-// changing and deleting happen on the main loop, one image after the other; each partition is then
-// told on its own loop. A partition whose log cannot be opened is left out and named in the log;
-// absence() tells clients that its disk is at fault, not that it does not exist.
+// find() may be called from any loop: the table is published whole, like the image. What it gives
+// out is a PartitionRef, the only door to a partition. Opening, changing and deleting happen on the
+// main loop, one image after the other; each partition is then told on its own loop. A partition
+// whose log cannot be opened is left out and named in the log; its empty ref tells clients that the
+// disk is at fault, not that it does not exist.
 //
 // Also keeps what stands beside the logs in each log directory: the lock, the checkpoints, the mark
 // of a clean stop.
@@ -21,7 +22,7 @@
 #include "broker/image/image.h"
 #include "broker/log/checkpoints.h"
 #include "broker/log/file_cache.h"
-#include "broker/replica/partition.h"
+#include "broker/replica/partition_ref.h"
 #include "io/env.h"
 
 namespace isthmus::broker {
@@ -42,12 +43,11 @@ class PartitionTable {
   // Opens, changes and deletes until the table is what `image` says.
   io::Task<Result<void>> follow(std::shared_ptr<const Image> image);
 
-  std::shared_ptr<Partition> find(const std::string& topic, PartitionIndex index) const;
+  // Empty if it is not here; its absence() says why.
+  PartitionRef find(const std::string& topic, PartitionIndex index) const;
   // In order of their indexes; without those that are offline.
-  std::vector<std::shared_ptr<Partition>> all_of(const std::string& topic) const;
-  std::vector<std::shared_ptr<Partition>> all() const;
-  // Why find() found nothing.
-  kafka::ErrorCode absence(const std::string& topic, PartitionIndex index) const;
+  std::vector<PartitionRef> all_of(const std::string& topic) const;
+  std::vector<PartitionRef> all() const;
   std::shared_ptr<const Image> image() const { return image_.load(); }
   LogConfig config_of(const TopicImage& topic) const { return config_of_(topic.configs); }
   LogConfig defaults() const { return config_of_({}); }
@@ -66,7 +66,7 @@ class PartitionTable {
     OffsetCheckpoint::Offsets recovery_points, log_starts;
     size_t partitions = 0;
   };
-  using Topic = std::vector<std::shared_ptr<Partition>>;
+  using Topic = std::vector<PartitionRef>;
   using Table = std::unordered_map<std::string, Topic>;
 
   size_t dir_of(const TopicPartition& tp);
@@ -74,9 +74,11 @@ class PartitionTable {
   void sweep_deleted(const LogDir& dir);
   bool holds_log_of(const std::string& folder, const Uuid& topic_id);
   void forget_checkpoints_beyond(const Image& image);
-  io::Task<std::shared_ptr<Partition>> open(const Image& image, const TopicImage& topic,
-                                            PartitionIndex index);
-  io::Task<void> follow_topic(const Image& image, const TopicImage& topic, Topic& partitions);
+  kafka::ErrorCode absence(const std::string& topic, PartitionIndex index) const;
+  io::Task<PartitionRef> open(std::shared_ptr<const Image> image,
+                              std::shared_ptr<const TopicImage> topic, PartitionIndex index);
+  io::Task<void> follow_topic(std::shared_ptr<const Image> image,
+                              std::shared_ptr<const TopicImage> topic, Topic& partitions);
   io::Task<void> drop(Topic partitions);
 
   io::Env& env_;

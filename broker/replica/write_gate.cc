@@ -42,7 +42,14 @@ bool WriteGate::fenced_by(const Uuid& id, io::Instant now) const {
   return fence_ == id && now < fence_deadline_;
 }
 
-std::optional<Refusal> WriteGate::admit_client(io::Instant now) const {
+std::optional<Refusal> WriteGate::admit(const Writer& writer, io::Instant now) const {
+  if (const auto* who = std::get_if<LinkWriter>(&writer)) {
+    return admit_link(who->link, who->link_epoch, now);
+  }
+  return admit_own(now);
+}
+
+std::optional<Refusal> WriteGate::admit_own(io::Instant now) const {
   switch (kind_) {
     case Kind::own:
       if (fenced(now)) {

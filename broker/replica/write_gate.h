@@ -26,6 +26,7 @@
 #include <string>
 
 #include "base/ids.h"
+#include "broker/replica/writer.h"
 #include "io/loop.h"
 #include "kafka/errors.h"
 
@@ -62,8 +63,9 @@ class WriteGate {
   void lift(const Uuid& id);
   bool fenced_by(const Uuid& id, io::Instant now) const;
 
-  std::optional<Refusal> admit_client(io::Instant now) const;
-  std::optional<Refusal> admit_link(const std::string& link, int64_t epoch, io::Instant now) const;
+  // Whether `writer` may write, or delete, now. All but links write where clients may: a fence
+  // holds the markers and records of this cluster too.
+  std::optional<Refusal> admit(const Writer& writer, io::Instant now) const;
 
   bool is_mirror() const { return kind_ == Kind::mirror; }
   bool is_closed() const { return kind_ == Kind::closed; }
@@ -71,6 +73,8 @@ class WriteGate {
 
  private:
   enum class Kind : uint8_t { own, mirror, closed };
+  std::optional<Refusal> admit_own(io::Instant now) const;
+  std::optional<Refusal> admit_link(const std::string& link, int64_t epoch, io::Instant now) const;
   bool fenced(io::Instant now) const { return fence_ && now < fence_deadline_; }
   void become(Kind kind);
 

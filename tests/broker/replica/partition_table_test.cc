@@ -69,20 +69,18 @@ class PartitionTableTest : public testing::Test {
     auto followed = world_.run(table_->follow(image_));
     ASSERT_TRUE(followed) << followed.error().text;
   }
-  static io::Task<Result<Offset>> write(std::shared_ptr<Partition> partition) {
+  static io::Task<Result<Offset>> write(PartitionRef partition) {
     kafka::BatchBuilder builder({});
     builder.add(1000, std::nullopt, as_bytes("v"));
-    auto info = partition->append({std::move(builder).finish(), partition->loop().now()});
+    const io::Instant now = partition.loop().now();
+    auto info = co_await partition.append(ClientWriter{now}, std::move(builder).finish());
     if (!info) co_return fail(info.error());
-    auto safe =
-        co_await partition->committed(info->last_offset + 1, partition->loop().now() + seconds(30));
+    auto safe = co_await partition.committed(info->last_offset + 1, now + seconds(30));
     if (!safe) co_return fail(safe.error());
     co_return info->first_offset;
   }
   Offset write(const std::string& topic, PartitionIndex index = 0) {
-    auto partition = table_->find(topic, index);
-    io::Loop& loop = partition->loop();
-    auto written = world_.run(io::call_on(loop, write(partition)));
+    auto written = world_.run(write(table_->find(topic, index)));
     EXPECT_TRUE(written) << written.error().text;
     return written.value_or(-1);
   }
@@ -105,17 +103,17 @@ class PartitionTableTest : public testing::Test {
 
 TEST_F(PartitionTableTest, FollowsTopicsAsTheyComeGrowAndGo) {
   create("orders", 1, 2);
-  ASSERT_NE(table_->find("orders", 1), nullptr);
-  EXPECT_EQ(table_->find("orders", 2), nullptr);
-  EXPECT_EQ(table_->find("orders", -1), nullptr);
+  ASSERT_TRUE(table_->find("orders", 1));
+  EXPECT_FALSE(table_->find("orders", 2));
+  EXPECT_FALSE(table_->find("orders", -1));
   EXPECT_EQ(write("orders", 1), 0);
   create("orders", 1, 3);
-  EXPECT_NE(table_->find("orders", 2), nullptr);
+  EXPECT_TRUE(table_->find("orders", 2));
   EXPECT_EQ(write("orders", 1), 1) << "the partitions there were are the same";
   EXPECT_EQ(table_->all_of("orders").size(), 3u);
   remove("orders");
-  EXPECT_EQ(table_->find("orders", 0), nullptr);
-  EXPECT_EQ(table_->absence("orders", 0), ErrorCode::unknown_topic_or_partition);
+  EXPECT_FALSE(table_->find("orders", 0));
+  EXPECT_EQ(table_->find("orders", 0).absence(), ErrorCode::unknown_topic_or_partition);
   EXPECT_EQ(folders(), std::vector<std::string>{});
 }
 
@@ -126,7 +124,7 @@ TEST_F(PartitionTableTest, ARecreatedTopicHasNoneOfTheOldRecords) {
   EXPECT_EQ(write("orders"), 0);
   EXPECT_EQ(write("orders"), 1);
   create("orders", 2, 1);
-  EXPECT_EQ(table_->find("orders", 0)->topic_id(), uuid_of(2));
+  EXPECT_EQ(table_->find("orders", 0).topic_id(), uuid_of(2));
   EXPECT_EQ(write("orders"), 0);
 }
 
@@ -134,13 +132,13 @@ TEST_F(PartitionTableTest, ARecreatedTopicHasNoneOfTheOldRecords) {
 TEST_F(PartitionTableTest, ARecreatedTopicIsNotRecoveredByTheCheckpointsOfTheOld) {
   create("orders", 1, 1);
   for (int i = 0; i < 10; ++i) write("orders");
-  ASSERT_TRUE(table_->find("orders", 0)->delete_records_before(8));
+  ASSERT_TRUE(world_.run(table_->find("orders", 0).delete_records(ClientWriter{}, 8)));
   ASSERT_TRUE(world_.run(table_->checkpoint()));
   create("orders", 2, 1);
   EXPECT_EQ(write("orders"), 0);
   EXPECT_EQ(write("orders"), 1);
   lose_power();
-  EXPECT_EQ(table_->find("orders", 0)->log().start_offset(), 0);
+  EXPECT_EQ(world_.run(table_->find("orders", 0).describe()).start_offset, 0);
   EXPECT_EQ(write("orders"), 2);
 }
 
@@ -151,7 +149,7 @@ TEST_F(PartitionTableTest, AFolderThatADeletionLeftMakesRoomForATopicOfItsName) 
   image_ = std::make_shared<const Image>();
   lose_power();
   create("orders", 2, 1);
-  ASSERT_NE(table_->find("orders", 0), nullptr);
+  ASSERT_TRUE(table_->find("orders", 0));
   EXPECT_EQ(write("orders"), 0);
   EXPECT_EQ(folders().size(), 2u) << "what the metadata does not know is set aside, not removed";
   lose_power();
@@ -191,9 +189,9 @@ TEST_F(PartitionTableTest, APartitionThatCannotBeOpenedIsAtFaultNotUnknown) {
   world_.kill();
   boot();
   follow();
-  EXPECT_EQ(table_->find("orders", 1), nullptr);
-  EXPECT_EQ(table_->absence("orders", 1), ErrorCode::kafka_storage_error);
-  EXPECT_EQ(table_->absence("orders", 2), ErrorCode::unknown_topic_or_partition);
+  EXPECT_FALSE(table_->find("orders", 1));
+  EXPECT_EQ(table_->find("orders", 1).absence(), ErrorCode::kafka_storage_error);
+  EXPECT_EQ(table_->find("orders", 2).absence(), ErrorCode::unknown_topic_or_partition);
   EXPECT_EQ(write("orders", 0), 0) << "the others go on";
   EXPECT_EQ(table_->all_of("orders").size(), 1u);
 }

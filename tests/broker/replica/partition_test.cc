@@ -52,15 +52,19 @@ class PartitionTest : public testing::Test {
   }
   ~PartitionTest() override { close(); }
 
-  void open() {
-    close();
+  LogConfig config() const {
     LogConfig config;
     config.cluster = 1;
     config.durability = durability_;
     config.segment_bytes = segment_bytes_;
+    return config;
+  }
+  PartitionView view() const { return partition_->describe(); }
+  void open() {
+    close();
     files_ = std::make_unique<FileCache>(world_.disk(), 10);
-    auto log = Log::open(*files_, world_.loop(), "/data/orders-0", {"orders", 0}, topic_.id, config,
-                         RecoveryHints{});
+    auto log = Log::open(*files_, world_.loop(), "/data/orders-0", {"orders", 0}, topic_.id,
+                         config(), RecoveryHints{});
     ASSERT_TRUE(log) << log.error().text;
     partition_ = std::make_unique<Partition>(world_.loop(), TopicPartition{"orders", 0}, topic_.id,
                                              1, std::move(*log));
@@ -79,8 +83,7 @@ class PartitionTest : public testing::Test {
     open();
   }
   void show() {
-    LogConfig config = partition_->log().config();
-    world_.on_loop([&] { partition_->on_image(image_, topic_, config); });
+    world_.on_loop([&] { partition_->on_image(image_, topic_, config()); });
   }
 
   void become_mirror(int64_t link_epoch = 1) {
@@ -97,32 +100,40 @@ class PartitionTest : public testing::Test {
     show();
   }
 
-  Result<AppendInfo> append(Records records = {}) {
-    return world_.on_loop(
-        [&] { return partition_->append({batch(records), world_.loop().now()}); });
+  Result<Appended> write(const Writer& writer, Slice batches) {
+    return world_.on_loop([&] { return partition_->append(writer, batches); });
+  }
+  Result<Appended> append(Records records = {}) {
+    return write(ClientWriter{world_.loop().now()}, batch(records));
+  }
+  static Result<Offset> end_of(const Result<Appended>& appended) {
+    if (!appended) return fail(appended.error());
+    return appended->log_end;
   }
   Result<Offset> mirror(Records records, Offset start_at = -1, LeaderEpoch source_epoch = -1) {
-    LinkAppend how;
+    LinkWriter how;
     how.start_at = start_at;
     how.source_leader_epoch = source_epoch;
     how.link = "l";
     how.link_epoch = 1;
     how.expected_offset = records.base_offset;
-    how.batches = batch(records);
-    return world_.on_loop([&] { return partition_->append_from_link(how); });
+    return end_of(write(how, batch(records)));
   }
   // What an idle source sends: nothing but where its log starts.
   Result<Offset> follow(Offset log_start, Offset expected, int64_t link_epoch = 1) {
-    LinkAppend how;
+    LinkWriter how;
     how.link = "l";
     how.link_epoch = link_epoch;
     how.expected_offset = expected;
     how.log_start = log_start;
-    return world_.on_loop([&] { return partition_->append_from_link(how); });
+    return end_of(write(how, {}));
   }
   std::shared_ptr<std::optional<Result<void>>> committed(Offset end,
                                                          io::Duration patience = seconds(30)) {
     return world_.start(partition_->committed(end, world_.loop().now() + patience));
+  }
+  Result<Offset> delete_before(Offset before) {
+    return world_.on_loop([&] { return partition_->delete_records(ClientWriter{}, before); });
   }
   void settle() { world_.run_for(seconds(1)); }
   ReadResult read(ReadSpec spec) {
@@ -146,12 +157,12 @@ TEST_F(PartitionTest, NothingIsAcknowledgedBeforeItsFsync) {
   auto safe = committed(1);
   world_.run_for(seconds(1));
   EXPECT_FALSE(safe->has_value()) << "acknowledged while the disk was still writing";
-  EXPECT_EQ(partition_->high_watermark(), 0);
+  EXPECT_EQ(view().high_watermark, 0);
   EXPECT_TRUE(read({}).records.empty()) << "a consumer has seen what a crash could take back";
   world_.run_for(seconds(2));
   ASSERT_TRUE(safe->has_value());
   EXPECT_TRUE(safe->value());
-  EXPECT_EQ(partition_->high_watermark(), 1);
+  EXPECT_EQ(view().high_watermark, 1);
   EXPECT_FALSE(read({}).records.empty());
 }
 
@@ -159,8 +170,8 @@ TEST_F(PartitionTest, WhatWasAcknowledgedSurvivesPowerLoss) {
   ASSERT_TRUE(append({.count = 5}));
   ASSERT_TRUE(world_.run(partition_->committed(5, world_.loop().now() + seconds(30))));
   lose_power();
-  EXPECT_EQ(partition_->log().end_offset(), 5);
-  EXPECT_EQ(partition_->high_watermark(), 5);
+  EXPECT_EQ(view().end_offset, 5);
+  EXPECT_EQ(view().high_watermark, 5);
 }
 
 // Else a start would read the whole log again, and the loss of one tail in it would take the rest.
@@ -170,11 +181,11 @@ TEST_F(PartitionTest, InPageCacheModeCompleteSegmentsAreSynced) {
   open();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(append());
   settle();
-  EXPECT_EQ(partition_->log().recovery_point(), 0) << "nothing waits for the disk in this mode";
+  EXPECT_EQ(partition_->marks().recovery_point, 0) << "nothing waits for the disk in this mode";
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(append());
-  EXPECT_EQ(partition_->high_watermark(), 13) << "nothing waits for the disk in this mode";
+  EXPECT_EQ(view().high_watermark, 13) << "nothing waits for the disk in this mode";
   settle();
-  EXPECT_GE(partition_->log().recovery_point(), 12);
+  EXPECT_GE(partition_->marks().recovery_point, 12);
 }
 
 TEST_F(PartitionTest, ATimeoutLeavesTheOutcomeUnknown) {
@@ -185,7 +196,7 @@ TEST_F(PartitionTest, ATimeoutLeavesTheOutcomeUnknown) {
   ASSERT_TRUE(safe->has_value());
   EXPECT_EQ(code(safe->value()), ErrorCode::request_timed_out);
   world_.run_for(seconds(10));
-  EXPECT_EQ(partition_->high_watermark(), 1);
+  EXPECT_EQ(view().high_watermark, 1);
 }
 
 // fsyncgate: after a failed fsync the page cache says clean and the disk has nothing.
@@ -198,7 +209,7 @@ TEST_F(PartitionTest, AFailedFsyncIsFinal) {
   EXPECT_EQ(code(safe->value()), ErrorCode::kafka_storage_error);
   EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error) << "fsync was retried";
   EXPECT_EQ(read({}).error, ErrorCode::kafka_storage_error);
-  EXPECT_EQ(partition_->high_watermark(), 0);
+  EXPECT_EQ(view().high_watermark, 0);
 }
 
 // KAFKA-10778.
@@ -219,7 +230,7 @@ TEST_F(PartitionTest, ADuplicateAnswersTheFirstOffsetAndAppendsNothing) {
   EXPECT_TRUE(again->duplicate);
   EXPECT_EQ(again->first_offset, 2);
   EXPECT_EQ(again->last_offset, 4);
-  EXPECT_EQ(partition_->log().end_offset(), 6);
+  EXPECT_EQ(view().end_offset, 6);
   settle();
   lose_power();
   auto after = append({.count = 3, .producer = 7, .sequence = 0});
@@ -260,13 +271,13 @@ TEST_F(PartitionTest, AMirrorTakesBatchesVerbatimAtTheirOffsets) {
   EXPECT_EQ(code(repeated), ErrorCode::offset_out_of_range) << "a batch was written twice";
   EXPECT_EQ(code(mirror({.base_offset = 5, .epoch = 0})), ErrorCode::offset_out_of_range);
   settle();
-  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{0, 0, 2}));
+  EXPECT_EQ(partition_->history().entries.back(), (EpochEntry{0, 0, 2}));
 }
 
 TEST_F(PartitionTest, AZombieMirrorProcessWritesNothing) {
   become_mirror(2);
   EXPECT_EQ(code(mirror({.epoch = 0})), ErrorCode::fenced_leader_epoch);
-  EXPECT_EQ(partition_->log().end_offset(), 0);
+  EXPECT_EQ(view().end_offset, 0);
 }
 
 // KAFKA-18723.
@@ -274,7 +285,7 @@ TEST_F(PartitionTest, ABatchOfALaterEpochThanTheSenderClaimsIsRefused) {
   become_mirror();
   EXPECT_FALSE(mirror({.epoch = 9}));
   EXPECT_EQ(code(mirror({.epoch = 0}, -1, 9)), ErrorCode::unknown_leader_epoch);
-  EXPECT_EQ(partition_->log().end_offset(), 0);
+  EXPECT_EQ(view().end_offset, 0);
 }
 
 TEST_F(PartitionTest, AMirrorIsNotWrittenByClients) {
@@ -287,7 +298,7 @@ TEST_F(PartitionTest, AnEmptyMirrorBeginsWhereItsSourceBegins) {
   auto end = mirror({.base_offset = 500, .count = 2, .epoch = 0}, 500);
   ASSERT_TRUE(end) << end.error().text;
   EXPECT_EQ(*end, 502);
-  EXPECT_EQ(partition_->log().start_offset(), 500);
+  EXPECT_EQ(view().start_offset, 500);
 }
 
 TEST_F(PartitionTest, AMirrorFollowsTheStartOfItsSourceForwardOnly) {
@@ -296,11 +307,11 @@ TEST_F(PartitionTest, AMirrorFollowsTheStartOfItsSourceForwardOnly) {
   settle();
   Rope before = read({.offset = 3}).records;
   EXPECT_EQ(follow(3, 5).value(), 5);
-  EXPECT_EQ(partition_->log().start_offset(), 3);
+  EXPECT_EQ(view().start_offset, 3);
   EXPECT_EQ(read({.offset = 2}).error, ErrorCode::offset_out_of_range);
   EXPECT_EQ(*read({.offset = 3}).records.flatten(), *before.flatten());
   EXPECT_TRUE(follow(1, 5) && follow(-1, 5));
-  EXPECT_EQ(partition_->log().start_offset(), 3) << "what was deleted does not come back";
+  EXPECT_EQ(view().start_offset, 3) << "what was deleted does not come back";
 }
 
 TEST_F(PartitionTest, AMirrorNeverDeletesBeyondWhatIsSafeHere) {
@@ -310,11 +321,11 @@ TEST_F(PartitionTest, AMirrorNeverDeletesBeyondWhatIsSafeHere) {
   world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(2);
   ASSERT_TRUE(mirror({.base_offset = 2, .count = 3, .epoch = 0}));
   EXPECT_TRUE(follow(4, 5));
-  EXPECT_EQ(partition_->log().start_offset(), 2) << "offset 4 is not on the disk yet";
+  EXPECT_EQ(view().start_offset, 2) << "offset 4 is not on the disk yet";
   world_.run_for(seconds(5));
   EXPECT_TRUE(follow(1'000, 5));
-  EXPECT_EQ(partition_->log().start_offset(), 5);
-  EXPECT_EQ(partition_->log().end_offset(), 5);
+  EXPECT_EQ(view().start_offset, 5);
+  EXPECT_EQ(view().end_offset, 5);
 }
 
 TEST_F(PartitionTest, ALogStartIsFollowedOnlyWhileTheGateAdmitsTheLink) {
@@ -324,13 +335,11 @@ TEST_F(PartitionTest, ALogStartIsFollowedOnlyWhileTheGateAdmitsTheLink) {
   become_mirror(2);
   EXPECT_EQ(code(follow(3, 5, 1)), ErrorCode::fenced_leader_epoch) << "a zombie deletes";
   EXPECT_EQ(code(follow(3, 4, 2)), ErrorCode::offset_out_of_range) << "a late request deletes";
-  world_.on_loop([&] {
-    return partition_->gate().fence(uuid_of(7), world_.loop().now(), io::Instant::max());
-  });
+  world_.on_loop([&] { return partition_->fence(uuid_of(7), io::Duration::max()); });
   EXPECT_FALSE(follow(3, 5, 2)) << "while a promotion is written down";
   become_own(1 << election_bits, -1);
   EXPECT_FALSE(follow(3, 5, 2)) << "what a link deletes of a promoted topic";
-  EXPECT_EQ(partition_->log().start_offset(), 0);
+  EXPECT_EQ(view().start_offset, 0);
 }
 
 TEST_F(PartitionTest, AFailoverLeavesItsGapBehindTheNewEpoch) {
@@ -339,9 +348,9 @@ TEST_F(PartitionTest, AFailoverLeavesItsGapBehindTheNewEpoch) {
   ASSERT_TRUE(mirror({.count = 3, .epoch = 0}));
   settle();
   become_own(promoted, 10'003);
-  EXPECT_EQ(partition_->log().end_offset(), 10'003);
-  EXPECT_EQ(partition_->high_watermark(), 10'003) << "consumers must get across the gap";
-  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1, 10'003}))
+  EXPECT_EQ(view().end_offset, 10'003);
+  EXPECT_EQ(view().high_watermark, 10'003) << "consumers must get across the gap";
+  EXPECT_EQ(partition_->history().entries.back(), (EpochEntry{promoted, 3, 1, 10'003}))
       << "the epoch before seems to cover what the lost site has";
   EXPECT_EQ(partition_->epoch_end(0), (EpochEnd{0, 3}));
   auto first = append();
@@ -356,13 +365,13 @@ TEST_F(PartitionTest, AGapIsMadeOnceAndSurvivesPowerLoss) {
   settle();
   become_own(promoted, 10'003);
   lose_power();
-  EXPECT_EQ(partition_->log().end_offset(), 10'003);
-  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1, 10'003}));
+  EXPECT_EQ(view().end_offset, 10'003);
+  EXPECT_EQ(partition_->history().entries.back(), (EpochEntry{promoted, 3, 1, 10'003}));
   ASSERT_TRUE(append({.count = 2}));
   settle();
   show();
   lose_power();
-  EXPECT_EQ(partition_->log().end_offset(), 10'005) << "the gap was made again";
+  EXPECT_EQ(view().end_offset, 10'005) << "the gap was made again";
 }
 
 // The record of the promotion is there; a file that the log writes for it fails.
@@ -377,8 +386,8 @@ TEST_P(HalfPromotedTest, AGapThatFailedHalfWayIsMadeAtTheNextStart) {
   become_own(promoted, 10'003);
   EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error) << "clients write without the gap";
   lose_power();
-  EXPECT_EQ(partition_->log().end_offset(), 10'003);
-  EXPECT_EQ(partition_->log().epochs().entries().back(), (EpochEntry{promoted, 3, 1, 10'003}));
+  EXPECT_EQ(view().end_offset, 10'003);
+  EXPECT_EQ(partition_->history().entries.back(), (EpochEntry{promoted, 3, 1, 10'003}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, HalfPromotedTest,
@@ -396,21 +405,20 @@ class HomeAgainTest : public PartitionTest {
     topic_.partitions[0].leader_epoch = failed_over;
     become_mirror();
     ASSERT_EQ(world_.on_loop([&] { return partition_->truncate(3); }), 3);
-    LinkAppend gap;
+    LinkWriter gap;
     gap.link = "l";
     gap.link_epoch = 1;
     gap.expected_offset = 3;
     gap.advance_to = 10'003;
     gap.gap_epoch = failed_over;
-    auto followed = world_.on_loop([&] { return partition_->append_from_link(gap); });
+    auto followed = PartitionTest::write(gap, {});
     ASSERT_TRUE(followed) << followed.error().text;
     old_connection_ = world_.loop().now();
     settle();
   }
   ErrorCode write(int32_t sequence, io::Instant connection) {
-    return code(world_.on_loop([&] {
-      return partition_->append({batch({.producer = 7, .sequence = sequence}), connection});
-    }));
+    return code(PartitionTest::write(ClientWriter{connection},
+                                     batch({.producer = 7, .sequence = sequence})));
   }
   io::Instant old_connection_;  // from before the promotion
 };
@@ -467,24 +475,60 @@ TEST_F(PartitionTest, ACutTakesTheWatermarkAlong) {
   auto cut = partition_->truncate(2);
   ASSERT_TRUE(cut);
   EXPECT_EQ(*cut, 2);
-  EXPECT_EQ(partition_->high_watermark(), 2);
+  EXPECT_EQ(view().high_watermark, 2);
   ASSERT_TRUE(append());
   settle();
-  EXPECT_EQ(partition_->high_watermark(), 3);
+  EXPECT_EQ(view().high_watermark, 3);
   lose_power();
-  EXPECT_EQ(partition_->log().end_offset(), 3);
+  EXPECT_EQ(view().end_offset, 3);
 }
 
 // KAFKA-5634: nothing above the high watermark may be deleted.
 TEST_F(PartitionTest, RecordsAboveTheWatermarkAreNotDeleted) {
   world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(2);
   ASSERT_TRUE(append({.count = 2}));
-  EXPECT_EQ(code(partition_->delete_records_before(1)), ErrorCode::offset_out_of_range);
+  EXPECT_EQ(code(delete_before(1)), ErrorCode::offset_out_of_range);
   world_.run_for(seconds(5));
-  EXPECT_EQ(code(partition_->delete_records_before(3)), ErrorCode::offset_out_of_range);
-  EXPECT_EQ(code(partition_->delete_records_before(-5)), ErrorCode::offset_out_of_range);
-  EXPECT_TRUE(partition_->delete_records_before(1));
-  EXPECT_EQ(partition_->log().start_offset(), 1);
+  EXPECT_EQ(code(delete_before(3)), ErrorCode::offset_out_of_range);
+  EXPECT_EQ(code(delete_before(-5)), ErrorCode::offset_out_of_range);
+  EXPECT_EQ(delete_before(1).value(), 1);
+  EXPECT_EQ(view().start_offset, 1);
+  EXPECT_EQ(delete_before(-1).value(), 2) << "-1 is the high watermark";
+}
+
+// Whoever writes or deletes passes the gate: also what this broker makes itself. A hand-over at the
+// ends that it has seen would else leave records behind.
+TEST_F(PartitionTest, AFenceHoldsEveryWriterOfTheCluster) {
+  ASSERT_TRUE(append({.count = 2}));
+  settle();
+  world_.on_loop([&] { return partition_->fence(uuid_of(7), seconds(60)); });
+  const auto refused = ErrorCode::not_leader_or_follower;
+  EXPECT_EQ(code(append()), refused);
+  EXPECT_EQ(code(write(CoordinatorWriter{}, batch())), refused);
+  EXPECT_EQ(code(write(MarkerWriter{}, batch())), refused);
+  EXPECT_EQ(code(write(ExportWriter{}, batch({.base_offset = 2, .epoch = 0}))), refused);
+  EXPECT_EQ(code(delete_before(1)), refused);
+  EXPECT_EQ(view().end_offset, 2);
+  EXPECT_EQ(view().start_offset, 0);
+  world_.on_loop([&] { partition_->lift(uuid_of(7)); });
+  EXPECT_TRUE(write(CoordinatorWriter{}, batch()));
+}
+
+TEST_F(PartitionTest, NoWriterOfTheClusterWritesAMirror) {
+  become_mirror();
+  EXPECT_EQ(code(write(CoordinatorWriter{}, batch())), ErrorCode::policy_violation);
+  EXPECT_EQ(code(write(ExportWriter{500}, {})), ErrorCode::policy_violation);
+  EXPECT_EQ(code(delete_before(-1)), ErrorCode::policy_violation);
+  EXPECT_EQ(view().end_offset, 0);
+}
+
+TEST_F(PartitionTest, AnExportBeginsWhereItIsToldAndGoesOnAtItsEnd) {
+  const ExportWriter writer{500};
+  EXPECT_EQ(write(writer, {})->log_end, 500);
+  EXPECT_EQ(write(writer, batch({.base_offset = 500, .count = 2, .epoch = 0}))->log_end, 502);
+  settle();
+  lose_power();
+  EXPECT_EQ(write(writer, {})->log_end, 502) << "what was exported is exported again";
 }
 
 TEST_F(PartitionTest, ClosingEndsAllWaits) {

@@ -16,12 +16,15 @@ const Uuid id = uuid_of(1);
 const Uuid other = uuid_of(2);
 
 ErrorCode client(const WriteGate& gate, io::Instant now = start) {
-  auto refusal = gate.admit_client(now);
+  auto refusal = gate.admit(ClientWriter{}, now);
   return refusal ? refusal->code : ErrorCode::none;
 }
 ErrorCode link(const WriteGate& gate, const char* name = "l", int64_t epoch = 4,
                io::Instant now = start) {
-  auto refusal = gate.admit_link(name, epoch, now);
+  LinkWriter writer;
+  writer.link = name;
+  writer.link_epoch = epoch;
+  auto refusal = gate.admit(writer, now);
   return refusal ? refusal->code : ErrorCode::none;
 }
 WriteGate mirror_gate(bool moved = false) {
@@ -45,6 +48,22 @@ TEST(WriteGate, AFenceRefusesUntilItsDeadlineAndOpensByItself) {
   EXPECT_EQ(client(gate, start + seconds(9)), ErrorCode::not_leader_or_follower);
   EXPECT_EQ(client(gate, start + seconds(10)), ErrorCode::none);
   EXPECT_FALSE(gate.fenced_by(id, start + seconds(10)));
+}
+
+// Markers and records of coordinators are refused like clients (rule: nothing is written behind the
+// ends that a hand-over names).
+TEST(WriteGate, WhatTheClusterWritesItselfPassesAsClientsDo) {
+  for (const Writer& writer :
+       {Writer{CoordinatorWriter{}}, Writer{MarkerWriter{}}, Writer{ExportWriter{}}}) {
+    WriteGate gate;
+    EXPECT_FALSE(gate.admit(writer, start));
+    gate.fence(id, start, start + seconds(10));
+    EXPECT_TRUE(gate.admit(writer, start));
+    EXPECT_FALSE(gate.admit(writer, start + seconds(10)));
+    EXPECT_TRUE(mirror_gate().admit(writer, start));
+    gate.set(WriteGate::Closed{id});
+    EXPECT_TRUE(gate.admit(writer, start));
+  }
 }
 
 TEST(WriteGate, OnlyItsOwnIdLiftsAFence) {
@@ -111,7 +130,7 @@ TEST(WriteGate, AMirrorIsWrittenByItsLinkInItsEpochOnly) {
 }
 
 TEST(WriteGate, AMirrorTellsClientsWhichLinkWritesIt) {
-  auto refusal = mirror_gate().admit_client(start);
+  auto refusal = mirror_gate().admit(ClientWriter{}, start);
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->code, ErrorCode::policy_violation);
   EXPECT_NE(refusal->reason.find("link l"), std::string::npos);

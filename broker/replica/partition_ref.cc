@@ -1,0 +1,149 @@
+#include "broker/replica/partition_ref.h"
+
+#include <type_traits>
+
+#include "broker/replica/partition.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+// The partition and the arguments lie in this frame, whatever becomes of the ref.
+template <typename Verb>
+io::Task<std::invoke_result_t<Verb&, Partition&>> on_loop(std::shared_ptr<Partition> partition,
+                                                          Verb verb) {
+  io::Loop* home = io::Loop::current();
+  co_await io::HopTo{partition->loop()};
+  if constexpr (std::is_void_v<std::invoke_result_t<Verb&, Partition&>>) {
+    verb(*partition);
+    co_await io::HopTo{*home};
+  } else {
+    auto value = verb(*partition);
+    co_await io::HopTo{*home};
+    co_return value;
+  }
+}
+
+// The same for verbs that wait.
+io::Task<Result<void>> wait_on_loop(std::shared_ptr<Partition> partition,
+                                    io::Task<Result<void>> verb) {
+  auto done = co_await io::call_on(partition->loop(), std::move(verb));
+  co_return done;
+}
+
+}  // namespace
+
+const TopicPartition& PartitionRef::name() const { return partition_->name(); }
+const Uuid& PartitionRef::topic_id() const { return partition_->topic_id(); }
+io::Loop& PartitionRef::loop() const { return partition_->loop(); }
+
+io::Task<Result<Appended>> PartitionRef::append(Writer writer, Slice batches) const {
+  return on_loop(partition_, [writer = std::move(writer), batches = std::move(batches)](
+                                 Partition& p) { return p.append(writer, batches); });
+}
+
+io::Task<Result<void>> PartitionRef::committed(Offset end, io::Instant deadline) const {
+  return wait_on_loop(partition_, partition_->committed(end, deadline));
+}
+
+io::Task<Result<Offset>> PartitionRef::delete_records(Writer writer, Offset before) const {
+  return on_loop(partition_, [writer = std::move(writer), before](Partition& p) {
+    return p.delete_records(writer, before);
+  });
+}
+
+io::Task<ReadResult> PartitionRef::read(ReadSpec spec, std::shared_ptr<FetchWait> wait) const {
+  return on_loop(partition_, [spec, wait = std::move(wait)](Partition& p) {
+    if (wait) p.wait_for_data(wait);
+    return p.read(spec);
+  });
+}
+
+io::Task<Result<Slice>> PartitionRef::read_own(Offset from, uint64_t max_bytes) const {
+  return on_loop(partition_,
+                 [from, max_bytes](Partition& p) { return p.read_own(from, max_bytes); });
+}
+
+io::Task<Result<ListedOffset>> PartitionRef::list_offset(OffsetQuery query) const {
+  return on_loop(partition_, [query](Partition& p) { return p.list_offset(query); });
+}
+
+io::Task<Result<EpochEnd>> PartitionRef::epoch_end(LeaderEpoch believed, LeaderEpoch asked) const {
+  return on_loop(partition_, [believed, asked](Partition& p) -> Result<EpochEnd> {
+    if (auto ok = p.check_epoch(believed); !ok) return fail(ok.error());
+    return p.epoch_end(asked);
+  });
+}
+
+io::Task<PartitionView> PartitionRef::describe() const {
+  return on_loop(partition_, [](Partition& p) { return p.describe(); });
+}
+
+io::Task<EpochHistory> PartitionRef::history() const {
+  return on_loop(partition_, [](Partition& p) { return p.history(); });
+}
+
+io::Task<ClampedOffset> PartitionRef::clamp(Offset offset) const {
+  return on_loop(partition_, [offset](Partition& p) { return p.clamp(offset); });
+}
+
+io::Task<Held> PartitionRef::fence(Uuid id, io::Duration for_at_most) const {
+  return on_loop(partition_, [id, for_at_most](Partition& p) { return p.fence(id, for_at_most); });
+}
+
+io::Task<Held> PartitionRef::hold(Uuid id) const {
+  return on_loop(partition_, [id](Partition& p) { return p.hold(id); });
+}
+
+io::Task<void> PartitionRef::lift(Uuid id) const {
+  return on_loop(partition_, [id](Partition& p) { p.lift(id); });
+}
+
+io::Task<Parting> PartitionRef::fence_and_compare(Uuid id, std::vector<EpochEntry> theirs,
+                                                  Offset their_end) const {
+  return on_loop(partition_, [id, theirs = std::move(theirs), their_end](Partition& p) {
+    return p.fence_and_compare(id, theirs, their_end);
+  });
+}
+
+io::Task<Result<Offset>> PartitionRef::cut(Offset end, Uuid fence) const {
+  return on_loop(partition_, [end, fence](Partition& p) {
+    auto cut = p.truncate(end);
+    if (cut) p.lift(fence);
+    return cut;
+  });
+}
+
+io::Task<void> PartitionRef::note_source(Offset end_offset, int64_t lag_ms) const {
+  return on_loop(partition_,
+                 [end_offset, lag_ms](Partition& p) { p.note_source(end_offset, lag_ms); });
+}
+
+io::Task<Result<void>> PartitionRef::sync() const {
+  return wait_on_loop(partition_, partition_->sync_all());
+}
+
+io::Task<void> PartitionRef::follow(std::shared_ptr<const Image> image,
+                                    std::shared_ptr<const TopicImage> topic,
+                                    LogConfig config) const {
+  return on_loop(partition_, [image = std::move(image), topic = std::move(topic),
+                              config](Partition& p) { p.on_image(*image, *topic, config); });
+}
+
+io::Task<Marks> PartitionRef::marks() const {
+  return on_loop(partition_, [](Partition& p) { return p.marks(); });
+}
+
+io::Task<Result<void>> PartitionRef::apply_retention() const {
+  return on_loop(partition_, [](Partition& p) { return p.apply_retention(); });
+}
+
+io::Task<Result<void>> PartitionRef::close() const {
+  return wait_on_loop(partition_, partition_->close());
+}
+
+io::Task<Result<void>> PartitionRef::erase() const {
+  return wait_on_loop(partition_, partition_->erase());
+}
+
+}  // namespace isthmus::broker

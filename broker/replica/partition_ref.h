@@ -1,0 +1,89 @@
+// PartitionRef: the door to a partition. A small value that names it and knows its loop; given out
+// by PartitionTable, used on any loop. Every verb hops to the partition's loop and back by itself;
+// on that loop it runs at once and suspends nobody. Nobody else reaches into a log or its gate.
+//
+// What handles many partitions in one request groups them by loop() and hops once for each
+// (Produce, Fetch). A ref keeps its partition alive, not open: after close() verbs answer with an
+// error.
+//
+// An empty ref says by absence() why there is no partition. Of the verbs only those are for others
+// that stand before the line "for the table"; an empty ref has none.
+#pragma once
+
+#include <memory>
+
+#include "base/error.h"
+#include "broker/image/image.h"
+#include "broker/log/config.h"
+#include "broker/replica/partition_verbs.h"
+#include "io/task.h"
+
+namespace isthmus::broker {
+
+class Partition;
+class FetchWait;
+
+class PartitionRef {
+ public:
+  PartitionRef() = default;
+  explicit PartitionRef(kafka::ErrorCode absence) : absence_(absence) {}
+  explicit PartitionRef(std::shared_ptr<Partition> partition) : partition_(std::move(partition)) {}
+
+  explicit operator bool() const { return partition_ != nullptr; }
+  friend bool operator==(const PartitionRef&, const PartitionRef&) = default;
+  // UNKNOWN_TOPIC_OR_PARTITION, or KAFKA_STORAGE_ERROR where the disk is at fault.
+  kafka::ErrorCode absence() const { return absence_; }
+
+  const TopicPartition& name() const;
+  const Uuid& topic_id() const;
+  io::Loop& loop() const;
+
+  // Immediate, in the order of the calls on the partition's loop. `log_end` of the answer is where
+  // a link goes on.
+  io::Task<Result<Appended>> append(Writer writer, Slice batches) const;
+  // Waits until everything before `end` is safe. REQUEST_TIMED_OUT leaves the outcome unknown.
+  io::Task<Result<void>> committed(Offset end, io::Instant deadline) const;
+  // Moves the start of the log up, at most to the high watermark; -1 means up to there. Returns it.
+  io::Task<Result<Offset>> delete_records(Writer writer, Offset before) const;
+
+  // With `wait`, what arrives after the read wakes it.
+  io::Task<ReadResult> read(ReadSpec spec, std::shared_ptr<FetchWait> wait = nullptr) const;
+  // As the cluster reads its own records: up to the log's end, whole batches. Empty = the end.
+  io::Task<Result<Slice>> read_own(Offset from, uint64_t max_bytes) const;
+  io::Task<Result<ListedOffset>> list_offset(OffsetQuery query) const;
+  // Where `asked` ends, or the largest epoch before it (KIP-101, KIP-320).
+  io::Task<Result<EpochEnd>> epoch_end(LeaderEpoch believed, LeaderEpoch asked) const;
+  io::Task<PartitionView> describe() const;
+  io::Task<EpochHistory> history() const;
+  io::Task<ClampedOffset> clamp(Offset offset) const;
+
+  // Nobody writes for that long (Duration::max(): until lifted, or until a record decides).
+  io::Task<Held> fence(Uuid id, io::Duration for_at_most) const;
+  // Turns the fence of `id`, if it still holds, into one without a deadline.
+  io::Task<Held> hold(Uuid id) const;
+  io::Task<void> lift(Uuid id) const;
+  // Fences what is not closed already, and compares with another site's log.
+  io::Task<Parting> fence_and_compare(Uuid id, std::vector<EpochEntry> theirs,
+                                      Offset their_end) const;
+  // Cuts a suffix that another site never had, and lifts the fence; the caller has saved it.
+  io::Task<Result<Offset>> cut(Offset end, Uuid fence) const;
+  // What a mirror process says of its source.
+  io::Task<void> note_source(Offset end_offset, int64_t lag_ms) const;
+  io::Task<Result<void>> sync() const;
+
+  // For the table.
+  io::Task<void> follow(std::shared_ptr<const Image> image, std::shared_ptr<const TopicImage> topic,
+                        LogConfig config) const;
+  io::Task<Marks> marks() const;
+  io::Task<Result<void>> apply_retention() const;
+  // Ends all waits and background work and closes the log.
+  io::Task<Result<void>> close() const;
+  // The same for a deleted topic: the folder goes.
+  io::Task<Result<void>> erase() const;
+
+ private:
+  std::shared_ptr<Partition> partition_;
+  kafka::ErrorCode absence_ = kafka::ErrorCode::unknown_topic_or_partition;
+};
+
+}  // namespace isthmus::broker

@@ -1,0 +1,103 @@
+// What the verbs of a partition take and give (partition_ref.h): plain values, which may cross
+// loops.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "broker/log/epochs.h"
+#include "broker/log/txn_index.h"
+#include "broker/replica/source_view.h"
+#include "broker/replica/write_gate.h"
+#include "broker/replica/writer.h"
+#include "kafka/errors.h"
+
+namespace isthmus::broker {
+
+struct Appended {
+  Offset first_offset = -1, last_offset = -1;  // of the batches; -1 where there were none
+  int64_t log_append_time = -1;                // -1 with create time
+  bool duplicate = false;                      // nothing was appended: it is in the log already
+  Offset log_start = -1, log_end = -1;         // afterwards
+};
+
+struct ReadSpec {
+  Offset offset = 0;
+  LeaderEpoch current_leader_epoch = -1;  // as the reader believes; -1 = it does not say
+  LeaderEpoch last_fetched_epoch = -1;
+  uint64_t max_bytes = 0;
+  bool read_committed = false;
+  bool at_least_one_batch = false;
+};
+
+struct ReadResult {
+  kafka::ErrorCode error = kafka::ErrorCode::none;
+  Offset high_watermark = -1;
+  Offset last_stable_offset = -1;
+  Offset start_offset = -1;
+  Rope records;
+  std::vector<AbortedTxn> aborted;
+  std::optional<EpochEnd> diverging;
+};
+
+// A time in milliseconds, or one of Kafka's special ones.
+struct OffsetQuery {
+  static constexpr int64_t latest = -1;
+  static constexpr int64_t earliest = -2;
+  static constexpr int64_t max_timestamp = -3;   // KIP-734
+  static constexpr int64_t earliest_local = -4;  // no tiers: the same as earliest (KIP-405)
+  static constexpr int64_t latest_tiered = -5;
+
+  int64_t timestamp = latest;
+  LeaderEpoch current_leader_epoch = -1;
+  bool read_committed = false;
+};
+struct ListedOffset {
+  Offset offset = -1;  // -1 = there is none
+  int64_t timestamp = -1;
+  LeaderEpoch leader_epoch = -1;
+};
+
+struct PartitionView {
+  LeaderEpoch leader_epoch = -1;
+  Offset start_offset = -1;
+  Offset high_watermark = -1;
+  Offset end_offset = -1;
+  LeaderEpoch last_batch_epoch = -1;
+  int32_t open_transactions = 0;
+  SourceView source;
+};
+
+struct EpochHistory {
+  Offset end_offset = -1;
+  std::vector<EpochEntry> entries;
+};
+
+// The answer to a fence: with no refusal nothing is written behind what the view shows.
+struct Held {
+  std::optional<Refusal> refusal;
+  PartitionView view;
+};
+
+// Where our log and another's part.
+struct Parting {
+  std::optional<Refusal> refusal;
+  Offset cut_at = 0;
+  Offset end_offset = 0;
+  LeaderEpoch last_batch_epoch = -1;
+};
+
+// The last offset before `offset` that is there, and its epoch: where a group may go on.
+struct ClampedOffset {
+  Offset offset = -1;
+  LeaderEpoch leader_epoch = -1;
+};
+
+// What the checkpoints keep.
+struct Marks {
+  Offset recovery_point = 0, log_start = 0, high_watermark = 0;
+};
+
+}  // namespace isthmus::broker

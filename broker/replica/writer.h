@@ -1,0 +1,49 @@
+// Writer: who appends to a partition or deletes from it. Every append names one, and the WriteGate
+// admits it or says why not: records that this broker makes itself pass like everybody's.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "broker/log/epochs.h"
+#include "io/loop.h"
+
+namespace isthmus::broker {
+
+// A producer, or an administrator who deletes records. The batch is one, header and CRC checked.
+struct ClientWriter {
+  io::Instant opened_at{};  // when its connection was opened
+};
+
+// The mirror process of an incoming link. The batches are verbatim, CRCs checked; none is fine.
+struct LinkWriter {
+  std::string link;
+  int64_t link_epoch = 0;
+  Offset expected_offset = 0;
+  LeaderEpoch source_leader_epoch = -1;
+  Offset source_high_watermark = -1;
+  Offset advance_to = -1;      // the source's log ends in a gap that reaches to here
+  LeaderEpoch gap_epoch = -1;  // of the source, which begins where the gap does
+  Offset start_at = -1;        // while the mirror is initializing: where the source's log begins
+  Offset log_start = -1;       // what lies before was deleted at the source long enough ago
+  std::vector<EpochOwner> owners;
+};
+
+// A coordinator of this cluster, in its own topic.
+struct CoordinatorWriter {};
+
+// The end of a transaction, written by the leader of the partition.
+struct MarkerWriter {};
+
+// The way back, which saves a diverged suffix: batches verbatim, at their own offsets. An empty log
+// begins at `start`.
+struct ExportWriter {
+  Offset start = 0;
+};
+
+using Writer =
+    std::variant<ClientWriter, LinkWriter, CoordinatorWriter, MarkerWriter, ExportWriter>;
+
+}  // namespace isthmus::broker
