@@ -1,7 +1,6 @@
 // isthmus config check|reference: looking at configuration files without starting anything.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -131,27 +130,23 @@ struct CheckOptions {
 
 }  // namespace
 
-void add_config(CLI::App& app, Chosen& chosen) {
-  CLI::App& group = add_group(app, "config", "Looks at configuration files");
+void add_config(Command line) {
+  Command group = line.group("config", "Looks at configuration files");
   auto options = std::make_shared<CheckOptions>();
-  CLI::App& check =
-      add_command(group, chosen,
-                  {"check", "Says what is wrong with a file, without starting anything",
-                   "isthmus config check config/mirror.yaml --connect"},
-                  [options](const Common& common) {
-                    return check_file(options->file, options->connect, common);
-                  });
-  check.add_option("FILE", options->file, "The YAML file of a broker, a mirror or a router")
-      ->required();
-  check.add_flag("--connect", options->connect,
-                 "Also connect to the clusters that it names; fails if one does not answer");
-  add_command(group, chosen,
-              {"reference", "Prints every key of every file, as Markdown",
-               "isthmus config reference > docs/configuration.md"},
-              [](const Common&) {
-                show_document(process::config_reference());
-                return Exit::done;
-              });
+  Command check = group.command({"check", "Says what is wrong with a file, without starting it",
+                                 "isthmus config check config/mirror.yaml --connect"},
+                                [options](const Common& common) {
+                                  return check_file(options->file, options->connect, common);
+                                });
+  check.argument("FILE", options->file, "The YAML file of a broker, a mirror or a router");
+  check.flag("--connect", options->connect,
+             "Also connect to the clusters that it names; fails if one does not answer");
+  group.command({"reference", "Prints every key of every file, as Markdown",
+                 "isthmus config reference > docs/configuration.md"},
+                [](const Common&) {
+                  show_document(process::config_reference());
+                  return Exit::done;
+                });
 }
 
 }  // namespace isthmus::cli

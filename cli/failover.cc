@@ -1,5 +1,4 @@
 // isthmus failover --from A --to B, and isthmus link promote: going on without the source.
-#include <CLI/CLI.hpp>
 
 #include "cli/link.h"
 #include "cli/promotion.h"
@@ -38,29 +37,29 @@ io::Task<Exit> promote_link(Sites& sites, LinkOptionsPtr options, bool as_json) 
 
 }  // namespace
 
-void add_link_promote(CLI::App& group, Chosen& chosen, LinkOptionsPtr options) {
-  CLI::App& command = add_site_command(
-      group, chosen,
+void add_link_promote(Command group, LinkOptionsPtr options) {
+  Command command = add_site_command(
+      group,
       {"promote", "Makes what a link mirrors writable at its target; routes stay as they are",
        "isthmus link promote seoul-tokyo --group billing --config config/router.yaml"},
       options, promote_link);
-  command.add_option("LINK", options->name, "<source>-<target>")->required();
-  command.add_option("--group", options->group, "Only this group");
-  command.add_flag("--dry-run", options->dry_run, "Only say what would be lost");
-  command.add_flag("--force", options->force, "Although the source answers");
+  command.argument("LINK", options->name, "<source>-<target>");
+  command.option("--group", options->group, "Only this group");
+  command.flag("--dry-run", options->dry_run, "Only say what would be lost");
+  command.flag("--force", options->force, "Although the source answers");
 }
 
-void add_failover(CLI::App& app, Chosen& chosen) {
+void add_failover(Command line) {
   auto options = std::make_shared<FailoverOptions>();
-  CLI::App& command =
-      add_site_command(app, chosen,
+  Command command =
+      add_site_command(line,
                        {"failover", "Goes on at the other site, now, without the one that was lost",
                         "isthmus failover --from seoul --to tokyo --config config/router.yaml"},
                        options, fail_over);
-  command.add_option("--from", options->wish.source, "The site that is lost")->required();
-  command.add_option("--to", options->wish.target, "The site that goes on")->required();
-  command.add_flag("--dry-run", options->wish.dry_run, "Only say what would be lost");
-  command.add_flag("--force", options->wish.force, "Although the source answers");
+  command.option("--from", options->wish.source, "The site that is lost", {.required = true});
+  command.option("--to", options->wish.target, "The site that goes on", {.required = true});
+  command.flag("--dry-run", options->wish.dry_run, "Only say what would be lost");
+  command.flag("--force", options->wish.force, "Although the source answers");
 }
 
 }  // namespace isthmus::cli

@@ -1,7 +1,6 @@
 // isthmus group list|describe.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -148,19 +147,19 @@ io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
 
 }  // namespace
 
-void add_consumer_group(CLI::App& app, Chosen& chosen) {
-  CLI::App& group = add_group(app, "group", "Consumer groups of a site");
+void add_consumer_group(Command line) {
+  Command group = line.group("group", "Consumer groups of a site");
   auto options = std::make_shared<GroupOptions>();
-  add_site_command(group, chosen,
+  add_site_command(group,
                    {"list", "Lists the groups of all clusters, and whose they are",
                     "isthmus group list --config config/router.yaml"},
                    options, list);
-  add_site_command(group, chosen,
-                   {"describe", "Shows where a group stands, wherever it exists",
-                    "isthmus group describe billing --config config/router.yaml"},
-                   options, describe)
-      .add_option("GROUP", options->name)
-      ->required();
+  Command described =
+      add_site_command(group,
+                       {"describe", "Shows where a group stands, wherever it exists",
+                        "isthmus group describe billing --config config/router.yaml"},
+                       options, describe);
+  described.argument("GROUP", options->name);
 }
 
 }  // namespace isthmus::cli

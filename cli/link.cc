@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "cli/reports.h"
@@ -75,21 +74,21 @@ io::Task<Result<LinkView>> look_at_link(Sites& sites, std::string name) {
   co_return view_link(name, *target, source ? &*source : nullptr);
 }
 
-void add_link(CLI::App& app, Chosen& chosen) {
-  CLI::App& group = add_group(app, "link", "Links: what is mirrored from one site to another");
+void add_link(Command line) {
+  Command group = line.group("link", "Links: what is mirrored from one site to another");
   auto options = std::make_shared<LinkOptions>();
   add_site_command(
-      group, chosen,
+      group,
       {"list", "Lists the links of all clusters", "isthmus link list --config config/router.yaml"},
       options, list);
-  add_site_command(group, chosen,
-                   {"describe", "Shows how far a link is, and what a failover now would lose",
-                    "isthmus link describe seoul-tokyo --config config/router.yaml"},
-                   options, describe)
-      .add_option("LINK", options->name, "<source>-<target>")
-      ->required();
-  add_link_promote(group, chosen, options);
-  add_link_reverse(group, chosen, options);
+  Command described =
+      add_site_command(group,
+                       {"describe", "Shows how far a link is, and what a failover now would lose",
+                        "isthmus link describe seoul-tokyo --config config/router.yaml"},
+                       options, describe);
+  described.argument("LINK", options->name, "<source>-<target>");
+  add_link_promote(group, options);
+  add_link_reverse(group, options);
 }
 
 }  // namespace isthmus::cli

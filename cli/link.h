@@ -19,8 +19,8 @@ struct LinkOptions {
 };
 using LinkOptionsPtr = std::shared_ptr<LinkOptions>;
 
-void add_link_promote(CLI::App& group, Chosen& chosen, LinkOptionsPtr options);
-void add_link_reverse(CLI::App& group, Chosen& chosen, LinkOptionsPtr options);
+void add_link_promote(Command group, LinkOptionsPtr options);
+void add_link_reverse(Command group, LinkOptionsPtr options);
 
 // The target must answer; the source need not.
 io::Task<Result<LinkView>> look_at_link(Sites& sites, std::string name);

@@ -2,7 +2,6 @@
 // has in <topic>.diverged.<epoch>, cuts its logs to what both have, and mirrors from there on.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -156,14 +155,14 @@ io::Task<Exit> reverse(Sites& sites, LinkOptionsPtr options, bool as_json) {
 
 }  // namespace
 
-void add_link_reverse(CLI::App& group, Chosen& chosen, LinkOptionsPtr options) {
-  CLI::App& command = add_site_command(
-      group, chosen,
+void add_link_reverse(Command group, LinkOptionsPtr options) {
+  Command command = add_site_command(
+      group,
       {"reverse", "The way back: the site that was lost follows the one that went on",
        "isthmus link reverse tokyo-seoul --dry-run --config config/router.yaml"},
       options, reverse);
-  command.add_option("LINK", options->name, "<new source>-<old source>")->required();
-  command.add_flag("--dry-run", options->dry_run, "Only say what would be cut");
+  command.argument("LINK", options->name, "<new source>-<old source>");
+  command.flag("--dry-run", options->dry_run, "Only say what would be cut");
 }
 
 }  // namespace isthmus::cli

@@ -1,8 +1,7 @@
 // isthmus broker|mirror|router: the services.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
-#include <map>
+#include <array>
 #include <memory>
 
 #include "base/log.h"
@@ -24,10 +23,13 @@ namespace {
 template <typename Config>
 using Make = std::unique_ptr<process::Role> (*)(io::Env&, Config);
 
+constexpr std::array log_levels{LogLevel::trace, LogLevel::debug, LogLevel::info, LogLevel::warn,
+                                LogLevel::error};
+
 struct RoleOptions {
   std::string config_file;
   bool print_config = false;
-  LogLevel log_level = LogLevel::info;
+  size_t log_level = 2;  // in log_levels
 };
 
 size_t loops_of(const process::BrokerConfig& config) {
@@ -45,7 +47,7 @@ Exit print_config(process::Product product, const std::string& text, const std::
 
 template <typename Config>
 Exit run(process::Product product, Make<Config> make, const RoleOptions& options) {
-  set_log_level(options.log_level);
+  set_log_level(log_levels[options.log_level]);
   Result<std::string> text = process::read_config_file(options.config_file);
   if (!text) return fail_with(text.error());
   if (options.print_config) return print_config(product, *text, options.config_file);
@@ -60,38 +62,31 @@ Exit run(process::Product product, Make<Config> make, const RoleOptions& options
 }
 
 template <typename Config>
-void add_role(CLI::App& app, Chosen& chosen, process::Product product, const About& about,
-              Make<Config> make) {
+void add_role(Command line, process::Product product, const About& about, Make<Config> make) {
   auto options = std::make_shared<RoleOptions>();
-  CLI::App& command = add_command(
-      app, chosen, about, [=](const Common&) { return run<Config>(product, make, *options); });
-  command.add_option("--config", options->config_file, "The YAML file; docs/configuration.md")
-      ->required()
-      ->type_name("FILE");
-  command.add_flag("--print-config", options->print_config,
-                   "Print the file with all defaults filled in, and end");
-  static const std::map<std::string, LogLevel> levels = {
-      {"trace", LogLevel::trace}, {"debug", LogLevel::debug}, {"info", LogLevel::info},
-      {"warn", LogLevel::warn},   {"error", LogLevel::error},
-  };
-  command.add_option("--log-level", options->log_level, "From where on to log (default: info)")
-      ->transform(CLI::CheckedTransformer(levels))
-      ->type_name("LEVEL");
+  Command command =
+      line.command(about, [=](const Common&) { return run<Config>(product, make, *options); });
+  command.option("--config", options->config_file, "The YAML file; docs/configuration.md",
+                 {.required = true, .type_name = "FILE"});
+  command.flag("--print-config", options->print_config,
+               "Print the file with all defaults filled in, and end");
+  command.option("--log-level", options->log_level, "From where on to log (default: info)",
+                 {"trace", "debug", "info", "warn", "error"});
 }
 
 }  // namespace
 
-void add_roles(CLI::App& app, Chosen& chosen) {
+void add_roles(Command line) {
   add_role<process::BrokerConfig>(
-      app, chosen, process::Product::broker,
+      line, process::Product::broker,
       {"broker", "A site: keeps topics and groups", "isthmus broker --config config/seoul.yaml"},
       broker::make_broker);
   add_role<process::MirrorConfig>(
-      app, chosen, process::Product::mirror,
+      line, process::Product::mirror,
       {"mirror", "Copies between sites", "isthmus mirror --config config/mirror.yaml"},
       mirror::make_mirror);
   add_role<process::RouterConfig>(
-      app, chosen, process::Product::router,
+      line, process::Product::router,
       {"router", "One address for both sites", "isthmus router --config config/router.yaml"},
       router::make_router);
 }

@@ -1,7 +1,6 @@
 // isthmus route explain: why a topic or a group goes where it goes.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -121,19 +120,17 @@ Exit explain_routes(const Options& options, bool as_json) {
 
 }  // namespace
 
-void add_route(CLI::App& app, Chosen& chosen) {
-  CLI::App& group = add_group(app, "route", "Routes of a router");
+void add_route(Command line) {
+  Command group = line.group("route", "Routes of a router");
   auto options = std::make_shared<ExplainOptions>();
-  CLI::App& command =
-      add_command(group, chosen,
-                  {"explain", "Says why a topic or a group goes where it goes",
-                   "isthmus route explain --topic orders --config config/router.yaml"},
-                  [options](const Common& common) { return explain_routes(options, common.json); });
-  command.add_option("--config", options->config_file, "The router's YAML file")
-      ->required()
-      ->type_name("FILE");
-  command.add_option("--topic", options->topic, "The topic to explain");
-  command.add_option("--group", options->group, "The group to explain");
+  Command command = group.command(
+      {"explain", "Says why a topic or a group goes where it goes",
+       "isthmus route explain --topic orders --config config/router.yaml"},
+      [options](const Common& common) { return explain_routes(options, common.json); });
+  command.option("--config", options->config_file, "The router's YAML file",
+                 {.required = true, .type_name = "FILE"});
+  command.option("--topic", options->topic, "The topic to explain");
+  command.option("--group", options->group, "The group to explain");
 }
 
 }  // namespace isthmus::cli

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <ranges>
 
 #include "base/log.h"
@@ -94,20 +93,17 @@ io::Task<Exit> converse(io::Env& env, Known known, std::function<io::Task<Exit>(
 
 }  // namespace
 
-void add_where(CLI::App& command, Where& where) {
-  auto* file =
-      command.add_option("--config", where.config_file,
-                         "The file of a router, a mirror or a site that names the clusters");
-  file->type_name("FILE");
-  command
-      .add_option("--bootstrap-server", where.bootstrap_server,
-                  "A listener of the cluster that is for mirrors and routers")
-      ->type_name("HOST:PORT")
-      ->excludes(file);
+void add_where(Command& command, Where& where) {
+  command.option("--config", where.config_file,
+                 "The file of a router, a mirror or a site that names the clusters",
+                 {.type_name = "FILE"});
+  command.option("--bootstrap-server", where.bootstrap_server,
+                 "A listener of the cluster that is for mirrors and routers",
+                 {.type_name = "HOST:PORT", .excludes = "--config"});
 }
 
-void add_cluster(CLI::App& command, std::string& cluster) {
-  command.add_option("--cluster", cluster, "One of the clusters, by name");
+void add_cluster(Command& command, std::string& cluster) {
+  command.option("--cluster", cluster, "One of the clusters, by name");
 }
 
 Result<Known> find_sites(const Where& where) {

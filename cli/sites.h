@@ -29,8 +29,8 @@ struct Where {
   std::string config_file;
   std::string bootstrap_server;
 };
-void add_where(CLI::App& command, Where& where);
-void add_cluster(CLI::App& command, std::string& cluster);  // --cluster
+void add_where(Command& command, Where& where);
+void add_cluster(Command& command, std::string& cluster);  // --cluster
 
 // What --config and --bootstrap-server say. A server alone stands under the empty name.
 struct Known {
@@ -92,9 +92,9 @@ Exit with_sites(const Where& where, std::function<io::Task<Exit>(Sites&)> work);
 template <typename Options>
 using SiteVerb = io::Task<Exit> (*)(Sites&, std::shared_ptr<Options>, bool as_json);
 template <typename Options>
-CLI::App& add_site_command(CLI::App& parent, Chosen& chosen, const About& about,
-                           std::shared_ptr<Options> options, SiteVerb<Options> verb) {
-  CLI::App& command = add_command(parent, chosen, about, [options, verb](const Common& common) {
+Command add_site_command(Command parent, const About& about, std::shared_ptr<Options> options,
+                         SiteVerb<Options> verb) {
+  Command command = parent.command(about, [options, verb](const Common& common) {
     return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
       return verb(sites, options, as_json);
     });

@@ -5,7 +5,6 @@
 // time: it then finds what is under way and goes on watching.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -249,26 +248,24 @@ io::Task<Exit> forth_or_back(Sites& sites, Options options, bool as_json) {
 
 }  // namespace
 
-void add_switchover(CLI::App& app, Chosen& chosen) {
+void add_switchover(Command line) {
   auto options = std::make_shared<SwitchoverOptions>();
-  CLI::App& command = add_site_command(
-      app, chosen,
+  Command command = add_site_command(
+      line,
       {"switchover", "Moves to the other site, with nothing lost and no client restarted",
        "isthmus switchover --from seoul --to tokyo --dry-run --config config/router.yaml"},
       options, forth_or_back);
-  command.add_option("--from", options->from, "The site that is written now")->required();
-  command.add_option("--to", options->to, "The site that shall be")->required();
-  command.add_flag("--dry-run", options->dry_run, "Only say what speaks for and against it");
-  command
-      .add_option("--wait", options->wait_s,
-                  "Seconds to wait for the hand-over, then the wish is given up (default 30)")
-      ->check(CLI::Range(1, 3600));
-  CLI::App& back = *command.add_subcommand(
-      "take-back", "After a hand-over to a site that died before it was promoted, for good");
-  back.fallthrough();
-  back.add_flag("--force", options->force, "I have made sure that it will not come back")
-      ->required();
-  back.parse_complete_callback([options] { options->take_back = true; });
+  command.option("--from", options->from, "The site that is written now", {.required = true});
+  command.option("--to", options->to, "The site that shall be", {.required = true});
+  command.flag("--dry-run", options->dry_run, "Only say what speaks for and against it");
+  command.option("--wait", options->wait_s,
+                 "Seconds to wait for the hand-over, then the wish is given up (default 30)",
+                 {1, 3600});
+  Command back = command.word(
+      "take-back", "After a hand-over to a site that died before it was promoted, for good",
+      options->take_back);
+  back.flag("--force", options->force, "I have made sure that it will not come back",
+            {.required = true});
 }
 
 }  // namespace isthmus::cli

@@ -1,7 +1,6 @@
 // isthmus topic list|create|describe|delete.
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -21,7 +20,7 @@ struct TopicOptions {
   Where where;
   std::string cluster;
   std::string name;
-  int32_t partitions = -1;           // -1 = the site's num.partitions
+  int64_t partitions = -1;           // -1 = the site's num.partitions
   std::vector<std::string> configs;  // key=value
 };
 using Options = std::shared_ptr<TopicOptions>;
@@ -146,7 +145,7 @@ Result<kafka::CreateTopicsRequest> creation_of(const TopicOptions& options) {
   kafka::CreateTopicsRequest request;
   auto& topic = request.topics.emplace_back();
   topic.name = options.name;
-  topic.num_partitions = options.partitions;
+  topic.num_partitions = static_cast<int32_t>(options.partitions);
   topic.replication_factor = -1;
   for (const std::string& config : options.configs) {
     const size_t equals = config.find('=');
@@ -185,34 +184,32 @@ io::Task<Exit> remove(Sites& sites, Options options, bool as_json) {
 
 }  // namespace
 
-void add_topic(CLI::App& app, Chosen& chosen) {
-  CLI::App& group = add_group(app, "topic", "Topics of a site");
+void add_topic(Command line) {
+  Command group = line.group("topic", "Topics of a site");
   auto options = std::make_shared<TopicOptions>();
-  add_site_command(group, chosen,
+  add_site_command(group,
                    {"list", "Lists the topics of all clusters, and who may write them",
                     "isthmus topic list --config config/router.yaml"},
                    options, list);
-  CLI::App& made = add_site_command(group, chosen,
-                                    {"create", "Creates a topic",
-                                     "isthmus topic create orders --partitions 12 --config "
-                                     "config/seoul.yaml"},
-                                    options, create);
-  made.add_option("--partitions", options->partitions, "Default: the site's num.partitions")
-      ->check(CLI::Range(1, 10'000));
-  made.add_option("--config-entry", options->configs, "KEY=VALUE, as in retention.ms=3600000");
-  CLI::App& described =
-      add_site_command(group, chosen,
+  Command made = add_site_command(group,
+                                  {"create", "Creates a topic",
+                                   "isthmus topic create orders --partitions 12 --config "
+                                   "config/seoul.yaml"},
+                                  options, create);
+  made.option("--partitions", options->partitions, "Default: the site's num.partitions",
+              {1, 10'000});
+  made.option("--config-entry", options->configs, "KEY=VALUE, as in retention.ms=3600000");
+  Command described =
+      add_site_command(group,
                        {"describe", "Shows a topic wherever it exists",
                         "isthmus topic describe orders --config config/router.yaml"},
                        options, describe);
-  CLI::App& deleted =
-      add_site_command(group, chosen,
+  Command deleted =
+      add_site_command(group,
                        {"delete", "Deletes a topic and all its records",
                         "isthmus topic delete orders --cluster seoul --config config/router.yaml"},
                        options, remove);
-  for (CLI::App* command : {&made, &described, &deleted}) {
-    command->add_option("TOPIC", options->name)->required();
-  }
+  for (Command* command : {&made, &described, &deleted}) command->argument("TOPIC", options->name);
 }
 
 }  // namespace isthmus::cli

@@ -51,7 +51,7 @@ HOMES = [
     (r"yaml-cpp/", ["process/"]),
     (r"(lz4|lz4frame|lz4hc|zstd|snappy|snappy-c|zlib)\.h", ["kafka/compression.cc"]),
     (r"(httplib\.h|prometheus/)", ["process/"]),
-    (r"CLI/", ["cli/"]),
+    (r"CLI/", ["cli/command.cc"]),
     (r"librdkafka/", ["bench/"]),
     (r"(sys/(socket|epoll|uio|sendfile|stat|mman|file)|netinet/|arpa/|fcntl|netdb)", ["io/"]),
     (r"(gtest|gmock)/", []),
