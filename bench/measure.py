@@ -16,6 +16,7 @@ from support.testing import BUILD  # noqa: E402
 
 LOAD = BUILD / "bench" / "bench_load"
 FLOOR = BUILD / "bench" / "bench_floor"
+WALK = BUILD / "bench" / "bench_walk"
 GB = 1e9
 _CPU_CLOCK_OF_PROCESS = 2  # CPUCLOCK_SCHED, in the id of a foreign process's clock
 

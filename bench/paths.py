@@ -7,8 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from measure import (CLIENT_CORE, FLOOR, TEST_CORE, Interval, Meter, cpu_of, load, load_command,
-                     pin, warm, words)
+from measure import (CLIENT_CORE, FLOOR, TEST_CORE, WALK, Interval, Meter, cpu_of, load,
+                     load_command, pin, warm, words)
 from support.processes import Process, answers, free_port
 from support.site import Mirror, Site
 
@@ -105,6 +105,26 @@ class Produce:
         said = load("produce", **where, bytes=self.size, in_flight=self.in_flight)
         interval = meter.stop(said["bytes"], said["seconds"])
         return with_latency(interval, paced(where, self.batch))
+
+
+class Walk:
+    """What a broker does with a batch before it takes it, in one thread and without a socket: its
+    CRC (the floor), and the pass over its records."""
+
+    def __init__(self, codec: str, record: int):
+        self.arguments = {"codec": codec, "record": record}
+
+    def product(self) -> Interval:
+        return self.measure(walk=1)
+
+    def floor(self) -> Interval:
+        return self.measure(walk=0)
+
+    def measure(self, walk: int) -> Interval:
+        command = ["taskset", "-c", str(TEST_CORE), WALK, *words(**self.arguments, walk=walk)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        said = json.loads(done.stdout)
+        return Interval(said["cpu"], said["bytes"], said["cpu"])
 
 
 class Consume:

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from measure import BUILD, Row
-from paths import MIB, Consume, MirrorPath, Produce, RouterPath
+from paths import MIB, Consume, MirrorPath, Produce, RouterPath, Walk
 from support.site import Mirror, Router, Site, cluster, link
 
 LOOPBACK = "dev lo proto kernel scope host src 127.0.0.1 table local congctl cubic"
@@ -30,6 +30,7 @@ SET_UP_NAMESPACE = " && ".join([
     f"ip route replace local 127.0.0.1 {LOOPBACK}",
 ])
 INSIDE = "ISTHMUS_BENCH_NAMESPACE"
+CODECS = ("gzip", "snappy", "lz4", "zstd")
 
 
 def enter_namespace() -> str:
@@ -107,6 +108,9 @@ class World:
              Produce(work, self.durable, MIB, big, 5, sync=True)),
             (Row("produce, 16 KiB batches, fsync"),
              Produce(work, self.durable, 16384, small, 64, sync=True)),
+            (Row("walk, 1 KiB records", 0.2), Walk("none", 1024)),
+            (Row("walk, 100 B records", 0.2), Walk("none", 100)),
+            *((Row(f"walk, {codec}"), Walk(codec, 1024)) for codec in CODECS),
             (Row("consume", 0.1), Consume(work, seoul, big)),
             (Row("mirror", 0.4), self.mirroring),
             (Row("router, produce", 0.25), RouterPath(work, seoul, self.router, big, False)),

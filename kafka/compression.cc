@@ -7,8 +7,9 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "kafka/errors.h"
@@ -18,61 +19,29 @@ namespace {
 
 constexpr std::array<std::string_view, 5> names = {"none", "gzip", "snappy", "lz4", "zstd"};
 
-Error broken(const char* codec, const char* why) {
-  return Error::corrupt(std::string(codec) + ": " + why);
+constexpr size_t window_size = size_t{64} << 10;
+// What a thread keeps for its next input; the states themselves take some 300 KiB.
+constexpr size_t max_kept_size = size_t{4} << 20;
+
+std::unexpected<Error> broken(const char* codec, const char* why) {
+  return fail(Error::corrupt(std::string(codec) + ": " + why));
 }
 
-// A buffer that grows as output comes. It takes one byte more than the limit: a codec says that
-// the end is reached only when it had room left.
-class Output {
- public:
-  Output(size_t expected, size_t limit)
-      : limit_(limit), bytes_(std::clamp<size_t>(expected, 1, limit + 1)) {}
-  // Room for more output, never none. REQUIRES: !passed_limit().
-  MutableBytes room() {
-    if (used_ == bytes_.size()) bytes_.resize(std::min(limit_ + 1, bytes_.size() * 2));
-    return MutableBytes(bytes_).subspan(used_);
-  }
-  bool passed_limit() const { return used_ > limit_; }
-  void used(size_t n) { used_ += n; }
-  Slice take() && {
-    bytes_.resize(used_);
-    return Slice::take(std::move(bytes_));
-  }
-  Error too_large() const {
-    return Error::kafka(static_cast<int>(ErrorCode::message_too_large),
-                        "records decompress to more than " + std::to_string(limit_) + " bytes");
-  }
+// The front of an lz4 frame: its magic number, little endian, and the flags behind it.
+constexpr std::array<uint8_t, 4> lz4_magic = {0x04, 0x22, 0x4d, 0x18};
+constexpr int lz4_version_mask = 0xc0;
+constexpr int lz4_version = 0x40;
+constexpr int lz4_independent_blocks = 0x20;
+constexpr int lz4_reserved_or_dictionary = 0x03;
 
- private:
-  size_t limit_;
-  size_t used_ = 0;
-  std::vector<uint8_t> bytes_;
-};
-
-Result<Slice> gunzip(Bytes input, size_t limit) {
-  z_stream z{};
-  CHECK(inflateInit2(&z, 16 + MAX_WBITS) == Z_OK, "zlib: out of memory");
-  std::unique_ptr<z_stream, decltype(&inflateEnd)> end(&z, inflateEnd);
-  Output out(input.size() * 4, limit);
-  z.next_in = const_cast<Bytef*>(input.data());
-  z.avail_in = static_cast<uInt>(input.size());
-  while (true) {
-    const MutableBytes room = out.room();
-    z.next_out = room.data();
-    z.avail_out = static_cast<uInt>(std::min<size_t>(room.size(), 1u << 30));
-    const uInt before = z.avail_out;
-    const int status = inflate(&z, Z_NO_FLUSH);
-    out.used(before - z.avail_out);
-    if (out.passed_limit()) return fail(out.too_large());
-    if (status == Z_STREAM_END) {
-      if (z.avail_in == 0) return std::move(out).take();
-      inflateReset(&z);  // gzip members may follow one another
-      continue;
-    }
-    if (status != Z_OK) return fail(broken("gzip", z.msg ? z.msg : "the data ends too early"));
-    if (z.avail_in == 0 && z.avail_out != 0) return fail(broken("gzip", "the data ends too early"));
-  }
+const char* unusual_lz4_frame(Bytes input) {
+  if (input.size() <= lz4_magic.size()) return "the data ends too early";
+  if (!std::equal(lz4_magic.begin(), lz4_magic.end(), input.begin())) return "not an lz4 frame";
+  const int flags = input[lz4_magic.size()];
+  if ((flags & lz4_version_mask) != lz4_version) return "an unknown version of frames";
+  if ((flags & lz4_reserved_or_dictionary) != 0) return "a frame with a dictionary";
+  if ((flags & lz4_independent_blocks) == 0) return "a frame whose blocks are not independent";
+  return nullptr;
 }
 
 Slice gzip(Bytes input) {
@@ -96,51 +65,6 @@ constexpr std::array<uint8_t, 8> xerial_magic = {0x82, 'S', 'N', 'A', 'P', 'P', 
 constexpr size_t xerial_header_size = xerial_magic.size() + 8;
 constexpr size_t xerial_block_size = 32 * 1024;
 
-Result<void> unsnap_block(Bytes block, Output& out, std::vector<uint8_t>& scratch, size_t limit) {
-  const auto* text = reinterpret_cast<const char*>(block.data());
-  size_t size = 0;
-  if (!snappy::GetUncompressedLength(text, block.size(), &size)) {
-    return fail(broken("snappy", "a block without a length"));
-  }
-  if (size > limit) return fail(out.too_large());
-  // A copy of at most 64 bytes takes 3 bytes of input.
-  if (size / 64 > block.size()) return fail(broken("snappy", "a block's length is too great"));
-  scratch.resize(size);
-  if (!snappy::RawUncompress(text, block.size(), reinterpret_cast<char*>(scratch.data()))) {
-    return fail(broken("snappy", "a block does not decompress"));
-  }
-  for (Bytes left = scratch; !left.empty();) {
-    const MutableBytes room = out.room();
-    const size_t n = std::min(room.size(), left.size());
-    std::copy_n(left.begin(), n, room.begin());
-    out.used(n);
-    left = left.subspan(n);
-  }
-  if (out.passed_limit()) return fail(out.too_large());
-  return {};
-}
-
-Result<Slice> unsnap(Bytes input, size_t limit) {
-  Output out(input.size() * 3, limit);
-  std::vector<uint8_t> scratch;
-  const bool framed = input.size() >= xerial_header_size &&
-                      std::equal(xerial_magic.begin(), xerial_magic.end(), input.begin());
-  if (!framed) {
-    if (auto done = unsnap_block(input, out, scratch, limit); !done) return fail(done.error());
-    return std::move(out).take();
-  }
-  for (Bytes left = input.subspan(xerial_header_size); !left.empty();) {
-    if (left.size() < 4) return fail(broken("snappy", "the data ends inside a block's length"));
-    const auto size = load_be<uint32_t>(left.data());
-    left = left.subspan(4);
-    if (size > left.size()) return fail(broken("snappy", "the data ends inside a block"));
-    auto done = unsnap_block(left.first(size), out, scratch, limit);
-    if (!done) return fail(done.error());
-    left = left.subspan(size);
-  }
-  return std::move(out).take();
-}
-
 Slice snap(Bytes input) {
   std::vector<uint8_t> out(xerial_header_size);
   std::copy(xerial_magic.begin(), xerial_magic.end(), out.begin());
@@ -160,30 +84,6 @@ Slice snap(Bytes input) {
   return Slice::take(std::move(out));
 }
 
-Result<Slice> unlz4(Bytes input, size_t limit) {
-  LZ4F_dctx* raw = nullptr;
-  CHECK(!LZ4F_isError(LZ4F_createDecompressionContext(&raw, LZ4F_VERSION)), "lz4: out of memory");
-  std::unique_ptr<LZ4F_dctx, decltype(&LZ4F_freeDecompressionContext)> context(
-      raw, LZ4F_freeDecompressionContext);
-  Output out(input.size() * 4, limit);
-  size_t wanted = 1;
-  while (wanted != 0) {
-    const MutableBytes room = out.room();
-    size_t written = room.size();
-    size_t consumed = input.size();
-    wanted =
-        LZ4F_decompress(context.get(), room.data(), &written, input.data(), &consumed, nullptr);
-    if (LZ4F_isError(wanted)) return fail(broken("lz4", LZ4F_getErrorName(wanted)));
-    out.used(written);
-    if (out.passed_limit()) return fail(out.too_large());
-    input = input.subspan(consumed);
-    if (wanted != 0 && consumed == 0 && written == 0) {
-      return fail(broken("lz4", "the data ends too early"));
-    }
-  }
-  return std::move(out).take();
-}
-
 Slice lz4(Bytes input) {
   LZ4F_preferences_t preferences{};
   preferences.frameInfo.blockMode = LZ4F_blockIndependent;  // Kafka reads no other
@@ -193,25 +93,6 @@ Slice lz4(Bytes input) {
   CHECK(!LZ4F_isError(size), "LZ4F_compressFrameBound() is a bound");
   out.resize(size);
   return Slice::take(std::move(out));
-}
-
-Result<Slice> unzstd(Bytes input, size_t limit) {
-  std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
-  Output out(input.size() * 4, limit);
-  ZSTD_inBuffer in{input.data(), input.size(), 0};
-  while (true) {
-    const MutableBytes room = out.room();
-    ZSTD_outBuffer chunk{room.data(), room.size(), 0};
-    const size_t wanted = ZSTD_decompressStream(context.get(), &chunk, &in);
-    if (ZSTD_isError(wanted)) return fail(broken("zstd", ZSTD_getErrorName(wanted)));
-    out.used(chunk.pos);
-    if (out.passed_limit()) return fail(out.too_large());
-    if (in.pos == in.size && chunk.pos < chunk.size) {
-      if (wanted != 0) return fail(broken("zstd", "the data ends too early"));
-      return std::move(out).take();
-    }
-    if (in.pos == in.size && wanted == 0) return std::move(out).take();
-  }
 }
 
 Slice zstd(Bytes input) {
@@ -224,6 +105,221 @@ Slice zstd(Bytes input) {
 
 }  // namespace
 
+// What the libraries need, made when it is first needed.
+struct Unpacker::Engines {
+  std::vector<uint8_t> window = std::vector<uint8_t>(window_size);
+  std::vector<uint8_t> block;  // snappy unpacks whole blocks only
+  struct EndGzip {
+    void operator()(z_stream* z) const {
+      inflateEnd(z);
+      delete z;
+    }
+  };
+  std::unique_ptr<z_stream, EndGzip> gzip;
+  std::unique_ptr<LZ4F_dctx, decltype(&LZ4F_freeDecompressionContext)> lz4{
+      nullptr, LZ4F_freeDecompressionContext};
+  std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> zstd{nullptr, ZSTD_freeDCtx};
+
+  void begin_gzip() {
+    if (gzip) {
+      inflateReset(gzip.get());
+      return;
+    }
+    gzip.reset(new z_stream{});
+    CHECK(inflateInit2(gzip.get(), 16 + MAX_WBITS) == Z_OK, "zlib: out of memory");
+  }
+  void begin_lz4() {
+    if (lz4) {
+      LZ4F_resetDecompressionContext(lz4.get());
+      return;
+    }
+    LZ4F_dctx* fresh = nullptr;
+    CHECK(!LZ4F_isError(LZ4F_createDecompressionContext(&fresh, LZ4F_VERSION)),
+          "lz4: out of memory");
+    lz4.reset(fresh);
+  }
+  void begin_zstd() {
+    if (!zstd) zstd.reset(ZSTD_createDCtx());
+    CHECK(zstd != nullptr, "zstd: out of memory");
+    ZSTD_DCtx_reset(zstd.get(), ZSTD_reset_session_only);
+  }
+  void shrink() {
+    if (block.capacity() > max_kept_size) block = {};
+    if (zstd && ZSTD_sizeof_DCtx(zstd.get()) > max_kept_size) zstd.reset();
+  }
+};
+
+std::unique_ptr<Unpacker::Engines>& Unpacker::spare_engines() {
+  thread_local std::unique_ptr<Engines> spare;
+  return spare;
+}
+
+Unpacker::Unpacker(Compression codec, Bytes input, size_t limit, Framing framing)
+    : codec_(codec),
+      input_(input),
+      limit_(limit),
+      framing_(framing),
+      engines_(std::move(spare_engines())) {
+  if (!engines_) engines_ = std::make_unique<Engines>();
+}
+
+Unpacker::~Unpacker() {
+  engines_->shrink();
+  spare_engines() = std::move(engines_);
+}
+
+Result<Bytes> Unpacker::next() {
+  if (done_) return Bytes();
+  switch (codec_) {
+    case Compression::none: break;
+    case Compression::gzip: return next_gzip();
+    case Compression::snappy: return next_snappy();
+    case Compression::lz4: return next_lz4();
+    case Compression::zstd: return next_zstd();
+  }
+  return fail(Error::kafka(static_cast<int>(ErrorCode::unsupported_compression_type),
+                           "unknown compression codec"));
+}
+
+Error Unpacker::too_large() const {
+  return Error::kafka(static_cast<int>(ErrorCode::message_too_large),
+                      "records decompress to more than " + std::to_string(limit_) + " bytes");
+}
+
+Result<Bytes> Unpacker::produced(Bytes window) {
+  produced_ += window.size();
+  if (produced_ > limit_) return fail(too_large());
+  return window;
+}
+
+Result<Bytes> Unpacker::next_gzip() {
+  if (!begun_) engines_->begin_gzip();
+  z_stream& z = *engines_->gzip;
+  if (!begun_) {
+    z.next_in = const_cast<Bytef*>(input_.data());
+    z.avail_in = static_cast<uInt>(input_.size());
+    begun_ = true;
+  }
+  z.next_out = engines_->window.data();
+  z.avail_out = static_cast<uInt>(window_size);
+  while (!done_ && z.avail_out != 0) {
+    const int status = inflate(&z, Z_NO_FLUSH);
+    if (status == Z_STREAM_END) {
+      done_ = z.avail_in == 0;
+      if (done_) break;
+      if (framing_ == Framing::common) return broken("gzip", "bytes behind the compressed data");
+      inflateReset(&z);  // gzip members may follow one another
+      continue;
+    }
+    if (status != Z_OK) return broken("gzip", z.msg ? z.msg : "the data ends too early");
+    if (z.avail_in == 0 && z.avail_out != 0) return broken("gzip", "the data ends too early");
+  }
+  return produced(Bytes(engines_->window).first(window_size - z.avail_out));
+}
+
+Result<Bytes> Unpacker::next_snappy_block(Bytes block) {
+  const auto* text = reinterpret_cast<const char*>(block.data());
+  size_t size = 0;
+  if (!snappy::GetUncompressedLength(text, block.size(), &size)) {
+    return broken("snappy", "a block without a length");
+  }
+  if (size > limit_ - produced_) return fail(too_large());
+  // A copy of at most 64 bytes takes 3 bytes of input.
+  if (size / 64 > block.size()) return broken("snappy", "a block's length is too great");
+  if (engines_->block.size() < size) engines_->block.resize(size);
+  auto* out = reinterpret_cast<char*>(engines_->block.data());
+  if (!snappy::RawUncompress(text, block.size(), out)) {
+    return broken("snappy", "a block does not decompress");
+  }
+  return produced(Bytes(engines_->block).first(size));
+}
+
+Result<Bytes> Unpacker::next_snappy() {
+  if (!begun_) {
+    begun_ = true;
+    xerial_ = input_.size() >= xerial_header_size &&
+              std::equal(xerial_magic.begin(), xerial_magic.end(), input_.begin());
+    if (!xerial_) {
+      done_ = true;
+      return next_snappy_block(input_);
+    }
+    // The lowest version that can read it stands behind magic and version.
+    if (framing_ == Framing::common && load_be<int32_t>(input_.data() + xerial_magic.size()) < 1) {
+      return broken("snappy", "an unknown version of xerial's framing");
+    }
+    input_ = input_.subspan(xerial_header_size);
+  }
+  while (!input_.empty()) {
+    if (input_.size() < 4) return broken("snappy", "the data ends inside a block's length");
+    const auto size = load_be<uint32_t>(input_.data());
+    if (size > input_.size() - 4) return broken("snappy", "the data ends inside a block");
+    const Bytes block = input_.subspan(4, size);
+    input_ = input_.subspan(4 + size);
+    auto window = next_snappy_block(block);
+    if (!window || !window->empty()) return window;
+  }
+  done_ = true;
+  return Bytes();
+}
+
+Result<Bytes> Unpacker::next_lz4() {
+  if (!begun_) {
+    begun_ = true;
+    const char* unusual = framing_ == Framing::common ? unusual_lz4_frame(input_) : nullptr;
+    if (unusual != nullptr) return broken("lz4", unusual);
+    engines_->begin_lz4();
+  }
+  size_t used = 0;
+  while (!done_ && used < window_size) {
+    size_t written = window_size - used;
+    size_t consumed = input_.size();
+    const size_t wanted = LZ4F_decompress(engines_->lz4.get(), engines_->window.data() + used,
+                                          &written, input_.data(), &consumed, nullptr);
+    if (LZ4F_isError(wanted)) return broken("lz4", LZ4F_getErrorName(wanted));
+    used += written;
+    input_ = input_.subspan(consumed);
+    done_ = wanted == 0;
+    if (!done_ && consumed == 0 && written == 0) return broken("lz4", "the data ends too early");
+  }
+  if (done_ && !input_.empty() && framing_ == Framing::common) {
+    return broken("lz4", "bytes behind the frame");
+  }
+  return produced(Bytes(engines_->window).first(used));
+}
+
+Result<Bytes> Unpacker::next_zstd() {
+  if (!begun_) {
+    begun_ = true;
+    engines_->begin_zstd();
+  }
+  ZSTD_outBuffer out{engines_->window.data(), window_size, 0};
+  while (!done_ && out.pos < out.size) {
+    ZSTD_inBuffer in{input_.data(), input_.size(), 0};
+    const size_t before = out.pos;
+    const size_t wanted = ZSTD_decompressStream(engines_->zstd.get(), &out, &in);
+    if (ZSTD_isError(wanted)) return broken("zstd", ZSTD_getErrorName(wanted));
+    input_ = input_.subspan(in.pos);
+    done_ = wanted == 0 && input_.empty();
+    if (!done_ && in.pos == 0 && out.pos == before) {
+      return broken("zstd", "the data ends too early");
+    }
+  }
+  return produced(Bytes(engines_->window).first(out.pos));
+}
+
+Result<Slice> decompress(Compression codec, Bytes input, size_t limit) {
+  if (codec == Compression::none) return Slice::copy_of(input);
+  Unpacker unpacker(codec, input, limit, Framing::any);
+  std::vector<uint8_t> all;
+  all.reserve(std::min(input.size() * 4, limit));
+  while (true) {
+    auto window = unpacker.next();
+    if (!window) return fail(window.error());
+    if (window->empty()) return Slice::take(std::move(all));
+    all.insert(all.end(), window->begin(), window->end());
+  }
+}
+
 std::string_view compression_name(Compression codec) { return names[static_cast<size_t>(codec)]; }
 
 Result<Compression> parse_compression(std::string_view name) {
@@ -233,18 +329,6 @@ Result<Compression> parse_compression(std::string_view name) {
                 "\"");
   }
   return static_cast<Compression>(at - names.begin());
-}
-
-Result<Slice> decompress(Compression codec, Bytes input, size_t limit) {
-  switch (codec) {
-    case Compression::none: return Slice::copy_of(input);
-    case Compression::gzip: return gunzip(input, limit);
-    case Compression::snappy: return unsnap(input, limit);
-    case Compression::lz4: return unlz4(input, limit);
-    case Compression::zstd: return unzstd(input, limit);
-  }
-  return fail(Error::kafka(static_cast<int>(ErrorCode::unsupported_compression_type),
-                           "unknown compression codec"));
 }
 
 Slice compress(Compression codec, Bytes input) {

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
 #include "kafka/api.h"
 #include "kafka/errors.h"
 #include "kafka/gen/delete_groups.h"
@@ -31,6 +35,25 @@ void for_each_sample(Test&& test) {
 }
 
 TEST(Messages, EveryApiHasBothDirections) { EXPECT_GE(all_codecs().size(), 2 * all_apis().size()); }
+
+// tests/fuzz/message_fuzz.cc: an input that nobody decodes any more finds nothing.
+TEST(Messages, TheFuzzersCorpusNamesMessagesThatDecode) {
+  size_t inputs = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(KAFKA_FUZZ_CORPUS)) {
+    SCOPED_TRACE(entry.path());
+    ++inputs;
+    std::ifstream file(entry.path(), std::ios::binary);
+    std::string name;
+    std::getline(file, name);
+    const int version = file.get();
+    const std::string body{std::istreambuf_iterator<char>(file), {}};
+    const auto codec = std::ranges::find(all_codecs(), name, &Codec::name);
+    ASSERT_NE(codec, all_codecs().end());
+    const auto recoded = codec->recode(Slice::copy_of(body), static_cast<int16_t>(version));
+    EXPECT_TRUE(recoded) << recoded.error().text;
+  }
+  EXPECT_GE(inputs, 10u);
+}
 
 TEST(Messages, SurviveEncodingAndDecoding) {
   for_each_sample([](const Codec& codec, int16_t v, uint64_t seed) {
