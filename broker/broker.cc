@@ -13,6 +13,7 @@
 #include "broker/link/switchovers.h"
 #include "broker/link/way_back.h"
 #include "broker/log_dirs.h"
+#include "broker/measure.h"
 #include "broker/store/embedded.h"
 #include "io/gate.h"
 #include "server/acceptor.h"
@@ -236,6 +237,10 @@ io::Task<process::Status> Broker::status() {
                          {"connections", parts_->acceptor.connections()}};
   status.json = write_json(json);
   co_return status;
+}
+
+io::Task<Samples> Broker::measure() {
+  co_return co_await broker::measure(parts_->context, parts_->acceptor);
 }
 
 std::unique_ptr<process::Role> make_broker(io::Env& env, process::BrokerConfig config) {

@@ -27,6 +27,7 @@ class Broker final : public process::Role {
   io::Task<void> drain() override;
   Result<void> reload(std::string_view text, const std::string& file) override;
   io::Task<process::Status> status() override;
+  io::Task<Samples> measure() override;
 
  private:
   struct Parts;

@@ -27,6 +27,7 @@ Exit run_task(std::function<io::Task<Exit>(io::Env&)> work);
 
 void add_roles(Command line);   // broker, mirror, router
 void add_config(Command line);  // config check, config reference
+void add_metrics(Command line);
 void add_topic(Command line);
 void add_consumer_group(Command line);  // group list, group describe
 void add_link(Command line);

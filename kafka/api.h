@@ -46,6 +46,8 @@ struct RequestHeader {
   int16_t api_version = 0;
   int32_t correlation_id = 0;
   std::optional<std::string> client_id;
+  // Not on the wire: where the answer's error codes are counted (server/stats.h), if anywhere.
+  ErrorTally* errors = nullptr;
 
   // Leaves the reader at the request's body. An unknown key is no error: the header is then read
   // as version 1, as Kafka does, and the caller closes the connection.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string_view>
 
 namespace isthmus::kafka {
@@ -17,5 +18,8 @@ std::string_view error_name(ErrorCode code);
 
 // Whether the same request may succeed later. False for codes that are not in the table.
 bool is_retriable(ErrorCode code);
+
+// How often each code was answered; `none` is not counted.
+using ErrorTally = std::map<ErrorCode, uint64_t>;
 
 }  // namespace isthmus::kafka

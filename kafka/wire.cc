@@ -164,6 +164,11 @@ Rope Writer::finish() && {
   return std::move(done_);
 }
 
+void Writer::error_code(ErrorCode v) {
+  if (tally_ != nullptr && v != ErrorCode::none) ++(*tally_)[v];
+  int16(static_cast<int16_t>(v));
+}
+
 void Writer::float64(double v) { fixed(std::bit_cast<int64_t>(v)); }
 
 void Writer::varint_bits(uint64_t v) {

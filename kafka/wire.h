@@ -119,8 +119,7 @@ class TagReader {
 class Writer {
  public:
   uint64_t size() const { return done_.size() + buffer_.size(); }
-  // Everything written so far; the writer is used up.
-  Rope finish() &&;
+  Rope finish() &&;  // everything written so far; the writer is used up
 
   void int8(int8_t v) { fixed(v); }
   void int16(int16_t v) { fixed(v); }
@@ -131,7 +130,8 @@ class Writer {
   void float64(double v);
   void boolean(bool v) { int8(v ? 1 : 0); }
   void uuid(const Uuid& v) { raw(v.bytes); }
-  void error_code(ErrorCode v) { int16(static_cast<int16_t>(v)); }
+  void error_code(ErrorCode v);
+  void count_errors_in(ErrorTally* tally) { tally_ = tally; }  // from here on; nullptr: nowhere
   void unsigned_varint(uint32_t v) { varint_bits(v); }
   void varint(int32_t v);
   void varlong(int64_t v);
@@ -167,6 +167,7 @@ class Writer {
 
   Rope done_;
   std::vector<uint8_t> buffer_;
+  ErrorTally* tally_ = nullptr;
 };
 
 // Collects the tagged fields of one structure, in ascending order of their ids.

@@ -30,6 +30,18 @@ nlohmann::json describe(const Link& link) {
   return json;
 }
 
+void add(Samples& samples, const std::string& link, const LinkStatus& s) {
+  samples.add(metric::link_attached, s.attached ? 1 : 0, {link});
+  if (!s.attached) return;
+  samples.add(metric::link_lag_records, static_cast<double>(s.lag_records), {link});
+  samples.add(metric::link_lag_seconds, static_cast<double>(s.lag_ms.value_or(0)) / 1000, {link});
+  samples.add(metric::link_failed, static_cast<double>(s.failed), {link});
+  samples.add(metric::link_groups, static_cast<double>(s.groups), {link});
+  samples.add(metric::link_groups_held, static_cast<double>(s.held), {link});
+  samples.add(metric::link_bytes, static_cast<double>(s.bytes), {link});
+  samples.add(metric::link_requests, static_cast<double>(s.requests), {link});
+}
+
 class Mirror final : public process::Role {
  public:
   Mirror(io::Env& env, process::MirrorConfig config)
@@ -68,6 +80,12 @@ class Mirror final : public process::Role {
     status.ready = status.reason.empty();
     status.json = write_json({{"links", links}});
     co_return status;
+  }
+
+  io::Task<Samples> measure() override {
+    Samples samples;
+    for (const auto& link : links_) add(samples, link->name(), link->status());
+    co_return samples;
   }
 
  private:

@@ -5,9 +5,12 @@
 #include <atomic>
 #include <cerrno>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "base/printable.h"
+#include "io/gate.h"
+#include "process/metrics.h"
 
 namespace isthmus::process {
 namespace {
@@ -39,6 +42,22 @@ bool answers(io::Loop& loop) {
   return answered.wait_for(loop_answers_within) == std::future_status::ready;
 }
 
+// Nothing where the loop does not answer, or drops the question.
+std::optional<Samples> ask(io::Loop& loop, const Measure& measure) {
+  auto answer = std::make_shared<std::promise<Samples>>();
+  std::future<Samples> answered = answer->get_future();
+  loop.post([measure, answer] {
+    measure([answer](Samples samples) { answer->set_value(std::move(samples)); });
+  });
+  answer.reset();
+  if (answered.wait_for(loop_answers_within) != std::future_status::ready) return std::nullopt;
+  try {
+    return answered.get();
+  } catch (const std::future_error&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 void StatusBoard::publish(Status status) {
@@ -62,7 +81,7 @@ struct Admin::Impl {
 Admin::Admin(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<Admin>> Admin::start(const io::Address& bind, io::Loop& loop,
-                                            const StatusBoard& board, const Metrics& metrics) {
+                                            const StatusBoard& board, Measure measure) {
   using httplib::Request;
   using httplib::Response;
   auto impl = std::make_unique<Impl>();
@@ -78,8 +97,17 @@ Result<std::unique_ptr<Admin>> Admin::start(const io::Address& bind, io::Loop& l
     response.status = 500;
     response.set_content(printable(text_of(escaped)) + "\n", plain);
   });
-  server.Get("/metrics", [&metrics](const Request&, Response& response) {
-    response.set_content(metrics.render(), "text/plain; version=0.0.4; charset=utf-8");
+  server.Get("/metrics", [&loop, &board, measure](const Request&, Response& response) {
+    std::optional<Samples> samples = ask(loop, measure);
+    if (!samples) {
+      response.status = 503;
+      return response.set_content("the loops do not answer\n", plain);
+    }
+    samples->add(metric::ready, board.read()->ready ? 1 : 0);
+    samples->add(metric::escaped_exceptions, static_cast<double>(io::Gate::escaped()));
+    samples->add(metric::overflowed_series, static_cast<double>(samples->beyond_limit()));
+    add_process(*samples);
+    response.set_content(render(*samples), "text/plain; version=0.0.4; charset=utf-8");
   });
   server.Get("/healthz", [&loop](const Request&, Response& response) {
     const bool healthy = answers(loop);

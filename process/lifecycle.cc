@@ -68,10 +68,21 @@ io::Task<void> Lifecycle::live(Ended ended) {
     serving_ = false;
   }
   draining_ = true;
+  co_await measuring_.close();
   board_.publish({.ready = false, .reason = "draining", .json = board_.read()->json});
   co_await role_.drain();
   // Posted, so that this frame has ended when the owner acts on it.
   loop_.post([ended = std::move(ended), started = std::move(started)] { ended(started); });
+}
+
+void Lifecycle::measure(std::function<void(Samples)> done) {
+  if (!serving_ || draining_) return done({});
+  measuring_.spawn("measure", measure_role(std::move(done)));
+}
+
+io::Task<void> Lifecycle::measure_role(std::function<void(Samples)> done) {
+  Samples samples = co_await role_.measure();
+  done(std::move(samples));
 }
 
 // A role whose status cannot be had still serves, and is drained like any other.
@@ -96,13 +107,14 @@ Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& setti
   raise_descriptor_limit();
   io::Loop& loop = runtime.env().main_loop();
   StatusBoard board;
+  Lifecycle life(runtime.env(), role, board);
   std::unique_ptr<Admin> admin;
   if (settings.admin.bind) {
-    auto started = Admin::start(*settings.admin.bind, loop, board, role.metrics());
+    auto measure = [&life](std::function<void(Samples)> done) { life.measure(std::move(done)); };
+    auto started = Admin::start(*settings.admin.bind, loop, board, measure);
     if (!started) return fail(started.error());
     admin = std::move(*started);
   }
-  Lifecycle life(runtime.env(), role, board);
   Result<void> outcome;
   runtime.on_signal(SIGTERM, [&life] { terminate(life); });
   runtime.on_signal(SIGINT, [&life] { terminate(life); });

@@ -29,7 +29,12 @@ class Lifecycle {
   using Ended = std::function<void(Result<void>)>;
 
   Lifecycle(io::Env& env, Role& role, StatusBoard& board)
-      : loop_(env.main_loop()), role_(role), board_(board), drain_asked_(loop_), gate_(loop_) {}
+      : loop_(env.main_loop()),
+        role_(role),
+        board_(board),
+        drain_asked_(loop_),
+        gate_(loop_),
+        measuring_(loop_) {}
 
   // Starts the role. `ended` is called once, when it has drained or failed to start; then nothing
   // of this runs any more.
@@ -37,6 +42,9 @@ class Lifecycle {
   // Drains the role as soon as it has started. Repeating it does nothing.
   void drain();
   bool draining() const { return draining_; }
+  // The role's numbers; none while it does not serve. `done` is called on the loop, or never where
+  // the role cannot tell.
+  void measure(std::function<void(Samples)> done);
   // Hands a new text of the configuration to the role, which refuses it or takes it over.
   void reload(std::string_view text, const std::string& file);
 
@@ -44,12 +52,14 @@ class Lifecycle {
   io::Task<void> live(Ended ended);
   io::Task<void> serve();
   io::Task<Status> status_of_role();
+  io::Task<void> measure_role(std::function<void(Samples)> done);
 
   io::Loop& loop_;
   Role& role_;
   StatusBoard& board_;
   io::Event drain_asked_;
   io::Gate gate_;
+  io::Gate measuring_;
   bool serving_ = false;
   bool draining_ = false;
 };

@@ -1,149 +1,127 @@
 #include "process/metrics.h"
 
+#include <fmt/format.h>
 #include <prometheus/text_serializer.h>
+#include <sys/resource.h>
 
-#include <algorithm>
+#include <filesystem>
+#include <limits>
 #include <sstream>
-#include <variant>
-
-#include "base/check.h"
-#include "base/printable.h"
 
 namespace isthmus::process {
-
-using Cell = std::variant<std::weak_ptr<Counter>, std::weak_ptr<Gauge>, std::weak_ptr<Histogram>>;
-
-struct Metrics::Family {
-  std::string help;
-  std::map<Labels, Cell> series;
-};
-
-Histogram::Histogram(std::vector<double> bounds)
-    : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {
-  CHECK(std::ranges::is_sorted(bounds_), "the bounds of a histogram rise");
-}
-
-void Histogram::observe(double value) {
-  const auto bucket = std::ranges::lower_bound(bounds_, value) - bounds_.begin();
-  counts_[static_cast<size_t>(bucket)].add();
-  sum_.add(value);
-}
-
-Metrics::Metrics() = default;
-Metrics::~Metrics() = default;
-
-void Metrics::forget_dead_series() {
-  series_ = 0;
-  for (auto& [name, family] : families_) {
-    std::erase_if(family.series, [](const auto& entry) {
-      return std::visit([](const auto& cell) { return cell.expired(); }, entry.second);
-    });
-    series_ += family.series.size();
-  }
-}
-
-template <typename T>
-std::shared_ptr<T> Metrics::find_or_make(const std::string& name, const std::string& help,
-                                         Labels labels, auto make) {
-  for (auto& [label, value] : labels) value = printable(value);
-  std::lock_guard lock(mutex_);
-  Family& family = families_[name];
-  if (family.help.empty()) family.help = help;
-  if (auto found = family.series.find(labels); found != family.series.end()) {
-    auto* weak = std::get_if<std::weak_ptr<T>>(&found->second);
-    CHECK(weak != nullptr, "a metric is of one kind");
-    if (std::shared_ptr<T> cell = weak->lock()) return cell;
-    std::shared_ptr<T> cell = make();
-    *weak = cell;
-    return cell;
-  }
-  std::shared_ptr<T> cell = make();
-  if (series_ >= max_series) forget_dead_series();
-  if (series_ >= max_series) {
-    ++dropped_;
-    return cell;
-  }
-  family.series.emplace(labels, std::weak_ptr<T>(cell));
-  ++series_;
-  return cell;
-}
-
-std::shared_ptr<Counter> Metrics::counter(const std::string& name, const std::string& help,
-                                          const Labels& labels) {
-  return find_or_make<Counter>(name, help, labels, [] { return std::make_shared<Counter>(); });
-}
-
-std::shared_ptr<Gauge> Metrics::gauge(const std::string& name, const std::string& help,
-                                      const Labels& labels) {
-  return find_or_make<Gauge>(name, help, labels, [] { return std::make_shared<Gauge>(); });
-}
-
-std::shared_ptr<Histogram> Metrics::histogram(const std::string& name, const std::string& help,
-                                              const Labels& labels, std::vector<double> bounds) {
-  if (bounds.empty())
-    bounds = {1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025,
-              0.05, 0.1,    0.25, 0.5,  1,      2.5,  5,    10};
-  return find_or_make<Histogram>(name, help, labels,
-                                 [&] { return std::make_shared<Histogram>(std::move(bounds)); });
-}
-
 namespace {
 
-void fill(prometheus::MetricFamily& family, prometheus::ClientMetric& out, const Counter& cell) {
-  family.type = prometheus::MetricType::Counter;
-  out.counter.value = static_cast<double>(cell.value());
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-void fill(prometheus::MetricFamily& family, prometheus::ClientMetric& out, const Gauge& cell) {
-  family.type = prometheus::MetricType::Gauge;
-  out.gauge.value = cell.value();
-}
-
-void fill(prometheus::MetricFamily& family, prometheus::ClientMetric& out, const Histogram& cell) {
-  family.type = prometheus::MetricType::Histogram;
-  uint64_t below = 0;
-  for (size_t i = 0; i < cell.bounds().size(); ++i) {
-    below += cell.count_in(i);
-    out.histogram.bucket.push_back({below, cell.bounds()[i]});
+prometheus::MetricType type_of(const Metric& metric) {
+  switch (metric.type) {
+    case MetricType::counter: return prometheus::MetricType::Counter;
+    case MetricType::gauge: return prometheus::MetricType::Gauge;
+    case MetricType::histogram: return prometheus::MetricType::Histogram;
   }
-  below += cell.count_in(cell.bounds().size());
-  out.histogram.bucket.push_back({below, std::numeric_limits<double>::infinity()});
+  return prometheus::MetricType::Untyped;
+}
+
+std::string_view to_string(MetricType type) {
+  switch (type) {
+    case MetricType::counter: return "counter";
+    case MetricType::gauge: return "gauge";
+    case MetricType::histogram: return "histogram";
+  }
+  return "";
+}
+
+void fill(prometheus::ClientMetric& out, const Histogram& histogram) {
+  uint64_t below = 0;
+  for (size_t i = 0; i < Histogram::buckets; ++i) {
+    below += histogram.count_in(i);
+    const bool last = i == Histogram::bounds.size();
+    out.histogram.bucket.push_back(
+        {below, last ? std::numeric_limits<double>::infinity() : Histogram::bounds[i]});
+  }
   out.histogram.sample_count = below;
-  out.histogram.sample_sum = cell.sum();
+  out.histogram.sample_sum = histogram.sum();
+}
+
+prometheus::MetricFamily family_of(const Metric& metric, const Samples::Series& series) {
+  prometheus::MetricFamily family{
+      .name = metric.name, .help = metric.help, .type = type_of(metric), .metric = {}};
+  const std::vector<std::string> names = label_names(metric);
+  for (const auto& [values, value] : series) {
+    prometheus::ClientMetric out;
+    for (size_t i = 0; i < names.size(); ++i) out.label.push_back({names[i], values[i]});
+    switch (metric.type) {
+      case MetricType::counter: out.counter.value = value.number; break;
+      case MetricType::gauge: out.gauge.value = value.number; break;
+      case MetricType::histogram: fill(out, value.histogram); break;
+    }
+    family.metric.push_back(std::move(out));
+  }
+  return family;
 }
 
 }  // namespace
 
-std::string Metrics::render() const {
+void add_process(Samples& samples) {
+  rusage used{};
+  if (getrusage(RUSAGE_SELF, &used) == 0) {
+    const double cpu = seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
+    samples.add(metric::process_cpu_seconds, cpu);
+  }
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    samples.add(metric::process_max_fds, static_cast<double>(limit.rlim_cur));
+  }
+  std::error_code failed;
+  const std::filesystem::directory_iterator open("/proc/self/fd", failed);
+  if (failed) return;
+  // One of them is the folder that is being read.
+  const auto count = std::distance(begin(open), end(open)) - 1;
+  samples.add(metric::process_open_fds, static_cast<double>(count));
+}
+
+std::string render(const Samples& samples) {
   std::vector<prometheus::MetricFamily> families;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [name, family] : families_) {
-      prometheus::MetricFamily out{.name = name, .help = family.help, .type = {}, .metric = {}};
-      for (const auto& [labels, weak] : family.series) {
-        prometheus::ClientMetric metric;
-        for (const auto& [label, value] : labels) metric.label.push_back({label, value});
-        const bool alive = std::visit(
-            [&](const auto& pointer) {
-              auto cell = pointer.lock();
-              if (cell) fill(out, metric, *cell);
-              return cell != nullptr;
-            },
-            weak);
-        if (alive) out.metric.push_back(std::move(metric));
-      }
-      if (!out.metric.empty()) families.push_back(std::move(out));
-    }
-    prometheus::ClientMetric dropped;
-    dropped.gauge.value = static_cast<double>(dropped_);
-    families.push_back({.name = "isthmus_metrics_dropped",
-                        .help = "Series that are not exported because there are too many.",
-                        .type = prometheus::MetricType::Gauge,
-                        .metric = {dropped}});
+  for (const Metric* metric : all_metrics()) {
+    auto found = samples.all().find(metric);
+    if (found != samples.all().end()) families.push_back(family_of(*metric, found->second));
   }
   std::ostringstream text;
   prometheus::TextSerializer().Serialize(text, families);
   return std::move(text).str();
+}
+
+std::string metrics_reference() {
+  std::string out =
+      "# Metrics\n\n"
+      "Every broker, mirror and router tells them at `/metrics` of its admin port, in Prometheus' "
+      "text format. This page is made from base/metrics.inc by `isthmus metrics`; a test compares "
+      "the two.\n\n"
+      "What means the same as in Apache Kafka has the name that Prometheus' JMX exporter gives it "
+      "there, and the lag of groups that of kafka_exporter, so that dashboards and alerts for "
+      "Kafka read them. What is ours, or measured otherwise, begins with `isthmus_`. Times are "
+      "seconds, and histograms from 0.1 ms to 30 s. Counters begin at 0 with the process, those "
+      "of a partition when it is opened and those of a link when it is attached: ask for "
+      "`rate()`.\n\n";
+  out += fmt::format(
+      "A label's value may be a name that a client chose: it is shown as in the tables of the "
+      "commands, and cut after {} bytes. Of each metric at most {} series are kept; what comes "
+      "beyond is put together in one whose labels are all `{}`, so that sums stay right, and "
+      "`isthmus_overflowed_series` counts it.\n\n",
+      Samples::max_label_bytes, Samples::max_series, Samples::other);
+  out += "| Metric | Type | Labels | Told by | Meaning |\n|---|---|---|---|---|\n";
+  auto listed = [](std::string_view words) {
+    std::string text;
+    for (const char c : words) text += c == ' ' ? ", " : std::string(1, c);
+    return text;
+  };
+  for (const Metric* metric : all_metrics()) {
+    out += fmt::format("| `{}` | {} | {} | {} | {} |\n", metric->name, to_string(metric->type),
+                       listed(metric->labels), listed(metric->roles), metric->help);
+  }
+  return out;
 }
 
 }  // namespace isthmus::process

@@ -3,15 +3,16 @@
 //
 // Lives on the main loop of its Env, where all members are called, one at a time: start() once,
 // then status() and reload() any number of times, then drain() once, also after a start() that
-// failed. Destroyed after drain() has ended or the loops have.
+// failed. measure() alone may run beside status(), reload() and itself. Destroyed after drain() has
+// ended or the loops have.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/samples.h"
 #include "io/task.h"
-#include "process/metrics.h"
 
 namespace isthmus::process {
 
@@ -36,11 +37,8 @@ class Role {
   virtual Result<void> reload(std::string_view text, const std::string& file) = 0;
   // Asked for once a second.
   virtual io::Task<Status> status() = 0;
-
-  Metrics& metrics() { return metrics_; }
-
- private:
-  Metrics metrics_;
+  // Its numbers now. Asked for while it serves, when somebody scrapes.
+  virtual io::Task<Samples> measure() = 0;
 };
 
 }  // namespace isthmus::process

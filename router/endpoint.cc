@@ -27,24 +27,20 @@ server::ServerLimits limits() {
 
 }  // namespace
 
-Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, process::Metrics& metrics,
-                   std::optional<NodeId> node)
+Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node)
     : env_(env),
       loop_(env.main_loop()),
       picture_(picture),
       answers_(answers),
       node_(node),
       gate_(loop_),
-      acceptor_(env, *this, limits()) {
-  if (node_) traffic_.emplace(metrics, *node_);
-}
+      acceptor_(env, *this, limits()) {}
 
 Endpoint::~Endpoint() = default;
 
 Result<std::unique_ptr<Endpoint>> Endpoint::open(io::Env& env, Picture& picture, Answers& answers,
-                                                 process::Metrics& metrics,
                                                  std::optional<NodeId> node, io::Address bind) {
-  std::unique_ptr<Endpoint> endpoint(new Endpoint(env, picture, answers, metrics, node));
+  std::unique_ptr<Endpoint> endpoint(new Endpoint(env, picture, answers, node));
   const std::string name = node ? fmt::format("node {}", *node) : "bootstrap";
   auto listening = endpoint->acceptor_.listen({name, std::move(bind), false});
   if (!listening) return fail(listening.error());
@@ -68,6 +64,16 @@ io::Task<void> Endpoint::close(io::Duration grace) {
   co_await gate_.close();
 }
 
+io::Task<void> Endpoint::measure(Samples& samples) {
+  co_await acceptor_.measure(samples);
+  if (!node_) co_return;
+  const std::string node = std::to_string(*node_);
+  samples.add(metric::node_requests, static_cast<double>(traffic_.requests), {node});
+  samples.add(metric::node_bytes, static_cast<double>(traffic_.bytes_to_node), {node, "node"});
+  samples.add(metric::node_bytes, static_cast<double>(traffic_.bytes_to_clients),
+              {node, "clients"});
+}
+
 // A site that has lost its routes to another is not waited for: nothing that it may still say helps
 // the client, which should rather go where its topics live now.
 void Endpoint::cut_silent_sessions() {
@@ -88,7 +94,7 @@ std::shared_ptr<Session> Endpoint::session_of(const server::Request& request) {
   auto& session = sessions_[request.connection->id];
   if (!session) {
     session =
-        std::make_shared<Session>(env_, gate_, picture_, *node_, *traffic_, request.connection);
+        std::make_shared<Session>(env_, gate_, picture_, *node_, traffic_, request.connection);
   }
   return session;
 }

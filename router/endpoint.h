@@ -17,7 +17,6 @@ class Endpoint : public server::Service {
  public:
   // `node` is nullopt for the bootstrap. All references outlive it. Error if the port is not free.
   static Result<std::unique_ptr<Endpoint>> open(io::Env& env, Picture& picture, Answers& answers,
-                                                process::Metrics& metrics,
                                                 std::optional<NodeId> node, io::Address bind);
   ~Endpoint() override;
 
@@ -31,7 +30,8 @@ class Endpoint : public server::Service {
   const io::Address& address() const { return address_; }
   size_t connections() const { return acceptor_.connections(); }
   // Requests, since the start of the router.
-  uint64_t passed_on() const { return traffic_ ? traffic_->requests->value() : 0; }
+  uint64_t passed_on() const { return traffic_.requests; }
+  io::Task<void> measure(Samples& samples);
   // Ends sessions whose node, at a site that is away, has owed an answer for too long.
   void cut_silent_sessions();
   // While nobody may fetch because too much waits for slow readers (Picture::waiting), ends the
@@ -39,8 +39,7 @@ class Endpoint : public server::Service {
   void close_stalled_readers();
 
  private:
-  Endpoint(io::Env& env, Picture& picture, Answers& answers, process::Metrics& metrics,
-           std::optional<NodeId> node);
+  Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node);
 
   server::Reply answer(server::Request request);
   server::Reply refuse(const server::Request& request);
@@ -55,7 +54,7 @@ class Endpoint : public server::Service {
   std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;  // by connection
   // Those of closed connections whose last answers are under way.
   std::vector<std::weak_ptr<Session>> ending_;
-  std::optional<Traffic> traffic_;  // of a node
+  Traffic traffic_;
   server::Acceptor acceptor_;
   io::Address address_;
 };

@@ -33,13 +33,9 @@ Router::Router(io::Env& env, process::RouterConfig config)
       answers_(loop_, picture_),
       gate_(loop_),
       closing_(loop_) {
-  route_version_ = metrics().gauge("isthmus_router_route_version",
-                                   "Of the record of taken-over routes in force.");
   for (const auto& [name, cluster] : config_.clusters) {
     const auto changed = [this](Site& site) { site_changed(site); };
     picture_.sites[name] = std::make_unique<Site>(env_, name, cluster, changed);
-    site_up_[name] =
-        metrics().gauge("isthmus_router_site_up", "1 while the site answers.", {{"site", name}});
   }
 }
 
@@ -48,8 +44,8 @@ Router::~Router() = default;
 io::Task<Result<void>> Router::start() {
   auto met = co_await meet_sites();
   if (!met) co_return met;
-  auto bootstrap = Endpoint::open(env_, picture_, answers_, metrics(), std::nullopt,
-                                  picture_.virtual_cluster.bootstrap());
+  auto bootstrap =
+      Endpoint::open(env_, picture_, answers_, std::nullopt, picture_.virtual_cluster.bootstrap());
   if (!bootstrap) co_return fail(bootstrap.error());
   endpoints_.push_back(std::move(*bootstrap));
   auto opened = open_endpoints();
@@ -108,8 +104,7 @@ Result<void> Router::open_endpoints() {
     const bool is_open = std::ranges::any_of(
         endpoints_, [&](const auto& endpoint) { return endpoint->node() == id; });
     if (is_open) continue;
-    auto opened = Endpoint::open(env_, picture_, answers_, metrics(), id,
-                                 picture_.virtual_cluster.bind(node));
+    auto opened = Endpoint::open(env_, picture_, answers_, id, picture_.virtual_cluster.bind(node));
     if (!opened) return fail(opened.error());
     endpoints_.push_back(std::move(*opened));
     log_.info("node {} of {} at port {}", id, node.cluster, node.port);
@@ -124,8 +119,6 @@ io::Task<void> Router::watch_sessions() {
       endpoint->cut_silent_sessions();
       endpoint->close_stalled_readers();
     }
-    for (auto& [name, up] : site_up_) up->set(picture_.site(name)->reachable() ? 1 : 0);
-    route_version_->set(static_cast<double>(picture_.routes.version()));
   }
 }
 
@@ -156,6 +149,18 @@ Result<void> Router::reload(std::string_view text, const std::string& file) {
 
 io::Task<process::Status> Router::status() {
   return io::ready(status_of(picture_, endpoints_, loop_.now()));
+}
+
+// Endpoints come while this waits for a loop, and go in drain() only.
+io::Task<Samples> Router::measure() {
+  Samples samples;
+  for (size_t i = 0; i < endpoints_.size(); ++i) co_await endpoints_[i]->measure(samples);
+  for (const auto& [name, site] : picture_.sites) {
+    samples.add(metric::site_up, site->reachable() ? 1 : 0, {name});
+  }
+  samples.add(metric::route_version, static_cast<double>(picture_.routes.version()));
+  samples.add(metric::router_waiting_bytes, static_cast<double>(picture_.waiting.used()));
+  co_return samples;
 }
 
 std::unique_ptr<process::Role> make_router(io::Env& env, process::RouterConfig config) {

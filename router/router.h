@@ -32,6 +32,7 @@ class Router : public process::Role {
   // Routes only: clusters, ports and names stay as they were until a restart.
   Result<void> reload(std::string_view text, const std::string& file) override;
   io::Task<process::Status> status() override;
+  io::Task<Samples> measure() override;
 
   const Picture& picture() const { return picture_; }
   io::Address bootstrap() const { return endpoints_.front()->address(); }  // once started
@@ -54,9 +55,7 @@ class Router : public process::Role {
   io::Gate gate_;
   io::Event closing_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;  // the first is the bootstrap
-  std::map<std::string, std::shared_ptr<process::Gauge>> site_up_;
-  std::shared_ptr<process::Gauge> route_version_;
-  std::string port_trouble_;  // logged once
+  std::string port_trouble_;                          // logged once
   bool started_ = false;
 };
 

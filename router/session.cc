@@ -164,8 +164,8 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   const bool room = co_await room_for(request);
   if (!room) co_return end(fmt::format("node {} has closed its connection", node_));
 
-  traffic_.requests->add();
-  traffic_.to_node->add(request.body.size());
+  ++traffic_.requests;
+  traffic_.bytes_to_node += request.body.size();
   if (under_way_ == 0) latest_progress_ = loop_.now();
   if (replies) {
     ++under_way_;
@@ -192,7 +192,7 @@ server::Reply Session::pass(std::shared_ptr<Session> self, server::Request reque
   if (!bytes) {
     co_return server::lost(request, fmt::format("node {}: {}", self->node_, bytes.error().text));
   }
-  self->traffic_.to_clients->add(bytes->size());
+  self->traffic_.bytes_to_clients += bytes->size();
   co_return with_correlation_id(request.header.correlation_id, std::move(*bytes));
 }
 

@@ -85,6 +85,7 @@ io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listeni
   const size_t before = connections_.fetch_add(1, std::memory_order_relaxed);
   if (before >= limits_.max_connections) {
     connections_.fetch_sub(1, std::memory_order_relaxed);
+    worker.stats.refused();
     if (!full_.exchange(true)) {
       log_.warn(
           "listener={} refused {} and those after it: {} connections are open, more than "
@@ -99,6 +100,8 @@ io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listeni
   context->listener = listening.options.name;
   context->private_api = listening.options.private_api;
   context->loop = &worker.loop;
+  context->stats = &worker.stats;
+  worker.stats.opened();
   context->opened_at = worker.loop.now();
   Connection connection(std::move(stream), std::move(context), service_, worker.budget,
                         limits_.connection);
@@ -128,6 +131,30 @@ void Acceptor::close_stalled(io::Duration limit) {
       for (Connection* connection : w->open) connection->close_if_stalled(limit);
     });
   }
+}
+
+struct Acceptor::Measure {
+  ServerStats stats;
+  size_t under_way = 0, parked = 0;
+};
+
+io::Task<Acceptor::Measure> Acceptor::measure_one(const Worker& worker) {
+  co_return Measure{worker.stats, worker.budget.used(), worker.budget.parked()};
+}
+
+io::Task<void> Acceptor::measure(Samples& samples) {
+  Measure all;
+  for (auto& worker : workers_) {
+    const Measure one = co_await io::call_on(worker->loop, measure_one(*worker));
+    all.stats.add(one.stats);
+    all.under_way += one.under_way;
+    all.parked += one.parked;
+  }
+  all.stats.add_to(samples);
+  samples.add(metric::under_way_bytes, static_cast<double>(all.under_way));
+  samples.add(metric::waiting_bytes, static_cast<double>(all.parked));
+  samples.add(metric::limit_bytes, static_cast<double>(limits_.max_request_bytes));
+  samples.add(metric::connections, static_cast<double>(connections()));
 }
 
 io::Task<void> Acceptor::drain(Worker& worker, io::Instant deadline) {

@@ -48,6 +48,10 @@ class Acceptor {
   // an owner who needs the memory that such replies take. On the main loop.
   void close_stalled(io::Duration limit);
 
+  // What connections have counted, on all loops, and what they hold now. On the main loop.
+  // REQUIRES: close() has not ended before this has.
+  io::Task<void> measure(Samples& samples);
+
   // Any thread.
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
@@ -62,15 +66,18 @@ class Acceptor {
     io::Loop& loop;
     io::Gate gate;
     Budget budget;
+    ServerStats stats;
     std::list<Connection*> open;
   };
 
   struct Membership;
+  struct Measure;
 
   io::Task<void> accept_all(Listening& listening);
   void hand_over(std::unique_ptr<io::Stream> stream, const Listening& listening, Worker& worker);
   io::Task<void> serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
                        Worker& worker);
+  static io::Task<Measure> measure_one(const Worker& worker);
   static io::Task<void> drain(Worker& worker, io::Instant deadline);
 
   io::Env& env_;

@@ -163,6 +163,8 @@ io::Task<bool> Connection::accept_request(Slice frame) {
     context_->client_id = *header->client_id;
   }
   Slot& slot = slots_.emplace_back(budget_, frame.size());
+  slot.arrived = loop_.now();
+  if (context_->stats != nullptr) slot.stats = &context_->stats->arrived(*header, frame.size());
   Slice body = frame.sub(reader.position(), reader.remaining());
   Request request{std::move(*header), std::move(frame), std::move(body), context_, &slot.charge};
   Reply reply = co_await service_.dispatch(std::move(request));
@@ -196,6 +198,9 @@ io::Task<void> Connection::complete(Slot& slot, Reply reply) {
     close();
     finish(slot);
     throw;
+  }
+  if (slot.stats != nullptr) {
+    slot.stats->answered(loop_.now() - slot.arrived, slot.reply ? slot.reply->size() : 0);
   }
   if (closed_) slot.reply.reset();
   slot.lost = slot.reply && slot.reply->empty();

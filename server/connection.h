@@ -25,6 +25,7 @@
 #include "io/stream.h"
 #include "server/budget.h"
 #include "server/service.h"
+#include "server/stats.h"
 
 namespace isthmus::server {
 
@@ -62,6 +63,8 @@ class Connection {
     bool done = false;
     bool lost = false;  // the reply is due and will not come
     std::optional<Rope> reply;
+    ApiStats* stats = nullptr;
+    io::Instant arrived;
   };
 
   io::Task<void> read_requests();

@@ -33,6 +33,7 @@ Result<T> decode_request(const Request& request) {
 template <typename Response>
 Rope encode_response(const kafka::RequestHeader& header, const Response& response) {
   kafka::Writer writer;
+  writer.count_errors_in(header.errors);
   kafka::encode_response_header(writer, static_cast<kafka::ApiKey>(header.api_key),
                                 header.api_version, header.correlation_id);
   response.encode(writer, header.api_version);

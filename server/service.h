@@ -23,6 +23,8 @@
 
 namespace isthmus::server {
 
+class ServerStats;  // server/stats.h
+
 // Who speaks. One per connection, shared with its requests; touched on `loop` only.
 struct ConnectionContext {
   uint64_t id = 0;  // counts up, never used twice by a process
@@ -34,6 +36,7 @@ struct ConnectionContext {
   std::string software_version;
   io::Instant opened_at;
   io::Loop* loop = nullptr;
+  ServerStats* stats = nullptr;  // of that loop; outlives the connection
 
   // The peer has gone, or the connection is being closed: a reply will not be delivered.
   bool closed = false;

@@ -37,6 +37,16 @@ io::Task<kafka::DescribeGroupsResponse> Coordinator::describe_groups(
   co_return response;
 }
 
+std::vector<std::pair<TopicPartition, Offset>> Coordinator::committed(const std::string& group) {
+  std::vector<std::pair<TopicPartition, Offset>> offsets;
+  const HostedGroupPtr hosted = find(group);
+  if (!hosted) return offsets;
+  for (const auto& [partition, entry] : hosted->offsets.entries()) {
+    offsets.emplace_back(partition, entry.committed.offset);
+  }
+  return offsets;
+}
+
 io::Task<kafka::OffsetDeleteResponse> Coordinator::offset_delete(
     Caller caller, kafka::OffsetDeleteRequest request) {
   InFlight::Hold hold(requests_);

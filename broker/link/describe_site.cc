@@ -52,20 +52,24 @@ Response::SiteTopic topic_of(const TopicImage& topic) {
 
 }  // namespace
 
+std::optional<io::Duration> LinkService::contact_age(const std::string& link) const {
+  auto contact = last_contact_.find(link);
+  if (contact == last_contact_.end()) return std::nullopt;
+  return env_.main_loop().now() - contact->second;
+}
+
 io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
   Response out;
   auto image = controller_.snapshot();
   add_identity(*image, out);
-  io::Instant now = env_.main_loop().now();
   for (const auto& [name, link] : image->links) {
     auto& l = out.links.emplace_back();
     l.name = name;
     l.source_number = link.source_number;
     l.source_cluster_id = link.source_cluster_id;
     l.epoch = link.epoch;
-    auto contact = last_contact_.find(name);
-    if (contact == last_contact_.end()) continue;
-    l.contact_age_ms = std::chrono::duration_cast<io::milliseconds>(now - contact->second).count();
+    auto age = contact_age(name);
+    if (age) l.contact_age_ms = std::chrono::duration_cast<io::milliseconds>(*age).count();
   }
   if (request.include_topics) {
     for (const auto& [name, topic] : image->topics) {

@@ -41,6 +41,12 @@ class LinkService {
   io::Task<kafka::DescribeSiteResponse> describe(kafka::DescribeSiteRequest request);
   io::Task<kafka::EpochHistoryResponse> history(kafka::EpochHistoryRequest request);
 
+  // Since a mirror process of the link spoke; nothing since our start.
+  std::optional<io::Duration> contact_age(const std::string& link) const;
+
+  // Since our start.
+  io::Duration age() const { return env_.main_loop().now() - started_at_; }
+
   // Appends what one request brings, in two stages as produce does: the first appends in the order
   // of arrival, the second waits until the appended is durable.
   struct Appending {
@@ -65,6 +71,7 @@ class LinkService {
   Controller& controller_;
   PartitionTable& partitions_;
   Coordinator& groups_;
+  const io::Instant started_at_ = env_.main_loop().now();
   std::map<std::string, io::Instant> last_contact_;  // of each link's mirror process
 };
 

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/histogram.h"
 #include "io/disk.h"
 
 namespace isthmus::broker {
@@ -30,6 +31,8 @@ class FileCache {
 
   size_t size() const { return files_.size(); }
   io::Disk& disk() const { return disk_; }
+  // How long the fsyncs of its logs took.
+  Histogram& fsyncs() { return fsyncs_; }
 
  private:
   struct Entry {
@@ -41,6 +44,7 @@ class FileCache {
   Result<std::shared_ptr<io::File>> find_or_open(const std::string& path);
 
   io::Disk& disk_;
+  Histogram fsyncs_;
   size_t capacity_;
   Entries files_;
   std::unordered_map<std::string, Entries::iterator> by_path_;

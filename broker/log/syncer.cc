@@ -65,7 +65,9 @@ io::Task<void> Syncer::run_round() {
   const std::vector<std::shared_ptr<io::File>> files = syncing_;
   const bool folder = std::exchange(folder_dirty_, false);
   for (const std::shared_ptr<io::File>& file : files) {
+    const io::Instant began = changed_.loop().now();
     const Result<void> synced = co_await file->sync();
+    if (fsyncs_ != nullptr) fsyncs_->observe(changed_.loop().now() - began);
     if (!synced) stop(synced.error());
     if (failure_) break;
   }

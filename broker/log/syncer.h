@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/histogram.h"
 #include "base/ids.h"
 #include "io/disk.h"
 #include "io/event.h"
@@ -50,6 +51,8 @@ class Syncer {
   // The same, holding the thread: at rare changes of the log's shape.
   Result<void> sync_now();
 
+  // Where the time of each fsync is noted; outlives this.
+  void measure_in(Histogram* fsyncs) { fsyncs_ = fsyncs; }
   // How many rounds of fsync there have been.
   uint64_t rounds() const { return done_; }
 
@@ -68,6 +71,7 @@ class Syncer {
   uint64_t started_ = 0;  // rounds; at most one is under way
   uint64_t done_ = 0;
   std::optional<Error> failure_;
+  Histogram* fsyncs_ = nullptr;
   io::Event changed_;
 };
 

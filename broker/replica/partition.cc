@@ -112,6 +112,7 @@ Result<Appended> Partition::append(const Writer& writer, const Slice& batches) {
   auto info = std::visit([&](const auto& who) { return write(who, batches); }, writer);
   on_appended();
   if (!info) return fail(info.error());
+  count(writer, *info);
   if (const auto* link = std::get_if<LinkWriter>(&writer)) {
     source_.end_offset = std::max(source_.end_offset, link->source_high_watermark);
     if (auto ok = follow_start(link->log_start); !ok) return fail(ok.error());
@@ -122,6 +123,16 @@ Result<Appended> Partition::append(const Writer& writer, const Slice& batches) {
                   .duplicate = info->duplicate,
                   .log_start = log_->start_offset(),
                   .log_end = log_->end_offset()};
+}
+
+void Partition::count(const Writer& writer, const AppendInfo& info) {
+  if (info.duplicate || info.first_offset < 0) return;
+  if (std::holds_alternative<ClientWriter>(writer)) {
+    counted_.bytes_in += info.bytes;
+    counted_.records_in += static_cast<uint64_t>(info.last_offset - info.first_offset + 1);
+  } else if (std::holds_alternative<LinkWriter>(writer)) {
+    counted_.link_bytes_in += info.bytes;
+  }
 }
 
 Result<AppendInfo> Partition::write(const ClientWriter& writer, const Slice& batch) {
@@ -300,6 +311,7 @@ ReadResult Partition::read(const ReadSpec& spec) {
     return result;
   }
   result.records = std::move(*records);
+  counted_.bytes_out += result.records.size();
   if (!spec.read_committed || result.records.empty()) return result;
   auto aborted = log_->aborted_in(spec.offset, bound);
   if (aborted) {
@@ -354,6 +366,14 @@ PartitionView Partition::describe() const {
           .last_batch_epoch = log_->epochs().latest(),
           .open_transactions = static_cast<int32_t>(log_->producers().open_transactions().size()),
           .source = source_};
+}
+
+PartitionNumbers Partition::numbers() const {
+  PartitionNumbers numbers = counted_;
+  numbers.size_bytes = log_->size_bytes();
+  numbers.offline = log_->offline() != nullptr;
+  numbers.view = describe();
+  return numbers;
 }
 
 Marks Partition::marks() const {

@@ -57,6 +57,7 @@ class Partition {
   EpochEnd epoch_end(LeaderEpoch asked) const;
   ClampedOffset clamp(Offset offset) const;
   PartitionView describe() const;
+  PartitionNumbers numbers() const;
   EpochHistory history() const { return {log_->end_offset(), log_->epochs().entries()}; }
   Marks marks() const;
 
@@ -93,6 +94,7 @@ class Partition {
   Result<void> take_gap(const LinkWriter& writer);
   Result<void> follow_start(Offset start);
   void on_appended();
+  void count(const Writer& writer, const AppendInfo& info);
   void advanced(bool moved);
   void abort_open_transactions();
   void catch_up_with_promotion(const PartitionImage& image);
@@ -111,6 +113,7 @@ class Partition {
   AckQueue acks_;
   FetchWaiters fetches_;
   SourceView source_;
+  PartitionNumbers counted_;  // its counts
   LeaderEpoch leader_epoch_ = 0;
   bool initializing_ = false;
   ClusterNumber origin_ = 0;  // whose epochs a mirror's batches bring, unless it is told

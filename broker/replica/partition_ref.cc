@@ -79,6 +79,10 @@ io::Task<PartitionView> PartitionRef::describe() const {
   return on_loop(partition_, [](Partition& p) { return p.describe(); });
 }
 
+io::Task<PartitionNumbers> PartitionRef::numbers() const {
+  return on_loop(partition_, [](Partition& p) { return p.numbers(); });
+}
+
 io::Task<EpochHistory> PartitionRef::history() const {
   return on_loop(partition_, [](Partition& p) { return p.history(); });
 }

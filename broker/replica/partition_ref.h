@@ -54,6 +54,7 @@ class PartitionRef {
   // Where `asked` ends, or the largest epoch before it (KIP-101, KIP-320).
   io::Task<Result<EpochEnd>> epoch_end(LeaderEpoch believed, LeaderEpoch asked) const;
   io::Task<PartitionView> describe() const;
+  io::Task<PartitionNumbers> numbers() const;
   io::Task<EpochHistory> history() const;
   io::Task<ClampedOffset> clamp(Offset offset) const;
 

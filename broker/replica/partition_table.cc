@@ -281,6 +281,19 @@ io::Task<Result<void>> PartitionTable::checkpoint() {
   co_return Result<void>{};
 }
 
+namespace {
+io::Task<Histogram> copy_of(const Histogram& histogram) { co_return histogram; }
+}  // namespace
+
+io::Task<Histogram> PartitionTable::fsyncs() {
+  Histogram all;
+  for (io::Loop* loop : env_.loops) {
+    const Histogram one = co_await io::call_on(*loop, copy_of(files_.at(loop).fsyncs()));
+    all.add(one);
+  }
+  co_return all;
+}
+
 io::Task<void> PartitionTable::apply_retention() {
   for (auto& partition : all()) {
     auto done = co_await partition.apply_retention();

@@ -55,6 +55,8 @@ class PartitionTable {
   // Writes the checkpoints; the recovery points are those at the time of the call.
   io::Task<Result<void>> checkpoint();
   io::Task<void> apply_retention();
+  // Since the start, of all loops.
+  io::Task<Histogram> fsyncs();
   // A clean stop: everything durable, and marked so.
   io::Task<void> close();
 

@@ -70,6 +70,16 @@ struct PartitionView {
   SourceView source;
 };
 
+// What was counted since the partition was opened, and how it stands.
+struct PartitionNumbers {
+  uint64_t bytes_in = 0, records_in = 0;  // from clients
+  uint64_t link_bytes_in = 0;
+  uint64_t bytes_out = 0;  // to consumers and mirrors
+  uint64_t size_bytes = 0;
+  bool offline = false;
+  PartitionView view;
+};
+
 struct EpochHistory {
   Offset end_offset = -1;
   std::vector<EpochEntry> entries;

@@ -3,6 +3,7 @@
 
 #include "process/broker_config.h"
 #include "process/config_file.h"
+#include "process/metrics.h"
 #include "process/mirror_config.h"
 #include "process/router_config.h"
 
@@ -98,6 +99,11 @@ TEST(ConfigFiles, a_file_that_is_not_there_is_named) {
 TEST(ConfigReference, is_up_to_date) {
   EXPECT_TRUE(read("docs/configuration.md") == config_reference())
       << "run: isthmus config reference > docs/configuration.md";
+}
+
+TEST(MetricsReference, is_up_to_date) {
+  EXPECT_TRUE(read("docs/metrics.md") == metrics_reference())
+      << "run: isthmus metrics > docs/metrics.md";
 }
 
 }  // namespace

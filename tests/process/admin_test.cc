@@ -11,7 +11,7 @@ namespace {
 class AdminTest : public testing::Test {
  protected:
   void start() {
-    auto started = Admin::start({"127.0.0.1", 0}, runtime.env().main_loop(), board, metrics);
+    auto started = Admin::start({"127.0.0.1", 0}, runtime.env().main_loop(), board, measure);
     ASSERT_TRUE(started) << started.error().text;
     admin = std::move(*started);
   }
@@ -19,7 +19,11 @@ class AdminTest : public testing::Test {
 
   io::Runtime runtime{1};
   StatusBoard board;
-  Metrics metrics;
+  Measure measure = [](std::function<void(Samples)> done) {
+    Samples samples;
+    samples.add(metric::partitions, 5);
+    done(std::move(samples));
+  };
   std::unique_ptr<Admin> admin;
 };
 
@@ -32,11 +36,27 @@ TEST_F(AdminTest, readiness_and_status_are_what_was_posted_last) {
   EXPECT_NE(get("/status").find("{\"topics\":3}"), std::string::npos);
 }
 
-TEST_F(AdminTest, metrics_are_served) {
+TEST_F(AdminTest, metrics_are_those_that_the_loop_tells_now) {
   start();
-  auto cell = metrics.counter("isthmus_things_total", "Things.");
-  cell->add(5);
-  EXPECT_NE(get("/metrics").find("\nisthmus_things_total 5\n"), std::string::npos);
+  EXPECT_TRUE(get("/metrics").starts_with("HTTP/1.1 503"));  // nobody runs it yet
+  std::thread running([this] { runtime.run(); });
+  const std::string text = get("/metrics");
+  EXPECT_NE(text.find("\nkafka_server_replicamanager_partitioncount 5\n"), std::string::npos);
+  EXPECT_NE(text.find("\nisthmus_ready 0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\nprocess_open_fds "), std::string::npos);
+  board.publish({.ready = true});
+  EXPECT_NE(get("/metrics").find("\nisthmus_ready 1\n"), std::string::npos);
+  runtime.stop();
+  running.join();
+}
+
+TEST_F(AdminTest, a_role_that_cannot_tell_its_numbers_is_said_at_once) {
+  measure = [](std::function<void(Samples)>) {};
+  start();
+  std::thread running([this] { runtime.run(); });
+  EXPECT_TRUE(get("/metrics").starts_with("HTTP/1.1 503"));
+  runtime.stop();
+  running.join();
 }
 
 TEST_F(AdminTest, health_is_whether_the_loop_answers) {
@@ -55,7 +75,7 @@ TEST_F(AdminTest, what_is_not_there_is_not_found) {
 
 TEST_F(AdminTest, a_port_in_use_is_named) {
   start();
-  auto second = Admin::start(admin->local(), runtime.env().main_loop(), board, metrics);
+  auto second = Admin::start(admin->local(), runtime.env().main_loop(), board, measure);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().text,
             "admin.bind " + admin->local().to_string() + ": Address already in use");

@@ -33,6 +33,12 @@ class FakeRole final : public Role {
     co_return Status{.ready = true, .reason = "", .json = "{}"};
   }
 
+  io::Task<Samples> measure() override {
+    Samples samples;
+    samples.add(metric::partitions, 3);
+    co_return samples;
+  }
+
   std::string calls;
   bool start_fails = false;
   int asked = 0;
@@ -100,6 +106,21 @@ TEST_F(LifecycleTest, a_status_that_throws_is_a_reason_of_not_being_ready) {
   EXPECT_TRUE(outcome);
 }
 
+TEST_F(LifecycleTest, numbers_are_those_of_a_role_that_serves) {
+  std::vector<size_t> metrics;
+  const auto note = [&metrics](const Samples& samples) { metrics.push_back(samples.all().size()); };
+  life.measure(note);
+  role.on_first_status = [&] {
+    runtime.env().main_loop().post([&] {
+      life.measure(note);
+      life.drain();
+      life.measure(note);
+    });
+  };
+  live();
+  EXPECT_EQ(metrics, (std::vector<size_t>{0, 1, 0}));
+}
+
 TEST_F(LifecycleTest, a_failed_start_is_drained_and_reported) {
   role.start_fails = true;
   live();
@@ -163,6 +184,7 @@ TEST(RunRoleDeath, a_second_signal_ends_at_once) {
     }
     Result<void> reload(std::string_view, const std::string&) override { return {}; }
     io::Task<Status> status() override { co_return Status{}; }
+    io::Task<Samples> measure() override { co_return Samples{}; }
   };
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(

@@ -10,52 +10,40 @@ bool has_line(const std::string& text, const std::string& line) {
 }
 
 TEST(Metrics, text_of_each_kind) {
-  Metrics metrics;
-  auto requests = metrics.counter("isthmus_requests_total", "Requests.", {{"api", "Fetch"}});
-  auto lag = metrics.gauge("isthmus_lag_seconds", "Lag.");
-  auto times = metrics.histogram("isthmus_time_seconds", "Times.", {}, {0.5, 1});
-  requests->add(3);
-  lag->set(1.5);
-  for (double seconds : {0.1, 0.5, 0.7, 9.0}) times->observe(seconds);
-  const std::string text = metrics.render();
-  EXPECT_TRUE(has_line(text, "# TYPE isthmus_requests_total counter")) << text;
-  EXPECT_TRUE(has_line(text, "isthmus_requests_total{api=\"Fetch\"} 3")) << text;
-  EXPECT_TRUE(has_line(text, "isthmus_lag_seconds 1.5")) << text;
-  EXPECT_TRUE(has_line(text, "isthmus_time_seconds_bucket{le=\"0.5\"} 2")) << text;
-  EXPECT_TRUE(has_line(text, "isthmus_time_seconds_bucket{le=\"1\"} 3")) << text;
-  EXPECT_TRUE(has_line(text, "isthmus_time_seconds_bucket{le=\"+Inf\"} 4")) << text;
-  EXPECT_TRUE(has_line(text, "isthmus_time_seconds_count 4")) << text;
+  Samples samples;
+  samples.add(metric::requests, 3, {"Fetch"});
+  samples.add(metric::link_lag_seconds, 1.5, {"seoul-tokyo"});
+  Histogram times;
+  for (double seconds : {0.1, 0.3, 99.0}) times.observe(seconds);
+  samples.add(metric::fsync_seconds, times);
+  const std::string text = render(samples);
+  const std::string requests = "kafka_network_requestmetrics_requests_total";
+  EXPECT_TRUE(has_line(text, "# TYPE " + requests + " counter")) << text;
+  EXPECT_TRUE(has_line(text, requests + "{request=\"Fetch\"} 3")) << text;
+  EXPECT_TRUE(has_line(text, "isthmus_link_lag_seconds{link=\"seoul-tokyo\"} 1.5")) << text;
+  EXPECT_TRUE(has_line(text, "isthmus_fsync_seconds_bucket{le=\"0.1\"} 1")) << text;
+  EXPECT_TRUE(has_line(text, "isthmus_fsync_seconds_bucket{le=\"0.5\"} 2")) << text;
+  EXPECT_TRUE(has_line(text, "isthmus_fsync_seconds_bucket{le=\"+Inf\"} 3")) << text;
+  EXPECT_TRUE(has_line(text, "isthmus_fsync_seconds_count 3")) << text;
 }
 
-TEST(Metrics, same_name_and_labels_are_one_cell) {
-  Metrics metrics;
-  auto one = metrics.counter("n_total", "", {{"topic", "a"}});
-  EXPECT_EQ(one, metrics.counter("n_total", "", {{"topic", "a"}}));
-  EXPECT_NE(one, metrics.counter("n_total", "", {{"topic", "b"}}));
+TEST(Metrics, only_what_was_counted_is_told) {
+  EXPECT_EQ(render(Samples{}), "");
+  Samples samples;
+  add_process(samples);
+  const std::string text = render(samples);
+  EXPECT_NE(text.find("\nprocess_open_fds "), std::string::npos) << text;
+  EXPECT_GT(samples.all().at(&metric::process_open_fds).at({}).number, 0);
+  EXPECT_GE(samples.all().at(&metric::process_cpu_seconds).at({}).number, 0);
 }
 
-TEST(Metrics, a_series_goes_with_its_owner) {
-  Metrics metrics;
-  auto cell = metrics.gauge("g", "", {{"partition", "a-1"}});
-  EXPECT_NE(metrics.render().find("a-1"), std::string::npos);
-  cell.reset();
-  EXPECT_EQ(metrics.render().find("a-1"), std::string::npos);
-  metrics.gauge("g", "", {{"partition", "a-1"}})->set(7);  // and may come again
-}
-
-TEST(Metrics, series_are_limited_and_dead_ones_make_room) {
-  Metrics metrics;
-  std::vector<std::shared_ptr<Gauge>> cells;
-  for (size_t i = 0; i < Metrics::max_series; ++i)
-    cells.push_back(metrics.gauge("g", "", {{"i", std::to_string(i)}}));
-  auto extra = metrics.gauge("extra", "");
-  extra->set(1);
-  EXPECT_FALSE(has_line(metrics.render(), "extra 1"));
-  EXPECT_TRUE(has_line(metrics.render(), "isthmus_metrics_dropped 1"));
-  cells.pop_back();
-  auto next = metrics.gauge("next", "");
-  next->set(2);
-  EXPECT_TRUE(has_line(metrics.render(), "next 2"));
+TEST(Metrics, a_hostile_label_breaks_no_line) {
+  Samples samples;
+  samples.add(metric::bytes_in, 1, {"a\"b\\\n\xff"});
+  EXPECT_TRUE(has_line(render(samples),
+                       "kafka_server_brokertopicmetrics_bytesin_total{topic="
+                       "\"a\\\"b\\\\\\\\x0a\\\\xff\"} 1"))
+      << render(samples);
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
   }
   // An orderly stop; what is asked from now on is not answered.
   void stop() { run_on(*process_, stopped(broker_)); }
+  Samples measure() { return run_on(*process_, broker_->measure()); }
   // The machine loses power; the broker comes back on what its disk has kept.
   void lose_power() {
     client_->kill();

@@ -1,0 +1,125 @@
+#include "broker/measure.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "broker/group/coordinator.h"
+#include "broker/link/link_service.h"
+
+namespace isthmus::broker {
+namespace {
+
+// What one turn of the main loop looks at.
+constexpr size_t partitions_in_a_turn = 256;
+constexpr size_t groups_in_a_turn = 64;
+
+using HighWatermarks = std::unordered_map<TopicPartition, Offset>;
+
+void add_link(Samples& samples, const std::string& link, const PartitionView& p) {
+  if (p.source.end_offset >= 0) {
+    const Offset lag = std::max<Offset>(0, p.source.end_offset - p.end_offset);
+    samples.add(metric::link_lag_records, static_cast<double>(lag), {link});
+  }
+  if (p.source.lag_ms >= 0) {
+    samples.add(metric::link_lag_seconds, static_cast<double>(p.source.lag_ms) / 1000, {link});
+  }
+}
+
+void add_partition(Samples& samples, const TopicPartition& name, const PartitionNumbers& p) {
+  const Samples::LabelValues labels = {name.topic, std::to_string(name.partition)};
+  samples.add(metric::partitions, 1);
+  samples.add(metric::bytes_in, static_cast<double>(p.bytes_in), {name.topic});
+  samples.add(metric::messages_in, static_cast<double>(p.records_in), {name.topic});
+  samples.add(metric::bytes_out, static_cast<double>(p.bytes_out), {name.topic});
+  samples.add(metric::link_bytes_in, static_cast<double>(p.link_bytes_in));
+  samples.add(metric::log_size, static_cast<double>(p.size_bytes), labels);
+  samples.add(metric::log_start, static_cast<double>(p.view.start_offset), labels);
+  samples.add(metric::log_end, static_cast<double>(p.view.end_offset), labels);
+}
+
+// What is offline is what the records know and nobody serves.
+io::Task<HighWatermarks> measure_partitions(Context& context, Samples& samples) {
+  HighWatermarks watermarks;
+  const auto image = context.image.load();
+  size_t seen = 0, offline = 0;
+  for (const auto& [name, topic] : image->topics) {
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      if (++seen % partitions_in_a_turn == 0) {
+        co_await io::sleep(context.env.main_loop(), io::Duration::zero());
+      }
+      const TopicPartition tp{name, static_cast<PartitionIndex>(i)};
+      const PartitionRef partition = context.partitions.find(tp.topic, tp.partition);
+      if (!partition) {
+        ++offline;
+        continue;
+      }
+      const PartitionNumbers numbers = co_await partition.numbers();
+      if (numbers.offline) {
+        ++offline;
+        continue;
+      }
+      add_partition(samples, tp, numbers);
+      if (topic->is_mirror()) add_link(samples, topic->link, numbers.view);
+      watermarks[tp] = numbers.view.high_watermark;
+    }
+  }
+  samples.add(metric::partitions_offline, static_cast<double>(offline));
+  const Histogram fsyncs = co_await context.partitions.fsyncs();
+  samples.add(metric::fsync_seconds, fsyncs);
+  co_return watermarks;
+}
+
+io::Task<void> measure_groups(Context& context, const HighWatermarks& watermarks,
+                              Samples& samples) {
+  const std::vector<std::string> names = context.groups.names();
+  samples.add(metric::groups, static_cast<double>(names.size()));
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (i % groups_in_a_turn == groups_in_a_turn - 1) {
+      co_await io::sleep(context.env.main_loop(), io::Duration::zero());
+    }
+    for (const auto& [tp, offset] : context.groups.committed(names[i])) {
+      const Samples::LabelValues labels = {names[i], tp.topic, std::to_string(tp.partition)};
+      samples.add(metric::group_offset, static_cast<double>(offset), labels);
+      auto end = watermarks.find(tp);
+      if (end == watermarks.end()) continue;
+      const Offset lag = std::max<Offset>(0, end->second - offset);
+      samples.add(metric::group_lag, static_cast<double>(lag), labels);
+    }
+  }
+}
+
+void measure_links(Context& context, Samples& samples) {
+  const auto image = context.image.load();
+  std::set<std::string> writing;
+  for (const auto& [name, topic] : image->topics) {
+    if (!topic->is_mirror()) continue;
+    writing.insert(topic->link);
+    for (const PartitionImage& p : topic->partitions) {
+      const std::string state(to_string(p.mirror_state));
+      samples.add(metric::link_partitions, 1, {topic->link, state});
+    }
+  }
+  for (const auto& [name, link] : image->links) {
+    std::optional<io::Duration> age = context.links.contact_age(name);
+    if (!age && writing.contains(name)) age = context.links.age();
+    if (!age) continue;
+    samples.add(metric::link_contact_age, std::chrono::duration<double>(*age).count(), {name});
+  }
+  for (const auto& [link, switchover] : image->switchovers) {
+    samples.add(metric::switchover_phase, 1, {link, std::string(to_string(switchover.phase))});
+  }
+}
+
+}  // namespace
+
+io::Task<Samples> measure(Context& context, server::Acceptor& acceptor) {
+  Samples samples;
+  co_await acceptor.measure(samples);
+  const HighWatermarks watermarks = co_await measure_partitions(context, samples);
+  co_await measure_groups(context, watermarks, samples);
+  measure_links(context, samples);
+  co_return samples;
+}
+
+}  // namespace isthmus::broker

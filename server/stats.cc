@@ -1,0 +1,52 @@
+#include "server/stats.h"
+
+#include <string>
+
+namespace isthmus::server {
+
+void ApiStats::answered(io::Duration took, uint64_t bytes) {
+  seconds.observe(took);
+  response_bytes += bytes;
+}
+
+void ApiStats::add(const ApiStats& other) {
+  requests += other.requests;
+  request_bytes += other.request_bytes;
+  response_bytes += other.response_bytes;
+  seconds.add(other.seconds);
+  for (const auto& [code, times] : other.errors) errors[code] += times;
+}
+
+ApiStats& ServerStats::arrived(kafka::RequestHeader& header, size_t bytes) {
+  const bool known = kafka::find_api(header.api_key) != nullptr;
+  ApiStats& api = apis_[known ? header.api_key : int16_t{-1}];
+  ++api.requests;
+  api.request_bytes += bytes;
+  header.errors = &api.errors;
+  return api;
+}
+
+void ServerStats::add(const ServerStats& other) {
+  for (const auto& [key, api] : other.apis_) apis_[key].add(api);
+  opened_ += other.opened_;
+  refused_ += other.refused_;
+}
+
+void ServerStats::add_to(Samples& samples) const {
+  for (const auto& [key, api] : apis_) {
+    const kafka::ApiInfo* info = kafka::find_api(key);
+    const std::string name(info == nullptr ? "unknown" : info->name);
+    samples.add(metric::requests, static_cast<double>(api.requests), {name});
+    samples.add(metric::request_bytes, static_cast<double>(api.request_bytes), {name});
+    samples.add(metric::response_bytes, static_cast<double>(api.response_bytes), {name});
+    samples.add(metric::request_seconds, api.seconds, {name});
+    for (const auto& [code, times] : api.errors) {
+      samples.add(metric::errors, static_cast<double>(times),
+                  {name, std::string(kafka::error_name(code))});
+    }
+  }
+  samples.add(metric::connections_opened, static_cast<double>(opened_));
+  samples.add(metric::connections_refused, static_cast<double>(refused_));
+}
+
+}  // namespace isthmus::server

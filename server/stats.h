@@ -1,0 +1,40 @@
+// ServerStats: what one loop's connections have counted, by API. Plain integers, on that loop; a
+// copy of each loop's is added up when somebody asks (Acceptor::measure).
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "base/samples.h"
+#include "io/loop.h"
+#include "kafka/api.h"
+
+namespace isthmus::server {
+
+struct ApiStats {
+  uint64_t requests = 0;
+  uint64_t request_bytes = 0;
+  uint64_t response_bytes = 0;
+  Histogram seconds;  // until the answer is ready
+  kafka::ErrorTally errors;
+
+  void answered(io::Duration took, uint64_t bytes);
+  void add(const ApiStats& other);
+};
+
+class ServerStats {
+ public:
+  // Counts the request, and lets its answer's errors be counted. The stats stay where they are.
+  ApiStats& arrived(kafka::RequestHeader& header, size_t bytes);
+  void opened() { ++opened_; }
+  void refused() { ++refused_; }
+  void add(const ServerStats& other);
+  void add_to(Samples& samples) const;
+
+ private:
+  std::map<int16_t, ApiStats> apis_;  // -1: keys that nobody knows
+  uint64_t opened_ = 0;               // connections
+  uint64_t refused_ = 0;
+};
+
+}  // namespace isthmus::server

@@ -1,0 +1,71 @@
+// What a site tells of itself in numbers.
+#include "kafka/gen/find_coordinator.h"
+#include "kafka/gen/offset_commit.h"
+#include "tests/broker/handlers/broker_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+class Measure : public BrokerWorld {
+ protected:
+  static double number(const Samples& samples, const Metric& metric,
+                       const Samples::LabelValues& labels = {}) {
+    auto series = samples.all().find(&metric);
+    if (series == samples.all().end() || !series->second.contains(labels)) return -1;
+    return series->second.at(labels).number;
+  }
+  void commit(const std::string& group, const std::string& topic, Offset offset) {
+    kafka::FindCoordinatorRequest find;
+    find.coordinator_keys = {group};
+    ask(std::move(find));
+    kafka::OffsetCommitRequest request;
+    request.group_id = group;
+    auto& t = request.topics.emplace_back();
+    t.name = topic;
+    auto& p = t.partitions.emplace_back();
+    p.committed_offset = offset;
+    EXPECT_EQ(ask(std::move(request), 8).topics.at(0).partitions.at(0).error_code, ErrorCode::none);
+  }
+};
+ON_ONE_LOOP_AND_ON_TWO(Measure);
+
+TEST_P(Measure, WhatWasWrittenReadAndCommittedIsCounted) {
+  start();
+  create("t", 2);
+  const Slice batch = make_batch({{}, {}, {}});
+  const double size = static_cast<double>(batch.size());
+  produce("t", batch);
+  produce("t", make_batch({{}, {}, {}}), -1, 1);
+  const auto fetched = fetch("t", {.offset = 0});
+  commit("billing", "t", 1);
+  EXPECT_EQ(fetch("none", {}).error_code, ErrorCode::unknown_topic_or_partition);
+
+  const Samples samples = measure();
+  EXPECT_EQ(number(samples, metric::bytes_in, {"t"}), 2 * size);
+  EXPECT_EQ(number(samples, metric::messages_in, {"t"}), 6);
+  EXPECT_EQ(number(samples, metric::bytes_out, {"t"}), static_cast<double>(fetched.records.size()));
+  EXPECT_EQ(number(samples, metric::log_end, {"t", "1"}), 3);
+  EXPECT_EQ(number(samples, metric::log_start, {"t", "1"}), 0);
+  EXPECT_EQ(number(samples, metric::log_size, {"t", "1"}), size);
+  EXPECT_EQ(number(samples, metric::partitions), 4);  // two of __consumer_offsets
+  EXPECT_EQ(number(samples, metric::partitions_offline), 0);
+  EXPECT_EQ(number(samples, metric::groups), 1);
+  EXPECT_EQ(number(samples, metric::group_offset, {"billing", "t", "0"}), 1);
+  EXPECT_EQ(number(samples, metric::group_lag, {"billing", "t", "0"}), 2);
+  EXPECT_EQ(number(samples, metric::requests, {"Produce"}), 2);
+  EXPECT_EQ(number(samples, metric::errors, {"Fetch", "UNKNOWN_TOPIC_OR_PARTITION"}), 1);
+  EXPECT_EQ(number(samples, metric::connections), 2);
+  EXPECT_GT(samples.all().at(&metric::fsync_seconds).at({}).histogram.count(), 0u);
+}
+
+// A group's name is the client's; a scrape with it is one that Prometheus can read.
+TEST_P(Measure, AGroupWhoseNameIsNoTextIsShownAsOneThatIs) {
+  start();
+  create("t");
+  produce("t", make_batch({{}}));
+  commit("\xff\n", "t", 0);
+  EXPECT_EQ(number(measure(), metric::group_lag, {"\\xff\\x0a", "t", "0"}), 1);
+}
+
+}  // namespace
+}  // namespace isthmus::broker
