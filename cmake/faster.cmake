@@ -64,6 +64,8 @@ if(ISTHMUS_UNITY)
   get_target_property(sources kafka SOURCES)
   set_target_properties(kafka PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
   list(FILTER sources EXCLUDE REGEX "/gen/")
+  # A relative name would be one of this folder's.
+  list(TRANSFORM sources PREPEND ${CMAKE_SOURCE_DIR}/kafka/ REGEX "^[^/]")
   set_source_files_properties(${sources} DIRECTORY ${CMAKE_SOURCE_DIR}/kafka
                               PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endif()
