@@ -25,14 +25,15 @@ TEST(Reader, FirstErrorSticks) {
 TEST(Wire, VarintsAtTheirLimits) {
   for (int32_t v : {0, -1, 1, 63, 64, -64, -65, 1 << 20, std::numeric_limits<int32_t>::max(),
                     std::numeric_limits<int32_t>::min()}) {
+    const auto wide = static_cast<int64_t>(static_cast<uint64_t>(v) * 0x1'0000'0001);
     Writer w;
     w.varint(v);
     w.unsigned_varint(static_cast<uint32_t>(v));
-    w.varlong(v * int64_t{0x100000001});
+    w.varlong(wide);
     Reader r(written(std::move(w)));
     EXPECT_EQ(r.varint(), v);
     EXPECT_EQ(r.unsigned_varint(), static_cast<uint32_t>(v));
-    EXPECT_EQ(r.varlong(), v * int64_t{0x100000001});
+    EXPECT_EQ(r.varlong(), wide);
     EXPECT_TRUE(r.ok());
   }
   Writer w;
