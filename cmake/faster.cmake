@@ -73,7 +73,7 @@ if(ISTHMUS_UNITY)
 endif()
 
 # A test's own code runs once; what it tests is optimised.
-if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT ISTHMUS_SANITIZE)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
   foreach(target ${tests} precompiled_tests)
     if(TARGET ${target})
       target_compile_options(${target} PRIVATE -O0)

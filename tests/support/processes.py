@@ -1,11 +1,13 @@
 """One child process: started, watched, ended by its own id, its output kept in a file."""
 
 import atexit
+import fcntl
 import os
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Callable, Sequence
@@ -30,36 +32,47 @@ def wait_for(condition: Callable[[], object], what: str, deadline_s: float = 20,
         time.sleep(every_s)
 
 
-_given: set[int] = set()
+_LEASES = Path(tempfile.gettempdir()) / f"isthmus-ports-{os.getuid()}"
+_leased: dict[int, int] = {}
+
+
+def _lease(port: int) -> bool:
+    """Whether the port is ours from now on, until this process ends: tests run side by side."""
+    _LEASES.mkdir(exist_ok=True)
+    lease = os.open(_LEASES / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lease)
+        return False
+    _leased[port] = lease
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
 
 
 def free_port() -> int:
     """A port that nobody listens on and that was not given to anybody yet, outside the range of
     outgoing connections, so that it stays free until the child that is given it has bound it."""
-    while True:
-        port = random.SystemRandom().randrange(20000, 32000)
-        if port in _given:
-            continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                _given.add(port)
-                return port
-            except OSError:
-                continue
+    return free_ports(1)
 
 
 def free_ports(count: int) -> int:
     """The first of `count` neighbouring free ports."""
     while True:
-        first = free_port()
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-            return first
-        except OSError:
+        first = random.SystemRandom().randrange(20000, 32000 - count)
+        ports = range(first, first + count)
+        if any(port in _leased for port in ports) or not all(map(_is_free, ports)):
             continue
+        if all(_lease(port) for port in ports):
+            return first
 
 
 def answers(port: int) -> bool:

@@ -19,10 +19,13 @@ def need(path: Path, remedy: str) -> Path:
 
 
 def main() -> None:
-    """Runs the calling script's tests. A failure exits 1; else any skip exits 77."""
+    """Runs the calling script's tests. A failure exits 1, no test at all too; else any skip 77."""
     result = unittest.main(module="__main__", exit=False, verbosity=2).result
     for test, reason in result.skipped:
         print(f"\n!!! SKIPPED {test}: {reason}\n", file=sys.stderr)
+    if not result.testsRun and not result.skipped:
+        print("no test has that name", file=sys.stderr)
+        sys.exit(1)
     if not result.wasSuccessful():
         sys.exit(1)
     sys.exit(SKIPPED if result.skipped else 0)
