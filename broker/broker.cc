@@ -61,6 +61,27 @@ server::ServerLimits server_limits(const process::BrokerConfig& config) {
   return limits;
 }
 
+// All of them are counted; so many are named.
+constexpr size_t most_named = 100;
+
+void tell_of_offline(const std::vector<PartitionTable::Offline>& offline, nlohmann::json& json,
+                     process::Status& status) {
+  json["partitions_offline"] = offline.size();
+  auto& named = json["offline"] = nlohmann::json::array();
+  for (const auto& [name, outage] : offline) {
+    if (named.size() == most_named) break;
+    named.push_back({{"topic", name.topic},
+                     {"partition", name.partition},
+                     {"reason", outage->reason},
+                     {"readable", outage->readable}});
+  }
+  if (offline.empty()) return;
+  status.degraded = std::to_string(offline.size()) +
+                    (offline.size() == 1 ? " partition is" : " partitions are") +
+                    " offline, see /status: " + offline.front().name.to_string() + ": " +
+                    offline.front().outage->reason;
+}
+
 PartitionTable::ConfigOf config_of(const process::BrokerConfig& config) {
   return [defaults = log_defaults(config)](const ConfigMap& overrides) {
     return log_config(defaults, overrides);
@@ -235,6 +256,7 @@ io::Task<process::Status> Broker::status() {
                          {"topics", image.topics.size()},
                          {"links", image.links.size()},
                          {"connections", parts_->acceptor.connections()}};
+  tell_of_offline(parts_->partitions.offline(), json, status);
   status.json = write_json(json);
   co_return status;
 }

@@ -111,10 +111,10 @@ io::Task<std::vector<std::optional<LogEnds::Clamped>>> TopicEnds::clamp(
     if (found) {
       auto clamped = co_await found.clamp(position.offset);
       all.emplace_back(Clamped{clamped.offset, clamped.leader_epoch});
-    } else if (found.absence() == ErrorCode::kafka_storage_error) {
-      all.emplace_back(std::nullopt);
-    } else {
+    } else if (found.absence() == ErrorCode::unknown_topic_or_partition) {
       all.emplace_back(Clamped{});
+    } else {
+      all.emplace_back(std::nullopt);  // it is being opened, or its disk is at fault
     }
   }
   co_return all;

@@ -38,7 +38,6 @@ void add_partition(Samples& samples, const TopicPartition& name, const Partition
   samples.add(metric::log_end, static_cast<double>(p.view.end_offset), labels);
 }
 
-// What is offline is what the records know and nobody serves.
 io::Task<HighWatermarks> measure_partitions(Context& context, Samples& samples) {
   HighWatermarks watermarks;
   const auto image = context.image.load();
@@ -50,15 +49,9 @@ io::Task<HighWatermarks> measure_partitions(Context& context, Samples& samples) 
       }
       const TopicPartition tp{name, static_cast<PartitionIndex>(i)};
       const PartitionRef partition = context.partitions.find(tp.topic, tp.partition);
-      if (!partition) {
-        ++offline;
-        continue;
-      }
+      if (partition.outage()) ++offline;
+      if (!partition || partition.outage()) continue;
       const PartitionNumbers numbers = co_await partition.numbers();
-      if (numbers.offline) {
-        ++offline;
-        continue;
-      }
       add_partition(samples, tp, numbers);
       if (topic->is_mirror()) add_link(samples, topic->link, numbers.view);
       watermarks[tp] = numbers.view.high_watermark;

@@ -13,6 +13,8 @@ namespace {
 
 using broker::MirrorState;
 
+constexpr int offline_badness = 6;
+
 int badness(int8_t state) {
   switch (MirrorState{state}) {
     case MirrorState::failed: return 4;
@@ -26,6 +28,7 @@ int badness(int8_t state) {
 }
 
 std::string state_text(const PartitionView& partition) {
+  if (partition.offline) return "offline(" + partition.reason + ")";
   // A topic that was just created here; no mirror process has spoken of it yet.
   const bool unheard = MirrorState{partition.state} == MirrorState::none;
   std::string text(
@@ -41,18 +44,28 @@ Lag add(const Lag& a, const Lag& b) {
   return sum;
 }
 
-using Ends = std::map<PartitionIndex, Offset>;
+struct SourceEnd {
+  Offset high_watermark = -1;
+  std::string offline;  // why, and where
+};
+using Ends = std::map<PartitionIndex, SourceEnd>;
+
+std::string offline_at(const std::string& site, const std::string& why) {
+  return why.empty() ? "" : "offline at " + site + ": " + why;
+}
 
 Ends ends_at_source(const SiteAnswer* source, const Uuid& topic_id) {
   Ends ends;
   if (source == nullptr) return ends;
   auto topic = std::ranges::find(source->topics, topic_id, &SiteAnswer::SiteTopic::topic_id);
   if (topic == source->topics.end()) return ends;
-  for (const auto& p : topic->partitions) ends[p.index] = p.high_watermark;
+  for (const auto& p : topic->partitions) {
+    ends[p.index] = {p.high_watermark, offline_at(source->name, p.offline)};
+  }
   return ends;
 }
 
-PartitionView view_partition(const SiteAnswer::SiteTopic& topic,
+PartitionView view_partition(const std::string& target, const SiteAnswer::SiteTopic& topic,
                              const SiteAnswer::SitePartition& from, const Ends& ends) {
   PartitionView view;
   view.name = topic.name + "-" + std::to_string(from.index);
@@ -60,25 +73,33 @@ PartitionView view_partition(const SiteAnswer::SiteTopic& topic,
   view.reason = from.mirror_reason;
   view.end_offset = from.end_offset;
   Offset source_end = from.source_end_offset;
+  std::string offline = offline_at(target, from.offline);
   if (auto now = ends.find(from.index); now != ends.end()) {
-    source_end = std::max(source_end, now->second);
+    source_end = std::max(source_end, now->second.high_watermark);
+    if (offline.empty()) offline = now->second.offline;
   }
-  if (source_end >= 0) view.lag.records = std::max<int64_t>(0, source_end - from.end_offset);
+  view.offline = !offline.empty();
+  if (view.offline) view.reason = offline;
+  if (source_end >= 0 && from.end_offset >= 0)
+    view.lag.records = std::max<int64_t>(0, source_end - from.end_offset);
   if (from.lag_ms >= 0) view.lag.ms = from.lag_ms;
   return view;
 }
 
-TopicView view_topic(const SiteAnswer::SiteTopic& topic, const Ends& ends) {
+TopicView view_topic(const std::string& target, const SiteAnswer::SiteTopic& topic,
+                     const Ends& ends) {
   TopicView view;
   view.name = topic.name;
   view.lag = {0, 0};
   int worst = -1;
   for (const auto& p : topic.partitions) {
-    PartitionView partition = view_partition(topic, p, ends);
+    PartitionView partition = view_partition(target, topic, p, ends);
     view.lag = add(view.lag, partition.lag);
-    if (MirrorState{p.mirror_state} == MirrorState::mirroring) ++view.healthy;
-    if (badness(p.mirror_state) > worst) {
-      worst = badness(p.mirror_state);
+    const bool mirrors = MirrorState{p.mirror_state} == MirrorState::mirroring;
+    if (mirrors && !partition.offline) ++view.healthy;
+    const int bad = partition.offline ? offline_badness : badness(p.mirror_state);
+    if (bad > worst) {
+      worst = bad;
       view.state = state_text(partition);
     }
     view.partitions.push_back(std::move(partition));
@@ -158,10 +179,11 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   if (link->contact_age_ms >= 0) view.contact_age_ms = link->contact_age_ms;
   for (const auto& topic : target.topics) {
     if (topic.link != name) continue;
-    TopicView t = view_topic(topic, ends_at_source(source, topic.topic_id));
+    TopicView t = view_topic(target.name, topic, ends_at_source(source, topic.topic_id));
     view.partitions += t.partitions.size();
-    view.failed += static_cast<size_t>(std::ranges::count_if(
-        t.partitions, [](const auto& p) { return MirrorState{p.state} == MirrorState::failed; }));
+    view.failed += static_cast<size_t>(std::ranges::count_if(t.partitions, [](const auto& p) {
+      return p.offline || MirrorState{p.state} == MirrorState::failed;
+    }));
     view.topics.push_back(std::move(t));
   }
   for (const auto& group : target.groups) {

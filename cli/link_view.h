@@ -25,6 +25,7 @@ struct PartitionView {
   std::string name;  // orders-3
   int8_t state = 0;  // a broker::MirrorState
   std::string reason;
+  bool offline = false;  // at one end; the reason says which
   Offset end_offset = -1;
   Lag lag;
 };

@@ -76,6 +76,7 @@ json json_of(const LinkView& view) {
     for (const PartitionView& p : topic.partitions) {
       partitions.push_back({{"partition", p.name},
                             {"reason", p.reason},
+                            {"offline", p.offline},
                             {"end_offset", p.end_offset},
                             {"lag_records", to_json(p.lag.records)},
                             {"lag_ms", to_json(p.lag.ms)}});

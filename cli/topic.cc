@@ -49,7 +49,8 @@ json to_json(const Topic& topic) {
                           {"start_offset", p.start_offset},
                           {"high_watermark", p.high_watermark},
                           {"end_offset", p.end_offset},
-                          {"leader_epoch", p.leader_epoch}});
+                          {"leader_epoch", p.leader_epoch},
+                          {"offline", p.offline}});
   }
   return {{"topic", topic.name}, {"id", topic.topic_id.to_string()},
           {"link", topic.link},  {"writer", writer_of(topic)},
@@ -99,6 +100,9 @@ void print_topic(const std::string& cluster, const Topic& topic) {
                std::to_string(p.leader_epoch), state});
   }
   show(table);
+  for (const auto& p : topic.partitions) {
+    if (!p.offline.empty()) say("partition {} is offline at {}: {}", p.index, cluster, p.offline);
+  }
 }
 
 io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {

@@ -117,7 +117,9 @@ Result<std::unique_ptr<Admin>> Admin::start(const io::Address& bind, io::Loop& l
   server.Get("/readyz", [&board](const Request&, Response& response) {
     const std::shared_ptr<const Status> status = board.read();
     response.status = status->ready ? 200 : 503;
-    response.set_content(status->ready ? "ready\n" : printable(status->reason) + "\n", plain);
+    std::string text = "ready";
+    if (!status->degraded.empty()) text += ", degraded: " + status->degraded;
+    response.set_content(printable(status->ready ? text : status->reason) + "\n", plain);
   });
   server.Get("/status", [&board](const Request&, Response& response) {
     response.set_content(board.read()->json, "application/json");

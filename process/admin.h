@@ -2,7 +2,10 @@
 //
 //   /metrics   what the role counts (docs/metrics.md); 503 if its loops do not answer within 2 s
 //   /healthz   200 if the main loop answers within 2 s, else 503
-//   /readyz    200 if the role serves, else 503 and the reason
+//   /readyz    200 if the role serves, else 503 and the reason. 200 with "ready, degraded: ..." if
+//   it
+//              does not serve all: who asks here (a load balancer, an orchestrator) would take
+//              away, or restart, what serves the rest
 //   /status    what the role last said about itself, one JSON object
 //
 // Its threads never touch the role: they read the board, to which the loop posts copies, and wait

@@ -20,6 +20,7 @@ namespace isthmus::process {
 struct Status {
   bool ready = false;
   std::string reason;       // of not being ready, one line
+  std::string degraded;     // what is not served although it is ready, one line
   std::string json = "{}";  // one JSON object
 };
 

@@ -10,9 +10,20 @@ namespace {
 
 using kafka::ErrorCode;
 using Topic = kafka::MetadataResponse::MetadataResponseTopic;
+using Partition = kafka::MetadataResponse::MetadataResponsePartition;
 using Request = kafka::MetadataRequest;
 
-Topic describe(const Image& image, const TopicImage& topic) {
+// As Kafka tells of a partition whose only replica is on a failed disk: no leader, and the replica
+// offline. What can be read still keeps its leader: producers are told by it.
+void tell_of_outage(const PartitionRef& partition, NodeId self, Partition& out) {
+  auto outage = partition.outage();
+  if (outage) out.offline_replicas = {self};
+  if (partition && (!outage || outage->readable)) return;
+  out.leader_id = -1;
+  out.error_code = ErrorCode::leader_not_available;
+}
+
+Topic describe(const PartitionTable& partitions, const Image& image, const TopicImage& topic) {
   Topic out;
   out.name = topic.name;
   out.topic_id = topic.id;
@@ -24,6 +35,8 @@ Topic describe(const Image& image, const TopicImage& topic) {
     partition.leader_epoch = epoch_in_force(topic.partitions[i], image.starts);
     partition.replica_nodes = {image.node_id};
     partition.isr_nodes = {image.node_id};
+    tell_of_outage(partitions.find(topic.name, partition.partition_index), image.node_id,
+                   partition);
   }
   return out;
 }
@@ -51,7 +64,7 @@ io::Task<Topic> one_topic(Context& context, Request::MetadataRequestTopic wanted
   bool by_id = !wanted.topic_id.is_zero();
   const std::string name = wanted.name.value_or("");
   const TopicImage* found = by_id ? image->find(wanted.topic_id) : image->find(name);
-  if (found != nullptr) co_return describe(*image, *found);
+  if (found != nullptr) co_return describe(context.partitions, *image, *found);
   if (by_id) co_return refusal(wanted, ErrorCode::unknown_topic_id);
   if (!check_topic_name(name)) co_return refusal(wanted, ErrorCode::invalid_topic_exception);
   if (!may_create || is_internal(name)) {
@@ -62,7 +75,7 @@ io::Task<Topic> one_topic(Context& context, Request::MetadataRequestTopic wanted
   auto now = context.image.load();
   const TopicImage* created = now->find(name);
   if (created == nullptr) co_return refusal(wanted, ErrorCode::leader_not_available);
-  co_return describe(*now, *created);
+  co_return describe(context.partitions, *now, *created);
 }
 
 // Before version 1 an empty list means all topics; since then a null one does.
@@ -76,7 +89,7 @@ io::Task<kafka::MetadataResponse> gather(Context& context, Request message, int1
   auto image = context.image.load();
   if (wants_all(message, version)) {
     for (const auto& [name, topic] : image->topics) {
-      response.topics.push_back(describe(*image, *topic));
+      response.topics.push_back(describe(context.partitions, *image, *topic));
     }
   } else {
     // A site whose routes another has taken over would make topics that the router looks for there,

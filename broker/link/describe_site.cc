@@ -76,6 +76,7 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
       auto& t = out.topics.emplace_back(topic_of(*topic));
       for (auto& p : t.partitions) {
         auto partition = partitions_.find(name, p.index);
+        if (auto outage = partition.outage()) p.offline = outage->reason;
         if (!partition) continue;
         const PartitionView view = co_await partition.describe();
         show(view, p);

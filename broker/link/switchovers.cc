@@ -26,6 +26,14 @@ std::string refusal_text(const TopicPartition& name, const std::string& why) {
   return name.to_string() + ": " + why;
 }
 
+// It cannot be fenced, so it would be written behind the fence.
+bool is_opening(const PartitionTable& partitions, const TopicImage& topic) {
+  for (size_t i = 0; i < topic.partitions.size(); ++i) {
+    if (partitions.find(topic.name, static_cast<PartitionIndex>(i)).is_opening()) return true;
+  }
+  return false;
+}
+
 template <typename Response>
 Response refused(const Error& error) {
   Response response;
@@ -158,6 +166,12 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
     auto& out = response.topics.emplace_back();
     out.name = name;
     if (topic != nullptr) out.topic_id = topic->id;
+    if (topic != nullptr && is_opening(partitions_, *topic)) {
+      auto topics = request.topics;
+      lift_fence();
+      co_await lift_partitions(std::move(topics), request.switchover_id);
+      co_return refused<kafka::FenceResponse>(invalid(name + ": it is being opened"));
+    }
     for (auto& partition : partitions_.all_of(name)) {
       const TopicPartition& tp = partition.name();
       const Held held = co_await partition.fence(request.switchover_id, span);
@@ -256,6 +270,7 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
       auto index = static_cast<PartitionIndex>(i);
       auto partition = partitions_.find(name, index);
       TopicPartition tp{name, index};
+      if (partition.is_opening()) co_return fail(invalid(refusal_text(tp, "being opened")));
       if (!partition && request.failover) {
         // One bad disk does not hold up a disaster's end. Where its log ends is not known.
         LeaderEpoch epoch = epoch_in_force(recorded[i], controller_.image().starts);

@@ -40,6 +40,11 @@ std::optional<Error> Partition::offline_error() const {
   return Error::kafka(static_cast<int>(ErrorCode::kafka_storage_error), reason->text);
 }
 
+void Partition::note_outage() {
+  if (closing_ || log_->offline() == nullptr || outage()) return;
+  outage_.store(std::make_shared<const Outage>(Outage{log_->offline()->text}));
+}
+
 void Partition::on_image(const Image& image, const TopicImage& topic, const LogConfig& config) {
   const PartitionImage& recorded = topic.partitions[name_.partition];
   log_->configure(config);
@@ -242,6 +247,7 @@ io::Task<void> Partition::flush() {
     advanced(replica_.on_durable(log_->durable_offset()));
   }
   flushing_ = false;
+  note_outage();
   if (log_->offline() != nullptr) acks_.wake_all();
 }
 
@@ -267,6 +273,7 @@ io::Task<Result<void>> Partition::committed(Offset end, io::Instant deadline) {
 
 Result<void> Partition::check_epoch(LeaderEpoch believed) const {
   if (auto error = offline_error()) return fail(*error);
+  if (closing_) return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
   if (believed < 0 || believed == leader_epoch_) return {};
   return refuse(
       believed < leader_epoch_ ? ErrorCode::fenced_leader_epoch : ErrorCode::unknown_leader_epoch,
@@ -371,7 +378,6 @@ PartitionView Partition::describe() const {
 PartitionNumbers Partition::numbers() const {
   PartitionNumbers numbers = counted_;
   numbers.size_bytes = log_->size_bytes();
-  numbers.offline = log_->offline() != nullptr;
   numbers.view = describe();
   return numbers;
 }

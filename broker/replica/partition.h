@@ -14,6 +14,7 @@
 // KAFKA_STORAGE_ERROR until a restart has looked at the disk again.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -74,6 +75,10 @@ class Partition {
   Result<Offset> truncate(Offset end);
   // -1 means up to the high watermark. Returns the new start.
   Result<Offset> delete_records(const Writer& writer, Offset before);
+  // Any loop may ask. Noted after each verb that may have met a bad disk.
+  std::shared_ptr<const Outage> outage() const { return outage_.load(std::memory_order_acquire); }
+  void note_outage();
+
   // Removes segments that are too old or too many, and forgets silent producers.
   Result<void> apply_retention();
   io::Task<Result<void>> sync_all();
@@ -120,6 +125,7 @@ class Partition {
   // When a client was last refused. After a failover producers may jump ahead once
   // (Log::leave_gap), but not with what they had sent behind a batch that was refused.
   std::optional<io::Instant> refused_at_;
+  std::atomic<std::shared_ptr<const Outage>> outage_;
   bool flushing_ = false;
   bool closing_ = false;
   io::Gate background_;

@@ -16,9 +16,11 @@ io::Task<std::invoke_result_t<Verb&, Partition&>> on_loop(std::shared_ptr<Partit
   co_await io::HopTo{partition->loop()};
   if constexpr (std::is_void_v<std::invoke_result_t<Verb&, Partition&>>) {
     verb(*partition);
+    partition->note_outage();
     co_await io::HopTo{*home};
   } else {
     auto value = verb(*partition);
+    partition->note_outage();
     co_await io::HopTo{*home};
     co_return value;
   }
@@ -32,6 +34,14 @@ io::Task<Result<void>> wait_on_loop(std::shared_ptr<Partition> partition,
 }
 
 }  // namespace
+
+PartitionRef::PartitionRef(Outage outage)
+    : absence_(kafka::ErrorCode::kafka_storage_error),
+      outage_(std::make_shared<const Outage>(std::move(outage))) {}
+
+std::shared_ptr<const Outage> PartitionRef::outage() const {
+  return partition_ ? partition_->outage() : outage_;
+}
 
 const TopicPartition& PartitionRef::name() const { return partition_->name(); }
 const Uuid& PartitionRef::topic_id() const { return partition_->topic_id(); }

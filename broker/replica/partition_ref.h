@@ -6,8 +6,8 @@
 // (Produce, Fetch). A ref keeps its partition alive, not open: after close() verbs answer with an
 // error.
 //
-// An empty ref says by absence() why there is no partition. Of the verbs only those are for others
-// that stand before the line "for the table"; an empty ref has none.
+// An empty ref says by absence() and outage() why there is no partition; it has no verbs. Those
+// behind "for the table" are for the table alone.
 #pragma once
 
 #include <memory>
@@ -27,12 +27,18 @@ class PartitionRef {
  public:
   PartitionRef() = default;
   explicit PartitionRef(kafka::ErrorCode absence) : absence_(absence) {}
+  // Of a partition whose log cannot be opened.
+  explicit PartitionRef(Outage outage);
   explicit PartitionRef(std::shared_ptr<Partition> partition) : partition_(std::move(partition)) {}
 
   explicit operator bool() const { return partition_ != nullptr; }
   friend bool operator==(const PartitionRef&, const PartitionRef&) = default;
-  // UNKNOWN_TOPIC_OR_PARTITION, or KAFKA_STORAGE_ERROR where the disk is at fault.
+  // UNKNOWN_TOPIC_OR_PARTITION; NOT_LEADER_OR_FOLLOWER of one that is not open yet, which passes;
+  // KAFKA_STORAGE_ERROR where the disk is at fault.
   kafka::ErrorCode absence() const { return absence_; }
+  bool is_opening() const { return absence_ == kafka::ErrorCode::not_leader_or_follower; }
+  // What is wrong with it, or nothing; as of now, on any loop.
+  std::shared_ptr<const Outage> outage() const;
 
   const TopicPartition& name() const;
   const Uuid& topic_id() const;
@@ -85,6 +91,7 @@ class PartitionRef {
  private:
   std::shared_ptr<Partition> partition_;
   kafka::ErrorCode absence_ = kafka::ErrorCode::unknown_topic_or_partition;
+  std::shared_ptr<const Outage> outage_;  // of an empty ref
 };
 
 }  // namespace isthmus::broker

@@ -22,7 +22,7 @@ io::Task<PartitionRef> open_on_loop(io::Loop& loop, FileCache& files, std::strin
   auto log = Log::open(files, loop, std::move(folder), tp, topic_id, config, hints);
   if (!log) {
     logger.error("partition {} stays offline: {}", tp.to_string(), log.error().text);
-    co_return PartitionRef(ErrorCode::kafka_storage_error);
+    co_return PartitionRef(Outage{log.error().text});
   }
   const RecoveryReport& report = (*log)->recovery();
   if (report.bytes_cut > 0) {
@@ -221,10 +221,14 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
 PartitionRef PartitionTable::find(const std::string& topic, PartitionIndex index) const {
   auto table = table_.load(std::memory_order_acquire);
   auto found = table->find(topic);
-  if (found == table->end() || index < 0 || index >= std::ssize(found->second)) {
-    return PartitionRef(absence(topic, index));
+  if (found != table->end() && index >= 0 && index < std::ssize(found->second)) {
+    return found->second[static_cast<size_t>(index)];
   }
-  return found->second[static_cast<size_t>(index)];
+  auto image = image_.load();
+  const TopicImage* known = image->find(topic);
+  const bool exists = known != nullptr && index >= 0 && index < std::ssize(known->partitions);
+  return PartitionRef(exists ? ErrorCode::not_leader_or_follower
+                             : ErrorCode::unknown_topic_or_partition);
 }
 
 std::vector<PartitionRef> PartitionTable::all_of(const std::string& topic) const {
@@ -247,11 +251,17 @@ std::vector<PartitionRef> PartitionTable::all() const {
   return everything;
 }
 
-ErrorCode PartitionTable::absence(const std::string& topic, PartitionIndex index) const {
-  auto image = image_.load();
-  const TopicImage* known = image->find(topic);
-  bool exists = known != nullptr && index >= 0 && index < std::ssize(known->partitions);
-  return exists ? ErrorCode::kafka_storage_error : ErrorCode::unknown_topic_or_partition;
+std::vector<PartitionTable::Offline> PartitionTable::offline() const {
+  auto table = table_.load(std::memory_order_acquire);
+  std::vector<Offline> all;
+  for (const auto& [name, partitions] : *table) {
+    for (size_t i = 0; i < partitions.size(); ++i) {
+      auto outage = partitions[i].outage();
+      if (outage) all.push_back({{name, static_cast<PartitionIndex>(i)}, std::move(outage)});
+    }
+  }
+  std::ranges::sort(all, {}, &Offline::name);
+  return all;
 }
 
 io::Task<Result<void>> PartitionTable::checkpoint() {

@@ -3,8 +3,9 @@
 // find() may be called from any loop: the table is published whole, like the image. What it gives
 // out is a PartitionRef, the only door to a partition. Opening, changing and deleting happen on the
 // main loop, one image after the other; each partition is then told on its own loop. A partition
-// whose log cannot be opened is left out and named in the log; its empty ref tells clients that the
-// disk is at fault, not that it does not exist.
+// whose log cannot be opened has an empty ref with the reason: clients are told that the disk is at
+// fault, not that it does not exist. One that the image has and the table has not yet is being
+// opened: clients ask again.
 //
 // Also keeps what stands beside the logs in each log directory: the lock, the checkpoints, the mark
 // of a clean stop.
@@ -48,6 +49,12 @@ class PartitionTable {
   // In order of their indexes; without those that are offline.
   std::vector<PartitionRef> all_of(const std::string& topic) const;
   std::vector<PartitionRef> all() const;
+  // Those that are not served, or not wholly, by topic and index. Any loop.
+  struct Offline {
+    TopicPartition name;
+    std::shared_ptr<const Outage> outage;
+  };
+  std::vector<Offline> offline() const;
   std::shared_ptr<const Image> image() const { return image_.load(); }
   LogConfig config_of(const TopicImage& topic) const { return config_of_(topic.configs); }
   LogConfig defaults() const { return config_of_({}); }
@@ -76,7 +83,6 @@ class PartitionTable {
   void sweep_deleted(const LogDir& dir);
   bool holds_log_of(const std::string& folder, const Uuid& topic_id);
   void forget_checkpoints_beyond(const Image& image);
-  kafka::ErrorCode absence(const std::string& topic, PartitionIndex index) const;
   io::Task<PartitionRef> open(std::shared_ptr<const Image> image,
                               std::shared_ptr<const TopicImage> topic, PartitionIndex index);
   io::Task<void> follow_topic(std::shared_ptr<const Image> image,

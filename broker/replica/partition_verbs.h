@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -15,6 +16,13 @@
 #include "kafka/errors.h"
 
 namespace isthmus::broker {
+
+// Why a partition is not served, or not wholly: its log could not be opened, or a disk refused a
+// write. A restart looks again.
+struct Outage {
+  std::string reason;
+  bool readable = false;  // what is durable is read still
+};
 
 struct Appended {
   Offset first_offset = -1, last_offset = -1;  // of the batches; -1 where there were none
@@ -76,7 +84,6 @@ struct PartitionNumbers {
   uint64_t link_bytes_in = 0;
   uint64_t bytes_out = 0;  // to consumers and mirrors
   uint64_t size_bytes = 0;
-  bool offline = false;
   PartitionView view;
 };
 

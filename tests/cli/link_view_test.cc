@@ -97,6 +97,27 @@ TEST(LinkView, ATopicShowsItsWorstPartitionWithTheReason) {
   EXPECT_EQ(view->failed, 1u);
 }
 
+// Its lag is not known: an offline log has no end.
+TEST(LinkView, APartitionThatIsOfflineAtEitherEndIsTheWorstAndSaysWhere) {
+  SiteAnswer target = target_with();
+  target.name = "tokyo";
+  target.topics[0].partitions[1].offline = "cannot sync";
+  target.topics[0].partitions[1].end_offset = -1;
+  auto view = view_link("seoul-tokyo", target, nullptr);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->topics[0].state, "offline(offline at tokyo: cannot sync)");
+  EXPECT_EQ(view->failed, 1u);
+  EXPECT_EQ(view->topics[0].healthy, 1u);
+  EXPECT_EQ(view->lag().records, std::nullopt);
+  SiteAnswer source = source_with(130);
+  source.name = "seoul";
+  source.topics[0].partitions[0].offline = "damaged";
+  view = view_link("seoul-tokyo", target_with(), &source);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->topics[0].partitions[0].reason, "offline at seoul: damaged");
+  EXPECT_EQ(view->failed, 1u);
+}
+
 TEST(LinkView, ALinkThatTheTargetDoesNotKnowIsAnErrorThatSaysWhatWouldBringIt) {
   auto view = view_link("seoul-busan", target_with(), nullptr);
   ASSERT_FALSE(view);

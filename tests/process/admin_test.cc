@@ -36,6 +36,16 @@ TEST_F(AdminTest, readiness_and_status_are_what_was_posted_last) {
   EXPECT_NE(get("/status").find("{\"topics\":3}"), std::string::npos);
 }
 
+// A load balancer or an orchestrator that asks would take away what serves the rest.
+TEST_F(AdminTest, what_serves_in_part_is_ready_and_says_what_it_lacks) {
+  start();
+  board.publish({.ready = true, .degraded = "1 partition is offline: a-0: \x1b[31m"});
+  const std::string answer = get("/readyz");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200"));
+  EXPECT_NE(answer.find("ready, degraded: 1 partition is offline: a-0: "), std::string::npos);
+  EXPECT_EQ(answer.find('\x1b'), std::string::npos);
+}
+
 TEST_F(AdminTest, metrics_are_those_that_the_loop_tells_now) {
   start();
   EXPECT_TRUE(get("/metrics").starts_with("HTTP/1.1 503"));  // nobody runs it yet

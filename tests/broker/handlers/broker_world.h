@@ -91,6 +91,7 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
     size = answer ? answer->responses.at(0).partitions.at(0).records.size() : 0;
   }
   sim::SimProcess* client() { return client_; }
+  process::Status status() { return run_on(*process_, broker_->status()); }
 
   Uuid create(const std::string& name, int32_t partitions = 1,
               std::vector<std::pair<std::string, std::string>> configs = {}) {

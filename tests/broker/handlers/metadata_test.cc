@@ -1,4 +1,5 @@
 #include "kafka/gen/describe_cluster.h"
+#include "kafka/gen/describe_site.h"
 #include "tests/broker/handlers/broker_world.h"
 
 namespace isthmus::broker {
@@ -92,6 +93,31 @@ TEST_P(Metadata, TheLeaderEpochRisesWithEveryStart) {
   auto before = ask(named("t")).topics[0].partitions[0].leader_epoch;
   lose_power();
   EXPECT_EQ(ask(named("t")).topics[0].partitions[0].leader_epoch, before + 1);
+}
+
+// As Kafka tells of a failed disk. Everyone who looks after the site sees it too.
+TEST_P(Metadata, APartitionThatIsOfflineHasNoLeader) {
+  start();
+  create("t", 2);
+  EXPECT_TRUE(status().degraded.empty());
+  site.disk().fail_next_sync("t-1", EIO);
+  EXPECT_EQ(produce("t", make_batch({{}}), -1, 1).error_code, ErrorCode::kafka_storage_error);
+  const auto partitions = ask(named("t")).topics.at(0).partitions;
+  EXPECT_EQ(partitions.at(0).leader_id, 701);
+  EXPECT_EQ(partitions.at(0).error_code, ErrorCode::none);
+  EXPECT_EQ(partitions.at(1).leader_id, -1);
+  EXPECT_EQ(partitions.at(1).error_code, ErrorCode::leader_not_available);
+  EXPECT_EQ(partitions.at(1).offline_replicas, std::vector<NodeId>{701});
+  const process::Status now = status();
+  EXPECT_TRUE(now.ready) << "the other partition is served";
+  EXPECT_TRUE(now.degraded.starts_with("1 partition is offline, see /status: t-1: "));
+  EXPECT_NE(now.json.find("\"partitions_offline\":1"), std::string::npos) << now.json;
+  kafka::DescribeSiteRequest request;
+  request.include_topics = true;
+  const auto described = ask_peers(request).topics.at(0).partitions;
+  EXPECT_EQ(described.at(0).offline, "");
+  EXPECT_NE(described.at(1).offline.find("cannot sync"), std::string::npos);
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none);
 }
 
 TEST_P(Metadata, TheClusterIdStaysOverARestart) {

@@ -192,8 +192,38 @@ TEST_F(PartitionTableTest, APartitionThatCannotBeOpenedIsAtFaultNotUnknown) {
   EXPECT_FALSE(table_->find("orders", 1));
   EXPECT_EQ(table_->find("orders", 1).absence(), ErrorCode::kafka_storage_error);
   EXPECT_EQ(table_->find("orders", 2).absence(), ErrorCode::unknown_topic_or_partition);
+  ASSERT_EQ(table_->offline().size(), 1u);
+  EXPECT_EQ(table_->offline()[0].name, (TopicPartition{"orders", 1}));
+  EXPECT_NE(table_->offline()[0].outage->reason.find("partition.metadata"), std::string::npos);
   EXPECT_EQ(write("orders", 0), 0) << "the others go on";
   EXPECT_EQ(table_->all_of("orders").size(), 1u);
+}
+
+// Between the record and the open log: nobody is told that the disk is at fault.
+TEST_F(PartitionTableTest, APartitionThatIsNotOpenYetIsSaidToBeOpening) {
+  TopicImage topic;
+  topic.name = "orders";
+  topic.id = uuid_of(1);
+  topic.partitions.resize(1);
+  Plan plan;
+  plan.put(topic);
+  image_ = after(*image_, plan, ++version_);
+  published_->store(image_);
+  EXPECT_TRUE(table_->find("orders", 0).is_opening());
+  EXPECT_EQ(table_->find("orders", 1).absence(), ErrorCode::unknown_topic_or_partition);
+  EXPECT_TRUE(table_->offline().empty());
+  follow();
+  EXPECT_TRUE(table_->find("orders", 0));
+}
+
+TEST_F(PartitionTableTest, APartitionWhoseDiskFailsLaterIsOfflineWithTheReason) {
+  create("orders", 1, 2);
+  EXPECT_TRUE(table_->offline().empty());
+  world_.host.disk().fail_next_sync("orders-1", EIO);
+  EXPECT_FALSE(world_.run(write(table_->find("orders", 1))));
+  ASSERT_EQ(table_->offline().size(), 1u);
+  EXPECT_EQ(table_->offline()[0].name, (TopicPartition{"orders", 1}));
+  EXPECT_NE(table_->offline()[0].outage->reason.find("cannot sync"), std::string::npos);
 }
 
 TEST_F(PartitionTableTest, TwoProcessesInOneDirectoryAreRefused) {
