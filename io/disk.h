@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -71,6 +72,13 @@ class Disk {
   // Milliseconds since 1970 at which the file was last written.
   virtual Result<int64_t> modified_ms(const std::string& path) const = 0;
   virtual Result<DiskSpace> space(const std::string& path) const = 0;
+
+  // Runs `work` on the pool beside the loops and continues the caller on the loop that it came
+  // from: for what would hold a loop (to remove the files of a large topic takes the file system
+  // seconds). Syncs wait on the same pool: whoever calls this does one piece at a time. REQUIRES:
+  // called on a loop; what `work` refers to outlives the call.
+  using Work = std::move_only_function<Result<void>()>;
+  virtual Task<Result<void>> aside(Work work) = 0;
 };
 
 // No place: on the disk, in the quota (ENOSPC, EDQUOT), or for one more open file (EMFILE, ENFILE).

@@ -208,20 +208,24 @@ io::Task<Result<void>> Log::close() {
   co_return Result<void>{};
 }
 
-Result<void> Log::erase() {
+io::Task<Result<void>> Log::erase() {
   syncer_.stop(Error::closed(tp_.to_string() + " is removed"));
-  const std::string doomed = folder_ + "-delete";
   for (const auto& segment : segments_) {
     for (const char* suffix : {".log", ".index", ".timeindex", ".txnindex"}) {
       files_.forget(Segment::path_of(folder_, segment->base(), suffix));
     }
   }
   segments_.clear();
-  if (files_.disk().exists(doomed)) {
-    if (auto done = files_.disk().remove_folder(doomed); !done) return done;
-  }
-  if (auto done = files_.disk().rename(folder_, doomed); !done) return done;
-  return files_.disk().remove_folder(doomed);
+  auto erase = [&disk = files_.disk(), folder = folder_]() -> Result<void> {
+    const std::string doomed = folder + "-delete";
+    if (disk.exists(doomed)) {
+      if (auto done = disk.remove_folder(doomed); !done) return done;
+    }
+    if (auto done = disk.rename(folder, doomed); !done) return done;
+    return disk.remove_folder(doomed);
+  };
+  auto done = co_await files_.disk().aside(std::move(erase));
+  co_return done;
 }
 
 }  // namespace isthmus::broker

@@ -132,7 +132,8 @@ class Log {
 
   // Makes everything durable and quick to open again: a clean stop. The log is done afterwards.
   io::Task<Result<void>> close();
-  Result<void> erase();  // by way of a name that start-up sweeps away ("-delete")
+  // By way of a name that start-up sweeps away ("-delete"); the files go beside the loop.
+  io::Task<Result<void>> erase();
 
  private:
   struct Prepared;

@@ -109,6 +109,7 @@ void Partition::catch_up_with_promotion(const PartitionImage& recorded) {
 }
 
 Result<Appended> Partition::append(const Writer& writer, const Slice& batches) {
+  if (closing_) return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
   if (auto error = offline_error()) return fail(*error);
   if (auto refusal = gate_.admit(writer, loop_.now())) {
     if (std::holds_alternative<ClientWriter>(writer)) refused_at_ = loop_.now();
@@ -418,6 +419,7 @@ Result<Offset> Partition::truncate(Offset end) {
 }
 
 Result<Offset> Partition::delete_records(const Writer& writer, Offset before) {
+  if (closing_) return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
   if (auto error = offline_error()) return fail(*error);
   if (auto refusal = gate_.admit(writer, loop_.now())) return refuse(*refusal);
   const Offset safe = replica_.high_watermark();
@@ -464,7 +466,8 @@ io::Task<Result<void>> Partition::close() {
 
 io::Task<Result<void>> Partition::erase() {
   co_await stop();
-  co_return log_->erase();
+  auto erased = co_await log_->erase();
+  co_return erased;
 }
 
 }  // namespace isthmus::broker

@@ -1,5 +1,7 @@
 #include <sys/resource.h>
 
+#include <thread>
+
 #include "tests/io/real_world.h"
 
 namespace isthmus::io {
@@ -53,6 +55,24 @@ Task<void> append_and_sync(Disk& disk, std::string path, bool& durable) {
   Loop* before = Loop::current();
   auto done = co_await file->sync();
   durable = done.has_value() && Loop::current() == before;
+}
+
+Task<void> work_aside(Disk& disk, bool& elsewhere, std::string& answer) {
+  const std::thread::id ours = std::this_thread::get_id();
+  auto work = [&elsewhere, ours]() -> Result<void> {
+    elsewhere = std::this_thread::get_id() != ours;
+    return fail("as the work says");
+  };
+  auto done = co_await disk.aside(std::move(work));
+  if (!done && std::this_thread::get_id() == ours) answer = done.error().text;
+}
+
+TEST_F(PosixDiskTest, WhatRunsAsideHoldsNoLoopAndComesBackToIt) {
+  bool elsewhere = false;
+  std::string answer;
+  world.run(work_aside(disk(), elsewhere, answer));
+  EXPECT_TRUE(elsewhere);
+  EXPECT_EQ(answer, "as the work says");
 }
 
 TEST_F(PosixDiskTest, SyncComesBackToTheCallersLoop) {

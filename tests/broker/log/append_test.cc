@@ -119,8 +119,8 @@ TEST(VerbatimAppend, RefusesWhatWouldGoBack) {
   };
   EXPECT_TRUE(refused(joined({make_batch({.base_offset = 10, .epoch = 3})})));
   EXPECT_TRUE(refused(joined({make_batch({.base_offset = 11, .epoch = 2})})));
-  EXPECT_TRUE(refused(joined({make_batch({.base_offset = 12, .epoch = 3}),
-                              make_batch({.base_offset = 12, .epoch = 3})})));
+  EXPECT_TRUE(refused(joined(
+      {make_batch({.base_offset = 12, .epoch = 3}), make_batch({.base_offset = 12, .epoch = 3})})));
   // KAFKA-18723: an epoch later than the one under which the leader was asked.
   EXPECT_TRUE(refused(joined({make_batch({.base_offset = 11, .epoch = 8})}), {0, {}, 7}));
 }
@@ -151,9 +151,9 @@ TEST(Segments, RollBySizeAndKeepKafkasLayout) {
   for (int i = 0; i < 9; ++i) w.append_one();
   EXPECT_GT(w.log->segment_count(), 1u);
   w.stop();
-  for (const char* name : {"00000000000000000000.log", "00000000000000000000.index",
-                           "00000000000000000000.timeindex", "leader-epoch-checkpoint",
-                           "partition.metadata", "00000000000000000009.snapshot"}) {
+  for (const char* name :
+       {"00000000000000000000.log", "00000000000000000000.index", "00000000000000000000.timeindex",
+        "leader-epoch-checkpoint", "partition.metadata", "00000000000000000009.snapshot"}) {
     EXPECT_TRUE(w.disk().exists(w.folder + "/" + name)) << name;
   }
   w.open();
@@ -216,7 +216,7 @@ TEST(Folder, OfARecreatedTopicIsNotReadThroughTheCache) {
   w.open();
   for (int i = 0; i < 4; ++i) w.append_one();
   w.offsets();
-  ASSERT_TRUE(w.log->erase());
+  ASSERT_TRUE(w.run(w.log->erase()));
   EXPECT_FALSE(w.disk().exists(w.folder));
   auto again = Log::open(*w.files, w.process->env().main_loop(), w.folder, {"orders", 3},
                          w.topic_id, w.config, {});

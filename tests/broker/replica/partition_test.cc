@@ -531,6 +531,25 @@ TEST_F(PartitionTest, AnExportBeginsWhereItIsToldAndGoesOnAtItsEnd) {
   EXPECT_EQ(write(writer, {})->log_end, 502) << "what was exported is exported again";
 }
 
+// The files go while others may still hold a ref.
+TEST_F(PartitionTest, WhoMeetsADeletionLooksForTheLeaderElsewhere) {
+  world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(2);
+  ASSERT_TRUE(append());
+  settle();
+  auto erased = world_.start(partition_->erase());
+  world_.run_for(seconds(3));
+  const auto refused = ErrorCode::not_leader_or_follower;
+  EXPECT_EQ(code(append()), refused);
+  EXPECT_EQ(code(delete_before(0)), refused);
+  EXPECT_EQ(read({}).error, refused);
+  world_.run_for(seconds(5));
+  ASSERT_TRUE(erased->has_value());
+  EXPECT_TRUE(erased->value());
+  EXPECT_EQ(code(append()), refused);
+  EXPECT_FALSE(world_.disk().exists("/data/orders-0"));
+  partition_.reset();
+}
+
 TEST_F(PartitionTest, ClosingEndsAllWaits) {
   world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(5);
   ASSERT_TRUE(append());

@@ -215,6 +215,15 @@ Result<int64_t> SimDisk::modified_ms(const std::string& path) const {
   return inode->modified_ms;
 }
 
+// Done at once, some time later: a crash in between finds it not begun.
+io::Task<Result<void>> SimDisk::aside(Work work) {
+  const Duration latency =
+      volume_->schedule().random().between(volume_->sync_latency_min, volume_->sync_latency_max);
+  co_await io::sleep(*io::Loop::current(), latency);
+  auto done = work();
+  co_return done;
+}
+
 Result<io::DiskSpace> SimDisk::space(const std::string&) const {
   const uint64_t used = volume_->used();
   return io::DiskSpace{volume_->capacity - std::min(used, volume_->capacity), volume_->capacity};
