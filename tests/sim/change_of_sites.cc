@@ -148,9 +148,7 @@ void ChangeOfSites::drive_by_hand() {
 
 ChangeOfSites::View ChangeOfSites::view(Site& site) {
   View view;
-  kafka::DescribeSiteRequest request;
-  request.include_topics = true;
-  auto answer = stage_.asker().ask(site.peers(), request);
+  auto answer = stage_.asker().glance(site);
   if (!answer) return view;
   for (const auto& topic : answer->topics) {
     if (topic.name != "orders") continue;

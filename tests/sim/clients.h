@@ -29,11 +29,12 @@ struct ProducerOptions {
   int id = 0;
   TopicPartition partition;
   bool idempotent = true;
-  size_t in_flight = 5;  // requests
+  size_t in_flight = 5;                           // requests
   io::Duration pause_max = io::milliseconds(40);  // between batches
   uint64_t seed = 0;
   // One batch in so many is sent with a flipped bit first, and has to be refused. 0 = none.
   uint64_t corrupt_one_in = 0;
+  bool stays = false;  // goes where Stage::stayers() says
 };
 
 class Producer {
@@ -57,6 +58,7 @@ class Producer {
     int32_t count = 0;
     Slice bytes;
     int attempt = 0;
+    io::Instant sent;
     std::optional<Result<Answer>> answer;
   };
   using BatchPtr = std::shared_ptr<Batch>;
@@ -73,7 +75,6 @@ class Producer {
   bool take_answers(size_t& sent);
   void note_trouble();
   bool is_refused_for_good(kafka::ErrorCode code) const;
-  const io::Address& here() const { return where_.sites[turn_ % where_.sites.size()]; }
 
   Caller caller_;
   Judge& judge_;
@@ -83,6 +84,7 @@ class Producer {
   Prng random_;
   io::Event changed_;
   size_t turn_ = 0;
+  io::Address site_;  // that it talks to
   ProducerId producer_id_ = -1;
   int64_t next_number_ = 0;
   std::deque<BatchPtr> unacknowledged_;
@@ -94,8 +96,9 @@ class Producer {
 
 struct ConsumerOptions {
   TopicPartition partition;
-  std::string group;  // commits its position; empty = none
+  std::string group;            // commits its position; empty = none
   bool watermark_stays = true;  // false where a site may be cut
+  bool stays = false;           // as above
 };
 
 class Consumer {

@@ -77,6 +77,12 @@ bool Consumer::take(const Part& part) {
     }
     highest = std::max(highest, part.high_watermark);
   }
+  if (part.error_code == ErrorCode::offset_out_of_range && part.log_start_offset > position_) {
+    // As auto.offset.reset=earliest.
+    ledger_.starts().check(here().to_string(), options_.partition, part.log_start_offset, {});
+    position_ = part.log_start_offset;
+    return true;
+  }
   if (part.error_code != ErrorCode::none) return false;
   auto bytes = part.records.flatten();
   if (!bytes) return false;
@@ -137,8 +143,7 @@ io::Task<bool> Consumer::commit() {
 Offset Consumer::least_committed() const {
   Offset least = committed_;
   for (const Doubt& doubt : doubts_) {
-    const bool may_still_come =
-        caller_.loop().now() - doubt.since < doubt_ends_after;
+    const bool may_still_come = caller_.loop().now() - doubt.since < doubt_ends_after;
     if (may_still_come) least = std::min(least, doubt.offset);
   }
   return least;

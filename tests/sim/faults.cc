@@ -52,25 +52,33 @@ void disturb(Stage& stage, Site& site, const std::string& peer) {
       disk.sync_latency_max = milliseconds(400);
       return world.after(a_while, [&disk] { disk.sync_latency_max = milliseconds(5); });
     }
-    case 1:
-      return network.reset_connections(name, peer);
+    case 1: return network.reset_connections(name, peer);
     case 2:
       network.cut(name, peer);
       return world.after(a_while, [&network, name, peer] { network.heal(name, peer); });
     case 3:
-      network.cut_one_way(name, peer);
+      if (stage.one_in(2)) {
+        network.cut_one_way(name, peer);
+      } else {
+        network.cut_one_way(peer, name);
+      }
       return world.after(a_while, [&network, name, peer] { network.heal(name, peer); });
     case 4: {
       SimProcess* process = site.process();
       if (process == nullptr || !process->running()) return;
-      process->pause();
+      if (stage.one_in(2)) {
+        process->pause();
+      } else {
+        process->pause_loop(stage.random().below(site.loops()));
+      }
       // A process that has ended meanwhile has nothing left to run.
       return world.after(a_while, [process] {
         if (process->running()) process->resume();
       });
     }
     default:
-      site.host().jump_wall_clock(static_cast<int64_t>(stage.random().below(120'000)) - 60'000);
+      const auto by_ms = static_cast<int64_t>(stage.random().below(120'000)) - 60'000;
+      stage.ledger().starts().calendar_ahead(site.jump_wall_clock(by_ms));
   }
 }
 

@@ -8,8 +8,8 @@ namespace isthmus::sim {
 std::string value_of(RecordName name) {
   std::string value = name.to_string() + "|";
   // Sizes from nothing to some hundred bytes, so that batches and segments differ in size.
-  const auto mixed = static_cast<uint64_t>(name.producer * 1'000'003 + name.number) *
-                     0x9e3779b97f4a7c15;
+  const auto mixed =
+      static_cast<uint64_t>(name.producer * 1'000'003 + name.number) * 0x9e3779b97f4a7c15;
   value.append((mixed >> 40) % 300, static_cast<char>('a' + (mixed >> 32) % 26));
   return value;
 }
@@ -34,19 +34,21 @@ void Ledger::given(ProducerId id) {
   judge_.broken("a producer id is given once", std::to_string(id));
 }
 
-void Ledger::sending(const TopicPartition& partition, RecordName name) {
+void Ledger::sending(const TopicPartition& partition, RecordName name, int64_t made_ms) {
+  known_[partition].made_ms[name] = made_ms;
   int64_t& highest = known_[partition].sent.try_emplace(name.producer, -1).first->second;
   highest = std::max(highest, name.number);
 }
 
 void Ledger::promise(const TopicPartition& partition, Offset offset, RecordName name,
                      const std::string& by) {
-  auto [place, fresh] = known_[partition].promised.try_emplace(offset, name);
+  Known& known = known_[partition];
+  auto [place, fresh] = known.promised.try_emplace(offset, name);
+  if (fresh) starts_.promised(partition, offset, known.made_ms[name]);
   if (fresh || place->second == name) return;
-  judge_.broken("an offset means one record", partition.to_string() + " offset " +
-                                                  std::to_string(offset) + ": " +
-                                                  place->second.to_string() + ", later " +
-                                                  name.to_string() + " " + by);
+  judge_.broken("an offset means one record",
+                partition.to_string() + " offset " + std::to_string(offset) + ": " +
+                    place->second.to_string() + ", later " + name.to_string() + " " + by);
 }
 
 void Ledger::acknowledged(const TopicPartition& partition, Offset offset, RecordName name) {
@@ -58,12 +60,25 @@ void Ledger::seen(const TopicPartition& partition, const StoredRecord& record) {
   promise(partition, record.offset, record.name, "read by a consumer");
 }
 
+void Ledger::taken_at(const io::Address& site, const TopicPartition& partition, io::Instant sent) {
+  const auto closed = closed_.find(site);
+  if (closed == closed_.end() || sent <= closed->second) return;
+  judge_.broken("a site that has stepped down takes nothing",
+                site.to_string() + " took records of " + partition.to_string());
+}
+
 std::map<TopicPartition, Offset> Ledger::ends() const {
   std::map<TopicPartition, Offset> ends;
   for (const auto& [partition, known] : known_) {
     ends[partition] = known.promised.empty() ? 0 : known.promised.rbegin()->first + 1;
   }
   return ends;
+}
+
+Offset Ledger::end(const TopicPartition& partition) const {
+  const auto known = known_.find(partition);
+  const bool any = known != known_.end() && !known->second.promised.empty();
+  return any ? known->second.promised.rbegin()->first + 1 : 0;
 }
 
 size_t Ledger::promises() const {
@@ -104,6 +119,7 @@ void Ledger::check(const std::string& where, const TopicPartition& partition,
 
 void Ledger::check_sanity(const std::string& where, const TopicPartition& partition,
                           const LogContents& log, bool whole) {
+  starts_.check(where, partition, log.start, log.bytes.size());
   const std::string place = where + " " + partition.to_string() + ": record ";
   std::map<int, int64_t> latest;
   const Known& known = known_[partition];
@@ -121,9 +137,9 @@ void Ledger::check_sanity(const std::string& where, const TopicPartition& partit
                         std::to_string(record.offset));
     }
     if (whole && log.start == 0 && name.number > before + 1) {
-      judge_.broken("idempotent records have no holes",
-                    place + name.to_string() + " after " + std::to_string(before) + " at offset " +
-                        std::to_string(record.offset));
+      judge_.broken("idempotent records have no holes", place + name.to_string() + " after " +
+                                                            std::to_string(before) + " at offset " +
+                                                            std::to_string(record.offset));
     }
     latest[name.producer] = name.number;
   }

@@ -7,6 +7,7 @@
 //   promised   an acknowledged record, and one that a consumer has seen, is at its offset for ever
 //   once       an idempotent producer's records appear once, in the order of sending, none missing
 //   nothing else is there: no record that was never sent, none changed
+//   from the start: a log begins where it may (allowed_start.h)
 //
 // Failovers may lose what was acknowledged, if it then is in an export: missing() says what is
 // gone, and the scenario where else it must be.
@@ -21,7 +22,9 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
-#include "tests/sim/judge.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "tests/sim/allowed_start.h"
 
 namespace isthmus::sim {
 
@@ -29,9 +32,7 @@ struct RecordName {
   int producer = 0;
   int64_t number = 0;
   friend auto operator<=>(const RecordName&, const RecordName&) = default;
-  std::string to_string() const {
-    return std::to_string(producer) + "/" + std::to_string(number);
-  }
+  std::string to_string() const { return std::to_string(producer) + "/" + std::to_string(number); }
 };
 std::string value_of(RecordName name);
 // Nothing if the value is not, byte for byte, what value_of() makes.
@@ -60,10 +61,18 @@ class Ledger {
   void add_producer(int id, bool idempotent) { idempotent_[id] = idempotent; }
   // A producer id that a site has given out: never to two producers.
   void given(ProducerId id);
-  void sending(const TopicPartition& partition, RecordName name);
+  // `made_ms` is the record's timestamp.
+  void sending(const TopicPartition& partition, RecordName name, int64_t made_ms);
   void acknowledged(const TopicPartition& partition, Offset offset, RecordName name);
+  // From this instant on the site acknowledges nothing that is sent to it.
+  void no_writes_at(const io::Address& site, io::Instant since) { closed_[site] = since; }
+  void writes_again_at(const io::Address& site) { closed_.erase(site); }
+  // It has acknowledged what was sent at that instant.
+  void taken_at(const io::Address& site, const TopicPartition& partition, io::Instant sent);
   // A consumer below the high watermark was given it.
   void seen(const TopicPartition& partition, const StoredRecord& record);
+
+  AllowedStart& starts() { return starts_; }
 
   struct Promise {
     Offset offset;
@@ -82,6 +91,7 @@ class Ledger {
                     const LogContents& log, bool whole);
   // One above the highest offset that was promised, by partition.
   std::map<TopicPartition, Offset> ends() const;
+  Offset end(const TopicPartition& partition) const;
   size_t promises() const;
   // Of which producers were told so; the others were only seen.
   size_t acknowledgements() const { return acknowledgements_; }
@@ -90,6 +100,7 @@ class Ledger {
   struct Known {
     std::map<Offset, RecordName> promised;
     std::map<int, int64_t> sent;  // by producer: the highest number
+    std::map<RecordName, int64_t> made_ms;
   };
   void promise(const TopicPartition& partition, Offset offset, RecordName name,
                const std::string& by);
@@ -98,7 +109,9 @@ class Ledger {
   std::map<TopicPartition, Known> known_;
   std::map<int, bool> idempotent_;
   std::set<ProducerId> given_;
+  std::map<io::Address, io::Instant> closed_;
   size_t acknowledgements_ = 0;
+  AllowedStart starts_{judge_};
 };
 
 }  // namespace isthmus::sim

@@ -56,6 +56,7 @@ void mirror(Stage& stage) {
   const bool holds = !loses && stage.one_in(2);
   if (holds) hold_group(stage, pair);
   stage.add_clients("orders", 2, true);
+  if (stage.one_in(3)) stage.add_members("orders", 2, stage.random().between(1, 3), true);
   Deletions deletions(stage, pair);
 
   const uint64_t rounds = stage.random().between(3, 7);

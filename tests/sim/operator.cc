@@ -11,8 +11,30 @@ namespace isthmus::sim {
 
 using kafka::ErrorCode;
 
-Operator::Operator(SimWorld& world, Judge& judge)
-    : world_(world), judge_(judge), process_(&world.add_host("operator").start_process()) {
+namespace {
+
+// Beyond any recovery, and what a coordinator takes to load.
+constexpr auto silence_ends_after = std::chrono::seconds(30);
+
+bool is_silent(ErrorCode code) {
+  return code == ErrorCode::coordinator_load_in_progress ||
+         code == ErrorCode::coordinator_not_available || code == ErrorCode::not_coordinator;
+}
+
+kafka::DescribeSiteRequest everything() {
+  kafka::DescribeSiteRequest request;
+  request.include_topics = true;
+  request.include_groups = true;
+  return request;
+}
+
+}  // namespace
+
+Operator::Operator(SimWorld& world, Judge& judge, Ledger& ledger)
+    : world_(world),
+      judge_(judge),
+      ledger_(ledger),
+      process_(&world.add_host("operator").start_process()) {
   caller_ = &process_->make<Caller>(process_->env());
 }
 
@@ -45,20 +67,42 @@ bool Operator::create_topic(Site& site, const std::string& name, int32_t partiti
   const ErrorCode code = answer->topics.at(0).error_code;
   const bool there = code == ErrorCode::none || code == ErrorCode::topic_already_exists;
   if (!there) judge_.broken("topics can be created", std::string(kafka::error_name(code)));
+  if (there) seen_[site.name()][name] = static_cast<size_t>(partitions);
   return there;
 }
 
 void Operator::delete_records(Site& site, const TopicPartition& partition, Offset offset) {
+  // From here on it may have happened, whatever the answer.
+  ledger_.starts().deletion_asked(partition, offset);
   kafka::DeleteRecordsRequest request;
   request.topics.push_back({partition.topic, {{partition.partition, offset}}});
   (void)ask(site.clients(), request);
 }
 
+void Operator::check_topics(Site& site, const kafka::DescribeSiteResponse& described) {
+  auto& seen = seen_[site.name()];
+  std::map<std::string, size_t> there;
+  for (const auto& topic : described.topics) there[topic.name] = topic.partitions.size();
+  for (const auto& [name, partitions] : seen) {
+    if (there[name] >= partitions) continue;
+    judge_.broken("a topic that was there stays there",
+                  site.name() + " has " + std::to_string(there[name]) + " of " +
+                      std::to_string(partitions) + " partitions of " + name);
+  }
+  for (const auto& [name, partitions] : there) seen[name] = std::max(seen[name], partitions);
+}
+
 std::optional<kafka::DescribeSiteResponse> Operator::describe(Site& site) {
-  kafka::DescribeSiteRequest request;
-  request.include_topics = true;
-  request.include_groups = true;
-  return insist(site.peers(), request);
+  auto described = insist(site.peers(), everything());
+  if (described) check_topics(site, *described);
+  return described;
+}
+
+std::optional<kafka::DescribeSiteResponse> Operator::glance(Site& site) {
+  auto described = ask(site.peers(), everything());
+  if (!described) return std::nullopt;
+  check_topics(site, *described);
+  return std::move(*described);
 }
 
 bool Operator::read_on(Site& site, const TopicPartition& partition, LogContents& log,
@@ -142,13 +186,25 @@ std::optional<Offset> Operator::committed(Site& site, const std::string& group,
   kafka::OffsetFetchRequest request;
   request.group_id = group;
   request.topics.emplace().push_back({partition.topic, {partition.partition}});
-  auto answer = insist(site.clients(), request, 7);
-  if (!answer || answer->error_code != ErrorCode::none || answer->topics.empty()) {
-    return std::nullopt;
+  const Instant limit = world_.now() + silence_ends_after;
+  for (;;) {
+    auto answer = insist(site.clients(), request, 7);
+    if (!answer) return std::nullopt;
+    ErrorCode code = answer->error_code;
+    Offset offset = -1;
+    if (code == ErrorCode::none && !answer->topics.empty()) {
+      const auto& found = answer->topics[0].partitions.at(0);
+      code = found.error_code;
+      offset = found.committed_offset;
+    }
+    if (code == ErrorCode::none) return offset;
+    if (!is_silent(code) || world_.now() > limit) {
+      judge_.broken("a coordinator that is up answers",
+                    site.name() + " about " + group + ": " + std::string(kafka::error_name(code)));
+      return std::nullopt;
+    }
+    world_.run_for(std::chrono::milliseconds(200));
   }
-  const auto& found = answer->topics[0].partitions.at(0);
-  if (found.error_code != ErrorCode::none) return std::nullopt;
-  return found.committed_offset;
 }
 
 }  // namespace isthmus::sim

@@ -1,5 +1,9 @@
 // Operator: asks sites from outside, one question at a time; the world goes on meanwhile. Used by
 // scenarios between their steps, as a person would use a command.
+//
+// No answer is a finding: a site that is up describes itself, a topic and its partitions that were
+// there once are there ever after, and a coordinator answers within silence_ends_after. Only
+// questions that say so (ask, glance) put up with silence.
 #pragma once
 
 #include <optional>
@@ -13,7 +17,7 @@ namespace isthmus::sim {
 
 class Operator {
  public:
-  Operator(SimWorld& world, Judge& judge);
+  Operator(SimWorld& world, Judge& judge, Ledger& ledger);
 
   // One attempt.
   template <typename Request>
@@ -45,13 +49,16 @@ class Operator {
 
   bool create_topic(Site& site, const std::string& name, int32_t partitions);
   std::optional<kafka::DescribeSiteResponse> describe(Site& site);
-  // The whole log up to the high watermark, as consumers read it.
+  // The same, but one attempt, of a site that may be dead, paused or cut off.
+  std::optional<kafka::DescribeSiteResponse> glance(Site& site);
+  // The whole log up to the high watermark, as consumers read it; nothing where the topic has never
+  // been.
   std::optional<LogContents> read(Site& site, const TopicPartition& partition);
   // One attempt to delete what lies before `offset`; it may come to nothing.
   void delete_records(Site& site, const TopicPartition& partition, Offset offset);
   // All partitions of all topics but the coordinator's own.
   std::map<TopicPartition, LogContents> read_all(Site& site);
-  // What the coordinator answers; -1 = nothing committed, nullopt = it would not say.
+  // What the coordinator answers; -1 = nothing committed. Nothing only if that was judged.
   std::optional<Offset> committed(Site& site, const std::string& group,
                                   const TopicPartition& partition);
   // Waits until the site serves.
@@ -60,6 +67,7 @@ class Operator {
   bool all_online(Site& site);
 
  private:
+  void check_topics(Site& site, const kafka::DescribeSiteResponse& described);
   template <typename Answer>
   static io::Task<void> put(io::Task<Answer> task, std::shared_ptr<std::optional<Answer>> into) {
     auto answer = co_await task;
@@ -69,8 +77,11 @@ class Operator {
 
   SimWorld& world_;
   Judge& judge_;
+  Ledger& ledger_;
   SimProcess* process_;
   Caller* caller_;
+  // site -> topic -> partitions
+  std::map<std::string, std::map<std::string, size_t>> seen_;
 };
 
 }  // namespace isthmus::sim

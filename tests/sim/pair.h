@@ -16,6 +16,8 @@ constexpr auto delete_delay = std::chrono::seconds(3);
 
 class Pair {
  public:
+  static constexpr const char* mirror_names[] = {"mirror-1", "mirror-2"};
+
   explicit Pair(Stage& stage, process::Durability of_follower = process::Durability::fsync);
 
   // The site that writes, and the one that mirrors it. swap() is for the scenario, when it knows.
@@ -49,7 +51,6 @@ class Pair {
   void check_caught_up();
   // What was acknowledged is at the writer.
   void check_writer();
-  void check_groups_at(Site& site);
   // Waits until the link owns the consumers' groups at the follower.
   void await_groups();
 

@@ -37,8 +37,8 @@ void Producer::go_on() {
 io::Task<void> Producer::run() {
   io::Loop& loop = caller_.loop();
   for (;;) {
-    const io::Address site = here();
-    auto connection = co_await caller_.connection(site, loop.now() + request_timeout);
+    site_ = where_.sites[turn_ % where_.sites.size()];
+    auto connection = co_await caller_.connection(site_, loop.now() + request_timeout);
     if (connection) {
       const bool known = co_await introduce(*connection);
       if (known) co_await converse(*connection);
@@ -47,7 +47,7 @@ io::Task<void> Producer::run() {
     } else {
       trouble_ = connection.error().text;
     }
-    caller_.hang_up(site);
+    caller_.hang_up(site_);
     ++turn_;
     co_await io::sleep(loop, random_.between(io::milliseconds(5), io::milliseconds(200)));
   }
@@ -109,8 +109,9 @@ void Producer::make_batch() {
   for (int32_t i = 0; i < batch->count; ++i) {
     const RecordName name{options_.id, next_number_++};
     const std::string value = value_of(name);
-    builder.add(caller_.loop().wall_ms(), std::nullopt, as_bytes(value));
-    ledger_.sending(options_.partition, name);
+    const int64_t now_ms = caller_.loop().wall_ms();
+    builder.add(now_ms, std::nullopt, as_bytes(value));
+    ledger_.sending(options_.partition, name, now_ms);
   }
   batch->bytes = std::move(builder).finish();
   unacknowledged_.push_back(std::move(batch));
@@ -134,6 +135,7 @@ void Producer::send(Caller::ConnectionPtr connection, BatchPtr batch) {
   auto answer = connection->call_raw(request_of(batch->bytes, produce_version),
                                      caller_.loop().now() + request_timeout);
   const int attempt = ++batch->attempt;
+  batch->sent = caller_.loop().now();
   caller_.gate().spawn("answer", await_answer(std::move(answer), batch, attempt, produce_version));
 }
 
@@ -157,9 +159,9 @@ io::Task<void> Producer::send_corrupt(Caller::ConnectionPtr connection, BatchPtr
   std::vector<uint8_t> bytes(batch->bytes.data(), batch->bytes.data() + batch->bytes.size());
   const size_t at = random_.between(kafka::batch_header_size, bytes.size() - 1);
   bytes[at] ^= static_cast<uint8_t>(1u << random_.below(8));
-  auto answer = co_await connection->call_raw(
-      request_of(Slice::take(std::move(bytes)), produce_version),
-      caller_.loop().now() + request_timeout);
+  auto answer =
+      co_await connection->call_raw(request_of(Slice::take(std::move(bytes)), produce_version),
+                                    caller_.loop().now() + request_timeout);
   if (!answer) co_return;
   auto response =
       client::decode_response<kafka::ProduceResponse>(std::move(*answer), produce_version);
@@ -189,7 +191,7 @@ bool Producer::take_answers(size_t& sent) {
       judge_.broken("idempotent producers go on",
                     options_.partition.to_string() + " refused " +
                         RecordName{options_.id, batch->first}.to_string() + " at " +
-                        here().to_string() + ": " + std::string(kafka::error_name(code)) + " " +
+                        site_.to_string() + ": " + std::string(kafka::error_name(code)) + " " +
                         answer->error_message.value_or(""));
     }
     const bool repeated = code == ErrorCode::duplicate_sequence_number;
@@ -197,6 +199,7 @@ bool Producer::take_answers(size_t& sent) {
       trouble_ = std::string(kafka::error_name(code)) + " " + answer->error_message.value_or("");
       return false;
     }
+    ledger_.taken_at(site_, options_.partition, batch->sent);
     for (int32_t i = 0; i < batch->count && !repeated; ++i) {
       ledger_.acknowledged(options_.partition, answer->base_offset + i,
                            {options_.id, batch->first + i});

@@ -14,6 +14,11 @@ process::BrokerConfig Site::config() const {
   b.num_partitions = 2;
   b.log_segment_bytes = options_.segment_bytes;
   b.durability = options_.durability;
+  b.log_retention_bytes = options_.retention.bytes;
+  b.log_retention_ms = options_.retention.ms;
+  // Without a retention there is nothing to look for.
+  const bool retains = options_.retention.bytes >= 0 || options_.retention.ms >= 0;
+  if (retains) b.log_retention_check_interval_ms = 700;
   b.offsets_topic_num_partitions = 1;
   b.group_initial_rebalance_delay_ms = 0;
   config.listeners = {
@@ -56,6 +61,11 @@ void Site::crash() {
   process_ = nullptr;
   serving_ = false;
   host_.crash();
+}
+
+int64_t Site::jump_wall_clock(int64_t by_ms) {
+  host_.jump_wall_clock(by_ms);
+  return ahead_ms_ += by_ms;
 }
 
 bool Site::drain() {

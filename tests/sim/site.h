@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "broker/broker.h"
+#include "tests/sim/allowed_start.h"
 #include "tests/sim/world/world.h"
 
 namespace isthmus::sim {
@@ -19,6 +20,7 @@ struct SiteOptions {
   size_t loops = 1;
   int32_t segment_bytes = 1 << 30;
   process::Durability durability = process::Durability::fsync;
+  Retention retention;
 };
 
 class Site {
@@ -29,6 +31,7 @@ class Site {
 
   const std::string& name() const { return options_.name; }
   ClusterNumber number() const { return options_.number; }
+  size_t loops() const { return options_.loops; }
   io::Address clients() const { return {options_.name, 9092}; }
   io::Address peers() const { return {options_.name, 9093}; }
   SimHost& host() { return host_; }
@@ -42,6 +45,8 @@ class Site {
   // An orderly stop takes a while; true when it ended within that.
   bool drain();
   int starts() const { return starts_; }
+  // Returns how far its calendar is ahead now.
+  int64_t jump_wall_clock(int64_t by_ms);
 
  private:
   io::Task<void> run(broker::Broker& broker, int number);
@@ -54,6 +59,7 @@ class Site {
   broker::Broker* broker_ = nullptr;
   bool serving_ = false;
   int starts_ = 0;
+  int64_t ahead_ms_ = 0;
 };
 
 }  // namespace isthmus::sim

@@ -11,19 +11,21 @@ Stage::Stage(uint64_t seed)
     : ledger_(judge_),
       world_(seed),
       clients_(&world_.add_host("clients").start_process()),
-      operator_(std::make_unique<Operator>(world_, judge_)) {}
+      operator_(std::make_unique<Operator>(world_, judge_, ledger_)) {}
 
 void Stage::add_producer(ProducerOptions options) {
   options.seed = random().next();
+  const Destination& where = options.stays ? stayers_ : destination_;
   auto& producer =
-      clients_->make<Producer>(clients_->env(), judge_, ledger_, destination_, std::move(options));
+      clients_->make<Producer>(clients_->env(), judge_, ledger_, where, std::move(options));
   producers_.push_back(&producer);
   clients_->spawn("producer", producer.run());
 }
 
 void Stage::add_consumer(ConsumerOptions options) {
+  const Destination& where = options.stays ? stayers_ : destination_;
   auto& consumer =
-      clients_->make<Consumer>(clients_->env(), judge_, ledger_, destination_, std::move(options));
+      clients_->make<Consumer>(clients_->env(), judge_, ledger_, where, std::move(options));
   consumers_.push_back(&consumer);
   clients_->spawn("consumer", consumer.run());
 }
@@ -47,6 +49,28 @@ void Stage::add_clients(const std::string& topic, int32_t partitions, bool group
     if (groups) options.group = "group-" + std::to_string(p);
     add_consumer(std::move(options));
   }
+}
+
+void Stage::add_members(const std::string& topic, int32_t partitions, uint64_t count,
+                        bool offsets_stay) {
+  member_partitions_ = partitions;
+  for (uint64_t i = 0; i < count; ++i) {
+    MemberOptions options;
+    options.name = std::to_string(members_.size() + 1);
+    options.group = "team";
+    options.topic = topic;
+    options.partitions = partitions;
+    options.offsets_stay = offsets_stay;
+    options.seed = random().next();
+    auto& member =
+        clients_->make<Member>(clients_->env(), groups_, ledger_, destination_, std::move(options));
+    members_.push_back(&member);
+    clients_->spawn("member", member.run());
+  }
+}
+
+void Stage::retain(Retention retention) {
+  ledger_.starts().retains(retention, [this] { return clients_->env().main_loop().wall_ms(); });
 }
 
 void Stage::add_late_producer(const TopicPartition& partition) {
@@ -105,6 +129,55 @@ void Stage::catch_up() {
   };
   if (!world_.run_until(there, patience)) {
     judge_.broken("consumers and groups get through in the end", "one stands still");
+  }
+  await_members();
+}
+
+void Stage::check_group_at(Site& site, const Consumer& consumer) {
+  const Offset least = consumer.least_committed();
+  const auto found = operator_->committed(site, consumer.group(), consumer.partition());
+  if (!found || (*found >= least && *found <= consumer.most_committed())) return;
+  judge_.broken("groups go on where they committed",
+                consumer.group() + " at " + site.name() + ": " + std::to_string(*found) + ", not " +
+                    std::to_string(least) + " to " + std::to_string(consumer.most_committed()));
+}
+
+void Stage::check_groups_at(Site& site) {
+  for (const Consumer* consumer : consumers_) {
+    if (!consumer->group().empty()) check_group_at(site, *consumer);
+  }
+  if (members_.empty()) return;
+  const std::string& group = members_[0]->group();
+  for (const auto& [partition, end] : ledger_.ends()) {
+    const auto range = groups_.offsets(group, partition, world_.now());
+    const auto found = operator_->committed(site, group, partition);
+    if (found) groups_.fetched(site.name(), group, partition, *found, range);
+  }
+}
+
+// One generation that all of them are in, every partition somebody's, and all committed.
+void Stage::await_members() {
+  for (Member* member : members_) member->calm();
+  std::string trouble;
+  const auto ends = ledger_.ends();
+  auto whole = [&] {
+    if (!content() || members_.empty()) return true;
+    size_t owned = 0;
+    for (const Member* member : members_) {
+      trouble = member->trouble();
+      if (member->generation() == 0 || member->generation() != members_[0]->generation()) {
+        return false;
+      }
+      owned += member->owned();
+    }
+    for (const auto& [partition, end] : ends) {
+      const auto range = groups_.offsets(members_[0]->group(), partition, world_.now());
+      if (end > 0 && range.least < end) return false;
+    }
+    return owned == static_cast<size_t>(member_partitions_);
+  };
+  if (!world_.run_until(whole, patience)) {
+    judge_.broken("members of a group get through in the end", trouble);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/sim/clients.h"
+#include "tests/sim/member.h"
 #include "tests/sim/operator.h"
 
 namespace isthmus::sim {
@@ -15,11 +16,13 @@ class Stage {
  public:
   explicit Stage(uint64_t seed);
 
-  // Clients of `partitions`, which go where destination() says.
+  // Clients go where destination() says; those that `stay`, where stayers() says.
   void add_producer(ProducerOptions options);
   void add_consumer(ConsumerOptions options);
   // Some of each, as the seed says.
   void add_clients(const std::string& topic, int32_t partitions, bool groups);
+  // So many members of the group "team", which share the topic's partitions.
+  void add_members(const std::string& topic, int32_t partitions, uint64_t count, bool offsets_stay);
   // One more, idempotent, as when an application starts while the sites run.
   void add_late_producer(const TopicPartition& partition);
   void stop_producers();
@@ -32,6 +35,12 @@ class Stage {
   void settle(const std::string& what);
   // Waits until consumers have read what was acknowledged, and groups have committed it.
   void catch_up();
+  // The members of the group share everything in one generation, and have committed all of it.
+  void await_members();
+  // Every group is where it committed, in the words of this site's coordinator.
+  void check_groups_at(Site& site);
+  // What sites delete by themselves, and by whose calendar records are stamped.
+  void retain(Retention retention);
 
   SimWorld& world() { return world_; }
   Prng& random() { return world_.random(); }
@@ -39,7 +48,10 @@ class Stage {
   Ledger& ledger() { return ledger_; }
   Operator& asker() { return *operator_; }
   Destination& destination() { return destination_; }
+  Destination& stayers() { return stayers_; }
   const std::vector<Consumer*>& consumers() const { return consumers_; }
+  const std::vector<Member*>& members() const { return members_; }
+  GroupBook& groups() { return groups_; }
   bool content() const { return judge_.content(); }
 
   // True once in `n`.
@@ -47,14 +59,20 @@ class Stage {
   void run_between(Duration least, Duration most) { world_.run_for(random().between(least, most)); }
 
  private:
+  void check_group_at(Site& site, const Consumer& consumer);
+
   Judge judge_;
   Ledger ledger_;
+  GroupBook groups_{judge_};
   Destination destination_;
+  Destination stayers_;
   SimWorld world_;
   SimProcess* clients_;
   std::unique_ptr<Operator> operator_;
   std::vector<Producer*> producers_;
   std::vector<Consumer*> consumers_;
+  std::vector<Member*> members_;
+  int32_t member_partitions_ = 0;
 };
 
 struct Scenario {
@@ -69,6 +87,7 @@ void mirror(Stage& stage);
 void switchover(Stage& stage);
 void scripted_switchover(Stage& stage);
 void failover(Stage& stage);
+void split_brain(Stage& stage);
 
 std::span<const Scenario> all_scenarios();
 

@@ -13,6 +13,9 @@ namespace {
 
 void begin_clients(Stage& stage, Pair& pair, bool groups) {
   stage.add_clients("orders", 2, groups);
+  if (groups && stage.one_in(2)) {
+    stage.add_members("orders", 2, stage.random().between(1, 3), true);
+  }
   stage.run_between(milliseconds(300), seconds(1));
   if (groups) pair.await_groups();
   // From here on clients try both sites, as if the router knew nothing.
@@ -25,8 +28,8 @@ void check_everything(Stage& stage, Pair& pair, bool groups) {
   pair.check_writer();
   pair.check_caught_up();
   if (!groups) return;
-  pair.check_groups_at(pair.writer());
-  pair.check_groups_at(pair.follower());
+  stage.check_groups_at(pair.writer());
+  stage.check_groups_at(pair.follower());
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ void tell(int pipe, const Json& line) {
 }
 
 [[noreturn]] void work(const Plan& plan, unsigned number, int pipe) {
-  for (uint64_t seed = plan.first + number; seed < plan.first + plan.seeds; seed += plan.workers) {
+  for (uint64_t i = number; i < plan.size(); i += plan.workers) {
+    const uint64_t seed = plan.seed(i);
     alarm(seconds_per_seed);
     tell(pipe, {{"begin", seed}});
     const Verdict verdict = run_seed(scenario_for(plan, seed), seed);
@@ -78,6 +79,15 @@ Worker start(const Plan& plan, unsigned number) {
   return worker;
 }
 
+void found(const Plan& plan, uint64_t seed, Violation violation, Summary& summary) {
+  if (!plan.sought.empty() && violation.invariant != plan.sought) {
+    ++summary.others[violation.invariant];
+    return;
+  }
+  const std::string scenario(scenario_for(plan, seed).name);
+  summary.findings.push_back({seed, scenario, std::move(violation)});
+}
+
 void take(const Plan& plan, Worker& worker, const Json& line, Summary& summary) {
   if (line.contains("begin")) {
     worker.running = line["begin"];
@@ -93,8 +103,7 @@ void take(const Plan& plan, Worker& worker, const Json& line, Summary& summary) 
     summary.faults[fault] += count.get<uint64_t>();
   }
   if (!line.contains("invariant")) return;
-  summary.findings.push_back(
-      {seed, std::string(scenario_for(plan, seed).name), {line["invariant"], line["details"]}});
+  found(plan, seed, {line["invariant"], line["details"]}, summary);
 }
 
 // The worker has ended; if that was in the middle of a seed, the seed has ended it.
@@ -107,10 +116,8 @@ void take_end(const Plan& plan, Worker& worker, Summary& summary) {
   std::string how = "it ended with status " + std::to_string(status);
   if (WIFSIGNALED(status)) how = strsignal(WTERMSIG(status));
   const bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
-  summary.findings.push_back(
-      {worker.running,
-       std::string(scenario_for(plan, worker.running).name),
-       {hangs ? "a run ends" : "nothing aborts", how + "; replay it to see where"}});
+  found(plan, worker.running,
+        {hangs ? "a run ends" : "nothing aborts", how + "; replay it to see where"}, summary);
 }
 
 void read_from(const Plan& plan, Worker& worker, Summary& summary) {

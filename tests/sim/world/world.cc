@@ -91,6 +91,11 @@ void SimProcess::pause() {
   for (const auto& loop : loops_) loop->pause();
 }
 
+void SimProcess::pause_loop(size_t which) {
+  world_.schedule_.count_fault("loop paused");
+  loops_.at(which)->pause();
+}
+
 void SimProcess::resume() {
   for (const auto& loop : loops_) loop->resume();
 }

@@ -57,6 +57,8 @@ class SimProcess {
   void kill();
   // SIGSTOP and SIGCONT: its kernel goes on receiving, it does not run.
   void pause();
+  // One loop of several stands still, as in a call that does not return; resume() ends that too.
+  void pause_loop(size_t which);
   void resume();
 
  private:
