@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <map>
+#include <sstream>
 
 #include "cli/output.h"
 
@@ -95,7 +96,11 @@ Exit CommandLine::run(int argc, char** argv) {
     app_->parse(argc, argv);
   } catch (const CLI::ParseError& said) {
     // --help comes this way too, as a success.
-    return app_->exit(said) == 0 ? Exit::done : Exit::failed;
+    std::ostringstream help, complaint;
+    const int code = app_->exit(said, help, complaint);
+    show_document(help.str());
+    complain_lines(complaint.str());
+    return code == 0 ? Exit::done : Exit::failed;
   }
   try {
     return chosen_->run(chosen_->common);

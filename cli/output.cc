@@ -1,5 +1,6 @@
 #include "cli/output.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/json.h"
@@ -30,5 +31,15 @@ void show(const nlohmann::json& document) {
 void show_document(const std::string& text) { write(stdout, text); }
 
 void complain(const std::string& text) { write(stderr, "isthmus: " + printable(text) + "\n"); }
+
+void complain_lines(std::string_view text) {
+  std::string lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    lines += printable(text.substr(0, end)) + "\n";
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  write(stderr, lines);
+}
 
 }  // namespace isthmus::cli

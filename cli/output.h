@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "cli/table.h"
 
@@ -45,5 +46,7 @@ void say(fmt::format_string<T...> format, const T&... args) {
 
 // One line on stderr, "isthmus: ...".
 void complain(const std::string& text);
+// Several, as they are.
+void complain_lines(std::string_view text);
 
 }  // namespace isthmus::cli
