@@ -4,13 +4,12 @@
 
 namespace isthmus {
 
-[[noreturn]] void check_failed(const char* condition, const char* file, int line,
-                               const char* why);
+[[noreturn]] void check_failed(const char* condition, const char* file, int line, const char* why);
 
 }  // namespace isthmus
 
-#define CHECK(condition, why)                                             \
-  do {                                                                    \
-    if (!(condition)) [[unlikely]]                                        \
-      ::isthmus::check_failed(#condition, __FILE__, __LINE__, why);       \
+#define CHECK(condition, why)                                       \
+  do {                                                              \
+    if (!(condition)) [[unlikely]]                                  \
+      ::isthmus::check_failed(#condition, __FILE__, __LINE__, why); \
   } while (false)

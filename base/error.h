@@ -13,12 +13,12 @@ namespace isthmus {
 
 struct Error {
   enum class Kind : uint8_t {
-    io,      // code is an errno value: a disk or a socket failed
-    closed,  // the resource was closed, by us or by the peer's end of stream
-    timeout, // a deadline passed; whether the operation took effect is unknown
-    kafka,   // code is a kafka::ErrorCode
-    corrupt, // bytes from a disk or a peer that break their format
-    text,    // a message for the operator: what, where, what would be right
+    io,       // code is an errno value: a disk or a socket failed
+    closed,   // the resource was closed, by us or by the peer's end of stream
+    timeout,  // a deadline passed; whether the operation took effect is unknown
+    kafka,    // code is a kafka::ErrorCode
+    corrupt,  // bytes from a disk or a peer that break their format
+    text,     // a message for the operator: what, where, what would be right
   };
 
   Kind kind = Kind::text;

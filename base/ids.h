@@ -11,13 +11,13 @@
 
 namespace isthmus {
 
-using Offset = int64_t;          // of a record in a partition; -1 = unknown
-using LeaderEpoch = int32_t;     // generation << 20 | election; -1 = unknown
+using Offset = int64_t;       // of a record in a partition; -1 = unknown
+using LeaderEpoch = int32_t;  // generation << 20 | election; -1 = unknown
 using PartitionIndex = int32_t;
-using NodeId = int32_t;          // of a broker, unique among linked clusters
-using ProducerId = int64_t;      // cluster number (15 bits) | incarnation (8) | counter (40)
+using NodeId = int32_t;      // of a broker, unique among linked clusters
+using ProducerId = int64_t;  // cluster number (15 bits) | incarnation (8) | counter (40)
 using ProducerEpoch = int16_t;
-using ClusterNumber = int16_t;   // 1..32767; 0 = a foreign cluster
+using ClusterNumber = int16_t;  // 1..32767; 0 = a foreign cluster
 
 // 128 bits; Kafka's topic ids and cluster ids. Written as 22 characters of URL-safe base64.
 struct Uuid {

@@ -49,7 +49,7 @@ class FileCache {
   Entries files_;
   std::unordered_map<std::string, Entries::iterator> by_path_;
   std::unordered_map<std::string, std::weak_ptr<io::File>> in_use_;  // also after eviction
-  size_t files_in_use_ = 0;  // when in_use_ was last swept
+  size_t files_in_use_ = 0;                                          // when in_use_ was last swept
 };
 
 }  // namespace isthmus::broker

@@ -10,9 +10,9 @@ namespace isthmus::broker {
 
 // The last segment whose base is at or below `offset`.
 size_t Log::segment_index(Offset offset) const {
-  const auto above = std::upper_bound(
-      segments_.begin(), segments_.end(), offset,
-      [](Offset wanted, const auto& segment) { return wanted < segment->base(); });
+  const auto above =
+      std::upper_bound(segments_.begin(), segments_.end(), offset,
+                       [](Offset wanted, const auto& segment) { return wanted < segment->base(); });
   return above == segments_.begin() ? 0 : static_cast<size_t>(above - segments_.begin()) - 1;
 }
 
@@ -39,9 +39,9 @@ Result<uint64_t> Log::locate(const Segment& segment, Offset offset) {
 Result<Rope> Log::read(Offset from, uint64_t max_bytes, Offset upper_bound, bool at_least_one) {
   if (auto working = refuse_if_offline(); !working) return fail(working.error());
   if (from < start_ || from > end_) {
-    return fail(Error::kafka(static_cast<int>(kafka::ErrorCode::offset_out_of_range),
-                             fmt::format("{}: offset {} is outside {} to {}", tp_.to_string(), from,
-                                         start_, end_)));
+    return fail(Error::kafka(
+        static_cast<int>(kafka::ErrorCode::offset_out_of_range),
+        fmt::format("{}: offset {} is outside {} to {}", tp_.to_string(), from, start_, end_)));
   }
   const Offset bound = std::min(upper_bound, end_);
   Rope rope;

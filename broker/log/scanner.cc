@@ -63,8 +63,8 @@ Result<std::optional<FoundBatch>> FileScanner::search(std::shared_ptr<const Read
     if (!bytes) return fail(bytes.error());
     if (bytes->size() < kafka::batch_header_size) return std::nullopt;
     // Two cheap looks first: nearly every position fails one of them.
-    const bool likely = (*bytes)[magic_at] == current_magic &&
-                        load_be<Offset>(bytes->data()) >= lowest;
+    const bool likely =
+        (*bytes)[magic_at] == current_magic && load_be<Offset>(bytes->data()) >= lowest;
     if (likely) {
       FileScanner candidate(file, window.position_, end, lookup_window);
       auto found = candidate.next_batch();

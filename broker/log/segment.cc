@@ -126,9 +126,8 @@ Result<void> Segment::note_time() {
 }
 
 Result<FileScanner> Segment::scanner_at(Offset target) const {
-  auto near = offsets_.floor([&](const OffsetEntry& entry) {
-    return base_ + entry.relative_offset <= target;
-  });
+  auto near = offsets_.floor(
+      [&](const OffsetEntry& entry) { return base_ + entry.relative_offset <= target; });
   if (!near) return fail(near.error());
   auto log = file();
   if (!log) return fail(log.error());
@@ -150,9 +149,8 @@ Result<std::optional<FoundBatch>> Segment::last_below(uint64_t from, uint64_t li
   if (!log) return fail(log.error());
   // An entry may point at the very batch that passes the limit; then the entry before it serves.
   for (uint64_t bound = limit;;) {
-    auto near = offsets_.floor([&](const OffsetEntry& entry) {
-      return static_cast<uint64_t>(entry.position) <= bound;
-    });
+    auto near = offsets_.floor(
+        [&](const OffsetEntry& entry) { return static_cast<uint64_t>(entry.position) <= bound; });
     if (!near) return fail(near.error());
     const uint64_t indexed = *near ? static_cast<uint64_t>((*near)->position) : 0;
     const uint64_t start = std::max(from, indexed);
@@ -276,8 +274,8 @@ Result<void> Segment::copy_prefix(uint64_t size) {
   if (auto done = (*copy)->truncate(0); !done) return done;
   std::vector<uint8_t> block(FileScanner::sweep_window);
   for (uint64_t at = 0; at < size;) {
-    auto n = (*source)->read_at(at, MutableBytes(block).first(
-                                        std::min<uint64_t>(block.size(), size - at)));
+    auto n = (*source)->read_at(
+        at, MutableBytes(block).first(std::min<uint64_t>(block.size(), size - at)));
     if (!n) return fail(n.error());
     if (*n == 0) return fail(Error::corrupt(log_path() + ": shorter than when it was opened"));
     if (auto done = (*copy)->append(Bytes(block).first(*n)); !done) return done;

@@ -25,7 +25,10 @@ class Syncer {
  public:
   // Everything below `durable` is durable already.
   Syncer(io::Loop& loop, io::Disk& disk, std::string folder, Offset durable)
-      : disk_(disk), folder_(std::move(folder)), appended_(durable), durable_(durable),
+      : disk_(disk),
+        folder_(std::move(folder)),
+        appended_(durable),
+        durable_(durable),
         changed_(loop) {}
 
   // `file` has bytes that must become durable with what the log holds now.

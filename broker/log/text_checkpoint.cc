@@ -50,8 +50,8 @@ Result<std::vector<CheckpointLine>> parse_checkpoint(std::string_view text, size
     lines.push_back(std::move(line));
   }
   if (lines.size() != *count) {
-    return fail(Error::corrupt(path + ": " + std::to_string(lines.size()) +
-                               " lines, expected " + std::to_string(*count)));
+    return fail(Error::corrupt(path + ": " + std::to_string(lines.size()) + " lines, expected " +
+                               std::to_string(*count)));
   }
   return lines;
 }

@@ -17,8 +17,8 @@ Result<void> TxnIndex::load() {
   if (!file) return fail(file.error());
   const uint64_t bytes = (*file)->size();
   if (bytes % entry_size != 0) {
-    return fail(Error::corrupt(path_ + ": " + std::to_string(bytes) +
-                               " bytes are not whole entries"));
+    return fail(
+        Error::corrupt(path_ + ": " + std::to_string(bytes) + " bytes are not whole entries"));
   }
   count_ = bytes / entry_size;
   return {};

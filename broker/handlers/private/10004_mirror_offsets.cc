@@ -21,8 +21,7 @@ io::Task<kafka::MirrorOffsetsResponse> take(Context& context, kafka::MirrorOffse
 
 server::Reply finish(Context& context, kafka::MirrorOffsetsRequest message,
                      kafka::RequestHeader header) {
-  auto response =
-      co_await io::call_on(context.env.main_loop(), take(context, std::move(message)));
+  auto response = co_await io::call_on(context.env.main_loop(), take(context, std::move(message)));
   co_return server::encode_response(header, response);
 }
 

@@ -134,9 +134,8 @@ int main(int argc, char** argv) {
   int exit_code = 1;
   isthmus::io::Runtime runtime(1);
   isthmus::io::Gate gate(runtime.env().main_loop());
-  runtime.env().main_loop().post([&] {
-    gate.spawn(command, isthmus::broker::run(&runtime, command, argv[2], &exit_code));
-  });
+  runtime.env().main_loop().post(
+      [&] { gate.spawn(command, isthmus::broker::run(&runtime, command, argv[2], &exit_code)); });
   runtime.run();
   return exit_code;
 }

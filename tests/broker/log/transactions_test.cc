@@ -41,12 +41,12 @@ TEST_F(Transactions, AMarkerAboveTheHighWatermarkDecidesNothingYet) {
 }
 
 TEST_F(Transactions, AbortsAreListedForWhatTheyOverlap) {
-  data(7, 0);                     // 0
-  data(8, 0);                     // 1
-  end(7, ControlType::abort);     // 2
-  data(7, 1);                     // 3
-  end(8, ControlType::commit);    // 4
-  end(7, ControlType::abort);     // 5
+  data(7, 0);                   // 0
+  data(8, 0);                   // 1
+  end(7, ControlType::abort);   // 2
+  data(7, 1);                   // 3
+  end(8, ControlType::commit);  // 4
+  end(7, ControlType::abort);   // 5
   const AbortedTxn first{7, 0, 2, 1};
   const AbortedTxn second{7, 3, 5, 6};
   EXPECT_EQ(aborted(0, 6), (std::vector<AbortedTxn>{first, second}));
@@ -96,8 +96,8 @@ TEST_F(Transactions, ArriveByMirrorWithoutACoordinatorHere) {
     auto info = w.log->append_verbatim(batch, 0, {});
     ASSERT_TRUE(info) << info.error().text;
   };
-  put(make_batch({.base_offset = 100, .epoch = 2, .producer_id = 5, .sequence = 40,
-                  .transactional = true}));
+  put(make_batch(
+      {.base_offset = 100, .epoch = 2, .producer_id = 5, .sequence = 40, .transactional = true}));
   EXPECT_EQ(stable(), 100);
   put(make_marker(5, 0, ControlType::abort, 3, 200, 2));
   EXPECT_EQ(stable(), 201);

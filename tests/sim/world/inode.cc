@@ -8,7 +8,9 @@ void Inode::write(uint64_t position, Bytes bytes) {
   uint64_t size = data_.size();
   uint64_t kept_from = std::min(position, size);
   uint64_t kept_to = std::min<uint64_t>(position + bytes.size(), size);
-  unsynced_.push_back({kept_from, position + bytes.size() - kept_from, size,
+  unsynced_.push_back({kept_from,
+                       position + bytes.size() - kept_from,
+                       size,
                        {data_.begin() + static_cast<ptrdiff_t>(kept_from),
                         data_.begin() + static_cast<ptrdiff_t>(kept_to)}});
   data_.resize(std::max<uint64_t>(size, position + bytes.size()));
@@ -17,8 +19,8 @@ void Inode::write(uint64_t position, Bytes bytes) {
 
 void Inode::truncate(uint64_t size) {
   uint64_t at = std::min<uint64_t>(size, data_.size());
-  unsynced_.push_back({at, 0, data_.size(), {data_.begin() + static_cast<ptrdiff_t>(at),
-                                             data_.end()}});
+  unsynced_.push_back(
+      {at, 0, data_.size(), {data_.begin() + static_cast<ptrdiff_t>(at), data_.end()}});
   data_.resize(size);
 }
 

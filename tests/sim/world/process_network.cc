@@ -97,8 +97,7 @@ class SimStream final : public io::Stream {
 
 class SimListener final : public io::Listener {
  public:
-  SimListener(std::shared_ptr<State> state, std::shared_ptr<Listening> listening,
-              io::Address local)
+  SimListener(std::shared_ptr<State> state, std::shared_ptr<Listening> listening, io::Address local)
       : state_(std::move(state)), listening_(std::move(listening)), local_(std::move(local)) {}
   ~SimListener() override { SimListener::close(); }
 
@@ -195,8 +194,7 @@ class ProcessNetwork final : public io::Network {
 
 }  // namespace
 
-std::unique_ptr<io::Network> make_process_network(std::shared_ptr<State> state,
-                                                  ProcessId process) {
+std::unique_ptr<io::Network> make_process_network(std::shared_ptr<State> state, ProcessId process) {
   return std::make_unique<ProcessNetwork>(std::move(state), process);
 }
 
