@@ -73,7 +73,7 @@ RIGHT = [
     ("broker/replica/a.cc", '#include "broker/log/log.h"\n#include "client/fetcher.h"\n'),
     ("broker/handlers/a.cc", '#include "broker/group/group.h"\n#include "broker/broker.h"\n'),
     ("broker/broker.cc", '#include "broker/handlers/dispatch.h"\n'),
-    ("cli/main.cc", '#include "mirror/mirror.h"\n#include <CLI/CLI.hpp>\n'),
+    ("cli/command.cc", '#include "mirror/mirror.h"\n#include <CLI/CLI.hpp>\n'),
     ("kafka/compression.cc", "#include <zstd.h>\n#include <vector>\n"),
     ("base/a.cc", "// steady_clock::now() is for io/; so is asio, and using namespace\n"),
     ("base/a.cc", 'log("asio::detached, ::socket(), fopen(");\n'),
