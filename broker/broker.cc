@@ -161,7 +161,7 @@ io::Task<Result<void>> Broker::recover() {
   auto founded = co_await p.controller.start(
       {config_.cluster.name, config_.cluster.number, config_.broker.node_id});
   if (!founded) co_return founded;
-  auto marked = mark_log_dirs(env_.disk, config_.broker.log_dirs, p.controller.image());
+  auto marked = mark_log_dirs(env_.disk, config_.broker.log_dirs, *p.controller.snapshot());
   if (!marked) co_return marked;
   if (auto taken = p.partitions.take_over(); !taken) co_return taken;
   p.controller.follow([this](auto image) { return follow(std::move(image)); });
@@ -170,7 +170,8 @@ io::Task<Result<void>> Broker::recover() {
   // The recovery points say "this start" from now on, not the one before.
   auto noted = co_await p.partitions.checkpoint();
   if (!noted) co_return noted;
-  for (const auto& [link, s] : p.controller.image().switchovers) {
+  auto image = p.controller.snapshot();
+  for (const auto& [link, s] : image->switchovers) {
     // Handed over, or stepped down, before the restart: groups stay closed until the other site has
     // answered, or the way back is done.
     bool closed = s.phase == SwitchoverImage::Phase::handed_over ||
@@ -248,13 +249,13 @@ io::Task<process::Status> Broker::status() {
     status.reason = "the broker is starting or draining";
     co_return status;
   }
-  const Image& image = parts_->controller.image();
-  nlohmann::json json = {{"cluster", image.cluster_name},
-                         {"number", image.cluster_number},
-                         {"cluster_id", image.cluster_id.to_string()},
-                         {"node_id", image.node_id},
-                         {"topics", image.topics.size()},
-                         {"links", image.links.size()},
+  auto image = parts_->controller.snapshot();
+  nlohmann::json json = {{"cluster", image->cluster_name},
+                         {"number", image->cluster_number},
+                         {"cluster_id", image->cluster_id.to_string()},
+                         {"node_id", image->node_id},
+                         {"topics", image->topics.size()},
+                         {"links", image->links.size()},
                          {"connections", parts_->acceptor.connections()}};
   tell_of_offline(parts_->partitions.offline(), json, status);
   status.json = write_json(json);

@@ -13,8 +13,8 @@ constexpr uint64_t replay_step_bytes = 1u << 20;
 constexpr auto patience = std::chrono::seconds(5);  // offsets.commit.timeout.ms
 
 Error not_here() {
-  return Error::kafka(static_cast<int>(ErrorCode::not_leader_or_follower),
-                      "the partition of __consumer_offsets is not open here");
+  return kafka::error_of(ErrorCode::not_leader_or_follower,
+                         "the partition of __consumer_offsets is not open here");
 }
 
 // Shows the records of whole batches; returns the offset after them.
@@ -98,8 +98,9 @@ io::Task<Result<void>> GroupRegister::put(std::string group, std::optional<std::
 }
 
 std::optional<std::string> GroupRegister::owner_of(const std::string& group) const {
-  auto known = controller_.image().groups.find(group);
-  if (known == controller_.image().groups.end()) return std::nullopt;
+  auto image = controller_.snapshot();
+  auto known = image->groups.find(group);
+  if (known == image->groups.end()) return std::nullopt;
   return known->second.link;
 }
 

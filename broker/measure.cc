@@ -53,7 +53,7 @@ io::Task<HighWatermarks> measure_partitions(Context& context, Samples& samples) 
       if (!partition || partition.outage()) continue;
       const PartitionNumbers numbers = co_await partition.numbers();
       add_partition(samples, tp, numbers);
-      if (topic->is_mirror()) add_link(samples, topic->link, numbers.view);
+      if (const auto* link = topic->writer.link()) add_link(samples, link->name, numbers.view);
       watermarks[tp] = numbers.view.high_watermark;
     }
   }
@@ -86,11 +86,12 @@ void measure_links(Context& context, Samples& samples) {
   const auto image = context.image.load();
   std::set<std::string> writing;
   for (const auto& [name, topic] : image->topics) {
-    if (!topic->is_mirror()) continue;
-    writing.insert(topic->link);
+    const auto* link = topic->writer.link();
+    if (link == nullptr) continue;
+    writing.insert(link->name);
     for (const PartitionImage& p : topic->partitions) {
       const std::string state(to_string(p.mirror_state));
-      samples.add(metric::link_partitions, 1, {topic->link, state});
+      samples.add(metric::link_partitions, 1, {link->name, state});
     }
   }
   for (const auto& [name, link] : image->links) {

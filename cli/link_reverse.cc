@@ -26,7 +26,7 @@ std::vector<std::string> topics_to_reverse(const SiteAnswer& source, const SiteA
                                            std::vector<Uuid>& others) {
   std::vector<std::string> names;
   for (const Topic& topic : source.topics) {
-    if (!topic.link.empty() || !topic.closed_by.is_zero()) {
+    if (topic.writer != kafka::WriterKind::clients) {
       others.push_back(topic.topic_id);
       continue;
     }

@@ -11,12 +11,12 @@
 namespace isthmus::cli {
 namespace {
 
-using broker::MirrorState;
+using kafka::MirrorState;
 
 constexpr int offline_badness = 6;
 
-int badness(int8_t state) {
-  switch (MirrorState{state}) {
+int badness(MirrorState state) {
+  switch (state) {
     case MirrorState::failed: return 4;
     case MirrorState::paused: return 3;
     case MirrorState::initializing: return 2;
@@ -30,9 +30,8 @@ int badness(int8_t state) {
 std::string state_text(const PartitionView& partition) {
   if (partition.offline) return "offline(" + partition.reason + ")";
   // A topic that was just created here; no mirror process has spoken of it yet.
-  const bool unheard = MirrorState{partition.state} == MirrorState::none;
-  std::string text(
-      broker::to_string(unheard ? MirrorState::initializing : MirrorState{partition.state}));
+  const bool unheard = partition.state == MirrorState::none;
+  std::string text(to_string(unheard ? MirrorState::initializing : partition.state));
   if (!partition.reason.empty()) text += "(" + partition.reason + ")";
   return text;
 }
@@ -95,7 +94,7 @@ TopicView view_topic(const std::string& target, const SiteAnswer::SiteTopic& top
   for (const auto& p : topic.partitions) {
     PartitionView partition = view_partition(target, topic, p, ends);
     view.lag = add(view.lag, partition.lag);
-    const bool mirrors = MirrorState{p.mirror_state} == MirrorState::mirroring;
+    const bool mirrors = p.mirror_state == MirrorState::mirroring;
     if (mirrors && !partition.offline) ++view.healthy;
     const int bad = partition.offline ? offline_badness : badness(p.mirror_state);
     if (bad > worst) {
@@ -178,12 +177,11 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   view.source_answers = source != nullptr;
   if (link->contact_age_ms >= 0) view.contact_age_ms = link->contact_age_ms;
   for (const auto& topic : target.topics) {
-    if (topic.link != name) continue;
+    if (!kafka::writer_of(topic).is_link(name)) continue;
     TopicView t = view_topic(target.name, topic, ends_at_source(source, topic.topic_id));
     view.partitions += t.partitions.size();
-    view.failed += static_cast<size_t>(std::ranges::count_if(t.partitions, [](const auto& p) {
-      return p.offline || MirrorState{p.state} == MirrorState::failed;
-    }));
+    view.failed += static_cast<size_t>(std::ranges::count_if(
+        t.partitions, [](const auto& p) { return p.offline || p.state == MirrorState::failed; }));
     view.topics.push_back(std::move(t));
   }
   for (const auto& group : target.groups) {

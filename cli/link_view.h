@@ -23,7 +23,7 @@ struct Lag {
 
 struct PartitionView {
   std::string name;  // orders-3
-  int8_t state = 0;  // a broker::MirrorState
+  kafka::MirrorState state = kafka::MirrorState::none;
   std::string reason;
   bool offline = false;  // at one end; the reason says which
   Offset end_offset = -1;

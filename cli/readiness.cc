@@ -58,9 +58,9 @@ Finding judge_partitions(const LinkView& link) {
 Finding judge_topics(const SiteAnswer& source, const SiteAnswer& target, const LinkView& link) {
   std::vector<std::string> missing;
   for (const Topic& topic : source.topics) {
-    if (!topic.link.empty() || is_internal(topic)) continue;
+    if (topic.writer == kafka::WriterKind::link || is_internal(topic)) continue;
     auto copy = std::ranges::find(target.topics, topic.topic_id, &Topic::topic_id);
-    if (copy != target.topics.end() && copy->link == link.name) continue;
+    if (copy != target.topics.end() && kafka::writer_of(*copy).is_link(link.name)) continue;
     missing.push_back(topic.name);
   }
   if (missing.empty()) return {Verdict::ok, "every topic of " + source.name + " is mirrored", ""};

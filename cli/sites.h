@@ -18,6 +18,7 @@
 #include "client/cluster.h"
 #include "kafka/errors.h"
 #include "kafka/gen/describe_site.h"
+#include "kafka/topic_writer.h"
 #include "process/router_config.h"
 
 namespace isthmus::cli {

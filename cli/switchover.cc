@@ -20,7 +20,7 @@ namespace isthmus::cli {
 namespace {
 
 using nlohmann::json;
-using Phase = broker::SwitchoverImage::Phase;
+using Phase = kafka::SwitchoverPhase;
 
 constexpr auto look_every = io::milliseconds(50);
 
@@ -54,7 +54,7 @@ struct Ends {
 Ends::Side side_of(const SiteAnswer& site, const std::string& link) {
   auto found = std::ranges::find(site.switchovers, link, &SiteAnswer::SiteSwitchover::link);
   if (found == site.switchovers.end()) return {};
-  return {found->switchover_id, Phase{found->phase}};
+  return {found->switchover_id, found->phase};
 }
 
 io::Task<Ends> look_at_ends(Sites& sites, Options options) {
@@ -99,7 +99,7 @@ io::Task<Result<Uuid>> wish_for(Sites& sites, Options options, Uuid id, bool aba
   auto answer = co_await sites.ask(options->to, std::move(request));
   if (!answer) co_return fail(answer.error());
   // Somebody else's wish came first: that one is watched.
-  if (!abandon && Phase{answer->phase} == Phase::wished) co_return answer->switchover_id;
+  if (!abandon && answer->phase == Phase::wished) co_return answer->switchover_id;
   if (auto refused = refusal(options->to, *answer)) co_return fail(*refused);
   co_return id;
 }

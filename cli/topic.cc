@@ -25,13 +25,6 @@ struct TopicOptions {
 };
 using Options = std::shared_ptr<TopicOptions>;
 
-// Who may write it here.
-std::string writer_of(const Topic& topic) {
-  if (!topic.link.empty()) return "link " + topic.link;
-  if (!topic.closed_by.is_zero()) return "nobody: the other site has taken over";
-  return "clients";
-}
-
 int64_t offsets_in(const Topic& topic) {
   int64_t sum = 0;
   for (const auto& p : topic.partitions) {
@@ -53,7 +46,7 @@ json to_json(const Topic& topic) {
                           {"offline", p.offline}});
   }
   return {{"topic", topic.name}, {"id", topic.topic_id.to_string()},
-          {"link", topic.link},  {"writer", writer_of(topic)},
+          {"link", topic.link},  {"writer", to_string(kafka::writer_of(topic))},
           {"configs", configs},  {"partitions", partitions}};
 }
 
@@ -74,7 +67,7 @@ io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
     }
     for (const Topic& topic : site->topics) {
       table.add({name, topic.name, std::to_string(topic.partitions.size()),
-                 grouped(offsets_in(topic)), writer_of(topic)});
+                 grouped(offsets_in(topic)), to_string(kafka::writer_of(topic))});
       json entry = to_json(topic);
       entry["cluster"] = name;
       out.push_back(std::move(entry));
@@ -86,13 +79,13 @@ io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
 
 void print_topic(const std::string& cluster, const Topic& topic) {
   say("{}  at {}  {}  written by {}", topic.name, cluster, topic.topic_id.to_string(),
-      writer_of(topic));
+      to_string(kafka::writer_of(topic)));
   for (const auto& [name, value] : topic.configs) say("  {}={}", name, value);
   Table table(
       {{"PART", true}, {"START", true}, {"HW", true}, {"END", true}, {"EPOCH", true}, {"MIRROR"}});
   for (const auto& p : topic.partitions) {
     std::string state;
-    if (!topic.link.empty()) state = broker::to_string(broker::MirrorState{p.mirror_state});
+    if (topic.writer == kafka::WriterKind::link) state = to_string(p.mirror_state);
     if (!p.mirror_reason.empty()) state += "(" + p.mirror_reason + ")";
     const bool open = p.end_offset >= 0;
     table.add({std::to_string(p.index), open ? grouped(p.start_offset) : "offline",

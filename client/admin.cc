@@ -88,7 +88,7 @@ Answer<kafka::DescribeConfigsResponse> Admin::describe_configs(ConfigResource ty
   kafka::DescribeConfigsRequest request;
   for (const auto& name : names) {
     auto& resource = request.resources.emplace_back();
-    resource.resource_type = static_cast<int8_t>(type);
+    resource.resource_type = type;
     resource.resource_name = name;
     resource.configuration_keys = std::nullopt;
   }

@@ -23,7 +23,7 @@
 
 namespace isthmus::client {
 
-enum class ConfigResource : int8_t { topic = 2, broker = 4 };
+using kafka::ConfigResource;
 
 inline constexpr int64_t latest_offset = -1;    // for list_offsets: the high watermark or LSO
 inline constexpr int64_t earliest_offset = -2;  // the log start offset
@@ -33,11 +33,6 @@ struct ListedOffset {
   Offset offset = -1;  // -1 = there is no such record
   int64_t timestamp = -1;
   LeaderEpoch leader_epoch = -1;
-};
-struct EpochEnd {
-  kafka::ErrorCode error = kafka::ErrorCode::none;
-  LeaderEpoch epoch = -1;  // the greatest up to the one asked for; -1 = there is none
-  Offset end_offset = -1;
 };
 struct LowWatermark {
   kafka::ErrorCode error = kafka::ErrorCode::none;
@@ -80,8 +75,6 @@ class Admin {
   // until the deadline it is LEADER_NOT_AVAILABLE.
   Answer<ByPartition<ListedOffset>> list_offsets(ByPartition<int64_t> timestamps,
                                                  io::Instant deadline);
-  Answer<ByPartition<EpochEnd>> end_of_epochs(ByPartition<LeaderEpoch> epochs,
-                                              io::Instant deadline);
   // Deletes what is before the offsets; -1 = before the high watermark.
   Answer<ByPartition<LowWatermark>> delete_records(ByPartition<Offset> before,
                                                    io::Instant deadline);
@@ -93,14 +86,6 @@ class Admin {
                                                                        io::Instant deadline);
   // All that the group has committed. Error::kafka if the group cannot be read.
   Answer<ByPartition<CommittedOffset>> committed_offsets(std::string group, io::Instant deadline);
-  // As a group without members does. error of each is the input's; of the answer, the outcome.
-  Answer<ByPartition<kafka::ErrorCode>> commit_offsets(std::string group,
-                                                       ByPartition<CommittedOffset> offsets,
-                                                       io::Instant deadline);
-  Answer<ByPartition<kafka::ErrorCode>> delete_offsets(std::string group,
-                                                       std::vector<TopicPartition> partitions,
-                                                       io::Instant deadline);
-  Answer<kafka::ErrorCode> delete_group(std::string group, io::Instant deadline);
 
  private:
   Cluster& cluster_;

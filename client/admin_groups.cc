@@ -2,9 +2,6 @@
 #include <algorithm>
 
 #include "client/admin.h"
-#include "kafka/gen/delete_groups.h"
-#include "kafka/gen/offset_commit.h"
-#include "kafka/gen/offset_delete.h"
 #include "kafka/gen/offset_fetch.h"
 
 namespace isthmus::client {
@@ -29,21 +26,6 @@ ErrorCode objection(const kafka::DescribeGroupsResponse& r) {
 ErrorCode objection(const kafka::OffsetFetchResponse& r) {
   const ErrorCode in_group = r.groups.empty() ? ErrorCode::none : r.groups[0].error_code;
   return objection_among({r.error_code, in_group});
-}
-ErrorCode objection(const kafka::OffsetCommitResponse& r) {
-  for (const auto& topic : r.topics) {
-    for (const auto& partition : topic.partitions) {
-      const ErrorCode found = objection_among({partition.error_code});
-      if (found != ErrorCode::none) return found;
-    }
-  }
-  return ErrorCode::none;
-}
-ErrorCode objection(const kafka::OffsetDeleteResponse& r) {
-  return objection_among({r.error_code});
-}
-ErrorCode objection(const kafka::DeleteGroupsResponse& r) {
-  return r.results.empty() ? ErrorCode::none : objection_among({r.results[0].error_code});
 }
 
 template <typename Request>
@@ -76,8 +58,7 @@ void read_committed(const auto& topics, ByPartition<CommittedOffset>& into) {
 }
 
 Error group_error(ErrorCode error, const std::string& group) {
-  return Error::kafka(static_cast<int>(error),
-                      "group " + group + ": " + std::string(kafka::error_name(error)));
+  return kafka::error_of(error, "group " + group + ": " + std::string(kafka::error_name(error)));
 }
 
 }  // namespace
@@ -136,65 +117,6 @@ Answer<ByPartition<CommittedOffset>> Admin::committed_offsets(std::string group,
   read_committed(response->topics, committed);
   if (!response->groups.empty()) read_committed(response->groups[0].topics, committed);
   co_return committed;
-}
-
-Answer<ByPartition<ErrorCode>> Admin::commit_offsets(std::string group,
-                                                     ByPartition<CommittedOffset> offsets,
-                                                     io::Instant deadline) {
-  kafka::OffsetCommitRequest request;
-  request.group_id = group;
-  for (const auto& [partition, offset] : offsets) {
-    if (request.topics.empty() || request.topics.back().name != partition.topic) {
-      request.topics.emplace_back().name = partition.topic;
-    }
-    auto& one = request.topics.back().partitions.emplace_back();
-    one.partition_index = partition.partition;
-    one.committed_offset = offset.offset;
-    one.committed_leader_epoch = offset.leader_epoch;
-    one.committed_metadata = offset.metadata;
-  }
-  auto response = co_await ask_coordinator(cluster_, group, std::move(request), deadline);
-  if (!response) co_return fail(response.error());
-  ByPartition<ErrorCode> outcomes;
-  for (const auto& topic : response->topics) {
-    for (const auto& p : topic.partitions) outcomes[{topic.name, p.partition_index}] = p.error_code;
-  }
-  co_return outcomes;
-}
-
-Answer<ByPartition<ErrorCode>> Admin::delete_offsets(std::string group,
-                                                     std::vector<TopicPartition> partitions,
-                                                     io::Instant deadline) {
-  std::ranges::sort(partitions);
-  kafka::OffsetDeleteRequest request;
-  request.group_id = group;
-  for (const auto& partition : partitions) {
-    if (request.topics.empty() || request.topics.back().name != partition.topic) {
-      request.topics.emplace_back().name = partition.topic;
-    }
-    request.topics.back().partitions.emplace_back().partition_index = partition.partition;
-  }
-  auto response = co_await ask_coordinator(cluster_, group, std::move(request), deadline);
-  if (!response) co_return fail(response.error());
-  if (response->error_code != ErrorCode::none) {
-    co_return fail(group_error(response->error_code, group));
-  }
-  ByPartition<ErrorCode> outcomes;
-  for (const auto& topic : response->topics) {
-    for (const auto& p : topic.partitions) outcomes[{topic.name, p.partition_index}] = p.error_code;
-  }
-  co_return outcomes;
-}
-
-Answer<ErrorCode> Admin::delete_group(std::string group, io::Instant deadline) {
-  kafka::DeleteGroupsRequest request;
-  request.groups_names = {group};
-  auto response = co_await ask_coordinator(cluster_, group, std::move(request), deadline);
-  if (!response) co_return fail(response.error());
-  if (response->results.empty()) {
-    co_return fail(Error::corrupt("group " + group + ": an answer that does not mention it"));
-  }
-  co_return response->results[0].error_code;
 }
 
 }  // namespace isthmus::client

@@ -4,7 +4,6 @@
 #include "client/admin.h"
 #include "kafka/gen/delete_records.h"
 #include "kafka/gen/list_offsets.h"
-#include "kafka/gen/offset_for_leader_epoch.h"
 
 namespace isthmus::client {
 
@@ -57,30 +56,6 @@ struct ListOffsets {
       for (const auto& p : topic.partitions) {
         into[{topic.name, p.partition_index}] = {p.error_code, p.offset, p.timestamp,
                                                  p.leader_epoch};
-      }
-    }
-  }
-};
-
-struct EpochEnds {
-  using Question = LeaderEpoch;
-  using Value = EpochEnd;
-  using Request = kafka::OffsetForLeaderEpochRequest;
-
-  static Request request_for(const std::vector<Asked<Question>>& asked, int32_t) {
-    Request request;
-    request.replica_id = -1;
-    for (const auto& one : asked) {
-      auto& topic =
-          topic_for(request.topics, [](auto& t) -> auto& { return t.topic; }, one.partition.topic);
-      topic.partitions.push_back({one.partition.partition, one.epoch, one.question});
-    }
-    return request;
-  }
-  static void read(const Request::Response& response, ByPartition<Value>& into) {
-    for (const auto& topic : response.topics) {
-      for (const auto& p : topic.partitions) {
-        into[{topic.topic, p.partition}] = {p.error_code, p.leader_epoch, p.end_offset};
       }
     }
   }
@@ -165,11 +140,6 @@ Answer<ByPartition<typename Api::Value>> ask_leaders(Cluster& cluster,
 Answer<ByPartition<ListedOffset>> Admin::list_offsets(ByPartition<int64_t> timestamps,
                                                       io::Instant deadline) {
   return ask_leaders<ListOffsets>(cluster_, std::move(timestamps), deadline);
-}
-
-Answer<ByPartition<EpochEnd>> Admin::end_of_epochs(ByPartition<LeaderEpoch> epochs,
-                                                   io::Instant deadline) {
-  return ask_leaders<EpochEnds>(cluster_, std::move(epochs), deadline);
 }
 
 Answer<ByPartition<LowWatermark>> Admin::delete_records(ByPartition<Offset> before,

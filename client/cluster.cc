@@ -273,7 +273,7 @@ io::Task<Result<NodeId>> Cluster::find_coordinator(CoordinatorType type, std::st
   // Versions before 4 take one key, later ones many; only what a version has is sent.
   kafka::FindCoordinatorRequest request;
   request.key = key;
-  request.key_type = static_cast<int8_t>(type);
+  request.key_type = type;
   request.coordinator_keys = {key};
   Backoff backoff = new_backoff();
   for (;;) {
@@ -295,9 +295,9 @@ io::Task<Result<NodeId>> Cluster::find_coordinator(CoordinatorType type, std::st
           {found.node_id, {found.host, static_cast<uint16_t>(found.port)}, std::nullopt});
       co_return found.node_id;
     }
-    const auto error = Error::kafka(
-        static_cast<int>(found.error_code),
-        "no coordinator of " + key + ": " + std::string(kafka::error_name(found.error_code)));
+    const auto error =
+        kafka::error_of(found.error_code, "no coordinator of " + key + ": " +
+                                              std::string(kafka::error_name(found.error_code)));
     if (!kafka::is_retriable(found.error_code)) co_return fail(error);
     const bool go_on = co_await pause(backoff.next(), deadline);
     if (!go_on) co_return fail(gave_up("no coordinator of " + key, error));

@@ -22,6 +22,7 @@
 #include "client/connection.h"
 #include "client/metadata.h"
 #include "io/event.h"
+#include "kafka/gen/coordinator_type.h"
 
 namespace isthmus::client {
 
@@ -35,7 +36,7 @@ struct ClusterOptions {
   ConnectionOptions connection;
 };
 
-enum class CoordinatorType : int8_t { group = 0, transaction = 1 };
+using kafka::CoordinatorType;
 
 class Cluster {
  public:

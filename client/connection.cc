@@ -23,9 +23,9 @@ std::string api_name(int16_t key) {
 }  // namespace
 
 Error no_common_version(kafka::ApiKey key, const io::Address& peer) {
-  return Error::kafka(static_cast<int>(kafka::ErrorCode::unsupported_version),
-                      peer.to_string() + " speaks no version of " +
-                          api_name(static_cast<int16_t>(key)) + " that we know");
+  return kafka::error_of(kafka::ErrorCode::unsupported_version,
+                         peer.to_string() + " speaks no version of " +
+                             api_name(static_cast<int16_t>(key)) + " that we know");
 }
 
 // Shared by the handle, the conversations that read and write, and the calls under way.
@@ -194,7 +194,7 @@ Result<Negotiated> read_api_versions(const Slice& answer, int16_t asked) {
   if (!response) return fail(response.error());
   Negotiated result;
   if (response->error_code != kafka::ErrorCode::none && !refused) {
-    return fail(Error::kafka(static_cast<int>(response->error_code), "ApiVersions was refused"));
+    return kafka::refuse(response->error_code, "ApiVersions was refused");
   }
   for (const auto& api : response->api_keys) {
     result.ranges[api.api_key] = {api.min_version, api.max_version};

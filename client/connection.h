@@ -51,7 +51,7 @@ class Connection {
   // What the broker said that it understands.
   std::optional<std::pair<int16_t, int16_t>> range_of(int16_t api_key) const;
 
-  // One typed request. Error::kafka(unsupported_version) if no version is common to both.
+  // One typed request. UNSUPPORTED_VERSION if no version is common to both.
   template <typename Request>
   io::Task<Result<typename Request::Response>> call(Request request, io::Instant deadline,
                                                     int16_t at_most = INT16_MAX);

@@ -32,20 +32,21 @@ std::vector<std::vector<std::string>> in_parts(const std::vector<std::string>& a
   return parts;
 }
 
-Error error_of(ErrorCode code, const std::string& what) {
-  return Error::kafka(static_cast<int>(code), what + std::string(kafka::error_name(code)));
+// With its name: nothing else says what it was.
+Error named(ErrorCode code, const std::string& what) {
+  return kafka::error_of(code, what + std::string(kafka::error_name(code)));
 }
 
 // One partition that cannot be told makes the whole group unread: its absence would say "none".
 GroupOffsets::Committed committed_of(ErrorCode group_error, const auto& topics) {
   ByPartition<CommittedOffset> committed;
   if (group_error == ErrorCode::group_id_not_found) return committed;
-  if (group_error != ErrorCode::none) return fail(error_of(group_error, ""));
+  if (group_error != ErrorCode::none) return fail(named(group_error, ""));
   for (const auto& topic : topics) {
     for (const auto& p : topic.partitions) {
       const TopicPartition at{topic.name, p.partition_index};
       if (p.error_code != ErrorCode::none) {
-        return fail(error_of(p.error_code, at.to_string() + ": "));
+        return fail(named(p.error_code, at.to_string() + ": "));
       }
       committed[at] = {p.error_code, p.committed_offset, p.committed_leader_epoch,
                        p.metadata.value_or("")};
@@ -59,8 +60,8 @@ bool asks_elsewhere(const GroupOffsets::Committed& committed) {
   if (committed) return false;
   const Error& error = committed.error();
   if (error.kind != Error::Kind::kafka) return true;
-  return error.code == static_cast<int>(ErrorCode::not_coordinator) ||
-         error.code == static_cast<int>(ErrorCode::coordinator_not_available);
+  return kafka::is(error, ErrorCode::not_coordinator) ||
+         kafka::is(error, ErrorCode::coordinator_not_available);
 }
 
 }  // namespace
@@ -108,7 +109,7 @@ io::Task<Result<void>> GroupOffsets::ask_for_coordinators(Names groups, ByGroup&
   for (const auto& part : parts) {
     auto& request = requests.emplace_back();
     request.key = part.front();
-    request.key_type = static_cast<int8_t>(CoordinatorType::group);
+    request.key_type = CoordinatorType::group;
     request.coordinator_keys = part;
   }
   auto answers = co_await call_pipelined(*connection, std::move(requests), *version,
@@ -125,7 +126,7 @@ io::Task<Result<void>> GroupOffsets::ask_for_coordinators(Names groups, ByGroup&
     for (const auto& c : answer.coordinators) {
       if (!into.contains(c.key)) continue;
       if (c.error_code != ErrorCode::none) {
-        into.insert_or_assign(c.key, fail(error_of(c.error_code, "no coordinator: ")));
+        into.insert_or_assign(c.key, fail(named(c.error_code, "no coordinator: ")));
         continue;
       }
       cluster_.metadata().learn_broker(

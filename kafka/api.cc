@@ -68,11 +68,4 @@ void encode_response_header(Writer& w, ApiKey key, int16_t version, int32_t corr
   if (response_header_version(key, version) == 1) w.unsigned_varint(0);
 }
 
-Result<int32_t> decode_response_header(Reader& r, ApiKey key, int16_t version) {
-  const int32_t correlation_id = r.int32();
-  if (response_header_version(key, version) == 1) r.skip_tagged_fields();
-  if (!r.ok()) return fail(decode_error(r, "response header", version));
-  return correlation_id;
-}
-
 }  // namespace isthmus::kafka

@@ -58,6 +58,5 @@ struct RequestHeader {
 
 void encode_response_header(Writer& w, ApiKey key, int16_t version, int32_t correlation_id);
 // The correlation id. The reader is left at the response's body.
-Result<int32_t> decode_response_header(Reader& r, ApiKey key, int16_t version);
 
 }  // namespace isthmus::kafka

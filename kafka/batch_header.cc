@@ -26,8 +26,8 @@ Result<void> check_header(const BatchHeader& h) {
     return broken("its length " + std::to_string(h.batch_length) + " is less than its header");
   }
   if ((h.attributes & BatchHeader::compression_mask) > static_cast<int>(Compression::zstd)) {
-    return fail(Error::kafka(static_cast<int>(ErrorCode::unsupported_compression_type),
-                             "record batch: unknown compression codec"));
+    return refuse(ErrorCode::unsupported_compression_type,
+                  "record batch: unknown compression codec");
   }
   if (h.last_offset_delta < 0 || h.record_count < 0 ||
       h.record_count > int64_t{h.last_offset_delta} + 1) {
@@ -72,9 +72,9 @@ BatchHeader decode_batch_header(Bytes bytes) {
 
 Result<BatchHeader> read_batch_header(Bytes bytes) {
   if (bytes.size() > magic_at && bytes[magic_at] < 2) {
-    return fail(Error::kafka(static_cast<int>(ErrorCode::unsupported_for_message_format),
-                             "message format " + std::to_string(bytes[magic_at]) +
-                                 "; only record batches (format 2) are supported"));
+    return fail(error_of(ErrorCode::unsupported_for_message_format,
+                         "message format " + std::to_string(bytes[magic_at]) +
+                             "; only record batches (format 2) are supported"));
   }
   if (bytes.size() < batch_header_size) {
     return broken(std::to_string(bytes.size()) + " bytes are less than its header");

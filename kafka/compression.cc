@@ -177,13 +177,12 @@ Result<Bytes> Unpacker::next() {
     case Compression::lz4: return next_lz4();
     case Compression::zstd: return next_zstd();
   }
-  return fail(Error::kafka(static_cast<int>(ErrorCode::unsupported_compression_type),
-                           "unknown compression codec"));
+  return refuse(ErrorCode::unsupported_compression_type, "unknown compression codec");
 }
 
 Error Unpacker::too_large() const {
-  return Error::kafka(static_cast<int>(ErrorCode::message_too_large),
-                      "records decompress to more than " + std::to_string(limit_) + " bytes");
+  return error_of(ErrorCode::message_too_large,
+                  "records decompress to more than " + std::to_string(limit_) + " bytes");
 }
 
 Result<Bytes> Unpacker::produced(Bytes window) {

@@ -44,4 +44,28 @@ bool is_retriable(ErrorCode code) {
   return row != nullptr && row->retriable;
 }
 
+Error error_of(ErrorCode code, std::string why) {
+  return Error::kafka(static_cast<int>(code), std::move(why));
+}
+
+std::unexpected<Error> refuse(ErrorCode code, std::string why) {
+  return fail(error_of(code, std::move(why)));
+}
+
+ErrorCode error_code(const Error& error) {
+  switch (error.kind) {
+    case Error::Kind::kafka: return static_cast<ErrorCode>(error.code);
+    case Error::Kind::timeout: return ErrorCode::request_timed_out;
+    case Error::Kind::corrupt: return ErrorCode::corrupt_message;
+    case Error::Kind::io: return ErrorCode::kafka_storage_error;
+    case Error::Kind::closed: return ErrorCode::not_leader_or_follower;
+    case Error::Kind::text: return ErrorCode::kafka_storage_error;
+  }
+  return ErrorCode::kafka_storage_error;
+}
+
+bool is(const Error& error, ErrorCode code) {
+  return error.kind == Error::Kind::kafka && error_code(error) == code;
+}
+
 }  // namespace isthmus::kafka

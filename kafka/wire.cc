@@ -245,8 +245,8 @@ Error decode_error(const Reader& reader, const char* message, int16_t version) {
 }
 
 Error version_error(const char* message, int16_t version) {
-  return Error::kafka(static_cast<int>(ErrorCode::unsupported_version),
-                      std::string(message) + " v" + std::to_string(version) + " is not supported");
+  return error_of(ErrorCode::unsupported_version,
+                  std::string(message) + " v" + std::to_string(version) + " is not supported");
 }
 
 }  // namespace isthmus::kafka

@@ -77,7 +77,7 @@ io::Task<void> Appender::send(std::vector<AppendJob> jobs) {
 void Appender::settle(const std::vector<AppendJob>& jobs,
                       const kafka::MirrorAppendResponse& response) {
   if (response.error_code != ErrorCode::none || response.topics.size() != jobs.size()) {
-    on_broken_(Error::kafka(static_cast<int>(response.error_code), "the target refuses appends"));
+    on_broken_(kafka::error_of(response.error_code, "the target refuses appends"));
     return;
   }
   for (size_t i = 0; i < jobs.size(); ++i) {

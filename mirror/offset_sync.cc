@@ -45,7 +45,7 @@ OffsetSync::OffsetSync(client::Cluster& source, client::Cluster& target, std::st
       patience_(patience),
       log_(std::move(log)),
       reader_(source, patience),
-      idle_(source.loop()) {}
+      turn_(source.loop()) {}
 
 size_t OffsetSync::held() const {
   return static_cast<size_t>(
@@ -68,11 +68,8 @@ io::Task<Result<void>> OffsetSync::strict_round(Topics topics) {
 }
 
 io::Task<Result<OffsetSync::Failures>> OffsetSync::take_turn(Topics topics) {
-  while (busy_) co_await idle_.wait();
-  busy_ = true;
+  auto held = co_await turn_.lock();
   auto failures = co_await run(std::move(topics));
-  busy_ = false;
-  idle_.notify_all();
   co_return failures;
 }
 
@@ -206,7 +203,7 @@ io::Task<Result<void>> OffsetSync::send(NewsByGroup news, Failures& failures) {
   if (!answers) co_return fail(answers.error());
   for (const auto& answer : *answers) {
     if (answer.error_code != ErrorCode::none) {
-      co_return fail(Error::kafka(static_cast<int>(answer.error_code), "group offsets refused"));
+      co_return kafka::refuse(answer.error_code, "group offsets refused");
     }
     note_answer(answer, news, failures);
   }

@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "client/group_offsets.h"
+#include "io/mutex.h"
 #include "kafka/gen/mirror_offsets.h"
 #include "mirror/selector.h"
 
@@ -82,8 +83,7 @@ class OffsetSync {
   const io::Duration patience_;
   Logger log_;
   client::GroupOffsets reader_;
-  bool busy_ = false;
-  io::Event idle_;
+  io::Mutex turn_;
   bool asked_target_ = false;
   Topics topics_;                          // that sent_ speaks of
   std::map<std::string, Positions> sent_;  // what the target has taken

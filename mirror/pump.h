@@ -18,18 +18,13 @@
 #include "base/ids.h"
 #include "client/fetcher.h"
 #include "io/loop.h"
+#include "kafka/gen/mirror_state.h"
 #include "mirror/start_follower.h"
 
 namespace isthmus::mirror {
 
-// As recorded at the target; the numbers are those of its records.
-enum class PumpState : int8_t {
-  initializing = 1,
-  mirroring = 2,
-  paused = 3,
-  failed = 4,
-  stopped = 5
-};
+// As recorded at the target.
+using PumpState = kafka::MirrorState;
 
 struct PumpAction {
   enum class Kind : uint8_t {

@@ -191,8 +191,8 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
   auto answer = co_await target_.call_any(std::move(request), source_.loop().now() + patience);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
-    co_return fail(Error::kafka(static_cast<int>(answer->error_code),
-                                "the target has given the link to another mirror process"));
+    co_return kafka::refuse(answer->error_code,
+                            "the target has given the link to another mirror process");
   }
   for (size_t i = 0; i < answer->topics.size() && i < topics.size(); ++i) {
     const auto& result = answer->topics[i];
@@ -219,8 +219,8 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
     owners.resize(topics[i].leader_epochs.size());
     for (const auto& p : result.partitions) {
       if (p.index < 0 || p.index >= std::ssize(owners)) continue;
-      start_pump(topics[i], p.index, p.end_offset, p.last_batch_epoch,
-                 static_cast<PumpState>(p.mirror_state), owners[p.index]);
+      start_pump(topics[i], p.index, p.end_offset, p.last_batch_epoch, p.mirror_state,
+                 owners[p.index]);
     }
   }
   co_return Result<void>{};
@@ -393,7 +393,7 @@ void Session::on_outcome(const AppendOutcome& outcome) {
       if (outcome.bytes > 0) note_lag(now - running.fetched_at);
       bytes_ += outcome.bytes;
     } else if (outcome.error == ErrorCode::fenced_leader_epoch) {
-      stop(Error::kafka(static_cast<int>(outcome.error), outcome.message));
+      stop(kafka::error_of(outcome.error, outcome.message));
     } else {
       // Promoted, recreated or cut meanwhile: the next discovery asks the target how it stands.
       log_.info("partition={} stops: {}", outcome.partition.to_string(), outcome.message);
@@ -425,7 +425,7 @@ io::Task<Result<void>> Session::report() {
     if (is_new) request.topics.emplace_back().topic_id = running.topic_id;
     auto& p = request.topics[it->second].partitions.emplace_back();
     p.index = tp.partition;
-    p.state = static_cast<int8_t>(running.pump.state());
+    p.state = running.pump.state();
     p.reason = running.pump.reason();
     p.source_end_offset = running.pump.source_end();
     auto lag = running.pump.lag(now);
@@ -434,8 +434,8 @@ io::Task<Result<void>> Session::report() {
   auto answer = co_await target_.call_any(std::move(request), now + patience);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
-    co_return fail(Error::kafka(static_cast<int>(answer->error_code),
-                                "the target has given the link to another mirror process"));
+    co_return kafka::refuse(answer->error_code,
+                            "the target has given the link to another mirror process");
   }
   for (const auto& topic : ended) {
     if (!mirrored_.contains(topic)) drop_topic(topic);

@@ -28,8 +28,6 @@ SourceTopic from_site(const kafka::DescribeSiteResponse::SiteTopic& topic) {
   return out;
 }
 
-constexpr int8_t set_on_topic = 1;
-
 }  // namespace
 
 Source::Source(client::Cluster& cluster, std::string name_if_foreign) : cluster_(cluster) {
@@ -100,12 +98,13 @@ io::Task<Result<std::vector<SourceTopic>>> Source::foreign_topics(io::Instant de
     all.push_back(std::move(out));
   }
   if (names.empty()) co_return all;
-  auto configs = co_await admin.describe_configs(client::ConfigResource::topic, names, deadline);
+  auto configs = co_await admin.describe_configs(kafka::ConfigResource::topic, names, deadline);
   if (!configs) co_return fail(configs.error());
   std::map<std::string, std::map<std::string, std::string>> by_topic;
   for (const auto& result : configs->results) {
     for (const auto& c : result.configs) {
-      bool ours_to_copy = c.config_source == set_on_topic && copied_configs().contains(c.name);
+      bool ours_to_copy =
+          c.config_source == kafka::ConfigSource::topic && copied_configs().contains(c.name);
       if (ours_to_copy && c.value) by_topic[result.resource_name][c.name] = *c.value;
     }
   }

@@ -63,13 +63,6 @@ Result<int64_t> parse_bytes(std::string_view text) {
   return fail(fmt::format("\"{}\" is not a size; write for example 1048576, 64KiB or 1GiB", text));
 }
 
-Result<int64_t> parse_rate(std::string_view text) {
-  if (text.ends_with("/s")) {
-    if (auto bytes = parse(text.substr(0, text.size() - 2), size_units)) return *bytes;
-  }
-  return fail(fmt::format("\"{}\" is not a rate; write for example 100MB/s", text));
-}
-
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   if (auto ms = parse(text, duration_units)) return std::chrono::milliseconds(*ms);
   return fail(
@@ -77,8 +70,6 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
 }
 
 std::string format_bytes(int64_t bytes) { return bytes == 0 ? "0" : format(bytes, size_units); }
-
-std::string format_rate(int64_t bytes_per_second) { return format_bytes(bytes_per_second) + "/s"; }
 
 std::string format_duration(std::chrono::milliseconds duration) {
   return duration.count() == 0 ? "0s" : format(duration.count(), duration_units);

@@ -16,11 +16,9 @@
 namespace isthmus::process {
 
 Result<int64_t> parse_bytes(std::string_view text);
-Result<int64_t> parse_rate(std::string_view text);  // bytes per second
 Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 std::string format_bytes(int64_t bytes);
-std::string format_rate(int64_t bytes_per_second);
 std::string format_duration(std::chrono::milliseconds duration);
 
 }  // namespace isthmus::process

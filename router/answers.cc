@@ -21,7 +21,6 @@ using kafka::ApiKey;
 using kafka::ErrorCode;
 
 constexpr auto answer_timeout = std::chrono::seconds(5);
-constexpr int8_t group_coordinator = 0;
 // Of FindCoordinator (KIP-699). Before it a request has one key, and its answer no list.
 constexpr int16_t first_with_many_keys = 4;
 
@@ -109,7 +108,7 @@ using KeysByHome = std::map<std::string, Keys>;
 KeysByHome divide(const Routes& routes, const kafka::FindCoordinatorRequest& request) {
   KeysByHome homes;
   for (const auto& key : request.coordinator_keys) {
-    const bool is_group = request.key_type == group_coordinator;
+    const bool is_group = request.key_type == kafka::CoordinatorType::group;
     homes[is_group ? routes.home_of_group(key) : routes.default_home()].keys.push_back(key);
   }
   return homes;
@@ -122,8 +121,8 @@ bool takes_many_keys(const Site* site) {
 }
 
 // All keys at once, or one after the other where the cluster takes one in a request.
-io::Task<void> find_at(Picture& picture, std::string cluster, int8_t key_type, Keys& home,
-                       io::Instant deadline) {
+io::Task<void> find_at(Picture& picture, std::string cluster, kafka::CoordinatorType key_type,
+                       Keys& home, io::Instant deadline) {
   const size_t at_once = takes_many_keys(picture.site(cluster)) ? home.keys.size() : 1;
   for (auto from = home.keys.begin(); from != home.keys.end();) {
     const auto to = from + static_cast<std::ptrdiff_t>(at_once);

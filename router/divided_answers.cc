@@ -22,11 +22,6 @@ using kafka::ErrorCode;
 // Within the time-out of Kafka's own tools.
 constexpr auto answer_timeout = std::chrono::seconds(25);
 
-// Of configurations (Kafka's ConfigResource.Type).
-constexpr int8_t topic_resource = 2;
-constexpr int8_t broker_resource = 4;
-constexpr int8_t broker_logger_resource = 8;
-
 Place home_of(const Picture& picture, const std::string& topic) {
   return {picture.routes.home_of_topic(topic), Asked::controller};
 }
@@ -34,9 +29,10 @@ Place home_of(const Picture& picture, const std::string& topic) {
 // A broker's resource is named by its id; the empty name means all brokers of a cluster.
 template <typename Resource>
 std::optional<Place> place_of_resource(const Picture& picture, const Resource& resource) {
-  if (resource.resource_type == topic_resource) return home_of(picture, resource.resource_name);
-  const bool of_broker =
-      resource.resource_type == broker_resource || resource.resource_type == broker_logger_resource;
+  if (resource.resource_type == kafka::ConfigResource::topic)
+    return home_of(picture, resource.resource_name);
+  const bool of_broker = resource.resource_type == kafka::ConfigResource::broker ||
+                         resource.resource_type == kafka::ConfigResource::broker_logger;
   const std::string& name = resource.resource_name;
   if (!of_broker || name.empty()) return Place{picture.routes.default_home(), Asked::controller};
   NodeId id = -1;

@@ -16,10 +16,8 @@ ProducerId make_producer_id(ClusterNumber number, int8_t incarnation, int64_t co
          static_cast<ProducerId>(static_cast<uint8_t>(incarnation)) << 40 | counter;
 }
 
-ClusterNumber cluster_of(ProducerId id) { return static_cast<ClusterNumber>(id >> 48); }
-
 Controller::Controller(io::Env& env, PublishedImage& image)
-    : env_(env), published_(image), settled_changed_(env.main_loop()) {}
+    : env_(env), published_(image), settling_(env.main_loop()) {}
 
 void Controller::on_changes(const std::vector<MetadataStore::Change>& changes) {
   auto next = apply(*current_, changes);
@@ -74,16 +72,12 @@ io::Task<Result<void>> Controller::found(Identity identity) {
 }
 
 io::Task<Result<void>> Controller::settle() {
-  std::shared_ptr<const Image> wanted = current_;
-  while (settling_) co_await settled_changed_.wait();
+  auto held = co_await settling_.lock();
   if (settled_ && settled_ == current_) co_return Result<void>{};
-  settling_ = true;
   std::shared_ptr<const Image> target = current_;
   Result<void> followed = {};
   if (follower_) followed = co_await follower_(target);
-  settling_ = false;
   if (followed) settled_ = target;
-  settled_changed_.notify_all();
   co_return followed;
 }
 
@@ -99,8 +93,8 @@ io::Task<Result<void>> Controller::update(Decision decision) {
     auto settled = co_await settle();
     co_return settled;
   }
-  co_return fail(Error::kafka(static_cast<int>(kafka::ErrorCode::request_timed_out),
-                              "the metadata keeps changing under this request"));
+  co_return kafka::refuse(kafka::ErrorCode::request_timed_out,
+                          "the metadata keeps changing under this request");
 }
 
 Result<void> Controller::check(const Decision& decision) const {

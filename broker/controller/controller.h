@@ -17,7 +17,7 @@
 #include "broker/image/records.h"
 #include "broker/store/metadata_store.h"
 #include "io/env.h"
-#include "io/event.h"
+#include "io/mutex.h"
 #include "io/task.h"
 
 namespace isthmus::broker {
@@ -55,7 +55,8 @@ class Controller {
   // A producer id that no other cluster, and no earlier life of this one, has given out.
   io::Task<Result<ProducerId>> allocate_producer_id();
 
-  const Image& image() const { return *current_; }
+  // The image in force. Kept by value wherever something may be awaited: the next commit replaces
+  // it.
   std::shared_ptr<const Image> snapshot() const { return current_; }
 
  private:
@@ -70,8 +71,7 @@ class Controller {
   std::optional<Error> unreadable_;
   Follower follower_;
   std::shared_ptr<const Image> settled_;
-  bool settling_ = false;
-  io::Event settled_changed_;
+  io::Mutex settling_;
   int64_t next_producer_ = 0;
   int64_t producer_block_end_ = 0;
 };
@@ -79,6 +79,5 @@ class Controller {
 // Producer ids: 15 bits of cluster number, 8 of incarnation, 40 of counter. Batches keep theirs
 // when they are mirrored, so no two clusters may ever give out the same.
 ProducerId make_producer_id(ClusterNumber number, int8_t incarnation, int64_t counter);
-ClusterNumber cluster_of(ProducerId id);
 
 }  // namespace isthmus::broker

@@ -11,11 +11,12 @@
 
 #include "base/error.h"
 #include "broker/log/config.h"
+#include "kafka/gen/config_type.h"
 
 namespace isthmus::broker {
 
 struct TopicConfigKey {
-  enum class Type : int8_t { boolean = 1, string = 2, int32 = 3, int64 = 5, real = 6, list = 7 };
+  using Type = kafka::ConfigType;
   std::string_view name;
   Type type;
   std::string_view broker_option;  // the synonym whose value is the default

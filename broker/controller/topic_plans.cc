@@ -11,10 +11,6 @@ using kafka::ErrorCode;
 
 namespace {
 
-std::unexpected<Error> refuse(ErrorCode code, std::string why) {
-  return fail(Error::kafka(static_cast<int>(code), std::move(why)));
-}
-
 std::unexpected<Error> being_moved(const std::string& name) {
   return refuse(ErrorCode::policy_violation, name + " is being switched over to another site");
 }
@@ -25,10 +21,10 @@ Result<TopicImage> own_topic(const Image& image, const std::string& name) {
     return refuse(ErrorCode::unknown_topic_or_partition, "no topic " + name);
   }
   if (topic->is_mirror()) {
-    return refuse(ErrorCode::policy_violation,
-                  name + " is a mirror topic of link " + topic->link + ": change it at its source");
+    return refuse(ErrorCode::policy_violation, name + " is written by " + to_string(topic->writer) +
+                                                   ": change it at its source");
   }
-  if (topic->closed_by) return being_moved(name);
+  if (topic->writer.nobody() != nullptr) return being_moved(name);
   return *topic;
 }
 
@@ -62,7 +58,7 @@ Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
   }
   for (const auto& [name, value] : wish.configs) {
     // A mirror takes what its source has, even where this release does not know the key.
-    if (!wish.link.empty()) continue;
+    if (!wish.writer.is_clients()) continue;
     if (auto ok = check_topic_config(name, value); !ok) {
       return refuse(ErrorCode::invalid_config, ok.error().text);
     }
@@ -71,14 +67,13 @@ Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
   topic.name = wish.name;
   topic.id = wish.id;
   topic.configs = wish.configs;
-  topic.link = wish.link;
-  topic.origin = wish.link.empty() ? image.cluster_number : wish.origin;
+  topic.writer = wish.writer;
   topic.version = MetadataStore::absent;
   for (int32_t i = 0; i < wish.partitions; ++i) {
     PartitionImage partition;
     partition.recorded_at_start = image.starts;
     if (i < std::ssize(wish.leader_epochs)) partition.leader_epoch = wish.leader_epochs[i];
-    if (!wish.link.empty()) partition.mirror_state = MirrorState::initializing;
+    if (topic.is_mirror()) partition.mirror_state = MirrorState::initializing;
     topic.partitions.push_back(std::move(partition));
   }
   Plan plan;
@@ -91,7 +86,7 @@ Result<Plan> plan_delete_topic(const Image& image, const std::string& name) {
   if (topic == nullptr) {
     return refuse(ErrorCode::unknown_topic_or_partition, "no topic " + name);
   }
-  if (topic->closed_by) return being_moved(name);
+  if (topic->writer.nobody() != nullptr) return being_moved(name);
   if (is_internal(name)) {
     return refuse(ErrorCode::invalid_topic_exception, name + " belongs to the cluster");
   }

@@ -20,10 +20,7 @@ struct NewTopic {
   // Where records come that have epochs already: those of the partitions they come from, so that
   // no batch is of a later epoch than its partition.
   std::vector<LeaderEpoch> leader_epochs;
-  // For a mirror topic: the link that writes it, and the cluster where its records were first
-  // written.
-  std::string link;
-  ClusterNumber origin = 0;
+  TopicWriter writer;
 };
 
 constexpr int32_t max_partitions_per_topic = 10'000;

@@ -21,7 +21,7 @@ constexpr size_t max_records_per_append = 200;
 ErrorCode coordinator_error(const Error& error) {
   if (error.kind == Error::Kind::closed) return ErrorCode::not_coordinator;
   if (error.kind != Error::Kind::kafka) return ErrorCode::coordinator_not_available;
-  switch (static_cast<ErrorCode>(error.code)) {
+  switch (kafka::error_code(error)) {
     case ErrorCode::not_leader_or_follower:
     case ErrorCode::fenced_leader_epoch:
     case ErrorCode::kafka_storage_error: return ErrorCode::not_coordinator;

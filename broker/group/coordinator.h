@@ -103,8 +103,6 @@ class Coordinator {
   // whichever link it is; promote() refuses (invalid_request) a group of another link.
   io::Task<kafka::ErrorCode> promote(std::string link, std::string group);
   io::Task<kafka::ErrorCode> detach(std::string group);
-  // The groups of a link in the partitions that are loaded here.
-  std::vector<std::string> owned_by(const std::string& link) const;
 
   // All groups in the partitions that are loaded here, in order.
   std::vector<std::string> names() const;

@@ -172,17 +172,6 @@ io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted) {
   co_return ErrorCode::none;
 }
 
-std::vector<std::string> Coordinator::owned_by(const std::string& link) const {
-  std::vector<std::string> groups;
-  for (const auto& [index, partition] : partitions_) {
-    for (const auto& [id, hosted] : partition.groups) {
-      if (hosted->link == link) groups.push_back(id);
-    }
-  }
-  std::ranges::sort(groups);
-  return groups;
-}
-
 std::vector<std::string> Coordinator::names() const {
   std::vector<std::string> groups;
   for (const auto& [index, partition] : partitions_) {

@@ -9,7 +9,6 @@ namespace isthmus::broker {
 namespace {
 
 using kafka::ErrorCode;
-constexpr int8_t group_key = 0;
 
 struct Found {
   ErrorCode error = ErrorCode::none;
@@ -18,9 +17,9 @@ struct Found {
   io::Address address;
 };
 
-io::Task<Found> find(Context& context, int8_t key_type, std::string listener) {
+io::Task<Found> find(Context& context, kafka::CoordinatorType key_type, std::string listener) {
   Found found;
-  if (key_type != group_key) {
+  if (key_type != kafka::CoordinatorType::group) {
     found.error = ErrorCode::unsupported_version;
     found.message = "this broker coordinates groups; transactions are not supported yet";
     co_return found;

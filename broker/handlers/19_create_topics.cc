@@ -15,9 +15,6 @@ using Wanted = kafka::CreateTopicsRequest::CreatableTopic;
 using Answer = kafka::CreateTopicsResponse::CreatableTopicResult;
 
 Result<NewTopic> wish_of(Context& context, const Wanted& wanted) {
-  auto refusal = [](ErrorCode code, std::string why) {
-    return fail(Error::kafka(static_cast<int>(code), std::move(why)));
-  };
   NewTopic wish;
   wish.name = wanted.name;
   wish.partitions = wanted.num_partitions;
@@ -25,14 +22,14 @@ Result<NewTopic> wish_of(Context& context, const Wanted& wanted) {
     NodeId self = context.image.load()->node_id;
     for (const auto& assignment : wanted.assignments) {
       if (assignment.broker_ids != std::vector<int32_t>{self}) {
-        return refusal(ErrorCode::invalid_replica_assignment,
-                       "the only broker of this cluster is " + std::to_string(self));
+        return refuse(ErrorCode::invalid_replica_assignment,
+                      "the only broker of this cluster is " + std::to_string(self));
       }
     }
     wish.partitions = static_cast<int32_t>(wanted.assignments.size());
   } else if (wanted.replication_factor != -1 && wanted.replication_factor != 1) {
-    return refusal(ErrorCode::invalid_replication_factor,
-                   "this cluster has one broker: the replication factor is 1 (or -1)");
+    return refuse(ErrorCode::invalid_replication_factor,
+                  "this cluster has one broker: the replication factor is 1 (or -1)");
   }
   if (wish.partitions == -1) wish.partitions = context.config.broker.num_partitions;
   for (const auto& config : wanted.configs) {
@@ -49,8 +46,8 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only)
   if (!wish) {
     done = fail(wish.error());
   } else if (is_internal(wish->name) && wish->name != offsets_topic) {
-    done = fail(Error::kafka(static_cast<int>(ErrorCode::invalid_topic_exception),
-                             "names that begin with __ belong to the cluster"));
+    done = fail(kafka::error_of(ErrorCode::invalid_topic_exception,
+                                "names that begin with __ belong to the cluster"));
   } else if (validate_only) {
     NewTopic trial = *wish;
     context.env.random.fill(trial.id.bytes);
@@ -65,7 +62,8 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only)
   }
   answer.num_partitions = wish->partitions;
   answer.replication_factor = 1;
-  if (const TopicImage* topic = context.controller.image().find(wanted.name)) {
+  auto image = context.controller.snapshot();
+  if (const TopicImage* topic = image->find(wanted.name)) {
     answer.topic_id = topic->id;
   }
   answer.configs.emplace();
@@ -73,7 +71,7 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only)
     auto& config = answer.configs->emplace_back();
     config.name = name;
     config.value = value;
-    config.config_source = 1;  // set on the topic
+    config.config_source = kafka::ConfigSource::topic;
   }
   co_return answer;
 }

@@ -15,7 +15,8 @@ io::Task<Answer> delete_one(Context& context, std::optional<std::string> name, U
   answer.topic_id = id;
   answer.name = name;
   if (!name) {
-    const TopicImage* topic = context.controller.image().find(id);
+    auto image = context.controller.snapshot();
+    const TopicImage* topic = image->find(id);
     if (topic == nullptr) {
       answer.error_code = ErrorCode::unknown_topic_id;
       co_return answer;

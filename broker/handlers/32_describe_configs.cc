@@ -16,10 +16,6 @@ using Answer = kafka::DescribeConfigsResponse::DescribeConfigsResult;
 using Resource = kafka::DescribeConfigsRequest::DescribeConfigsResource;
 using Entry = kafka::DescribeConfigsResponse::DescribeConfigsResourceResult;
 
-constexpr int8_t set_on_topic = 1;
-constexpr int8_t set_on_broker = 4;
-constexpr int8_t is_default = 5;
-
 // Kafka takes an empty list as it takes none at all: everything.
 bool wanted(const Resource& resource, std::string_view name) {
   const auto& keys = resource.configuration_keys;
@@ -35,8 +31,9 @@ void describe_topic(Context& context, const TopicImage& topic, const Resource& r
     Entry entry;
     entry.name = key.name;
     entry.value = effective_value(key, config, topic.configs);
-    entry.config_source = overridden ? set_on_topic : is_default;
-    entry.config_type = static_cast<int8_t>(key.type);
+    entry.config_source =
+        overridden ? kafka::ConfigSource::topic : kafka::ConfigSource::default_value;
+    entry.config_type = key.type;
     entry.documentation = std::string(key.text);
     answer.configs.push_back(std::move(entry));
   }
@@ -50,8 +47,8 @@ void describe_broker(Context& context, const Resource& resource, Answer& answer)
     entry.name = key.broker_option;
     entry.value = effective_value(key, config, {});
     entry.read_only = true;  // options of the broker's YAML
-    entry.config_source = set_on_broker;
-    entry.config_type = static_cast<int8_t>(key.type);
+    entry.config_source = kafka::ConfigSource::static_broker;
+    entry.config_type = key.type;
     answer.configs.push_back(std::move(entry));
   }
 }
@@ -61,7 +58,7 @@ Answer describe(Context& context, const Resource& resource) {
   answer.resource_type = resource.resource_type;
   answer.resource_name = resource.resource_name;
   auto image = context.image.load();
-  switch (static_cast<ConfigResource>(resource.resource_type)) {
+  switch (resource.resource_type) {
     case ConfigResource::topic: {
       const TopicImage* topic = image->find(resource.resource_name);
       if (topic != nullptr) {

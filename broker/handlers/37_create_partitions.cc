@@ -12,8 +12,8 @@ using kafka::ErrorCode;
 
 io::Task<Result<void>> grow(Context& context, std::string name, int32_t count, bool only_check) {
   if (context.switchovers.fenced()) {
-    co_return fail(Error::kafka(static_cast<int>(ErrorCode::leader_not_available),
-                                "a switchover is under way: try again in a moment"));
+    co_return kafka::refuse(ErrorCode::leader_not_available,
+                            "a switchover is under way: try again in a moment");
   }
   auto decide = [&](const Image& image) { return plan_partitions(image, name, count); };
   if (only_check) co_return context.controller.check(decide);

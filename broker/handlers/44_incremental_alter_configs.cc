@@ -9,20 +9,19 @@ namespace isthmus::broker {
 namespace {
 
 using kafka::ErrorCode;
-enum class Operation : int8_t { set = 0, remove = 1, append = 2, subtract = 3 };
-
+using Operation = kafka::ConfigOperation;
 using Resource = kafka::IncrementalAlterConfigsRequest::AlterConfigsResource;
 
 Result<ConfigChanges> changes_of(const Resource& resource) {
   ConfigChanges changes;
   for (const auto& config : resource.configs) {
-    switch (static_cast<Operation>(config.config_operation)) {
+    switch (config.config_operation) {
       case Operation::set: changes[config.name] = config.value.value_or(""); break;
       case Operation::remove: changes[config.name] = std::nullopt; break;
       default:
         // The only list among our keys is cleanup.policy, which has few values: set it whole.
-        return fail(Error::kafka(static_cast<int>(ErrorCode::invalid_request),
-                                 config.name + " can be set or deleted, not appended to"));
+        return kafka::refuse(ErrorCode::invalid_request,
+                             config.name + " can be set or deleted, not appended to");
     }
   }
   return changes;

@@ -4,12 +4,13 @@ namespace isthmus::broker {
 
 using kafka::ErrorCode;
 
-io::Task<Result<void>> change_configs(Context& context, int8_t resource_type, std::string name,
-                                      ConfigChanges changes, bool replace_all, bool validate_only) {
-  if (resource_type != static_cast<int8_t>(ConfigResource::topic)) {
-    co_return fail(Error::kafka(static_cast<int>(ErrorCode::invalid_request),
-                                "only topics are configured here; a broker's options stand in its "
-                                "YAML file"));
+io::Task<Result<void>> change_configs(Context& context, ConfigResource resource_type,
+                                      std::string name, ConfigChanges changes, bool replace_all,
+                                      bool validate_only) {
+  if (resource_type != ConfigResource::topic) {
+    co_return kafka::refuse(ErrorCode::invalid_request,
+                            "only topics are configured here; a broker's options stand in its "
+                            "YAML file");
   }
   auto decide = [&](const Image& image) { return plan_configs(image, name, changes, replace_all); };
   if (validate_only) co_return context.controller.check(decide);

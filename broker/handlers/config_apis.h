@@ -6,15 +6,16 @@
 
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/context.h"
+#include "kafka/gen/config_resource.h"
 
 namespace isthmus::broker {
 
-// ConfigResource.Type of Kafka.
-enum class ConfigResource : int8_t { topic = 2, broker = 4, broker_logger = 8, group = 32 };
+using kafka::ConfigResource;
 
 // Changes a topic's configs; other resources are refused, saying where their options live.
-io::Task<Result<void>> change_configs(Context& context, int8_t resource_type, std::string name,
-                                      ConfigChanges changes, bool replace_all, bool validate_only);
+io::Task<Result<void>> change_configs(Context& context, ConfigResource resource_type,
+                                      std::string name, ConfigChanges changes, bool replace_all,
+                                      bool validate_only);
 
 // Alters each resource of the request by `change`, on the main loop:
 //   Task<Result<void>> change(Context&, Resource, bool validate_only)

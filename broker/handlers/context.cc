@@ -4,8 +4,6 @@
 
 namespace isthmus::broker {
 
-using kafka::ErrorCode;
-
 const io::Address& Context::advertised(const std::string& listener) const {
   for (const auto& l : config.listeners) {
     if (l.name == listener) return l.reachable_at();
@@ -21,18 +19,6 @@ server::Reply refuse_malformed(const server::Request& request, const Error& erro
   request.connection->end("malformed request api=" + name + " version=" +
                           std::to_string(request.header.api_version) + ": " + error.text);
   return server::no_reply();
-}
-
-ErrorCode error_code(const Error& error) {
-  switch (error.kind) {
-    case Error::Kind::kafka: return static_cast<ErrorCode>(error.code);
-    case Error::Kind::timeout: return ErrorCode::request_timed_out;
-    case Error::Kind::corrupt: return ErrorCode::corrupt_message;
-    case Error::Kind::io: return ErrorCode::kafka_storage_error;
-    case Error::Kind::closed: return ErrorCode::not_leader_or_follower;
-    case Error::Kind::text: return ErrorCode::kafka_storage_error;
-  }
-  return ErrorCode::kafka_storage_error;
 }
 
 }  // namespace isthmus::broker

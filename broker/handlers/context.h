@@ -15,6 +15,7 @@
 #include "broker/image/image.h"
 #include "broker/replica/partition_table.h"
 #include "io/env.h"
+#include "kafka/errors.h"
 #include "process/broker_config.h"
 #include "server/reply.h"
 #include "server/service.h"
@@ -49,16 +50,8 @@ Handler find_handler(kafka::ApiKey key);
 // What a request is told that does not decode: Kafka closes the connection, and so do we.
 server::Reply refuse_malformed(const server::Request& request, const Error& error);
 
-// The Kafka error code that an error is answered with. An unknown outcome is never reported as a
-// definite failure, and nothing is reported as UNKNOWN_SERVER_ERROR, which clients take for final.
-kafka::ErrorCode error_code(const Error& error);
-
-// For results that have room for a code and a text.
-template <typename Answer>
-void refuse(Answer& answer, const Error& error) {
-  answer.error_code = error_code(error);
-  answer.error_message = error.text;
-}
+using kafka::error_code;
+using kafka::refuse;
 
 // The reply stage of an API that is answered in one go by `Function`:
 //   Task<Response> Function(Context&, Request message, std::shared_ptr<ConnectionContext>)

@@ -67,11 +67,16 @@ Handler find_handler(ApiKey key) {
   return find_private(key);
 }
 
+std::optional<server::VersionRange> announced(const kafka::ApiInfo& api, bool on_private_listener) {
+  if (find_handler(api.key) == nullptr) return std::nullopt;
+  return on_private_listener ? server::public_and_private_apis(api) : server::public_apis(api);
+}
+
 io::Task<server::Reply> Dispatch::dispatch(server::Request request) {
   const kafka::ApiInfo* api = kafka::find_api(request.header.api_key);
   Handler handler = api == nullptr ? nullptr : find_handler(api->key);
   auto& connection = *request.connection;
-  if (handler == nullptr || (api->is_private && !connection.private_api)) {
+  if (handler == nullptr || !announced(*api, connection.private_api)) {
     connection.end("API " + std::to_string(request.header.api_key) + " is not served on listener " +
                    connection.listener);
     co_return server::no_reply();

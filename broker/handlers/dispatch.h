@@ -3,8 +3,13 @@
 #pragma once
 
 #include "broker/handlers/context.h"
+#include "server/api_versions.h"
 
 namespace isthmus::broker {
+
+// What ApiVersions says of an API: nothing where no handler serves it, and of a private one only to
+// the listeners that are meant for it. dispatch() refuses exactly what is not announced.
+std::optional<server::VersionRange> announced(const kafka::ApiInfo& api, bool on_private_listener);
 
 class Dispatch final : public server::Service {
  public:

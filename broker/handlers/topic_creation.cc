@@ -8,8 +8,8 @@ const char* const offsets_topic = "__consumer_offsets";
 
 io::Task<Result<void>> create_topic(Context& context, NewTopic wish) {
   if (context.switchovers.fenced() && !is_internal(wish.name)) {
-    co_return fail(Error::kafka(static_cast<int>(kafka::ErrorCode::leader_not_available),
-                                "a switchover is under way: try again in a moment"));
+    co_return kafka::refuse(kafka::ErrorCode::leader_not_available,
+                            "a switchover is under way: try again in a moment");
   }
   context.env.random.fill(wish.id.bytes);
   auto decide = [&wish](const Image& image) { return plan_create_topic(image, wish); };
@@ -18,13 +18,13 @@ io::Task<Result<void>> create_topic(Context& context, NewTopic wish) {
 }
 
 io::Task<Result<void>> ensure_offsets_topic(Context& context) {
-  if (context.controller.image().find(offsets_topic) != nullptr) co_return Result<void>{};
+  if (context.controller.snapshot()->find(offsets_topic) != nullptr) co_return Result<void>{};
   NewTopic wish;
   wish.name = offsets_topic;
   wish.partitions = context.config.broker.offsets_topic_num_partitions;
   wish.configs = {{"cleanup.policy", "compact"}, {"segment.bytes", "104857600"}};
   auto done = co_await create_topic(context, std::move(wish));
-  bool there = context.controller.image().find(offsets_topic) != nullptr;
+  bool there = context.controller.snapshot()->find(offsets_topic) != nullptr;
   if (there) co_return Result<void>{};
   co_return done;
 }

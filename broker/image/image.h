@@ -15,19 +15,14 @@
 
 #include "base/ids.h"
 #include "base/leader_epoch.h"
+#include "kafka/gen/mirror_state.h"
+#include "kafka/gen/switchover_phase.h"
+#include "kafka/topic_writer.h"
 
 namespace isthmus::broker {
 
-// How far the mirroring of one partition is; a topic shows its worst.
-enum class MirrorState : int8_t {
-  none,          // not a mirror
-  initializing,  // catching up for the first time
-  mirroring,
-  paused,   // by the operator
-  failed,   // stopped with a reason, until the operator decides
-  stopped,  // was a mirror once, promoted since
-};
-std::string_view to_string(MirrorState state);
+using kafka::MirrorState;
+using kafka::TopicWriter;
 
 struct PartitionImage {
   // The epoch as recorded, and how often this broker had been started by then. Every start is an
@@ -47,21 +42,13 @@ struct TopicImage {
   Uuid id;
   std::vector<PartitionImage> partitions;
   std::map<std::string, std::string> configs;
-  // The cluster where the topic's records were first written; our own number if that is here.
-  ClusterNumber origin = 0;
-  // The link that writes it; empty = clients do.
-  std::string link;
-  // Set from the hand-over to the other site's answer, and from a failover that was learnt of to
-  // the way back: nobody writes.
-  std::optional<Uuid> closed_by;
-  // This mirror was writable here before, and moved away by a switchover.
-  bool moved_away = false;
+  TopicWriter writer;
   // The version of the routes that its latest promotion here made; 0 = it was created here. What is
   // said of a promotion elsewhere concerns the topic only if that one was later.
   int64_t promoted_at = 0;
   int64_t version = -1;  // of its key in the store
 
-  bool is_mirror() const { return !link.empty(); }
+  bool is_mirror() const { return writer.link() != nullptr; }
 };
 
 // An incoming link: this cluster is the target.
@@ -86,16 +73,7 @@ struct PromotedPartition {
 
 // One side's record of the switchovers of one link. `id` is the one under way or the last one.
 struct SwitchoverImage {
-  enum class Phase : int8_t {
-    none,
-    wished,        // at the target: the operator asked, the link's mirror process drives
-    handed_over,   // at the source: the point of no return
-    promoted,      // at the target: it is writable there
-    abandoned,     // at the target: this id will never be promoted
-    done,          // at the source: it knows of the promotion and mirrors back
-    taken_back,    // at the source: open again, on the target's word or the operator's
-    stepped_down,  // at the source of a failover: it knows, and waits for the way back
-  };
+  using Phase = kafka::SwitchoverPhase;
   std::string link;
   Uuid id;
   Phase phase = Phase::none;
@@ -107,7 +85,6 @@ struct SwitchoverImage {
   std::map<std::string, std::vector<PromotedPartition>> promoted;
   int64_t version = -1;
 };
-std::string_view to_string(SwitchoverImage::Phase phase);
 
 // Which cluster has taken over what the router's YAML gives to another: the record that wins over
 // the YAML wherever its version is highest. Kept at both ends: mirrors bring it to the target, the
@@ -144,6 +121,7 @@ struct Image {
 
   const TopicImage* find(const std::string& topic) const;
   const TopicImage* find(const Uuid& id) const;
+  int64_t epoch_of(const std::string& link) const;  // 0: not attached
 };
 
 // base/leader_epoch.h says what generation and election are.

@@ -25,9 +25,29 @@ Result<Record> decode(const Slice& value) {
   return Record::decode(reader, version);
 }
 
+// What version 0 does not say: the record of the switchover, whose key comes before the topics',
+// knows whether the topic was handed over or had to be left.
+kafka::WriterKind writer_before_v1(const Image& image, const kafka::TopicRecord& record) {
+  if (!record.link.empty()) return kafka::WriterKind::link;
+  if (record.closed_by.is_zero()) return kafka::WriterKind::clients;
+  for (const auto& [link, s] : image.switchovers) {
+    bool stepped_down = s.phase == SwitchoverImage::Phase::stepped_down;
+    if (s.id == record.closed_by && stepped_down) return kafka::WriterKind::stepped_down;
+  }
+  return kafka::WriterKind::handed_over;
+}
+
+Result<kafka::TopicRecord> decode_topic(const Image& image, const Slice& value) {
+  kafka::Reader reader(value);
+  int16_t version = reader.int16();
+  auto record = kafka::TopicRecord::decode(reader, version);
+  if (record && version < 1) record->writer = writer_before_v1(image, *record);
+  return record;
+}
+
 template <typename Record>
 Slice encode(const Record& record) {
-  return kafka::encode_versioned(record, 0);
+  return kafka::encode_versioned(record, Record::max_version);
 }
 
 // The part of `key` after `prefix`, or nothing.
@@ -40,22 +60,18 @@ Result<void> apply_topic(Image& image, const std::string& name, const Change& ch
   if (const TopicImage* old = image.find(name)) image.topics_by_id.erase(old->id);
   image.topics.erase(name);
   if (!change.value) return {};
-  auto record = decode<kafka::TopicRecord>(*change.value);
+  auto record = decode_topic(image, *change.value);
   if (!record) return fail(record.error());
   auto topic = std::make_shared<TopicImage>();
   topic->name = name;
   topic->id = record->topic_id;
-  topic->origin = record->origin;
-  topic->link = record->link;
-  if (!record->closed_by.is_zero()) topic->closed_by = record->closed_by;
-  topic->moved_away = record->moved_away;
+  topic->writer = kafka::writer_of(*record);
   topic->promoted_at = record->promoted_at;
   topic->version = change.version;
   for (auto& config : record->configs) topic->configs[config.name] = config.value;
   for (auto& p : record->partitions) {
-    topic->partitions.push_back({p.leader_epoch, p.recorded_at_start,
-                                 static_cast<MirrorState>(p.mirror_state), p.mirror_reason,
-                                 p.promoted_to});
+    topic->partitions.push_back(
+        {p.leader_epoch, p.recorded_at_start, p.mirror_state, p.mirror_reason, p.promoted_to});
   }
   image.topics_by_id[topic->id] = topic;
   image.topics[name] = std::move(topic);
@@ -87,7 +103,7 @@ Result<void> apply_switchover(Image& image, const std::string& link, const Chang
   SwitchoverImage& switchover = image.switchovers[link];
   switchover.link = link;
   switchover.id = record->switchover_id;
-  switchover.phase = static_cast<SwitchoverImage::Phase>(record->phase);
+  switchover.phase = record->phase;
   switchover.failover = record->failover;
   switchover.route_version = record->route_version;
   switchover.abandoned = record->abandoned;
@@ -188,16 +204,12 @@ void Plan::add(std::string key, std::optional<Slice> value, int64_t version) {
 void Plan::put(const TopicImage& topic) {
   kafka::TopicRecord record;
   record.topic_id = topic.id;
-  record.origin = topic.origin;
-  record.link = topic.link;
-  record.closed_by = topic.closed_by.value_or(Uuid{});
-  record.moved_away = topic.moved_away;
+  kafka::put_writer(record, topic.writer, 0);
   record.promoted_at = topic.promoted_at;
   for (const auto& [name, value] : topic.configs) record.configs.push_back({name, value});
   for (const auto& p : topic.partitions) {
-    record.partitions.push_back({p.leader_epoch, p.recorded_at_start,
-                                 static_cast<int8_t>(p.mirror_state), p.mirror_reason,
-                                 p.promoted_to});
+    record.partitions.push_back(
+        {p.leader_epoch, p.recorded_at_start, p.mirror_state, p.mirror_reason, p.promoted_to});
   }
   add("/topics/" + topic.name, encode(record), topic.version);
 }
@@ -219,7 +231,7 @@ void Plan::put(const LinkImage& link) {
 void Plan::put(const SwitchoverImage& switchover) {
   kafka::SwitchoverRecord record;
   record.switchover_id = switchover.id;
-  record.phase = static_cast<int8_t>(switchover.phase);
+  record.phase = switchover.phase;
   record.failover = switchover.failover;
   record.route_version = switchover.route_version;
   record.abandoned = switchover.abandoned;

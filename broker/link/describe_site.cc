@@ -26,24 +26,20 @@ void add_identity(const Image& image, Response& out) {
   out.route_version = image.routes.route_version;
   for (const auto& [from, to] : image.routes.taken_over) out.routes.push_back({from, to});
   for (const auto& [link, s] : image.switchovers) {
-    out.switchovers.push_back(
-        {link, s.id, static_cast<int8_t>(s.phase), s.failover, s.route_version});
+    out.switchovers.push_back({link, s.id, s.phase, s.failover, s.route_version});
   }
 }
 
-Response::SiteTopic topic_of(const TopicImage& topic) {
+Response::SiteTopic topic_of(const TopicImage& topic, ClusterNumber self) {
   Response::SiteTopic out;
   out.name = topic.name;
   out.topic_id = topic.id;
-  out.origin = topic.origin;
-  out.link = topic.link;
-  out.closed_by = topic.closed_by.value_or(Uuid{});
-  out.moved_away = topic.moved_away;
+  kafka::put_writer(out, topic.writer, self);
   for (const auto& [name, value] : topic.configs) out.configs.push_back({name, value});
   for (size_t i = 0; i < topic.partitions.size(); ++i) {
     auto& p = out.partitions.emplace_back();
     p.index = static_cast<PartitionIndex>(i);
-    p.mirror_state = static_cast<int8_t>(topic.partitions[i].mirror_state);
+    p.mirror_state = topic.partitions[i].mirror_state;
     p.mirror_reason = topic.partitions[i].mirror_reason;
     p.start_offset = p.high_watermark = p.end_offset = -1;  // unless it is open here
   }
@@ -73,7 +69,7 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
   }
   if (request.include_topics) {
     for (const auto& [name, topic] : image->topics) {
-      auto& t = out.topics.emplace_back(topic_of(*topic));
+      auto& t = out.topics.emplace_back(topic_of(*topic, image->cluster_number));
       for (auto& p : t.partitions) {
         auto partition = partitions_.find(name, p.index);
         if (auto outage = partition.outage()) p.offline = outage->reason;

@@ -9,10 +9,6 @@ using kafka::ErrorCode;
 
 namespace {
 
-std::unexpected<Error> refuse(ErrorCode code, std::string why) {
-  return fail(Error::kafka(static_cast<int>(code), std::move(why)));
-}
-
 bool raise(PartitionImage& partition, int32_t starts, LeaderEpoch at_least) {
   if (epoch_in_force(partition, starts) >= at_least) return false;
   partition.leader_epoch = at_least;
@@ -20,11 +16,12 @@ bool raise(PartitionImage& partition, int32_t starts, LeaderEpoch at_least) {
   return true;
 }
 
-// Brings an existing mirror topic up to its source; true if anything changed.
+// Brings a mirror topic up to its source; true if anything changed.
 bool bring_up_to(TopicImage& topic, const MirrorTopic& source, int32_t starts) {
-  bool changed = topic.configs != source.configs || topic.origin != source.origin;
+  auto& link = *topic.writer.link();
+  bool changed = topic.configs != source.configs || link.origin != source.origin;
   topic.configs = source.configs;
-  topic.origin = source.origin;
+  link.origin = source.origin;
   while (topic.partitions.size() < source.leader_epochs.size()) {
     PartitionImage partition;
     partition.recorded_at_start = starts;
@@ -109,8 +106,7 @@ Result<Plan> plan_mirror_topic(const Image& image, const std::string& link,
     wish.partitions = static_cast<int32_t>(source.leader_epochs.size());
     wish.configs = source.configs;
     wish.id = source.id;
-    wish.link = link;
-    wish.origin = source.origin;
+    wish.writer = TopicWriter::Link{link, source.origin};
     wish.leader_epochs = source.leader_epochs;
     return plan_create_topic(image, wish);
   }
@@ -120,8 +116,8 @@ Result<Plan> plan_mirror_topic(const Image& image, const std::string& link,
                                                         ", at the source " + source.id.to_string() +
                                                         "): delete or rename one of them");
   }
-  if (existing->link != link) {
-    std::string owner = existing->is_mirror() ? "written by link " + existing->link
+  if (!existing->writer.is_link(link)) {
+    std::string owner = existing->is_mirror() ? "written by " + to_string(existing->writer)
                                               : "written by clients at both ends";
     return refuse(ErrorCode::policy_violation, source.name + " is " + owner +
                                                    ": end that first, or reverse this link with: "
@@ -139,7 +135,7 @@ Result<Plan> plan_report(const Image& image, const std::string& link,
   std::map<Uuid, TopicImage> changed;
   for (const auto& report : reports) {
     const TopicImage* topic = image.find(report.topic_id);
-    if (topic == nullptr || topic->link != link) continue;
+    if (topic == nullptr || !topic->writer.is_link(link)) continue;
     if (report.index < 0 || report.index >= std::ssize(topic->partitions)) continue;
     const PartitionImage& known = topic->partitions[report.index];
     if (known.mirror_state == report.state && known.mirror_reason == report.reason) continue;

@@ -13,13 +13,6 @@ using kafka::ErrorCode;
 
 namespace {
 
-ErrorCode code_of(const Error& error) {
-  if (error.kind == Error::Kind::kafka) return static_cast<ErrorCode>(error.code);
-  if (error.kind == Error::Kind::corrupt) return ErrorCode::corrupt_message;
-  if (error.kind == Error::Kind::timeout) return ErrorCode::request_timed_out;
-  return ErrorCode::kafka_storage_error;
-}
-
 // Every batch's CRC: what crossed a line is not believed, and what is appended here is never
 // checked again before a consumer reads it.
 Result<void> check_batches(Bytes batches) {
@@ -48,11 +41,10 @@ io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest
   auto done = co_await controller_.update(decide);
   kafka::AttachLinkResponse response;
   if (!done) {
-    response.error_code = code_of(done.error());
-    response.error_message = done.error().text;
+    kafka::refuse(response, done.error());
     co_return response;
   }
-  response.link_epoch = controller_.image().links.at(request.link).epoch;
+  response.link_epoch = controller_.snapshot()->links.at(request.link).epoch;
   last_contact_[request.link] = env_.main_loop().now();
   log_.info("attached link={} source={} number={} epoch={}", request.link, request.source_name,
             request.source_number, response.link_epoch);
@@ -66,24 +58,22 @@ io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> LinkService::ensu
   auto decide = [&](const Image& image) { return plan_mirror_topic(image, link, topic); };
   auto done = co_await controller_.update(decide);
   if (!done) {
-    result.error_code = code_of(done.error());
-    result.error_message = done.error().text;
+    kafka::refuse(result, done.error());
     co_return result;
   }
-  const TopicImage* image = controller_.image().find(topic.name);
-  if (image == nullptr) {
+  auto image = controller_.snapshot();
+  const TopicImage* recorded = image->find(topic.name);
+  if (recorded == nullptr) {
     result.error_code = ErrorCode::unknown_topic_or_partition;
     co_return result;
   }
-  std::vector<MirrorState> states;
-  for (const auto& p : image->partitions) states.push_back(p.mirror_state);
-  for (size_t i = 0; i < states.size(); ++i) {
+  for (size_t i = 0; i < recorded->partitions.size(); ++i) {
     auto index = static_cast<PartitionIndex>(i);
     auto partition = partitions_.find(topic.name, index);
     if (!partition) continue;
     const PartitionView view = co_await partition.describe();
     result.partitions.push_back(
-        {index, view.end_offset, view.last_batch_epoch, static_cast<int8_t>(states[i])});
+        {index, view.end_offset, view.last_batch_epoch, recorded->partitions[i].mirror_state});
   }
   co_return result;
 }
@@ -91,9 +81,9 @@ io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> LinkService::ensu
 io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
     kafka::EnsureMirrorTopicsRequest request) {
   kafka::EnsureMirrorTopicsResponse response;
-  auto current = check_link_epoch(controller_.image(), request.link, request.link_epoch);
+  auto current = check_link_epoch(*controller_.snapshot(), request.link, request.link_epoch);
   if (!current) {
-    response.error_code = code_of(current.error());
+    response.error_code = kafka::error_code(current.error());
     co_return response;
   }
   last_contact_[request.link] = env_.main_loop().now();
@@ -112,13 +102,9 @@ io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
 
 io::Task<void> LinkService::append_one(LinkWriter writer, PartitionRef partition,
                                        AppendPartition wanted, AppendResult& result) {
-  auto refuse = [&result](const Error& error) {
-    result.error_code = code_of(error);
-    result.error_message = error.text;
-  };
   auto batches = wanted.records.flatten();
-  if (!batches) co_return refuse(batches.error());
-  if (auto ok = check_batches(*batches); !ok) co_return refuse(ok.error());
+  if (!batches) co_return kafka::refuse(result, batches.error());
+  if (auto ok = check_batches(*batches); !ok) co_return kafka::refuse(result, ok.error());
   writer.expected_offset = wanted.expected_offset;
   writer.source_leader_epoch = wanted.source_leader_epoch;
   writer.source_high_watermark = wanted.source_high_watermark;
@@ -128,17 +114,17 @@ io::Task<void> LinkService::append_one(LinkWriter writer, PartitionRef partition
   writer.log_start = wanted.log_start;
   for (const auto& owner : wanted.owners) writer.owners.emplace_back(owner.epoch, owner.number);
   auto done = co_await partition.append(writer, *batches);
-  if (!done && code_of(done.error()) == ErrorCode::unknown_leader_epoch) {
+  if (!done && kafka::error_code(done.error()) == ErrorCode::unknown_leader_epoch) {
     // The source has held an election: our epoch follows before its batches come in.
     auto decide = [&](const Image& image) {
       return plan_raise_epoch(image, partition.topic_id(), wanted.index,
                               wanted.source_leader_epoch);
     };
     auto raised = co_await io::call_on(env_.main_loop(), controller_.update(decide));
-    if (!raised) co_return refuse(raised.error());
+    if (!raised) co_return kafka::refuse(result, raised.error());
     done = co_await partition.append(std::move(writer), *batches);
   }
-  if (!done) co_return refuse(done.error());
+  if (!done) co_return kafka::refuse(result, done.error());
   result.end_offset = done->log_end;
 }
 
@@ -179,15 +165,15 @@ io::Task<void> LinkService::await_durable(std::shared_ptr<Appending> appending) 
     auto safe = co_await partition.committed(end, partition.loop().now() + limit);
     if (safe) continue;
     auto [t, p] = appending->place[i];
-    appending->response.topics[t].partitions[p].error_code = code_of(safe.error());
+    appending->response.topics[t].partitions[p].error_code = kafka::error_code(safe.error());
   }
 }
 
 io::Task<kafka::MirrorOffsetsResponse> LinkService::offsets(kafka::MirrorOffsetsRequest request) {
   kafka::MirrorOffsetsResponse response;
-  auto current = check_link_epoch(controller_.image(), request.link, request.link_epoch);
+  auto current = check_link_epoch(*controller_.snapshot(), request.link, request.link_epoch);
   if (!current) {
-    response.error_code = code_of(current.error());
+    response.error_code = kafka::error_code(current.error());
     co_return response;
   }
   const auto topics =
@@ -210,20 +196,20 @@ io::Task<kafka::MirrorOffsetsResponse> LinkService::offsets(kafka::MirrorOffsets
 
 io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorRequest request) {
   kafka::ReportMirrorResponse response;
-  auto current = check_link_epoch(controller_.image(), request.link, request.link_epoch);
+  auto current = check_link_epoch(*controller_.snapshot(), request.link, request.link_epoch);
   if (!current) {
-    response.error_code = code_of(current.error());
+    response.error_code = kafka::error_code(current.error());
     co_return response;
   }
   last_contact_[request.link] = env_.main_loop().now();
   std::vector<PartitionReport> reports;
   for (auto& topic : request.topics) {
-    const TopicImage* found = controller_.image().find(topic.topic_id);
+    auto image = controller_.snapshot();
+    const TopicImage* found = image->find(topic.topic_id);
     if (found == nullptr) continue;
-    std::string name = found->name;
     for (auto& p : topic.partitions) {
-      reports.push_back({topic.topic_id, p.index, static_cast<MirrorState>(p.state), p.reason});
-      auto partition = partitions_.find(name, p.index);
+      reports.push_back({topic.topic_id, p.index, p.state, p.reason});
+      auto partition = partitions_.find(found->name, p.index);
       if (partition) co_await partition.note_source(p.source_end_offset, p.lag_ms);
     }
   }
@@ -235,7 +221,7 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
     return plan;
   };
   auto done = co_await controller_.update(decide);
-  if (!done) response.error_code = code_of(done.error());
+  if (!done) response.error_code = kafka::error_code(done.error());
   co_return response;
 }
 

@@ -11,10 +11,6 @@ using Phase = SwitchoverImage::Phase;
 
 namespace {
 
-std::unexpected<Error> refuse(ErrorCode code, std::string why) {
-  return fail(Error::kafka(static_cast<int>(code), std::move(why)));
-}
-
 SwitchoverImage record_of(const Image& image, const std::string& link) {
   auto found = image.switchovers.find(link);
   if (found != image.switchovers.end()) return found->second;
@@ -70,10 +66,7 @@ RoutesImage taken_home(const Image& image, int64_t version) {
 }
 
 void hand_to_link(TopicImage& topic, const Ending& ending) {
-  topic.link = ending.reverse_link;
-  topic.origin = ending.new_origin;
-  topic.closed_by.reset();
-  topic.moved_away = true;
+  topic.writer = TopicWriter::Link{ending.reverse_link, ending.new_origin, true};
   for (auto& partition : topic.partitions) {
     // Not `initializing`, which may begin anew at the source's log start: there is data here.
     partition.mirror_state = MirrorState::mirroring;
@@ -141,12 +134,12 @@ Result<Plan> plan_hand_over(const Image& image, const std::string& link, const U
   }
   for (const Uuid& topic_id : topics) {
     const TopicImage* found = image.find(topic_id);
-    if (found == nullptr || found->is_mirror() || found->closed_by) {
+    if (found == nullptr || !found->writer.is_clients()) {
       return refuse(ErrorCode::unknown_topic_id,
                     "no writable topic has the id " + topic_id.to_string());
     }
     TopicImage topic = *found;
-    topic.closed_by = id;
+    topic.writer = TopicWriter::Nobody{id};
     plan.put(topic);
   }
   record.id = id;
@@ -161,7 +154,7 @@ namespace {
 // been promoted for it meanwhile and unheard.
 void keep_own_topics(Plan& plan, const Image& image, const Promotion& promotion, int64_t version) {
   for (const auto& [name, found] : image.topics) {
-    if (found->is_mirror() || found->closed_by || promotion.topics.contains(found->id)) continue;
+    if (!found->writer.is_clients() || promotion.topics.contains(found->id)) continue;
     TopicImage topic = *found;
     topic.promoted_at = version;
     plan.put(topic);
@@ -181,14 +174,12 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
   const int64_t version = next_version(image, record, promotion.now_ms);
   for (const auto& [topic_id, next_offsets] : promotion.topics) {
     const TopicImage* found = image.find(topic_id);
-    if (found == nullptr || found->link != promotion.link) {
+    if (found == nullptr || !found->writer.is_link(promotion.link)) {
       return refuse(ErrorCode::unknown_topic_id, "no mirror topic of link " + promotion.link +
                                                      " has the id " + topic_id.to_string());
     }
     TopicImage topic = *found;
-    topic.link.clear();
-    topic.origin = image.cluster_number;
-    topic.moved_away = false;
+    topic.writer = TopicWriter::Clients{};
     topic.promoted_at = version;
     for (size_t i = 0; i < topic.partitions.size(); ++i) {
       PartitionImage& partition = topic.partitions[i];
@@ -247,7 +238,7 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
                   "switchover " + ending.id.to_string() + " was not handed over here");
   }
   for (const auto& [name, found] : image.topics) {
-    if (found->closed_by != ending.id) continue;
+    if (!found->writer.is_closed_by(ending.id)) continue;
     TopicImage topic = *found;
     hand_to_link(topic, ending);
     plan.put(topic);
@@ -285,9 +276,9 @@ Result<Plan> plan_take_back(const Image& image, const TakeBack& order) {
   }
   const RoutesImage routes = taken_home(image, next_version(image, record, order.now_ms));
   for (const auto& [name, found] : image.topics) {
-    if (found->closed_by != order.id) continue;
+    if (!found->writer.is_closed_by(order.id)) continue;
     TopicImage topic = *found;
-    topic.closed_by.reset();
+    topic.writer = TopicWriter::Clients{};
     if (order.forced) topic.promoted_at = routes.route_version;
     if (record.phase == Phase::stepped_down) open_above_the_lost_site(topic, image.starts);
     plan.put(topic);
@@ -314,19 +305,20 @@ Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
   bool closes = false;
   for (const Uuid& topic_id : order.topics) {
     const TopicImage* found = image.find(topic_id);
-    bool ours = found != nullptr && !found->is_mirror() && !found->closed_by;
+    bool ours = found != nullptr && found->writer.is_clients();
     if (!ours || found->promoted_at >= order.route_version) continue;
     TopicImage topic = *found;
-    topic.closed_by = order.id;
+    topic.writer = TopicWriter::Nobody{order.id, true};
     plan.put(topic);
     closes = true;
   }
   // What an earlier failover closed is closed by this one.
   for (const auto& [name, found] : image.topics) {
-    bool stepped_down = record.phase == Phase::stepped_down && found->closed_by == record.id;
+    bool stepped_down =
+        record.phase == Phase::stepped_down && found->writer.is_closed_by(record.id);
     if (!stepped_down) continue;
     TopicImage topic = *found;
-    topic.closed_by = order.id;
+    topic.writer = TopicWriter::Nobody{order.id, true};
     plan.put(topic);
     closes = true;
   }
@@ -363,7 +355,7 @@ void end_stepping_down(Plan& plan, const Image& image, SwitchoverImage record,
   using Wanted = kafka::BecomeMirrorRequest::BecomeMirrorTopic;
   bool some_stay = false;
   for (const auto& [name, found] : image.topics) {
-    if (found->closed_by != record.id) continue;
+    if (!found->writer.is_closed_by(record.id)) continue;
     auto wanted = std::ranges::find(request.topics, found->id, &Wanted::topic_id);
     if (wanted != request.topics.end()) continue;
     if (contains(request.others, found->id)) {
@@ -371,7 +363,7 @@ void end_stepping_down(Plan& plan, const Image& image, SwitchoverImage record,
       continue;
     }
     TopicImage topic = *found;
-    topic.closed_by.reset();
+    topic.writer = TopicWriter::Clients{};
     plan.put(topic);
   }
   if (some_stay) return;
@@ -390,10 +382,10 @@ Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
   if (left.phase == Phase::stepped_down) end_stepping_down(plan, image, left, request);
   for (const auto& wanted : request.topics) {
     const TopicImage* found = image.find(wanted.topic_id);
-    if (found == nullptr || found->link == ending.reverse_link) continue;
+    if (found == nullptr || found->writer.is_link(ending.reverse_link)) continue;
     if (found->is_mirror()) {
       return refuse(ErrorCode::policy_violation,
-                    found->name + " is written by link " + found->link);
+                    found->name + " is written by " + to_string(found->writer));
     }
     TopicImage topic = *found;
     hand_to_link(topic, ending);

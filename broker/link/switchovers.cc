@@ -37,9 +37,7 @@ bool is_opening(const PartitionTable& partitions, const TopicImage& topic) {
 template <typename Response>
 Response refused(const Error& error) {
   Response response;
-  response.error_code = error.kind == Error::Kind::kafka ? static_cast<ErrorCode>(error.code)
-                                                         : ErrorCode::kafka_storage_error;
-  response.error_message = error.text;
+  kafka::refuse(response, error);
   return response;
 }
 
@@ -58,9 +56,9 @@ bool is_promoted(const Image& image, const kafka::PromoteRequest& request) {
 bool is_closed_for_another(const Image& image, const kafka::PromoteRequest& request) {
   bool whole_link = request.failover && !request.topics;
   bool mirrors_any = std::ranges::any_of(
-      image.topics, [&](const auto& entry) { return entry.second->link == request.link; });
+      image.topics, [&](const auto& entry) { return entry.second->writer.is_link(request.link); });
   bool closes_any = std::ranges::any_of(
-      image.topics, [](const auto& entry) { return entry.second->closed_by.has_value(); });
+      image.topics, [](const auto& entry) { return entry.second->writer.nobody() != nullptr; });
   return whole_link && !mirrors_any && closes_any;
 }
 
@@ -82,7 +80,7 @@ kafka::PromoteResponse what_was_promoted(const SwitchoverImage& record) {
 }
 
 Error invalid(std::string why) {
-  return Error::kafka(static_cast<int>(ErrorCode::invalid_request), std::move(why));
+  return kafka::error_of(ErrorCode::invalid_request, std::move(why));
 }
 
 }  // namespace
@@ -98,16 +96,20 @@ Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now) {
 
 Switchovers::Switchovers(io::Env& env, Controller& controller, PartitionTable& partitions,
                          Coordinator& groups)
-    : env_(env), controller_(controller), partitions_(partitions), groups_(groups) {}
+    : env_(env),
+      controller_(controller),
+      partitions_(partitions),
+      groups_(groups),
+      handing_over_(env.main_loop()) {}
 
 Switchovers::~Switchovers() {
   if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
 }
 
 bool Switchovers::fenced() const {
-  return fence_ || std::ranges::any_of(controller_.image().switchovers, [](const auto& entry) {
-           return entry.second.phase == Phase::handed_over;
-         });
+  auto image = controller_.snapshot();
+  auto handed_over = [](const auto& entry) { return entry.second.phase == Phase::handed_over; };
+  return fence_ || std::ranges::any_of(image->switchovers, handed_over);
 }
 
 // Ends what is fenced here besides the partitions, whose gates open by the clock.
@@ -128,7 +130,7 @@ io::Task<void> Switchovers::lift_partitions(std::vector<std::string> topics, Uui
 
 io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
   kafka::FenceResponse response;
-  if (handing_over_) {
+  if (handing_over_.is_locked()) {
     co_return refused<kafka::FenceResponse>(invalid("a hand-over is being written down"));
   }
   if (request.lift) {
@@ -141,7 +143,7 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
   }
   // The record stands from the hand-over on: a fence that comes later is an old driver's, and its
   // end, whichever, would open the groups here while the other site goes on.
-  if (switchover_of(controller_.image(), request.link).id == request.switchover_id) {
+  if (switchover_of(*controller_.snapshot(), request.link).id == request.switchover_id) {
     co_return refused<kafka::FenceResponse>(invalid("handed over already"));
   }
   if (fence_ && fence_->id != request.switchover_id) {
@@ -159,10 +161,11 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
   co_await groups_.fence_all(request.switchover_id.to_string());
   for (const auto& name : request.topics) {
     // Each step may have let the deadline or another message in.
-    if (!fence_ || fence_->id != request.switchover_id || handing_over_) {
+    if (!fence_ || fence_->id != request.switchover_id || handing_over_.is_locked()) {
       co_return refused<kafka::FenceResponse>(invalid("overtaken by a later message"));
     }
-    const TopicImage* topic = controller_.image().find(name);
+    auto image = controller_.snapshot();
+    const TopicImage* topic = image->find(name);
     auto& out = response.topics.emplace_back();
     out.name = name;
     if (topic != nullptr) out.topic_id = topic->id;
@@ -184,7 +187,8 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
       out.partitions.push_back({tp.partition, held.view.end_offset});
     }
   }
-  for (const auto& [name, topic] : controller_.image().topics) {
+  auto image = controller_.snapshot();
+  for (const auto& [name, topic] : image->topics) {
     bool named = std::ranges::find(request.topics, name) != request.topics.end();
     if (!named && !topic->is_mirror() && !is_internal(name)) response.others.push_back(name);
   }
@@ -195,11 +199,12 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
 
 io::Task<Result<void>> Switchovers::check_ends(const kafka::HandOverRequest& request) {
   for (const auto& wanted : request.topics) {
-    const TopicImage* topic = controller_.image().find(wanted.topic_id);
+    auto image = controller_.snapshot();
+    const TopicImage* topic = image->find(wanted.topic_id);
     if (topic == nullptr || topic->partitions.size() != wanted.partitions.size()) {
       co_return fail(invalid("a topic was changed since the fence"));
     }
-    std::string name = topic->name;
+    const std::string& name = topic->name;
     for (const auto& p : wanted.partitions) {
       auto partition = partitions_.find(name, p.index);
       TopicPartition tp{name, p.index};
@@ -217,22 +222,22 @@ io::Task<Result<void>> Switchovers::check_ends(const kafka::HandOverRequest& req
 }
 
 io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest request) {
-  const SwitchoverImage known = switchover_of(controller_.image(), request.link);
+  const SwitchoverImage known = switchover_of(*controller_.snapshot(), request.link);
   if (known.id == request.switchover_id && known.phase == Phase::handed_over) {
     co_return kafka::HandOverResponse{};  // a repeated request whose answer was lost
   }
-  if (!fence_ || fence_->id != request.switchover_id || handing_over_) {
-    co_return refused<kafka::HandOverResponse>(
-        invalid(handing_over_ ? "another hand-over is being written down" : "the fence has ended"));
-  }
   // Neither the clock nor another message opens anything until the record is written or refused.
+  auto handing_over = handing_over_.try_lock();
+  if (!handing_over || !fence_ || fence_->id != request.switchover_id) {
+    co_return refused<kafka::HandOverResponse>(
+        invalid(handing_over ? "the fence has ended" : "another hand-over is being written down"));
+  }
   if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
   deadline_timer_ = 0;
   std::vector<std::string> fenced_topics = fence_->topics;
   std::vector<Uuid> ids;
   for (const auto& topic : request.topics) ids.push_back(topic.topic_id);
   Result<void> done = fail(invalid("the hand-over leaves out topics that are fenced"));
-  handing_over_ = true;
   if (ids.size() == fenced_topics.size()) done = co_await check_ends(request);
   if (done) {
     auto decide = [&](const Image& image) {
@@ -240,7 +245,7 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
     };
     done = co_await controller_.update(decide);
   }
-  handing_over_ = false;
+  handing_over.reset();
   bool disk_failed = !done && done.error().kind != Error::Kind::kafka;
   if (disk_failed) co_return refused<kafka::HandOverResponse>(done.error());
   if (!done) {
@@ -259,11 +264,11 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
                                                  const std::vector<Uuid>& topics,
                                                  Promotion& promotion) {
   for (size_t t = 0; t < topics.size(); ++t) {
-    const TopicImage* topic = controller_.image().find(topics[t]);
+    auto image = controller_.snapshot();
+    const TopicImage* topic = image->find(topics[t]);
     if (topic == nullptr) co_return fail(invalid("a topic was deleted meanwhile"));
-    std::string name = topic->name;
+    const std::string& name = topic->name;
     size_t count = topic->partitions.size();
-    const std::vector<PartitionImage> recorded = topic->partitions;
     std::vector<Offset>& next_offsets = promotion.topics[topics[t]];
     std::vector<PromotedPartition>& found = promotion.found[name];
     for (size_t i = 0; i < count; ++i) {
@@ -273,7 +278,7 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
       if (partition.is_opening()) co_return fail(invalid(refusal_text(tp, "being opened")));
       if (!partition && request.failover) {
         // One bad disk does not hold up a disaster's end. Where its log ends is not known.
-        LeaderEpoch epoch = epoch_in_force(recorded[i], controller_.image().starts);
+        LeaderEpoch epoch = epoch_in_force(topic->partitions[i], image->starts);
         next_offsets.push_back(beyond_any_log);
         found.push_back({.leader_epoch = next_generation(epoch), .next_offset = beyond_any_log});
         continue;
@@ -309,7 +314,8 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(const kafka::Prom
                                                                int attempts) {
   std::vector<std::string> promoted;
   std::vector<std::string> wanted;
-  for (const auto& [group, owner] : controller_.image().groups) {
+  auto image = controller_.snapshot();
+  for (const auto& [group, owner] : image->groups) {
     bool named =
         !request.groups || std::ranges::find(*request.groups, group) != request.groups->end();
     if (owner.link == request.link && named) wanted.push_back(group);
@@ -333,14 +339,14 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(const kafka::Prom
 }
 
 io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest request) {
-  const Image& image = controller_.image();
-  if (is_promoted(image, request)) {
+  auto image = controller_.snapshot();
+  if (is_promoted(*image, request)) {
     // The record is there; the groups may not all have followed before a crash.
-    auto response = what_was_promoted(image.switchovers.at(request.link));
+    auto response = what_was_promoted(image->switchovers.at(request.link));
     response.groups = co_await promote_groups(request, 1);
     co_return response;
   }
-  if (is_closed_for_another(image, request)) {
+  if (is_closed_for_another(*image, request)) {
     co_return refused<kafka::PromoteResponse>(
         invalid("this site has stepped down for the other one, and mirrors nothing of it; if that "
                 "one is gone for good: isthmus switchover take-back --force"));
@@ -360,8 +366,8 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   if (request.topics) {
     for (const auto& topic : *request.topics) topics.push_back(topic.topic_id);
   } else {
-    for (const auto& [name, topic] : image.topics) {
-      if (topic->link == request.link) topics.push_back(topic->id);
+    for (const auto& [name, topic] : image->topics) {
+      if (topic->writer.is_link(request.link)) topics.push_back(topic->id);
     }
   }
   Promotion promotion;
@@ -378,13 +384,14 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   }
   // All that were asked for: the one that was refused is held too.
   std::vector<std::string> names;
+  image = controller_.snapshot();
   for (const Uuid& id : topics) {
-    if (const TopicImage* topic = controller_.image().find(id)) names.push_back(topic->name);
+    if (const TopicImage* topic = image->find(id)) names.push_back(topic->name);
   }
   bool disk_failed = !done && done.error().kind != Error::Kind::kafka;
   if (!done && !disk_failed) co_await lift_partitions(names, request.switchover_id);
   if (!done) co_return refused<kafka::PromoteResponse>(done.error());
-  auto response = what_was_promoted(controller_.image().switchovers.at(request.link));
+  auto response = what_was_promoted(controller_.snapshot()->switchovers.at(request.link));
   response.groups = co_await promote_groups(request, group_attempts);
   log_.info("promoted id={} link={} topics={} groups={} failover={}",
             request.switchover_id.to_string(), request.link, topics.size(), response.groups.size(),
@@ -400,9 +407,9 @@ io::Task<kafka::SwitchoverWishResponse> Switchovers::wish(kafka::SwitchoverWishR
   auto done = co_await controller_.update(decide);
   kafka::SwitchoverWishResponse response;
   if (!done) response = refused<kafka::SwitchoverWishResponse>(done.error());
-  const SwitchoverImage known = switchover_of(controller_.image(), request.link);
+  const SwitchoverImage known = switchover_of(*controller_.snapshot(), request.link);
   response.switchover_id = known.id;
-  response.phase = static_cast<int8_t>(known.phase);
+  response.phase = known.phase;
   co_return response;
 }
 
@@ -431,7 +438,7 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
 }
 
 io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest request) {
-  if (handing_over_) {
+  if (handing_over_.is_locked()) {
     co_return refused<kafka::StepDownResponse>(invalid("a hand-over is being written down"));
   }
   StepDown order;
@@ -441,10 +448,10 @@ io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest 
   order.route_version = request.route_version;
   for (const auto& route : request.routes) order.routes[route.from] = route.to;
   auto decide = [&](const Image& image) { return plan_step_down(image, order); };
-  SwitchoverImage before = switchover_of(controller_.image(), request.link);
+  SwitchoverImage before = switchover_of(*controller_.snapshot(), request.link);
   auto done = co_await controller_.update(decide);
   if (!done) co_return refused<kafka::StepDownResponse>(done.error());
-  if (switchover_of(controller_.image(), request.link).phase != Phase::stepped_down) {
+  if (switchover_of(*controller_.snapshot(), request.link).phase != Phase::stepped_down) {
     co_return kafka::StepDownResponse{};  // nothing was left to close
   }
   co_await groups_.fence_all(request.switchover_id.to_string());

@@ -19,6 +19,7 @@
 #include "broker/controller/controller.h"
 #include "broker/link/switchover_plans.h"
 #include "broker/replica/partition_table.h"
+#include "io/mutex.h"
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
@@ -72,7 +73,7 @@ class Switchovers {
   PartitionTable& partitions_;
   Coordinator& groups_;
   std::optional<Fence> fence_;
-  bool handing_over_ = false;  // from the comparison of the ends to the record
+  io::Mutex handing_over_;  // from the comparison of the ends to the record
   io::Loop::TimerId deadline_timer_ = 0;
 };
 

@@ -15,15 +15,8 @@ namespace {
 
 constexpr uint64_t export_step_bytes = 4u << 20;
 
-// A site that has stepped down is closed already, and needs no fence.
-bool has_stepped_down(const Image& image, const Uuid& id) {
-  return std::ranges::any_of(image.switchovers, [&id](const auto& entry) {
-    return entry.second.id == id && entry.second.phase == SwitchoverImage::Phase::stepped_down;
-  });
-}
-
 Error refused(std::string why) {
-  return Error::kafka(static_cast<int>(ErrorCode::invalid_request), std::move(why));
+  return kafka::error_of(ErrorCode::invalid_request, std::move(why));
 }
 
 }  // namespace
@@ -41,13 +34,14 @@ io::Task<WayBack::Answer> WayBack::compare(const kafka::BecomeMirrorRequest& req
     answer.error_message = std::move(why);
     return answer;
   };
-  const TopicImage* topic = controller_.image().find(wanted.name);
+  auto image = controller_.snapshot();
+  const TopicImage* topic = image->find(wanted.name);
   if (topic == nullptr) co_return answer;  // nothing to cut: the link will create it
   if (topic->id != wanted.topic_id) co_return refuse("another topic of this name, by its id");
-  if (topic->is_mirror() && topic->link != request.link) {
-    co_return refuse("a mirror topic of link " + topic->link);
+  if (topic->is_mirror() && !topic->writer.is_link(request.link)) {
+    co_return refuse("written by " + to_string(topic->writer));
   }
-  if (topic->closed_by && !has_stepped_down(controller_.image(), *topic->closed_by)) {
+  if (topic->writer.kind() == kafka::WriterKind::handed_over) {
     co_return refuse("handed over to the other site, whose answer is awaited");
   }
   size_t count = topic->partitions.size();
@@ -97,7 +91,7 @@ io::Task<Result<void>> WayBack::export_partition(std::string from, std::string t
 
 io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answer) {
   if (answer.exported_to.empty()) co_return Result<void>{};
-  if (controller_.image().find(answer.exported_to) == nullptr) {
+  if (controller_.snapshot()->find(answer.exported_to) == nullptr) {
     NewTopic wish;
     wish.name = answer.exported_to;
     wish.partitions = static_cast<int32_t>(answer.partitions.size());
@@ -107,12 +101,6 @@ io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answ
     LeaderEpoch epoch = 0;
     for (const auto& p : wanted.partitions) epoch = std::max(epoch, p.leader_epoch);
     wish.leader_epochs.assign(answer.partitions.size(), epoch);
-    const Image& now = controller_.image();
-    if (const TopicImage* from = now.find(wanted.name)) {
-      for (const auto& p : from->partitions) {
-        wish.leader_epochs.push_back(epoch_in_force(p, now.starts));
-      }
-    }
     env_.random.fill(wish.id.bytes);
     auto decide = [&wish](const Image& image) { return plan_create_topic(image, wish); };
     auto created = co_await controller_.update(decide);
@@ -147,7 +135,7 @@ io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirror
   Uuid fence;
   env_.random.fill(fence.bytes);
   // Asked again with the decision below; here, before anything is fenced or exported for nothing.
-  Result<void> done = check_not_promoted_since(controller_.image(), request);
+  Result<void> done = check_not_promoted_since(*controller_.snapshot(), request);
   const bool is_late = !done;
   for (size_t i = 0; !is_late && i < request.topics.size(); ++i) {
     const Wanted& wanted = request.topics[i];
@@ -171,8 +159,9 @@ io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirror
     auto decide = [&](const Image& image) { return plan_become_mirror(image, ending, request); };
     done = co_await controller_.update(decide);
     if (done) groups_.follow_register();
-    auto left = controller_.image().switchovers.find(request.left_link);
-    if (done && left != controller_.image().switchovers.end()) {
+    auto image = controller_.snapshot();
+    auto left = image->switchovers.find(request.left_link);
+    if (done && left != image->switchovers.end()) {
       groups_.unfence(left->second.id.to_string());
     }
   }

@@ -15,10 +15,6 @@ namespace {
 
 using HeaderBytes = std::array<uint8_t, kafka::batch_header_size>;
 
-std::unexpected<Error> refuse(kafka::ErrorCode code, std::string why) {
-  return fail(Error::kafka(static_cast<int>(code), std::move(why)));
-}
-
 // The checksum of a batch whose header was changed.
 uint32_t crc_with_header(const HeaderBytes& header, Bytes batch) {
   const uint32_t changed = crc32c(Bytes(header).subspan(kafka::batch_crc_start));

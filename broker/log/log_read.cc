@@ -39,9 +39,9 @@ Result<uint64_t> Log::locate(const Segment& segment, Offset offset) {
 Result<Rope> Log::read(Offset from, uint64_t max_bytes, Offset upper_bound, bool at_least_one) {
   if (auto working = refuse_if_offline(); !working) return fail(working.error());
   if (from < start_ || from > end_) {
-    return fail(Error::kafka(
-        static_cast<int>(kafka::ErrorCode::offset_out_of_range),
-        fmt::format("{}: offset {} is outside {} to {}", tp_.to_string(), from, start_, end_)));
+    return kafka::refuse(
+        kafka::ErrorCode::offset_out_of_range,
+        fmt::format("{}: offset {} is outside {} to {}", tp_.to_string(), from, start_, end_));
   }
   const Offset bound = std::min(upper_bound, end_);
   Rope rope;

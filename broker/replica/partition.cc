@@ -13,10 +13,6 @@ namespace {
 // Far longer than what a client had sent before it read a refusal is on its way.
 constexpr auto pipelined_at_most = std::chrono::seconds(10);
 
-std::unexpected<Error> refuse(ErrorCode code, std::string why) {
-  return fail(Error::kafka(static_cast<int>(code), std::move(why)));
-}
-
 std::unexpected<Error> refuse(const Refusal& refusal) {
   return refuse(refusal.code, refusal.reason);
 }
@@ -37,7 +33,7 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
 std::optional<Error> Partition::offline_error() const {
   const Error* reason = log_->offline();
   if (closing_ || reason == nullptr) return std::nullopt;
-  return Error::kafka(static_cast<int>(ErrorCode::kafka_storage_error), reason->text);
+  return kafka::error_of(ErrorCode::kafka_storage_error, reason->text);
 }
 
 void Partition::note_outage() {
@@ -48,22 +44,13 @@ void Partition::note_outage() {
 void Partition::on_image(const Image& image, const TopicImage& topic, const LogConfig& config) {
   const PartitionImage& recorded = topic.partitions[name_.partition];
   log_->configure(config);
-  origin_ = topic.origin;
+  const auto* link = topic.writer.link();
+  origin_ = link != nullptr ? link->origin : image.cluster_number;
   initializing_ = recorded.mirror_state == MirrorState::initializing;
   leader_epoch_ = epoch_in_force(recorded, image.starts);
-  if (topic.is_mirror()) {
-    auto link = image.links.find(topic.link);
-    int64_t epoch = link == image.links.end() ? 0 : link->second.epoch;
-    gate_.set(WriteGate::Mirror{topic.link, epoch, topic.moved_away});
-    return;
-  }
-  if (topic.closed_by) {
-    gate_.set(WriteGate::Closed{*topic.closed_by});
-    return;
-  }
-  catch_up_with_promotion(recorded);
-  gate_.set(WriteGate::Own{});
-  abort_open_transactions();
+  if (topic.writer.is_clients()) catch_up_with_promotion(recorded);
+  gate_.set(topic.writer, link != nullptr ? image.epoch_of(link->name) : 0);
+  if (topic.writer.is_clients()) abort_open_transactions();
 }
 
 // Transactions that were open at the old site when its records ended here have nobody who could end
@@ -293,7 +280,7 @@ Offset Partition::last_stable_offset() const {
 ReadResult Partition::read(const ReadSpec& spec) {
   ReadResult result;
   if (auto ok = check_epoch(spec.current_leader_epoch); !ok) {
-    result.error = static_cast<ErrorCode>(ok.error().code);
+    result.error = kafka::error_code(ok.error());
     return result;
   }
   result.high_watermark = replica_.high_watermark();
@@ -313,9 +300,7 @@ ReadResult Partition::read(const ReadSpec& spec) {
   Offset bound = spec.read_committed ? result.last_stable_offset : result.high_watermark;
   auto records = log_->read(spec.offset, spec.max_bytes, bound, spec.at_least_one_batch);
   if (!records) {
-    result.error = records.error().kind == Error::Kind::kafka
-                       ? static_cast<ErrorCode>(records.error().code)
-                       : ErrorCode::kafka_storage_error;
+    result.error = kafka::error_code(records.error());
     return result;
   }
   result.records = std::move(*records);
@@ -402,7 +387,8 @@ Held Partition::hold(const Uuid& id) {
 Parting Partition::fence_and_compare(const Uuid& id, std::span<const EpochEntry> theirs,
                                      Offset their_end) {
   Parting out;
-  if (!gate_.is_closed()) out.refusal = fence(id, io::Duration::max()).refusal;
+  if (gate_.topic_writer().nobody() == nullptr)
+    out.refusal = fence(id, io::Duration::max()).refusal;
   out.end_offset = log_->end_offset();
   out.last_batch_epoch = log_->epochs().latest();
   auto common = common_prefix(log_->epochs().entries(), out.end_offset, theirs, their_end);

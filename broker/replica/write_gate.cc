@@ -6,22 +6,16 @@ namespace isthmus::broker {
 
 using kafka::ErrorCode;
 
-void WriteGate::become(Kind kind) {
-  if (kind_ != kind) fence_.reset();
-  kind_ = kind;
+void WriteGate::set(kafka::TopicWriter writer, int64_t link_epoch) {
+  const bool is_same_kind = writer.is_clients() == topic_writer_.is_clients() &&
+                            (writer.link() == nullptr) == (topic_writer_.link() == nullptr);
+  if (!is_same_kind) fence_.reset();
+  topic_writer_ = std::move(writer);
+  link_epoch_ = link_epoch;
 }
-
-void WriteGate::set(Own) { become(Kind::own); }
-
-void WriteGate::set(Mirror mirror) {
-  become(Kind::mirror);
-  mirror_ = std::move(mirror);
-}
-
-void WriteGate::set(Closed) { become(Kind::closed); }
 
 std::optional<Refusal> WriteGate::fence(const Uuid& id, io::Instant now, io::Instant deadline) {
-  if (kind_ == Kind::closed) {
+  if (topic_writer_.nobody() != nullptr) {
     return Refusal{ErrorCode::invalid_request, "handed over to the other site already"};
   }
   if (fenced(now) && *fence_ != id) {
@@ -50,32 +44,30 @@ std::optional<Refusal> WriteGate::admit(const Writer& writer, io::Instant now) c
 }
 
 std::optional<Refusal> WriteGate::admit_own(io::Instant now) const {
-  switch (kind_) {
-    case Kind::own:
-      if (fenced(now)) {
-        return Refusal{ErrorCode::not_leader_or_follower, "a switchover is under way"};
-      }
-      return std::nullopt;
-    case Kind::closed:
-      return Refusal{ErrorCode::not_leader_or_follower, "handed over to the other site"};
-    case Kind::mirror:
-      if (mirror_.moved_here_before) {
-        return Refusal{ErrorCode::not_leader_or_follower, "this topic has moved to the other site"};
-      }
-      return Refusal{ErrorCode::policy_violation, "a mirror topic of link " + mirror_.link +
-                                                      ": write to its source, or end the "
-                                                      "mirroring with: isthmus link promote " +
-                                                      mirror_.link};
+  if (topic_writer_.nobody() != nullptr) {
+    return Refusal{ErrorCode::not_leader_or_follower, "handed over to the other site"};
+  }
+  if (const auto* mirror = topic_writer_.link()) {
+    if (mirror->moved_away) {
+      return Refusal{ErrorCode::not_leader_or_follower, "this topic has moved to the other site"};
+    }
+    return Refusal{ErrorCode::policy_violation,
+                   "a mirror topic of link " + mirror->name +
+                       ": write to its source, or end the mirroring with: isthmus link promote " +
+                       mirror->name};
+  }
+  if (fenced(now)) {
+    return Refusal{ErrorCode::not_leader_or_follower, "a switchover is under way"};
   }
   return std::nullopt;
 }
 
 std::optional<Refusal> WriteGate::admit_link(const std::string& link, int64_t epoch,
                                              io::Instant now) const {
-  if (kind_ != Kind::mirror || mirror_.link != link) {
+  if (!topic_writer_.is_link(link)) {
     return Refusal{ErrorCode::policy_violation, "not a mirror topic of link " + link};
   }
-  if (epoch != mirror_.link_epoch) {
+  if (epoch != link_epoch_) {
     return Refusal{ErrorCode::fenced_leader_epoch,
                    "another mirror process has taken over link " + link};
   }

@@ -8,6 +8,8 @@
 //             │                                             link that runs the other way
 //             └──────────────────── mirror(link) ◄──────────────────────┘
 //
+// The states are those of kafka/topic_writer.h, with a fence on top.
+//
 // own:     clients write.
 // fenced:  a switchover has begun. Nobody writes; the gate opens by itself at the deadline, because
 //          until the hand-over nobody else can have become writable. In memory only: a restart
@@ -29,6 +31,7 @@
 #include "broker/replica/writer.h"
 #include "io/loop.h"
 #include "kafka/errors.h"
+#include "kafka/topic_writer.h"
 
 namespace isthmus::broker {
 
@@ -39,22 +42,9 @@ struct Refusal {
 
 class WriteGate {
  public:
-  // What the controller's records say; a fence (below) lies on top of `own`.
-  struct Own {};
-  struct Mirror {
-    std::string link;
-    int64_t link_epoch = 0;
-    // The topic's writers live elsewhere by a switchover's record: they are told to look for
-    // another leader, not that the topic is forbidden to them.
-    bool moved_here_before = false;
-  };
-  struct Closed {
-    Uuid switchover;
-  };
-
-  void set(Own);
-  void set(Mirror mirror);
-  void set(Closed closed);
+  // What the controller's records say; a fence (below) lies on top. `link_epoch` is that of the
+  // owning link, if one writes.
+  void set(kafka::TopicWriter writer, int64_t link_epoch = 0);
 
   // Refuses all writers until `deadline` (Instant::max(): until lifted, or until a record decides).
   // Repeating the id may move the deadline further away, never nearer: a late fence must not open
@@ -67,19 +57,15 @@ class WriteGate {
   // holds the markers and records of this cluster too.
   std::optional<Refusal> admit(const Writer& writer, io::Instant now) const;
 
-  bool is_mirror() const { return kind_ == Kind::mirror; }
-  bool is_closed() const { return kind_ == Kind::closed; }
-  const std::string& link() const { return mirror_.link; }
+  const kafka::TopicWriter& topic_writer() const { return topic_writer_; }
 
  private:
-  enum class Kind : uint8_t { own, mirror, closed };
   std::optional<Refusal> admit_own(io::Instant now) const;
   std::optional<Refusal> admit_link(const std::string& link, int64_t epoch, io::Instant now) const;
   bool fenced(io::Instant now) const { return fence_ && now < fence_deadline_; }
-  void become(Kind kind);
 
-  Kind kind_ = Kind::own;
-  Mirror mirror_;
+  kafka::TopicWriter topic_writer_;
+  int64_t link_epoch_ = 0;
   std::optional<Uuid> fence_;
   io::Instant fence_deadline_{};
 };

@@ -58,7 +58,7 @@ bool any_frame_in(Bytes rest) {
 }  // namespace
 
 EmbeddedStore::EmbeddedStore(io::Disk& disk, io::Loop& loop, std::string path)
-    : disk_(disk), path_(std::move(path)), idle_(loop) {}
+    : disk_(disk), path_(std::move(path)), committing_(loop) {}
 
 Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(io::Disk& disk, io::Loop& loop,
                                                            const std::string& folder) {
@@ -147,20 +147,15 @@ io::Task<Result<void>> EmbeddedStore::write(Slice frame) {
 
 io::Task<Result<MetadataStore::Outcome>> EmbeddedStore::commit(std::vector<Check> checks,
                                                                std::vector<Put> puts) {
-  while (busy_) co_await idle_.wait();
+  auto held = co_await committing_.lock();
   if (broken_) co_return fail(*broken_);
   if (!holds(checks)) co_return Outcome::conflict;
-  busy_ = true;
   int64_t version = version_ + 1;
   Slice frame = encode_frame(version, puts);
   if (frame.size() > frame_header + max_commit_bytes) {
-    busy_ = false;
-    idle_.notify_all();
     co_return fail("a change of " + std::to_string(frame.size()) + " bytes of metadata at once");
   }
   auto written = co_await write(std::move(frame));
-  busy_ = false;
-  idle_.notify_all();
   if (!written) {
     broken_ = written.error();
     co_return fail(*broken_);

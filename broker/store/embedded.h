@@ -19,7 +19,7 @@
 
 #include "broker/store/metadata_store.h"
 #include "io/disk.h"
-#include "io/event.h"
+#include "io/mutex.h"
 
 namespace isthmus::broker {
 
@@ -50,8 +50,7 @@ class EmbeddedStore final : public MetadataStore {
   std::shared_ptr<io::File> file_;
   std::map<std::string, Entry> entries_;
   int64_t version_ = 0;
-  bool busy_ = false;
-  io::Event idle_;
+  io::Mutex committing_;
   std::optional<Error> broken_;
   Watcher watcher_;
 };

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes C++ from the schemas; the notation is described in schema.py.
 
-  generate.py message FILE OUT    OUT/<name>.h and .cc: structures, encoders, decoders of one file
+  generate.py message FILE OUT    OUT/<name>.h and .cc: structures, encoders, decoders of one file,
+                                  or one enum with its names
   generate.py index OUT FILE...   OUT/api_key.h and apis.cc: the enumeration and table of all APIs
   generate.py tests OUT FILE...   OUT/fill.h, fill.cc and messages.inc: random values, for tests
 
@@ -63,6 +64,8 @@ def cpp_default(field):
         return f" = {inner}({quoted})"
     if field.array or field.struct or field.type in ("string", "bytes", "uuid"):
         return f' = "{value}"' if value else ""
+    if field.enum:
+        return f" = {field.type}::{value or field.enum.values[0][0]}"
     if field.type == "error":
         return " = ErrorCode::none"
     if field.type == "bool":
@@ -100,12 +103,19 @@ def emit_message(message):
     return out
 
 
+def enums_in(file):
+    """The stems of the enums that a file's messages use."""
+    scopes = [s for message in file.messages for s in message.structs() + [message]]
+    return sorted({f.enum.stem() for scope in scopes for f in scope.fields if f.enum})
+
+
 def emit_header(file):
     out = [f"// Generated from {os.path.basename(file.path)} by kafka/schema/generate.py."]
     out += [f"// {line}".rstrip() for line in file.comment]
     out += ["#pragma once", "", "#include <limits>", "#include <optional>", "#include <string>",
-            "#include <vector>", "", '#include "kafka/gen/api_key.h"', '#include "kafka/wire.h"',
-            "",
+            "#include <vector>", "", '#include "kafka/gen/api_key.h"']
+    out += [f'#include "kafka/gen/{stem}.h"' for stem in enums_in(file)]
+    out += ['#include "kafka/wire.h"', "",
             "namespace isthmus::kafka {", ""]
     if file.api:
         out += [f"struct {file.api.response.name};", ""]
@@ -143,10 +153,14 @@ def read_field(field, scope):
     if not field.array:
         if field.struct:
             return f"read(r, {target}, v);"
+        if field.enum:
+            return f"read(r, {target});"
         return f"{target} = {read_scalar(field, scope, nullable)};"
-    element = "read(r, e, v);" if field.struct else f"e = {read_scalar(field, scope, False)};"
+    element = f"e = {read_scalar(field, scope, False)};"
+    if field.struct or field.enum:
+        element = "read(r, e, v);" if field.struct else "read(r, e);"
     least = (schema.min_size(field.struct) if field.struct
-             else SCALARS[field.type][2 if scope.flexible != ANY else 1])
+             else SCALARS[field.wire()][2 if scope.flexible != ANY else 1])
     arguments = f"{target}, {flex(scope)}, {least}"
     if nullable:
         return (f"if (auto* a = r.nullable_array({arguments}{null_argument(field)})) "
@@ -167,8 +181,12 @@ def write_field(field, scope):
     if not field.array:
         if field.struct:
             return f"write(w, {value}, v);"
+        if field.enum:
+            return f"write(w, {value});"
         return write_scalar(field, scope, value, nullable)
-    element = "write(w, e, v);" if field.struct else write_scalar(field, scope, "e", False)
+    element = write_scalar(field, scope, "e", False)
+    if field.struct or field.enum:
+        element = "write(w, e, v);" if field.struct else "write(w, e);"
     if nullable:
         return (f"{{ w.nullable_array_size({value}, {flex(scope)}{null_argument(field)}); "
                 f"if ({value}) for (const auto& e : *{value}) {element} }}")
@@ -261,6 +279,47 @@ def emit_source(file):
     return "\n".join(out + ["}  // namespace isthmus::kafka", ""])
 
 
+def emit_enum_header(file):
+    enum, kind = file.enum, SCALARS[file.enum.type][0]
+    out = [f"// Generated from {os.path.basename(file.path)} by kafka/schema/generate.py."]
+    out += [f"// {line}".rstrip() for line in file.comment]
+    out += ["#pragma once", "", "#include <array>", "#include <cstdint>", "#include <string_view>",
+            "", "namespace isthmus::kafka {", "", "class Reader;", "class Writer;", "",
+            f"enum class {enum.name} : {kind} {{"]
+    out += [f"  {name} = {number}," + (f"  // {comment}" if comment else "")
+            for name, number, comment in enum.values]
+    values = ", ".join(f"{enum.name}::{name}" for name, _, _ in enum.values)
+    stays = "A number without a name is kept" if enum.open else "A number without a name fails `r`"
+    out += ["};", f"constexpr auto values_of({enum.name}) {{",
+            f"  return std::to_array({{{values}}});", "}",
+            '// The name in words, as commands show it; "?" for a number that has none.',
+            f"std::string_view to_string({enum.name} value);", f"// {stays}.",
+            f"void read(Reader& r, {enum.name}& value);",
+            f"void write(Writer& w, {enum.name} value);", "", "}  // namespace isthmus::kafka", ""]
+    return "\n".join(out)
+
+
+def emit_enum_source(file):
+    enum, kind = file.enum, SCALARS[file.enum.type][0]
+    out = [f"// Generated from {os.path.basename(file.path)} by kafka/schema/generate.py.",
+           f'#include "kafka/gen/{file.stem}.h"', "", '#include "kafka/wire.h"', "",
+           "namespace isthmus::kafka {", "",
+           f"std::string_view to_string({enum.name} value) {{", "  switch (value) {"]
+    out += [f'    case {enum.name}::{name}: return "{name.replace("_", " ")}";'
+            for name, _, _ in enum.values]
+    out += ["  }", '  return "?";', "}", "", f"void read(Reader& r, {enum.name}& value) {{",
+            f"  const {kind} number = r.{enum.type}();",
+            f"  value = static_cast<{enum.name}>(number);"]
+    if not enum.open:
+        out += ["  for (auto known : values_of(value)) {", "    if (known == value) return;", "  }",
+                f'  r.fail("no value of {enum.name}");',
+                f"  value = {enum.name}::{enum.values[0][0]};"]
+    out += ["}", "", f"void write(Writer& w, {enum.name} value) {{",
+            f"  w.{enum.type}(static_cast<{kind}>(value));", "}", "",
+            "}  // namespace isthmus::kafka", ""]
+    return "\n".join(out)
+
+
 def emit_index(files):
     apis = sorted((f.api for f in files if f.api), key=lambda a: a.key)
     for one, next_one in zip(apis, apis[1:]):
@@ -322,7 +381,9 @@ def main(arguments):
     command, arguments = arguments[0], arguments[1:]
     if command == "message":
         file, out = schema.parse(arguments[0]), arguments[1]
-        texts = {f"{file.stem}.h": emit_header(file), f"{file.stem}.cc": emit_source(file)}
+        header, source = ((emit_enum_header, emit_enum_source) if file.enum
+                          else (emit_header, emit_source))
+        texts = {f"{file.stem}.h": header(file), f"{file.stem}.cc": source(file)}
     else:
         out, files = arguments[0], [schema.parse(path) for path in arguments[1:]]
         if command == "index":

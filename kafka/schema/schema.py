@@ -1,4 +1,4 @@
-"""The notation of the schemas: reads a .schema file into Message and Struct objects.
+"""The notation of the schemas: reads a .schema file into Message, Struct and Enum objects.
 
     # What the API is for.
     api 0 Produce v3-11 flexible v9+ advertise v0+
@@ -14,11 +14,16 @@
       ...
     record OffsetCommitKey v0-1                       # a stored record instead of an API
       group             string
+    enum MirrorState int8                             # in schema/enum/, a file each
+      none              0
+      initializing      1
 
 Types: bool int8 int16 int32 int64 uint16 uint32 float64 uuid string bytes records, error (an int16
-that is an ErrorCode), a structure, or [an array]. A structure that is named a second time in the
-same message is not repeated. Without a default a field starts out zero or empty (not null), which
-is also its value in versions that lack it. `advertise v0+`: ApiVersions announces more than is
+that is an ErrorCode), an enum of schema/enum/, a structure, or [an array]. A message with a value
+that its enum does not name does not decode; an `open` one (Kafka's own) keeps the number. A
+structure that is named a second time in the same message is not repeated. Without a default a field
+starts out zero or empty (not null) or with its enum's first value, which is also its value in
+versions that lack it. `advertise v0+`: ApiVersions announces more than is
 decoded; the reason stands in the schema. A file in private/ has an API that only Isthmus speaks.
 """
 
@@ -35,6 +40,7 @@ SCALARS = {
     "error": ("ErrorCode", 2, 2), "string": ("std::string", 2, 1), "bytes": ("Slice", 4, 1),
     "records": ("Rope", 4, 1),
 }
+ENUM_TYPES = ("int8", "int16")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint16", "uint32")
 
 
@@ -49,7 +55,17 @@ class Field:
         self.lo = self.hi = 0            # versions that have the field
         self.nullable_from = None        # None = never null
         self.tag = self.default = None
-        self.struct = None               # the Struct, unless the type is a scalar
+        self.struct = None               # the Struct, unless the type is a scalar or an enum
+        self.enum = None                 # the Enum, if it is one
+
+    def wire(self):
+        """The scalar that is on the wire. REQUIRES: not a structure."""
+        return self.enum.type if self.enum else self.type
+
+    def number_of_default(self):
+        """The default as Kafka's definitions write it: the number of an enum's value."""
+        numbers = {name: str(number) for name, number, _ in self.enum.values} if self.enum else {}
+        return numbers.get(self.default, self.default)
 
     def present(self, version):
         return self.lo <= version <= self.hi
@@ -75,6 +91,15 @@ class Struct:
                    for f in self.fields)
 
 
+class Enum:
+    def __init__(self, name, kind, is_open):
+        self.name, self.type, self.open = name, kind, is_open
+        self.values = []                 # (name, number, comment)
+
+    def stem(self):
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.name).lower()
+
+
 class Message(Struct):
     def __init__(self, name, kind, lo, hi, flexible):
         super().__init__(name, lo, hi, flexible)
@@ -94,6 +119,7 @@ class File:
         self.stem = re.sub(r"^\d+_", "", os.path.basename(path).removesuffix(".schema"))
         self.comment = []                # the lines above the first definition
         self.api = None
+        self.enum = None
         self.messages = []
 
 
@@ -109,7 +135,7 @@ def versions(text, lo, hi):
     return first, last
 
 
-def parse_field(words, lo, hi):
+def parse_field(words, lo, hi, enums):
     field = Field()
     field.name, spec, rest = words[0], words[1], words[2:]
     match = re.fullmatch(r"(\[)?(\w+)(\])?(\?(v\d+\+)?)?", spec)
@@ -129,6 +155,11 @@ def parse_field(words, lo, hi):
             field.lo, field.hi = versions(word, lo, hi)
     if match[4]:
         field.nullable_from = versions(match[5], field.lo, field.hi)[0] if match[5] else field.lo
+    field.enum = enums.get(field.type)
+    if field.enum and match[4]:
+        raise SchemaError("an enum cannot be null")
+    if field.enum and field.default and field.default not in [v[0] for v in field.enum.values]:
+        raise SchemaError(f"'{field.default}' is no value of {field.type}")
     if field.type not in SCALARS and not field.array and match[4]:
         raise SchemaError("a structure cannot be null")
     if field.default == "null" and not match[4]:
@@ -163,11 +194,29 @@ def parse_head(file, words):
         file.messages.append(message)
 
 
+def parse_enum(words):
+    """An `enum` line."""
+    if words[2] not in ENUM_TYPES or words[3:] not in ([], ["open"]):
+        raise SchemaError(f"say 'enum Name {' or '.join(ENUM_TYPES)}', and 'open' or nothing")
+    return Enum(words[1], words[2], words[3:] == ["open"])
+
+
+def parse_value(enum, words, line):
+    """A line below an `enum` line."""
+    name, number = words[0], int(words[1])
+    if len(words) != 2 or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise SchemaError("a value is a snake_case name and a number")
+    if any(name == v[0] or number == v[1] for v in enum.values):
+        raise SchemaError(f"{enum.name} has '{name}' or {number} already")
+    enum.values.append((name, number, line.partition("#")[2].strip()))
+
+
 class Parser:
     """Reads line after line; the indentation says which structure a field belongs to."""
 
-    def __init__(self, path):
+    def __init__(self, path, enums):
         self.file = File(path)
+        self.enums = enums
         self.message = None
         self.open = []                   # (indent, struct, lo, hi) of the structures around
         self.known = {}                  # the message's structures by name
@@ -175,22 +224,27 @@ class Parser:
     def line(self, line):
         text = line.split("#")[0].rstrip()
         if not text:
-            if line.startswith("#") and not self.file.messages:
+            if line.startswith("#") and not self.file.messages and not self.file.enum:
                 self.file.comment.append(line[1:].strip())
             return
         words, indent = text.split(), len(text) - len(text.lstrip())
         if indent > 0:
+            if self.file.enum:
+                parse_value(self.file.enum, words, line)
+                return
             if not self.message:
                 raise SchemaError("a field before 'request', 'response' or 'record'")
             self.field(words, indent)
             return
-        if words[0] in ("api", "record"):
+        if words[0] == "enum" and not self.file.messages and not self.file.enum:
+            self.file.enum = parse_enum(words)
+        elif words[0] in ("api", "record") and not self.file.enum:
             parse_head(self.file, words)
             self.begin(self.file.messages[-1] if words[0] == "record" else None)
         elif words[0] in ("request", "response") and self.file.api:
             self.begin(getattr(self.file.api, words[0]))
         else:
-            raise SchemaError("not 'api', 'record', 'request' or 'response'")
+            raise SchemaError("not 'api', 'record', 'enum', 'request' or 'response'")
 
     def begin(self, message):
         self.message, self.known = message, {}
@@ -200,11 +254,11 @@ class Parser:
         while indent <= self.open[-1][0]:
             self.open.pop()
         _, parent, lo, hi = self.open[-1]
-        field = parse_field(words, lo, hi)
+        field = parse_field(words, lo, hi, self.enums)
         if any(f.name == field.name for f in parent.fields):
             raise SchemaError(f"{parent.name} has two fields '{field.name}'")
         parent.fields.append(field)
-        if field.type in SCALARS:
+        if field.type in SCALARS or field.enum:
             return
         new = Struct(field.type, field.lo, field.hi, self.message.flexible)
         field.struct = self.known.setdefault(field.type, new)
@@ -213,9 +267,18 @@ class Parser:
         self.open.append((indent, field.struct, field.lo, field.hi))
 
 
+def known_enums(path):
+    """The enums beside a schema's folder, by name."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(path)), os.pardir, "enum")
+    files = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    enums = [parse(os.path.join(folder, name)).enum for name in files if name.endswith(".schema")]
+    return {enum.name: enum for enum in enums if enum}
+
+
 def parse(path):
     """Reads one file. What is wrong with it ends the program, with one line that says where."""
-    parser = Parser(path)
+    is_enum = os.path.basename(os.path.dirname(os.path.abspath(path))) == "enum"
+    parser = Parser(path, {} if is_enum else known_enums(path))
     with open(path, encoding="utf-8") as text:
         for number, line in enumerate(text, 1):
             try:
@@ -224,6 +287,8 @@ def parse(path):
                 raise SystemExit(f"{path}:{number}: incomplete line: {line.strip()}") from None
             except (SchemaError, ValueError) as error:
                 raise SystemExit(f"{path}:{number}: {error}: {line.strip()}") from None
+    if is_enum and not (parser.file.enum and parser.file.enum.values):
+        raise SystemExit(f"{path}: no enum with values")
     for message in parser.file.messages:
         for struct in message.structs():
             if not struct.fields:
@@ -244,6 +309,6 @@ def min_size(struct):
             elif f.struct:
                 size += in_version(f.struct, version)
             else:
-                size += SCALARS[f.type][2 if flexible else 1]
+                size += SCALARS[f.wire()][2 if flexible else 1]
         return size
     return max(1, min(in_version(struct, v) for v in range(struct.lo, struct.hi + 1)))

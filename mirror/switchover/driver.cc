@@ -46,7 +46,7 @@ io::Instant Driver::soon() const { return source_.loop().now() + step_patience; 
 SideRecord Driver::record_in(const Site& site) const {
   for (const auto& s : site.switchovers) {
     if (s.link != link_) continue;
-    return {s.switchover_id, static_cast<Phase>(s.phase), s.failover};
+    return {s.switchover_id, s.phase, s.failover};
   }
   return {};
 }
@@ -120,7 +120,8 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& before, const S
   request.deadline_ms =
       static_cast<int32_t>(std::chrono::duration_cast<io::milliseconds>(fence_).count());
   for (const auto& topic : source.topics) {
-    if (topic.link.empty() && hooks_.takes_topic(topic.name)) request.topics.push_back(topic.name);
+    if (topic.writer != kafka::WriterKind::link && hooks_.takes_topic(topic.name))
+      request.topics.push_back(topic.name);
   }
   auto answer = co_await source_.call_any(std::move(request), soon());
   if (!answer) co_return fail(answer.error());
@@ -210,7 +211,7 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
   request.route_from = source->name;
   request.topics.emplace();
   for (const auto& topic : source->topics) {
-    if (topic.closed_by != id) continue;
+    if (!kafka::writer_of(topic).is_closed_by(id)) continue;
     auto& t = request.topics->emplace_back();
     t.topic_id = topic.topic_id;
     t.partitions.emplace();
@@ -279,8 +280,7 @@ io::Task<Result<void>> Driver::step_down(Uuid id) {
   request.link = link_;
   for (const auto& topic : target->topics) {
     // What the target has closed itself is written elsewhere again.
-    bool written = topic.link.empty() && topic.closed_by.is_zero();
-    if (written && topic.origin == target->number) request.topics.push_back(topic.topic_id);
+    if (kafka::writer_of(topic).is_clients()) request.topics.push_back(topic.topic_id);
   }
   for (const auto& s : target->switchovers) {
     if (s.link == link_) request.route_version = s.route_version;

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "client/cluster.h"
 #include "kafka/gen/describe_site.h"
+#include "kafka/topic_writer.h"
 #include "mirror/switchover/machine.h"
 
 namespace isthmus::mirror {

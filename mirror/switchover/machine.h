@@ -19,20 +19,11 @@
 #include <cstdint>
 
 #include "base/ids.h"
+#include "kafka/gen/switchover_phase.h"
 
 namespace isthmus::mirror {
 
-// The phases as DescribeSite reports them.
-enum class Phase : int8_t {
-  none = 0,
-  wished = 1,
-  handed_over = 2,
-  promoted = 3,
-  abandoned = 4,
-  done = 5,
-  taken_back = 6,
-  stepped_down = 7,
-};
+using Phase = kafka::SwitchoverPhase;
 
 struct SideRecord {
   Uuid id;

@@ -11,7 +11,7 @@ template <typename T>
 kafka::ErrorCode code_of(const Result<T>& result) {
   if (result) return kafka::ErrorCode::none;
   if (result.error().kind != Error::Kind::kafka) return kafka::ErrorCode::unknown_server_error;
-  return static_cast<kafka::ErrorCode>(result.error().code);
+  return kafka::error_code(result.error());
 }
 
 template <typename T>

@@ -28,6 +28,7 @@ SiteAnswer target_with(MirrorState state = MirrorState::mirroring) {
   auto& topic = site.topics.emplace_back();
   topic.name = "orders";
   topic.topic_id = id_of(1);
+  topic.writer = kafka::WriterKind::link;
   topic.link = "seoul-tokyo";
   for (int32_t i = 0; i < 2; ++i) {
     auto& p = topic.partitions.emplace_back();
@@ -36,7 +37,7 @@ SiteAnswer target_with(MirrorState state = MirrorState::mirroring) {
     p.high_watermark = 100;
     p.source_end_offset = 100;
     p.lag_ms = 0;
-    p.mirror_state = static_cast<int8_t>(state);
+    p.mirror_state = state;
   }
   return site;
 }
@@ -89,7 +90,7 @@ TEST(LinkView, APartitionThatWasNeverHeardOfIsUnknownNotZero) {
 
 TEST(LinkView, ATopicShowsItsWorstPartitionWithTheReason) {
   SiteAnswer target = target_with();
-  target.topics[0].partitions[1].mirror_state = static_cast<int8_t>(MirrorState::failed);
+  target.topics[0].partitions[1].mirror_state = MirrorState::failed;
   target.topics[0].partitions[1].mirror_reason = "diverged";
   auto view = view_link("seoul-tokyo", target, nullptr);
   ASSERT_TRUE(view);

@@ -30,10 +30,11 @@ inline SiteAnswer site_with(const OutsideNames& names, const std::string& name) 
   site.links.push_back({"seoul-tokyo", 1, "", 1, 1000});
   auto& topic = site.topics.emplace_back();
   topic.name = names.topic;
+  if (name == "tokyo") topic.writer = kafka::WriterKind::link;
   topic.link = name == "tokyo" ? "seoul-tokyo" : "";
   auto& partition = topic.partitions.emplace_back();
   partition.end_offset = partition.high_watermark = 100;
-  partition.mirror_state = static_cast<int8_t>(broker::MirrorState::failed);
+  partition.mirror_state = kafka::MirrorState::failed;
   partition.mirror_reason = names.reason;
   site.groups.push_back({names.group, "", "seoul-tokyo"});
   site.groups.push_back({names.group, "seoul-tokyo", ""});

@@ -99,7 +99,9 @@ TEST(ResponseHeader, RoundTrip) {
     encode_response_header(w, ApiKey::metadata, version, 4711);
     EXPECT_EQ(w.size(), size);
     Reader r(*std::move(w).finish().flatten());
-    EXPECT_EQ(decode_response_header(r, ApiKey::metadata, version), 4711);
+    EXPECT_EQ(r.int32(), 4711);
+    if (size == 5) r.skip_tagged_fields();
+    EXPECT_TRUE(r.ok());
     EXPECT_EQ(r.remaining(), 0u);
   }
 }

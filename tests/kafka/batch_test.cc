@@ -109,13 +109,13 @@ TEST(BatchHeader, OldFormatsAndCodecsHaveErrorsOfTheirOwn) {
     bytes[16] = magic;
     const auto header = read_batch_header(Bytes(bytes).first(30));
     ASSERT_FALSE(header);
-    EXPECT_EQ(header.error().code, static_cast<int>(ErrorCode::unsupported_for_message_format));
+    EXPECT_TRUE(is(header.error(), ErrorCode::unsupported_for_message_format));
   }
   bytes[16] = 2;
   bytes[22] = 5;
   const auto header = read_batch_header(bytes);
   ASSERT_FALSE(header);
-  EXPECT_EQ(header.error().code, static_cast<int>(ErrorCode::unsupported_compression_type));
+  EXPECT_TRUE(is(header.error(), ErrorCode::unsupported_compression_type));
 }
 
 TEST(CheckBatch, NoticesEveryFlippedBitThatTheCrcCovers) {
@@ -194,7 +194,7 @@ TEST(BatchIterator, TellsPartialFromCorrupt) {
   BatchIterator message_set(old, true);
   EXPECT_FALSE(message_set.next());
   EXPECT_EQ(message_set.end(), BatchIterator::End::corrupt);
-  EXPECT_EQ(message_set.error().code, static_cast<int>(ErrorCode::unsupported_for_message_format));
+  EXPECT_TRUE(is(message_set.error(), ErrorCode::unsupported_for_message_format));
 }
 
 TEST(Records, RoundTripWithEveryCodec) {

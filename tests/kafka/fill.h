@@ -25,6 +25,12 @@ class Fill {
   void set(T& v) {
     v = static_cast<T>(random_());
   }
+  template <typename E>
+    requires std::is_enum_v<E>
+  void set(E& v) {
+    const auto all = values_of(E{});
+    v = all[pick(all.size())];
+  }
   void set(bool& v) { v = pick(2) == 0; }
   void set(double& v) { v = static_cast<double>(static_cast<int32_t>(random_())); }
   void set(ErrorCode& v) { v = static_cast<ErrorCode>(static_cast<int16_t>(pick(134)) - 1); }

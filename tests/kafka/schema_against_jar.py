@@ -90,7 +90,7 @@ class Comparison:
         kind = theirs["type"].removeprefix("[]")
         self.same(where, "name", ours.name, snake(theirs["name"]))
         self.same(where, "whether it is an array", ours.array, array)
-        self.same(where, "type", "int16" if ours.type == "error" else ours.type, kind)
+        self.same(where, "type", "int16" if ours.type == "error" else ours.wire(), kind)
         self.same(where, "versions", (ours.lo, ours.hi), versions)
         nullable = common(interval(theirs.get("nullableVersions")), versions)
         ours_null = (ours.nullable_from, ours.hi) if ours.nullable_from is not None else None
@@ -99,7 +99,8 @@ class Comparison:
         self.same(where, "tag", ours.tag, theirs.get("tag") if tagged else None)
         if tagged:
             self.same(where, "tagged versions", versions, tagged)
-        self.same(where, "default", canonical(ours.default), canonical(theirs.get("default")))
+        self.same(where, "default", canonical(ours.number_of_default()),
+                  canonical(theirs.get("default")))
         if ours.struct:
             below = theirs.get("fields") or structs.get(kind, [])
             self.struct(where + ("[]" if array else ""), ours.struct, below, versions, structs)

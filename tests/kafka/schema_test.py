@@ -24,6 +24,20 @@ def parse(text, folder="api"):
         return schema.parse(path)
 
 
+STATE = "# How far.\nenum State int8\n  none  0\n  ready_now  3  # soon\n"
+
+
+def parse_with(enum, fields):
+    """A message beside one enum."""
+    with tempfile.TemporaryDirectory() as root:
+        for folder, name, text in (("enum", "state", enum), ("api", "07_thing", HEAD + fields)):
+            os.mkdir(os.path.join(root, folder))
+            path = os.path.join(root, folder, name + ".schema")
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(text)
+        return schema.parse(path)
+
+
 class SchemaTest(unittest.TestCase):
     def refuses(self, fields, why):
         with self.assertRaises(SystemExit) as caught:
@@ -49,6 +63,27 @@ class SchemaTest(unittest.TestCase):
         self.assertEqual(schema.min_size(file.api.request.fields[0].struct), 2)
         file = parse(HEAD + "  a  [A]  v2+\n    s  string\n    n  int64\nresponse\n")
         self.assertEqual(schema.min_size(file.api.request.fields[0].struct), 1 + 8 + 1)
+
+    def test_reads_enums(self):
+        file = parse_with(STATE, "  s  State  = ready_now\n  all  [State]\nresponse\n")
+        state, states = file.api.request.fields
+        self.assertEqual(state.enum.values, [("none", 0, ""), ("ready_now", 3, "soon")])
+        self.assertEqual((state.wire(), state.number_of_default()), ("int8", "3"))
+        self.assertTrue(states.array and states.enum.name == "State" and not states.struct)
+        self.assertEqual(generate.enums_in(file), ["state"])
+
+    def test_refuses_enums(self):
+        for enum, fields, why in (
+                ("enum State int8\n", "", "no enum with values"),
+                ("enum State int64\n  a  0\n", "", "say 'enum Name int8"),
+                ("enum State int8 opn\n  a  0\n", "", "say 'enum Name int8"),
+                ("enum State int8\n  a  0\n  b  0\n", "", "'b' or 0 already"),
+                ("enum State int8\n  A  0\n", "", "snake_case name and a number"),
+                (STATE, "  s  State?\n", "cannot be null"),
+                (STATE, "  s  State  = gone\n", "'gone' is no value")):
+            with self.assertRaises(SystemExit) as caught:
+                parse_with(enum, fields + "response\n")
+            self.assertIn(why, str(caught.exception))
 
     def test_refuses(self):
         self.refuses("  a  strng\n", "strng has no fields")

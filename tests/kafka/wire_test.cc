@@ -4,6 +4,10 @@
 
 #include <limits>
 
+#include "kafka/gen/config_resource.h"
+#include "kafka/gen/mirror_state.h"
+#include "kafka/gen/switchover_phase.h"
+
 namespace isthmus::kafka {
 namespace {
 
@@ -233,6 +237,39 @@ TEST(Errors, NamesAndRetries) {
   EXPECT_TRUE(is_retriable(ErrorCode::not_leader_or_follower));
   EXPECT_FALSE(is_retriable(ErrorCode::offset_out_of_range));
   EXPECT_FALSE(is_retriable(static_cast<ErrorCode>(999)));
+}
+
+TEST(ErrorCodes, EveryErrorHasACodeAndNoneSaysMoreThanIsKnown) {
+  EXPECT_EQ(error_code(Error::timeout("")), ErrorCode::request_timed_out);
+  EXPECT_EQ(error_code(Error::corrupt("")), ErrorCode::corrupt_message);
+  EXPECT_EQ(error_code(Error::io(5, "write")), ErrorCode::kafka_storage_error);
+  EXPECT_EQ(error_code(Error::closed("")), ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(error_code(Error::message("")), ErrorCode::kafka_storage_error);
+  Result<void> refused = refuse(ErrorCode::policy_violation, "why");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(error_code(refused.error()), ErrorCode::policy_violation);
+  EXPECT_EQ(refused.error().text, "why");
+  EXPECT_TRUE(is(refused.error(), ErrorCode::policy_violation));
+  EXPECT_FALSE(is(refused.error(), ErrorCode::invalid_config));
+  EXPECT_FALSE(is(Error::timeout(""), ErrorCode::request_timed_out)) << "nobody has said so";
+}
+
+TEST(Enums, ANumberWithoutANameFailsUnlessTheEnumIsOpen) {
+  Reader r(bytes({4, 6}));
+  MirrorState state{};
+  read(r, state);
+  EXPECT_EQ(state, MirrorState::failed);
+  EXPECT_EQ(to_string(state), "failed");
+  read(r, state);
+  EXPECT_FALSE(r.ok()) << "6 is no state";
+  EXPECT_EQ(to_string(SwitchoverPhase::handed_over), "handed over");
+
+  Reader open(bytes({99}));
+  ConfigResource resource{};
+  read(open, resource);
+  EXPECT_TRUE(open.ok());
+  EXPECT_EQ(static_cast<int>(resource), 99) << "as it came: Kafka answers such a thing by name";
+  EXPECT_EQ(to_string(resource), "?");
 }
 
 }  // namespace

@@ -23,12 +23,6 @@ TEST(Units, durations) {
   EXPECT_EQ(parse_duration("7d"), 7 * 24h);
 }
 
-TEST(Units, rates) {
-  EXPECT_EQ(parse_rate("100MB/s"), 100'000'000);
-  EXPECT_EQ(parse_rate("1MiB/s"), 1 << 20);
-  EXPECT_FALSE(parse_rate("100MB"));
-}
-
 TEST(Units, what_is_no_number_with_a_unit) {
   for (const char* text : {"", "-1", "MB", "1.5GiB", "1 gib", "1GiBs", "10  MB", "0x10",
                            "9223372036854775807KiB", "99999999999999999999"}) {
@@ -46,7 +40,6 @@ TEST(Units, shown_as_they_are_read) {
     EXPECT_EQ(parse_duration(format_duration(std::chrono::milliseconds(ms)))->count(), ms);
   EXPECT_EQ(format_bytes(1 << 30), "1GiB");
   EXPECT_EQ(format_duration(std::chrono::hours(24)), "1d");
-  EXPECT_EQ(format_rate(100'000'000), "100MB/s");
 }
 
 }  // namespace

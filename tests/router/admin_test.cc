@@ -254,7 +254,7 @@ io::Task<void> configs(RouterWorld* w) {
   describe_configs(w->tokyo, at_tokyo);
   auto connection = co_await w->bootstrap();
   kafka::DescribeConfigsRequest request;
-  constexpr int8_t topic = 2, broker = 4;
+  constexpr auto topic = kafka::ConfigResource::topic, broker = kafka::ConfigResource::broker;
   request.resources.push_back({broker, "201", std::nullopt});
   request.resources.push_back({topic, "orders", std::nullopt});
   request.resources.push_back({broker, "777", std::nullopt});

@@ -4,6 +4,7 @@
 #include "kafka/gen/hand_over.h"
 #include "kafka/gen/promote.h"
 #include "kafka/gen/switchover_wish.h"
+#include "kafka/topic_writer.h"
 #include "mirror/switchover/machine.h"
 #include "tests/sim/faults.h"
 
@@ -152,13 +153,14 @@ ChangeOfSites::View ChangeOfSites::view(Site& site) {
   if (!answer) return view;
   for (const auto& topic : answer->topics) {
     if (topic.name != "orders") continue;
-    view.state = !topic.link.empty()          ? State::mirror
-                 : !topic.closed_by.is_zero() ? State::closed
+    const auto writer = kafka::writer_of(topic);
+    view.state = writer.link() != nullptr     ? State::mirror
+                 : writer.nobody() != nullptr ? State::closed
                                               : State::writable;
   }
   view.at_rest = true;
   for (const auto& s : answer->switchovers) {
-    const auto phase = static_cast<mirror::Phase>(s.phase);
+    const auto phase = s.phase;
     if (phase == mirror::Phase::wished || phase == mirror::Phase::handed_over) view.at_rest = false;
   }
   return view;

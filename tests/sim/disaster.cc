@@ -74,7 +74,7 @@ void Disaster::await_stepped_down() {
     const auto described = stage_.asker().glance(lost);
     bool closed = described.has_value();
     for (const auto& topic : described ? described->topics : decltype(described->topics){}) {
-      if (topic.name == "orders") closed = !topic.closed_by.is_zero() || !topic.link.empty();
+      if (topic.name == "orders") closed = topic.writer != kafka::WriterKind::clients;
     }
     if (closed) return stage_.ledger().no_writes_at(lost.clients(), stage_.world().now());
     stage_.world().run_for(milliseconds(500));
@@ -142,7 +142,7 @@ void Disaster::order_to_step_down() {
     order.route_version = s.route_version;
   }
   for (const auto& topic : promoted->topics) {
-    if (topic.link.empty()) order.topics.push_back(topic.topic_id);
+    if (topic.writer != kafka::WriterKind::link) order.topics.push_back(topic.topic_id);
   }
   for (const auto& route : promoted->routes) order.routes.push_back({route.from, route.to});
   ask(*lost_, order);

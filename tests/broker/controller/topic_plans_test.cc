@@ -14,15 +14,14 @@ std::shared_ptr<const Image> with_topic() {
 std::shared_ptr<const Image> with_mirror() {
   auto image = cluster(1);
   NewTopic wish = topic_wish("orders", 9);
-  wish.link = "l";
-  wish.origin = 2;
+  wish.writer = TopicWriter::Link{"l", 2};
   wish.leader_epochs = {4, 5};
   return after(*image, plan_create_topic(*image, wish));
 }
 std::shared_ptr<const Image> with_closed() {
   auto image = with_topic();
   TopicImage topic = *image->find("orders");
-  topic.closed_by = uuid_of(1);
+  topic.writer = TopicWriter::Nobody{uuid_of(1)};
   Plan plan;
   plan.put(topic);
   return after(*image, plan);
@@ -43,7 +42,7 @@ TEST(PlanCreateTopic, ItIsOursAndItsFirstEpochIsThisStart) {
   auto image = with_topic();
   const TopicImage* topic = image->find("orders");
   ASSERT_NE(topic, nullptr);
-  EXPECT_EQ(topic->origin, 1);
+  EXPECT_TRUE(topic->writer.is_clients());
   EXPECT_EQ(topic->partitions.size(), 2u);
   EXPECT_EQ(epoch_in_force(topic->partitions[0], 3), 0);
   EXPECT_EQ(topic->partitions[0].mirror_state, MirrorState::none);
@@ -72,7 +71,7 @@ TEST(PlanCreateTopic, RefusesWhatCannotBe) {
   NewTopic wish = topic_wish("t", 10);
   wish.configs = {{"retention.ms", "soon"}};
   EXPECT_EQ(refusal(wish), ErrorCode::invalid_config);
-  wish.link = "l";
+  wish.writer = TopicWriter::Link{"l"};
   EXPECT_EQ(refusal(wish), ErrorCode::none) << "a mirror takes what its source has";
 }
 

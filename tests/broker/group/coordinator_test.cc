@@ -23,9 +23,9 @@ TEST_F(CoordinatorTest, CommitIsAcknowledgedOnlyAfterTheJournalHasIt) {
 }
 
 TEST_F(CoordinatorTest, FailedCommitSaysTryAgainAndIsNotServed) {
-  journal.fails = Error::kafka(static_cast<int>(ErrorCode::not_enough_replicas));
+  journal.fails = kafka::error_of(ErrorCode::not_enough_replicas);
   EXPECT_EQ(commit_now(commit("g", 7)), ErrorCode::coordinator_not_available);
-  journal.fails = Error::kafka(static_cast<int>(ErrorCode::not_leader_or_follower));
+  journal.fails = kafka::error_of(ErrorCode::not_leader_or_follower);
   EXPECT_EQ(commit_now(commit("g", 7)), ErrorCode::not_coordinator);
   EXPECT_EQ(fetch("g").offset, -1);
 }

@@ -10,7 +10,7 @@
 namespace isthmus::broker {
 namespace {
 
-constexpr int8_t topic_resource = 2;
+constexpr auto topic_resource = kafka::ConfigResource::topic;
 
 class Admin : public BrokerWorld {
  protected:
@@ -45,7 +45,7 @@ class Admin : public BrokerWorld {
     return ask(std::move(request)).results.at(0);
   }
   ErrorCode set(const std::string& topic, const std::string& key, std::optional<std::string> value,
-                int8_t operation = 0) {
+                kafka::ConfigOperation operation = kafka::ConfigOperation::set) {
     kafka::IncrementalAlterConfigsRequest request;
     auto& resource = request.resources.emplace_back();
     resource.resource_type = topic_resource;
@@ -129,7 +129,9 @@ TEST_P(Admin, DescribeConfigsShowsEveryKeyAndEchoesOverrides) {
   EXPECT_GT(all.configs.size(), 5u) << "described with no entries";
   for (const auto& entry : all.configs) {
     bool ours = entry.name == "retention.ms";
-    EXPECT_EQ(entry.config_source, ours ? 1 : 5) << entry.name;
+    EXPECT_EQ(entry.config_source,
+              ours ? kafka::ConfigSource::topic : kafka::ConfigSource::default_value)
+        << entry.name;
     EXPECT_TRUE(entry.value) << entry.name;
     if (ours) {
       EXPECT_EQ(entry.value, "12345");
@@ -148,11 +150,13 @@ TEST_P(Admin, ConfigsThatWereChangedAreInForceAndStay) {
   EXPECT_EQ(produce("t", make_batch({{1, std::string(200, 'x')}})).error_code,
             ErrorCode::message_too_large);
   EXPECT_EQ(set("t", "max.message.bytes", "a lot"), ErrorCode::invalid_config);
-  EXPECT_EQ(set("t", "cleanup.policy", "compact", 2), ErrorCode::invalid_request);
+  EXPECT_EQ(set("t", "cleanup.policy", "compact", kafka::ConfigOperation::append),
+            ErrorCode::invalid_request);
   EXPECT_EQ(set("none", "retention.ms", "1"), ErrorCode::unknown_topic_or_partition);
   lose_power();
   EXPECT_EQ(configs("t", std::vector<std::string>{"max.message.bytes"}).configs[0].value, "100");
-  EXPECT_EQ(set("t", "max.message.bytes", std::nullopt, 1), ErrorCode::none);
+  EXPECT_EQ(set("t", "max.message.bytes", std::nullopt, kafka::ConfigOperation::remove),
+            ErrorCode::none);
   EXPECT_EQ(produce("t", make_batch({{1, std::string(200, 'x')}})).error_code, ErrorCode::none);
 }
 
@@ -167,7 +171,8 @@ TEST_P(Admin, AlterConfigsReplacesAllOverrides) {
   EXPECT_EQ(ask(std::move(request)).responses.at(0).error_code, ErrorCode::none);
   std::map<std::string, std::string> overrides;
   for (const auto& entry : configs("t").configs) {
-    if (entry.config_source == 1) overrides[entry.name] = entry.value.value_or("");
+    if (entry.config_source == kafka::ConfigSource::topic)
+      overrides[entry.name] = entry.value.value_or("");
   }
   EXPECT_EQ(overrides, (std::map<std::string, std::string>{{"segment.ms", "7"}}));
 }

@@ -1,4 +1,5 @@
 // The private API of mirror processes, against a broker that serves both.
+#include "broker/handlers/dispatch.h"
 #include "kafka/gen/attach_link.h"
 #include "kafka/gen/create_partitions.h"
 #include "kafka/gen/delete_records.h"
@@ -104,10 +105,23 @@ class Mirroring : public BrokerWorld {
 };
 ON_ONE_LOOP_AND_ON_TWO(Mirroring);
 
-TEST_P(Mirroring, ThePrivateApiIsNotServedToClients) {
+TEST_P(Mirroring, EachListenerAnnouncesWhatIsHandledThereAndNothingElse) {
   start();
-  EXPECT_FALSE(connection->range_of(static_cast<int16_t>(kafka::ApiKey::attach_link)));
-  EXPECT_TRUE(peers->range_of(static_cast<int16_t>(kafka::ApiKey::attach_link)));
+  for (const auto& api : kafka::all_apis()) {
+    const auto key = static_cast<int16_t>(api.key);
+    const bool handled = find_handler(api.key) != nullptr;
+    EXPECT_EQ(connection->range_of(key).has_value(), handled && !api.is_private) << api.name;
+    EXPECT_EQ(peers->range_of(key).has_value(), handled) << api.name;
+  }
+}
+
+// A schema alone, as for an API that only our clients speak, promises nothing.
+TEST(Announced, AnApiWithoutAHandlerIsNot) {
+  kafka::ApiInfo api = *kafka::find_api(kafka::ApiKey::metadata);
+  EXPECT_TRUE(announced(api, false));
+  api.key = static_cast<kafka::ApiKey>(9999);
+  EXPECT_FALSE(announced(api, false));
+  EXPECT_FALSE(announced(api, true));
 }
 
 TEST_P(Mirroring, ProducingToAMirrorTopicIsRefusedWithTheNameOfItsLink) {

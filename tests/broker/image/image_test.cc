@@ -1,5 +1,6 @@
 #include "broker/image/image.h"
 
+#include "kafka/gen/topic_record.h"
 #include "tests/broker/apply_plan.h"
 
 namespace isthmus::broker {
@@ -10,10 +11,8 @@ TopicImage topic_with_everything() {
   topic.name = "orders";
   topic.id = uuid_of(7);
   topic.configs = {{"cleanup.policy", "compact"}, {"retention.ms", "-1"}};
-  topic.origin = 3;
-  topic.link = "a-to-b";
-  topic.closed_by = uuid_of(9);
-  topic.moved_away = true;
+  topic.writer = TopicWriter::Link{"a-to-b", 3, true};
+  topic.promoted_at = 11;
   topic.partitions.push_back({5 << election_bits, 4, MirrorState::failed, "diverged: text", 777});
   topic.partitions.push_back({1, 2, MirrorState::mirroring, "", -1});
   return topic;
@@ -34,10 +33,8 @@ TEST(Records, ATopicComesBackAsItWas) {
   EXPECT_EQ(image->find(uuid_of(7)), read);
   EXPECT_EQ(read->id, topic.id);
   EXPECT_EQ(read->configs, topic.configs);
-  EXPECT_EQ(read->origin, 3);
-  EXPECT_EQ(read->link, "a-to-b");
-  EXPECT_EQ(read->closed_by, topic.closed_by);
-  EXPECT_TRUE(read->moved_away);
+  EXPECT_EQ(read->writer, topic.writer);
+  EXPECT_EQ(read->promoted_at, 11);
   EXPECT_EQ(read->version, 12);
   ASSERT_EQ(read->partitions.size(), 2u);
   for (size_t i = 0; i < 2; ++i) {
@@ -49,12 +46,48 @@ TEST(Records, ATopicComesBackAsItWas) {
   }
 }
 
-TEST(Records, ATopicThatNothingClosesIsNotClosedByTheZeroId) {
-  TopicImage topic;
-  topic.name = "t";
+TEST(Records, WhoWritesATopicComesBackAsItWas) {
+  for (const TopicWriter& writer : {TopicWriter(), TopicWriter(TopicWriter::Link{"l", 0, false}),
+                                    TopicWriter(TopicWriter::Nobody{uuid_of(1), false}),
+                                    TopicWriter(TopicWriter::Nobody{uuid_of(1), true})}) {
+    TopicImage topic;
+    topic.name = "t";
+    topic.writer = writer;
+    Plan plan;
+    plan.put(topic);
+    EXPECT_EQ(written(plan)->find("t")->writer, writer) << to_string(writer);
+  }
+}
+
+// What data directories of version 0 hold: the writer is told by what is not empty, and whether a
+// closed topic was handed over by the switchover's own record.
+TEST(Records, ATopicOfVersion0IsReadAsItWasMeant) {
+  auto value = [](const std::string& link, const Uuid& closed_by, bool moved_away) {
+    kafka::TopicRecord record;
+    record.topic_id = uuid_of(7);
+    record.origin = 3;
+    record.link = link;
+    record.closed_by = closed_by;
+    record.moved_away = moved_away;
+    return kafka::encode_versioned(record, 0);
+  };
+  SwitchoverImage left;
+  left.link = "l";
+  left.id = uuid_of(2);
+  left.phase = SwitchoverImage::Phase::stepped_down;
   Plan plan;
-  plan.put(topic);
-  EXPECT_FALSE(written(plan)->find("t")->closed_by);
+  plan.put(left);
+  auto image = apply(Image{}, {{"/switchovers/l", plan.puts[0].value, 1},
+                               {"/topics/closed", value("", uuid_of(1), false), 1},
+                               {"/topics/left", value("", uuid_of(2), false), 1},
+                               {"/topics/mirror", value("m", Uuid{}, true), 1},
+                               {"/topics/own", value("", Uuid{}, false), 1}});
+  ASSERT_TRUE(image) << image.error().text;
+  auto writer = [&](const char* topic) { return (*image)->find(topic)->writer; };
+  EXPECT_EQ(writer("own"), TopicWriter());
+  EXPECT_EQ(writer("mirror"), TopicWriter(TopicWriter::Link{"m", 3, true}));
+  EXPECT_EQ(writer("closed"), TopicWriter(TopicWriter::Nobody{uuid_of(1), false}));
+  EXPECT_EQ(writer("left"), TopicWriter(TopicWriter::Nobody{uuid_of(2), true}));
 }
 
 TEST(Records, ALinkComesBackAsItWas) {

@@ -80,8 +80,7 @@ TEST(PlanMirrorTopic, ItIsMadeWithTheSourcesIdConfigsAndEpochs) {
   const TopicImage* topic = image->find("orders");
   ASSERT_NE(topic, nullptr);
   EXPECT_EQ(topic->id, uuid_of(9));
-  EXPECT_EQ(topic->link, "l");
-  EXPECT_EQ(topic->origin, 1);
+  EXPECT_EQ(topic->writer, TopicWriter(TopicWriter::Link{"l", 1}));
   EXPECT_EQ(topic->configs, mirror_topic().configs);
   EXPECT_EQ(epoch_in_force(topic->partitions[1], image->starts), 5);
   EXPECT_EQ(topic->partitions[0].mirror_state, MirrorState::initializing);

@@ -45,12 +45,13 @@ struct Step {
 };
 
 const TopicImage& topic(const Image& image) { return *image.find(topic_id); }
-bool writable(const Image& image) { return !topic(image).is_mirror() && !topic(image).closed_by; }
+bool writable(const Image& image) { return topic(image).writer.is_clients(); }
 bool source_open(const State& s) { return writable(*s.source) && !s.fence; }
 
 std::string fingerprint(const Image& image) {
   const TopicImage& t = topic(image);
-  std::string text = t.link + "/" + (t.closed_by ? t.closed_by->to_string() : "") + "/";
+  std::string text = to_string(t.writer) + "/";
+  if (const auto* nobody = t.writer.nobody()) text += nobody->since.to_string();
   if (auto known = image.switchovers.find(link_name); known != image.switchovers.end()) {
     text += known->second.id.to_string() + std::string(to_string(known->second.phase));
     for (const Uuid& id : known->second.abandoned) text += "-" + id.to_string();
@@ -80,8 +81,7 @@ State beginning() {
   wish.id = topic_id;
   State state;
   state.source = after(a, plan_create_topic(a, wish));
-  wish.link = link_name;
-  wish.origin = 1;
+  wish.writer = TopicWriter::Link{link_name, 1};
   wish.leader_epochs = {0};
   state.target = after(b, plan_create_topic(b, wish));
   return state;
@@ -113,7 +113,7 @@ class Orders {
   void clients_and_mirror() {
     const State& s = *now_;
     if (source_open(s) && s.source_end < most_records) ++go("write at a").source_end;
-    bool mirrors = topic(*s.target).link == link_name;
+    bool mirrors = topic(*s.target).writer.is_link(link_name);
     if (mirrors && s.target_end < s.source_end) ++go("mirror").target_end;
     if (writable(*s.target) && !s.target_has_own) go("write at b").target_has_own = true;
     if (s.fence) go("deadline, or restart of a").fence.reset();
@@ -159,7 +159,7 @@ class Orders {
 
   void promote(const Message& m) {
     const State& s = *now_;
-    bool mirrors = topic(*s.target).link == link_name;
+    bool mirrors = topic(*s.target).writer.is_link(link_name);
     if (mirrors && s.target_end != m.end) return;
     Promotion promotion;
     promotion.link = link_name;
@@ -196,8 +196,8 @@ const char* broken_invariant(const State& s) {
 
 // Somebody can write, and no attempt is left half done.
 bool settled(const State& s) {
-  bool stayed = source_open(s) && topic(*s.target).link == link_name;
-  bool moved = topic(*s.source).link == "b-to-a" && writable(*s.target);
+  bool stayed = source_open(s) && topic(*s.target).writer.is_link(link_name);
+  bool moved = topic(*s.source).writer.is_link("b-to-a") && writable(*s.target);
   return stayed || moved;
 }
 
@@ -276,8 +276,8 @@ TEST(SwitchoverOrders, NeverTwoWritableSitesAndNothingAcknowledgedIsMissing) {
   for (const State& s : search.states()) {
     std::string source = source_open(s)                 ? "open"
                          : topic(*s.source).is_mirror() ? "mirror"
-                         : topic(*s.source).closed_by   ? "closed"
-                                                        : "fenced";
+                         : s.fence                      ? "fenced"
+                                                        : "closed";
     outcomes.insert(source + "/" + (writable(*s.target) ? "promoted" : "mirror"));
   }
   EXPECT_EQ(outcomes, (std::set<std::string>{"open/mirror", "fenced/mirror", "closed/mirror",

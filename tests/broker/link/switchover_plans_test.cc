@@ -50,7 +50,7 @@ Phase phase(const Image& image, const std::string& link = "l") {
 TEST(PlanHandOver, ClosesTheTopicsAndIsDoneOnce) {
   auto image = source();
   image = after(*image, plan_hand_over(*image, "l", first, {topic}));
-  EXPECT_EQ(image->find(topic)->closed_by, first);
+  EXPECT_TRUE(image->find(topic)->writer.is_closed_by(first));
   EXPECT_EQ(phase(*image), Phase::handed_over);
   EXPECT_TRUE(plan_hand_over(*image, "l", first, {topic})->empty());
   EXPECT_TRUE(says(plan_hand_over(*image, "l", second, {topic}), first.to_string()));
@@ -70,8 +70,7 @@ TEST(PlanPromote, OpensANewGenerationAboveEveryElectionOfTheOldSite) {
   p.route_from = "cluster-1";
   image = after(*image, plan_promote(*image, p));
   const TopicImage& t = *image->find(topic);
-  EXPECT_FALSE(t.is_mirror());
-  EXPECT_EQ(t.origin, 2);
+  EXPECT_TRUE(t.writer.is_clients());
   EXPECT_EQ(epoch_in_force(t.partitions[0], 5), 1 << election_bits);
   EXPECT_EQ(epoch_in_force(t.partitions[0], 6), (1 << election_bits) + 1);
   EXPECT_EQ(t.partitions[0].promoted_to, -1);
@@ -142,10 +141,7 @@ TEST(PlanDone, TheSourceBecomesTheMirrorOfTheOtherDirection) {
   end.routes = {{"cluster-1", "cluster-2"}};
   image = after(*image, plan_done(*image, end));
   const TopicImage& t = *image->find(topic);
-  EXPECT_EQ(t.link, "back");
-  EXPECT_EQ(t.origin, 2);
-  EXPECT_FALSE(t.closed_by);
-  EXPECT_TRUE(t.moved_away);
+  EXPECT_EQ(t.writer, TopicWriter(TopicWriter::Link{"back", 2, true}));
   EXPECT_EQ(t.partitions[0].mirror_state, MirrorState::mirroring);
   EXPECT_EQ(image->groups.at("payments").link, "back");
   EXPECT_EQ(image->routes.route_version, 4);
@@ -166,7 +162,7 @@ TEST(PlanTakeBack, OpensWhatWasClosedAndNothingElse) {
   image = after(*image, plan_hand_over(*image, "l", first, {topic}));
   EXPECT_EQ(code_of(plan_take_back(*image, {"l", second, false})), ErrorCode::invalid_request);
   image = after(*image, plan_take_back(*image, {"l", first, false}));
-  EXPECT_FALSE(image->find(topic)->closed_by);
+  EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
   EXPECT_EQ(phase(*image), Phase::taken_back);
   EXPECT_TRUE(plan_take_back(*image, {"l", first, false})->empty());
 }
@@ -183,7 +179,7 @@ TEST(PlanDone, ATopicThatComesBackRetiresItsPromotion) {
   end.reverse_link = "l";
   end.new_origin = 1;
   image = after(*image, plan_done(*image, end));
-  EXPECT_EQ(image->find(topic)->link, "l");
+  EXPECT_TRUE(image->find(topic)->writer.is_link("l"));
   EXPECT_EQ(phase(*image), Phase::none);
   EXPECT_EQ(code_of(plan_promote(*image, promotion(first))), ErrorCode::invalid_request)
       << "a late repetition has promoted it again";
@@ -214,7 +210,7 @@ TEST(PlanBecomeMirror, TheOldSourceOfAFailoverFollowsWithTheEpochsOfTheNew) {
   wanted.partitions[1].leader_epoch = 1 << election_bits;
   image = after(*image, plan_become_mirror(*image, ending(first), request));
   const TopicImage& t = *image->find(topic);
-  EXPECT_EQ(t.link, "back");
+  EXPECT_TRUE(t.writer.is_link("back"));
   EXPECT_EQ(epoch_in_force(t.partitions[1], image->starts), 1 << election_bits);
   EXPECT_TRUE(plan_become_mirror(
                   *image,
@@ -254,7 +250,7 @@ std::shared_ptr<const Image> promoted_since() {
 TEST(PlanStepDown, ClosesWhatTheOtherSiteWritesAndTakesOverItsRoutes) {
   auto image = source();
   image = after(*image, plan_step_down(*image, order(first, 1)));
-  EXPECT_EQ(image->find(topic)->closed_by, first);
+  EXPECT_TRUE(image->find(topic)->writer.is_closed_by(first));
   EXPECT_EQ(phase(*image), Phase::stepped_down);
   EXPECT_EQ(image->routes.route_version, 1);
   EXPECT_EQ(image->routes.taken_over.at("cluster-1"), "cluster-2");
@@ -266,7 +262,7 @@ TEST(PlanStepDown, WhatIsNotAtTheOtherSiteStaysOpen) {
   auto image = source();
   image = after(*image, plan_create_topic(*image, topic_wish("local", 8)));
   image = after(*image, plan_step_down(*image, order(first, 1)));
-  EXPECT_FALSE(image->find("local")->closed_by);
+  EXPECT_TRUE(image->find("local")->writer.nobody() == nullptr);
 }
 
 // The order is repeated after the topic came home by a planned switchover.
@@ -275,7 +271,7 @@ TEST(PlanStepDown, ALateOrderClosesNothing) {
   StepDown late = order(first, 1);
   late.link = "forth";
   image = after(*image, plan_step_down(*image, late));
-  EXPECT_FALSE(image->find(topic)->closed_by);
+  EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
   EXPECT_EQ(phase(*image, "forth"), Phase::done) << "noted, so that it is not told again and again";
 }
 
@@ -292,7 +288,7 @@ TEST(PlanStepDown, ASecondFailoverTakesOverWhatTheFirstClosed) {
   StepDown again = order(second, 2);
   again.topics.clear();
   image = after(*image, plan_step_down(*image, again));
-  EXPECT_EQ(image->find(topic)->closed_by, second);
+  EXPECT_TRUE(image->find(topic)->writer.is_closed_by(second));
   EXPECT_EQ(phase(*image), Phase::stepped_down);
 }
 
@@ -319,10 +315,10 @@ TEST(PlanStepDown, OnlyTheOperatorOpensItAgainAndHisWordIsTheNewest) {
   image = after(*image, plan_step_down(*image, order(first, 1)));
   EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false})), ErrorCode::invalid_request);
   image = after(*image, plan_take_back(*image, {"l", first, true}));
-  EXPECT_FALSE(image->find(topic)->closed_by);
+  EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
   EXPECT_TRUE(image->routes.taken_over.empty());
   image = after(*image, plan_step_down(*image, order(first, 1)));
-  EXPECT_FALSE(image->find(topic)->closed_by) << "a late order";
+  EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr) << "a late order";
 }
 
 TEST(PlanBecomeMirror, EndsTheSteppingDown) {
@@ -334,8 +330,8 @@ TEST(PlanBecomeMirror, EndsTheSteppingDown) {
   Ending end = ending(first);
   end.route_version = 1;
   image = after(*image, plan_become_mirror(*image, end, request));
-  EXPECT_EQ(image->find(topic)->link, "back");
-  EXPECT_FALSE(image->find(topic)->closed_by);
+  EXPECT_TRUE(image->find(topic)->writer.is_link("back"));
+  EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
   EXPECT_EQ(phase(*image), Phase::done);
 }
 
@@ -351,8 +347,8 @@ TEST(PlanBecomeMirror, OpensWhatTheNewSourceDoesNotWrite) {
   request.topics.emplace_back().topic_id = topic;
   request.route_version = 1;
   image = after(*image, plan_become_mirror(*image, ending(first), request));
-  EXPECT_EQ(image->find(topic)->link, "back");
-  EXPECT_FALSE(image->find("other")->closed_by);
+  EXPECT_TRUE(image->find(topic)->writer.is_link("back"));
+  EXPECT_TRUE(image->find("other")->writer.nobody() == nullptr);
 }
 
 // Another site may be writing what the new source mirrors itself, or what another link has closed.
@@ -375,8 +371,8 @@ TEST(PlanBecomeMirror, OpensNothingThatAThirdSiteMayWrite) {
   request.others = {uuid_of(8)};
   request.route_version = 1;
   image = after(*image, plan_become_mirror(*image, ending(first), request));
-  EXPECT_EQ(image->find("other8")->closed_by, first);
-  EXPECT_EQ(image->find("other7")->closed_by, second);
+  EXPECT_TRUE(image->find("other8")->writer.is_closed_by(first));
+  EXPECT_TRUE(image->find("other7")->writer.is_closed_by(second));
   EXPECT_EQ(phase(*image, "elsewhere"), Phase::stepped_down);
 }
 
@@ -477,7 +473,7 @@ TEST(PlanPromote, AFailoverToTheSiteThatWritesIsTheLatestWord) {
   EXPECT_EQ(image->find(topic)->promoted_at, 1'000);
   EXPECT_EQ(image->routes.route_version, 1'000);
   image = after(*image, plan_step_down(*image, order(first, 900)));
-  EXPECT_FALSE(image->find(topic)->closed_by);
+  EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
 }
 
 TEST(OffsetAfterGap, LeavesOutWhatConsumersMayHaveReadAtTheLostSite) {

@@ -135,7 +135,7 @@ class LogWorld {
   kafka::ErrorCode append_error(Bytes batches, LeaderEpoch epoch = 1, LeaderAppend how = {}) {
     auto info = log->append_as_leader(batches, epoch, now_ms, how);
     if (info || info.error().kind != Error::Kind::kafka) return kafka::ErrorCode::none;
-    return static_cast<kafka::ErrorCode>(info.error().code);
+    return kafka::error_code(info.error());
   }
 
   // The headers of what a read returns.

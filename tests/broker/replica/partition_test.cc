@@ -33,7 +33,7 @@ Slice batch(const Records& records = {}) {
 }
 
 ErrorCode code(const Error& error) {
-  return error.kind == Error::Kind::kafka ? static_cast<ErrorCode>(error.code) : ErrorCode::none;
+  return error.kind == Error::Kind::kafka ? kafka::error_code(error) : ErrorCode::none;
 }
 template <typename T>
 ErrorCode code(const Result<T>& result) {
@@ -45,7 +45,6 @@ class PartitionTest : public testing::Test {
   PartitionTest() {
     topic_.name = "orders";
     topic_.id = uuid_of(1);
-    topic_.origin = 1;
     topic_.partitions.resize(1);
     image_.cluster_number = 1;
     open();
@@ -87,14 +86,12 @@ class PartitionTest : public testing::Test {
   }
 
   void become_mirror(int64_t link_epoch = 1) {
-    topic_.link = "l";
-    topic_.origin = 2;
+    topic_.writer = TopicWriter::Link{"l", 2};
     image_.links["l"].epoch = link_epoch;
     show();
   }
   void become_own(LeaderEpoch epoch, Offset promoted_to) {
-    topic_.link.clear();
-    topic_.origin = 1;
+    topic_.writer = TopicWriter::Clients{};
     topic_.partitions[0].leader_epoch = epoch;
     topic_.partitions[0].promoted_to = promoted_to;
     show();
