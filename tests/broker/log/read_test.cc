@@ -48,7 +48,7 @@ TEST_F(Read, OutsideTheLogIsOutOfRange) {
   for (Offset offset : {Offset{29}, Offset{301}, Offset{-1}}) {
     auto rope = w.log->read(offset, 1000, INT64_MAX, true);
     ASSERT_FALSE(rope);
-    EXPECT_EQ(error_code(rope.error()), kafka::ErrorCode::offset_out_of_range);
+    EXPECT_EQ(kafka::error_code(rope.error()), kafka::ErrorCode::offset_out_of_range);
   }
   EXPECT_EQ(w.read(30, 1).size(), 1u);
 }
