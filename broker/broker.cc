@@ -33,6 +33,11 @@ LogConfig log_defaults(const process::BrokerConfig& config) {
   c.retention_ms = b.effective_retention_ms();
   c.retention_bytes = b.log_retention_bytes;
   c.max_message_bytes = b.message_max_bytes;
+  c.timestamp_type = b.log_message_timestamp_type == process::TimestampType::log_append_time
+                         ? kafka::TimestampType::log_append_time
+                         : kafka::TimestampType::create_time;
+  c.timestamp_before_max_ms = b.log_message_timestamp_before_max_ms;
+  c.timestamp_after_max_ms = b.log_message_timestamp_after_max_ms;
   c.producer_expiration_ms = b.producer_id_expiration_ms;
   c.durability =
       b.durability == process::Durability::fsync ? Durability::fsync : Durability::page_cache;

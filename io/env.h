@@ -9,6 +9,7 @@
 #include "io/disk.h"
 #include "io/loop.h"
 #include "io/stream.h"
+#include "io/workers.h"
 
 namespace isthmus::io {
 
@@ -28,6 +29,7 @@ struct Env {
   Disk& disk;
   Network& network;
   Random& random;
+  Workers& workers;
 
   Loop& main_loop() const { return *loops[0]; }
   Loop& loop_of(size_t hash) const { return *loops[hash % loops.size()]; }

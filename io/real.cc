@@ -18,7 +18,9 @@ namespace isthmus::io {
 namespace {
 
 // fsync waits for the device, not for a core: a few threads keep it busy.
-constexpr size_t pool_threads = 4;
+constexpr size_t disk_threads = 4;
+// One may be long at a bomb; the other goes on.
+constexpr size_t worker_threads = 2;
 
 class SystemRandom final : public Random {
  public:
@@ -60,16 +62,18 @@ struct Runtime::Impl {
   std::vector<std::unique_ptr<Signal>> signals;
   SystemRandom random;
   TcpNetwork network;
-  std::optional<Pool> pool{std::in_place, pool_threads};
-  PosixDisk disk{*pool};
+  std::optional<Pool> disk_pool{std::in_place, disk_threads};
+  std::optional<Pool> workers{std::in_place, worker_threads};
+  PosixDisk disk{*disk_pool};
   Env env;
 
   explicit Impl(size_t count)
-      : loops(make_loops(count)), env{pointers(loops), disk, network, random} {}
+      : loops(make_loops(count)), env{pointers(loops), disk, network, random, *workers} {}
 
   // REQUIRES: no thread runs a loop. Frees what still waits on them.
   void end() {
-    pool.reset();  // first, as its jobs write into the frames that wait for them
+    disk_pool.reset();  // first, as their jobs write into the frames that wait for them
+    workers.reset();
     AsioLoop::end(env.loops);
   }
 };

@@ -80,6 +80,10 @@ struct BatchHeader {
     return record_count == 0 || max_timestamp >= base_timestamp || delete_horizon() ||
            timestamp_type() == TimestampType::log_append_time;
   }
+  // The same, as near as the header alone comes to it.
+  int64_t likely_max_timestamp() const {
+    return has_likely_max_timestamp() ? max_timestamp : base_timestamp;
+  }
   size_t total_size() const { return batch_length_end + static_cast<size_t>(batch_length); }
   bool operator==(const BatchHeader&) const = default;
 };

@@ -187,4 +187,13 @@ bool RecordWalk::finish() {
   return false;
 }
 
+int64_t largest_timestamp(Bytes batch, const BatchHeader& header, size_t limit) {
+  if (header.has_likely_max_timestamp()) return header.max_timestamp;
+  int64_t largest = header.base_timestamp;
+  RecordWalk walk(batch, header, limit, Framing::any);
+  WalkedRecord record;
+  while (walk.next(record)) largest = std::max(largest, record.timestamp);
+  return largest;
+}
+
 }  // namespace isthmus::kafka

@@ -61,4 +61,9 @@ class RecordWalk {
   std::optional<Error> error_;
 };
 
+// What the largest timestamp of a stored batch's records is. Its header says so, where that can be;
+// else the records are asked, up to `limit` unpacked bytes, and with what is unreadable the
+// header's first timestamp stands for them.
+int64_t largest_timestamp(Bytes batch, const BatchHeader& header, size_t limit);
+
 }  // namespace isthmus::kafka

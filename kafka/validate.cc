@@ -148,11 +148,11 @@ class Faults {
 // A walk that has ended before its end.
 Verdict broken_off(const RecordWalk& walk) {
   const Error& error = walk.error();
-  if (error.kind == Error::Kind::kafka) {
-    return refused(static_cast<ErrorCode>(error.code), error.text);
-  }
-  Verdict verdict = invalid("record " + to_string(walk.index()) + ": " + error.text);
-  verdict.faults.push_back({std::max(0, walk.index()), error.text});
+  const bool named = error.kind == Error::Kind::kafka;
+  Verdict verdict = named ? refused(static_cast<ErrorCode>(error.code), error.text)
+                          : invalid("record " + to_string(walk.index()) + ": " + error.text);
+  if (!named) verdict.faults.push_back({std::max(0, walk.index()), error.text});
+  verdict.walked = walk.walked();
   return verdict;
 }
 
@@ -173,6 +173,11 @@ Verdict validate_records(Bytes batch, const BatchHeader& header, const RecordRul
     return refused(ErrorCode::invalid_timestamp,
                    "a producer does not set the timestamp type LogAppendTime");
   }
+  if (batch.size() > rules.max_batch_bytes) {
+    return refused(ErrorCode::message_too_large, "a batch of " + to_string(batch.size()) +
+                                                     " bytes; max.message.bytes is " +
+                                                     to_string(rules.max_batch_bytes));
+  }
   if (static_cast<size_t>(header.record_count) > rules.max_unpacked / min_record_size) {
     return refused(ErrorCode::message_too_large, to_string(header.record_count) +
                                                      " records are more than " +
@@ -191,6 +196,7 @@ Verdict validate_records(Bytes batch, const BatchHeader& header, const RecordRul
     }
   }
   if (!walk.ok()) return broken_off(walk);
+  verdict.walked = walk.walked();
   faults.sum_up();
   if (verdict.accepted()) verdict.max_timestamp = largest;
   return verdict;

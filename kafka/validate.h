@@ -28,6 +28,7 @@ struct RecordRules {
 
   bool keys_required = false;  // cleanup.policy has "compact"
   TimestampType timestamp_type = TimestampType::create_time;
+  size_t max_batch_bytes = SIZE_MAX;  // as it comes
   // How far a record's timestamp may lie before and after the broker's clock, in milliseconds.
   int64_t before_max_ms = any;
   int64_t after_max_ms = any;
@@ -46,6 +47,7 @@ struct Verdict {
   std::string text;
   std::vector<RecordFault> faults;  // the first of them
   int64_t max_timestamp = -1;       // of the records; only if accepted
+  size_t walked = 0;                // bytes of records that were looked at, unpacked
 
   bool accepted() const { return error == ErrorCode::none; }
 };
@@ -58,7 +60,8 @@ struct ProducedHeader {
 ProducedHeader read_produced_header(Bytes batch);
 
 // `header` is what read_produced_header() has accepted; `now_ms` the broker's clock. More unpacked
-// bytes than `max_unpacked` end it with MESSAGE_TOO_LARGE.
+// bytes than `max_unpacked` end it with MESSAGE_TOO_LARGE: with less than a topic allows, it is a
+// question of work alone.
 Verdict validate_records(Bytes batch, const BatchHeader& header, const RecordRules& rules,
                          int64_t now_ms);
 

@@ -30,6 +30,17 @@ void describe_log(Options& o, BrokerSettings& c) {
               "oldest first.");
   o.add("log.retention.check.interval.ms", c.log_retention_check_interval_ms, {.min = 1},
         "How often the broker looks for segments to delete.");
+  o.choice("log.message.timestamp.type", c.log_message_timestamp_type,
+           {{"CreateTime", TimestampType::create_time},
+            {"LogAppendTime", TimestampType::log_append_time}},
+           "Whether records keep the timestamp of their producer or get the time at which they are "
+           "appended. A topic may set its own `message.timestamp.type`.");
+  o.add("log.message.timestamp.before.max.ms", c.log_message_timestamp_before_max_ms, {.min = 0},
+        "How far behind this broker's clock a producer's timestamp may lie; INVALID_TIMESTAMP "
+        "beyond it. A topic may set its own `message.timestamp.before.max.ms`.");
+  o.add("log.message.timestamp.after.max.ms", c.log_message_timestamp_after_max_ms, {.min = 0},
+        "The same ahead of this broker's clock. A segment with a record far in the future would "
+        "outlive any retention.");
 }
 
 void describe_groups(Options& o, BrokerSettings& c) {

@@ -28,6 +28,11 @@ enum class Durability : uint8_t {
   page_cache,  // it survives the loss of the process
 };
 
+enum class TimestampType : uint8_t {
+  create_time,  // as the producer says
+  log_append_time,
+};
+
 struct BrokerSettings {
   NodeId node_id = 0;
   std::vector<std::string> log_dirs;
@@ -49,6 +54,9 @@ struct BrokerSettings {
   std::optional<int64_t> log_retention_ms;
   int64_t log_retention_bytes = -1;  // per partition; -1 = no limit
   int64_t log_retention_check_interval_ms = 300'000;
+  TimestampType log_message_timestamp_type = TimestampType::create_time;
+  int64_t log_message_timestamp_before_max_ms = INT64_MAX;
+  int64_t log_message_timestamp_after_max_ms = 3'600'000;
 
   int64_t group_initial_rebalance_delay_ms = 3000;
   int64_t group_min_session_timeout_ms = 6000;

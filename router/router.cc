@@ -26,7 +26,7 @@ std::vector<RealNode> nodes_of(const Site& site) {
 }  // namespace
 
 Router::Router(io::Env& env, process::RouterConfig config)
-    : env_{{&env.main_loop()}, env.disk, env.network, env.random},
+    : env_{{&env.main_loop()}, env.disk, env.network, env.random, env.workers},
       loop_(env.main_loop()),
       config_(std::move(config)),
       picture_(loop_, config_),

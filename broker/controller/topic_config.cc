@@ -17,6 +17,12 @@ constexpr std::array keys = {
                    "producer: batches are kept as they came, the only value there is."},
     TopicConfigKey{"max.message.bytes", Type::int32, "message.max.bytes",
                    "The largest batch that is taken, after compression."},
+    TopicConfigKey{"message.timestamp.after.max.ms", Type::int64,
+                   "log.message.timestamp.after.max.ms",
+                   "How far ahead of the broker's clock a record's timestamp may lie."},
+    TopicConfigKey{"message.timestamp.before.max.ms", Type::int64,
+                   "log.message.timestamp.before.max.ms",
+                   "How far behind the broker's clock a record's timestamp may lie."},
     TopicConfigKey{"message.timestamp.type", Type::string, "log.message.timestamp.type",
                    "CreateTime or LogAppendTime."},
     TopicConfigKey{"min.insync.replicas", Type::int32, "min.insync.replicas",
@@ -44,9 +50,14 @@ struct Range {
   int64_t max;
 };
 constexpr std::array ranges = {
-    Range{"max.message.bytes", 0, INT32_MAX}, Range{"min.insync.replicas", 1, 1},
-    Range{"retention.bytes", -1, INT64_MAX},  Range{"retention.ms", -1, INT64_MAX},
-    Range{"segment.bytes", 14, INT32_MAX},    Range{"segment.ms", 1, INT64_MAX},
+    Range{"max.message.bytes", 0, INT32_MAX},
+    Range{"message.timestamp.after.max.ms", 0, INT64_MAX},
+    Range{"message.timestamp.before.max.ms", 0, INT64_MAX},
+    Range{"min.insync.replicas", 1, 1},
+    Range{"retention.bytes", -1, INT64_MAX},
+    Range{"retention.ms", -1, INT64_MAX},
+    Range{"segment.bytes", 14, INT32_MAX},
+    Range{"segment.ms", 1, INT64_MAX},
 };
 
 Result<void> check_number(const std::string& name, const std::string& value) {
@@ -101,6 +112,10 @@ LogConfig log_config(const LogConfig& defaults, const ConfigMap& configs) {
   c.retention_bytes = number_or(configs, "retention.bytes", c.retention_bytes);
   c.max_message_bytes =
       static_cast<int32_t>(number_or(configs, "max.message.bytes", c.max_message_bytes));
+  c.timestamp_after_max_ms =
+      number_or(configs, "message.timestamp.after.max.ms", c.timestamp_after_max_ms);
+  c.timestamp_before_max_ms =
+      number_or(configs, "message.timestamp.before.max.ms", c.timestamp_before_max_ms);
   if (auto policy = configs.find("cleanup.policy"); policy != configs.end()) {
     c.delete_old = policy->second.find("delete") != std::string::npos;
     c.compact = policy->second.find("compact") != std::string::npos;
@@ -119,7 +134,16 @@ std::string effective_value(const TopicConfigKey& key, const LogConfig& config,
   if (key.name == "cleanup.policy") return "delete";
   if (key.name == "compression.type") return "producer";
   if (key.name == "max.message.bytes") return std::to_string(config.max_message_bytes);
-  if (key.name == "message.timestamp.type") return "CreateTime";
+  if (key.name == "message.timestamp.after.max.ms") {
+    return std::to_string(config.timestamp_after_max_ms);
+  }
+  if (key.name == "message.timestamp.before.max.ms") {
+    return std::to_string(config.timestamp_before_max_ms);
+  }
+  if (key.name == "message.timestamp.type") {
+    return config.timestamp_type == kafka::TimestampType::create_time ? "CreateTime"
+                                                                      : "LogAppendTime";
+  }
   if (key.name == "min.insync.replicas") return "1";
   if (key.name == "retention.bytes") return std::to_string(config.retention_bytes);
   if (key.name == "retention.ms") return std::to_string(config.retention_ms);

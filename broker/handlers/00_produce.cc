@@ -1,13 +1,17 @@
 // Produce: append in the order of arrival (first stage), answer when the records are as safe as the
 // producer asked (second stage). Batches are checked on the connection's loop, appended on the
 // partitions' loops, with one hop for each loop.
+//
+// What takes long to check goes to the workers. Meanwhile the connection gives out no further
+// request, so its order holds, and no other connection waits: each has one batch there at most, and
+// they take their turns.
 #include <map>
 #include <utility>
 
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/handlers.h"
-#include "kafka/batch.h"
 #include "kafka/gen/produce.h"
+#include "kafka/validate.h"
 
 namespace isthmus::broker {
 
@@ -20,6 +24,7 @@ using PartitionResponse = kafka::ProduceResponse::PartitionProduceResponse;
 struct Item {
   PartitionRef partition;
   Slice batch;
+  kafka::BatchHeader header;
   PartitionResponse answer;
   Offset end = -1;  // that has to become safe; -1 = nothing was appended
 
@@ -29,6 +34,12 @@ struct Item {
     answer.error_message = std::move(why);
   }
   void refuse(const Error& error) { refuse(error_code(error), error.text); }
+  void refuse(kafka::Verdict verdict) {
+    refuse(verdict.error, std::move(verdict.text));
+    for (auto& fault : verdict.faults) {
+      answer.record_errors.push_back({fault.index, std::move(fault.text)});
+    }
+  }
 };
 
 struct Work {
@@ -41,26 +52,80 @@ struct Work {
   std::vector<Item> items;
 };
 
-// What a batch must be before a log may take it. Everything else about it is the log's business.
+// What one request may have its connection's loop do for the check of its records: some
+// milliseconds, however many batches it brings.
+struct LoopShare {
+  size_t unpacked = size_t{1} << 20;
+  size_t records = 200'000;
+
+  // Nearly all batches; the small ones may turn out to be large.
+  bool may_begin(const kafka::BatchHeader& header) const {
+    constexpr size_t small = size_t{64} << 10;
+    const bool packed = header.compression() != kafka::Compression::none;
+    return std::cmp_less_equal(header.record_count, records) &&
+           (!packed || (header.total_size() <= small && unpacked > 0));
+  }
+  void take(const kafka::BatchHeader& header, size_t walked) {
+    records -= static_cast<size_t>(header.record_count);
+    if (header.compression() != kafka::Compression::none) unpacked -= std::min(unpacked, walked);
+  }
+};
+
+// The header and the CRC. What a log demands of the records comes afterwards.
 void check(Item& item, const Rope& records, int16_t version) {
   auto bytes = records.flatten();
-  if (!bytes || bytes->empty()) return item.refuse(ErrorCode::invalid_record, "no records");
-  auto header = kafka::read_batch_header(*bytes);
-  if (!header) return item.refuse(header.error());
-  if (std::cmp_not_equal(header->total_size(), bytes->size())) {
-    return item.refuse(ErrorCode::invalid_record, "a produce request has one batch per partition");
-  }
-  if (auto ok = kafka::check_batch(*bytes); !ok) return item.refuse(ok.error());
-  if (header->is_control()) {
-    return item.refuse(ErrorCode::invalid_record, "clients do not write control records");
-  }
-  if (header->is_transactional()) {
+  if (!bytes) return item.refuse(ErrorCode::invalid_record, "no records");
+  auto read = kafka::read_produced_header(*bytes);
+  if (!read.verdict.accepted()) return item.refuse(std::move(read.verdict));
+  if (read.header.is_transactional()) {
     return item.refuse(ErrorCode::invalid_txn_state, "transactions are not supported yet");
   }
-  if (header->compression() == kafka::Compression::zstd && version < 7) {
+  if (read.header.compression() == kafka::Compression::zstd && version < 7) {
     return item.refuse(ErrorCode::unsupported_compression_type, "zstd needs produce version 7");
   }
   item.batch = *bytes;
+  item.header = read.header;
+}
+
+io::Task<kafka::Verdict> judge(io::Workers& workers, Item& item, kafka::RecordRules rules,
+                               int64_t now_ms, LoopShare& share) {
+  if (share.may_begin(item.header)) {
+    kafka::RecordRules here = rules;
+    here.max_unpacked = std::min(rules.max_unpacked, share.unpacked);
+    auto verdict = kafka::validate_records(item.batch, item.header, here, now_ms);
+    share.take(item.header, verdict.walked);
+    const bool unfinished =
+        verdict.error == ErrorCode::message_too_large && here.max_unpacked < rules.max_unpacked;
+    if (!unfinished) co_return verdict;
+  }
+  auto verdict = co_await io::run_on(
+      workers, [batch = item.batch, header = item.header, rules = std::move(rules), now_ms] {
+        return kafka::validate_records(batch, header, rules, now_ms);
+      });
+  co_return verdict;
+}
+
+// The largest timestamp, as the records say it. A producer may have left it out, or be wrong; Kafka
+// sets it too. Retention, rolling and lookups by time go by it.
+void set_max_timestamp(Item& item, int64_t timestamp) {
+  std::vector<uint8_t> bytes(item.batch.view().begin(), item.batch.view().end());
+  kafka::set_max_timestamp(bytes, timestamp);
+  item.batch = Slice::take(std::move(bytes));
+}
+
+io::Task<void> check_records(io::Workers& workers, Work& work, int64_t now_ms) {
+  LoopShare share;
+  for (Item& item : work.items) {
+    if (item.failed()) continue;
+    const auto rules = item.partition.record_rules();
+    auto verdict = co_await judge(workers, item, *rules, now_ms, share);
+    if (!verdict.accepted()) {
+      item.refuse(std::move(verdict));
+    } else if (rules->timestamp_type == kafka::TimestampType::create_time &&
+               verdict.max_timestamp != item.header.max_timestamp) {
+      set_max_timestamp(item, verdict.max_timestamp);
+    }
+  }
 }
 
 io::Task<void> append_all(Work& work, std::vector<size_t> items) {
@@ -134,6 +199,8 @@ io::Task<server::Reply> produce(Context& context, server::Request request) {
   auto message = server::decode_request<kafka::ProduceRequest>(request);
   if (!message) co_return refuse_malformed(request, message.error());
   auto work = take_apart(context, request, *message);
+  const int64_t now_ms = request.connection->loop->wall_ms();
+  co_await check_records(context.env.workers, *work, now_ms);
   std::map<io::Loop*, std::vector<size_t>> by_loop;
   for (size_t i = 0; i < work->items.size(); ++i) {
     if (!work->items[i].failed()) by_loop[&work->items[i].partition.loop()].push_back(i);

@@ -9,14 +9,15 @@ namespace {
 using kafka::ErrorCode;
 using Answer = kafka::ListOffsetsResponse::ListOffsetsPartitionResponse;
 
-io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQuery query) {
+io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQuery query,
+                         io::Workers& workers) {
   Answer answer;
   answer.partition_index = index;
   if (!partition) {
     answer.error_code = partition.absence();
     co_return answer;
   }
-  auto listed = co_await partition.list_offset(query);
+  auto listed = co_await partition.list_offset(query, workers);
   if (!listed) {
     answer.error_code = error_code(listed.error());
     co_return answer;
@@ -39,17 +40,35 @@ io::Task<kafka::ListOffsetsResponse> list(Context& context, kafka::ListOffsetsRe
       query.current_leader_epoch = wanted.current_leader_epoch;
       query.read_committed = message.isolation_level == 1;
       auto answer = co_await look_up(context.partitions.find(topic.name, wanted.partition_index),
-                                     wanted.partition_index, query);
+                                     wanted.partition_index, query, context.env.workers);
       answers.partitions.push_back(std::move(answer));
     }
   }
   co_return response;
 }
 
+bool asks_for_a_time(const kafka::ListOffsetsRequest& message) {
+  for (const auto& topic : message.topics) {
+    for (const auto& wanted : topic.partitions) {
+      if (wanted.timestamp >= 0 || wanted.timestamp == OffsetQuery::max_timestamp) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 io::Task<server::Reply> list_offsets(Context& context, server::Request request) {
-  return answer<kafka::ListOffsetsRequest, list>(context, std::move(request));
+  auto message = server::decode_request<kafka::ListOffsetsRequest>(request);
+  if (!message) co_return refuse_malformed(request, message.error());
+  if (!asks_for_a_time(*message)) {
+    co_return answer_later<kafka::ListOffsetsRequest, list>(context, std::move(*message),
+                                                            request.header, request.connection);
+  }
+  // A lookup may unpack for long. A connection has one under way at most, so the workers' turns are
+  // shared among connections and not among requests.
+  auto response = co_await list(context, std::move(*message), request.connection);
+  co_return server::reply_with(request.header, response);
 }
 
 }  // namespace isthmus::broker

@@ -24,6 +24,8 @@ struct LogConfig {
   bool delete_old = true;  // cleanup.policy has "delete"
   bool compact = false;    // cleanup.policy has "compact"
   kafka::TimestampType timestamp_type = kafka::TimestampType::create_time;
+  int64_t timestamp_before_max_ms = INT64_MAX;
+  int64_t timestamp_after_max_ms = 3'600'000;
   Durability durability = Durability::fsync;
   int64_t producer_expiration_ms = int64_t{24} * 3600 * 1000;
   // The cluster that this broker belongs to: owner of the epochs that its own leaders begin.

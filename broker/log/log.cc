@@ -74,7 +74,8 @@ Log::Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp
       epochs_(std::move(recovered.epochs)),
       producers_(std::move(recovered.producers)),
       syncer_(loop, files.disk(), folder_, recovered.end),
-      report_(recovered.report) {
+      report_(recovered.report),
+      lookups_(loop) {
   syncer_.measure_in(&files.fsyncs());
 }
 

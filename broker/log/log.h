@@ -81,10 +81,10 @@ class Log {
   Result<Rope> read(Offset from, uint64_t max_bytes, Offset upper_bound, bool at_least_one);
   // Those that overlap [from, upper), for a read_committed consumer.
   Result<std::vector<AbortedTxn>> aborted_in(Offset from, Offset upper) const;
-  // The first record with at least this timestamp; nothing if there is none.
-  Result<std::optional<TimestampOffset>> offset_for_timestamp(int64_t timestamp) const;
-  // The first record with the largest timestamp (KIP-734); nothing in an empty log.
-  Result<std::optional<TimestampOffset>> max_timestamp_offset() const;
+  // The first record with at least this timestamp; with the largest of all (KIP-734). Nothing if
+  // there is none. One lookup at a time (time_search.h). REQUIRES: the log outlives the call.
+  io::Task<Result<std::optional<TimestampOffset>>> find_time(int64_t timestamp, io::Workers& on);
+  io::Task<Result<std::optional<TimestampOffset>>> find_latest(io::Workers& on);
 
   Offset start_offset() const { return start_; }
   Offset end_offset() const { return end_; }
@@ -158,12 +158,14 @@ class Log {
   Result<void> write(std::span<const Prepared> batches, int64_t now_ms);
   Result<void> write_run(std::span<const Prepared> run, int64_t now_ms);
   Result<void> note(const Prepared& batch, int64_t now_ms);
-  Result<bool> must_roll(const kafka::BatchHeader& next);
+  Result<bool> must_roll(const kafka::BatchHeader& next, int64_t now_ms);
   Result<void> roll_to(Offset base);
   Result<void> advance_to(Offset offset);
   Result<void> save_epochs();
   Result<void> save_snapshot();
   Result<void> seal_active();
+  Result<std::optional<TimeStretch>> next_stretch(int64_t timestamp, Offset behind) const;
+  io::Task<Result<TimeFound>> look_up(int64_t timestamp, io::Workers& on);
   size_t segment_index(Offset offset) const;
   Result<uint64_t> locate(const Segment& segment, Offset offset);
   void remember(Offset offset, Offset segment, uint64_t position);
@@ -190,6 +192,7 @@ class Log {
   RecoveryReport report_;
   std::array<Boundary, 16> boundaries_;
   size_t next_boundary_ = 0;  // the oldest, which is replaced next
+  TimeLookups lookups_;
 };
 
 }  // namespace isthmus::broker

@@ -8,10 +8,14 @@
 #include "broker/log/log.h"
 #include "broker/log/recovery.h"
 #include "kafka/batch.h"
+#include "kafka/record_walk.h"
 
 namespace isthmus::broker {
 
 namespace {
+
+// Of a batch whose header cannot be right about its timestamps, which another cluster has taken.
+constexpr size_t max_unpacked_on_loop = size_t{1} << 20;
 
 using HeaderBytes = std::array<uint8_t, kafka::batch_header_size>;
 
@@ -139,6 +143,11 @@ Result<AppendInfo> Log::append_verbatim(Bytes batches, int64_t now_ms, const Ver
   if (auto working = refuse_if_offline(); !working) return fail(working.error());
   auto parsed = Prepared::parse(batches);
   if (!parsed) return fail(parsed.error());
+  // The bytes stay as they are; indexes and retention go by what the records say.
+  for (Prepared& batch : *parsed) {
+    batch.header.max_timestamp =
+        kafka::largest_timestamp(batch.input, batch.header, max_unpacked_on_loop);
+  }
   Offset next = end_;
   LeaderEpoch latest = epochs_.latest();
   for (const Prepared& batch : *parsed) {
@@ -186,16 +195,18 @@ Result<void> Log::begin_epoch(LeaderEpoch epoch, Offset end, Offset start, Clust
   return owner == config_.cluster ? Result<void>{} : save_epochs();
 }
 
-Result<bool> Log::must_roll(const kafka::BatchHeader& next) {
+Result<bool> Log::must_roll(const kafka::BatchHeader& next, int64_t now_ms) {
   Segment& segment = active();
   if (segment.size() == 0) return !segment.accepts(next.last_offset());
   if (!segment.accepts(next.last_offset())) return true;
   if (segment.size() + next.total_size() > static_cast<uint64_t>(config_.segment_bytes)) {
     return true;
   }
-  auto first = segment.first_timestamp();
-  if (!first) return fail(first.error());
-  return *first && next.max_timestamp - **first > config_.segment_ms;
+  auto begun = segment.begun_ms(now_ms);
+  if (!begun) return fail(begun.error());
+  // What lies ahead counts as now: microseconds for milliseconds do not roll with every batch.
+  const bool counts = next.max_timestamp >= 0 && next.max_timestamp <= now_ms;
+  return (counts ? next.max_timestamp : now_ms) - *begun > config_.segment_ms;
 }
 
 Result<void> Log::write(std::span<const Prepared> batches, int64_t now_ms) {
@@ -203,7 +214,7 @@ Result<void> Log::write(std::span<const Prepared> batches, int64_t now_ms) {
     if (epochs_.is_gap(end_, batches.front().header.base_offset)) {
       if (auto done = advance_to(batches.front().header.base_offset); !done) return done;
     }
-    auto full = must_roll(batches.front().header);
+    auto full = must_roll(batches.front().header, now_ms);
     if (!full) return go_offline(full.error());
     if (*full) {
       // Offsets are written relative to the base, which after a wide gap is the batch's own.

@@ -21,7 +21,10 @@ void Log::remember(Offset offset, Offset segment, uint64_t position) {
   next_boundary_ = (next_boundary_ + 1) % boundaries_.size();
 }
 
-void Log::forget_places() { boundaries_.fill({}); }
+void Log::forget_places() {
+  boundaries_.fill({});
+  lookups_.forget();
+}
 
 // The Boundary position of `offset`; the segment's end if all its batches lie below.
 Result<uint64_t> Log::locate(const Segment& segment, Offset offset) {
@@ -87,27 +90,40 @@ Result<std::vector<AbortedTxn>> Log::aborted_in(Offset from, Offset upper) const
   return aborted;
 }
 
-Result<std::optional<TimestampOffset>> Log::offset_for_timestamp(int64_t timestamp) const {
+// In the first segment behind the one of base `behind` that may hold it.
+Result<std::optional<TimeStretch>> Log::next_stretch(int64_t timestamp, Offset behind) const {
   for (size_t i = segment_index(start_); i < segments_.size(); ++i) {
-    auto found = segments_[i]->find_timestamp(timestamp, start_);
-    if (!found || *found) return found;
+    if (segments_[i]->base() <= behind) continue;
+    auto stretch = segments_[i]->stretch_for(timestamp, start_);
+    if (!stretch || *stretch) return stretch;
   }
   return std::nullopt;
 }
 
-Result<std::optional<TimestampOffset>> Log::max_timestamp_offset() const {
-  const Segment* newest = nullptr;
-  int64_t newest_timestamp = -1;
-  for (const auto& segment : segments_) {
-    if (segment->size() == 0) continue;
-    auto timestamp = segment->largest_timestamp();
-    if (!timestamp) return fail(timestamp.error());
-    if (*timestamp <= newest_timestamp) continue;
-    newest = segment.get();
-    newest_timestamp = *timestamp;
-  }
-  if (newest == nullptr) return std::nullopt;
-  return newest->find_timestamp(newest_timestamp, start_);
+io::Task<Result<TimeFound>> Log::look_up(int64_t timestamp, io::Workers& on) {
+  const auto max_bytes = static_cast<size_t>(config_.max_message_bytes);
+  TimeQuery query{.timestamp = timestamp,
+                  .from = start_,
+                  .may_unpack = kafka::max_decompressed_size_of(max_bytes)};
+  return lookups_.find(
+      query, [this, timestamp](Offset behind) { return next_stretch(timestamp, behind); }, on);
+}
+
+io::Task<Result<std::optional<TimestampOffset>>> Log::find_time(int64_t timestamp,
+                                                                io::Workers& on) {
+  auto found = co_await look_up(timestamp, on);
+  if (!found) co_return fail(found.error());
+  co_return found->record;
+}
+
+io::Task<Result<std::optional<TimestampOffset>>> Log::find_latest(io::Workers& on) {
+  int64_t newest = -1;
+  for (const auto& segment : segments_) newest = std::max(newest, segment->max_timestamp());
+  if (newest < 0) co_return std::nullopt;
+  auto found = co_await look_up(newest, on);
+  if (!found) co_return fail(found.error());
+  // A header may claim a later time than its records have.
+  co_return found->record ? found->record : found->latest;
 }
 
 }  // namespace isthmus::broker

@@ -123,7 +123,7 @@ Result<void> Log::move_start_to(Offset offset) {
 
 Result<bool> Log::is_old(const Segment& segment, int64_t now_ms) const {
   if (config_.retention_ms < 0) return false;
-  auto newest = segment.largest_timestamp();
+  auto newest = segment.last_written_ms(now_ms);
   if (!newest) return fail(newest.error());
   return now_ms - *newest > config_.retention_ms;
 }

@@ -7,10 +7,16 @@
 
 #include "broker/log/producer_snapshot.h"
 #include "broker/log/text_checkpoint.h"
+#include "kafka/record_walk.h"
 
 namespace isthmus::broker {
 
 namespace {
+
+// Of a batch whose header cannot be right about its timestamps.
+constexpr size_t max_unpacked_at_start = size_t{1} << 20;
+// A marker is some twenty bytes; another cluster may have packed it.
+constexpr size_t max_marker_size = size_t{64} << 10;
 
 using Segments = std::vector<std::unique_ptr<Segment>>;
 
@@ -207,7 +213,8 @@ size_t Recovery::first_to_scan() {
 }
 
 Result<void> Recovery::index(Segment& segment, const FoundBatch& batch) {
-  const kafka::BatchHeader& header = batch.header;
+  kafka::BatchHeader header = batch.header;
+  header.max_timestamp = kafka::largest_timestamp(batch.bytes, header, max_unpacked_at_start);
   const auto interval = static_cast<size_t>(config_.index_interval_bytes);
   if (auto done = segment.index_batch(header, batch.position, interval); !done) return done;
   if (header.partition_leader_epoch > log_.epochs.latest()) {
@@ -434,7 +441,7 @@ Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& fo
 }
 
 Result<std::optional<kafka::EndTransactionMarker>> marker_of(Bytes control_batch) {
-  auto records = kafka::RecordReader::open(control_batch);
+  auto records = kafka::RecordReader::open(control_batch, max_marker_size);
   if (!records) return fail(records.error());
   kafka::Record record;
   if (!records->next(record)) {

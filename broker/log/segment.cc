@@ -179,22 +179,25 @@ Result<Offset> Segment::end_offset() const {
   }
 }
 
-Result<int64_t> Segment::largest_timestamp() const {
-  if (max_timestamp_ >= 0) return max_timestamp_;
+Result<int64_t> Segment::last_written_ms(int64_t now_ms) const {
+  constexpr int64_t far_ahead_ms = int64_t{24} * 3600 * 1000;
+  if (max_timestamp_ >= 0 && max_timestamp_ <= now_ms + far_ahead_ms) return max_timestamp_;
   return files_->disk().modified_ms(log_path());
 }
 
-Result<std::optional<int64_t>> Segment::first_timestamp() const {
+Result<int64_t> Segment::begun_ms(int64_t now_ms) const {
+  if (begun_ms_) return *begun_ms_;
   if (!first_timestamp_ && size_ > 0) {
     auto first = find(base_);
     if (!first) return fail(first.error());
-    if (*first) first_timestamp_ = (*first)->header.max_timestamp;
+    if (*first) first_timestamp_ = (*first)->header.likely_max_timestamp();
   }
-  return size_ > 0 && first_timestamp_ >= 0 ? first_timestamp_ : std::nullopt;
+  const bool counts = first_timestamp_ && *first_timestamp_ >= 0 && *first_timestamp_ <= now_ms;
+  begun_ms_ = counts ? *first_timestamp_ : now_ms;
+  return *begun_ms_;
 }
 
-Result<std::optional<TimestampOffset>> Segment::find_timestamp(int64_t timestamp,
-                                                               Offset from) const {
+Result<std::optional<TimeStretch>> Segment::stretch_for(int64_t timestamp, Offset from) const {
   if (size_ == 0 || max_timestamp_ < timestamp) return std::nullopt;
   // All up to an entry's offset have at most its timestamp, so those below `timestamp` are passed.
   auto near = times_.floor([&](const TimeEntry& entry) { return entry.timestamp < timestamp; });
@@ -202,26 +205,9 @@ Result<std::optional<TimestampOffset>> Segment::find_timestamp(int64_t timestamp
   const Offset passed = *near ? base_ + (*near)->relative_offset + 1 : base_;
   auto scanner = scanner_at(std::max(from, passed));
   if (!scanner) return fail(scanner.error());
-  while (true) {
-    auto found = scanner->next_header();
-    if (!found) return fail(found.error());
-    if (!*found) return std::nullopt;
-    const kafka::BatchHeader& header = (*found)->header;
-    if (header.last_offset() < from || header.max_timestamp < timestamp) continue;
-    std::vector<uint8_t> bytes(header.total_size());
-    auto log = file();
-    if (!log) return fail(log.error());
-    auto n = (*log)->read_at((*found)->position, bytes);
-    if (!n) return fail(n.error());
-    auto records = kafka::RecordReader::open(bytes);
-    if (!records) return fail(records.error());
-    kafka::Record record;
-    while (records->next(record)) {
-      if (record.offset < from || record.timestamp < timestamp) continue;
-      return TimestampOffset{record.timestamp, record.offset, header.partition_leader_epoch};
-    }
-    if (!records->ok()) return fail(records->error());
-  }
+  auto log = file();
+  if (!log) return fail(log.error());
+  return TimeStretch{*log, scanner->position(), size_, base_};
 }
 
 Result<void> Segment::truncate(uint64_t position, Offset end) {
@@ -241,7 +227,10 @@ Result<void> Segment::truncate(uint64_t position, Offset end) {
   log->reset();
   size_ = position;
   unindexed_bytes_ = 0;
-  if (size_ == 0) first_timestamp_.reset();
+  if (size_ == 0) {
+    first_timestamp_.reset();
+    begun_ms_.reset();
+  }
   const auto below = [&](const auto& entry) { return base_ + entry.relative_offset < end; };
   if (auto done = offsets_.truncate(below); !done) return done;
   if (auto done = times_.truncate(below); !done) return done;
@@ -257,8 +246,8 @@ Result<void> Segment::truncate(uint64_t position, Offset end) {
     auto found = scanner->next_header();
     if (!found) return fail(found.error());
     if (!*found) break;
-    if ((*found)->header.max_timestamp <= max_timestamp_) continue;
-    max_timestamp_ = (*found)->header.max_timestamp;
+    if ((*found)->header.likely_max_timestamp() <= max_timestamp_) continue;
+    max_timestamp_ = (*found)->header.likely_max_timestamp();
     max_timestamp_offset_ = (*found)->header.last_offset();
   }
   return was_active ? activate() : Result<void>{};

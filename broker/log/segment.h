@@ -17,16 +17,10 @@
 #include "broker/log/file_cache.h"
 #include "broker/log/index.h"
 #include "broker/log/scanner.h"
+#include "broker/log/time_search.h"
 #include "broker/log/txn_index.h"
 
 namespace isthmus::broker {
-
-struct TimestampOffset {
-  int64_t timestamp = -1;
-  Offset offset = -1;
-  LeaderEpoch leader_epoch = -1;
-  friend bool operator==(const TimestampOffset&, const TimestampOffset&) = default;
-};
 
 class Segment {
  public:
@@ -51,7 +45,8 @@ class Segment {
   void seal() { active_.reset(); }
   // Completes the indexes and returns their files, for whoever makes them durable.
   Result<std::vector<std::shared_ptr<io::File>>> finish_indexes();
-  // Writes one run of batches, which are `pieces` when put together.
+  // Writes one run of batches, which are `pieces` when put together; the headers' timestamps are
+  // what the indexes go by.
   // REQUIRES: active; accepts() holds for the last batch.
   Result<void> append(std::span<const Bytes> pieces, std::span<const kafka::BatchHeader> batches,
                       size_t index_interval);
@@ -69,12 +64,16 @@ class Segment {
   // The offset after the last batch; base() if there is none.
   Result<Offset> end_offset() const;
 
-  // The largest timestamp of a record here; without any, when the file was last written.
-  Result<int64_t> largest_timestamp() const;
-  // The timestamp of the first batch, which the age of the segment counts from.
-  Result<std::optional<int64_t>> first_timestamp() const;
-  // The first record at or after `from` whose timestamp is at least `timestamp`.
-  Result<std::optional<TimestampOffset>> find_timestamp(int64_t timestamp, Offset from) const;
+  // Of the records here, as far as their headers are right; -1 without any.
+  int64_t max_timestamp() const { return size_ == 0 ? -1 : max_timestamp_; }
+  // What retention counts the age from: the largest timestamp; when the file was last written,
+  // where that is none or lies more than a day ahead, where it would keep the segment for ever.
+  Result<int64_t> last_written_ms(int64_t now_ms) const;
+  // What rolling counts the age from: the timestamp of the first batch; where that is none or lies
+  // ahead, when it was first asked.
+  Result<int64_t> begun_ms(int64_t now_ms) const;
+  // Where the first record at or after `from` with at least this timestamp may be.
+  Result<std::optional<TimeStretch>> stretch_for(int64_t timestamp, Offset from) const;
 
   // Cuts at `position`, where the batch that begins with `end` starts. Readers keep what they
   // hold: if there may be any, the kept part goes to a new file.
@@ -104,6 +103,7 @@ class Segment {
   TxnIndex txns_;
   uint64_t unindexed_bytes_ = 0;
   mutable std::optional<int64_t> first_timestamp_;
+  mutable std::optional<int64_t> begun_ms_;
   int64_t max_timestamp_ = -1;
   Offset max_timestamp_offset_ = -1;  // the last offset of its batch
 };

@@ -17,6 +17,17 @@ std::unexpected<Error> refuse(const Refusal& refusal) {
   return refuse(refusal.code, refusal.reason);
 }
 
+std::shared_ptr<const kafka::RecordRules> rules_of(const LogConfig& config) {
+  const auto max_bytes = static_cast<size_t>(config.max_message_bytes);
+  return std::make_shared<const kafka::RecordRules>(
+      kafka::RecordRules{.keys_required = config.compact,
+                         .timestamp_type = config.timestamp_type,
+                         .max_batch_bytes = max_bytes,
+                         .before_max_ms = config.timestamp_before_max_ms,
+                         .after_max_ms = config.timestamp_after_max_ms,
+                         .max_unpacked = kafka::max_decompressed_size_of(max_bytes)});
+}
+
 }  // namespace
 
 Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId self,
@@ -26,6 +37,7 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
       topic_id_(topic_id),
       logger_(name_.to_string()),
       log_(std::move(log)),
+      rules_(rules_of(log_->config())),
       replica_(self, {self}, 1, log_->durable_offset()),
       acks_(loop),
       background_(loop) {}
@@ -44,6 +56,7 @@ void Partition::note_outage() {
 void Partition::on_image(const Image& image, const TopicImage& topic, const LogConfig& config) {
   const PartitionImage& recorded = topic.partitions[name_.partition];
   log_->configure(config);
+  rules_.store(rules_of(config));
   const auto* link = topic.writer.link();
   origin_ = link != nullptr ? link->origin : image.cluster_number;
   initializing_ = recorded.mirror_state == MirrorState::initializing;
@@ -321,28 +334,32 @@ Result<Slice> Partition::read_own(Offset from, uint64_t max_bytes) {
   return rope->flatten();
 }
 
-Result<ListedOffset> Partition::list_offset(const OffsetQuery& query) {
-  if (auto ok = check_epoch(query.current_leader_epoch); !ok) return fail(ok.error());
+io::Task<Result<ListedOffset>> Partition::list_offset(OffsetQuery query, io::Workers& workers) {
+  if (auto ok = check_epoch(query.current_leader_epoch); !ok) co_return fail(ok.error());
+  const int64_t time = query.timestamp;
+  std::optional<TimestampOffset> found;
+  if (time == OffsetQuery::max_timestamp || time >= 0) {
+    auto search = time >= 0 ? log_->find_time(time, workers) : log_->find_latest(workers);
+    auto looked = co_await search;
+    if (!looked) co_return fail(looked.error());
+    found = *looked;
+  }
   const Offset bound = query.read_committed ? last_stable_offset() : replica_.high_watermark();
   ListedOffset listed;
-  const int64_t time = query.timestamp;
   if (time == OffsetQuery::latest) {
     listed.offset = bound;
   } else if (time == OffsetQuery::earliest || time == OffsetQuery::earliest_local) {
     listed.offset = log_->start_offset();
   } else if (time == OffsetQuery::max_timestamp || time >= 0) {
-    auto found = time == OffsetQuery::max_timestamp ? log_->max_timestamp_offset()
-                                                    : log_->offset_for_timestamp(time);
-    if (!found) return fail(found.error());
-    if (*found && (*found)->offset < bound) {
-      listed.offset = (*found)->offset;
-      listed.timestamp = (*found)->timestamp;
+    if (found && found->offset < bound) {
+      listed.offset = found->offset;
+      listed.timestamp = found->timestamp;
     }
   } else if (time != OffsetQuery::latest_tiered) {
-    return refuse(ErrorCode::invalid_request, "no such time: " + std::to_string(time));
+    co_return refuse(ErrorCode::invalid_request, "no such time: " + std::to_string(time));
   }
   if (listed.offset >= 0) listed.leader_epoch = log_->epochs().epoch_of(listed.offset);
-  return listed;
+  co_return listed;
 }
 
 ClampedOffset Partition::clamp(Offset offset) const {

@@ -27,6 +27,7 @@
 #include "broker/replica/waiters.h"
 #include "broker/replica/write_gate.h"
 #include "io/gate.h"
+#include "kafka/validate.h"
 
 namespace isthmus::broker {
 
@@ -42,6 +43,8 @@ class Partition {
   // The controller's records, whenever they change.
   void on_image(const Image& image, const TopicImage& topic, const LogConfig& config);
 
+  // What a client's records must be. Any loop.
+  std::shared_ptr<const kafka::RecordRules> record_rules() const { return rules_.load(); }
   // `batches` are what `writer` says they are. The one way into the log.
   Result<Appended> append(const Writer& writer, const Slice& batches);
   // Waits until everything before `end` is safe. REQUEST_TIMED_OUT leaves the outcome unknown.
@@ -50,7 +53,7 @@ class Partition {
   ReadResult read(const ReadSpec& spec);
   void wait_for_data(std::weak_ptr<FetchWait> wait) { fetches_.add(std::move(wait)); }
   Result<Slice> read_own(Offset from, uint64_t max_bytes);
-  Result<ListedOffset> list_offset(const OffsetQuery& query);
+  io::Task<Result<ListedOffset>> list_offset(OffsetQuery query, io::Workers& workers);
 
   // A reader that believes in another epoch than the one in force (KIP-320).
   Result<void> check_epoch(LeaderEpoch believed) const;
@@ -113,6 +116,7 @@ class Partition {
   Uuid topic_id_;
   Logger logger_;
   std::unique_ptr<Log> log_;
+  std::atomic<std::shared_ptr<const kafka::RecordRules>> rules_;
   Replica replica_;
   WriteGate gate_;
   AckQueue acks_;

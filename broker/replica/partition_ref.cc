@@ -27,8 +27,8 @@ io::Task<std::invoke_result_t<Verb&, Partition&>> on_loop(std::shared_ptr<Partit
 }
 
 // The same for verbs that wait.
-io::Task<Result<void>> wait_on_loop(std::shared_ptr<Partition> partition,
-                                    io::Task<Result<void>> verb) {
+template <typename Value>
+io::Task<Value> wait_on_loop(std::shared_ptr<Partition> partition, io::Task<Value> verb) {
   auto done = co_await io::call_on(partition->loop(), std::move(verb));
   co_return done;
 }
@@ -46,6 +46,9 @@ std::shared_ptr<const Outage> PartitionRef::outage() const {
 const TopicPartition& PartitionRef::name() const { return partition_->name(); }
 const Uuid& PartitionRef::topic_id() const { return partition_->topic_id(); }
 io::Loop& PartitionRef::loop() const { return partition_->loop(); }
+std::shared_ptr<const kafka::RecordRules> PartitionRef::record_rules() const {
+  return partition_->record_rules();
+}
 
 io::Task<Result<Appended>> PartitionRef::append(Writer writer, Slice batches) const {
   return on_loop(partition_, [writer = std::move(writer), batches = std::move(batches)](
@@ -74,8 +77,9 @@ io::Task<Result<Slice>> PartitionRef::read_own(Offset from, uint64_t max_bytes) 
                  [from, max_bytes](Partition& p) { return p.read_own(from, max_bytes); });
 }
 
-io::Task<Result<ListedOffset>> PartitionRef::list_offset(OffsetQuery query) const {
-  return on_loop(partition_, [query](Partition& p) { return p.list_offset(query); });
+io::Task<Result<ListedOffset>> PartitionRef::list_offset(OffsetQuery query,
+                                                         io::Workers& workers) const {
+  return wait_on_loop(partition_, partition_->list_offset(query, workers));
 }
 
 io::Task<Result<EpochEnd>> PartitionRef::epoch_end(LeaderEpoch believed, LeaderEpoch asked) const {

@@ -17,6 +17,8 @@
 #include "broker/log/config.h"
 #include "broker/replica/partition_verbs.h"
 #include "io/task.h"
+#include "io/workers.h"
+#include "kafka/validate.h"
 
 namespace isthmus::broker {
 
@@ -43,6 +45,8 @@ class PartitionRef {
   const TopicPartition& name() const;
   const Uuid& topic_id() const;
   io::Loop& loop() const;
+  // What a client's records must be, before they are appended; no hop.
+  std::shared_ptr<const kafka::RecordRules> record_rules() const;
 
   // Immediate, in the order of the calls on the partition's loop. `log_end` of the answer is where
   // a link goes on.
@@ -56,7 +60,8 @@ class PartitionRef {
   io::Task<ReadResult> read(ReadSpec spec, std::shared_ptr<FetchWait> wait = nullptr) const;
   // As the cluster reads its own records: up to the log's end, whole batches. Empty = the end.
   io::Task<Result<Slice>> read_own(Offset from, uint64_t max_bytes) const;
-  io::Task<Result<ListedOffset>> list_offset(OffsetQuery query) const;
+  // By time it reads and unpacks on the workers.
+  io::Task<Result<ListedOffset>> list_offset(OffsetQuery query, io::Workers& workers) const;
   // Where `asked` ends, or the largest epoch before it (KIP-101, KIP-320).
   io::Task<Result<EpochEnd>> epoch_end(LeaderEpoch believed, LeaderEpoch asked) const;
   io::Task<PartitionView> describe() const;

@@ -12,7 +12,8 @@
 
 namespace isthmus::broker {
 
-// A producer, or an administrator who deletes records. The batch is one, header and CRC checked.
+// A producer, or an administrator who deletes records. The batch is one, and the partition's
+// record_rules() hold for it (kafka/validate.h).
 struct ClientWriter {
   io::Instant opened_at{};  // when its connection was opened
 };

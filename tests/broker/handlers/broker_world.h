@@ -90,8 +90,16 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
     auto answer = co_await over.call(std::move(request), io::Instant::max(), 12);
     size = answer ? answer->responses.at(0).partitions.at(0).records.size() : 0;
   }
+  // Sends it, and notes the answer when it comes.
+  static io::Task<void> call(client::Connection& over, kafka::ProduceRequest request,
+                             std::optional<kafka::ProduceResponse>& response) {
+    auto answer = co_await over.call(std::move(request), io::Instant::max());
+    response = answer ? std::move(*answer) : kafka::ProduceResponse();
+  }
   sim::SimProcess* client() { return client_; }
   process::Status status() { return run_on(*process_, broker_->status()); }
+  sim::SimWorkers& workers() { return process_->workers(); }
+  int64_t site_ms() const { return process_->env().main_loop().wall_ms(); }
 
   Uuid create(const std::string& name, int32_t partitions = 1,
               std::vector<std::pair<std::string, std::string>> configs = {}) {

@@ -190,5 +190,32 @@ TEST_P(Read, ListOffsetsOfAnEmptyPartition) {
   EXPECT_EQ(list_offset("t", 0).offset, -1);
 }
 
+io::Task<void> look_up(client::Connection& over, kafka::ListOffsetsRequest request,
+                       std::optional<Offset>& offset) {
+  auto answer = co_await over.call(std::move(request), io::Instant::max());
+  offset = answer ? answer->topics.at(0).partitions.at(0).offset : -2;
+}
+
+// It reads files and may unpack for long.
+TEST_P(Read, ALookupByTimeHoldsUpNobodyElse) {
+  start();
+  create("t");
+  produce("t", make_batch({{1000}, {2000}}));
+  workers().take(std::chrono::seconds(5));
+  kafka::ListOffsetsRequest request;
+  auto& topic = request.topics.emplace_back();
+  topic.name = "t";
+  topic.partitions.push_back({0, -1, 1500});
+  auto other = dial({"site", 9092});
+  std::optional<Offset> found;
+  client()->spawn("look up", look_up(*other, std::move(request), found));
+  world.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(produce("t", make_batch({{}})).base_offset, 2);
+  EXPECT_EQ(list_offset("t", -1).offset, 3);
+  EXPECT_FALSE(found);
+  world.run_for(std::chrono::seconds(5));
+  EXPECT_EQ(found, 1);
+}
+
 }  // namespace
 }  // namespace isthmus::broker

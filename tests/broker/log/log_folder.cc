@@ -80,22 +80,24 @@ io::Task<Result<void>> write_folder(io::Runtime* runtime, std::string folder) {
   co_return closed;
 }
 
-Result<void> describe(Log& log) {
+io::Task<Result<void>> describe(Log& log, io::Workers& workers) {
   auto rope = log.read(log.start_offset(), UINT64_MAX, INT64_MAX, true);
-  if (!rope) return fail(rope.error());
+  if (!rope) co_return fail(rope.error());
   auto bytes = rope->flatten();
-  if (!bytes) return fail(bytes.error());
+  if (!bytes) co_return fail(bytes.error());
   int64_t records = 0;
   kafka::BatchIterator iterator(*bytes, true);
   while (auto batch = iterator.next()) records += batch->header.record_count;
-  if (iterator.end() != kafka::BatchIterator::End::clean) return fail("the log does not end well");
-  auto newest = log.max_timestamp_offset();
-  if (!newest) return fail(newest.error());
+  if (iterator.end() != kafka::BatchIterator::End::clean) {
+    co_return fail("the log does not end well");
+  }
+  auto newest = co_await log.find_latest(workers);
+  if (!newest) co_return fail(newest.error());
   fmt::print("scanned={} segments={} start={} end={} records={} epochs={} producers={} newest={}\n",
              log.recovery().segments_scanned, log.segment_count(), log.start_offset(),
              log.end_offset(), records, log.epochs().entries().size(), log.producers().all().size(),
              *newest ? (*newest)->offset : -1);
-  return {};
+  co_return Result<void>{};
 }
 
 io::Task<Result<void>> read_folder(io::Runtime* runtime, std::string folder) {
@@ -107,7 +109,8 @@ io::Task<Result<void>> read_folder(io::Runtime* runtime, std::string folder) {
     auto log = Log::open(files, runtime->env().main_loop(), folder, {"carried", 0},
                          topic_id->value_or(Uuid{}), {}, {.clean_shutdown = clean});
     if (!log) co_return fail(log.error());
-    if (auto done = describe(**log); !done) co_return done;
+    auto done = co_await describe(**log, runtime->env().workers);
+    if (!done) co_return done;
     auto closed = co_await (*log)->close();
     if (!closed) co_return closed;
   }

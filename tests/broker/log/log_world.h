@@ -138,6 +138,12 @@ class LogWorld {
     return kafka::error_code(info.error());
   }
 
+  using Lookup = Result<std::optional<TimestampOffset>>;
+  Lookup find_time(int64_t timestamp) {
+    return run(log->find_time(timestamp, process->env().workers));
+  }
+  Lookup find_latest() { return run(log->find_latest(process->env().workers)); }
+
   // The headers of what a read returns.
   std::vector<kafka::BatchHeader> read(Offset from, uint64_t max_bytes = UINT64_MAX,
                                        Offset bound = INT64_MAX, bool at_least_one = true) {

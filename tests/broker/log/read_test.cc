@@ -84,7 +84,7 @@ TEST_F(Read, AcrossAnEmptySegment) {
 
 TEST_F(Read, TimestampsFindTheFirstRecordAtOrAfterThem) {
   const auto find = [&](int64_t timestamp) {
-    auto found = w.log->offset_for_timestamp(timestamp);
+    auto found = w.find_time(timestamp);
     EXPECT_TRUE(found) << found.error().text;
     return found && *found ? (*found)->offset : -1;
   };
@@ -110,17 +110,17 @@ TEST(ReadTime, OutOfOrderTimestampsAndCompression) {
   for (int64_t timestamp : {500, 900, 100, 300, 950, 200}) {
     w.append_one({.records = 2, .timestamp = timestamp, .compression = kafka::Compression::lz4});
   }
-  EXPECT_EQ((**w.log->offset_for_timestamp(600)).offset, 2);
-  EXPECT_EQ((**w.log->offset_for_timestamp(902)).offset, 8);
-  EXPECT_EQ(**w.log->max_timestamp_offset(), (TimestampOffset{951, 9, 1}));
-  EXPECT_FALSE(*w.log->offset_for_timestamp(952));
+  EXPECT_EQ((**w.find_time(600)).offset, 2);
+  EXPECT_EQ((**w.find_time(902)).offset, 8);
+  EXPECT_EQ(**w.find_latest(), (TimestampOffset{951, 9, 1}));
+  EXPECT_FALSE(*w.find_time(952));
 }
 
 TEST(ReadTime, AnEmptyLogHasNoTimestamps) {
   LogWorld w;
   w.open();
-  EXPECT_FALSE(*w.log->offset_for_timestamp(0));
-  EXPECT_FALSE(*w.log->max_timestamp_offset());
+  EXPECT_FALSE(*w.find_time(0));
+  EXPECT_FALSE(*w.find_latest());
   EXPECT_TRUE(w.read(0).empty());
 }
 

@@ -181,7 +181,7 @@ TEST(Indexes, AreRebuiltWhenMissingOrDamaged) {
       w.open();
       EXPECT_GT(w.log->recovery().segments_scanned, 0u);
       EXPECT_EQ(w.offsets().size(), 40u);
-      EXPECT_EQ((**w.log->offset_for_timestamp(1003)).offset, 3);
+      EXPECT_EQ((**w.find_time(1003)).offset, 3);
     }
   }
 }

@@ -97,7 +97,7 @@ TEST_F(Trim, TruncationRestoresProducersAndTheTimeIndex) {
   }
   ASSERT_TRUE(v.log->truncate_to(5));
   EXPECT_EQ(v.log->producers().find(4)->last_sequence(), 4);
-  EXPECT_EQ(**v.log->max_timestamp_offset(), (TimestampOffset{1004, 4, 1}));
+  EXPECT_EQ(**v.find_latest(), (TimestampOffset{1004, 4, 1}));
   EXPECT_EQ(v.append_one({.producer_id = 4, .sequence = 5}).first_offset, 5);
 }
 

@@ -46,7 +46,8 @@ SimProcess::SimProcess(SimWorld& world, SimHost& host, uint64_t number, size_t l
       disk_(host.volume_, *loops_[0]),
       network_(world.network_.for_process({&host.machine_, number})),
       random_(std::make_unique<Randomness>(world.random().next())),
-      env_{pointers(loops_), disk_, *network_, *random_},
+      workers_(world.schedule_),
+      env_{pointers(loops_), disk_, *network_, *random_, workers_},
       gate_(std::make_unique<io::Gate>(*loops_[0])) {}
 
 SimProcess::~SimProcess() { CHECK(!running_, "the world ends its processes first"); }

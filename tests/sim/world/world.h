@@ -24,6 +24,7 @@
 #include "tests/sim/world/sim_disk.h"
 #include "tests/sim/world/sim_loop.h"
 #include "tests/sim/world/sim_network.h"
+#include "tests/sim/world/sim_workers.h"
 
 namespace isthmus::sim {
 
@@ -38,6 +39,7 @@ class SimProcess {
 
   io::Env& env() { return env_; }
   SimHost& host() { return host_; }
+  SimWorkers& workers() { return workers_; }
   bool running() const { return running_; }
 
   // Makes an object of this process on its main loop. It lives until the process ends: destroyed
@@ -76,6 +78,7 @@ class SimProcess {
   SimDisk disk_;
   std::unique_ptr<io::Network> network_;
   std::unique_ptr<Randomness> random_;
+  SimWorkers workers_;
   io::Env env_;
   std::unique_ptr<io::Gate> gate_;
   std::vector<std::shared_ptr<void>> owned_;
