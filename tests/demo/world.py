@@ -1,6 +1,6 @@
 """The demo's processes: two sites, a mirror for both directions and a router, from the files in
-config/ as they stand, but for where data lies and for the line between the sites, which is a relay
-that delays each way."""
+config/ as they stand, but for where data lies and for the lines: what goes from one site to the
+other, and between the router and either site, passes a relay that delays each way."""
 
 import json
 import sys
@@ -16,10 +16,13 @@ from support.relay import Relay
 from support.testing import ROOT
 
 DELAY_MS = 20
-# Of config/: CLIENT and INSIDE listeners, admin ports; WAN is the demo's own.
+# Of config/: CLIENT and INSIDE listeners, admin ports. The demo's own: WAN for the mirror across,
+# ROUTED for the clients of the router, ROUTER_INSIDE for the router itself.
 CLIENT = {"seoul": 9092, "tokyo": 9192}
 INSIDE = {"seoul": 9093, "tokyo": 9193}
 WAN = {"seoul": 9094, "tokyo": 9194}
+ROUTED = {"seoul": 9095, "tokyo": 9195}
+ROUTER_INSIDE = {"seoul": 9096, "tokyo": 9196}
 ADMIN = {"seoul": 9644, "tokyo": 9744, "mirror": 9645, "router": 9646}
 ROUTER = 19092
 
@@ -59,19 +62,42 @@ class World:
         self.directory = tempfile.TemporaryDirectory(prefix="isthmus-demo-")
         self.path = Path(self.directory.name)
         self.relay = Relay()
-        self.line = {name: self.relay.route(name, WAN[name], delay_ms=DELAY_MS) for name in WAN}
+        self.line = {name: self.lay(name, WAN[name]) for name in WAN}
+        self.routed = {name: self.lay(f"routed-{name}", ROUTED[name]) for name in ROUTED}
+        self.router_inside = {name: self.lay(f"router-{name}", ROUTER_INSIDE[name])
+                              for name in ROUTER_INSIDE}
         self.sites = {name: Part("broker", name, self.path, self.site_config(name))
                       for name in CLIENT}
         self.mirror = Part("mirror", "mirror", self.path, self.mirror_config())
-        self.router = Part("router", "router", self.path, (ROOT / "config/router.yaml").read_text())
+        self.router = Part("router", "router", self.path, self.router_config())
         self.parts = [*self.sites.values(), self.mirror, self.router]
 
+    def lay(self, line: str, port: int) -> int:
+        return self.relay.route(line, port, delay_ms=DELAY_MS)
+
+    def cut(self) -> None:
+        """The line between the sites; the router reaches both as before."""
+        for name in self.line:
+            self.relay.cut(name)
+
     def site_config(self, name: str) -> str:
-        listener = (f"  - name: WAN\n    bind: 127.0.0.1:{WAN[name]}\n"
-                    f"    advertised.listeners: 127.0.0.1:{self.line[name]}\n"
-                    f"    for: [mirrors]\n")
+        def listener(title: str, port: int, line: int, whom: str = "") -> str:
+            return (f"  - name: {title}\n    bind: 127.0.0.1:{port}\n"
+                    f"    advertised.listeners: 127.0.0.1:{line}\n{whom}")
+        added = "".join((
+            listener("WAN", WAN[name], self.line[name], "    for: [mirrors]\n"),
+            listener("ROUTED", ROUTED[name], self.routed[name]),
+            listener("ROUTER_INSIDE", ROUTER_INSIDE[name], self.router_inside[name],
+                     "    for: [routers]\n")))
         return edit(f"config/{name}.yaml", (f"/tmp/isthmus/{name}", str(self.path / name)),
-                    ("listeners:\n", "listeners:\n" + listener))
+                    ("listeners:\n", "listeners:\n" + added))
+
+    def router_config(self) -> str:
+        return edit("config/router.yaml", *(
+            (f'{{bootstrap.servers: "127.0.0.1:{CLIENT[name]}", '
+             f'inside: "127.0.0.1:{INSIDE[name]}"}}',
+             f'{{bootstrap.servers: "127.0.0.1:{self.routed[name]}", '
+             f'inside: "127.0.0.1:{self.router_inside[name]}"}}') for name in CLIENT))
 
     def mirror_config(self) -> str:
         return edit("config/mirror.yaml", *(
@@ -79,7 +105,8 @@ class World:
              f'source: {{bootstrap.servers: "127.0.0.1:{self.line[name]}"}}') for name in INSIDE))
 
     def start(self) -> None:
-        for port in (*CLIENT.values(), *INSIDE.values(), *WAN.values(), *ADMIN.values(), ROUTER):
+        for port in (*CLIENT.values(), *INSIDE.values(), *WAN.values(), *ROUTED.values(),
+                     *ROUTER_INSIDE.values(), *ADMIN.values(), ROUTER):
             if answers(port):
                 raise Failed(f"port {port} is in use: the demo runs on the ports of config/")
         for part in self.parts:

@@ -5,7 +5,7 @@ import time
 
 import world
 from support import ledger
-from support.kcat import Producer, patient
+from support.client import Producer
 from support.processes import Failed, wait_for
 from world import TwoSites, identities, marked
 
@@ -21,7 +21,7 @@ class Failover(TwoSites):
         producer = self.producer(self.router.bootstrap, "orders")
         producer.send(marked("p", 0, 5000))
         self.wait_mirrored("seoul-tokyo")
-        self.relay.cut()
+        self.cut()
         producer.send(marked("p", 5000, 5000))
         time.sleep(0.5)
         self.seoul.kill()
@@ -43,15 +43,16 @@ class Failover(TwoSites):
         promoted = list(ledger.read(self.tokyo.bootstrap, "orders"))
         exported = list(ledger.read(self.seoul.bootstrap, export))
         here, saved = set(identities(promoted)), set(identities(exported))
-        everything = {("p", i) for i in range(producer.sent)}
-        lacking = everything - here
+        lacking = producer.where.keys() - here
         self.assertGreater(len(lacking), 0, "the test lost nothing, so it showed nothing")
         self.assertEqual(lacking - saved, set(), "lost and not reported")
         self.assertEqual(len(promoted), len(here), "duplicated")
         self.assertEqual(len(exported), len(saved), "exported twice")
         # Where each was acknowledged, there it is, at one site or in the export.
         places = {(r.partition, r.offset): ledger.identity(r.value) for r in promoted + exported}
-        self.assertEqual(producer.acked - places.keys(), set())
+        elsewhere = {who for who, where in producer.where.items() if places.get(where) != who}
+        self.assertEqual(elsewhere, set())
+        self.assertEqual(producer.acked_twice, set(), "one position, two records")
         for record in promoted:
             end = ends[record.partition]
             self.assertFalse(end["end_offset"] <= record.offset < end["next_offset"],
@@ -74,7 +75,7 @@ class Failover(TwoSites):
         answer = self.command("failover", "--from", "seoul", "--to", "tokyo")
         self.tokyo.kill()
         self.tokyo.start()
-        producer = self.producer(patient(self.tokyo.bootstrap), "orders")
+        producer = self.producer(self.tokyo.bootstrap, "orders")
         producer.send(marked("after", 0, 1000))
         producer.flush_and_close()
         next_offsets = {p["partition"]: p["next_offset"] for p in answer["topics"][0]["partitions"]}
@@ -93,13 +94,13 @@ class Failover(TwoSites):
             listed = self.command("topic", "list", "--cluster", "seoul")
             return next(t["writer"] for t in listed if t["topic"] == "orders")
         wait_for(lambda: writer().startswith("nobody"), "seoul has heard of the failover", 15)
-        direct = ["-X", "message.timeout.ms=2000"]
         for restarted in (False, True):
             if restarted:
                 self.seoul.kill()
                 self.seoul.start()
             with self.assertRaises(Failed, msg=f"written at seoul, restarted={restarted}"):
-                with Producer(self.seoul.bootstrap, "orders", *direct) as producer:
+                with Producer(self.seoul.bootstrap, "orders",
+                              message_timeout_ms=2000) as producer:
                     producer.send(marked("intruder", 0, 10))
                     producer.flush_and_close()
         self.command("link", "reverse", "tokyo-seoul")

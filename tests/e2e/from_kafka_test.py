@@ -6,7 +6,7 @@ import subprocess
 import world
 from support import ledger, testing
 from support.kafka import Kafka
-from support.kcat import Producer
+from support.client import Producer
 from support.processes import wait_for
 from support.site import Mirror
 from world import marked

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import world
 from support import testing
-from support.kcat import Member
+from support.client import Member
 from support.processes import Process, free_port, wait_for
 
 ROLES = ("broker", "mirror", "router")

@@ -6,7 +6,7 @@ import time
 
 import world
 from support import kafka, logs
-from support.kcat import Member, patient
+from support.client import Member
 from world import TwoSites, marked
 
 KILLS = 200 if world.LONG else 40
@@ -18,8 +18,8 @@ class Kills(TwoSites):
     def test_the_target_is_a_prefix_after_every_kill(self):
         self.start_mirror("seoul-tokyo")
         rng = random.Random(KILLS)
-        producer = self.producer(patient(self.seoul.bootstrap), "orders")
-        member = Member(patient(self.seoul.bootstrap), "billing", "orders")
+        producer = self.producer(self.seoul.bootstrap, "orders")
+        member = Member(self.seoul.bootstrap, "billing", "orders")
         self.addCleanup(member.kill)
         sent = topics = 0
         for number in range(KILLS):

@@ -87,7 +87,7 @@ class Pinned(UnderLoad):
 
     def lay_line(self, each) -> None:
         super().lay_line(each)
-        for listener in ("WAN", "INSIDE"):
+        for listener in ("WAN", "INSIDE", "ROUTER_INSIDE"):
             each.advertise(listener, self.phases.route(each.reached[listener]))
 
     def start(self, *line) -> Command:

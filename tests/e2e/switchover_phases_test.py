@@ -18,7 +18,7 @@ import time
 import world
 from pinned import Command, Pinned, Point, Table, asked_and_answered
 from support import ledger
-from support.kcat import Member, patient
+from support.client import Member
 from support.phases import FENCE, FINISH, HAND_OVER, PROMOTE, WISH
 from support.processes import wait_for
 from world import identities
@@ -89,7 +89,7 @@ class KilledInEachPhase(Pinned):
         late.pass_on()
         self.wait_held(answer)
         answer.drop()
-        with Member(patient(self.seoul.bootstrap), "billing", "orders") as member:
+        with Member(self.seoul.bootstrap, "billing", "orders") as member:
             time.sleep(1)
             self.assertEqual(len(member.records), 0, "the group was served at both sites")
         promotion.pass_on()
@@ -106,7 +106,7 @@ class KilledInEachPhase(Pinned):
 
     def begin_with_a_group(self) -> None:
         self.begin(200)
-        self.member = Member(patient(self.router.bootstrap), "billing", "orders")
+        self.member = Member(self.router.bootstrap, "billing", "orders")
         self.addCleanup(self.member.kill)
         wait_for(lambda: self.send(1) or self.member.records, "the group reads")
 
@@ -187,16 +187,9 @@ class KilledInEachPhase(Pinned):
         """So far: the producer is served, and each acknowledgement is true at the written site;
         the other one becomes equal."""
         self.wait_served()
-        acked = set(self.steady.acked)
+        acked = dict(self.steady.where)
         written, following = getattr(self, self.source), getattr(self, self.target)
-        book = ledger.Ledger()
-        for sequence in range(self.sent):
-            book.sent("p", sequence)
-        records = list(ledger.read(written.bootstrap, "orders"))
-        audit = book.audit(records)
-        self.assertTrue(audit.clean, str(audit))
-        here = {(record.partition, record.offset) for record in records}
-        self.assertEqual(acked - here, set(), "not where it was acknowledged")
+        self.hold_ledger(self.steady, ledger.read(written.bootstrap, "orders"), acked)
         wait_for(lambda: self.digests(following.bootstrap, "orders") ==
                  self.digests(written.bootstrap, "orders"), "both sites are equal", 20)
 

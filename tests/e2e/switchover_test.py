@@ -7,7 +7,7 @@ import time
 
 import world
 from support import site
-from support.kcat import Member
+from support.client import Member
 from support.processes import wait_for
 from world import UnderLoad, identities
 

@@ -7,7 +7,7 @@ import time
 
 import world
 from support import kafka, site
-from support.kcat import Member
+from support.client import Member
 from support.processes import wait_for
 from support.site import Mirror, link
 from world import TwoSites, identities
@@ -50,7 +50,8 @@ class Mirroring(TwoSites):
         self.start_mirror("seoul-tokyo")
         self.fill(self.seoul.bootstrap, "orders", 100)
         self.wait_mirrored("seoul-tokyo")
-        producer = self.producer(self.tokyo.bootstrap, "orders", idempotent=False)
+        producer = self.producer(self.tokyo.bootstrap, "orders", idempotent=False,
+                                 message_timeout_ms=2000)
         producer.send(world.marked("intruder", 0, 10))
         producer.close()
         self.assertEqual(producer.acks, 0)
@@ -60,13 +61,13 @@ class Mirroring(TwoSites):
     def test_a_group_goes_on_at_the_other_site_at_the_next_record(self):
         self.start_mirror("seoul-tokyo")
         self.fill(self.seoul.bootstrap, "orders", 4000)
-        with Member(self.seoul.bootstrap, "billing", "orders", "-c", "1500") as member:
+        with Member(self.seoul.bootstrap, "billing", "orders", count=1500) as member:
             before = identities(member.wait_end())
         self.wait_mirrored("seoul-tokyo")
         wait_for(lambda: "billing" in self.describe("seoul-tokyo")["groups"], "billing follows")
         time.sleep(1.5)  # group offsets follow within a second
         self.command("link", "promote", "seoul-tokyo", "--group", "billing")
-        with Member(self.tokyo.bootstrap, "billing", "orders", "-c", "2500") as member:
+        with Member(self.tokyo.bootstrap, "billing", "orders", count=2500) as member:
             after = identities(member.wait_end())
         self.assertEqual(sorted(before + after), [("fill", i) for i in range(4000)])
 
@@ -75,7 +76,7 @@ class Mirroring(TwoSites):
         self.fill(self.seoul.bootstrap, "orders", 1000)
         self.wait_mirrored("seoul-tokyo")
         for bootstrap in (self.tokyo.bootstrap, self.seoul.bootstrap):
-            with Member(bootstrap, "billing", "orders", "-c", "100") as member:
+            with Member(bootstrap, "billing", "orders", count=100) as member:
                 member.wait_end()
         wait_for(lambda: self.describe("seoul-tokyo")["held"] == ["billing"], "billing is held")
         said = self.switch_over("seoul", "tokyo", "--dry-run", allowed=(3,))["findings"]
@@ -89,7 +90,7 @@ class Mirroring(TwoSites):
         self.start_mirror("seoul-tokyo")
         self.fill(self.seoul.bootstrap, "orders", 1000)
         self.wait_mirrored("seoul-tokyo")
-        with Member(self.seoul.bootstrap, "billing", "orders", "-c", "1000") as member:
+        with Member(self.seoul.bootstrap, "billing", "orders", count=1000) as member:
             member.wait_end()
 
         def committed() -> int:
@@ -105,7 +106,7 @@ class Mirroring(TwoSites):
         self.start_mirror("seoul-tokyo")
         for round_ in range(3):
             self.fill(self.seoul.bootstrap, "orders", 3000, f"round{round_}")
-            self.relay.cut()
+            self.cut()
             self.tokyo.kill()
             self.tokyo.start()
             self.relay.restore()
@@ -116,7 +117,7 @@ class Mirroring(TwoSites):
         self.start_mirror("seoul-tokyo")
         self.fill(self.seoul.bootstrap, "orders", 1000)
         self.wait_mirrored("seoul-tokyo")
-        self.relay.cut()
+        self.cut()
         self.fill(self.seoul.bootstrap, "orders", 500, "later")
         view = self.describe("seoul-tokyo")
         self.assertEqual(view["lag_records"], 500)
@@ -129,6 +130,7 @@ class Deletions(TwoSites):
     delay_s = 3
 
     def setUp(self):
+        kafka.java(kafka.DELETE_RECORDS)  # a skip where it is not there
         super().setUp()
         self.fill(self.seoul.bootstrap, "orders", 4000)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import ledger, logs, site, testing
-from support.kcat import Producer, patient
+from support.client import Producer
 from support.processes import Failed, wait_for
 from support.relay import Relay
 from support.site import Mirror, Role, Router, Site, cluster, link
@@ -31,23 +31,37 @@ class World(unittest.TestCase):
     def site(self, name: str = "seoul", number: int = 1, **keys) -> Site:
         return self.started(Site(self.tmp, name, number, **keys))
 
-    def producer(self, bootstrap: str, topic: str, *options: str, **named) -> Producer:
-        producer = Producer(bootstrap, topic, *options, **named)
+    def producer(self, bootstrap: str, topic: str, **options) -> Producer:
+        producer = Producer(bootstrap, topic, **options)
         self.addCleanup(producer.kill)
         return producer
 
     def fill(self, bootstrap: str, topic: str, count: int, producer: str = "fill") -> None:
         """Records 0..count-1 of a producer, all acknowledged."""
-        with Producer(bootstrap, topic) as kcat:
-            kcat.send(marked(producer, 0, count))
-            kcat.flush_and_close()
+        with Producer(bootstrap, topic) as client:
+            client.send(marked(producer, 0, count))
+            client.flush_and_close()
+
+    def hold_ledger(self, producer: Producer, records, acked: dict | None = None) -> None:
+        """What the producer was acknowledged (by then, where `acked` is given) is there once, in
+        order, at the partition and offset that it was told."""
+        book = ledger.Ledger()
+        for sequence in range(producer.sent):
+            book.sent("p", sequence)
+        for who, position in (producer.where if acked is None else acked).items():
+            book.acked(*who, *position)
+        audit = book.audit(records)
+        self.assertTrue(audit.clean, str(audit))
+        self.assertEqual(producer.acked_twice, set(), "one position, two records")
+        self.assertEqual(producer.unplaced, 0, "acknowledged without saying where")
 
     def digests(self, bootstrap: str, topic: str) -> dict[int, ledger.Digest]:
         return ledger.digest(ledger.read(bootstrap, topic))
 
 
 class TwoSites(World):
-    """Seoul and Tokyo, 20 ms apart each way; mirrors and a router where a test asks for them."""
+    """Seoul and Tokyo, 20 ms apart each way, and as far from the router; mirrors and a router where
+    a test asks for them."""
 
     delay_ms = 20
 
@@ -66,9 +80,19 @@ class TwoSites(World):
         ).config))
 
     def lay_line(self, each: Site) -> None:
-        """How the site is reached from the other; before it starts."""
-        each.advertise("WAN", self.relay.route(each.name, each.ports["WAN"],
-                                               delay_ms=self.delay_ms))
+        """How the site is reached from the other and from the router; before it starts."""
+        for listener in ("WAN", "ROUTED", "ROUTER_INSIDE"):
+            port = self.relay.route(f"{each.name}-{listener}", each.ports[listener],
+                                    delay_ms=self.delay_ms)
+            each.advertise(listener, port)
+
+    def between_sites(self) -> list[str]:
+        """The lines between the sites, for self.relay; the router's are others."""
+        return [f"{each.name}-WAN" for each in (self.seoul, self.tokyo)]
+
+    def cut(self) -> None:
+        for line in self.between_sites():
+            self.relay.cut(line)
 
     def start_mirror(self, name: str, **options) -> Mirror:
         """The mirror of a link stands at its target; options are the link's."""
@@ -127,8 +151,7 @@ class UnderLoad(TwoSites):
 
     def begin(self, count: int = 2000) -> None:
         # Its back-off grows to 10 s: a test that kills often would mostly wait for that.
-        self.steady = self.producer(patient(self.router.bootstrap), "orders", "-X",
-                                    "reconnect.backoff.max.ms=200")
+        self.steady = self.producer(self.router.bootstrap, "orders", reconnect_backoff_max_ms=200)
         self.send(count)
         wait_for(lambda: self.send(1) or self.steady.acks > count // 2, "the producer is served")
         wait_for(lambda: self.describe("seoul-tokyo")["topics"], "seoul-tokyo mirrors")
@@ -157,17 +180,10 @@ class UnderLoad(TwoSites):
         self.fail(f"written at both: {writers}")
 
     def hold_nothing_lost(self, bootstrap: str) -> None:
-        """At the end: all that was sent was acknowledged, and is there, once and in order."""
+        """At the end: all that was sent was acknowledged, and is there, once and in order, where
+        its acknowledgement said."""
         self.steady.flush_and_close(deadline_s=90)
-        book = ledger.Ledger()
-        for sequence in range(self.sent):
-            book.sent("p", sequence)
-            book.acked("p", sequence)
-        records = list(ledger.read(bootstrap, "orders"))
-        audit = book.audit(records)
-        self.assertTrue(audit.clean, str(audit))
-        here = {(record.partition, record.offset) for record in records}
-        self.assertEqual(self.steady.acked - here, set(), "not where it was acknowledged")
+        self.hold_ledger(self.steady, ledger.read(bootstrap, "orders"))
 
 
 def marked(producer: str, first: int, count: int, size: int = 200) -> list[tuple[bytes, bytes]]:

@@ -43,6 +43,7 @@ class Role:
         self.directory = Path(directory) / name
         self.admin = free_port()
         self.config: dict = {"admin": {"bind": f"127.0.0.1:{self.admin}"}}
+        self.env: dict[str, str] = {}  # besides the test's own
         self.process: Process | None = None
 
     @property
@@ -63,7 +64,7 @@ class Role:
     def launch(self):
         """Starts it without waiting."""
         command = [program(), self.role, "--config", self.write_config()]
-        self.process = Process(self.name, command, self.directory / f"{self.role}.log")
+        self.process = Process(self.name, command, self.directory / f"{self.role}.log", self.env)
         self.process.start()
         return self
 
@@ -108,9 +109,13 @@ class Role:
             self.process.kill()
 
 
+LISTENERS = ("CLIENT", "ROUTED", "INSIDE", "WAN", "ROUTER_INSIDE")
+
+
 class Site(Role):
-    """A cluster of one broker with three listeners: CLIENT for clients; INSIDE and WAN for
-    brokers, mirrors and routers here and across the line."""
+    """A cluster of one broker. Its listeners: CLIENT for clients here, ROUTED for those that come
+    by a router; INSIDE, WAN and ROUTER_INSIDE for brokers and mirrors here, those across the line,
+    and routers."""
 
     role = "broker"
 
@@ -119,7 +124,7 @@ class Site(Role):
         super().__init__(directory, name)
         self.number = number
         self.node_id = node_id or number * 100 + 1
-        self.ports = {listener: free_port() for listener in ("CLIENT", "INSIDE", "WAN")}
+        self.ports = {listener: free_port() for listener in LISTENERS}
         self.reached = dict(self.ports)  # where others are told to find each
         inside = {"for": ["brokers", "mirrors", "routers"]}
         self.config |= {
@@ -136,7 +141,7 @@ class Site(Role):
             "listeners": [
                 {"name": listener, "bind": f"127.0.0.1:{port}",
                  "advertised.listeners": f"127.0.0.1:{port}",
-                 **({} if listener == "CLIENT" else inside)}
+                 **({} if listener in ("CLIENT", "ROUTED") else inside)}
                 for listener, port in self.ports.items()
             ],
         }
@@ -183,8 +188,9 @@ def link(source: Site, target: Site, **options) -> dict:
 
 
 def cluster(site: Site) -> dict:
-    """What a router beside the site knows of it."""
-    return {"bootstrap.servers": site.bootstrap, "inside": site.inside}
+    """What a router knows of it."""
+    return {"bootstrap.servers": f"127.0.0.1:{site.reached['ROUTED']}",
+            "inside": f"127.0.0.1:{site.reached['ROUTER_INSIDE']}"}
 
 
 class Mirror(Role):
