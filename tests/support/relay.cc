@@ -5,13 +5,14 @@
 // Each route forwards TCP from a port of its own to a port on 127.0.0.1, and is one line that all
 // its connections share: a fixed one-way delay, an optional rate, and it can be cut (everything is
 // reset, new connections are refused), stalled (nothing moves, nothing is closed: a half-open
-// line) and restored. It prints "control PORT" and "route NAME PORT", then obeys lines on the
-// control port, each answered by one line "ok ..." or "error ...":
+// line; both ways or one of them) and restored. It prints "control PORT" and "route NAME PORT",
+// then obeys lines on the control port, each answered by one line "ok ..." or "error ...":
 //
 //   route NAME LISTEN_PORT TARGET_PORT      ok PORT
 //   delay NAME MILLISECONDS                 one way; a round trip costs twice that
 //   rate NAME BYTES_PER_SECOND              each way; 0 = unlimited
-//   cut NAME | stall NAME | restore NAME
+//   cut NAME | restore NAME
+//   stall NAME [up | down]                  up: what who dials has sent stays on the way
 //   stats NAME                              ok up=BYTES down=BYTES connections=N refused=N
 //
 // NAME may be * for all. One thread, epoll; a chunk is stamped on arrival with the time at which
@@ -134,6 +135,7 @@ struct Lane {
   uint64_t rate = 0;
   Instant free_at{};
   uint64_t bytes = 0;
+  bool stalled = false;
 
   bool full(Instant now) const { return rate != 0 && free_at > now + backlog_max; }
   Instant admit(Instant now, size_t size) {
@@ -151,9 +153,11 @@ class Pipe {
   Pipe(Lane& lane, int from, int to) : lane_(lane), from_(from), to_(to) {}
 
   bool wants_read(Instant now) const {
-    return !ended_ && queued_ < queued_bytes_max && !lane_.full(now);
+    return !lane_.stalled && !ended_ && queued_ < queued_bytes_max && !lane_.full(now);
   }
-  bool wants_write(Instant now) const { return !queue_.empty() && queue_.front().due <= now; }
+  bool wants_write(Instant now) const {
+    return !lane_.stalled && !queue_.empty() && queue_.front().due <= now;
+  }
   bool done() const { return ended_ && queue_.empty(); }
 
   // False: the connection is broken.
@@ -188,6 +192,7 @@ class Pipe {
   // When something changes without an event.
   std::optional<Instant> wakes(Instant now) const {
     std::optional<Instant> at;
+    if (lane_.stalled) return at;
     if (!queue_.empty() && queue_.front().due > now) at = queue_.front().due;
     if (!ended_ && lane_.full(now)) {
       const Instant drained = lane_.free_at - backlog_max;
@@ -237,11 +242,7 @@ class Connection : public Watched {
   }
 
   // Moves what is due; says when to look again.
-  std::optional<Instant> advance(Instant now, bool stalled) {
-    if (stalled) {
-      watch(0, 0);
-      return std::nullopt;
-    }
+  std::optional<Instant> advance(Instant now) {
     if (connected_) broken_ |= !up_.write(now);
     broken_ |= !down_.write(now);
     watch((up_.wants_read(now) ? EPOLLIN : 0) | (down_.wants_write(now) ? EPOLLOUT : 0),
@@ -278,7 +279,7 @@ class Route : public Watched {
   ~Route() override { cut(); }
 
   bool restore() {
-    stalled_ = false;
+    up_.stalled = down_.stalled = false;
     if (listener_ >= 0) return true;
     listener_ = listen_on(port_);
     if (listener_ >= 0) poller_.watch(listener_, EPOLLIN, this);
@@ -291,7 +292,10 @@ class Route : public Watched {
     close(listener_);
     listener_ = -1;
   }
-  void stall() { stalled_ = true; }
+  void stall(bool up, bool down) {
+    up_.stalled |= up;
+    down_.stalled |= down;
+  }
   void set_delay(nanoseconds delay) { up_.delay = down_.delay = delay; }
   void set_rate(uint64_t rate) { up_.rate = down_.rate = rate; }
   uint16_t port() const { return port_; }
@@ -318,7 +322,7 @@ class Route : public Watched {
   std::optional<Instant> advance(Instant now) {
     std::optional<Instant> next;
     for (auto& connection : connections_) {
-      const auto at = connection->advance(now, stalled_);
+      const auto at = connection->advance(now);
       if (at && (!next || *at < *next)) next = at;
     }
     std::erase_if(connections_, [](const auto& connection) { return connection->over(); });
@@ -330,7 +334,6 @@ class Route : public Watched {
   uint16_t port_;
   uint16_t target_;
   int listener_ = -1;
-  bool stalled_ = false;
   uint64_t refused_ = 0;
   Lane up_;
   Lane down_;
@@ -349,6 +352,9 @@ class Routes {
         sscanf(line.c_str(), "%63s %63s %llu %llu", verb.data(), name.data(), &first, &second);
     if (n < 2) return "error: '" + line + "' is not VERB NAME [NUMBERS]";
     const std::string what = verb.data();
+    std::array<char, 8> third{};
+    sscanf(line.c_str(), "%*s %*s %7s", third.data());
+    const std::string way = third.data();
     if (what == "route") return n == 4 ? add(name.data(), first, second) : "error: two ports";
     std::string answer;
     for (auto& [route_name, route] : routes_) {
@@ -360,8 +366,8 @@ class Routes {
         route.set_rate(first);
       } else if (what == "cut") {
         route.cut();
-      } else if (what == "stall") {
-        route.stall();
+      } else if (what == "stall" && (way.empty() || way == "up" || way == "down")) {
+        route.stall(way != "down", way != "up");
       } else if (what == "restore") {
         if (!route.restore()) return "error: port " + std::to_string(route.port()) + " is in use";
       } else if (what == "stats") {

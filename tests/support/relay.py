@@ -49,9 +49,10 @@ class Relay:
         """Connections are reset, new ones refused."""
         self.ask(f"cut {name}")
 
-    def stall(self, name: str = "*") -> None:
-        """Nothing moves and nothing is closed: a half-open line."""
-        self.ask(f"stall {name}")
+    def stall(self, name: str = "*", way: str = "") -> None:
+        """Nothing moves and nothing is closed: a half-open line. One way: "up" (what who dials has
+        sent stays on the way) or "down"."""
+        self.ask(f"stall {name} {way}".rstrip())
 
     def restore(self, name: str = "*") -> None:
         self.ask(f"restore {name}")

@@ -128,6 +128,26 @@ class RelayTest(unittest.TestCase):
             peer.settimeout(5)
             self.assertEqual(peer.recv(1), b"x")
 
+    def test_stall_of_one_way_leaves_the_other(self):
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        port = self.relay.route("a", server.getsockname()[1])
+        with dial(port) as near:
+            far, _ = server.accept()
+            self.addCleanup(far.close)
+            for way, sender, receiver in (("up", near, far), ("down", far, near)):
+                self.relay.stall("a", way)
+                receiver.sendall(b"x")
+                sender.settimeout(5)
+                self.assertEqual(sender.recv(1), b"x")
+                sender.sendall(b"y")
+                receiver.settimeout(0.2)
+                with self.assertRaises(TimeoutError):
+                    receiver.recv(1)
+                self.relay.restore("a")
+                receiver.settimeout(5)
+                self.assertEqual(receiver.recv(1), b"y")
+
     def test_a_dead_target_resets_the_client(self):
         port = self.relay.route("a", free_port())
         with self.assertRaises(ConnectionResetError), dial(port) as peer:
@@ -144,7 +164,8 @@ class RelayTest(unittest.TestCase):
     def test_refuses_what_it_does_not_understand(self):
         self.relay.route("a", self.echo.port)
         known = f"route a 0 {self.echo.port}"
-        for line in ("nonsense a", "cut nobody", "delay a", known, "route b 0 0", "cut"):
+        for line in ("nonsense a", "cut nobody", "delay a",
+                     "stall a sideways", known, "route b 0 0", "cut"):
             with self.assertRaises(Failed):
                 self.relay.ask(line)
 
