@@ -1,7 +1,9 @@
 // Inode: the content of one file of a simulated machine, and what of it a power loss may take.
 //
 // `data` is what processes see (the page cache). Every change since the last sync is remembered
-// with what it replaced; a crash undoes a random tail of them, and may tear the first it undoes.
+// with what it replaced. A crash leaves one of two things, as the seed says: a beginning of the
+// changes, the last of them perhaps torn; or sectors that reached the disk in any order, each as it
+// stood after some change or other, and the length of yet another moment.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +26,9 @@ class Inode {
   void make_durable(uint64_t changes);
   bool has_unsynced() const { return !unsynced_.empty(); }
 
+  // What a disk writes whole or not at all.
+  static constexpr uint64_t sector = 512;
+
   // What a power loss leaves.
   void crash(Prng& random);
   void flip_bit(uint64_t position, int bit) {
@@ -41,6 +46,14 @@ class Inode {
     uint64_t size_before;
     std::vector<uint8_t> before;
   };
+  // A change again, forwards: what it wrote; of a cut nothing.
+  struct Redo {
+    Change change;
+    std::vector<uint8_t> after;
+  };
+  void keep_beginning(Prng& random);
+  void keep_any_sectors(Prng& random);
+  void redo(const Redo& again, uint64_t from, uint64_t to);
   void undo(const Change& change);
   void tear(const Change& change, Prng& random);
 

@@ -1,5 +1,6 @@
 #include "tests/sim/world/volume.h"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace isthmus::sim {
@@ -119,8 +120,14 @@ void Volume::commit_if(Match match) {
   unsynced_ = std::move(rest);
 }
 
+bool Volume::sync_lies_now() {
+  const bool lies = lying_syncs || (sync_lies > 0 && schedule_.random().chance(sync_lies));
+  if (lies) schedule_.count_fault("disk: sync did nothing");
+  return lies;
+}
+
 void Volume::sync_folder(const std::string& path) {
-  if (lying_syncs) return schedule_.count_fault("disk: sync did nothing");
+  if (sync_lies_now()) return;
   commit_if([&](const NameChange& change) {
     return folder_of(change.path) == path ||
            (change.kind == NameChange::Kind::rename && folder_of(change.to) == path);
@@ -170,6 +177,21 @@ uint64_t Volume::used() const {
 bool Volume::has_room(uint64_t size_before, uint64_t size_after) const {
   if (capacity == UINT64_MAX || blocks(size_after) <= blocks(size_before)) return true;
   return used() + blocks(size_after) - blocks(size_before) <= capacity;
+}
+
+std::optional<Volume::Rotten> Volume::rot(const std::vector<std::string>& parts, uint64_t from) {
+  std::vector<std::string> paths;
+  for (const auto& [path, entry] : entries_) {
+    const bool meant = std::ranges::all_of(
+        parts, [&](const std::string& part) { return path.find(part) != std::string::npos; });
+    if (meant && entry.inode && entry.inode->data().size() > from) paths.push_back(path);
+  }
+  if (paths.empty()) return std::nullopt;
+  Prng& random = schedule_.random();
+  Rotten rotten{paths[random.below(paths.size())], 0};
+  rotten.position = from + random.below(find(rotten.path)->data().size() - from);
+  flip_bit(rotten.path, rotten.position, static_cast<int>(random.below(8)));
+  return rotten;
 }
 
 int Volume::fault(Operation operation, uint32_t in_a_million, const std::string& path) {

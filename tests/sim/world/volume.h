@@ -7,15 +7,18 @@
 // Renaming a folder makes the earlier changes inside it durable, which is more than POSIX says.
 //
 // Faults are planned by the test: `fail_next_*` hit the next matching operation, fail_operation()
-// the one of that number; `lying_syncs` makes syncs answer without doing anything (a planted bug of
-// the device, never the default). What needs more than `capacity` is answered ENOSPC; names cost
-// nothing, so that removing and renaming always work, as they mostly do.
+// the one of that number, `*_failures` any; `lying_syncs` and `sync_lies` make syncs answer without
+// doing anything, rot() turns a bit of what lies there. Against those two no program can keep what
+// it promised: the oracle is then that nothing damaged is given out as good, and that what is lost
+// is named. What needs more than `capacity` is answered ENOSPC; names cost nothing, so that
+// removing and renaming always work, as they mostly do.
 #pragma once
 
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -75,17 +78,27 @@ class Volume {
   // In a million operations, for random plans.
   uint32_t append_failures = 0;
   uint32_t sync_failures = 0;
+  uint32_t read_failures = 0;
+  uint32_t sync_lies = 0;
   bool lying_syncs = false;
   Duration sync_latency_min = std::chrono::microseconds(100);
   Duration sync_latency_max = std::chrono::milliseconds(5);
   void flip_bit(const std::string& path, uint64_t position, int bit);
+  // One bit of one of the files whose path has all `parts`, at or after `from` bytes; which file
+  // and which bit the seed says. Nothing if there is none so long.
+  struct Rotten {
+    std::string path;
+    uint64_t position = 0;
+  };
+  std::optional<Rotten> rot(const std::vector<std::string>& parts, uint64_t from = 0);
 
   // 0, or the errno value of a fault that is due.
   int append_fault(const std::string& path) { return fault(append_, append_failures, path); }
   int sync_fault(const std::string& path) { return fault(sync_, sync_failures, path); }
-  int read_fault(const std::string& path) { return fault(read_, 0, path); }
+  int read_fault(const std::string& path) { return fault(read_, read_failures, path); }
   int open_fault(const std::string& path) { return fault(open_, 0, path); }
   int names_fault(const std::string& path) { return fault(names_, 0, path); }
+  bool sync_lies_now();
   Schedule& schedule() { return schedule_; }
 
  private:
