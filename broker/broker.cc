@@ -140,7 +140,7 @@ io::Task<Result<void>> Broker::start() {
   // The addresses first: a port in use must be found out before anything is written.
   Result<void> done = listen();
   if (done) done = parts_->partitions.claim();
-  if (done) done = check_log_dirs(env_.disk, config_.broker.log_dirs);
+  if (done) done = check_log_dirs(env_.disk, parts_->partitions.dirs().present());
   if (done) done = open_store();
   if (done) done = co_await recover();
   if (!done) {
@@ -166,7 +166,8 @@ io::Task<Result<void>> Broker::recover() {
   auto founded = co_await p.controller.start(
       {config_.cluster.name, config_.cluster.number, config_.broker.node_id});
   if (!founded) co_return founded;
-  auto marked = mark_log_dirs(env_.disk, config_.broker.log_dirs, *p.controller.snapshot());
+  auto marked = mark_log_dirs(env_.disk, env_.random, p.partitions.dirs().present(),
+                              *p.controller.snapshot());
   if (!marked) co_return marked;
   if (auto taken = p.partitions.take_over(); !taken) co_return taken;
   p.controller.follow([this](auto image) { return follow(std::move(image)); });

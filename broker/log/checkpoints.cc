@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "broker/log/text_checkpoint.h"
 
 namespace isthmus::broker {
@@ -71,11 +72,18 @@ Result<CleanShutdownMark::Found> CleanShutdownMark::take() {
   if (json.is_object() && json.contains("brokerEpoch") && json["brokerEpoch"].is_number_integer()) {
     found.broker_epoch = json["brokerEpoch"].get<int64_t>();
   }
+  if (json.is_object() && json.contains("except") && json["except"].is_array()) {
+    for (const auto& name : json["except"]) {
+      if (name.is_string()) found.except.insert(name.get<std::string>());
+    }
+  }
   return found;
 }
 
-Result<void> CleanShutdownMark::leave(int64_t broker_epoch) {
-  const std::string text = "{\"version\":0,\"brokerEpoch\":" + std::to_string(broker_epoch) + "}";
+Result<void> CleanShutdownMark::leave(int64_t broker_epoch, const std::set<std::string>& except) {
+  nlohmann::json json{{"version", 0}, {"brokerEpoch", broker_epoch}};
+  if (!except.empty()) json["except"] = except;
+  const std::string text = write_json(json);
   return io::replace_file(disk_, path(), as_bytes(text));
 }
 
@@ -94,14 +102,21 @@ Result<std::optional<MetaProperties>> MetaProperties::read(io::Disk& disk,
   if (!incarnation) return fail(incarnation.error());
   const auto id = all.find("cluster.id");
   if (id == all.end()) return fail(Error::corrupt(path + ": no cluster.id"));
-  return MetaProperties{id->second, *node, *number, *incarnation};
+  MetaProperties properties{id->second, *node, *number, *incarnation, {}};
+  if (const auto own = all.find("directory.id"); own != all.end()) {
+    auto parsed = Uuid::parse(own->second);
+    if (!parsed) return fail(Error::corrupt(path + ": directory.id: " + parsed.error().text));
+    properties.directory_id = *parsed;
+  }
+  return properties;
 }
 
 Result<void> MetaProperties::write(io::Disk& disk, const std::string& log_dir) const {
-  const std::string text = "version=1\ncluster.id=" + cluster_id +
-                           "\nnode.id=" + std::to_string(node_id) +
-                           "\ncluster.number=" + std::to_string(cluster_number) +
-                           "\nincarnation=" + std::to_string(incarnation) + "\n";
+  std::string text = "version=1\ncluster.id=" + cluster_id +
+                     "\nnode.id=" + std::to_string(node_id) +
+                     "\ncluster.number=" + std::to_string(cluster_number) +
+                     "\nincarnation=" + std::to_string(incarnation) + "\n";
+  if (!directory_id.is_zero()) text += "directory.id=" + directory_id.to_string() + "\n";
   return io::replace_file(disk, log_dir + "/meta.properties", as_bytes(text));
 }
 

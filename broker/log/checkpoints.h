@@ -12,6 +12,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/error.h"
@@ -50,10 +51,11 @@ class CleanShutdownMark {
   struct Found {
     bool clean = false;
     int64_t broker_epoch = -1;  // the epoch under which the broker stopped (KIP-966); -1 = unknown
+    std::set<std::string> except;  // partitions that were not open, or did not close
   };
   Result<Found> take();
-  // REQUIRES: every log of the directory is closed and synced.
-  Result<void> leave(int64_t broker_epoch);
+  // REQUIRES: every log of the directory is closed and synced, but for those of `except`.
+  Result<void> leave(int64_t broker_epoch, const std::set<std::string>& except = {});
 
  private:
   std::string path() const { return folder_ + "/.kafka_cleanshutdown"; }
@@ -67,6 +69,7 @@ struct MetaProperties {
   NodeId node_id = -1;
   ClusterNumber cluster_number = 0;
   int incarnation = 0;  // of the cluster's metadata; part of its producer ids (8 bits)
+  Uuid directory_id;    // this directory's own (KIP-858); zero: it has none yet
 
   friend bool operator==(const MetaProperties&, const MetaProperties&) = default;
 

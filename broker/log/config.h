@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/ids.h"
 #include "kafka/batch.h"
@@ -43,11 +44,10 @@ struct RecoveryHints {
 
 struct RecoveryReport {
   uint64_t bytes_cut = 0;  // of a torn tail, or of what an operator gave up
+  std::string cut_file;    // where they are kept; empty if nothing was worth it, or could be
+  bool has_cuts = false;   // there are such files, of now or of before
   Offset end_offset = 0;   // where the log ends now
   size_t segments_scanned = 0;
-  // Above 0: the log ends cleanly, but so many offsets below the recovery point. They were synced
-  // once; unless the log was cut on purpose, the disk has lost them.
-  Offset missing = 0;
 };
 
 }  // namespace isthmus::broker

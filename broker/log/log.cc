@@ -38,28 +38,26 @@ Result<std::unique_ptr<Log>> Log::open(FileCache& files, io::Loop& loop, std::st
   if (auto claimed = claim_folder(files.disk(), folder, topic_id); !claimed) {
     return fail(claimed.error());
   }
-  auto recovered = recover_log(files, folder, config, hints);
+  SyncedEnd synced_end(files, folder);
+  auto recovered = recover_log(files, folder, config, hints, synced_end);
   if (!recovered) {
     Error error = recovered.error();
     error.text = tp.to_string() + ": " + error.text;
     return fail(std::move(error));
   }
   std::unique_ptr<Log> log(new Log(files, loop, std::move(folder), std::move(tp), topic_id, config,
-                                   std::move(*recovered)));
+                                   std::move(*recovered), std::move(synced_end)));
   const RecoveryReport& report = log->report_;
   if (report.bytes_cut > 0) {
-    log->logger_.warn("cut a torn tail bytes={} end_offset={}", report.bytes_cut,
-                      report.end_offset);
+    log->logger_.warn("cut a torn tail bytes={} end_offset={} kept={}", report.bytes_cut,
+                      report.end_offset, report.cut_file.empty() ? "no" : report.cut_file);
   }
-  if (report.missing > 0) {
-    log->logger_.error("ends below its recovery point end_offset={} missing={}", report.end_offset,
-                       report.missing);
-  }
+  log->synced_end_.advance(log->end_);
   return log;
 }
 
 Log::Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp, Uuid topic_id,
-         LogConfig config, RecoveredLog recovered)
+         LogConfig config, RecoveredLog recovered, SyncedEnd synced_end)
     : files_(files),
       loop_(loop),
       folder_(std::move(folder)),
@@ -73,7 +71,8 @@ Log::Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp
       end_(recovered.end),
       epochs_(std::move(recovered.epochs)),
       producers_(std::move(recovered.producers)),
-      syncer_(loop, files.disk(), folder_, recovered.end),
+      synced_end_(std::move(synced_end)),
+      syncer_(loop, files.disk(), folder_, recovered.end, &synced_end_),
       report_(recovered.report),
       lookups_(loop) {
   syncer_.measure_in(&files.fsyncs());
@@ -216,6 +215,7 @@ io::Task<Result<void>> Log::erase() {
       files_.forget(Segment::path_of(folder_, segment->base(), suffix));
     }
   }
+  files_.forget(synced_end_.path());
   segments_.clear();
   auto erase = [&disk = files_.disk(), folder = folder_]() -> Result<void> {
     const std::string doomed = folder + "-delete";

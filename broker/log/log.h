@@ -5,6 +5,7 @@
 //   <offset>.snapshot                        producer_snapshot.h
 //   leader-epoch-checkpoint, epoch-owners    epochs.h
 //   partition.metadata                       checkpoints.h
+//   synced-end, quarantine, <offset>.cut     synced_end.h, quarantine.h, cut_bytes.h
 //
 // Owned by a Partition, on its loop; no locks. Appends and reads do not wait; sync() does. What was
 // read stays readable: a reply keeps its file, whatever happens to the log meanwhile.
@@ -29,6 +30,7 @@
 #include "broker/log/file_cache.h"
 #include "broker/log/producers.h"
 #include "broker/log/segment.h"
+#include "broker/log/synced_end.h"
 #include "broker/log/syncer.h"
 
 namespace isthmus::broker {
@@ -91,6 +93,7 @@ class Log {
   // Up to where an acknowledgement may rest: synced, or with page_cache simply the end.
   Offset durable_offset() const { return syncs() ? syncer_.durable() : end_; }
   Offset recovery_point() const { return syncer_.durable(); }  // up to where the log is synced
+  SyncedEnd& synced_end() { return synced_end_; }              // the same, for the next start
   uint64_t size_bytes() const;
   size_t segment_count() const { return segments_.size(); }
   // Never above the high watermark, never below the start.
@@ -105,9 +108,8 @@ class Log {
   bool is_flush_due() const { return syncer_.durable() < segments_.back()->base(); }
   uint64_t sync_rounds() const { return syncer_.rounds(); }
 
-  // Cuts all from the batch that holds `offset` on; returns the new end. The caller lowers its
-  // recovery-point checkpoint to recovery_point() before the next append, else a crash after that
-  // looks like corruption. Holds the loop. REQUIRES: offset >= start_offset().
+  // Cuts all from the batch that holds `offset` on; returns the new end. Holds the loop.
+  // REQUIRES: offset >= start_offset().
   Result<Offset> truncate_to(Offset offset);
   // Forgets everything; the log is empty and starts at `offset`.
   Result<void> restart_at(Offset offset);
@@ -146,7 +148,7 @@ class Log {
   };
 
   Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp, Uuid topic_id,
-      LogConfig config, struct RecoveredLog recovered);
+      LogConfig config, struct RecoveredLog recovered, SyncedEnd synced_end);
 
   bool syncs() const { return config_.durability == Durability::fsync; }
   bool stamps() const { return config_.timestamp_type == kafka::TimestampType::log_append_time; }
@@ -188,6 +190,7 @@ class Log {
   Offset end_ = 0;
   EpochCache epochs_;
   ProducerStates producers_;
+  SyncedEnd synced_end_;
   Syncer syncer_;
   RecoveryReport report_;
   std::array<Boundary, 16> boundaries_;

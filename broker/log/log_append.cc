@@ -6,7 +6,7 @@
 #include "base/crc32c.h"
 #include "base/leader_epoch.h"
 #include "broker/log/log.h"
-#include "broker/log/recovery.h"
+#include "broker/log/replay.h"
 #include "kafka/batch.h"
 #include "kafka/record_walk.h"
 

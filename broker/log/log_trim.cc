@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
+#include "broker/log/cut_bytes.h"
 #include "broker/log/log.h"
-#include "broker/log/recovery.h"
+#include "broker/log/replay.h"
 
 namespace isthmus::broker {
 
@@ -46,6 +47,8 @@ Result<Offset> Log::truncate_to(Offset offset) {
                                            tp_.to_string(), offset, start_)));
   }
   forget_places();
+  // Before anything is gone: else a crash would leave a log that ends below what was synced.
+  if (auto done = synced_end_.settle(0); !done) return fail(done.error());
   // Epochs first: an entry without its records would name offsets that others write again.
   if (epochs_.truncate_end(offset)) {
     if (auto done = save_epochs(); !done) return fail(done.error());
@@ -76,6 +79,7 @@ Result<Offset> Log::truncate_to(Offset offset) {
   }
   if (auto done = reload_producers(); !done) return go_offline(done.error());
   if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+  if (auto done = synced_end_.settle(end_); !done) return go_offline(done.error());
   logger_.info("truncated end_offset={}", end_);
   return end_;
 }
@@ -83,6 +87,7 @@ Result<Offset> Log::truncate_to(Offset offset) {
 Result<void> Log::restart_at(Offset offset) {
   if (auto working = refuse_if_offline(); !working) return working;
   forget_places();
+  if (auto done = synced_end_.settle(0); !done) return fail(done.error());
   epochs_.truncate_end(0);
   if (auto done = save_epochs(); !done) return done;
   while (!segments_.empty()) {
@@ -102,6 +107,7 @@ Result<void> Log::restart_at(Offset offset) {
   syncer_.truncated(0);
   syncer_.appended(offset);
   if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+  if (auto done = synced_end_.settle(end_); !done) return go_offline(done.error());
   logger_.info("starts anew start_offset={}", offset);
   return {};
 }
@@ -130,6 +136,12 @@ Result<bool> Log::is_old(const Segment& segment, int64_t now_ms) const {
 
 Result<size_t> Log::apply_retention(int64_t now_ms, Offset high_watermark) {
   if (auto working = refuse_if_offline(); !working) return fail(working.error());
+  if (report_.has_cuts) {
+    const int64_t age_ms =
+        config_.retention_ms < 0 ? LogConfig().retention_ms : config_.retention_ms;
+    auto done = remove_old_cuts(files_.disk(), folder_, now_ms - age_ms);
+    if (!done) return fail(done.error());
+  }
   if (!config_.delete_old) return 0;
   uint64_t size = size_bytes();
   size_t removed = 0;

@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <set>
 
-#include "broker/log/producer_snapshot.h"
+#include "base/log.h"
+#include "broker/log/cut_bytes.h"
+#include "broker/log/offset_order.h"
+#include "broker/log/quarantine.h"
+#include "broker/log/replay.h"
 #include "broker/log/text_checkpoint.h"
 #include "kafka/record_walk.h"
 
@@ -15,8 +19,6 @@ namespace {
 
 // Of a batch whose header cannot be right about its timestamps.
 constexpr size_t max_unpacked_at_start = size_t{1} << 20;
-// A marker is some twenty bytes; another cluster may have packed it.
-constexpr size_t max_marker_size = size_t{64} << 10;
 
 using Segments = std::vector<std::unique_ptr<Segment>>;
 
@@ -24,6 +26,7 @@ using Segments = std::vector<std::unique_ptr<Segment>>;
 struct Found {
   std::vector<Offset> logs;
   std::vector<Offset> snapshots;
+  bool cuts = false;
 };
 
 // The offset that a file is named after; nothing for other names.
@@ -44,12 +47,13 @@ Result<Found> look_around(io::Disk& disk, const std::string& folder) {
   Found found;
   for (const std::string& name : *names) {
     const std::string path = folder + "/" + name;
+    found.cuts = found.cuts || is_cut(name);
     if (name.ends_with(".swap")) {
       return fail(Error::message(path + ": Kafka did not finish a compaction here; start and stop "
                                         "Kafka once on this directory, then carry it over"));
     }
-    bool stale = name.ends_with(".tmp") || name.ends_with(".cut") || name.ends_with(".cleaned") ||
-                 name.ends_with(".deleted");
+    bool stale = name.ends_with(".tmp") || (name.ends_with(".cut") && !is_cut(name)) ||
+                 name.ends_with(".cleaned") || name.ends_with(".deleted");
     for (std::string_view suffix : {".index", ".timeindex", ".txnindex"}) {
       if (!offset_in(name, suffix)) continue;
       stale = stale || !all.contains(name.substr(0, 20) + ".log");
@@ -61,56 +65,6 @@ Result<Found> look_around(io::Disk& disk, const std::string& folder) {
     if (const auto offset = offset_in(name, ".snapshot")) found.snapshots.push_back(*offset);
   }
   return found;
-}
-
-// Applies one batch that is in the log to the producer states.
-Result<std::optional<CompletedTxn>> replay(ProducerStates& producers,
-                                           const kafka::BatchHeader& header, Bytes batch) {
-  if (!header.is_control()) {
-    producers.appended(header, -1);
-    return std::nullopt;
-  }
-  auto marker = marker_of(batch);
-  if (!marker) return fail(marker.error());
-  if (!*marker) return std::nullopt;
-  return producers.appended_marker(header, **marker, -1);
-}
-
-// Applies the batches in [from, end) of segments whose indexes are believed, and the gaps between.
-Result<void> replay_range(const Segments& segments, const EpochCache& epochs, Offset from,
-                          Offset end, ProducerStates& producers) {
-  Offset seen = from;
-  const auto go_on_at = [&](Offset base) {
-    if (epochs.gap_ends_in(seen, base)) producers.allow_one_gap();
-    seen = std::max(seen, base);
-  };
-  for (size_t i = 0; i < segments.size(); ++i) {
-    const Segment& segment = *segments[i];
-    if (segment.base() >= end) break;
-    if (i + 1 < segments.size() && segments[i + 1]->base() <= from) continue;
-    go_on_at(segment.base());
-    auto first = segment.find(from);
-    if (!first) return fail(first.error());
-    if (!*first) continue;
-    auto file = segment.file();
-    if (!file) return fail(file.error());
-    FileScanner scanner(*file, (*first)->position, segment.size(), FileScanner::lookup_window);
-    while (true) {
-      auto found = scanner.next_header();
-      if (!found) return fail(found.error());
-      if (!*found || (*found)->header.base_offset >= end) break;
-      const kafka::BatchHeader& header = (*found)->header;
-      std::vector<uint8_t> bytes;
-      if (header.is_control()) {
-        bytes.resize(header.total_size());
-        auto n = (*file)->read_at((*found)->position, bytes);
-        if (!n) return fail(n.error());
-      }
-      if (auto done = replay(producers, header, bytes); !done) return fail(done.error());
-    }
-  }
-  go_on_at(end);
-  return {};
 }
 
 // Whether a message of format 0 or 1 begins here, rather than a torn batch: its lengths add up.
@@ -140,8 +94,8 @@ bool is_message_set(const ReadableFile& file, uint64_t position, uint64_t end) {
 class Recovery {
  public:
   Recovery(FileCache& files, const std::string& folder, const LogConfig& config,
-           const RecoveryHints& hints)
-      : files_(files), folder_(folder), config_(config), hints_(hints) {}
+           const RecoveryHints& hints, SyncedEnd& synced)
+      : files_(files), folder_(folder), config_(config), hints_(hints), synced_(synced) {}
 
   Result<RecoveredLog> run();
 
@@ -152,25 +106,32 @@ class Recovery {
     std::string why;
     bool older_format = false;  // a message set of Kafka before 0.11, not damaged at all
   };
-
   Result<void> open_segments(const std::vector<Offset>& bases);
+  Result<bool> all_was_deleted() const;
+  void find_known_end();
   // The index of the first segment to scan; segments.size() if all are believed.
-  size_t first_to_scan();
+  Result<size_t> first_to_scan();
+  Result<bool> tail_is_good() const;
   Result<void> scan_from(size_t first);
+  std::optional<Damage> end_of(size_t index, const Segment& next) const;
   bool lost_its_tail(const Segment& segment, const Segment& next) const;
   Result<std::optional<Damage>> scan(Segment& segment);
   Result<void> sync_scanned(Segment& segment);
   Result<void> index(Segment& segment, const FoundBatch& batch);
   Result<void> settle(size_t damaged, const Damage& damage);
-  Result<std::optional<std::string>> good_batch_after(size_t damaged, const Damage& damage);
-  Error corruption(const Segment& segment, const Damage& damage, const std::string& why) const;
+  Result<void> cut(size_t damaged, const Damage& damage);
+  void keep_what_is_cut(size_t damaged, const Damage& damage);
+  std::unexpected<Error> quarantine(Offset segment, const Damage& damage, const std::string& why);
   Result<void> drop_after(size_t last);
 
   FileCache& files_;
   const std::string& folder_;
   const LogConfig& config_;
   const RecoveryHints& hints_;
+  SyncedEnd& synced_;
   RecoveredLog log_;
+  Offset known_end_ = 0;
+  OffsetOrder order_{0, false};
   size_t unindexed_ = SIZE_MAX;  // the first segment with a missing or damaged index
 };
 
@@ -183,33 +144,80 @@ Result<void> Recovery::open_segments(const std::vector<Offset>& bases) {
     }
     log_.segments.push_back(std::move(segment));
   }
-  // The start was moved above all that there is: nothing of it may be read again.
-  if (!log_.segments.empty() && hints_.log_start > log_.segments.back()->base()) {
-    auto end = log_.segments.back()->end_offset();
-    if (end && *end < hints_.log_start) {
-      for (const auto& segment : log_.segments) {
-        if (auto done = segment->remove(); !done) return done;
-      }
-      log_.segments.clear();
+  auto deleted = all_was_deleted();
+  if (!deleted) return fail(deleted.error());
+  if (*deleted) {
+    for (const auto& segment : log_.segments) {
+      if (auto done = segment->remove(); !done) return done;
     }
+    log_.segments.clear();
   }
-  if (log_.segments.empty()) {
-    log_.segments.push_back(std::make_unique<Segment>(files_, folder_, hints_.log_start));
-    if (auto done = log_.segments.back()->create(); !done) return done;
-    if (auto done = files_.disk().sync_folder(folder_); !done) return done;
-    unindexed_ = SIZE_MAX;
+  find_known_end();
+  if (!log_.segments.empty()) return {};
+  if (hints_.log_start < known_end_ && hints_.cut_from != hints_.log_start) {
+    const std::string why =
+        fmt::format("all segments are gone, which held offsets up to {}", known_end_);
+    return quarantine(hints_.log_start, {0, hints_.log_start, why}, "they were synced");
   }
-  return {};
+  log_.segments.push_back(std::make_unique<Segment>(files_, folder_, hints_.log_start));
+  if (auto done = log_.segments.back()->create(); !done) return done;
+  unindexed_ = SIZE_MAX;
+  return files_.disk().sync_folder(folder_);
 }
 
-size_t Recovery::first_to_scan() {
-  if (hints_.clean_shutdown) return std::min(unindexed_, log_.segments.size());
-  size_t first = 0;
-  while (first + 1 < log_.segments.size() &&
-         log_.segments[first + 1]->base() <= hints_.recovery_point) {
-    ++first;
+// Whether the start was moved above all that there is: nothing of it may be read again, and nothing
+// that was synced is missing above it.
+Result<bool> Recovery::all_was_deleted() const {
+  if (log_.segments.empty() || hints_.log_start <= log_.segments.back()->base()) return false;
+  if (synced_.known(hints_.recovery_point) > hints_.log_start) return false;
+  auto end = log_.segments.back()->end_offset();
+  if (!end && end.error().kind == Error::Kind::io) return fail(end.error());
+  return end && *end < hints_.log_start;
+}
+
+void Recovery::find_known_end() {
+  known_end_ = synced_.known(hints_.recovery_point);
+  const bool in_order = config_.durability == Durability::fsync;
+  if (in_order && log_.segments.size() > 1 && !is_as_kafka_left_it(files_.disk(), folder_)) {
+    known_end_ = std::max(known_end_, log_.segments.back()->base());
   }
+  order_ = OffsetOrder(known_end_, synced_.is_exact());
+}
+
+Result<size_t> Recovery::first_to_scan() {
+  const size_t count = log_.segments.size();
+  if (hints_.clean_shutdown && hints_.cut_from < 0) {
+    if (unindexed_ < count) return unindexed_;
+    auto good = tail_is_good();
+    if (!good) return fail(good.error());
+    return *good ? count : count - 1;
+  }
+  size_t first = 0;
+  if (hints_.cut_from >= 0) return first;  // an operator's word may be about any place
+  while (first + 1 < count && log_.segments[first + 1]->base() <= hints_.recovery_point) ++first;
   return std::min(first, unindexed_);
+}
+
+// A clean stop says that all was synced, not that the disk has kept it since. What is read last is
+// read first: a look at the end of the log, which is what most consumers ask for.
+Result<bool> Recovery::tail_is_good() const {
+  constexpr uint64_t tail = FileScanner::sweep_window;
+  const Segment& last = *log_.segments.back();
+  auto file = last.file();
+  if (!file) return fail(file.error());
+  const uint64_t from = last.size() > tail ? last.size() - tail : 0;
+  auto position = last.indexed_at_or_below(from);
+  if (!position) return fail(position.error());
+  FileScanner scanner(*file, *position, last.size(), FileScanner::sweep_window);
+  Offset end = last.base();
+  while (true) {
+    auto found = scanner.next_batch();
+    if (!found && found.error().kind == Error::Kind::io) return fail(found.error());
+    if (!found) return false;
+    if (!*found) return end == log_.segments.back()->end_offset();
+    if ((*found)->header.base_offset < end) return false;
+    end = (*found)->header.next_offset();
+  }
 }
 
 Result<void> Recovery::index(Segment& segment, const FoundBatch& batch) {
@@ -240,6 +248,7 @@ Result<std::optional<Recovery::Damage>> Recovery::scan(Segment& segment) {
   auto file = segment.file();
   if (!file) return fail(file.error());
   FileScanner scanner(*file, 0, segment.size(), FileScanner::sweep_window);
+  order_.begin_segment();
   while (true) {
     const uint64_t position = scanner.position();
     auto found = scanner.next_batch();
@@ -250,10 +259,8 @@ Result<std::optional<Recovery::Damage>> Recovery::scan(Segment& segment) {
       return Damage{position, log_.end, found.error().text, older};
     }
     if (!*found) break;
-    const kafka::BatchHeader& header = (*found)->header;
-    if (header.base_offset < log_.end || !segment.accepts(header.last_offset())) {
-      return Damage{position, log_.end,
-                    fmt::format("a batch of offset {}, expected {}", header.base_offset, log_.end)};
+    if (const auto wrong = order_.judge(**found, log_.end, segment.base())) {
+      return Damage{wrong->position, wrong->offset, wrong->why};
     }
     if (auto done = index(segment, **found); !done) return fail(done.error());
   }
@@ -277,19 +284,31 @@ Result<void> Recovery::sync_scanned(Segment& segment) {
 // Whether `segment`, which was scanned, once went on to where `next` begins.
 bool Recovery::lost_its_tail(const Segment& segment, const Segment& next) const {
   if (next.base() <= log_.end || log_.epochs.is_gap(log_.end, next.base())) return false;
-  // Records that a compaction took, at the source or in Kafka's time here, leave gaps as well. What
-  // is synced is whole, and no segment was ever so long as to reach across a wider one.
-  if (log_.end < hints_.recovery_point || !segment.accepts(next.base() - 1)) return false;
+  // Records that a compaction took in Kafka's time here leave gaps as well, and no segment was ever
+  // so long as to reach across a wider one.
+  if (!segment.accepts(next.base() - 1)) return false;
+  if (log_.end < known_end_ && !synced_.is_exact()) return false;
   return !is_as_kafka_left_it(files_.disk(), folder_);
+}
+
+// What is wrong between the segment at `index`, which was scanned, and the next one.
+std::optional<Recovery::Damage> Recovery::end_of(size_t index, const Segment& next) const {
+  const Segment& segment = *log_.segments[index];
+  if (lost_its_tail(segment, next)) {
+    return Damage{
+        segment.size(), log_.end,
+        fmt::format("it ends there, and the next segment begins at offset {}", next.base())};
+  }
+  const auto wrong = order_.judge_next(next.base(), log_.end);
+  if (!wrong) return std::nullopt;
+  return Damage{wrong->position, wrong->offset, wrong->why};
 }
 
 Result<void> Recovery::scan_from(size_t first) {
   for (size_t i = first; i < log_.segments.size(); ++i) {
     Segment& segment = *log_.segments[i];
-    if (i > first && lost_its_tail(*log_.segments[i - 1], segment)) {
-      const std::string why =
-          fmt::format("it ends there, and the next segment begins at offset {}", segment.base());
-      return settle(i - 1, {log_.segments[i - 1]->size(), log_.end, why});
+    if (i > first) {
+      if (auto damage = end_of(i - 1, segment)) return settle(i - 1, *damage);
     }
     if (log_.epochs.gap_ends_in(log_.end, segment.base())) log_.producers.allow_one_gap();
     log_.end = std::max(log_.end, segment.base());
@@ -304,58 +323,75 @@ Result<void> Recovery::scan_from(size_t first) {
   return {};
 }
 
-Error Recovery::corruption(const Segment& segment, const Damage& damage,
-                           const std::string& why) const {
-  return Error::corrupt(fmt::format(
-      "{}: damaged at position {}, offset {} ({}); {}. Nothing was cut. If another replica holds "
-      "this partition, remove its folder here and it is fetched again; if none does, everything "
-      "from offset {} on must be given up: allow the cut at that offset",
-      segment.log_path(), damage.position, damage.offset, damage.why, why, damage.offset));
-}
-
-// Says where, if there is one.
-Result<std::optional<std::string>> Recovery::good_batch_after(size_t damaged,
-                                                              const Damage& damage) {
-  // Without syncs in between, a later segment may have reached the disk before an earlier one.
-  const bool in_order = config_.durability == Durability::fsync;
-  const size_t end = in_order ? log_.segments.size() : damaged + 1;
-  for (size_t i = damaged; i < end; ++i) {
-    auto file = log_.segments[i]->file();
-    if (!file) return fail(file.error());
-    const uint64_t from = i == damaged ? damage.position + 1 : 0;
-    auto found = FileScanner::search(*file, from, log_.segments[i]->size(), damage.offset);
-    if (!found) return fail(found.error());
-    if (*found) {
-      return fmt::format("a good batch of offset {} follows at position {} of {}",
-                         (*found)->header.base_offset, (*found)->position,
-                         log_.segments[i]->log_path());
-    }
+// Durable before anybody may forget what is known. Where the mark cannot be written, the next start
+// finds the same again: the known end stays.
+std::unexpected<Error> Recovery::quarantine(Offset segment, const Damage& damage,
+                                            const std::string& why) {
+  const Quarantine mark{.offset = damage.offset,
+                        .segment = segment,
+                        .position = damage.position,
+                        .synced_end = known_end_,
+                        .why = damage.why + "; " + why};
+  if (auto done = write_quarantine(files_.disk(), folder_, mark); !done) {
+    Logger("log").error("{}: its damage cannot be marked: {}", folder_, done.error().text);
   }
-  return std::nullopt;
+  return fail(quarantine_error(folder_, mark));
 }
 
 Result<void> Recovery::settle(size_t damaged, const Damage& damage) {
+  const Segment& segment = *log_.segments[damaged];
+  if (damage.offset == hints_.cut_from) return cut(damaged, damage);
+  if (damage.older_format) {
+    return fail(Error::corrupt(fmt::format(
+        "{}: {} at position {}; only record batches can be carried over. Nothing was cut",
+        segment.log_path(), damage.why, damage.position)));
+  }
+  if (damage.offset < known_end_) {
+    return quarantine(segment.base(), damage,
+                      fmt::format("everything below offset {} was synced", known_end_));
+  }
+  if (hints_.clean_shutdown) {
+    return quarantine(segment.base(), damage, "it was stopped cleanly");
+  }
+  return cut(damaged, damage);
+}
+
+Result<void> Recovery::cut(size_t damaged, const Damage& damage) {
   Segment& segment = *log_.segments[damaged];
-  if (damage.offset != hints_.cut_from) {
-    if (damage.older_format) {
-      return fail(corruption(segment, damage, "only record batches can be carried over"));
-    }
-    if (hints_.clean_shutdown) {
-      return fail(corruption(segment, damage, "it was stopped cleanly"));
-    }
-    if (damage.offset < hints_.recovery_point) {
-      return fail(
-          corruption(segment, damage,
-                     fmt::format("everything below offset {} was synced", hints_.recovery_point)));
-    }
-    auto after = good_batch_after(damaged, damage);
-    if (!after) return fail(after.error());
-    if (*after) return fail(corruption(segment, damage, **after));
+  keep_what_is_cut(damaged, damage);
+  if (damage.offset < known_end_) {
+    if (auto done = synced_.settle(damage.offset); !done) return done;
+    known_end_ = damage.offset;
   }
   log_.report.bytes_cut += segment.size() - damage.position;
   if (auto done = drop_after(damaged); !done) return done;
   if (auto done = segment.truncate(damage.position, damage.offset); !done) return done;
+  if (damage.offset < log_.end) {
+    // Batches were taken in before it was seen that their offsets are wrong.
+    log_.end = damage.offset;
+    log_.epochs.truncate_end(log_.end);
+    auto producers =
+        rebuild_producers(files_, folder_, log_.segments, log_.snapshots, log_.epochs, log_.end);
+    if (!producers) return fail(producers.error());
+    log_.producers = std::move(*producers);
+  }
   return sync_scanned(segment);
+}
+
+// As far as the disk has room: a start does not fail for records that nobody was promised.
+void Recovery::keep_what_is_cut(size_t damaged, const Damage& damage) {
+  CutBytes bytes(files_, folder_, damage.offset);
+  for (size_t i = damaged; i < log_.segments.size(); ++i) {
+    auto done = bytes.add(log_.segments[i]->log_path(), i == damaged ? damage.position : 0);
+    if (!done) Logger("log").warn("{}: cut without a copy: {}", folder_, done.error().text);
+  }
+  auto path = bytes.keep();
+  if (path) {
+    log_.report.cut_file = *path;
+    log_.report.has_cuts = log_.report.has_cuts || !path->empty();
+  } else {
+    Logger("log").warn("{}: cut without a copy: {}", folder_, path.error().text);
+  }
 }
 
 // Segments after the damaged one hold nothing good, and would leave a gap of offsets.
@@ -369,18 +405,24 @@ Result<void> Recovery::drop_after(size_t last) {
 }
 
 Result<RecoveredLog> Recovery::run() {
+  auto mark = read_quarantine(files_.disk(), folder_);
+  if (!mark) return fail(mark.error());
+  if (*mark && hints_.cut_from < 0) return fail(quarantine_error(folder_, **mark));
+  if (auto done = synced_.load(); !done) return fail(done.error());
   auto found = look_around(files_.disk(), folder_);
   if (!found) return fail(found.error());
   log_.snapshots = found->snapshots;
+  log_.report.has_cuts = found->cuts;
   if (auto done = open_segments(found->logs); !done) return fail(done.error());
   auto epochs = load_epochs(files_.disk(), folder_, config_.cluster);
   if (!epochs) return fail(epochs.error());
   log_.epochs = std::move(*epochs);
 
-  const size_t first = first_to_scan();
-  const bool scanning = first < log_.segments.size();
+  auto first = first_to_scan();
+  if (!first) return fail(first.error());
+  const bool scanning = *first < log_.segments.size();
   if (scanning) {
-    log_.end = log_.segments[first]->base();
+    log_.end = log_.segments[*first]->base();
   } else {
     auto end = log_.segments.back()->end_offset();
     if (!end) return fail(end.error());
@@ -391,64 +433,34 @@ Result<RecoveredLog> Recovery::run() {
   if (!producers) return fail(producers.error());
   log_.producers = std::move(*producers);
   if (scanning) {
-    if (auto done = scan_from(first); !done) return fail(done.error());
+    if (auto done = scan_from(*first); !done) return fail(done.error());
     if (auto done = files_.disk().sync_folder(folder_); !done) return fail(done.error());
+  }
+  if (log_.end < known_end_) {
+    const Damage gone{log_.segments.back()->size(), log_.end, "the log ends there"};
+    if (auto done = settle(log_.segments.size() - 1, gone); !done) return fail(done.error());
+  }
+  if (hints_.cut_from >= 0) {
+    if (log_.end != hints_.cut_from) {
+      return fail(fmt::format("{}: nothing is damaged at offset {}", folder_, hints_.cut_from));
+    }
+    if (auto done = remove_quarantine(files_.disk(), folder_); !done) return fail(done.error());
   }
   if (auto done = log_.segments.back()->activate(); !done) return fail(done.error());
 
-  log_.start = std::max(hints_.log_start, log_.segments.front()->base());
+  log_.start = std::min(log_.end, std::max(hints_.log_start, log_.segments.front()->base()));
   log_.epochs.truncate_end(log_.end);
   log_.epochs.truncate_start(log_.start);
   log_.report.end_offset = log_.end;
-  if (!hints_.clean_shutdown) {
-    log_.report.missing = std::max<Offset>(0, hints_.recovery_point - log_.end);
-  }
   return std::move(log_);
 }
 
 }  // namespace
 
 Result<RecoveredLog> recover_log(FileCache& files, const std::string& folder,
-                                 const LogConfig& config, const RecoveryHints& hints) {
-  return Recovery(files, folder, config, hints).run();
-}
-
-Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& folder,
-                                         const std::vector<std::unique_ptr<Segment>>& segments,
-                                         std::vector<Offset>& snapshots, const EpochCache& epochs,
-                                         Offset end) {
-  ProducerStates producers;
-  Offset from = segments.front()->base();
-  while (!snapshots.empty()) {
-    const Offset at = snapshots.back();
-    const std::string path = Segment::path_of(folder, at, ".snapshot");
-    if (at <= end) {
-      auto bytes = io::read_whole(files.disk(), path);
-      if (!bytes) return fail(bytes.error());
-      auto states = decode_snapshot(*bytes, path);
-      if (states) {
-        producers = std::move(*states);
-        from = at;  // maybe in the gap before the first segment
-        break;
-      }
-    }
-    if (auto done = files.disk().remove(path); !done) return fail(done.error());
-    snapshots.pop_back();
-  }
-  auto done = replay_range(segments, epochs, from, end, producers);
-  if (!done) return fail(done.error());
-  return producers;
-}
-
-Result<std::optional<kafka::EndTransactionMarker>> marker_of(Bytes control_batch) {
-  auto records = kafka::RecordReader::open(control_batch, max_marker_size);
-  if (!records) return fail(records.error());
-  kafka::Record record;
-  if (!records->next(record)) {
-    if (!records->ok()) return fail(records->error());
-    return std::nullopt;  // compaction may leave a batch without records
-  }
-  return kafka::read_marker(record);
+                                 const LogConfig& config, const RecoveryHints& hints,
+                                 SyncedEnd& synced) {
+  return Recovery(files, folder, config, hints, synced).run();
 }
 
 }  // namespace isthmus::broker

@@ -1,21 +1,31 @@
 // Opening a partition's folder: finds out what of it is good, and makes the rest follow from that.
 //
-// After a clean stop the files are believed. After any other, every batch from the segment of the
-// recovery point on is read and its checksum compared; offset, time and transaction indexes, epochs
-// and producer states are built anew from there. What is wrong at the end is one of two things:
+// After a clean stop the files are believed, but for a look at the end of the log. After any other,
+// every batch from the segment of the known end on is read and its checksum compared; offset, time
+// and transaction indexes, epochs and producer states are built anew from there.
 //
-//   a torn tail: beyond the recovery point, and nothing good after it. A crash between write and
-//     sync leaves that; nobody was told of those records. It is cut.
-//   corruption: below the recovery point, or with a good batch after it. Records that may have been
-//     acknowledged would go with a cut. Nothing is touched, and the error says where it is, what
-//     would be cut and what an operator can do.
+// The known end is up to where the log was once synced for certain: the highest of what its slot
+// says (synced_end.h), of the recovery-point checkpoint, and, where segments are synced before the
+// next one is begun (durability fsync), of where its last segment begins. It decides what is wrong:
+//
+//   damage: below it a batch is bad, or the log ends. What was synced, and may have been
+//     acknowledged, the disk has lost. Nothing is cut; a mark is left (quarantine.h), and the
+//     partition stays closed until an operator says what to give up (RecoveryHints::cut_from).
+//   a torn tail: all else. Nobody was told of those records, and the pages of what was not synced
+//     reach a disk in any order: a good batch behind a bad one proves nothing. The log is cut at
+//     the first bad batch; what is cut is kept beside it (cut_bytes.h).
+//
+// A read that fails is neither: the partition stays closed for this start, and nothing is noted.
 //
 // A segment that ends below the base of the next one is either the gap of a failover, which the
-// epochs know (epochs.h), or has lost its tail: then the log ends there, and what follows is judged
-// as above. With durability page_cache a segment is not synced before the next one is begun, so a
-// power loss may take the tail of one and leave the next: nobody was promised anything beyond the
-// recovery point, and the segments after the damaged one go with it. A mirror fetches all that
-// again; a topic that clients write has lost it.
+// epochs know (epochs.h), or has lost its tail: then the log ends there, and is judged as above.
+// With durability page_cache a segment is not synced before the next one is begun, so a power loss
+// may take the tail of one and leave the next: nobody was promised anything beyond the known end,
+// and the segments after the damaged one go with it. A mirror fetches all that again; a topic that
+// clients write has lost it.
+//
+// A batch's base offset is not under its checksum. So offsets must ascend, and a batch or a gap
+// must end exactly at the known end: what jumps over it has a wrong offset.
 //
 // Runs on the log's loop and holds it: at start-up.
 #pragma once
@@ -29,6 +39,7 @@
 #include "broker/log/file_cache.h"
 #include "broker/log/producers.h"
 #include "broker/log/segment.h"
+#include "broker/log/synced_end.h"
 
 namespace isthmus::broker {
 
@@ -42,17 +53,9 @@ struct RecoveredLog {
   RecoveryReport report;
 };
 
+// Loads `synced`, and lowers it where it cuts on an operator's word.
 Result<RecoveredLog> recover_log(FileCache& files, const std::string& folder,
-                                 const LogConfig& config, const RecoveryHints& hints);
-
-// The producer states at `end`: from the newest good snapshot at or below it, and the batches
-// between. Removes bad snapshots and those above `end`, from the disk and from `snapshots`.
-Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& folder,
-                                         const std::vector<std::unique_ptr<Segment>>& segments,
-                                         std::vector<Offset>& snapshots, const EpochCache& epochs,
-                                         Offset end);
-
-// The marker in a control batch; nothing if it is another kind of control batch.
-Result<std::optional<kafka::EndTransactionMarker>> marker_of(Bytes control_batch);
+                                 const LogConfig& config, const RecoveryHints& hints,
+                                 SyncedEnd& synced);
 
 }  // namespace isthmus::broker

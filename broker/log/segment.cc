@@ -167,6 +167,13 @@ Result<std::optional<FoundBatch>> Segment::last_below(uint64_t from, uint64_t li
   }
 }
 
+Result<uint64_t> Segment::indexed_at_or_below(uint64_t limit) const {
+  auto near = offsets_.floor(
+      [&](const OffsetEntry& entry) { return static_cast<uint64_t>(entry.position) <= limit; });
+  if (!near) return fail(near.error());
+  return *near ? static_cast<uint64_t>((*near)->position) : 0;
+}
+
 Result<Offset> Segment::end_offset() const {
   auto scanner = scanner_at(std::numeric_limits<Offset>::max());
   if (!scanner) return fail(scanner.error());

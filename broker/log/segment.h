@@ -61,6 +61,8 @@ class Segment {
   // The last batch that begins at `from` or later and ends at `limit` or before. REQUIRES: a batch
   // begins at `from`.
   Result<std::optional<FoundBatch>> last_below(uint64_t from, uint64_t limit) const;
+  // A position at or below `limit` where a batch begins, as the index says.
+  Result<uint64_t> indexed_at_or_below(uint64_t limit) const;
   // The offset after the last batch; base() if there is none.
   Result<Offset> end_offset() const;
 

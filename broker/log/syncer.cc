@@ -55,6 +55,7 @@ Result<void> Syncer::sync_now() {
   dirty_.clear();
   folder_dirty_ = false;
   durable_ = appended_;
+  synced_end_->advance(durable_);
   return {};
 }
 
@@ -74,7 +75,10 @@ io::Task<void> Syncer::run_round() {
   if (folder && !failure_) {
     if (auto synced = disk_.sync_folder(folder_); !synced) stop(synced.error());
   }
-  if (!failure_) durable_ = std::max(durable_, in_flight_);
+  if (!failure_) {
+    durable_ = std::max(durable_, in_flight_);
+    synced_end_->advance(durable_);
+  }
   syncing_.clear();
   ++done_;
   changed_.notify_all();

@@ -6,7 +6,8 @@
 // time (fsyncgate), so nothing is retried and the log goes offline.
 //
 // Files are synced in the order in which they were written, then the folder if names in it changed,
-// and only then does the durable offset move: a sealed segment is safe before what follows it.
+// and only then does the durable offset move: a sealed segment is safe before what follows it. The
+// next start learns of it before any waiter does.
 #pragma once
 
 #include <memory>
@@ -16,6 +17,7 @@
 
 #include "base/histogram.h"
 #include "base/ids.h"
+#include "broker/log/synced_end.h"
 #include "io/disk.h"
 #include "io/event.h"
 
@@ -23,10 +25,12 @@ namespace isthmus::broker {
 
 class Syncer {
  public:
-  // Everything below `durable` is durable already.
-  Syncer(io::Loop& loop, io::Disk& disk, std::string folder, Offset durable)
+  // Everything below `durable` is durable already. `synced_end` is told of what becomes so, and
+  // outlives this.
+  Syncer(io::Loop& loop, io::Disk& disk, std::string folder, Offset durable, SyncedEnd* synced_end)
       : disk_(disk),
         folder_(std::move(folder)),
+        synced_end_(synced_end),
         appended_(durable),
         durable_(durable),
         changed_(loop) {}
@@ -65,6 +69,7 @@ class Syncer {
 
   io::Disk& disk_;
   std::string folder_;
+  SyncedEnd* synced_end_;
   std::vector<std::shared_ptr<io::File>> dirty_;
   bool folder_dirty_ = false;
   std::vector<std::shared_ptr<io::File>> syncing_;  // of the round under way

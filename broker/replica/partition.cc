@@ -386,7 +386,9 @@ PartitionNumbers Partition::numbers() const {
 }
 
 Marks Partition::marks() const {
-  return {log_->recovery_point(), log_->start_offset(), replica_.high_watermark()};
+  const SyncedEnd& synced = log_->synced_end();
+  return {log_->recovery_point(), log_->start_offset(), replica_.high_watermark(),
+          synced.doubts_checkpoint(), synced.cuts()};
 }
 
 Held Partition::fence(const Uuid& id, io::Duration for_at_most) {

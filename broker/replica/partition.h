@@ -64,6 +64,7 @@ class Partition {
   PartitionNumbers numbers() const;
   EpochHistory history() const { return {log_->end_offset(), log_->epochs().entries()}; }
   Marks marks() const;
+  void checkpointed(uint64_t cuts) { log_->synced_end().checkpointed(cuts); }
 
   Held fence(const Uuid& id, io::Duration for_at_most);
   Held hold(const Uuid& id);

@@ -152,6 +152,10 @@ io::Task<Marks> PartitionRef::marks() const {
   return on_loop(partition_, [](Partition& p) { return p.marks(); });
 }
 
+io::Task<void> PartitionRef::checkpointed(uint64_t cuts) const {
+  return on_loop(partition_, [cuts](Partition& p) { p.checkpointed(cuts); });
+}
+
 io::Task<Result<void>> PartitionRef::apply_retention() const {
   return on_loop(partition_, [](Partition& p) { return p.apply_retention(); });
 }

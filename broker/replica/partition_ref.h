@@ -87,6 +87,8 @@ class PartitionRef {
   io::Task<void> follow(std::shared_ptr<const Image> image, std::shared_ptr<const TopicImage> topic,
                         LogConfig config) const;
   io::Task<Marks> marks() const;
+  // A checkpoint with marks of `cuts` cuts is durable.
+  io::Task<void> checkpointed(uint64_t cuts) const;
   io::Task<Result<void>> apply_retention() const;
   // Ends all waits and background work and closes the log.
   io::Task<Result<void>> close() const;

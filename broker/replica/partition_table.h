@@ -7,8 +7,7 @@
 // fault, not that it does not exist. One that the image has and the table has not yet is being
 // opened: clients ask again.
 //
-// Also keeps what stands beside the logs in each log directory: the lock, the checkpoints, the mark
-// of a clean stop.
+// What stands beside the logs in each log directory is kept by LogDirs.
 #pragma once
 
 #include <atomic>
@@ -21,8 +20,8 @@
 
 #include "base/log.h"
 #include "broker/image/image.h"
-#include "broker/log/checkpoints.h"
 #include "broker/log/file_cache.h"
+#include "broker/replica/log_dirs.h"
 #include "broker/replica/partition_ref.h"
 #include "io/env.h"
 
@@ -35,11 +34,10 @@ class PartitionTable {
   PartitionTable(io::Env& env, PublishedImage& image, std::vector<std::string> log_dirs,
                  ConfigOf config_of);
 
-  // Locks the directories. Another process in one of them is an error.
-  Result<void> claim();
-  // Reads their checkpoints and takes their marks of a clean stop. Only once they are known to be
-  // this cluster's: a directory given by mistake is left as it was.
-  Result<void> take_over();
+  // See LogDirs.
+  Result<void> claim() { return dirs_.claim(); }
+  Result<void> take_over() { return dirs_.take_over(); }
+  const LogDirs& dirs() const { return dirs_; }
 
   // Opens, changes and deletes until the table is what `image` says.
   io::Task<Result<void>> follow(std::shared_ptr<const Image> image);
@@ -59,6 +57,15 @@ class PartitionTable {
   LogConfig config_of(const TopicImage& topic) const { return config_of_(topic.configs); }
   LogConfig defaults() const { return config_of_({}); }
 
+  struct Cut {
+    TopicPartition partition;
+    Offset offset = 0;  // where the log ends since
+    uint64_t bytes = 0;
+    std::string kept_in;  // empty: nowhere
+  };
+  // Torn tails that were cut, since the start, for /status and metrics. On the main loop.
+  const std::vector<Cut>& cuts() const { return cuts_; }
+
   // Writes the checkpoints; the recovery points are those at the time of the call.
   io::Task<Result<void>> checkpoint();
   io::Task<void> apply_retention();
@@ -68,34 +75,25 @@ class PartitionTable {
   io::Task<void> close();
 
  private:
-  struct LogDir {
-    std::string path;
-    std::shared_ptr<void> lock;
-    bool clean = false;
-    OffsetCheckpoint::Offsets recovery_points, log_starts;
-    size_t partitions = 0;
-  };
   using Topic = std::vector<PartitionRef>;
   using Table = std::unordered_map<std::string, Topic>;
 
-  size_t dir_of(const TopicPartition& tp);
   size_t loop_of(const TopicPartition& tp) const;
-  void sweep_deleted(const LogDir& dir);
-  bool holds_log_of(const std::string& folder, const Uuid& topic_id);
-  void forget_checkpoints_beyond(const Image& image);
+  void forget_all_beyond(const Image& image);
+  void tell(const TopicPartition& tp, const Outage* before, const Outage* now);
   io::Task<PartitionRef> open(std::shared_ptr<const Image> image,
                               std::shared_ptr<const TopicImage> topic, PartitionIndex index);
   io::Task<void> follow_topic(std::shared_ptr<const Image> image,
                               std::shared_ptr<const TopicImage> topic, Topic& partitions);
-  io::Task<void> drop(Topic partitions);
+  io::Task<void> drop(std::shared_ptr<const TopicImage> topic, Topic partitions);
 
   io::Env& env_;
   PublishedImage& image_;
   ConfigOf config_of_;
   Logger log_{"partitions"};
   std::map<io::Loop*, FileCache> files_;  // one for each loop, used there only
-  std::vector<LogDir> dirs_;
-  std::unordered_map<TopicPartition, size_t> placed_;
+  LogDirs dirs_;
+  std::vector<Cut> cuts_;
   std::atomic<std::shared_ptr<const Table>> table_{std::make_shared<const Table>()};
   std::shared_ptr<const Image> followed_ = std::make_shared<const Image>();
 };

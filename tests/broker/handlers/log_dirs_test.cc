@@ -8,39 +8,42 @@
 namespace isthmus::broker {
 namespace {
 
-class LogDirs : public testing::Test {
+class LogDirsTest : public testing::Test {
  protected:
-  LogDirs() {
+  LogDirsTest() {
     mine.cluster_id.bytes.fill(1);
     mine.cluster_number = 1;
     mine.node_id = 101;
     for (const std::string& dir : dirs) world.disk().make_folders(dir).value();
+    world.disk().open("/data/1/metadata.log", io::Disk::Open::create).value();
   }
   Result<void> check() { return check_log_dirs(world.disk(), dirs); }
-  Result<void> mark(const Image& image) { return mark_log_dirs(world.disk(), dirs, image); }
+  Result<void> mark(const Image& image) {
+    return mark_log_dirs(world.disk(), world.env().random, dirs, image);
+  }
 
   TaskWorld world;
   Image mine;
   std::vector<std::string> dirs = {"/data/1", "/data/2"};
 };
 
-TEST_F(LogDirs, FreshOnesAreMarkedAndComeBack) {
+TEST_F(LogDirsTest, FreshOnesAreMarkedAndComeBack) {
   ASSERT_TRUE(check());
   ASSERT_TRUE(mark(mine));
   EXPECT_TRUE(check());
   EXPECT_EQ((*MetaProperties::read(world.disk(), "/data/2"))->node_id, 101);
 }
 
-TEST_F(LogDirs, ADirectoryIsAdded) {
+TEST_F(LogDirsTest, ADirectoryIsAdded) {
   ASSERT_TRUE(mark(mine));
   dirs.push_back("/data/3");
   world.disk().make_folders("/data/3").value();
   EXPECT_TRUE(check());
 }
 
-TEST_F(LogDirs, OneOfAnotherClusterIsNamed) {
+TEST_F(LogDirsTest, OneOfAnotherClusterIsNamed) {
   ASSERT_TRUE(mark(mine));
-  MetaProperties theirs{"their-cluster", 201, 2, 0};
+  MetaProperties theirs{"their-cluster", 201, 2, 0, {}};
   ASSERT_TRUE(theirs.write(world.disk(), "/data/2"));
   auto checked = check();
   ASSERT_FALSE(checked);
@@ -49,7 +52,7 @@ TEST_F(LogDirs, OneOfAnotherClusterIsNamed) {
 }
 
 // Without its first directory a broker would found a new cluster, and set the logs aside.
-TEST_F(LogDirs, AFirstOneThatIsEmptyIsNotTakenForANewCluster) {
+TEST_F(LogDirsTest, AFirstOneThatIsEmptyIsNotTakenForANewCluster) {
   ASSERT_TRUE(mark(mine));
   dirs = {"/data/3", "/data/2"};
   world.disk().make_folders("/data/3").value();

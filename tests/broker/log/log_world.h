@@ -115,6 +115,14 @@ class LogWorld {
     drop();
   }
 
+  // The log's last owner knew that it was synced up to here. REQUIRES: the log is not open.
+  void was_synced_to(Offset end) {
+    FileCache cache(disk(), 1);
+    SyncedEnd slot(cache, folder);
+    slot.load().value();
+    slot.advance(end);
+  }
+
   template <typename T>
   T run(io::Task<T> task) {
     return run_in(world, *process, std::move(task));

@@ -1,0 +1,30 @@
+// What follows for producers from batches that are in a log already: at a start, after a cut.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/log/epochs.h"
+#include "broker/log/file_cache.h"
+#include "broker/log/producers.h"
+#include "broker/log/segment.h"
+
+namespace isthmus::broker {
+
+// Applies one batch that is in the log to the producer states.
+Result<std::optional<CompletedTxn>> replay(ProducerStates& producers,
+                                           const kafka::BatchHeader& header, Bytes batch);
+
+// The producer states at `end`: from the newest good snapshot at or below it, and the batches
+// between. Removes bad snapshots and those above `end`, from the disk and from `snapshots`.
+Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& folder,
+                                         const std::vector<std::unique_ptr<Segment>>& segments,
+                                         std::vector<Offset>& snapshots, const EpochCache& epochs,
+                                         Offset end);
+
+// The marker in a control batch; nothing if it is another kind of control batch.
+Result<std::optional<kafka::EndTransactionMarker>> marker_of(Bytes control_batch);
+
+}  // namespace isthmus::broker

@@ -1,0 +1,112 @@
+#include "broker/log/synced_end.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/crc32c.h"
+#include "base/log.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+constexpr uint64_t sector = 512;
+constexpr size_t slots = 2;
+constexpr size_t crc_at = 24;
+constexpr size_t slot_size = crc_at + 4;
+constexpr uint32_t magic = 0x4953454e;  // "ISEN"
+constexpr uint16_t version = 0;
+constexpr uint16_t after_cut_flag = 1;
+
+struct Slot {
+  int64_t generation = 0;
+  Offset end = 0;
+  bool after_cut = false;
+};
+
+using SlotBytes = std::array<uint8_t, slot_size>;
+
+SlotBytes encode(const Slot& slot) {
+  SlotBytes bytes{};
+  store_be<uint32_t>(bytes.data(), magic);
+  store_be<uint16_t>(bytes.data() + 4, version);
+  store_be<uint16_t>(bytes.data() + 6, slot.after_cut ? after_cut_flag : uint16_t{0});
+  store_be<int64_t>(bytes.data() + 8, slot.generation);
+  store_be<int64_t>(bytes.data() + 16, slot.end);
+  store_be<uint32_t>(bytes.data() + crc_at, crc32c(Bytes(bytes).first(crc_at)));
+  return bytes;
+}
+
+std::optional<Slot> decode(Bytes bytes) {
+  if (bytes.size() < slot_size || load_be<uint32_t>(bytes.data()) != magic) return std::nullopt;
+  if (load_be<uint16_t>(bytes.data() + 4) != version) return std::nullopt;
+  if (load_be<uint32_t>(bytes.data() + crc_at) != crc32c(bytes.first(crc_at))) return std::nullopt;
+  Slot slot;
+  slot.after_cut = (load_be<uint16_t>(bytes.data() + 6) & after_cut_flag) != 0;
+  slot.generation = load_be<int64_t>(bytes.data() + 8);
+  slot.end = load_be<int64_t>(bytes.data() + 16);
+  return slot;
+}
+
+}  // namespace
+
+Result<void> SyncedEnd::load() {
+  end_.reset();
+  if (!files_->disk().exists(path_)) return {};
+  auto bytes = io::read_whole(files_->disk(), path_);
+  if (!bytes) return fail(bytes.error());
+  for (size_t i = 0; i < slots && i * sector < bytes->size(); ++i) {
+    const auto slot = decode(Bytes(*bytes).subspan(i * sector));
+    if (!slot || slot->generation <= generation_) continue;
+    generation_ = slot->generation;
+    end_ = slot->end;
+    after_cut_ = slot->after_cut;
+  }
+  return {};
+}
+
+Offset SyncedEnd::known(Offset recovery_point) const {
+  if (!end_) return recovery_point;
+  return after_cut_ ? *end_ : std::max(*end_, recovery_point);
+}
+
+void SyncedEnd::advance(Offset end) {
+  if (broken_ || end_ == end) return;
+  auto written = write(end, after_cut_);
+  if (written) return;
+  broken_ = true;
+  Logger("log").warn("{}: not kept up to date any more: {}", path_, written.error().text);
+}
+
+Result<void> SyncedEnd::settle(Offset end) {
+  ++cuts_;
+  auto file = write(end, true);
+  if (!file) return fail(file.error());
+  if (auto done = (*file)->sync_now(); !done) return done;
+  return files_->disk().sync_folder(io::parent_of(path_));
+}
+
+void SyncedEnd::checkpointed(uint64_t cuts) {
+  if (cuts != cuts_ || !after_cut_ || !end_ || broken_) return;
+  if (!write(*end_, false)) broken_ = true;
+}
+
+Result<std::shared_ptr<io::File>> SyncedEnd::write(Offset end, bool after_cut) {
+  auto file = files_->open(path_);
+  if (!file && file.error().code == ENOENT) {
+    auto made = files_->disk().open(path_, io::Disk::Open::create);
+    if (!made) return made;
+    file = files_->open(path_);
+  }
+  if (!file) return file;
+  const Slot slot{generation_ + 1, end, after_cut};
+  const uint64_t position = static_cast<uint64_t>(slot.generation) % slots * sector;
+  if (auto done = (*file)->write_at(position, encode(slot)); !done) return fail(done.error());
+  generation_ = slot.generation;
+  end_ = end;
+  after_cut_ = after_cut;
+  return file;
+}
+
+}  // namespace isthmus::broker

@@ -1,0 +1,62 @@
+// SyncedEnd: up to where a log is known to be synced, kept in its folder for the next start.
+//
+// After every sync the end is written into one of two slots of the file `synced-end`, in turns, and
+// that write is not synced: after a killed process the newest slot is exact, after a power loss it
+// may be an older one, which is a lower bound. A torn slot has a bad checksum, and the other
+// stands. Each slot lies in a sector of its own (formats.md):
+//
+//   magic "ISEN" | version 2 | flags 2 | generation 8 | end 8 | crc32c 4 (of what stands before)
+//
+// What lies below the end that a start finds here, or in the recovery-point checkpoint, was synced
+// once: if it is bad or gone, the disk has lost it (recovery.h). So before a log is cut on purpose
+// the slot is lowered, durably, and marked: a checkpoint may then be from before the cut and is not
+// believed, until one was written after it.
+//
+// Owned by a Log, on its loop. A slot that cannot be written is no failure of the log: what stands
+// there is a bound still.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/ids.h"
+#include "broker/log/file_cache.h"
+
+namespace isthmus::broker {
+
+class SyncedEnd {
+ public:
+  SyncedEnd(FileCache& files, const std::string& folder)
+      : files_(&files), path_(folder + "/synced-end") {}
+
+  // Reads what the log's last owner left; without a good slot, nothing is known.
+  Result<void> load();
+  // The known end, given what the recovery-point checkpoint says.
+  Offset known(Offset recovery_point) const;
+  // Whether the end was read or written here: then a batch or a gap ends exactly there.
+  bool is_exact() const { return end_.has_value(); }
+
+  // The log is synced up to `end`.
+  void advance(Offset end);
+  // Durable: before the log is cut (with 0), and after, with its new end.
+  Result<void> settle(Offset end);
+  // A checkpoint was written since the `cuts`-th cut.
+  uint64_t cuts() const { return cuts_; }
+  bool doubts_checkpoint() const { return after_cut_; }
+  void checkpointed(uint64_t cuts);
+
+  const std::string& path() const { return path_; }
+
+ private:
+  Result<std::shared_ptr<io::File>> write(Offset end, bool after_cut);
+
+  FileCache* files_;
+  std::string path_;
+  std::optional<Offset> end_;
+  bool after_cut_ = false;
+  int64_t generation_ = 0;
+  uint64_t cuts_ = 0;
+  bool broken_ = false;  // a write failed: the file is left as it is
+};
+
+}  // namespace isthmus::broker

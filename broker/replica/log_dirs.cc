@@ -1,0 +1,303 @@
+#include "broker/replica/log_dirs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace isthmus::broker {
+
+namespace {
+
+constexpr std::string_view deleted_suffix = "-delete";
+
+constexpr const char* checkpoint_names[] = {OffsetCheckpoint::recovery_points,
+                                            OffsetCheckpoint::log_starts,
+                                            OffsetCheckpoint::high_watermarks};
+
+}  // namespace
+
+LogDirs::LogDirs(io::Disk& disk, std::vector<std::string> paths) : disk_(disk) {
+  for (auto& path : paths) dirs_.emplace_back().path = std::move(path);
+}
+
+Result<void> LogDirs::claim() {
+  if (auto done = claim(dirs_.front(), true); !done) return done;
+  auto assigned = Assignments::read(disk_, dirs_.front().path);
+  if (!assigned) return fail(assigned.error());
+  had_assignments_ = assigned->has_value();
+  if (*assigned) assignments_ = std::move(**assigned);
+  for (Dir& dir : std::span(dirs_).subspan(1)) {
+    if (auto done = claim(dir, false); !done) return done;
+  }
+  return {};
+}
+
+Result<void> LogDirs::claim(Dir& dir, bool first) {
+  const auto held = assignments_.held_at(dir.path);
+  if (!first && held && !disk_.exists(dir.path + "/meta.properties")) {
+    log_.error(
+        "{} is empty or not mounted: directory {} was there, and its partitions stay offline",
+        dir.path, held->to_string());
+    dir.present = false;
+    return {};
+  }
+  auto made = io::make_durable_folders(disk_, dir.path);
+  Result<std::shared_ptr<void>> lock = fail(made ? Error{} : made.error());
+  if (made) lock = disk_.lock(dir.path + "/.lock");
+  if (lock) {
+    dir.lock = std::move(*lock);
+    return {};
+  }
+  // A disk that is broken takes its partitions with it, not the others. Of the first one the
+  // metadata is needed.
+  if (first || lock.error().kind != Error::Kind::io) return fail(lock.error());
+  log_.error("{}: {}; its partitions stay offline", dir.path, lock.error().text);
+  dir.present = false;
+  return {};
+}
+
+std::vector<std::string> LogDirs::present() const {
+  std::vector<std::string> paths;
+  for (const Dir& dir : dirs_) {
+    if (dir.present) paths.push_back(dir.path);
+  }
+  return paths;
+}
+
+Result<void> LogDirs::take_over() {
+  for (Dir& dir : dirs_) {
+    if (!dir.present) continue;
+    if (auto done = take_over(dir); !done) return done;
+  }
+  return {};
+}
+
+Result<void> LogDirs::take_over(Dir& dir) {
+  auto properties = MetaProperties::read(disk_, dir.path);
+  if (!properties) return fail(properties.error());
+  if (*properties) dir.id = (*properties)->directory_id;
+  const auto twin = std::ranges::find_if(dirs_, [&](const Dir& other) {
+    return &other != &dir && !dir.id.is_zero() && other.id == dir.id;
+  });
+  if (twin != dirs_.end()) {
+    return fail(
+        fmt::format("{} and {} are the same directory, {}: one is a copy; remove it from "
+                    "log.dirs",
+                    twin->path, dir.path, dir.id.to_string()));
+  }
+  auto mark = CleanShutdownMark(disk_, dir.path).take();
+  if (!mark) return fail(mark.error());
+  dir.clean = std::move(*mark);
+  OffsetCheckpoint::Offsets* const into[] = {&dir.recovery_points, &dir.log_starts,
+                                             &dir.high_watermarks};
+  for (size_t n = 0; n < std::size(into); ++n) {
+    auto offsets = OffsetCheckpoint(disk_, dir.path, checkpoint_names[n]).read();
+    if (!offsets) return fail(offsets.error());
+    *into[n] = std::move(*offsets);
+  }
+  if (!dir.id.is_zero() && assignments_.directories[dir.id] != dir.path) {
+    assignments_.directories[dir.id] = dir.path;
+    unsaved_ = true;
+  }
+  sweep_deleted(dir);
+  return {};
+}
+
+// Folders of deleted topics that a crash left half removed.
+void LogDirs::sweep_deleted(const Dir& dir) {
+  auto names = disk_.list(dir.path);
+  if (!names) return;
+  for (const auto& name : *names) {
+    if (!name.ends_with(deleted_suffix)) continue;
+    auto removed = disk_.remove_folder(dir.path + "/" + name);
+    if (!removed) log_.warn("cannot remove {}/{}: {}", dir.path, name, removed.error().text);
+  }
+}
+
+// Whether `folder` is the one of this topic, and not of an earlier topic of the same name whose
+// deletion a crash has cut short. The latter makes room, but keeps its records: that metadata was
+// restored from an old copy looks the same from here.
+bool LogDirs::holds_log_of(const std::string& folder, const Uuid& topic_id) {
+  if (!disk_.exists(folder)) return false;
+  auto id = read_partition_topic_id(disk_, folder);
+  if (!id || !*id) return true;  // opening it says what is wrong with it
+  if (**id == topic_id) return true;
+  std::string aside = folder + "." + (*id)->to_string() + "-stray";
+  auto moved = disk_.rename(folder, aside);
+  if (moved) moved = disk_.sync_folder(io::parent_of(folder));
+  if (!moved) {
+    log_.error("cannot move {} away: {}", folder, moved.error().text);
+    return true;
+  }
+  log_.warn("{} belongs to a topic that is gone: moved to {}", folder, aside);
+  return false;
+}
+
+// The directories that have its folder: at most one.
+Result<std::vector<size_t>> LogDirs::holders(const TopicPartition& tp, const Uuid& topic_id) {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < dirs_.size(); ++i) {
+    const std::string folder = dirs_[i].path + "/" + tp.to_string();
+    if (dirs_[i].present && holds_log_of(folder, topic_id)) found.push_back(i);
+  }
+  if (found.size() < 2) return found;
+  return fail(
+      fmt::format("it is in {} and in {}: stop the broker and move one of the two folders "
+                  "away",
+                  dirs_[found[0]].path, dirs_[found[1]].path));
+}
+
+const LogDirs::Dir* LogDirs::find(const Uuid& id) const {
+  const auto found =
+      std::ranges::find_if(dirs_, [&](const Dir& dir) { return dir.present && dir.id == id; });
+  return found == dirs_.end() ? nullptr : &*found;
+}
+
+Error LogDirs::missing_folder(const TopicPartition& tp, const std::string& dir) const {
+  return Error::message(fmt::format(
+      "its folder {}/{} is gone, though {} is there: bring it back, or begin anew without its "
+      "records with `isthmus partition forget {}`",
+      dir, tp.to_string(), dir, tp.to_string()));
+}
+
+Error LogDirs::missing_directory(const TopicPartition& tp, const Uuid& id) const {
+  const auto seen = assignments_.directories.find(id);
+  return Error::message(fmt::format(
+      "it is in directory {}, last seen at {}, which is not there: mount it and name it in "
+      "log.dirs, "
+      "or begin anew without its records with `isthmus partition forget {}`",
+      id.to_string(), seen == assignments_.directories.end() ? "an unknown path" : seen->second,
+      tp.to_string()));
+}
+
+RecoveryHints LogDirs::hints_of(const TopicPartition& tp, const Dir& dir) const {
+  RecoveryHints hints;
+  // Also what other directories say: the folder may have been moved by hand.
+  for (const Dir& other : dirs_) {
+    if (auto known = other.recovery_points.find(tp); known != other.recovery_points.end()) {
+      hints.recovery_point = std::max(hints.recovery_point, known->second);
+    }
+    if (auto known = other.log_starts.find(tp); known != other.log_starts.end()) {
+      hints.log_start = std::max(hints.log_start, known->second);
+    }
+  }
+  hints.clean_shutdown = dir.clean.clean && !dir.clean.except.contains(tp.to_string());
+  return hints;
+}
+
+size_t LogDirs::emptiest() const {
+  size_t best = 0;
+  for (size_t i = 1; i < dirs_.size(); ++i) {
+    if (dirs_[i].present && dirs_[i].partitions < dirs_[best].partitions) best = i;
+  }
+  return best;
+}
+
+Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topic_id,
+                                      bool is_mirror) {
+  const auto* assigned = assignments_.find(topic_id, tp.partition);
+  const bool given_up = assigned != nullptr && assigned->directory.is_zero();
+  const Dir* expected = assigned == nullptr || given_up ? nullptr : find(assigned->directory);
+  if (assigned != nullptr && !given_up && expected == nullptr) {
+    return fail(missing_directory(tp, assigned->directory));
+  }
+  auto found = holders(tp, topic_id);
+  if (!found) return fail(found.error());
+  if (found->empty()) {
+    if (expected != nullptr) return fail(missing_folder(tp, expected->path));
+    const auto knows = [&](const Dir& dir) { return dir.recovery_points.contains(tp); };
+    const auto old = std::ranges::find_if(dirs_, knows);
+    // Before assignments were kept, the checkpoints alone knew what there is.
+    if (!had_assignments_ && old != dirs_.end()) return fail(missing_folder(tp, old->path));
+  }
+  const size_t index = found->empty() ? emptiest() : found->front();
+  if (placed_.insert_or_assign(tp, index).second) ++dirs_[index].partitions;
+  Place place{dirs_[index].path + "/" + tp.to_string(), {}};
+  if (!found->empty()) {
+    place.hints = hints_of(tp, dirs_[index]);
+  } else if (given_up && !is_mirror) {
+    // No offset that consumers may have committed is given out again.
+    const RecoveryHints before = hints_of(tp, dirs_[index]);
+    place.hints.log_start = std::max(before.recovery_point, before.log_start);
+  }
+  return place;
+}
+
+void LogDirs::opened(const TopicPartition& tp, const Uuid& topic_id) {
+  for (Dir& dir : dirs_) {
+    dir.recovery_points.erase(tp);
+    dir.log_starts.erase(tp);
+    dir.high_watermarks.erase(tp);
+  }
+  const Uuid& id = dirs_[placed_.at(tp)].id;
+  auto& assigned = assignments_.partitions[{topic_id, tp.partition}];
+  if (id.is_zero() || assigned.directory == id) return;
+  assigned = {tp.topic, id};
+  unsaved_ = true;
+}
+
+void LogDirs::forget(const TopicPartition& tp, const Uuid& topic_id) {
+  for (Dir& dir : dirs_) {
+    dir.recovery_points.erase(tp);
+    dir.log_starts.erase(tp);
+    dir.high_watermarks.erase(tp);
+  }
+  if (auto placed = placed_.extract(tp)) --dirs_[placed.mapped()].partitions;
+  unsaved_ = assignments_.partitions.erase({topic_id, tp.partition}) > 0 || unsaved_;
+}
+
+void LogDirs::forget_all_but(const Exists& exists) {
+  const auto gone = [&](const auto& entry) { return !exists(entry.first, {}); };
+  for (Dir& dir : dirs_) {
+    std::erase_if(dir.recovery_points, gone);
+    std::erase_if(dir.log_starts, gone);
+    std::erase_if(dir.high_watermarks, gone);
+  }
+  const auto erased = std::erase_if(assignments_.partitions, [&](const auto& entry) {
+    return !exists({entry.second.topic, entry.first.second}, entry.first.first);
+  });
+  unsaved_ = unsaved_ || erased > 0;
+}
+
+Result<void> LogDirs::save_assignments() {
+  if (!unsaved_ && had_assignments_) return {};
+  if (auto done = assignments_.write(disk_, dirs_.front().path); !done) return done;
+  had_assignments_ = true;
+  unsaved_ = false;
+  return {};
+}
+
+Result<void> LogDirs::write_checkpoints(const std::map<TopicPartition, Offsets>& open) {
+  std::vector<std::array<OffsetCheckpoint::Offsets, 3>> all(dirs_.size());
+  for (const auto& [tp, offsets] : open) {
+    const auto placed = placed_.find(tp);
+    if (placed == placed_.end()) continue;
+    auto& [points, starts, watermarks] = all[placed->second];
+    points[tp] = offsets.recovery_point;
+    starts[tp] = offsets.log_start;
+    watermarks[tp] = offsets.high_watermark;
+  }
+  for (size_t i = 0; i < dirs_.size(); ++i) {
+    const Dir& dir = dirs_[i];
+    if (!dir.present) continue;
+    const OffsetCheckpoint::Offsets* kept[] = {&dir.recovery_points, &dir.log_starts,
+                                               &dir.high_watermarks};
+    for (size_t n = 0; n < all[i].size(); ++n) {
+      all[i][n].insert(kept[n]->begin(), kept[n]->end());
+      auto done = OffsetCheckpoint(disk_, dir.path, checkpoint_names[n]).write(all[i][n]);
+      if (!done) return done;
+    }
+  }
+  return {};
+}
+
+void LogDirs::leave_clean_marks(int64_t broker_epoch, const std::set<std::string>& except) {
+  for (const Dir& dir : dirs_) {
+    if (!dir.present) continue;
+    auto marked = CleanShutdownMark(disk_, dir.path).leave(broker_epoch, except);
+    if (!marked) log_.warn("no clean stop in {}: {}", dir.path, marked.error().text);
+  }
+}
+
+}  // namespace isthmus::broker

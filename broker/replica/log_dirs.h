@@ -1,0 +1,98 @@
+// LogDirs: the directories of log.dirs, what stands in them beside the logs, and which partition is
+// in which: locks, checkpoints, marks of a clean stop, assignments (log/checkpoints.h,
+// log/assignments.h).
+//
+// What is known of a partition outlives any number of starts at which it cannot be opened: its
+// offsets stay in the checkpoints, a clean stop does not cover it, and where it is expected is
+// remembered. A folder or a directory that is known and not there is damage, not an empty
+// partition.
+//
+// Owned by the PartitionTable, on the main loop; holds it for its files.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/log.h"
+#include "broker/log/assignments.h"
+#include "broker/log/checkpoints.h"
+#include "broker/log/config.h"
+#include "io/disk.h"
+
+namespace isthmus::broker {
+
+class LogDirs {
+ public:
+  LogDirs(io::Disk& disk, std::vector<std::string> paths);
+
+  // Locks the directories, and makes those that never were. Another process in one of them is an
+  // error. One that is gone, though partitions are assigned to it, is left as it is.
+  Result<void> claim();
+  // Those that are there.
+  std::vector<std::string> present() const;
+  // Reads their checkpoints and takes their marks of a clean stop. Only once they are known to be
+  // this cluster's: a directory given by mistake is left as it was.
+  Result<void> take_over();
+
+  // Where a partition's log is, or shall begin. An error says what was expected where. `is_mirror`:
+  // its records come again from its source.
+  struct Place {
+    std::string folder;
+    RecoveryHints hints;
+  };
+  Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror);
+  // Its log is open: what the checkpoints said of it before is of no more use.
+  void opened(const TopicPartition& tp, const Uuid& topic_id);
+  // Its topic is gone.
+  void forget(const TopicPartition& tp, const Uuid& topic_id);
+  // What files say of topics that are gone must not be believed of their successors.
+  using Exists = std::function<bool(const TopicPartition&, const Uuid& topic_id)>;
+  void forget_all_but(const Exists& exists);
+
+  // If they have changed. Before a partition is shown to anybody.
+  Result<void> save_assignments();
+  struct Offsets {
+    Offset recovery_point = 0, log_start = 0, high_watermark = 0;
+  };
+  // Of those that are open; the others keep what was known.
+  Result<void> write_checkpoints(const std::map<TopicPartition, Offsets>& open);
+  // A clean stop, but for the partitions that were not closed.
+  void leave_clean_marks(int64_t broker_epoch, const std::set<std::string>& except);
+
+ private:
+  struct Dir {
+    std::string path;
+    std::shared_ptr<void> lock;
+    bool present = true;
+    Uuid id;  // zero: it has none
+    CleanShutdownMark::Found clean;
+    OffsetCheckpoint::Offsets recovery_points, log_starts, high_watermarks;
+    size_t partitions = 0;
+  };
+
+  Result<void> claim(Dir& dir, bool first);
+  Result<void> take_over(Dir& dir);
+  void sweep_deleted(const Dir& dir);
+  Result<std::vector<size_t>> holders(const TopicPartition& tp, const Uuid& topic_id);
+  bool holds_log_of(const std::string& folder, const Uuid& topic_id);
+  const Dir* find(const Uuid& id) const;
+  Error missing_folder(const TopicPartition& tp, const std::string& dir) const;
+  Error missing_directory(const TopicPartition& tp, const Uuid& id) const;
+  RecoveryHints hints_of(const TopicPartition& tp, const Dir& dir) const;
+  size_t emptiest() const;
+
+  io::Disk& disk_;
+  Logger log_{"partitions"};
+  std::vector<Dir> dirs_;
+  Assignments assignments_;
+  bool had_assignments_ = false;  // this release, or a later one, has started here before
+  bool unsaved_ = false;
+  std::unordered_map<TopicPartition, size_t> placed_;
+};
+
+}  // namespace isthmus::broker
