@@ -29,6 +29,7 @@ void add_roles(Command line);   // broker, mirror, router
 void add_config(Command line);  // config check, config reference
 void add_metrics(Command line);
 void add_topic(Command line);
+void add_partition(Command line);
 void add_consumer_group(Command line);  // group list, group describe
 void add_link(Command line);
 void add_switchover(Command line);
