@@ -87,6 +87,20 @@ void tell_of_offline(const std::vector<PartitionTable::Offline>& offline, nlohma
                     offline.front().outage->reason;
 }
 
+// What this start has cut off, which nobody was promised.
+void tell_of_cuts(const std::vector<PartitionTable::Cut>& cuts, nlohmann::json& json) {
+  json["partitions_cut"] = cuts.size();
+  auto& named = json["cuts"] = nlohmann::json::array();
+  for (const auto& cut : cuts) {
+    if (named.size() == most_named) break;
+    named.push_back({{"topic", cut.partition.topic},
+                     {"partition", cut.partition.partition},
+                     {"offset", cut.offset},
+                     {"bytes", cut.bytes},
+                     {"kept_in", cut.kept_in}});
+  }
+}
+
 PartitionTable::ConfigOf config_of(const process::BrokerConfig& config) {
   return [defaults = log_defaults(config)](const ConfigMap& overrides) {
     return log_config(defaults, overrides);
@@ -264,6 +278,7 @@ io::Task<process::Status> Broker::status() {
                          {"links", image->links.size()},
                          {"connections", parts_->acceptor.connections()}};
   tell_of_offline(parts_->partitions.offline(), json, status);
+  tell_of_cuts(parts_->partitions.cuts(), json);
   status.json = write_json(json);
   co_return status;
 }

@@ -58,6 +58,7 @@ io::Task<HighWatermarks> measure_partitions(Context& context, Samples& samples) 
     }
   }
   samples.add(metric::partitions_offline, static_cast<double>(offline));
+  samples.add(metric::log_cuts, static_cast<double>(context.partitions.cuts().size()));
   const Histogram fsyncs = co_await context.partitions.fsyncs();
   samples.add(metric::fsync_seconds, fsyncs);
   co_return watermarks;

@@ -17,9 +17,24 @@ std::optional<OffsetOrder::Wrong> OffsetOrder::judge(const FoundBatch& batch, Of
                          fmt::format("a batch of offset {}, expected {}", offset, end)};
   if (auto wrong = blame_jump(offset, end)) return wrong;
   if (offset < end || batch.header.last_offset() - base > INT32_MAX) return unexpected;
+  if (auto wrong = judge_epoch(batch, end)) return wrong;
   if (offset == end) return std::nullopt;
   if (exact_ && end < known_end_ && known_end_ < offset) return unexpected;
   jump_ = {batch.position, end};
+  return std::nullopt;
+}
+
+std::optional<OffsetOrder::Wrong> OffsetOrder::judge_epoch(const FoundBatch& batch, Offset end) {
+  const LeaderEpoch epoch = batch.header.partition_leader_epoch;
+  if (epoch < epoch_) {
+    const std::string why = fmt::format("leader epoch {} before epoch {}", epoch_, epoch);
+    const bool rise_is_wrong = rise_ && rise_->batches == 1 && epoch >= rise_->from;
+    if (rise_is_wrong) return Wrong{rise_->position, rise_->offset, why};
+    return Wrong{batch.position, end, why};
+  }
+  if (epoch > epoch_) rise_ = {batch.position, end, epoch_, 0};
+  if (rise_) ++rise_->batches;
+  epoch_ = epoch;
   return std::nullopt;
 }
 

@@ -1,9 +1,11 @@
-// OffsetOrder: whether batches that are read one after the other lie at their right offsets. A
-// batch's base offset is not under its checksum, so a good checksum does not say so. Pure.
+// OffsetOrder: whether batches that are read one after the other have their right offsets and
+// leader epochs. Neither is under a batch's checksum, so a good one does not say so. Pure.
 //
 // Offsets ascend; they may leave some out (a compaction's holes). A batch, or a gap, must end
 // exactly at the known end (synced_end.h): what jumps over it has a wrong offset. And a batch that
 // comes too early, though it fits behind what stood before a jump, says that the jump was wrong.
+// Epochs never go down; one that does, right behind one that went up, says that it was that one. Of
+// the very last batch nothing can be said so.
 #pragma once
 
 #include <optional>
@@ -23,7 +25,10 @@ class OffsetOrder {
     Offset offset;      // that it ought to have
     std::string why;
   };
-  void begin_segment() { jump_.reset(); }
+  void begin_segment() {
+    jump_.reset();
+    rise_.reset();
+  }
   // `end` is where the batches before it end; `base` that of the segment.
   std::optional<Wrong> judge(const FoundBatch& batch, Offset end, Offset base);
   // The next segment begins below the end of this one.
@@ -31,6 +36,7 @@ class OffsetOrder {
 
  private:
   std::optional<Wrong> blame_jump(Offset later, Offset end) const;
+  std::optional<Wrong> judge_epoch(const FoundBatch& batch, Offset end);
 
   Offset known_end_;
   bool exact_;
@@ -39,6 +45,14 @@ class OffsetOrder {
     Offset from;
   };
   std::optional<Jump> jump_;  // the latest one in the current segment
+  struct Rise {
+    uint64_t position;
+    Offset offset;
+    LeaderEpoch from;
+    uint64_t batches;  // with the new epoch
+  };
+  std::optional<Rise> rise_;  // the latest batch there with a higher epoch than the one before
+  LeaderEpoch epoch_ = -1;
 };
 
 }  // namespace isthmus::broker

@@ -65,7 +65,7 @@ TEST(CleanShutdown, AnOlderKafkasEmptyMarkCounts) {
 TEST(MetaProperties, ComeBackAndSayWhatIsMissing) {
   LogWorld w;
   EXPECT_EQ(*MetaProperties::read(w.disk(), "/data"), std::nullopt);
-  const MetaProperties mine{"abc", 3, 12, 255};
+  const MetaProperties mine{"abc", 3, 12, 255, {}};
   ASSERT_TRUE(mine.write(w.disk(), "/data"));
   EXPECT_EQ(**MetaProperties::read(w.disk(), "/data"), mine);
   io::replace_file(w.disk(), "/data/meta.properties", as_bytes("version=1\nnode.id=3\n")).value();

@@ -188,9 +188,9 @@ std::optional<Volume::Rotten> Volume::rot(const std::vector<std::string>& parts,
   }
   if (paths.empty()) return std::nullopt;
   Prng& random = schedule_.random();
-  Rotten rotten{paths[random.below(paths.size())], 0};
+  Rotten rotten{paths[random.below(paths.size())], 0, static_cast<int>(random.below(8))};
   rotten.position = from + random.below(find(rotten.path)->data().size() - from);
-  flip_bit(rotten.path, rotten.position, static_cast<int>(random.below(8)));
+  flip_bit(rotten.path, rotten.position, rotten.bit);
   return rotten;
 }
 

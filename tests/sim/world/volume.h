@@ -89,6 +89,7 @@ class Volume {
   struct Rotten {
     std::string path;
     uint64_t position = 0;
+    int bit = 0;
   };
   std::optional<Rotten> rot(const std::vector<std::string>& parts, uint64_t from = 0);
 

@@ -1,0 +1,250 @@
+// What was synced and is bad or gone: never cut, over any number of starts.
+#include "tests/broker/log/log_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+// Cuts or changes a file of a log that is not open.
+std::shared_ptr<io::File> file_of(LogWorld& w, const std::string& path) {
+  return w.disk().open(path, io::Disk::Open::existing).value();
+}
+
+class Damage : public ::testing::Test {
+ protected:
+  // Five batches of three records, all synced.
+  void SetUp() override {
+    w.open();
+    for (int i = 0; i < 5; ++i) w.append_one({.records = 3});
+    size = w.log->size_bytes() / 5;
+    w.stop();
+    whole = io::read_whole(w.disk(), w.path(0, ".log")).value();
+    w.hints = {};
+  }
+  Result<void> open_with_flip(uint64_t position) {
+    w.host.disk().flip_bit(w.path(0, ".log"), position, 3);
+    return w.try_open();
+  }
+  void restore() {
+    w.log.reset();
+    auto file = file_of(w, w.path(0, ".log"));
+    ASSERT_TRUE(file->truncate(0));
+    ASSERT_TRUE(file->append(whole));
+    if (w.disk().exists(w.folder + "/quarantine")) {
+      ASSERT_TRUE(w.disk().remove(w.folder + "/quarantine"));
+    }
+  }
+  std::vector<uint8_t> content() { return io::read_whole(w.disk(), w.path(0, ".log")).value(); }
+  // However often it is tried.
+  void expect_closed(const std::string& part) {
+    for (int start = 0; start < 3; ++start) {
+      auto opened = w.try_open();
+      ASSERT_FALSE(opened) << "start " << start;
+      EXPECT_EQ(opened.error().kind, Error::Kind::corrupt);
+      EXPECT_NE(opened.error().text.find(part), std::string::npos) << opened.error().text;
+      EXPECT_NE(opened.error().text.find("isthmus partition describe orders-3"), std::string::npos);
+      // What the next start believes: nothing, or a clean stop of a broker that never opened it.
+      w.hints = {.clean_shutdown = start == 1};
+      w.crash();
+    }
+  }
+
+  LogWorld w;
+  uint64_t size = 0;
+  std::vector<uint8_t> whole;
+};
+
+TEST_F(Damage, BelowTheKnownEndIsNeverCutAtAnyBit) {
+  for (uint64_t at = 0; at < size; ++at) {
+    w.hints = {};
+    auto opened = open_with_flip(3 * size + at);
+    ASSERT_FALSE(opened) << at;
+    EXPECT_EQ(opened.error().kind, Error::Kind::corrupt);
+    EXPECT_EQ(content().size(), whole.size());
+    restore();
+  }
+}
+
+TEST_F(Damage, IsKnownFromTheCheckpointToo) {
+  ASSERT_TRUE(w.disk().remove(w.folder + "/synced-end"));
+  w.hints = {.recovery_point = 15};
+  ASSERT_FALSE(open_with_flip(4 * size + 70));
+  expect_closed("offset 12");
+}
+
+TEST_F(Damage, NamesWhereItIsAndHowFarAllWasSynced) {
+  ASSERT_FALSE(open_with_flip(2 * size + 70));
+  expect_closed("position " + std::to_string(2 * size) + " of segment 0, offset 6");
+  expect_closed("everything below offset 15 was synced");
+  EXPECT_EQ(content().size(), whole.size());
+}
+
+// Ten single records, the last one damaged: at the first start it is known, and at every later one.
+TEST_F(Damage, OfTheLastRecordStaysOfflineOverManyStarts) {
+  ASSERT_FALSE(open_with_flip(4 * size + 65));
+  expect_closed("offset 12");
+  w.host.disk().flip_bit(w.path(0, ".log"), 4 * size + 65, 3);
+  expect_closed("offset 12");
+}
+
+TEST_F(Damage, WithoutAMarkIsFoundAgain) {
+  w.host.disk().flip_bit(w.path(0, ".log"), 4 * size + 65, 3);
+  w.host.disk().fail_next_append("quarantine", ENOSPC);
+  ASSERT_FALSE(w.try_open());
+  EXPECT_FALSE(w.disk().exists(w.folder + "/quarantine"));
+  expect_closed("offset 12");
+  EXPECT_TRUE(w.disk().exists(w.folder + "/quarantine"));
+}
+
+TEST_F(Damage, AfterACleanStopIsSeenAtTheEndOfTheLog) {
+  w.hints = {.recovery_point = 15, .clean_shutdown = true};
+  ASSERT_FALSE(open_with_flip(4 * size + 65));
+  expect_closed("offset 12");
+}
+
+TEST_F(Damage, AMissingEndAtABatchsBoundaryIsDamage) {
+  for (bool clean : {false, true}) {
+    SCOPED_TRACE(clean);
+    w.hints = {.recovery_point = 15, .clean_shutdown = clean};
+    ASSERT_TRUE(file_of(w, w.path(0, ".log"))->truncate(3 * size));
+    ASSERT_FALSE(w.try_open());
+    expect_closed("offset 9: the log ends there; everything below offset 15 was synced");
+    restore();
+  }
+}
+
+TEST_F(Damage, AMissingSegmentIsDamage) {
+  w.open();
+  ASSERT_TRUE(w.log->roll());
+  w.append_one();
+  w.sync();
+  w.kill();
+  ASSERT_TRUE(w.disk().remove(w.path(15, ".log")));
+  expect_closed("offset 15");
+}
+
+TEST_F(Damage, WithoutAnySegmentIsNoEmptyPartition) {
+  for (const char* suffix : {".log", ".index", ".timeindex"}) {
+    ASSERT_TRUE(w.disk().remove(w.path(0, suffix)));
+  }
+  expect_closed("all segments are gone");
+}
+
+TEST_F(Damage, IsCutOnAnOperatorsWordAtExactlyThatOffset) {
+  ASSERT_FALSE(open_with_flip(2 * size + 70));
+  w.hints.cut_from = 3;
+  EXPECT_FALSE(w.try_open());
+  w.hints.cut_from = 6;
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 6);
+  EXPECT_EQ(w.log->recovery().bytes_cut, 3 * size);
+  w.crash();
+  w.hints = {.recovery_point = 15};
+  w.open();  // a checkpoint from before the cut is not believed
+  EXPECT_EQ(w.log->end_offset(), 6);
+  EXPECT_EQ(w.append_one().first_offset, 6);
+}
+
+TEST_F(Damage, AnEndThatIsGoneIsGivenUpOnAnOperatorsWord) {
+  ASSERT_TRUE(file_of(w, w.path(0, ".log"))->truncate(3 * size));
+  ASSERT_FALSE(w.try_open());
+  w.hints = {.recovery_point = 15, .cut_from = 9};
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 9);
+  w.kill();
+  w.hints = {.recovery_point = 15};
+  w.open();
+}
+
+TEST_F(Damage, ThatAReadDoesNotReachLeavesNoMark) {
+  w.host.disk().fail_next_read(w.path(0, ".log"), EIO);
+  auto opened = w.try_open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, Error::Kind::io);
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 15);
+}
+
+TEST_F(Damage, InALaterSegmentCountsAsAfter) {
+  w.open();
+  ASSERT_TRUE(w.log->roll());
+  w.append_one();
+  w.sync();
+  w.kill();
+  w.was_synced_to(9);  // the slot may be old, but a segment is begun when all before it is synced
+  ASSERT_FALSE(open_with_flip(4 * size + 65));
+}
+
+TEST_F(Damage, ABatchThatGoesBackBehindTheKnownEndIsCut) {
+  ASSERT_TRUE(file_of(w, w.path(0, ".log"))->append(make_batch({.base_offset = 3, .epoch = 1})));
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 15);
+}
+
+// Its base offset is not under a batch's checksum: a bit of it moves the record, and those that
+// follow would seem to come too early.
+TEST_F(Damage, OfABaseOffsetIsFoundWhereItIs) {
+  ASSERT_FALSE(open_with_flip(3 * size + 6));
+  expect_closed("offset 9");
+}
+
+TEST_F(Damage, OfALeaderEpochIsFoundWhereItIs) {
+  ASSERT_FALSE(open_with_flip(3 * size + 14));
+  expect_closed("offset 9");
+}
+
+TEST(KnownEnd, IsExactAfterAKillAndABoundAfterAPowerLoss) {
+  size_t behind = 0;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    for (bool power_lost : {false, true}) {
+      LogWorld w(seed);
+      w.open();
+      w.append_one({.records = 3});
+      w.sync();
+      w.append_one({.records = 3});
+      w.sync();
+      w.append_one({.records = 3});
+      power_lost ? w.crash() : w.kill();
+      FileCache cache(w.disk(), 10);
+      SyncedEnd slot(cache, w.folder);
+      slot.load().value();
+      if (power_lost) {
+        EXPECT_LE(slot.known(0), 6);
+        behind += slot.known(0) < 6;
+      } else {
+        EXPECT_EQ(slot.known(0), 6);
+      }
+      EXPECT_EQ(slot.known(7), 7);
+    }
+  }
+  EXPECT_GT(behind, 0u);
+}
+
+TEST(KnownEnd, IsLoweredBeforeALogIsCutAndTheCheckpointDoubtedUntilTheNext) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    LogWorld w(seed);
+    w.open();
+    for (int i = 0; i < 5; ++i) w.append_one({.records = 3});
+    w.sync();
+    w.hints.recovery_point = 15;
+    EXPECT_EQ(w.log->truncate_to(7).value(), 6);
+    EXPECT_TRUE(w.log->synced_end().doubts_checkpoint());
+    w.crash();
+    w.open();
+    EXPECT_EQ(w.log->end_offset(), 6);
+    EXPECT_TRUE(w.log->synced_end().doubts_checkpoint());
+    w.hints.recovery_point = 6;
+    w.log->synced_end().checkpointed(w.log->synced_end().cuts());
+    EXPECT_FALSE(w.log->synced_end().doubts_checkpoint());
+    w.kill();
+    w.open();
+    EXPECT_FALSE(w.log->synced_end().doubts_checkpoint());
+    EXPECT_TRUE(w.log->restart_at(4));
+    w.hints.recovery_point = 6;
+    w.crash();
+    w.open();
+    EXPECT_EQ(w.log->end_offset(), 4);
+  }
+}
+
+}  // namespace
+}  // namespace isthmus::broker
