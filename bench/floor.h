@@ -14,7 +14,8 @@ void run_floor_broker(const Arguments& arguments);
 void run_floor_relay(const Arguments& arguments);
 
 // `from`, `to`, `records`: fetches from one floor broker and produces to another what came, through
-// one buffer of 256 KiB. CRCs are the target's business, as in the product.
+// one buffer of 256 KiB, with the next fetch and some appends under way. CRCs are the target's
+// business, as in the product.
 void run_floor_mirror(const Arguments& arguments);
 
 }  // namespace isthmus::bench

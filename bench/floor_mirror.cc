@@ -11,7 +11,12 @@ namespace {
 
 constexpr size_t buffer_size = size_t{256} << 10;
 constexpr int32_t max_bytes = 8 << 20;
+constexpr int max_unanswered = 5;
 constexpr std::string_view topic = "t";
+// Size, correlation id, and all that floor_broker.cc answers before the records.
+constexpr size_t fetch_head =
+    4 + 4 + 4 + 2 + 4 + 4 + (2 + topic.size()) + 4 + 4 + 2 + 24 + 4 + 4 + 4;
+constexpr size_t produce_answer = 4 + 4 + 4 + (2 + topic.size()) + 4 + 4 + 2 + 24 + 4;
 
 void send_request(int socket, kafka::ApiKey key, int16_t version, const kafka::Writer& body,
                   size_t more) {
@@ -68,6 +73,8 @@ class OffsetFollower {
     }
   }
   Offset next() const { return next_; }
+  // Whether a batch ends with the next `size` bytes, so that next() is already what comes after.
+  bool ends_with(size_t size) const { return header_.empty() && left_ == size; }
 
  private:
   std::vector<uint8_t> header_;
@@ -75,42 +82,82 @@ class OffsetFollower {
   Offset next_ = 0;
 };
 
+void begin_produce(int target, size_t size) {
+  kafka::Writer body;
+  body.int16(-1);  // transactional id
+  body.int16(-1);  // acks
+  body.int32(30'000);
+  body.int32(1);
+  body.string(topic, false);
+  body.int32(1);
+  body.int32(0);
+  body.int32(static_cast<int32_t>(size));
+  send_request(target, kafka::ApiKey::produce, 7, body, size);
+}
+
+// Never waits for what it could have asked for before: the next fetch is asked for while the last
+// batch of this one passes, and answers to appends are taken when there are some.
+class Forwarder {
+ public:
+  Forwarder(int source, int target, Offset end)
+      : source_(source), target_(target), end_(end), buffer_(buffer_size) {
+    ask(source_, 0);
+  }
+
+  bool done() const { return follower_.next() >= end_; }
+
+  void pass_one_answer() {
+    read_all(source_, room(fetch_head));
+    const auto size = static_cast<size_t>(load_be<int32_t>(&buffer_[fetch_head - 4]));
+    if (size == 0) give_up("the source has no more");
+    begin_produce(target_, size);
+    pass_records(size);
+    if (++unanswered_ > max_unanswered) take_answer();
+  }
+
+  void take_answers() {
+    while (unanswered_ > 0) take_answer();
+  }
+
+ private:
+  MutableBytes room(size_t size) { return MutableBytes(buffer_).first(size); }
+
+  void pass_records(size_t left) {
+    bool asked = false;
+    while (left > 0) {
+      const size_t n = read_some(source_, room(std::min(left, buffer_.size())));
+      if (n == 0) give_up("the source has closed");
+      follower_.see(room(n));
+      left -= n;
+      if (!asked && follower_.ends_with(left) && !done()) {
+        ask(source_, follower_.next());
+        asked = true;
+      }
+      write_all(target_, room(n));
+    }
+  }
+
+  void take_answer() {
+    read_all(target_, room(produce_answer));
+    --unanswered_;
+  }
+
+  const int source_;
+  const int target_;
+  const Offset end_;
+  std::vector<uint8_t> buffer_;
+  OffsetFollower follower_;
+  int unanswered_ = 0;
+};
+
 }  // namespace
 
 void run_floor_mirror(const Arguments& arguments) {
   const Descriptor source(connect_to(arguments.number("from")));
   const Descriptor target(connect_to(arguments.number("to")));
-  std::vector<uint8_t> buffer(buffer_size);
-  OffsetFollower follower;
-  // Size, correlation id, and all that floor_broker.cc answers before the records.
-  const size_t fetch_head = 4 + 4 + 4 + 2 + 4 + 4 + (2 + topic.size()) + 4 + 4 + 2 + 24 + 4 + 4 + 4;
-  const size_t produce_answer = 4 + 4 + 4 + (2 + topic.size()) + 4 + 4 + 2 + 24 + 4;
-  while (follower.next() < arguments.number("records")) {
-    ask(source.get(), follower.next());
-    read_all(source.get(), MutableBytes(buffer).first(fetch_head));
-    auto here = static_cast<size_t>(load_be<int32_t>(&buffer[fetch_head - 4]));
-    if (here == 0) give_up("the source has no more");
-
-    kafka::Writer body;
-    body.int16(-1);  // transactional id
-    body.int16(-1);  // acks
-    body.int32(30'000);
-    body.int32(1);
-    body.string(topic, false);
-    body.int32(1);
-    body.int32(0);
-    body.int32(static_cast<int32_t>(here));
-    send_request(target.get(), kafka::ApiKey::produce, 7, body, here);
-    while (here > 0) {
-      const auto room = MutableBytes(buffer).first(std::min(here, buffer.size()));
-      const size_t n = read_some(source.get(), room);
-      if (n == 0) give_up("the source has closed");
-      follower.see(room.first(n));
-      write_all(target.get(), room.first(n));
-      here -= n;
-    }
-    read_all(target.get(), MutableBytes(buffer).first(produce_answer));
-  }
+  Forwarder forwarder(source.get(), target.get(), arguments.number("records"));
+  while (!forwarder.done()) forwarder.pass_one_answer();
+  forwarder.take_answers();
 }
 
 }  // namespace isthmus::bench

@@ -48,30 +48,39 @@ class Interval:
 
 @dataclass
 class Row:
-    """A path: its intervals, product and floor in turn."""
+    """A path: its intervals, product and floor in turn. Each figure is that of one pair, the one
+    whose ratio is the median; the spread is over all pairs. So what stands in a row fits together:
+    s/GB divided by the floor's is what it is times the floor."""
     name: str
     target: float | None = None  # CPU seconds per GB to aim at
     product: list[Interval] = field(default_factory=list)
     floor: list[Interval] = field(default_factory=list)
 
-    @staticmethod
-    def best(intervals: list[Interval]) -> float:
-        """Noise only adds."""
-        return min(interval.cost for interval in intervals)
+    @property
+    def ratios(self) -> list[float]:
+        return [p.cost / f.cost for p, f in zip(self.product, self.floor)]
+
+    @property
+    def middle(self) -> tuple[Interval, Interval]:
+        """The pair with the median ratio; of an even number of pairs the dearer one."""
+        ratio = statistics.median_high(self.ratios)
+        return list(zip(self.product, self.floor))[self.ratios.index(ratio)]
 
     @property
     def times_floor(self) -> float:
-        return statistics.median(p.cost / f.cost for p, f in zip(self.product, self.floor))
+        product, floor = self.middle
+        return product.cost / floor.cost
 
     def as_json(self) -> dict:
         def listed(intervals):
             return [asdict(i) | {"s_per_gb": i.cost, "mb_s": i.mb_s} for i in intervals]
         result = {"path": self.name, "target_s_per_gb": self.target,
                   "product": listed(self.product), "floor": listed(self.floor)}
-        result["s_per_gb"] = self.best(self.product)
-        if self.floor:
-            result |= {"floor_s_per_gb": self.best(self.floor), "times_floor": self.times_floor}
-        return result
+        product, floor = self.middle
+        return result | {"s_per_gb": product.cost, "floor_s_per_gb": floor.cost,
+                         "times_floor": self.times_floor,
+                         "times_floor_least": min(self.ratios),
+                         "times_floor_most": max(self.ratios)}
 
 
 def cpu_of(pid: int) -> float:

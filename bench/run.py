@@ -120,31 +120,32 @@ class World:
         ]
 
 
-COLUMNS = ("path", "s/GB", "floor", "x floor", "aim", "MB/s", "floor", "p50 ms", "p99 ms",
-           "floor p50", "floor p99", "peak MB", "")
-
-
-def median_of(intervals, name: str) -> float | None:
-    values = [getattr(i, name) for i in intervals if getattr(i, name) is not None]
-    return statistics.median(values) if values else None
+COLUMNS = ("path", "s/GB", "from-to", "floor", "from-to", "x floor", "from-to", "aim", "MB/s",
+           "floor", "p50 ms", "p99 ms", "floor p50", "floor p99", "peak MB", "")
 
 
 def cells(row: Row) -> list[str]:
     def text(value, form):
         return "-" if value is None else format(value, form)
+    def spread(values, form):
+        return f"{min(values):{form}}-{max(values):{form}}"
     noisy = any(i.busy > 1.2 for i in row.product + row.floor)
+    product, floor = row.middle
     return [
         row.name,
-        f"{row.best(row.product):.3f}",
-        f"{row.best(row.floor):.3f}",
+        f"{product.cost:.3f}",
+        spread([i.cost for i in row.product], ".3f"),
+        f"{floor.cost:.3f}",
+        spread([i.cost for i in row.floor], ".3f"),
         f"{row.times_floor:.2f}",
+        spread(row.ratios, ".2f"),
         text(row.target, ".2f"),
-        f"{median_of(row.product, 'mb_s'):.0f}",
-        f"{median_of(row.floor, 'mb_s'):.0f}",
-        text(median_of(row.product, "p50_ms"), ".2f"),
-        text(median_of(row.product, "p99_ms"), ".2f"),
-        text(median_of(row.floor, "p50_ms"), ".2f"),
-        text(median_of(row.floor, "p99_ms"), ".2f"),
+        f"{product.mb_s:.0f}",
+        f"{floor.mb_s:.0f}",
+        text(product.p50_ms, ".2f"),
+        text(product.p99_ms, ".2f"),
+        text(floor.p50_ms, ".2f"),
+        text(floor.p99_ms, ".2f"),
         f"{max(i.peak_bytes for i in row.product) / 1e6:.0f}",
         "noisy" if noisy else "",
     ]
@@ -159,7 +160,8 @@ def print_table(rows: list[Row]) -> None:
 
 
 def print_rest(result: dict) -> None:
-    print(f"\nIn {result['network']}; s/GB: CPU of the process named, the best of its intervals.")
+    print(f"\nIn {result['network']}; s/GB: CPU of the process named. A row is the pair with "
+          "the median of\nproduct / floor; from-to is over all pairs.")
     for role, took in result["start_s"].items():
         what = "the first mirrored record" if role == "mirror" else "an answer"
         print(f"{role}: {took:.3f} s from its start to {what}")
