@@ -7,7 +7,6 @@ namespace isthmus::io {
 
 namespace {
 
-constexpr size_t largest_buffer = size_t{256} << 10;
 // The first read after a large frame: another one likely follows, and what is read of it before
 // its size is known must be moved.
 constexpr size_t peek_buffer = size_t{16} << 10;
@@ -28,6 +27,7 @@ Result<std::optional<Slice>> FrameReader::next() {
   Slice frame(buffer_.bytes, Bytes(buffer_.bytes.get() + at_ + length_size, size));
   at_ += length_size + size;
   latest_frame_ = size;
+  ++frames_;
   return frame;
 }
 
@@ -57,8 +57,13 @@ void FrameReader::learn(size_t arrived, Duration waited) {
 }
 
 size_t FrameReader::wanted_buffer() const {
-  if (latest_frame_ > largest_buffer) return peek_buffer;
-  return std::bit_ceil(std::clamp(recent_, smallest_buffer, largest_buffer));
+  if (latest_frame_ > largest_buffer) return std::min(peek_buffer, buffer_limit_);
+  return std::bit_ceil(std::clamp(recent_, smallest_buffer, buffer_limit_));
+}
+
+FrameReader::Unfinished FrameReader::unfinished() const {
+  if (unparsed() < length_size) return {0, unparsed()};
+  return {needed(), unparsed()};
 }
 
 size_t FrameReader::needed() const {
@@ -66,21 +71,27 @@ size_t FrameReader::needed() const {
   return length_size + load_be<uint32_t>(buffer_.bytes.get() + at_);
 }
 
-void FrameReader::make_room() {
+// Whether the next read goes on in the present buffer, behind what it holds.
+bool FrameReader::keeps_buffer() const {
   const size_t wanted = wanted_buffer();
+  if (unparsed() > 0) return at_ + needed() <= buffer_.size && end_ < buffer_.size;
+  const bool fitting = buffer_.size >= wanted && buffer_.size <= 2 * wanted;
+  return fitting && (buffer_.unshared() || buffer_.size - end_ >= wanted / 2);
+}
+
+size_t FrameReader::next_buffer() const {
+  if (keeps_buffer()) return buffer_.size;
+  const size_t needs = needed();
+  return needs > largest_buffer ? needs : std::max(needs, wanted_buffer());
+}
+
+void FrameReader::make_room() {
   const size_t kept = unparsed();
-  if (kept == 0) {
-    const bool fitting = buffer_.size >= wanted && buffer_.size <= 2 * wanted;
-    if (fitting && buffer_.unshared()) {
-      at_ = end_ = 0;
-      return;
-    }
-    if (fitting && buffer_.size - end_ >= wanted / 2) return;
-  } else if (at_ + needed() <= buffer_.size && end_ < buffer_.size) {
+  if (keeps_buffer()) {
+    if (kept == 0 && buffer_.unshared()) at_ = end_ = 0;
     return;
   }
-  const size_t needs = needed();
-  Buffer larger = acquire_buffer(needs > largest_buffer ? needs : std::max(needs, wanted));
+  Buffer larger = acquire_buffer(next_buffer());
   if (kept > 0) std::memcpy(larger.bytes.get(), buffer_.bytes.get() + at_, kept);
   buffer_ = std::move(larger);
   at_ = 0;

@@ -8,7 +8,7 @@
 //
 // How much is read at once follows what recently arrived, between 4 KiB and 256 KiB: thousands of
 // connections that say little hold 4 KiB each, and a small request that waits for long does not
-// keep a large buffer alive.
+// keep a large buffer alive. Who must account for memory asks next_buffer() before each fill().
 //
 // Owned by one conversation, on the loop of its stream, which must outlive it.
 #pragma once
@@ -24,6 +24,9 @@
 #include "io/task.h"
 
 namespace isthmus::io {
+
+// The largest buffer that is not made for one frame.
+inline constexpr size_t largest_buffer = size_t{256} << 10;
 
 class FrameReader {
  public:
@@ -42,14 +45,29 @@ class FrameReader {
   // protocol began with. Empty if fewer have arrived.
   std::string_view front() const;
 
+  // A frame at the front that has not arrived whole: what it takes with its length (0 while that is
+  // not known), and how much of it is here.
+  struct Unfinished {
+    size_t size = 0;
+    size_t arrived = 0;
+  };
+  Unfinished unfinished() const;
+
+  // From now on a read takes a buffer of at most so many bytes, unless one frame needs more.
+  void limit_buffer(size_t bytes) { buffer_limit_ = bytes; }
+  // Bytes of the buffer that the next fill() reads into.
+  size_t next_buffer() const;
   // Bytes of its present buffer.
   size_t buffer_size() const { return buffer_.size; }
+  // How many frames next() has returned.
+  uint64_t frames() const { return frames_; }
 
  private:
   size_t unparsed() const { return end_ - at_; }
   // What the frame at the front takes with its length, as far as that is known yet.
   size_t needed() const;
   size_t wanted_buffer() const;
+  bool keeps_buffer() const;
   void make_room();
   void learn(size_t arrived, Duration waited);
 
@@ -61,6 +79,8 @@ class FrameReader {
   size_t end_ = 0;     // where the bytes that have arrived end
   size_t recent_ = 0;  // what one read brings these days
   size_t latest_frame_ = 0;
+  size_t buffer_limit_ = largest_buffer;
+  uint64_t frames_ = 0;
 };
 
 }  // namespace isthmus::io

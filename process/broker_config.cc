@@ -50,6 +50,15 @@ void describe_groups(Options& o, BrokerSettings& c) {
         "The shortest session that a group member may ask for.");
   o.add("group.max.session.timeout.ms", c.group_max_session_timeout_ms, {.min = 1, .max = any},
         "The longest session that a group member may ask for.");
+  o.add("group.max.size", c.group_max_size, {.min = 1},
+        "Members that a group may have; who would be one more gets GROUP_MAX_SIZE_REACHED.");
+  o.add_bytes("group.max.member.bytes", c.group_max_member_bytes, {1024, 16 << 20},
+              "What a member may say of itself (subscriptions, names) when it joins; who says more "
+              "gets GROUP_MAX_SIZE_REACHED. Kafka sets no limit.");
+  o.add_bytes("group.max.bytes", c.group_max_bytes, {1024, 64 << 20},
+              "What the members of a group and their assignments may take together. 32 times as "
+              "much is the limit for all groups of a broker. Kafka's limit is its "
+              "`message.max.bytes`.");
   o.add("offsets.topic.num.partitions", c.offsets_topic_num_partitions, {1, 1000},
         "Partitions of `__consumer_offsets`. Do not change it once groups exist: a group's "
         "partition follows from it.");
@@ -69,8 +78,11 @@ void describe_connections(Options& o, BrokerSettings& c) {
               "The largest request; a connection that announces more is closed.");
   o.add_bytes("queued.max.request.bytes", c.queued_max_request_bytes, {.min = 1024},
               "Memory for requests under way, all connections together (Kafka sets no limit). When "
-              "it is used up, connections are read again only as requests are answered. Fetches "
-              "that wait for records are counted apart, up to four times as much.");
+              "it is used up, connections are read again only as requests are answered. Up to half "
+              "of it is for requests above 16 KiB of which a part has arrived: those wait for "
+              "their turn before the rest is read, and one that does not go on loses its "
+              "connection. Fetches and joins that wait, and answers that are not taken, are "
+              "counted apart, up to four times as much each.");
 }
 
 }  // namespace
@@ -174,6 +186,13 @@ std::optional<Problem> session_bounds(const BrokerConfig& c) {
                   c.broker.group_min_session_timeout_ms, c.broker.group_max_session_timeout_ms)};
 }
 
+std::optional<Problem> member_fits_group(const BrokerConfig& c) {
+  if (c.broker.group_max_member_bytes <= c.broker.group_max_bytes) return std::nullopt;
+  return Problem{"broker.group.max.member.bytes",
+                 fmt::format("{} is above group.max.bytes, which is {}",
+                             c.broker.group_max_member_bytes, c.broker.group_max_bytes)};
+}
+
 std::optional<Problem> batch_fits_request(const BrokerConfig& c) {
   if (c.broker.message_max_bytes < c.broker.socket_request_max_bytes) return std::nullopt;
   return Problem{"broker.message.max.bytes",
@@ -228,7 +247,7 @@ std::optional<Problem> reachable_addresses(const BrokerConfig& c) {
 
 std::optional<Problem> validate(const BrokerConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const BrokerConfig&) = {
-      cluster_name,       session_bounds,     batch_fits_request,
+      cluster_name,       session_bounds,     member_fits_group,   batch_fits_request,
       batch_fits_segment, distinct_listeners, reachable_addresses,
   };
   for (auto rule : rules)

@@ -34,7 +34,7 @@ Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, std::option
       answers_(answers),
       node_(node),
       gate_(loop_),
-      acceptor_(env, *this, limits()) {}
+      acceptor_(env, *this, limits(), &picture.requests) {}
 
 Endpoint::~Endpoint() = default;
 
@@ -78,6 +78,11 @@ io::Task<void> Endpoint::measure(Samples& samples) {
 // the client, which should rather go where its topics live now.
 void Endpoint::cut_silent_sessions() {
   if (!node_) return;
+  // A client that has ended its side was still owed answers, until its connection ended as well.
+  std::erase_if(ending_, [](const auto& ending) {
+    const auto session = ending.lock();
+    return !session || session->cut_if_unheard();
+  });
   const std::string& cluster = picture_.virtual_cluster.node(*node_)->cluster;
   const Site* site = picture_.site(cluster);
   if (site != nullptr && site->reachable()) return;
@@ -103,7 +108,6 @@ void Endpoint::closed(server::ConnectionContext& connection) {
   const auto found = sessions_.find(connection.id);
   if (found == sessions_.end()) return;
   found->second->finish();
-  std::erase_if(ending_, [](const auto& session) { return session.expired(); });
   ending_.push_back(found->second);
   sessions_.erase(found);
 }

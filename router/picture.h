@@ -20,11 +20,14 @@ namespace isthmus::router {
 struct Picture {
   // What all slow readers together may keep waiting here.
   static constexpr size_t max_waiting_bytes = size_t{256} << 20;
+  // Of all clients' requests, at all ports, until a node has taken them.
+  static constexpr size_t max_request_bytes = size_t{128} << 20;
 
   Picture(io::Loop& loop, const process::RouterConfig& config)
       : virtual_cluster(config.virtual_cluster),
         routes(config.routes),
-        waiting(loop, max_waiting_bytes) {}
+        waiting(loop, max_waiting_bytes),
+        requests(loop, max_request_bytes) {}
 
   // REQUIRES: routes name clusters of the configuration only; Routes may name others when a record
   // does, for which this is nullptr.
@@ -44,7 +47,8 @@ struct Picture {
   Routes routes;
   std::map<std::string, std::unique_ptr<Site>> sites;
   AskedMetadata asked_metadata;
-  server::Budget waiting;  // bytes fetched for clients that have not taken them yet
+  server::Budget waiting;   // bytes fetched for clients that have not taken them yet
+  server::Budget requests;  // of the connections of all ports
 };
 
 }  // namespace isthmus::router

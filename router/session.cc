@@ -5,6 +5,7 @@
 #include "kafka/gen/produce.h"
 #include "router/reading.h"
 #include "router/refusals.h"
+#include "server/budget.h"
 #include "server/reply.h"
 
 namespace isthmus::router {
@@ -17,6 +18,8 @@ using kafka::ErrorCode;
 // Each may bring an answer of tens of megabytes, which waits here for a slow client. Clients send
 // one at a time to a node.
 constexpr size_t max_fetches_under_way = 2;
+// Of a request that waits for its answer: what is kept of it here.
+constexpr size_t waiting_request_bytes = 512;
 constexpr auto dial_timeout = std::chrono::seconds(3);
 // Of a site that is believed to be away: long enough to find that it is back.
 constexpr auto short_dial_timeout = std::chrono::milliseconds(500);
@@ -70,6 +73,11 @@ void Session::finish() {
 void Session::cut() {
   fewer_fetches_.close();
   if (behind_) behind_->close();
+}
+
+bool Session::cut_if_unheard() {
+  if (client_->closed) cut();
+  return client_->closed;
 }
 
 void Session::cut_if_silent(io::Duration limit) {
@@ -173,10 +181,14 @@ io::Task<server::Reply> Session::forward(server::Request request) {
     sent_without_reply_ = true;
   }
   if (key_of(request) == ApiKey::fetch) ++fetches_under_way_;
+  // Its bytes count until the node has taken them, not until it answers: a join may wait for long.
+  Slice body = charged(picture_.requests, std::move(request.body));
   client::RawRequest raw{request.header.api_key, request.header.api_version,
-                         request.header.client_id, Rope(request.body), replies};
+                         request.header.client_id, Rope(std::move(body)), replies};
   Answer answer = behind_->call_raw(std::move(raw), io::Instant::max());
   if (!replies) co_return server::no_reply();
+  request.body = request.frame = {};
+  request.charge->park(waiting_request_bytes);
   co_return pass(shared_from_this(), std::move(request), std::move(answer));
 }
 

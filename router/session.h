@@ -46,6 +46,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void finish();
   // Ends the connection behind at once, and with it what is under way.
   void cut();
+  // cut() if nobody would hear an answer any more.
+  bool cut_if_unheard();
   // cut() if the node has owed an answer for so long.
   void cut_if_silent(io::Duration limit);
 

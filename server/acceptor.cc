@@ -6,17 +6,24 @@ namespace {
 
 // Between attempts to accept when the system refuses (out of descriptors, out of memory).
 constexpr auto accept_pause = io::milliseconds(200);
+// How often we look whether replies that are not taken fill the memory; then those are ended that
+// have taken nothing for so long, or for less when nobody is read any more.
+constexpr auto reply_watch_interval = std::chrono::seconds(1);
+constexpr auto stall_limit = std::chrono::seconds(5);
+constexpr auto stall_limit_if_exhausted = std::chrono::seconds(1);
 
 }  // namespace
 
-Acceptor::Acceptor(io::Env& env, Service& service, const ServerLimits& limits)
+Acceptor::Acceptor(io::Env& env, Service& service, const ServerLimits& limits, Budget* shared)
     : env_(env),
       service_(service),
       limits_(limits),
       accepting_(env.main_loop()),
       closing_(env.main_loop()) {
   const size_t share = limits.max_request_bytes / env.loops.size();
-  for (io::Loop* loop : env.loops) workers_.push_back(std::make_unique<Worker>(*loop, share));
+  for (io::Loop* loop : env.loops) {
+    workers_.push_back(std::make_unique<Worker>(*loop, share, shared));
+  }
 }
 
 Acceptor::~Acceptor() = default;
@@ -37,6 +44,24 @@ void Acceptor::start() {
               listening->listener->local().to_string());
     accepting_.spawn("accept", accept_all(*listening));
   }
+  accepting_.spawn("replies", watch_replies());
+}
+
+io::Task<void> Acceptor::watch_replies() {
+  while (!closing_.closed()) {
+    co_await closing_.wait_until(env_.main_loop().now() + reply_watch_interval);
+    for (auto& worker : workers_) {
+      io::Task<void> ended = end_stalled(*worker);
+      co_await io::call_on(worker->loop, std::move(ended));
+    }
+  }
+}
+
+io::Task<void> Acceptor::end_stalled(Worker& worker) {
+  if (!worker.budget.replies_press()) co_return;
+  const bool now = worker.budget.replies_exhausted();
+  const io::Duration limit = now ? io::Duration(stall_limit_if_exhausted) : stall_limit;
+  for (Connection* connection : worker.open) connection->close_if_stalled(limit);
 }
 
 io::Task<void> Acceptor::accept_all(Listening& listening) {

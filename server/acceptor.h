@@ -29,8 +29,9 @@ struct ServerLimits {
 
 class Acceptor {
  public:
-  // `env` and `service` outlive it.
-  Acceptor(io::Env& env, Service& service, const ServerLimits& limits);
+  // `env`, `service` and `shared` outlive it. With `shared` its connections live on that budget, as
+  // do those of other acceptors, and not on max_request_bytes. REQUIRES: then `env` has one loop.
+  Acceptor(io::Env& env, Service& service, const ServerLimits& limits, Budget* shared = nullptr);
   ~Acceptor();
 
   // Binds. The address in use: with port 0 asked for, the one that was given.
@@ -62,10 +63,12 @@ class Acceptor {
   };
   // What a loop has of us. Touched on that loop only.
   struct Worker {
-    Worker(io::Loop& l, size_t budget_bytes) : loop(l), gate(l), budget(l, budget_bytes) {}
+    Worker(io::Loop& l, size_t budget_bytes, Budget* shared)
+        : loop(l), gate(l), own(l, budget_bytes), budget(shared == nullptr ? own : *shared) {}
     io::Loop& loop;
     io::Gate gate;
-    Budget budget;
+    Budget own;
+    Budget& budget;
     ServerStats stats;
     std::list<Connection*> open;
   };
@@ -74,6 +77,8 @@ class Acceptor {
   struct Measure;
 
   io::Task<void> accept_all(Listening& listening);
+  io::Task<void> watch_replies();
+  static io::Task<void> end_stalled(Worker& worker);
   void hand_over(std::unique_ptr<io::Stream> stream, const Listening& listening, Worker& worker);
   io::Task<void> serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
                        Worker& worker);

@@ -57,6 +57,15 @@ class Parts {
   size_t at_ = 0;
 };
 
+// Without what lies in files.
+size_t bytes_in_memory(const Rope& rope) {
+  size_t bytes = 0;
+  for (const Piece& piece : rope.pieces()) {
+    if (const auto* slice = std::get_if<Slice>(&piece)) bytes += slice->size();
+  }
+  return bytes;
+}
+
 }  // namespace
 
 Connection::Connection(std::unique_ptr<io::Stream> stream,
@@ -70,13 +79,17 @@ Connection::Connection(std::unique_ptr<io::Stream> stream,
       log_("client " + context_->peer.to_string()),
       loop_(*context_->loop),
       frames_(loop_, *stream_, limits.max_request_bytes),
+      arrival_(budget),
       gate_(loop_),
       ready_(loop_),
       progress_(loop_),
       last_active_(loop_.now()) {}
 
 Connection::~Connection() {
-  if (idle_timer_ != 0) loop_.cancel(idle_timer_);
+  cancel(idle_timer_);
+  cancel(arrival_timer_);
+  cancel(linger_timer_);
+  budget_.resize_window(window_, 0);
 }
 
 io::Task<void> Connection::run() {
@@ -93,6 +106,7 @@ io::Task<void> Connection::run() {
   co_await gate_.close();
   for (Slot& slot : slots_) {
     if (!slot.done) slot.charge.end();
+    forget(slot);
   }
   if (escaped) std::rethrow_exception(escaped);
 }
@@ -100,6 +114,7 @@ io::Task<void> Connection::run() {
 void Connection::drain() {
   draining_ = true;
   context_->ending = true;
+  arrival_.end();
   ready_.notify_all();
   progress_.notify_all();
   budget_.room().notify_all();
@@ -110,12 +125,23 @@ void Connection::close() {
   context_->closed = true;
   stream_->close();
   // Nobody will hear them, and others may wait for the room that they take.
-  for (Slot& slot : slots_) slot.reply.reset();
+  for (Slot& slot : slots_) forget(slot);
   drain();
 }
 
+void Connection::forget(Slot& slot) {
+  slot.reply.reset();
+  give_back_reply(std::exchange(slot.reply_in_memory, 0));
+}
+
+void Connection::give_back_reply(size_t in_memory) {
+  outgoing_in_memory_ -= in_memory;
+  budget_.give_back_reply(in_memory);
+}
+
 void Connection::close_if_stalled(io::Duration limit) {
-  if (closed_ || !writing_since_ || *writing_since_ + limit > loop_.now()) return;
+  if (closed_ || latest_taken_ + limit > loop_.now()) return;
+  if (!writing_ && outgoing_in_memory_ < good_write_size) return;
   log_.info("listener={} closed: takes nothing of what is written to it", context_->listener);
   close();
 }
@@ -124,16 +150,63 @@ io::Task<void> Connection::read_requests() {
   for (;;) {
     const bool go_on = co_await answer_what_arrived();
     if (!go_on) co_return;
+    const bool prepared = co_await prepare_to_read();
+    if (!prepared) co_return;
     auto more = co_await frames_.fill();
     if (closed_ || draining_) co_return;
-    if (!more || !*more) {
+    const bool ended = more ? !*more : more.error().kind == Error::Kind::closed;
+    if (!more || ended) {
       log_.debug("listener={} gone: {}", context_->listener,
                  more ? "closed by the peer" : more.error().text);
-      close();
+      ended ? peer_ended() : close();
       co_return;
     }
     last_active_ = loop_.now();
   }
+}
+
+void Connection::peer_ended() {
+  drain();
+  linger_timer_ = loop_.run_at(loop_.now() + limits_.max_linger, [this] {
+    linger_timer_ = 0;
+    close();
+  });
+}
+
+io::Task<bool> Connection::prepare_to_read() {
+  const auto [size, arrived] = frames_.unfinished();
+  if (size > small_frame && !arrival_.holds()) {
+    co_await arrival_.begin(size);
+    if (closed_ || draining_) co_return false;
+    pace_.excuse();
+  }
+  if (arrived > 0 && arrival_timer_ == 0) look_at_arrival();
+  // Without room for more, little is read at a time: slower, and never too much.
+  frames_.limit_buffer(io::largest_buffer);
+  const size_t wanted = frames_.next_buffer();
+  const bool own = wanted > io::largest_buffer;  // of the frame, which has reserved it
+  if (!budget_.resize_window(window_, own ? 0 : wanted)) {
+    budget_.resize_window(window_, 0);
+    frames_.limit_buffer(small_frame);
+  }
+  co_return true;
+}
+
+// Now and then while a request is arriving, and not for each: most are here before anybody looks.
+void Connection::look_at_arrival() {
+  arrival_timer_ = 0;
+  const auto [size, arrived] = frames_.unfinished();
+  if (closed_ || draining_ || arrived == 0) return;
+  const bool waits_for_us = must_wait() || (size > small_frame && !arrival_.holds());
+  if (waits_for_us) pace_.excuse();
+  if (!pace_.look(loop_.now(), frames_.frames(), arrived, arrival_.is_wanted())) {
+    log_.info(
+        "listener={} closed: {} of {} bytes of its request are here, and the rest comes too "
+        "slowly",
+        context_->listener, arrived, size);
+    return close();
+  }
+  arrival_timer_ = loop_.run_at(loop_.now() + Pace::look_interval, [this] { look_at_arrival(); });
 }
 
 // False when nothing more is to be read.
@@ -165,6 +238,7 @@ io::Task<bool> Connection::accept_request(Slice frame) {
   Slot& slot = slots_.emplace_back(budget_, frame.size());
   slot.arrived = loop_.now();
   if (context_->stats != nullptr) slot.stats = &context_->stats->arrived(*header, frame.size());
+  arrival_.end();  // what it has reserved is charged now
   Slice body = frame.sub(reader.position(), reader.remaining());
   Request request{std::move(*header), std::move(frame), std::move(body), context_, &slot.charge};
   Reply reply = co_await service_.dispatch(std::move(request));
@@ -185,9 +259,10 @@ bool Connection::owes_too_much() const {
 
 io::Task<void> Connection::wait_for_room() {
   while (must_wait() && !closed_ && !draining_) {
-    io::Event& change = owes_too_much() ? progress_ : budget_.room();
+    io::Event& change = is_held_back() ? progress_ : budget_.room();
     co_await change.wait();
   }
+  pace_.excuse();
 }
 
 io::Task<void> Connection::complete(Slot& slot, Reply reply) {
@@ -204,7 +279,13 @@ io::Task<void> Connection::complete(Slot& slot, Reply reply) {
   }
   if (closed_) slot.reply.reset();
   slot.lost = slot.reply && slot.reply->empty();
-  if (slot.reply) outgoing_bytes_ += length_size + slot.reply->size();
+  if (slot.reply) {
+    if (outgoing_bytes_ == 0) latest_taken_ = loop_.now();
+    outgoing_bytes_ += length_size + slot.reply->size();
+    slot.reply_in_memory = bytes_in_memory(*slot.reply);
+    outgoing_in_memory_ += slot.reply_in_memory;
+    budget_.take_reply(slot.reply_in_memory);
+  }
   finish(slot);
 }
 
@@ -223,11 +304,13 @@ io::Task<void> Connection::write_replies() {
       co_await ready_.wait();
     }
     if (closed_ || slots_.empty() || slots_.front().lost) break;
-    Rope rope = gather_ready();
+    size_t in_memory = 0;
+    Rope rope = gather_ready(in_memory);
     const uint64_t size = rope.size();
     if (size > 0) {
       auto written = co_await write(std::move(rope));
       outgoing_bytes_ -= size;
+      give_back_reply(in_memory);
       if (!written) {
         log_.debug("listener={} gone: {}", context_->listener, written.error().text);
         break;
@@ -241,17 +324,18 @@ io::Task<void> Connection::write_replies() {
 io::Task<Result<void>> Connection::write(Rope rope) {
   Parts parts(std::move(rope));
   Result<void> written;
+  writing_ = true;
   while (written && !parts.empty()) {
     last_active_ = loop_.now();
-    writing_since_ = last_active_;
+    latest_taken_ = last_active_;
     written = co_await stream_->write(parts.take(good_write_size));
   }
-  writing_since_.reset();
-  last_active_ = loop_.now();
+  writing_ = false;
+  last_active_ = latest_taken_ = loop_.now();
   co_return written;
 }
 
-Rope Connection::gather_ready() {
+Rope Connection::gather_ready(size_t& in_memory) {
   size_t count = 0;
   uint64_t size = 0;
   while (count < slots_.size() && slots_[count].done && size < good_write_size) {
@@ -271,6 +355,7 @@ Rope Connection::gather_ready() {
     if (reply) {
       rope.append(prefixes.sub(length_size * i, length_size));
       rope.append(std::move(*reply));
+      in_memory += slots_.front().reply_in_memory;
     }
     slots_.pop_front();
   }
@@ -283,6 +368,10 @@ void Connection::refuse(const Error& error) {
   close();
 }
 
+void Connection::cancel(io::Loop::TimerId& timer) {
+  if (timer != 0) loop_.cancel(std::exchange(timer, 0));
+}
+
 void Connection::watch_idle() {
   idle_timer_ = loop_.run_at(last_active_ + limits_.max_idle, [this] { check_idle(); });
 }
@@ -292,7 +381,7 @@ void Connection::watch_idle() {
 void Connection::check_idle() {
   idle_timer_ = 0;
   if (closed_) return;
-  const bool waits_for_us = !slots_.empty() && !writing_since_;
+  const bool waits_for_us = !slots_.empty() && !writing_;
   if (waits_for_us) last_active_ = loop_.now();
   if (last_active_ + limits_.max_idle > loop_.now()) return watch_idle();
   log_.debug("listener={} closed: idle", context_->listener);

@@ -1,6 +1,7 @@
 // What passes through a node's port: order, refusals, ends.
 #include "io/frames.h"
 #include "kafka/gen/fetch.h"
+#include "tests/router/raw_client.h"
 #include "tests/router/router_world.h"
 
 namespace isthmus::router {
@@ -195,21 +196,6 @@ TEST(RouterSession, ANodeThatDiesEndsItsClientsConnectionsAndNoOthers) {
   w.run(node_dies(&w));
 }
 
-// As a client sends it, with its length.
-template <typename Request>
-Rope frame_of(const Request& message, int16_t version, int32_t correlation_id) {
-  kafka::Writer payload;
-  kafka::RequestHeader{static_cast<int16_t>(Request::api_key), version, correlation_id, "raw"}
-      .encode(payload);
-  message.encode(payload, version);
-  Rope rope = std::move(payload).finish();
-  std::vector<uint8_t> length(4);
-  store_be(length.data(), static_cast<uint32_t>(rope.size()));
-  Rope frame(Slice::take(std::move(length)));
-  frame.append(std::move(rope));
-  return frame;
-}
-
 io::Task<void> lost_answer(RouterWorld* w) {
   w->seoul.broker.always<kafka::HeartbeatRequest>();
   w->seoul.broker.never<kafka::ProduceRequest>();
@@ -288,29 +274,6 @@ io::Task<void> garbage(RouterWorld* w) {
 TEST(RouterSession, GarbageEndsItsOwnConnectionOnly) {
   RouterWorld w;
   w.run(garbage(&w));
-}
-
-io::Task<void> client_leaves(RouterWorld* w) {
-  w->seoul.broker.never<kafka::HeartbeatRequest>();
-  auto connection = co_await w->at(101);
-  kafka::Writer body;
-  heartbeat_of("g").encode(body, 4);
-  auto waiting = connection->call_raw({12, 4, "c", std::move(body).finish()}, io::soon(8000));
-  const io::Instant deadline = io::soon(3000);
-  while (w->seoul.broker.asked[kafka::ApiKey::heartbeat] == 0 && w->world.loop().now() < deadline) {
-    co_await io::sleep(w->world.loop(), io::milliseconds(5));
-  }
-  connection->close();
-  auto ended = co_await waiting;
-  EXPECT_FALSE(ended.has_value());
-  while (w->seoul.broker.closed_connections == 0 && w->world.loop().now() < deadline) {
-    co_await io::sleep(w->world.loop(), io::milliseconds(5));
-  }
-  EXPECT_EQ(w->seoul.broker.closed_connections, 1);
-}
-TEST(RouterSession, AClientThatLeavesTakesItsConnectionToTheNodeAlong) {
-  RouterWorld w;
-  w.run(client_leaves(&w));
 }
 
 kafka::FetchRequest fetch_of(const std::string& topic) {

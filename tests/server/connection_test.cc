@@ -211,11 +211,12 @@ io::Task<void> leaves_while_it_waits(EchoWorld& w) {
   EXPECT_FALSE(w.service.latest->ending);
   client->stream().close();
   const io::Instant deadline = io::soon(5000);
-  while (!w.service.latest->ending && w.world.loop().now() < deadline) co_await w.a_while();
+  while (!w.service.latest->closed && w.world.loop().now() < deadline) co_await w.a_while();
   EXPECT_TRUE(w.service.latest->ending && w.service.latest->closed);
 }
 TEST(connection, a_peer_that_leaves_while_its_request_waits_is_noticed) {
   ServerLimits limits;
+  limits.connection.max_linger = io::milliseconds(100);
   limits.max_request_bytes = 30;
   EchoWorld w(limits);
   w.run(leaves_while_it_waits(w));
@@ -232,7 +233,9 @@ io::Task<void> leaves_with_replies(EchoWorld& w) {
   EXPECT_TRUE(w.service.latest_large.expired()) << "kept until the reply before it is ready";
 }
 TEST(connection, replies_that_nobody_will_hear_take_no_memory) {
-  EchoWorld w;
+  ServerLimits limits;
+  limits.connection.max_linger = io::milliseconds(100);
+  EchoWorld w(limits);
   w.run(leaves_with_replies(w));
 }
 
