@@ -21,6 +21,8 @@ namespace {
 constexpr size_t disk_threads = 4;
 // One may be long at a bomb; the other goes on.
 constexpr size_t worker_threads = 2;
+// Those that read what is to be sent and is not in memory.
+constexpr size_t reader_threads = 2;
 
 class SystemRandom final : public Random {
  public:
@@ -61,9 +63,10 @@ struct Runtime::Impl {
   std::vector<std::unique_ptr<AsioLoop>> loops;
   std::vector<std::unique_ptr<Signal>> signals;
   SystemRandom random;
-  TcpNetwork network;
   std::optional<Pool> disk_pool{std::in_place, disk_threads};
   std::optional<Pool> workers{std::in_place, worker_threads};
+  std::optional<Pool> readers{std::in_place, reader_threads};
+  TcpNetwork network{*readers};
   PosixDisk disk{*disk_pool};
   Env env;
 
@@ -74,6 +77,7 @@ struct Runtime::Impl {
   void end() {
     disk_pool.reset();  // first, as their jobs write into the frames that wait for them
     workers.reset();
+    readers.reset();
     AsioLoop::end(env.loops);
   }
 };

@@ -115,8 +115,9 @@ struct WaitForRoom : Operation {
 
 class TcpStream final : public Stream {
  public:
-  TcpStream(Tcp::socket socket, Address peer)
-      : connection_(std::make_shared<Connection>(std::move(socket), std::move(peer))) {
+  TcpStream(Tcp::socket socket, Address peer, Pool& readers)
+      : readers_(readers),
+        connection_(std::make_shared<Connection>(std::move(socket), std::move(peer))) {
     std::error_code ignored;
     connection_->socket.set_option(Tcp::no_delay(true), ignored);
     connection_->socket.native_non_blocking(true, ignored);
@@ -124,7 +125,9 @@ class TcpStream final : public Stream {
   ~TcpStream() override { connection_->close(); }
 
   Task<Result<size_t>> read_some(MutableBytes into) override { return read(connection_, into); }
-  Task<Result<void>> write(Rope rope) override { return send(connection_, std::move(rope)); }
+  Task<Result<void>> write(Rope rope) override {
+    return send(connection_, std::move(rope), readers_);
+  }
   void close() override { connection_->close(); }
   const Address& peer() const override { return connection_->peer; }
 
@@ -142,16 +145,24 @@ class TcpStream final : public Stream {
     co_return n;
   }
 
-  static Task<Result<void>> send(std::shared_ptr<Connection> connection, Rope rope) {
+  static Task<Result<void>> send(std::shared_ptr<Connection> connection, Rope rope, Pool& readers) {
     RopeSender sender(std::move(rope));
     for (;;) {
       if (connection->closed) co_return fail(closed(*connection));
-      auto done = sender.send_to(connection->socket.native_handle());
-      if (!done) {
-        connection->close();  // half of the rope may be out: nothing can follow it
-        co_return fail(done.error());
+      auto outcome = sender.send_to(connection->socket.native_handle());
+      if (outcome && *outcome == RopeSender::Outcome::sent) co_return Result<void>{};
+      if (outcome && *outcome == RopeSender::Outcome::file_cold) {
+        auto read = co_await run_on(readers, sender.cold());
+        if (read) {
+          sender.warmed();
+          continue;
+        }
+        outcome = fail(read.error());
       }
-      if (*done) co_return Result<void>{};
+      if (!outcome) {
+        connection->close();  // half of the rope may be out: nothing can follow it
+        co_return fail(outcome.error());
+      }
       auto error = co_await WaitForRoom(connection);
       if (error) {
         co_return fail(from_asio(error, "connection to " + connection->peer.to_string()));
@@ -159,17 +170,20 @@ class TcpStream final : public Stream {
     }
   }
 
+  Pool& readers_;
   std::shared_ptr<Connection> connection_;
 };
 
 class TcpListener final : public Listener {
  public:
-  TcpListener(Loop& loop, Tcp::acceptor acceptor, Address local)
-      : state_(std::make_shared<State>(loop, std::move(acceptor))), local_(std::move(local)) {}
+  TcpListener(Loop& loop, Tcp::acceptor acceptor, Address local, Pool& readers)
+      : readers_(readers),
+        state_(std::make_shared<State>(loop, std::move(acceptor))),
+        local_(std::move(local)) {}
   ~TcpListener() override { state_->close(); }
 
   Task<Result<std::unique_ptr<Stream>>> accept(Loop& loop) override {
-    return accept_one(state_, local_, loop);
+    return accept_one(state_, local_, loop, readers_);
   }
   void close() override { state_->close(); }
   const Address& local() const override { return local_; }
@@ -192,7 +206,8 @@ class TcpListener final : public Listener {
   };
 
   static Task<Result<std::unique_ptr<Stream>>> accept_one(std::shared_ptr<State> state,
-                                                          Address local, Loop& loop) {
+                                                          Address local, Loop& loop,
+                                                          Pool& readers) {
     for (;;) {
       auto accepted = std::make_shared<Accepted>(state->loop);
       state->acceptor.async_accept(context_of(loop), [accepted](std::error_code e, Tcp::socket s) {
@@ -206,10 +221,12 @@ class TcpListener final : public Listener {
       if (error) co_return fail(from_asio(error, "accepting at " + local.to_string()));
       const Tcp::endpoint peer = accepted->socket->remote_endpoint(error);
       if (error) continue;  // it has reset the connection before we came to it: its own affair
-      co_return std::make_unique<TcpStream>(std::move(*accepted->socket), address_of(peer));
+      co_return std::make_unique<TcpStream>(std::move(*accepted->socket), address_of(peer),
+                                            readers);
     }
   }
 
+  Pool& readers_;
   std::shared_ptr<State> state_;
   Address local_;
 };
@@ -305,7 +322,7 @@ Task<Result<std::unique_ptr<Stream>>> TcpNetwork::dial(Address to, Instant deadl
   }
   if (dial->error) co_return fail(from_asio(dial->error, what));
   watch_peer(dial->socket.native_handle());
-  co_return std::make_unique<TcpStream>(std::move(dial->socket), std::move(to));
+  co_return std::make_unique<TcpStream>(std::move(dial->socket), std::move(to), readers_);
 }
 
 Result<std::unique_ptr<Listener>> TcpNetwork::listen(Loop& loop, const Address& at) {
@@ -324,7 +341,7 @@ Result<std::unique_ptr<Listener>> TcpNetwork::listen(Loop& loop, const Address& 
   }
   if (error) return fail(from_asio(error, "cannot listen on " + at.to_string()));
   Address local{at.host, acceptor.local_endpoint(error).port()};
-  return std::make_unique<TcpListener>(loop, std::move(acceptor), std::move(local));
+  return std::make_unique<TcpListener>(loop, std::move(acceptor), std::move(local), readers_);
 }
 
 }  // namespace isthmus::io

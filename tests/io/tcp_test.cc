@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -54,7 +55,7 @@ Task<void> serve_one(RealWorld& world, Listener& listener, Gate& gate) {
 
 Task<void> close_gate(Gate& gate) { co_await gate.close(); }
 
-Task<void> big_rope_comes_back(RealWorld& world, std::string path, bool& equal) {
+Task<void> big_rope_comes_back(RealWorld& world, std::string path, bool cold, bool& equal) {
   auto listener = *world.env().network.listen(world.loop(), any_port);
   Gate echoes(*world.env().loops.back());
   world.gate.spawn("accept", serve_one(world, *listener, echoes));
@@ -65,6 +66,10 @@ Task<void> big_rope_comes_back(RealWorld& world, std::string path, bool& equal) 
   auto file = *world.env().disk.open(path, Disk::Open::create);
   Slice stored = pattern(3'000'000, 5);
   file->append(stored).value();
+  if (cold) {
+    file->sync_now().value();
+    ::posix_fadvise(file->native_handle(), 0, 0, POSIX_FADV_DONTNEED);
+  }
   Rope rope;
   for (int i = 0; i < 600; ++i) rope.append(pattern(1 + i * 7, static_cast<uint8_t>(i)));
   rope.append(FileRange{file, 1000, 2'500'000});
@@ -89,7 +94,14 @@ TEST_P(Tcp, EchoesABigRopeWithFileRanges) {
   TemporaryFolder folder;
   RealWorld world(GetParam());
   bool equal = false;
-  world.run(big_rope_comes_back(world, folder / "file", equal));
+  world.run(big_rope_comes_back(world, folder / "file", false, equal));
+  EXPECT_TRUE(equal);
+}
+TEST_P(Tcp, EchoesABigRopeWithFileRangesThatAreNotInMemory) {
+  TemporaryFolder folder;
+  RealWorld world(GetParam());
+  bool equal = false;
+  world.run(big_rope_comes_back(world, folder / "file", true, equal));
   EXPECT_TRUE(equal);
 }
 
@@ -228,7 +240,8 @@ Task<void> dial_by_number_and_name(RealWorld& world, TcpNetwork& network, size_t
 TEST(TcpNetwork, OnlyNamesAreLookedUp) {
   RealWorld world;
   std::vector<std::string> asked;
-  TcpNetwork network([&](const std::string& name) -> Resolver::Hosts {
+  Pool readers(1);
+  TcpNetwork network(readers, [&](const std::string& name) -> Resolver::Hosts {
     asked.push_back(name);
     return std::vector<std::string>{"127.0.0.1"};
   });
