@@ -14,6 +14,7 @@
 #include "broker/link/way_back.h"
 #include "broker/log_dirs.h"
 #include "broker/measure.h"
+#include "broker/offsets_journal.h"
 #include "broker/store/embedded.h"
 #include "io/gate.h"
 #include "server/acceptor.h"
@@ -52,6 +53,9 @@ GroupConfig group_config(const process::BrokerConfig& config) {
   c.initial_rebalance_delay_ms = static_cast<int32_t>(b.group_initial_rebalance_delay_ms);
   c.min_session_timeout_ms = static_cast<int32_t>(b.group_min_session_timeout_ms);
   c.max_session_timeout_ms = static_cast<int32_t>(b.group_max_session_timeout_ms);
+  c.max_members = b.group_max_size;
+  c.max_member_bytes = b.group_max_member_bytes;
+  c.max_group_bytes = b.group_max_bytes;
   c.offsets_retention_ms = b.offsets_retention_minutes * 60'000;
   return c;
 }
@@ -113,7 +117,7 @@ struct Broker::Parts {
   Parts(io::Env& env, const process::BrokerConfig& config)
       : controller(env, image),
         partitions(env, image, config.broker.log_dirs, config_of(config)),
-        journal(env, partitions),
+        journal(env, partitions, config.broker.log_dirs.front()),
         owners(controller),
         ends(partitions),
         groups(env.main_loop(), env.random, group_config(config), {journal, owners, ends}),
@@ -159,6 +163,8 @@ io::Task<Result<void>> Broker::start() {
   if (done) done = co_await recover();
   if (!done) {
     co_await parts_->acceptor.close(io::Duration::zero());
+    co_await parts_->groups.drain();
+    co_await parts_->journal.close();
     parts_.reset();
     co_return done;
   }
@@ -253,6 +259,7 @@ io::Task<void> Broker::drain() {
   // connections wait for every reply. Commits under way are still stored and answered.
   co_await p.groups.drain();
   co_await p.acceptor.close(drain_grace);
+  co_await p.journal.close();
   co_await p.house.close();
   co_await p.partitions.close();
   parts_.reset();

@@ -1,7 +1,6 @@
-// What the group coordinator needs of the broker, over its real parts: the journal is the
-// partitions of __consumer_offsets, the register of owners is the cluster's metadata, the ends are
-// the logs'.
-// All on the main loop; owned by Broker.
+// What the group coordinator needs of the broker, over its real parts: the register of owners is
+// the cluster's metadata, the ends are the logs'; its journal is broker/offsets_journal.h. All on
+// the main loop; owned by Broker.
 #pragma once
 
 #include "broker/controller/controller.h"
@@ -9,20 +8,6 @@
 #include "broker/replica/partition_table.h"
 
 namespace isthmus::broker {
-
-class OffsetsJournal final : public Journal {
- public:
-  OffsetsJournal(io::Env& env, PartitionTable& partitions) : env_(env), partitions_(partitions) {}
-
-  io::Task<Result<void>> append(PartitionIndex partition,
-                                std::vector<GroupRecord> records) override;
-  io::Task<Result<void>> replay(PartitionIndex partition, Visit visit) override;
-  bool writable(PartitionIndex partition) const override;
-
- private:
-  io::Env& env_;
-  PartitionTable& partitions_;
-};
 
 class GroupRegister final : public Ownership {
  public:

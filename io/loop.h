@@ -98,6 +98,18 @@ struct Sleep {
 };
 inline Sleep sleep(Loop& loop, Duration delay) { return {loop, delay}; }
 
+// Lets others on the loop go on before the caller: between the slices of long work. REQUIRES: the
+// caller is on `loop`.
+struct Yield {
+  Loop& loop;
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> awaiting) {
+    loop.post([awaiting] { awaiting.resume(); });
+  }
+  void await_resume() const noexcept {}
+};
+inline Yield yield(Loop& loop) { return {loop}; }
+
 // Continues the caller on `loop`.
 struct HopTo {
   Loop& loop;

@@ -61,6 +61,9 @@ struct BrokerSettings {
   int64_t group_initial_rebalance_delay_ms = 3000;
   int64_t group_min_session_timeout_ms = 6000;
   int64_t group_max_session_timeout_ms = 1'800'000;
+  int32_t group_max_size = INT32_MAX;
+  int32_t group_max_member_bytes = 1 << 20;
+  int32_t group_max_bytes = 8 << 20;
   int32_t offsets_topic_num_partitions = 50;
   int64_t offsets_retention_minutes = 10'080;
   int64_t producer_id_expiration_ms = 86'400'000;

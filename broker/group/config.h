@@ -19,9 +19,14 @@ struct GroupConfig {
   // A member that waits for its first generation sends no heartbeats; after this long it is taken
   // for gone. Kafka has this as a constant.
   int32_t new_member_timeout_ms = 300'000;
-  // group.max.size: members, with those that still have to come back with their id. Kafka's
-  // default is no limit.
-  int32_t max_members = 10'000;
+  // group.max.size: members, with those that still have to come back with their id.
+  int32_t max_members = INT32_MAX;
+  // group.max.member.bytes and group.max.bytes (Kafka has neither): what one member may say of
+  // itself, and what all of a group and their assignment may take. A group is stored as one record.
+  int32_t max_member_bytes = 1 << 20;
+  int32_t max_group_bytes = 8 << 20;
+  // What the groups of a coordinator may take together: so many times the largest.
+  int32_t largest_groups = 32;
 
   int32_t max_offset_metadata_bytes = 4'096;            // offset.metadata.max.bytes
   int64_t offsets_retention_ms = 7LL * 24 * 3'600'000;  // offsets.retention.minutes

@@ -15,6 +15,8 @@ constexpr io::milliseconds load_retry{2'000};
 // A batch of the journal must stay below its limit of bytes; with names and metadata at their
 // longest, so many records do.
 constexpr size_t max_records_per_append = 200;
+// Groups that are made in one go: a millisecond or so.
+constexpr size_t groups_per_slice = 100;
 
 }  // namespace
 
@@ -37,6 +39,7 @@ Coordinator::Coordinator(io::Loop& loop, io::Random& random, GroupConfig config,
       config_(config),
       seams_(seams),
       requests_(loop),
+      loading_(loop),
       stop_(loop),
       gate_(loop) {}
 
@@ -59,6 +62,7 @@ void Coordinator::resign(PartitionIndex index) {
   if (it == partitions_.end()) return;
   const auto groups = std::move(it->second.groups);
   partitions_.erase(it);
+  loading_.notify_all();
   for (const auto& [id, hosted] : groups) {
     hosted->dropped = true;
     loop_.cancel(std::exchange(hosted->timer, 0));
@@ -72,8 +76,18 @@ bool Coordinator::serves(const std::string& group) const {
   return it != partitions_.end() && it->second.loaded;
 }
 
+io::Task<bool> Coordinator::loaded(io::Instant deadline) {
+  const auto is_loading = [](const auto& partition) { return !partition.second.loaded; };
+  while (!closing_ && std::ranges::any_of(partitions_, is_loading)) {
+    const bool in_time = co_await loading_.wait_until(deadline);
+    if (!in_time) co_return false;
+  }
+  co_return !closing_;
+}
+
 io::Task<void> Coordinator::drain() {
   closing_ = true;
+  loading_.notify_all();
   while (!partitions_.empty()) resign(partitions_.begin()->first);
   stop_.close();
   co_await requests_.ended();
@@ -107,11 +121,14 @@ class Coordinator::Loader {
     return {};
   }
 
-  std::unordered_map<std::string, HostedGroupPtr> make(PartitionIndex partition, io::Loop& loop,
-                                                       const GroupConfig& config,
-                                                       const Ownership& ownership, Now now) {
-    std::unordered_map<std::string, HostedGroupPtr> hosted_groups;
-    for (auto& [id, from] : groups_) {
+  // Some of the groups, each once; empty when all are made.
+  std::vector<HostedGroupPtr> make(PartitionIndex partition, io::Loop& loop,
+                                   const GroupConfig& config, Now now) {
+    std::vector<HostedGroupPtr> made;
+    while (!groups_.empty() && made.size() < groups_per_slice) {
+      auto node = groups_.extract(groups_.begin());
+      const std::string& id = node.key();
+      Loaded& from = node.mapped();
       if (!from.stored && from.offsets.empty()) continue;
       Group group = from.stored ? Group(id, config, *from.stored, now) : Group(id, config);
       auto hosted = std::make_shared<HostedGroup>(std::move(group), partition, loop);
@@ -119,10 +136,9 @@ class Coordinator::Loader {
       for (auto& [at, committed] : from.offsets) {
         hosted->offsets.apply(at.first, std::move(committed), at.second, hosted->offsets.begin());
       }
-      hosted->link = ownership.owner_of(id);
-      hosted_groups.emplace(id, std::move(hosted));
+      made.push_back(std::move(hosted));
     }
-    return hosted_groups;
+    return made;
   }
 
  private:
@@ -133,27 +149,64 @@ class Coordinator::Loader {
   std::unordered_map<std::string, Loaded> groups_;
 };
 
+bool Coordinator::leads(PartitionIndex index, uint64_t term) const {
+  const auto it = partitions_.find(index);
+  return it != partitions_.end() && it->second.term == term;
+}
+
+void Coordinator::serve(PartitionIndex index, uint64_t term, Groups groups) {
+  if (!leads(index, term)) return;
+  Partition& partition = partitions_.at(index);
+  partition.groups = std::move(groups);
+  partition.loaded = true;
+  log_.debug("loaded partition={} groups={}", index, partition.groups.size());
+  for (const auto& [id, hosted] : partition.groups) {
+    // As the register says now: it may have changed while they were loaded.
+    hosted->link = seams_.ownership.owner_of(id);
+    count_bytes(*hosted);
+    arm(hosted);
+  }
+  loading_.notify_all();
+}
+
+// One partition after the other: the slices of many at once would hold up the loop together.
 io::Task<void> Coordinator::load(PartitionIndex index, uint64_t term) {
-  while (true) {
-    auto loader = std::make_shared<Loader>();
-    auto visit = [loader](const GroupRecord& record) { return loader->visit(record); };
-    Result<void> result = co_await seams_.journal.replay(index, std::move(visit));
-    const auto it = partitions_.find(index);
-    if (it == partitions_.end() || it->second.term != term) co_return;
-    if (result) {
-      Partition& partition = it->second;
-      partition.groups = loader->make(index, loop_, config_, seams_.ownership, now());
-      partition.loaded = true;
-      log_.debug("loaded partition={} groups={}", index, partition.groups.size());
-      for (const auto& [id, hosted] : partition.groups) arm(hosted);
-      co_return;
+  while (leads(index, term)) {
+    if (is_loading_) {
+      co_await loading_.wait();
+      continue;
     }
+    is_loading_ = true;
+    Result<void> result = co_await load_now(index, term);
+    is_loading_ = false;
+    loading_.notify_all();
+    if (result || !leads(index, term)) co_return;
     // Without a record that we cannot read we might answer with an old offset: rather none at all.
     log_.error("cannot load partition={} of __consumer_offsets, trying again: {}", index,
                result.error().text);
     co_await stop_.wait_until(loop_.now() + load_retry);
     if (stop_.closed()) co_return;
   }
+}
+
+io::Task<Result<void>> Coordinator::load_now(PartitionIndex index, uint64_t term) {
+  auto loader = std::make_shared<Loader>();
+  auto visit = [this, index, term, loader](const GroupRecord& record) -> Result<void> {
+    // A log may be long: who stops, or leads no more, does not wait for its end.
+    if (!leads(index, term)) return fail(Error::closed("resigned"));
+    return loader->visit(record);
+  };
+  Result<void> result = co_await seams_.journal.replay(index, std::move(visit));
+  if (!result) co_return result;
+  Groups groups;
+  for (auto made = loader->make(index, loop_, config_, now()); !made.empty();) {
+    for (auto& hosted : made) groups.emplace(hosted->group.id(), std::move(hosted));
+    co_await io::yield(loop_);
+    if (!leads(index, term)) co_return result;
+    made = loader->make(index, loop_, config_, now());
+  }
+  serve(index, term, std::move(groups));
+  co_return result;
 }
 
 std::string Coordinator::fresh_id() {
@@ -220,7 +273,37 @@ void Coordinator::perform(const HostedGroupPtr& hosted, GroupActions actions) {
   if (actions.store && !hosted->dropped) {
     gate_.spawn("store group", store(hosted, std::move(*actions.store)));
   }
+  count_bytes(*hosted);
   arm(hosted);
+}
+
+void Coordinator::count_bytes(HostedGroup& hosted) {
+  const size_t now = hosted.dropped ? 0 : hosted.group.bytes();
+  bytes_ = bytes_ - std::exchange(hosted.bytes, now) + now;
+}
+
+bool Coordinator::has_room_for(const std::string& group, int64_t growth) {
+  const int64_t limit = int64_t{config_.max_group_bytes} * config_.largest_groups;
+  if (growth <= 0 || static_cast<int64_t>(bytes_) + growth <= limit) {
+    told_of_no_room_ = told_of_no_room_ && growth <= 0;
+    return true;
+  }
+  if (!std::exchange(told_of_no_room_, true)) {
+    log_.warn(
+        "group={} and others are told to wait: the members of all groups take {} bytes, and "
+        "group.max.bytes allows {}",
+        group, bytes_, limit);
+  }
+  return false;
+}
+
+bool Coordinator::drop_unused(const HostedGroupPtr& hosted) {
+  const Group& group = hosted->group;
+  const bool unused = group.idle() && group.state() == GroupState::empty &&
+                      group.generation() == 0 && hosted->offsets.empty() &&
+                      hosted->appends.running() == 0 && !hosted->link && !hosted->removing;
+  if (unused) drop(hosted);
+  return unused;
 }
 
 io::Task<void> Coordinator::store(HostedGroupPtr hosted, GroupActions::Store store) {
@@ -271,6 +354,7 @@ void Coordinator::on_timer(const HostedGroupPtr& hosted) {
               before - hosted->group.size(), hosted->group.size());
   }
   perform(hosted, std::move(actions));
+  drop_unused(hosted);
 }
 
 }  // namespace isthmus::broker

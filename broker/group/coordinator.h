@@ -4,7 +4,8 @@
 // It gives requests to the Group they are for, keeps the groups' timers, and writes to the Journal.
 // What it has answered is durable: a commit is acknowledged after the journal has it, an assignment
 // is handed out after it is stored. A partition is loaded completely before its groups are served
-// (COORDINATOR_LOAD_IN_PROGRESS until then); after resign() nothing of it is served.
+// (COORDINATOR_LOAD_IN_PROGRESS until then), in slices, beside what else the loop does; after
+// resign() nothing of it is served.
 //
 // Requests come decoded; whether the sender is authorised, and whether the topics it names exist,
 // was found out before. Answers carry Kafka's codes; a journal that failed is COORDINATOR_NOT_
@@ -28,6 +29,7 @@
 #include "base/log.h"
 #include "broker/group/config.h"
 #include "broker/group/hosted_group.h"
+#include "broker/group/link_commit.h"
 #include "broker/group/seams.h"
 #include "io/env.h"
 #include "io/gate.h"
@@ -56,6 +58,8 @@ class Coordinator {
   void lead(PartitionIndex partition);
   void resign(PartitionIndex partition);
   bool serves(const std::string& group) const;
+  // Waits until all is loaded: before, nobody knows which groups there are. False: not by then.
+  io::Task<bool> loaded(io::Instant deadline);
   // Resigns everything and returns when no request is under way.
   io::Task<void> drain();
 
@@ -75,27 +79,9 @@ class Coordinator {
   io::Task<kafka::DeleteGroupsResponse> delete_groups(Caller caller,
                                                       kafka::DeleteGroupsRequest request);
 
-  struct LinkOffset {
-    TopicPartition partition;
-    Offset offset = -1;
-    std::string metadata;
-  };
-  struct LinkCommit {
-    std::string link;
-    int64_t link_epoch = -1;
-    std::string group;
-    std::vector<LinkOffset> offsets;
-    // The topics in which these are all offsets that the group has: what else a link has written
-    // there is forgotten. Null = in none.
-    std::shared_ptr<const std::set<std::string>> complete_in = nullptr;
-  };
-  struct LinkCommitResult {
-    // fenced_leader_epoch: a newer epoch of the link has committed before.
-    kafka::ErrorCode error = kafka::ErrorCode::none;
-    // Not taken: the group has members or commits of its own, or belongs to another link.
-    bool held = false;
-    bool empty = true;  // no offset of the group is stored here for the link
-  };
+  using LinkOffset = broker::LinkOffset;
+  using LinkCommit = broker::LinkCommit;
+  using LinkCommitResult = broker::LinkCommitResult;
   // A commit without offsets takes no group; one that was wanted is no longer.
   io::Task<LinkCommitResult> commit_from_link(LinkCommit commit);
 
@@ -126,10 +112,11 @@ class Coordinator {
   void unfence(const std::string& id);
 
  private:
+  using Groups = std::unordered_map<std::string, HostedGroupPtr>;
   struct Partition {
     uint64_t term = 0;  // of our leading it; what began in an earlier one is void
     bool loaded = false;
-    std::unordered_map<std::string, HostedGroupPtr> groups;
+    Groups groups;
   };
   class Loader;
   enum class GroupName : uint8_t { required, may_be_empty };
@@ -148,9 +135,16 @@ class Coordinator {
   HostedGroupPtr host(const std::string& group);  // found or made. REQUIRES: check() is none
   void drop(const HostedGroupPtr& hosted);
   void perform(const HostedGroupPtr& hosted, GroupActions actions);
+  void count_bytes(HostedGroup& hosted);
+  bool has_room_for(const std::string& group, int64_t growth);
+  // Forgets a group that nobody joined after all and of which nothing was ever stored.
+  bool drop_unused(const HostedGroupPtr& hosted);
   void arm(const HostedGroupPtr& hosted);
   void on_timer(const HostedGroupPtr& hosted);
   io::Task<void> load(PartitionIndex partition, uint64_t term);
+  io::Task<Result<void>> load_now(PartitionIndex partition, uint64_t term);
+  bool leads(PartitionIndex partition, uint64_t term) const;
+  void serve(PartitionIndex partition, uint64_t term, Groups groups);
   io::Task<void> store(HostedGroupPtr hosted, GroupActions::Store store);
   // In batches of bounded size, one after the other.
   io::Task<Result<void>> append(PartitionIndex partition, std::vector<GroupRecord> records);
@@ -180,6 +174,8 @@ class Coordinator {
 
   std::map<PartitionIndex, Partition> partitions_;
   uint64_t last_term_ = 0;
+  size_t bytes_ = 0;  // of all groups' members
+  bool told_of_no_room_ = false;
   std::map<std::string, std::set<std::string>> fences_;  // group -> ids of the fences
   std::set<std::string> fences_on_all_;                  // ids
   std::map<std::string, int64_t> link_epochs_;           // the highest seen
@@ -189,7 +185,9 @@ class Coordinator {
   Waiting<kafka::SyncGroupResponse>::Map syncs_;
   InFlight requests_;
   bool closing_ = false;
+  bool is_loading_ = false;
   bool sweeping_ = false;
+  io::Event loading_;  // has changed
   io::Event stop_;
   io::Gate gate_;
 };

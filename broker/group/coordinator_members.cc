@@ -24,8 +24,15 @@ io::Task<kafka::JoinGroupResponse> Coordinator::join_group(Caller caller,
     co_return refusal;
   }
   const HostedGroupPtr hosted = host(request.group_id);
+  if (!has_room_for(request.group_id, hosted->group.growth(caller, request))) {
+    drop_unused(hosted);
+    refusal.error_code = ErrorCode::coordinator_not_available;
+    co_return refusal;
+  }
   Waiting<kafka::JoinGroupResponse> waiting(loop_, joins_, ++last_request_);
   perform(hosted, hosted->group.join(waiting.id(), caller, request, fresh_id(), now()));
+  drop_unused(hosted);
+  request = {};  // it may wait for long, and what it said is the group's now
   kafka::JoinGroupResponse response = co_await waiting.response();
   co_return response;
 }
@@ -46,8 +53,13 @@ io::Task<kafka::SyncGroupResponse> Coordinator::sync_group(Caller caller,
     refusal.error_code = ErrorCode::unknown_member_id;
     co_return refusal;
   }
+  if (!has_room_for(request.group_id, hosted->group.growth(request))) {
+    refusal.error_code = ErrorCode::coordinator_not_available;
+    co_return refusal;
+  }
   Waiting<kafka::SyncGroupResponse> waiting(loop_, syncs_, ++last_request_);
   perform(hosted, hosted->group.sync(waiting.id(), request, now()));
+  request = {};
   kafka::SyncGroupResponse response = co_await waiting.response();
   co_return response;
 }

@@ -5,6 +5,13 @@ namespace isthmus::broker {
 
 using kafka::ErrorCode;
 
+namespace {
+
+// Between two of them others go on.
+constexpr size_t groups_per_slice = 100;
+
+}  // namespace
+
 io::Task<void> Coordinator::sweep() {
   while (!stop_.closed()) {
     co_await stop_.wait_until(loop_.now() + io::milliseconds(config_.retention_check_ms));
@@ -13,7 +20,10 @@ io::Task<void> Coordinator::sweep() {
       if (!seams_.journal.writable(index)) continue;
       for (const auto& [id, hosted] : partition.groups) all.push_back(hosted);
     }
-    for (const HostedGroupPtr& hosted : all) co_await expire(hosted);
+    for (size_t i = 0; i < all.size() && !stop_.closed(); ++i) {
+      co_await expire(all[i]);
+      if (i % groups_per_slice == 0) co_await io::yield(loop_);
+    }
   }
 }
 

@@ -25,6 +25,23 @@ const Slice* Group::Member::metadata(std::string_view protocol) const {
   return nullptr;
 }
 
+size_t Group::Member::bytes() const {
+  size_t bytes = sizeof(Member) + 2 * id.size() + instance_id.value_or("").size() +
+                 client_id.size() + client_host.size() + assignment.size();
+  for (const auto& [name, metadata] : protocols) {
+    bytes += sizeof protocols.front() + name.size() + metadata.size();
+  }
+  return bytes;
+}
+
+size_t Group::bytes() const {
+  if (idle()) return 0;
+  size_t bytes = sizeof(Group) + id_.size();
+  for (const auto& [id, member] : members_) bytes += member.bytes();
+  for (const auto& [id, until] : pending_) bytes += sizeof until + 2 * sizeof id + id.size();
+  return bytes;
+}
+
 Group::Group(std::string id, const GroupConfig& config, const kafka::GroupMetadataValue& stored,
              Now now)
     : Group(std::move(id), config) {

@@ -16,7 +16,8 @@
 //
 // Members, timeouts and errors are Kafka's: KIP-62 (session and rebalance timeouts), KIP-134
 // (initial delay), KIP-345 (static members), KIP-394 (a new member first learns its id), KIP-389
-// (limit of members), KIP-800, KIP-814 (a static leader comes back without a rebalance).
+// (limit of members; what is too large to keep is answered with its error too), KIP-800, KIP-814 (a
+// static leader comes back without a rebalance).
 #pragma once
 
 #include <map>
@@ -69,6 +70,11 @@ class Group {
   GroupState state() const { return state_; }
   int32_t generation() const { return generation_; }
   size_t size() const { return members_.size(); }
+  // What its members take, with those that are about to be; 0 while nobody is.
+  size_t bytes() const;
+  // By how much a request would make it larger, if it were accepted; below 0 for smaller.
+  int64_t growth(const Caller& caller, const kafka::JoinGroupRequest& join) const;
+  int64_t growth(const kafka::SyncGroupRequest& sync) const;
   // Nobody is a member or about to be one.
   bool idle() const { return members_.empty() && pending_.empty(); }
   // Empty if no member ever joined: then the group only holds offsets.
@@ -99,6 +105,7 @@ class Group {
     bool has_synced = true;  // in the present generation
 
     bool waits() const { return joining != 0 || syncing != 0; }
+    size_t bytes() const;
     const Slice* metadata(std::string_view protocol) const;
   };
   // What to do once a stored value is durable.
@@ -113,7 +120,9 @@ class Group {
   using Members = std::map<std::string, Member, std::less<>>;
 
   // group_join.cc
-  kafka::ErrorCode admit(const kafka::JoinGroupRequest& join) const;
+  static size_t bytes_of(const Caller& caller, const kafka::JoinGroupRequest& join);
+  kafka::ErrorCode admit(const Caller& caller, const kafka::JoinGroupRequest& join) const;
+  bool has_room_for(int64_t growth) const;
   void join_new(RequestId, const Caller&, const kafka::JoinGroupRequest&, const std::string& id,
                 Now, GroupActions&);
   void join_static(RequestId, const Caller&, const kafka::JoinGroupRequest&, const std::string& id,
@@ -135,6 +144,7 @@ class Group {
   void complete_join(Now, GroupActions&);
   bool elect_leader();
   std::string select_protocol() const;
+  void refuse_assignment(kafka::ErrorCode error, Now, GroupActions&);
   void assign(const std::map<std::string, Slice>& assignments, Now, GroupActions&);
   // Takes it out of the group, without the rebalance that follows from it.
   void remove_member(Members::iterator, GroupActions&);

@@ -13,6 +13,8 @@ namespace {
 constexpr int16_t knows_member_id_required = 4;
 // From this version a leader can be told that the assignment stands (KIP-814).
 constexpr int16_t knows_skip_assignment = 9;
+// Clients know a handful. Each of a member's is looked for among those of every other.
+constexpr size_t most_protocols = 100;
 
 void refuse(RequestId request, ErrorCode error, const std::string& member_id,
             GroupActions& actions) {
@@ -28,7 +30,7 @@ GroupActions Group::join(RequestId request, const Caller& caller,
                          const kafka::JoinGroupRequest& join, const std::string& fresh_id,
                          Now now) {
   GroupActions actions;
-  if (const ErrorCode error = admit(join); error != ErrorCode::none) {
+  if (const ErrorCode error = admit(caller, join); error != ErrorCode::none) {
     refuse(request, error, join.member_id, actions);
   } else if (!join.member_id.empty()) {
     join_known(request, caller, join, now, actions);
@@ -40,7 +42,7 @@ GroupActions Group::join(RequestId request, const Caller& caller,
   return actions;
 }
 
-ErrorCode Group::admit(const kafka::JoinGroupRequest& join) const {
+ErrorCode Group::admit(const Caller& caller, const kafka::JoinGroupRequest& join) const {
   if (join.session_timeout_ms < config_->min_session_timeout_ms ||
       join.session_timeout_ms > config_->max_session_timeout_ms) {
     return ErrorCode::invalid_session_timeout;
@@ -51,7 +53,32 @@ ErrorCode Group::admit(const kafka::JoinGroupRequest& join) const {
   if (!known && size >= static_cast<size_t>(config_->max_members)) {
     return ErrorCode::group_max_size_reached;
   }
+  if (join.protocols.size() > most_protocols) return ErrorCode::inconsistent_group_protocol;
+  const bool fits = bytes_of(caller, join) <= static_cast<size_t>(config_->max_member_bytes);
+  if (!fits || !has_room_for(growth(caller, join))) return ErrorCode::group_max_size_reached;
   return supports(join) ? ErrorCode::none : ErrorCode::inconsistent_group_protocol;
+}
+
+size_t Group::bytes_of(const Caller& caller, const kafka::JoinGroupRequest& join) {
+  Member wanted;
+  wanted.id = join.member_id;
+  wanted.instance_id = join.group_instance_id;
+  wanted.client_id = caller.client_id;
+  wanted.client_host = caller.client_host;
+  for (const auto& protocol : join.protocols) {
+    wanted.protocols.emplace_back(protocol.name, protocol.metadata);
+  }
+  return wanted.bytes();
+}
+
+int64_t Group::growth(const Caller& caller, const kafka::JoinGroupRequest& join) const {
+  const auto known = members_.find(join.member_id);
+  const size_t has = known == members_.end() ? 0 : known->second.bytes();
+  return static_cast<int64_t>(bytes_of(caller, join)) - static_cast<int64_t>(has);
+}
+
+bool Group::has_room_for(int64_t growth) const {
+  return growth <= 0 || static_cast<int64_t>(bytes()) + growth <= config_->max_group_bytes;
 }
 
 // At least one protocol must be spoken by all.
@@ -231,8 +258,7 @@ GroupActions Group::stored(uint64_t ticket, ErrorCode error, Now now) {
     assign(storing.assignments, now, actions);
     return actions;
   }
-  for (auto& [id, member] : members_) answer_sync(member, error, actions);
-  prepare_rebalance(now, actions);
+  refuse_assignment(error, now, actions);
   return actions;
 }
 

@@ -39,9 +39,14 @@ GroupActions Group::sync(RequestId request, const kafka::SyncGroupRequest& sync,
   });
   if (member.id != leader_ || already_storing) return actions;
 
+  if (!has_room_for(growth(sync))) {
+    refuse_assignment(ErrorCode::group_max_size_reached, now, actions);
+    return actions;
+  }
   Storing storing;
   storing.generation = generation_;
   for (const auto& assignment : sync.assignments) {
+    if (!members_.contains(assignment.member_id)) continue;
     storing.assignments[assignment.member_id] = Slice::copy_of(assignment.assignment.view());
   }
   kafka::GroupMetadataValue value = snapshot();
@@ -51,6 +56,20 @@ GroupActions Group::sync(RequestId request, const kafka::SyncGroupRequest& sync,
   }
   begin_store(std::move(storing), std::move(value), actions);
   return actions;
+}
+
+// The present assignment goes only when the new one is stored.
+int64_t Group::growth(const kafka::SyncGroupRequest& sync) const {
+  size_t bytes = 0;
+  for (const auto& assignment : sync.assignments) {
+    if (members_.contains(assignment.member_id)) bytes += assignment.assignment.size();
+  }
+  return static_cast<int64_t>(bytes);
+}
+
+void Group::refuse_assignment(ErrorCode error, Now now, GroupActions& actions) {
+  for (auto& [id, member] : members_) answer_sync(member, error, actions);
+  prepare_rebalance(now, actions);
 }
 
 void Group::assign(const std::map<std::string, Slice>& assignments, Now now,

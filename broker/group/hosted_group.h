@@ -55,6 +55,7 @@ struct HostedGroup {
   bool releasing = false;                // its ownership is about to end
   bool removing = false;                 // its tombstones are being written
   bool dropped = false;                  // not served here any more
+  size_t bytes = 0;                      // of the coordinator's total
   InFlight appends;                      // to the journal, of its offsets
   io::Loop::TimerId timer = 0;
   io::Instant timer_at;

@@ -20,6 +20,9 @@ namespace {
 using kafka::ErrorCode;
 using PartitionResponse = kafka::ProduceResponse::PartitionProduceResponse;
 
+// Of appends, between which others go on.
+constexpr size_t slice = 50;
+
 // One partition's share of a request, from its batch to its answer.
 struct Item {
   PartitionRef partition;
@@ -128,8 +131,10 @@ io::Task<void> check_records(io::Workers& workers, Work& work, int64_t now_ms) {
   }
 }
 
-io::Task<void> append_all(Work& work, std::vector<size_t> items) {
+io::Task<void> append_all(io::Loop& loop, Work& work, std::vector<size_t> items) {
+  size_t count = 0;
   for (size_t i : items) {
+    if (++count % slice == 0) co_await io::yield(loop);
     Item& item = work.items[i];
     auto done = co_await item.partition.append(ClientWriter{work.opened_at}, std::move(item.batch));
     if (!done) {
@@ -198,6 +203,10 @@ std::shared_ptr<Work> take_apart(Context& context, const server::Request& reques
 io::Task<server::Reply> produce(Context& context, server::Request request) {
   auto message = server::decode_request<kafka::ProduceRequest>(request);
   if (!message) co_return refuse_malformed(request, message.error());
+  using Topic = kafka::ProduceRequest::TopicProduceData;
+  if (names_too_many<&Topic::partition_data>(message->topic_data)) {
+    co_return refuse_malformed(request, too_many_partitions());
+  }
   auto work = take_apart(context, request, *message);
   const int64_t now_ms = request.connection->loop->wall_ms();
   co_await check_records(context.env.workers, *work, now_ms);
@@ -206,7 +215,7 @@ io::Task<server::Reply> produce(Context& context, server::Request request) {
     if (!work->items[i].failed()) by_loop[&work->items[i].partition.loop()].push_back(i);
   }
   for (auto& [loop, items] : by_loop) {
-    co_await io::call_on(*loop, append_all(*work, std::move(items)));
+    co_await io::call_on(*loop, append_all(*loop, *work, std::move(items)));
   }
   if (work->acks == 0) {
     // There is no answer that could carry an error. Kafka ends the connection, so that the producer

@@ -23,6 +23,12 @@ constexpr auto longest_wait = std::chrono::minutes(1);
 // Nor longer than this where too many wait already: requests that are let in as others end must
 // not stand still.
 constexpr auto crowded_wait = io::milliseconds(100);
+// Of partitions, between which others go on.
+constexpr size_t slice = 200;
+// A poll looks at all its partitions when one of them has something new. Where they are many it
+// does so only so often that it takes a part of the loop, not all of it.
+constexpr auto pause_per_partition = std::chrono::microseconds(10);
+constexpr auto longest_pause = io::milliseconds(500);
 // How often a poll that waits looks whether its connection still wants the answer.
 constexpr auto look_around = std::chrono::seconds(1);
 
@@ -69,8 +75,11 @@ void fill(PartitionData& answer, const Item& item, ReadResult result) {
 }
 
 // Reads what lies on this loop. The first batch of a response is given whole, however large.
-io::Task<void> read_all(Work& work, std::vector<size_t> items, std::shared_ptr<FetchWait> wait) {
+io::Task<void> read_all(io::Loop& loop, Work& work, std::vector<size_t> items,
+                        std::shared_ptr<FetchWait> wait) {
+  size_t count = 0;
   for (size_t i : items) {
+    if (++count % slice == 0) co_await io::yield(loop);
     const Item& item = work.items[i];
     ReadSpec spec = item.spec;
     spec.max_bytes = std::min<uint64_t>(spec.max_bytes, std::max<int64_t>(0, work.bytes_left));
@@ -101,7 +110,7 @@ io::Task<void> read_everywhere(Work& work, std::shared_ptr<FetchWait> wait) {
     work.failed = true;
   }
   for (auto& [loop, items] : by_loop) {
-    co_await io::call_on(*loop, read_all(work, std::move(items), wait));
+    co_await io::call_on(*loop, read_all(*loop, work, std::move(items), wait));
   }
 }
 
@@ -150,8 +159,13 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
 
 // Until one of the partitions has something new, or nobody waits for the answer any more.
 io::Task<void> wait_for_data(std::shared_ptr<FetchWait> wait, io::Instant deadline,
-                             std::shared_ptr<server::ConnectionContext> connection) {
+                             std::shared_ptr<server::ConnectionContext> connection,
+                             size_t partitions) {
   io::Loop& loop = *connection->loop;
+  if (partitions > slice) {
+    const auto pause = std::min<io::Duration>(partitions * pause_per_partition, longest_pause);
+    co_await io::sleep(loop, std::min<io::Duration>(pause, deadline - loop.now()));
+  }
   while (!wait->notified() && !connection->ending && loop.now() < deadline) {
     co_await wait->event().wait_until(std::min(deadline, loop.now() + look_around));
   }
@@ -171,7 +185,7 @@ server::Reply answer_fetch(Work work, std::shared_ptr<server::ConnectionContext>
     if (!parked) parked = charge.park(work.size());
     if (!parked) work.deadline = std::min(work.deadline, loop.now() + crowded_wait);
     work.answers = {};
-    co_await wait_for_data(std::move(wait), work.deadline, connection);
+    co_await wait_for_data(std::move(wait), work.deadline, connection, work.items.size());
   }
   for (size_t i = 0; i < work.items.size(); ++i) {
     auto& topic = work.response.responses[work.items[i].topic];
@@ -185,6 +199,10 @@ server::Reply answer_fetch(Work work, std::shared_ptr<server::ConnectionContext>
 io::Task<server::Reply> fetch(Context& context, server::Request request) {
   auto message = server::decode_request<kafka::FetchRequest>(request);
   if (!message) co_return refuse_malformed(request, message.error());
+  using Topic = kafka::FetchRequest::FetchTopic;
+  if (names_too_many<&Topic::partitions>(message->topics)) {
+    co_return refuse_malformed(request, too_many_partitions());
+  }
   if (message->session_id != 0) {
     kafka::FetchResponse response;
     response.error_code = ErrorCode::fetch_session_id_not_found;

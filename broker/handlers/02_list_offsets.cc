@@ -7,6 +7,9 @@ namespace isthmus::broker {
 namespace {
 
 using kafka::ErrorCode;
+// Of partitions, between which others go on.
+constexpr size_t slice = 200;
+
 using Answer = kafka::ListOffsetsResponse::ListOffsetsPartitionResponse;
 
 io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQuery query,
@@ -31,10 +34,12 @@ io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQue
 io::Task<kafka::ListOffsetsResponse> list(Context& context, kafka::ListOffsetsRequest message,
                                           std::shared_ptr<server::ConnectionContext>) {
   kafka::ListOffsetsResponse response;
+  size_t count = 0;
   for (const auto& topic : message.topics) {
     auto& answers = response.topics.emplace_back();
     answers.name = topic.name;
     for (const auto& wanted : topic.partitions) {
+      if (++count % slice == 0) co_await io::yield(*io::Loop::current());
       OffsetQuery query;
       query.timestamp = wanted.timestamp;
       query.current_leader_epoch = wanted.current_leader_epoch;

@@ -9,6 +9,10 @@ namespace isthmus::broker {
 namespace {
 
 using kafka::ErrorCode;
+
+// Of partitions, between which others go on.
+constexpr size_t slice = 500;
+
 using Topic = kafka::MetadataResponse::MetadataResponseTopic;
 using Partition = kafka::MetadataResponse::MetadataResponsePartition;
 using Request = kafka::MetadataRequest;
@@ -88,7 +92,13 @@ io::Task<kafka::MetadataResponse> gather(Context& context, Request message, int1
   kafka::MetadataResponse response;
   auto image = context.image.load();
   if (wants_all(message, version)) {
+    size_t partitions = 0;
     for (const auto& [name, topic] : image->topics) {
+      partitions += topic->partitions.size();
+      if (partitions > slice) {
+        partitions = 0;
+        co_await io::yield(*io::Loop::current());
+      }
       response.topics.push_back(describe(context.partitions, *image, *topic));
     }
   } else {

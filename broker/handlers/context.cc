@@ -12,6 +12,10 @@ const io::Address& Context::advertised(const std::string& listener) const {
   std::abort();
 }
 
+Error too_many_partitions() {
+  return Error::corrupt("it names more than " + std::to_string(most_partitions) + " partitions");
+}
+
 server::Reply refuse_malformed(const server::Request& request, const Error& error) {
   const auto* api = kafka::find_api(request.header.api_key);
   std::string name =

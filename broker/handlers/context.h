@@ -47,6 +47,18 @@ using Handler = io::Task<server::Reply> (*)(Context&, server::Request);
 // nullptr: this broker does not serve the API.
 Handler find_handler(kafka::ApiKey key);
 
+// How many partitions a request may name: each is looked up, and no client of this cluster has to
+// do with more.
+inline constexpr size_t most_partitions = 200'000;
+Error too_many_partitions();
+// Of a list of topics with a member `partitions`.
+template <auto Partitions, typename Topics>
+bool names_too_many(const Topics& topics) {
+  size_t count = 0;
+  for (const auto& topic : topics) count += (topic.*Partitions).size();
+  return count > most_partitions;
+}
+
 // What a request is told that does not decode: Kafka closes the connection, and so do we.
 server::Reply refuse_malformed(const server::Request& request, const Error& error);
 

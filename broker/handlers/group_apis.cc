@@ -2,6 +2,7 @@
 // handlers carry requests there and back.
 #include "broker/group/coordinator.h"
 #include "broker/handlers/handlers.h"
+#include "server/budget.h"
 
 namespace isthmus::broker {
 
@@ -24,6 +25,46 @@ io::Task<server::Reply> carry(Context& context, server::Request request) {
                                              request.connection);
 }
 
+// Copies of what would keep the request's frame alive, and what they take.
+size_t detach(kafka::JoinGroupRequest& message) {
+  size_t bytes = sizeof message;
+  for (auto& protocol : message.protocols) {
+    protocol.metadata = Slice::copy_of(protocol.metadata.view());
+    bytes += sizeof protocol + protocol.name.size() + protocol.metadata.size();
+  }
+  return bytes;
+}
+size_t detach(kafka::SyncGroupRequest& message) {
+  size_t bytes = sizeof message;
+  for (auto& to : message.assignments) {
+    to.assignment = Slice::copy_of(to.assignment.view());
+    bytes += sizeof to + to.member_id.size() + to.assignment.size();
+  }
+  return bytes;
+}
+
+// A member waits for the others, for as long as their sessions last: it must not hold what requests
+// that are worked on live on. What is too large to wait is refused by the group at once.
+template <typename Message, auto Method>
+io::Task<server::Reply> carry_waiting(Context& context, server::Request request) {
+  auto message = server::decode_request<Message>(request);
+  if (!message) co_return refuse_malformed(request, message.error());
+  const auto largest = static_cast<size_t>(context.config.broker.group_max_bytes);
+  if (request.frame.size() > largest) {
+    co_return ask_coordinator<Message, Method>(context, std::move(*message), request.header,
+                                               request.connection);
+  }
+  const size_t bytes = detach(*message);
+  request.frame = request.body = {};
+  if (!request.charge->park(bytes)) {
+    typename Message::Response refusal;
+    refusal.error_code = kafka::ErrorCode::coordinator_not_available;
+    co_return server::reply_with(request.header, refusal);
+  }
+  co_return ask_coordinator<Message, Method>(context, std::move(*message), request.header,
+                                             request.connection);
+}
+
 }  // namespace
 
 io::Task<server::Reply> offset_commit(Context& c, server::Request request) {
@@ -35,7 +76,7 @@ io::Task<server::Reply> offset_fetch(Context& c, server::Request request) {
 }
 
 io::Task<server::Reply> join_group(Context& c, server::Request request) {
-  return carry<kafka::JoinGroupRequest, &Coordinator::join_group>(c, std::move(request));
+  return carry_waiting<kafka::JoinGroupRequest, &Coordinator::join_group>(c, std::move(request));
 }
 
 io::Task<server::Reply> heartbeat(Context& c, server::Request request) {
@@ -47,7 +88,7 @@ io::Task<server::Reply> leave_group(Context& c, server::Request request) {
 }
 
 io::Task<server::Reply> sync_group(Context& c, server::Request request) {
-  return carry<kafka::SyncGroupRequest, &Coordinator::sync_group>(c, std::move(request));
+  return carry_waiting<kafka::SyncGroupRequest, &Coordinator::sync_group>(c, std::move(request));
 }
 
 io::Task<server::Reply> describe_groups(Context& c, server::Request request) {

@@ -46,6 +46,9 @@ Response::SiteTopic topic_of(const TopicImage& topic, ClusterNumber self) {
   return out;
 }
 
+// After a start, until it is known which groups there are.
+constexpr auto patience_for_groups = std::chrono::seconds(5);
+
 }  // namespace
 
 std::optional<io::Duration> LinkService::contact_age(const std::string& link) const {
@@ -80,6 +83,7 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
     }
   }
   if (request.include_groups) {
+    co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
     for (const auto& group : groups_.names()) {
       auto owner = image->groups.find(group);
       out.groups.push_back({group, owner == image->groups.end() ? "" : owner->second.link,

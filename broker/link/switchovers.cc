@@ -21,6 +21,8 @@ constexpr Offset beyond_any_log = Offset{1} << 50;
 constexpr double rate_margin = 4;
 constexpr int group_attempts = 10;
 constexpr auto group_pause = io::milliseconds(50);
+// After a start, until it is known which groups there are.
+constexpr auto patience_for_groups = std::chrono::seconds(5);
 
 std::string refusal_text(const TopicPartition& name, const std::string& why) {
   return name.to_string() + ": " + why;
@@ -77,6 +79,11 @@ kafka::PromoteResponse what_was_promoted(const SwitchoverImage& record) {
     }
   }
   return response;
+}
+
+Error groups_unknown() {
+  return kafka::error_of(ErrorCode::coordinator_load_in_progress,
+                         "the groups are still being loaded; ask again");
 }
 
 Error invalid(std::string why) {
@@ -320,6 +327,7 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(const kafka::Prom
         !request.groups || std::ranges::find(*request.groups, group) != request.groups->end();
     if (owner.link == request.link && named) wanted.push_back(group);
   }
+  if (!wanted.empty()) co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
   for (const auto& group : wanted) {
     ErrorCode code = co_await groups_.promote(request.link, group);
     for (int i = 1; i < attempts && code != ErrorCode::none; ++i) {
@@ -422,7 +430,11 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   ending.new_origin = request.new_origin;
   ending.route_version = request.route_version;
   for (const auto& route : request.routes) ending.routes[route.from] = route.to;
-  if (request.promoted) ending.groups = groups_.names();
+  if (request.promoted) {
+    const bool known = co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
+    if (!known) co_return refused<kafka::FinishSwitchoverResponse>(groups_unknown());
+    ending.groups = groups_.names();
+  }
   auto decide = [&](const Image& image) {
     return request.promoted ? plan_done(image, ending)
                             : plan_take_back(image, {request.link, request.switchover_id,

@@ -15,6 +15,9 @@ namespace {
 
 constexpr uint64_t export_step_bytes = 4u << 20;
 
+// After a start, until it is known which groups there are.
+constexpr auto patience_for_groups = std::chrono::seconds(5);
+
 Error refused(std::string why) {
   return kafka::error_of(ErrorCode::invalid_request, std::move(why));
 }
@@ -136,6 +139,8 @@ io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirror
   env_.random.fill(fence.bytes);
   // Asked again with the decision below; here, before anything is fenced or exported for nothing.
   Result<void> done = check_not_promoted_since(*controller_.snapshot(), request);
+  const bool known = co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
+  if (done && !known) done = fail(refused("the groups are still being loaded; repeat it"));
   const bool is_late = !done;
   for (size_t i = 0; !is_late && i < request.topics.size(); ++i) {
     const Wanted& wanted = request.topics[i];

@@ -31,6 +31,8 @@ const Case<BrokerConfig> broker_cases[] = {
     {"dash_in_name", [](BrokerConfig& c) { c.cluster.name = "new-york"; }, "cluster.name"},
     {"session_bounds", [](BrokerConfig& c) { c.broker.group_min_session_timeout_ms = 1'800'001; },
      "broker.group.min.session.timeout.ms"},
+    {"member_above_group", [](BrokerConfig& c) { c.broker.group_max_bytes = 1 << 10; },
+     "broker.group.max.member.bytes"},
     {"batch_above_request", [](BrokerConfig& c) { c.broker.socket_request_max_bytes = 1000; },
      "broker.message.max.bytes"},
     {"batch_above_segment",

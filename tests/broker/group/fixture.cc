@@ -28,6 +28,7 @@ io::Task<Result<void>> MemoryJournal::append(PartitionIndex partition,
 io::Task<Result<void>> MemoryJournal::replay(PartitionIndex partition, Visit visit) {
   while (held) co_await io::sleep(*loop, poll);
   for (const GroupRecord& record : logs[partition]) {
+    if (pace.count() > 0) co_await io::sleep(*loop, pace);
     Result<void> result = visit(record);
     if (!result) co_return result;
   }

@@ -27,6 +27,7 @@ class MemoryJournal final : public Journal {
   io::Loop* loop = nullptr;
   std::map<PartitionIndex, std::vector<GroupRecord>> logs;
   bool held = false;           // appends and replays wait
+  io::milliseconds pace{0};    // of the records of a replay
   std::optional<Error> fails;  // appends
   size_t appends = 0;
 

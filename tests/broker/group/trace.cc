@@ -115,6 +115,8 @@ class Runner {
     config_ = {};
     config_.initial_rebalance_delay_ms = command.number("initial_delay", 0);
     config_.max_members = command.number("max_members", 100);
+    config_.max_member_bytes = command.number("max_member_bytes", config_.max_member_bytes);
+    config_.max_group_bytes = command.number("max_bytes", config_.max_group_bytes);
     now_ = {};
     group_ = std::make_unique<Group>("g", config_);
   }
@@ -131,6 +133,9 @@ class Runner {
       const auto parts = split(protocol, ':');
       request.protocols.push_back({parts[0], subscription(parts.size() > 1 ? parts[1] : "t")});
     }
+    if (const int32_t bytes = command.number("bytes", 0); bytes > 0) {
+      request.protocols[0].metadata = Slice::take(std::vector<uint8_t>(bytes));
+    }
     const Caller caller{"c", "/10.0.0.1", static_cast<int16_t>(command.number("version", 9))};
     show(group_->join(number_of(command.name), caller, request, command.name, now()));
   }
@@ -146,6 +151,9 @@ class Runner {
     for (const auto& assignment : split(command.text("assign"), ',')) {
       const auto parts = split(assignment, ':');
       request.assignments.push_back({parts[0], Slice::copy_of(parts.at(1))});
+    }
+    if (const int32_t bytes = command.number("bytes", 0); bytes > 0) {
+      request.assignments[0].assignment = Slice::take(std::vector<uint8_t>(bytes));
     }
     show(group_->sync(number_of(command.name), request, now()));
   }

@@ -4,10 +4,12 @@
 // what came of it. With UPDATE_TRACES=1 in the environment the test writes the outcomes instead of
 // comparing them: read the difference before you commit it.
 //
-//   config [initial_delay=ms] [max_members=n]   a new group, at second 0
+//   config [initial_delay=ms] [max_members=n] [max_member_bytes=n] [max_bytes=n]
+//             a new group, at second 0
 //   join NAME [member=ID] [instance=I] [version=9] [protocols=range:topic+topic,roundrobin]
-//             [type=consumer] [session=10000] [rebalance=60000]
+//             [type=consumer] [session=10000] [rebalance=60000] [bytes=n, of its metadata]
 //   sync NAME member=ID gen=N [instance=I] [assign=ID:what,...] [protocol=range]
+//             [bytes=n, of the first assignment]
 //   heartbeat member=ID gen=N [instance=I]
 //   leave [member=ID] [instance=I]
 //   commit [member=ID] [gen=N] [instance=I]

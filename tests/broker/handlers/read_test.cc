@@ -121,6 +121,34 @@ TEST_P(Read, WhereTooManyWaitTheyWaitShortly) {
   EXPECT_EQ(size, 0u);
 }
 
+// Each is looked up, and looked at again whenever one of them has something new.
+TEST_P(Read, APollOfManyPartitionsLeavesTheLoopToOthers) {
+  start();
+  create("t");
+  auto many = fetch_request("t", {.max_wait_ms = 20'000});
+  auto& partitions = many.topics[0].partitions;
+  partitions.resize(20'000, partitions[0]);
+  auto second = dial({"site", 9092});
+  std::optional<size_t> size;
+  client()->spawn("poll", poll(*second, many, size));
+  EXPECT_EQ(list_offset("t", -1).offset, 0);
+  EXPECT_FALSE(size);
+  produce("t", make_batch({{}}));
+  world.run_until([&] { return size.has_value(); }, std::chrono::seconds(2));
+  ASSERT_TRUE(size);
+  EXPECT_GT(*size, 0u);
+}
+
+TEST_P(Read, NobodyNamesMorePartitionsThanThereCanBe) {
+  start();
+  create("t");
+  auto many = fetch_request("t", {});
+  many.topics[0].partitions.resize(200'001);
+  auto second = dial({"site", 9092});
+  auto answer = run_on(*client(), second->call(many, deadline(), 12));
+  EXPECT_FALSE(answer) << "the connection is closed";
+}
+
 TEST_P(Read, ARequestPaddedToMegabytesIsRefused) {
   start();
   auto second = dial({"site", 9092});
