@@ -38,7 +38,7 @@ Result<std::unique_ptr<Log>> Log::open(FileCache& files, io::Loop& loop, std::st
   if (auto claimed = claim_folder(files.disk(), folder, topic_id); !claimed) {
     return fail(claimed.error());
   }
-  SyncedEnd synced_end(files, folder);
+  SyncedEnd synced_end(files, SyncedEnd::path_in(folder));
   auto recovered = recover_log(files, folder, config, hints, synced_end);
   if (!recovered) {
     Error error = recovered.error();

@@ -1,9 +1,9 @@
-// SyncedEnd: up to where a log is known to be synced, kept in its folder for the next start.
+// SyncedEnd: up to where a log is known to be synced, kept in a file for the next start.
 //
-// After every sync the end is written into one of two slots of the file `synced-end`, in turns, and
-// that write is not synced: after a killed process the newest slot is exact, after a power loss it
-// may be an older one, which is a lower bound. A torn slot has a bad checksum, and the other
-// stands. Each slot lies in a sector of its own (formats.md):
+// After every sync the end is written into one of two slots of that file, in turns, and that write
+// is not synced: after a killed process the newest slot is exact, after a power loss it may be an
+// older one, which is a lower bound. A torn slot has a bad checksum, and the other stands. Each
+// slot lies in a sector of its own (formats.md):
 //
 //   magic "ISEN" | version 2 | flags 2 | generation 8 | end 8 | crc32c 4 (of what stands before)
 //
@@ -12,7 +12,8 @@
 // the slot is lowered, durably, and marked: a checkpoint may then be from before the cut and is not
 // believed, until one was written after it.
 //
-// Owned by a Log, on its loop. A slot that cannot be written is no failure of the log: what stands
+// Owned by a Log, whose file is `synced-end` in its folder, on its loop; or by the EmbeddedStore,
+// whose ends are versions. A slot that cannot be written is no failure of the log: what stands
 // there is a bound still.
 #pragma once
 
@@ -26,8 +27,8 @@ namespace isthmus::broker {
 
 class SyncedEnd {
  public:
-  SyncedEnd(FileCache& files, const std::string& folder)
-      : files_(&files), path_(folder + "/synced-end") {}
+  SyncedEnd(FileCache& files, std::string path) : files_(&files), path_(std::move(path)) {}
+  static std::string path_in(const std::string& folder) { return folder + "/synced-end"; }
 
   // Reads what the log's last owner left; without a good slot, nothing is known.
   Result<void> load();

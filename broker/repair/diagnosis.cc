@@ -37,7 +37,7 @@ class Examination {
         folder_(folder),
         hints_(hints),
         durability_(durability),
-        synced_(files, folder) {}
+        synced_(files, SyncedEnd::path_in(folder)) {}
 
   Result<Diagnosis> run();
 

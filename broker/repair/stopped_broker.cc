@@ -130,7 +130,7 @@ Result<void> StoppedBroker::repair(const Whereabouts& place, const Diagnosis& fo
   if (!found.damage) return remove_quarantine(*disk_, place.folders.front());
   RecoveryHints hints = place.hints;
   hints.cut_from = found.end;
-  SyncedEnd synced(*files_, place.folders.front());
+  SyncedEnd synced(*files_, SyncedEnd::path_in(place.folders.front()));
   auto log = recover_log(*files_, place.folders.front(), config, hints, synced);
   if (!log) return fail(log.error());
   return {};

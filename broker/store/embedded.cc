@@ -1,5 +1,7 @@
 #include "broker/store/embedded.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/crc32c.h"
@@ -48,9 +50,11 @@ std::optional<Bytes> frame_body(Bytes rest) {
   return body;
 }
 
-bool any_frame_in(Bytes rest) {
+// A commit above `version`: a value may hold bytes that look like an older one.
+bool any_frame_above(int64_t version, Bytes rest) {
   for (size_t at = 1; at + frame_header < rest.size(); ++at) {
-    if (frame_body(rest.subspan(at))) return true;
+    const auto body = frame_body(rest.subspan(at));
+    if (body && load_be<int64_t>(body->data()) > version) return true;
   }
   return false;
 }
@@ -58,7 +62,11 @@ bool any_frame_in(Bytes rest) {
 }  // namespace
 
 EmbeddedStore::EmbeddedStore(io::Disk& disk, io::Loop& loop, std::string path)
-    : disk_(disk), path_(std::move(path)), committing_(loop) {}
+    : disk_(disk),
+      path_(std::move(path)),
+      slot_files_(disk, 1),
+      synced_(slot_files_, io::parent_of(path_) + "/metadata.synced"),
+      committing_(loop) {}
 
 Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(io::Disk& disk, io::Loop& loop,
                                                            const std::string& folder) {
@@ -74,6 +82,7 @@ Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(io::Disk& disk, io::L
 }
 
 Result<void> EmbeddedStore::load() {
+  if (auto ok = synced_.load(); !ok) return ok;
   auto content = io::read_whole(disk_, path_);
   if (!content) return fail(content.error());
   Bytes rest(*content);
@@ -81,14 +90,33 @@ Result<void> EmbeddedStore::load() {
     if (auto ok = apply(*body); !ok) return ok;
     rest = rest.subspan(frame_header + body->size());
   }
-  if (rest.empty()) return {};
-  uint64_t good = content->size() - rest.size();
-  if (any_frame_in(rest)) {
+  const uint64_t good = content->size() - rest.size();
+  if (version_ < synced_.known(0)) {
+    return fail(Error::corrupt(fmt::format(
+        "{}: good up to byte {}, version {}, but version {} was synced: restore the file from a "
+        "backup; one that is older on purpose is taken when {} is removed",
+        path_, good, version_, synced_.known(0), synced_.path())));
+  }
+  // The next commit begins when the one before is synced.
+  if (any_frame_above(version_ + 1, rest)) {
     return fail(Error::corrupt(path_ + ": broken commit at byte " + std::to_string(good) +
                                " with valid ones after it; restore the file from a backup"));
   }
-  if (auto ok = file_->truncate(good); !ok) return ok;
-  return file_->sync_now();
+  if (!rest.empty()) {
+    if (auto ok = cut(rest); !ok) return ok;
+  }
+  // What a process has left unsynced is acted upon from now on.
+  if (auto ok = file_->sync_now(); !ok) return ok;
+  synced_.advance(version_);
+  return {};
+}
+
+Result<void> EmbeddedStore::cut(Bytes torn) {
+  const std::string aside = path_ + ".cut";
+  const auto kept = io::replace_file(disk_, aside, torn);
+  log_.warn("{}: cut a torn commit of {} bytes, which nobody was promised; {}", path_, torn.size(),
+            kept ? "kept in " + aside : "not kept: " + kept.error().text);
+  return file_->truncate(file_->size() - torn.size());
 }
 
 Result<void> EmbeddedStore::apply(Bytes body) {
@@ -161,6 +189,7 @@ io::Task<Result<MetadataStore::Outcome>> EmbeddedStore::commit(std::vector<Check
     co_return fail(*broken_);
   }
   version_ = version;
+  synced_.advance(version);
   std::vector<Change> changes;
   for (auto& put : puts) {
     if (put.value) {

@@ -7,9 +7,13 @@
 //   └──────────┴──────────┴──────────────────────────────────────────────┘
 //
 // length counts what follows the checksum. The version is that of the commit, and of every key it
-// puts; it grows by one. A torn last commit was never acknowledged and is cut at open; a broken one
-// before valid ones is corruption and refuses to start. Once the dead weight outgrows the living,
-// the file is replaced by one commit per key that keeps its version.
+// puts; it grows by one. Once the dead weight outgrows the living, the file is replaced by one
+// commit per key that keeps its version.
+//
+// The file `metadata.synced` beside it knows which version was synced (log/synced_end.h; its ends
+// are versions here). What ends below it, or has a later commit behind a broken one, has lost what
+// was acknowledged: open() refuses it and changes nothing. A torn commit above it was never
+// acknowledged: it is cut, and kept in `metadata.log.cut`.
 //
 // Commits are serialised: each is synced before the next begins. A failed write or sync is final.
 #pragma once
@@ -17,6 +21,8 @@
 #include <map>
 #include <memory>
 
+#include "base/log.h"
+#include "broker/log/synced_end.h"
 #include "broker/store/metadata_store.h"
 #include "io/disk.h"
 #include "io/mutex.h"
@@ -40,6 +46,7 @@ class EmbeddedStore final : public MetadataStore {
 
   EmbeddedStore(io::Disk& disk, io::Loop& loop, std::string path);
   Result<void> load();
+  Result<void> cut(Bytes torn);
   Result<void> apply(Bytes body);
   Result<void> rewrite_if_worth_it();
   bool holds(const std::vector<Check>& checks) const;
@@ -50,6 +57,9 @@ class EmbeddedStore final : public MetadataStore {
   std::shared_ptr<io::File> file_;
   std::map<std::string, Entry> entries_;
   int64_t version_ = 0;
+  Logger log_{"metadata"};
+  FileCache slot_files_;
+  SyncedEnd synced_;
   io::Mutex committing_;
   std::optional<Error> broken_;
   Watcher watcher_;

@@ -31,7 +31,7 @@ BELOW["cli"] = _SERVICES | {"broker", "mirror", "router"}
 # The same inside the broker; its own files and handlers/ stand on top and may include everything.
 BROKER_BELOW = {
     "log": set(),
-    "store": set(),
+    "store": {"log"},
     "image": {"store"},
     "security": {"image"},
     "replica": {"log", "image"},

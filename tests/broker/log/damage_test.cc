@@ -205,7 +205,7 @@ TEST(KnownEnd, IsExactAfterAKillAndABoundAfterAPowerLoss) {
       w.append_one({.records = 3});
       power_lost ? w.crash() : w.kill();
       FileCache cache(w.disk(), 10);
-      SyncedEnd slot(cache, w.folder);
+      SyncedEnd slot(cache, SyncedEnd::path_in(w.folder));
       slot.load().value();
       if (power_lost) {
         EXPECT_LE(slot.known(0), 6);

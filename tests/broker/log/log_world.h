@@ -118,7 +118,7 @@ class LogWorld {
   // The log's last owner knew that it was synced up to here. REQUIRES: the log is not open.
   void was_synced_to(Offset end) {
     FileCache cache(disk(), 1);
-    SyncedEnd slot(cache, folder);
+    SyncedEnd slot(cache, SyncedEnd::path_in(folder));
     slot.load().value();
     slot.advance(end);
   }

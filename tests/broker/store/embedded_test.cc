@@ -12,6 +12,7 @@ using Change = MetadataStore::Change;
 constexpr int64_t absent = MetadataStore::absent;
 
 const std::string path = "/data/metadata.log";
+const std::string slot = "/data/metadata.synced";
 
 // A store, and what its watcher has seen.
 class EmbeddedStoreTest : public testing::Test {
@@ -62,6 +63,11 @@ class EmbeddedStoreTest : public testing::Test {
   void replace(Bytes content) {
     store_.reset();
     ASSERT_TRUE(io::replace_file(world_.disk(), path, content));
+  }
+  // As a power loss may: what was synced is not known then.
+  void lose_slot() {
+    store_.reset();
+    ASSERT_TRUE(world_.disk().remove(slot));
   }
 
   TaskWorld world_;
@@ -135,8 +141,12 @@ TEST_F(EmbeddedStoreTest, ACommitTornAtAnyByteIsAsThoughItHadNotBeen) {
   auto all = bytes();
   for (size_t size = whole; size < all.size(); ++size) {
     replace(Bytes(all).first(size));
+    lose_slot();
     ASSERT_EQ(reopened(), "/a=1@1") << "torn at byte " << size;
     ASSERT_EQ(bytes().size(), whole) << "the torn tail is cut";
+    if (size > whole) {
+      ASSERT_EQ(io::read_whole(world_.disk(), path + ".cut")->size(), size - whole);
+    }
     set("/c", "3");
     ASSERT_EQ(reopened(), "/a=1@1 /c=3@2");
   }
@@ -156,6 +166,61 @@ TEST_F(EmbeddedStoreTest, ATailOfZerosIsATornTail) {
   }
 }
 
+// What was acknowledged is the last commit here: nothing behind it says so.
+TEST_F(EmbeddedStoreTest, ACommitThatWasSyncedAndIsBrokenOrGoneRefusesToStart) {
+  open();
+  set("/a", "1");
+  const size_t from = bytes().size();
+  set("/b", "2");
+  const auto all = bytes();
+  std::vector<std::vector<uint8_t>> damaged;
+  for (size_t at = from; at < all.size(); ++at) {
+    damaged.push_back(all);
+    damaged.back()[at] ^= 0x10;
+    damaged.emplace_back(all.begin(), all.begin() + static_cast<ptrdiff_t>(at));
+  }
+  for (const auto& content : damaged) {
+    replace(content);
+    for (int start = 0; start < 2; ++start) {
+      auto opened = try_open();
+      ASSERT_FALSE(opened) << "start " << start;
+      EXPECT_EQ(opened.error().kind, Error::Kind::corrupt);
+      EXPECT_NE(opened.error().text.find("version 2 was synced"), std::string::npos)
+          << opened.error().text;
+      EXPECT_EQ(bytes(), content) << "nothing may be cut";
+    }
+  }
+  replace(Bytes(all).first(from));
+  lose_slot();
+  EXPECT_EQ(reopened(), "/a=1@1") << "an older copy, on purpose";
+}
+
+// It is in the page cache, and a start goes on from it: another loss must not take it back.
+TEST_F(EmbeddedStoreTest, WhatAKilledProcessLeftUnsyncedIsSyncedBeforeItIsActedUpon) {
+  open();
+  set("/a", "1");
+  auto under_way = world_.start(store_->commit({}, {put("/b", "2")}));
+  world_.kill();
+  store_.reset();
+  EXPECT_EQ(reopened(), "/a=1@1 /b=2@2");
+  store_.reset();
+  world_.crash();
+  EXPECT_EQ(reopened(), "/a=1@1 /b=2@2");
+}
+
+TEST_F(EmbeddedStoreTest, AValueThatLooksLikeACommitIsNone) {
+  open();
+  set("/a", "1");
+  const std::string commit(as_text(bytes()));
+  const size_t whole = bytes().size();
+  set("/b", commit + commit + commit);
+  auto torn = bytes();
+  torn[whole + 4] ^= 1;
+  replace(torn);
+  lose_slot();
+  EXPECT_EQ(reopened(), "/a=1@1");
+}
+
 TEST_F(EmbeddedStoreTest, ABrokenCommitBeforeValidOnesRefusesToStart) {
   open();
   set("/a", "1");
@@ -168,6 +233,7 @@ TEST_F(EmbeddedStoreTest, ABrokenCommitBeforeValidOnesRefusesToStart) {
     auto broken = all;
     broken[at] ^= 0x10;
     replace(broken);
+    if (at == from) lose_slot();
     auto opened = try_open();
     ASSERT_FALSE(opened) << "byte " << at << " is broken";
     EXPECT_EQ(opened.error().kind, Error::Kind::corrupt);
