@@ -246,6 +246,7 @@ io::Task<void> Broker::keep_house() {
     if (loop.now() < next_checkpoint) continue;
     auto noted = co_await p.partitions.checkpoint();
     if (!noted) Logger("broker").error("checkpoints cannot be written: {}", noted.error().text);
+    co_await p.partitions.open_repaired();
     next_checkpoint = loop.now() + checkpoint_interval;
   }
 }

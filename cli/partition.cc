@@ -1,8 +1,8 @@
 // isthmus partition describe|repair|forget: a partition that its broker has taken offline, looked
-// at and set right while the broker is stopped.
+// at and set right; what is not marked as damaged, while the broker is stopped.
 #include <nlohmann/json.hpp>
 
-#include "broker/repair/stopped_broker.h"
+#include "broker/repair/offline_partitions.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "process/broker_config.h"
@@ -12,7 +12,7 @@ namespace isthmus::cli {
 namespace {
 
 using broker::Diagnosis;
-using broker::StoppedBroker;
+using broker::OfflinePartitions;
 using broker::Whereabouts;
 using nlohmann::json;
 
@@ -26,7 +26,7 @@ using Options = std::shared_ptr<PartitionOptions>;
 
 // What a command works on.
 struct Subject {
-  StoppedBroker broker;
+  OfflinePartitions broker;
   TopicPartition partition;
   Whereabouts place;
   broker::LogConfig config;
@@ -39,12 +39,17 @@ Result<Subject> look_up(io::Disk& disk, const PartitionOptions& options) {
   if (!text) return fail(text.error());
   auto config = process::parse_config<process::BrokerConfig>(*text, options.config_file);
   if (!config) return fail(config.error());
-  auto stopped = StoppedBroker::open(disk, config->broker.log_dirs);
+  auto stopped = OfflinePartitions::open(disk, config->broker.log_dirs);
   if (!stopped) return fail(stopped.error());
   auto place = stopped->find(*name);
   if (!place) return fail(place.error());
   if (place->state == Whereabouts::State::unknown) {
     return fail(name->to_string() + ": " + place->to_string());
+  }
+  if (place->state == Whereabouts::State::there) {
+    if (auto free = stopped->may_work_on(*place); !free) {
+      return fail(name->to_string() + ": " + free.error().text);
+    }
   }
   broker::LogConfig log;
   log.cluster = config->cluster.number;
@@ -174,8 +179,8 @@ Exit cut(Subject& subject, const Diagnosis& found, const PartitionOptions& optio
     return Exit::done;
   }
   if (!saved.empty()) say("{} exported to {}", count_of(found.readable(), "record"), saved);
-  say("{} repaired: the log ends at offset {}; start the broker", subject.partition.to_string(),
-      found.end);
+  say("{} repaired: the log ends at offset {}; {}", subject.partition.to_string(), found.end,
+      subject.broker.broker_runs() ? "the broker opens it within seconds" : "start the broker");
   return Exit::done;
 }
 
@@ -209,6 +214,9 @@ Exit forget(io::Disk& disk, const PartitionOptions& options, bool as_json) {
     return refuse(*subject, "its folder is there, " + subject->place.folders.front() +
                                 ": use `isthmus partition repair`, or move the folder away first");
   }
+  if (auto free = subject->broker.may_work_on(subject->place); !free) {
+    return refuse(*subject, free.error().text);
+  }
   if (!options.yes) {
     return refuse(*subject, subject->place.to_string() +
                                 ", with all its records; to begin anew without them, say --yes");
@@ -235,7 +243,7 @@ Command add_partition_command(Command group, const About& about, Options options
     return run_task([&](io::Env& env) { return run_on(env, work, options, common.json); });
   });
   command.argument("PARTITION", options->name, "TOPIC-NUMBER, as in orders-3");
-  command.option("--config", options->config_file, "The YAML file of the stopped broker",
+  command.option("--config", options->config_file, "The YAML file of the broker",
                  {.required = true, .type_name = "FILE"});
   return command;
 }
@@ -243,7 +251,7 @@ Command add_partition_command(Command group, const About& about, Options options
 }  // namespace
 
 void add_partition(Command line) {
-  Command group = line.group("partition", "Partitions of a stopped broker, after damage");
+  Command group = line.group("partition", "Partitions that are offline, after damage");
   auto options = std::make_shared<PartitionOptions>();
   add_partition_command(group,
                         {"describe", "Says what is wrong with it, and what a repair would lose",

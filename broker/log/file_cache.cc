@@ -45,4 +45,11 @@ void FileCache::forget(const std::string& path) {
   in_use_.erase(path);
 }
 
+void FileCache::forget_folder(const std::string& folder) {
+  const std::string prefix = folder + "/";
+  std::erase_if(by_path_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+  std::erase_if(files_, [&](const auto& entry) { return entry.path.starts_with(prefix); });
+  std::erase_if(in_use_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+}
+
 }  // namespace isthmus::broker

@@ -28,6 +28,8 @@ class FileCache {
   void release(const std::string& path);
   // Forgets `path`: it is about to be removed, or replaced by another file of that name.
   void forget(const std::string& path);
+  // The same for all in `folder`: somebody else may change them now.
+  void forget_folder(const std::string& folder);
 
   size_t size() const { return files_.size(); }
   io::Disk& disk() const { return disk_; }

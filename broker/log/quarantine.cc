@@ -34,9 +34,13 @@ Error quarantine_error(const std::string& folder, const Quarantine& mark) {
       folder, where, mark.why, name, name));
 }
 
+bool has_quarantine(io::Disk& disk, const std::string& folder) {
+  return disk.exists(path_in(folder));
+}
+
 Result<std::optional<Quarantine>> read_quarantine(io::Disk& disk, const std::string& folder) {
   const std::string path = path_in(folder);
-  if (!disk.exists(path)) return std::nullopt;
+  if (!has_quarantine(disk, folder)) return std::nullopt;
   auto content = io::read_whole(disk, path);
   if (!content) return fail(content.error());
   const auto json = nlohmann::json::parse(as_text(*content), nullptr, false);
@@ -64,7 +68,7 @@ Result<void> write_quarantine(io::Disk& disk, const std::string& folder, const Q
 }
 
 Result<void> remove_quarantine(io::Disk& disk, const std::string& folder) {
-  if (!disk.exists(path_in(folder))) return {};
+  if (!has_quarantine(disk, folder)) return {};
   if (auto done = disk.remove(path_in(folder)); !done) return done;
   return disk.sync_folder(folder);
 }

@@ -1,6 +1,7 @@
 // Quarantine: the durable mark of a partition that holds damage. Where it lies, the log is not
 // opened: nothing of it is served, nothing is written behind it, and no later start can take the
-// damage for what a crash leaves (recovery.h). An operator's repair removes it.
+// damage for what a crash leaves (recovery.h). An operator's repair removes it when
+// all is done: so the mark is also what keeps a running broker and a repair apart.
 //
 // File `quarantine` in the partition's folder: JSON, for people and for `isthmus partition`.
 #pragma once
@@ -28,6 +29,7 @@ Error quarantine_error(const std::string& folder, const Quarantine& mark);
 
 // A mark that cannot be understood is one still, of unknown damage.
 Result<std::optional<Quarantine>> read_quarantine(io::Disk& disk, const std::string& folder);
+bool has_quarantine(io::Disk& disk, const std::string& folder);
 Result<void> write_quarantine(io::Disk& disk, const std::string& folder, const Quarantine& mark);
 Result<void> remove_quarantine(io::Disk& disk, const std::string& folder);
 

@@ -444,7 +444,6 @@ Result<RecoveredLog> Recovery::run() {
     if (log_.end != hints_.cut_from) {
       return fail(fmt::format("{}: nothing is damaged at offset {}", folder_, hints_.cut_from));
     }
-    if (auto done = remove_quarantine(files_.disk(), folder_); !done) return fail(done.error());
   }
   if (auto done = log_.segments.back()->activate(); !done) return fail(done.error());
 
@@ -452,6 +451,10 @@ Result<RecoveredLog> Recovery::run() {
   log_.epochs.truncate_end(log_.end);
   log_.epochs.truncate_start(log_.start);
   log_.report.end_offset = log_.end;
+  // The last thing that is written: a broker that runs opens the folder as soon as it is gone.
+  if (hints_.cut_from >= 0) {
+    if (auto done = remove_quarantine(files_.disk(), folder_); !done) return fail(done.error());
+  }
   return std::move(log_);
 }
 

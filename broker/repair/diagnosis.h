@@ -2,7 +2,7 @@
 // changing anything: what is good, where damage begins, and what can still be read behind it. The
 // rules are recovery's (log/recovery.h); what it would cut without asking is no damage here either.
 //
-// For `isthmus partition`, while no broker runs.
+// For `isthmus partition`, while no broker has the partition open.
 #pragma once
 
 #include <optional>

@@ -237,6 +237,12 @@ void LogDirs::opened(const TopicPartition& tp, const Uuid& topic_id) {
   unsaved_ = true;
 }
 
+void LogDirs::not_opened(const TopicPartition& tp) {
+  if (const auto placed = placed_.find(tp); placed != placed_.end()) {
+    dirs_[placed->second].clean.except.insert(tp.to_string());
+  }
+}
+
 void LogDirs::forget(const TopicPartition& tp, const Uuid& topic_id) {
   for (Dir& dir : dirs_) {
     dir.recovery_points.erase(tp);

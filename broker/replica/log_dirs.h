@@ -48,6 +48,8 @@ class LogDirs {
   Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror);
   // Its log is open: what the checkpoints said of it before is of no more use.
   void opened(const TopicPartition& tp, const Uuid& topic_id);
+  // It is not, and what becomes of its files until it is opened nobody here knows.
+  void not_opened(const TopicPartition& tp);
   // Its topic is gone.
   void forget(const TopicPartition& tp, const Uuid& topic_id);
   // What files say of topics that are gone must not be believed of their successors.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/log/quarantine.h"
 #include "broker/replica/partition.h"
 
 namespace isthmus::broker {
@@ -23,8 +24,11 @@ struct Opened {
 io::Task<Result<Opened>> open_on_loop(io::Loop& loop, FileCache& files, LogDirs::Place place,
                                       TopicPartition tp, Uuid topic_id, LogConfig config,
                                       NodeId node) {
-  auto log = Log::open(files, loop, std::move(place.folder), tp, topic_id, config, place.hints);
-  if (!log) co_return fail(log.error());
+  auto log = Log::open(files, loop, place.folder, tp, topic_id, config, place.hints);
+  if (!log) {
+    files.forget_folder(place.folder);
+    co_return fail(log.error());
+  }
   RecoveryReport report = (*log)->recovery();
   auto partition = std::make_shared<Partition>(loop, tp, topic_id, node, std::move(*log));
   co_return Opened{PartitionRef(std::move(partition)), std::move(report)};
@@ -37,7 +41,8 @@ PartitionTable::PartitionTable(io::Env& env, PublishedImage& image,
     : env_(env),
       image_(image),
       config_of_(std::move(config_of)),
-      dirs_(env.disk, std::move(log_dirs)) {
+      dirs_(env.disk, std::move(log_dirs)),
+      following_(env.main_loop()) {
   for (io::Loop* loop : env_.loops) {
     files_.try_emplace(loop, env_.disk, max_sealed_files / env_.loops.size());
   }
@@ -63,9 +68,14 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
   auto place = dirs_.place(tp, topic->id, topic->is_mirror());
   if (!place) co_return PartitionRef(Outage{place.error().text});
   LogConfig config = config_of(*topic);
-  auto opened = co_await io::call_on(loop, open_on_loop(loop, files_.at(&loop), std::move(*place),
-                                                        tp, topic->id, config, image->node_id));
-  if (!opened) co_return PartitionRef(Outage{opened.error().text});
+  auto opened = co_await io::call_on(
+      loop, open_on_loop(loop, files_.at(&loop), *place, tp, topic->id, config, image->node_id));
+  quarantined_.erase(tp);
+  if (!opened) {
+    dirs_.not_opened(tp);
+    if (has_quarantine(env_.disk, place->folder)) quarantined_[tp] = place->folder;
+    co_return PartitionRef(Outage{opened.error().text});
+  }
   dirs_.opened(tp, topic->id);
   const RecoveryReport& report = opened->report;
   if (report.bytes_cut > 0 && cuts_.size() < max_cuts) {
@@ -99,6 +109,7 @@ io::Task<void> PartitionTable::drop(std::shared_ptr<const TopicImage> topic, Top
   for (size_t i = 0; i < partitions.size(); ++i) {
     const TopicPartition tp{topic->name, static_cast<PartitionIndex>(i)};
     dirs_.forget(tp, topic->id);
+    quarantined_.erase(tp);
     if (!partitions[i]) continue;
     auto erased = co_await partitions[i].erase();
     if (!erased) log_.error("{}: {}", tp.to_string(), erased.error().text);
@@ -106,6 +117,7 @@ io::Task<void> PartitionTable::drop(std::shared_ptr<const TopicImage> topic, Top
 }
 
 io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image) {
+  const auto turn = co_await following_.lock();
   auto before = followed_;
   Table next = *table_.load();
   std::vector<std::pair<std::shared_ptr<const TopicImage>, Topic>> dropped;
@@ -142,6 +154,22 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
   table_.store(std::make_shared<const Table>(std::move(next)));
   followed_ = std::move(image);
   co_return Result<void>{};
+}
+
+io::Task<void> PartitionTable::open_repaired() {
+  const auto turn = co_await following_.lock();
+  std::set<std::string> topics;
+  for (const auto& [tp, folder] : quarantined_) {
+    if (!has_quarantine(env_.disk, folder)) topics.insert(tp.topic);
+  }
+  if (topics.empty()) co_return;
+  auto image = followed_;
+  Table next = *table_.load();
+  for (const std::string& name : topics) {
+    log_.info("topic {} has been repaired: opening it", name);
+    co_await follow_topic(image, image->topics.at(name), next[name]);
+  }
+  table_.store(std::make_shared<const Table>(std::move(next)));
 }
 
 PartitionRef PartitionTable::find(const std::string& topic, PartitionIndex index) const {

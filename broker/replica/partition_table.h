@@ -24,6 +24,7 @@
 #include "broker/replica/log_dirs.h"
 #include "broker/replica/partition_ref.h"
 #include "io/env.h"
+#include "io/mutex.h"
 
 namespace isthmus::broker {
 
@@ -66,6 +67,8 @@ class PartitionTable {
   // Torn tails that were cut, since the start, for /status and metrics. On the main loop.
   const std::vector<Cut>& cuts() const { return cuts_; }
 
+  // Opens those whose damage was repaired meanwhile: the mark is gone (log/quarantine.h).
+  io::Task<void> open_repaired();
   // Writes the checkpoints; the recovery points are those at the time of the call.
   io::Task<Result<void>> checkpoint();
   io::Task<void> apply_retention();
@@ -94,6 +97,8 @@ class PartitionTable {
   std::map<io::Loop*, FileCache> files_;  // one for each loop, used there only
   LogDirs dirs_;
   std::vector<Cut> cuts_;
+  std::map<TopicPartition, std::string> quarantined_;  // their folders
+  io::Mutex following_;
   std::atomic<std::shared_ptr<const Table>> table_{std::make_shared<const Table>()};
   std::shared_ptr<const Image> followed_ = std::make_shared<const Image>();
 };

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import world
-from support import ledger, site as sites
+from support import ledger, processes, site as sites
 
 
 class Damage(world.World):
@@ -39,7 +39,11 @@ class Damage(world.World):
         for stop in (self.one.kill, self.one.stop, self.one.kill):
             self.one.start()
             self.assertIn("isthmus partition describe orders-0", self.offline()["orders-0"])
-            self.assertIn("a broker runs here", self.partition("repair", "--yes", exit=1))
+            self.assertEqual(json.loads(self.partition("describe", "-o", "json",
+                                                       exit=2))["lost"]["end_offset"], 1000)
+            self.assertIn("say --yes", self.partition("repair", exit=3))
+            self.assertIn("a broker runs here", self.partition("describe", exit=1,
+                                                               name="other-0"))
             self.assertEqual(self.digests(self.one.bootstrap, "other"), before)
             stop()
             self.assertEqual(self.log.stat().st_size, size, "something was cut or appended")
@@ -62,6 +66,22 @@ class Damage(world.World):
         self.one.start()
         self.assertEqual(len(list(ledger.read(self.one.bootstrap, "orders"))), end + 10)
 
+    def test_it_is_repaired_while_the_broker_serves_others(self):
+        self.one.stop()
+        self.flip()
+        self.one.start()
+        self.assertIn("the broker opens it", self.partition("repair", "--yes"))
+        processes.wait_for(lambda: not self.offline(), "the partition to be served", 30)
+        end = len(list(ledger.read(self.one.bootstrap, "orders")))
+        self.assertLess(end, 1000)
+        self.fill(self.one.bootstrap, "orders", 10, "after")
+        self.one.kill()
+        self.one.start()
+        self.assertEqual(self.offline(), {})
+        offsets = [r.offset for r in ledger.read(self.one.bootstrap, "orders")]
+        self.assertEqual(offsets, list(range(end + 10)))
+        self.assertEqual(len(list(ledger.read(self.one.bootstrap, "other"))), 100)
+
     def test_what_lies_behind_the_damage_is_exported(self):
         self.fill(self.one.bootstrap, "orders", 1000, "second")
         self.one.stop()
@@ -80,6 +100,7 @@ class Damage(world.World):
         shutil.rmtree(self.log.parent)
         self.one.start()
         self.assertIn(f"its folder {self.log.parent} is gone", self.offline()["orders-0"])
+        self.assertIn("a broker runs here", self.partition("forget", "--yes", exit=3))
         self.assertEqual(len(list(ledger.read(self.one.bootstrap, "other"))), 100)
         self.one.stop()
         self.assertIn("is gone", self.partition("describe", exit=2))

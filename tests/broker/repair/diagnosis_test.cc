@@ -1,6 +1,6 @@
 #include "broker/repair/diagnosis.h"
 
-#include "broker/repair/stopped_broker.h"
+#include "broker/repair/offline_partitions.h"
 #include "tests/broker/log/log_world.h"
 
 namespace isthmus::broker {
@@ -22,9 +22,9 @@ class Repair : public ::testing::Test {
     assigned.write(w.disk(), "/data").value();
   }
   void flip(uint64_t position) { w.host.disk().flip_bit(w.path(0, ".log"), position, 3); }
-  StoppedBroker broker() { return StoppedBroker::open(w.disk(), {"/data"}).value(); }
+  OfflinePartitions broker() { return OfflinePartitions::open(w.disk(), {"/data"}).value(); }
   Diagnosis diagnosis() {
-    StoppedBroker stopped = broker();
+    OfflinePartitions stopped = broker();
     return stopped.diagnose(stopped.find(tp).value(), w.config).value();
   }
   // Everything in the folder, to see that nothing was changed.
@@ -79,7 +79,7 @@ TEST_F(Repair, ExportsFirstThenCutsWhereTheDamageBegins) {
   const auto log = io::read_whole(w.disk(), w.path(0, ".log")).value();
   ASSERT_FALSE(w.try_open());
   {
-    StoppedBroker stopped = broker();
+    OfflinePartitions stopped = broker();
     const Whereabouts place = stopped.find(tp).value();
     const Diagnosis found = stopped.diagnose(place, w.config).value();
     EXPECT_TRUE(found.mark);
@@ -106,7 +106,7 @@ TEST_F(Repair, OfATailThatIsGoneGivesItUp) {
   EXPECT_EQ(found.lost_end(), 15);
   EXPECT_TRUE(found.behind.empty());
   {
-    StoppedBroker stopped = broker();
+    OfflinePartitions stopped = broker();
     ASSERT_TRUE(stopped.repair(stopped.find(tp).value(), found, w.config));
   }
   w.hints = {};
@@ -124,7 +124,7 @@ TEST_F(Repair, RemovesAMarkWhereNothingIsWrongAnyMore) {
   EXPECT_TRUE(found.mark);
   EXPECT_FALSE(found.damage);
   {
-    StoppedBroker stopped = broker();
+    OfflinePartitions stopped = broker();
     ASSERT_TRUE(stopped.repair(stopped.find(tp).value(), found, w.config));
   }
   w.hints = {};
@@ -132,12 +132,28 @@ TEST_F(Repair, RemovesAMarkWhereNothingIsWrongAnyMore) {
   EXPECT_EQ(w.log->end_offset(), 15);
 }
 
-TEST_F(Repair, IsNotForRunningBrokersNorForOtherFolders) {
+TEST_F(Repair, BesideARunningBrokerIsForWhatIsMarkedAlone) {
   auto lock = w.disk().lock("/data/.lock").value();
-  auto running = StoppedBroker::open(w.disk(), {"/data"});
-  ASSERT_FALSE(running);
-  EXPECT_EQ(running.error().text, "/data: a broker runs here: stop it first");
-  auto nowhere = StoppedBroker::open(w.disk(), {"/nowhere"});
+  flip(size + 70);
+  {
+    OfflinePartitions running = broker();
+    EXPECT_TRUE(running.broker_runs());
+    auto refused = running.may_work_on(running.find(tp).value());
+    ASSERT_FALSE(refused) << "the broker may be about to open it";
+    EXPECT_NE(refused.error().text.find("a broker runs here"), std::string::npos);
+  }
+  ASSERT_FALSE(w.try_open());
+  OfflinePartitions running = broker();
+  EXPECT_TRUE(running.may_work_on(running.find(tp).value()));
+  auto second = OfflinePartitions::open(w.disk(), {"/data"});
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().text.find("another"), std::string::npos);
+  ASSERT_TRUE(w.disk().remove_folder(w.folder));
+  EXPECT_FALSE(running.may_work_on(running.find(tp).value())) << "forget is for a stopped one";
+}
+
+TEST_F(Repair, IsNotForOtherFolders) {
+  auto nowhere = OfflinePartitions::open(w.disk(), {"/nowhere"});
   ASSERT_FALSE(nowhere);
   EXPECT_FALSE(w.disk().exists("/nowhere"));
 }
@@ -146,7 +162,7 @@ TEST_F(Repair, APartitionWithoutFolderIsGivenUpOnRequest) {
   ASSERT_TRUE(w.disk().remove_folder(w.folder));
   using State = Whereabouts::State;
   {
-    StoppedBroker stopped = broker();
+    OfflinePartitions stopped = broker();
     EXPECT_EQ(stopped.find({"orders", 4})->state, State::unknown);
     EXPECT_EQ(stopped.find(tp)->state, State::no_folder);
     EXPECT_EQ(stopped.find(tp)->to_string(), "its folder /data/orders-3 is gone");

@@ -1,6 +1,7 @@
 #include "broker/replica/log_dirs.h"
 
 #include "broker/log/segment.h"
+#include "broker/repair/offline_partitions.h"
 #include "tests/broker/replica/table_world.h"
 
 namespace isthmus::broker {
@@ -11,6 +12,16 @@ using kafka::ErrorCode;
 // Four partitions over two directories, with ten records each that were acknowledged.
 class LogDirsTest : public PartitionTableTest {
  protected:
+  // As `isthmus partition repair` does it, in another process.
+  void repair(PartitionIndex p) {
+    OfflinePartitions offline =
+        OfflinePartitions::open(world_.disk(), {"/data/1", "/data/2"}).value();
+    const Whereabouts place = offline.find({"orders", p}).value();
+    ASSERT_TRUE(offline.may_work_on(place));
+    const Diagnosis found = offline.diagnose(place, {}).value();
+    ASSERT_TRUE(offline.repair(place, found, {}));
+  }
+
   LogDirsTest() {
     create("orders", 1, 4);
     for (PartitionIndex p = 0; p < 4; ++p) {
@@ -49,6 +60,23 @@ class LogDirsTest : public PartitionTableTest {
     return content ? std::string(as_text(*content)) : "";
   }
 };
+
+TEST_F(LogDirsTest, DamageThatIsRepairedBesideTheBrokerIsOpenedByIt) {
+  stop();
+  flip(2);
+  start();
+  expect_offline(2, "offset 9");
+  world_.run(done(table_->open_repaired()));
+  expect_offline(2, "offset 9");
+  repair(2);
+  world_.run(done(table_->open_repaired()));
+  EXPECT_TRUE(table_->offline().empty());
+  EXPECT_EQ(write("orders", 2), 9) << "a repair gives up offset 9";
+  EXPECT_EQ(write("orders", 1), 10) << "others go on";
+  kill();
+  start();
+  EXPECT_EQ(write("orders", 2), 10) << "the checkpoint from before the repair is not believed";
+}
 
 // Ten single-record batches, the broker killed, one byte of the last value flipped: offline at the
 // first start, and at every later one, however the starts end.

@@ -1,4 +1,4 @@
-#include "broker/repair/stopped_broker.h"
+#include "broker/repair/offline_partitions.h"
 
 #include <fmt/format.h>
 
@@ -33,13 +33,14 @@ std::string Whereabouts::to_string() const {
   return "this broker has no such partition";
 }
 
-Result<StoppedBroker> StoppedBroker::open(io::Disk& disk, std::vector<std::string> log_dirs) {
-  StoppedBroker broker(disk, std::move(log_dirs));
+Result<OfflinePartitions> OfflinePartitions::open(io::Disk& disk,
+                                                  std::vector<std::string> log_dirs) {
+  OfflinePartitions broker(disk, std::move(log_dirs));
   if (auto done = broker.claim(); !done) return fail(done.error());
   return broker;
 }
 
-Result<void> StoppedBroker::claim() {
+Result<void> OfflinePartitions::claim() {
   for (const std::string& dir : dirs_) {
     const bool first = dir == dirs_.front();
     const bool there = disk_->exists(dir + "/meta.properties");
@@ -48,12 +49,16 @@ Result<void> StoppedBroker::claim() {
     auto properties = MetaProperties::read(*disk_, dir);
     if (!properties) return fail(properties.error());
     if (*properties) ids_[dir] = (*properties)->directory_id;
-    auto lock = disk_->lock(dir + "/.lock");
-    if (!lock && lock.error().kind != Error::Kind::io) {
-      return fail(dir + ": a broker runs here: stop it first");
+    if (first) {
+      auto turn = disk_->lock(dir + "/.repair-lock");
+      if (!turn && turn.error().kind == Error::Kind::io) return fail(turn.error());
+      if (!turn) return fail(dir + ": another `isthmus partition` works here: wait for it");
+      locks_.push_back(std::move(*turn));
     }
-    if (!lock) return fail(lock.error());
-    locks_.push_back(std::move(*lock));
+    auto lock = disk_->lock(dir + "/.lock");
+    if (!lock && lock.error().kind == Error::Kind::io) return fail(lock.error());
+    broker_runs_ = broker_runs_ || !lock;
+    if (lock) locks_.push_back(std::move(*lock));
   }
   auto assignments = Assignments::read(*disk_, dirs_.front());
   if (!assignments) return fail(assignments.error());
@@ -61,8 +66,15 @@ Result<void> StoppedBroker::claim() {
   return {};
 }
 
-Result<void> StoppedBroker::read_hints(const TopicPartition& tp, const std::string& dir,
-                                       RecoveryHints& hints) const {
+Result<void> OfflinePartitions::may_work_on(const Whereabouts& place) const {
+  const bool there = place.state == Whereabouts::State::there;
+  if (!broker_runs_ || (there && has_quarantine(*disk_, place.folders.front()))) return {};
+  return fail(fmt::format("a broker runs here{}: stop it first",
+                          there ? ", and has not marked the partition as damaged" : ""));
+}
+
+Result<void> OfflinePartitions::read_hints(const TopicPartition& tp, const std::string& dir,
+                                           RecoveryHints& hints) const {
   const auto take = [&](const char* name, Offset& into) -> Result<void> {
     auto offsets = OffsetCheckpoint(*disk_, dir, name).read();
     if (!offsets) return fail(offsets.error());
@@ -77,7 +89,7 @@ Result<void> StoppedBroker::read_hints(const TopicPartition& tp, const std::stri
   return take(OffsetCheckpoint::log_starts, hints.log_start);
 }
 
-Result<Whereabouts> StoppedBroker::find(const TopicPartition& tp) const {
+Result<Whereabouts> OfflinePartitions::find(const TopicPartition& tp) const {
   using State = Whereabouts::State;
   Whereabouts place;
   for (const auto& [dir, id] : ids_) {
@@ -112,21 +124,21 @@ Result<Whereabouts> StoppedBroker::find(const TopicPartition& tp) const {
   return place;
 }
 
-Result<Diagnosis> StoppedBroker::diagnose(const Whereabouts& place, const LogConfig& config) {
+Result<Diagnosis> OfflinePartitions::diagnose(const Whereabouts& place, const LogConfig& config) {
   return broker::diagnose(*files_, place.folders.front(), place.hints, config.durability);
 }
 
-Result<void> StoppedBroker::save(const Whereabouts& place, const Diagnosis& found,
-                                 const std::string& path) {
+Result<void> OfflinePartitions::save(const Whereabouts& place, const Diagnosis& found,
+                                     const std::string& path) {
   return export_batches(*files_, place.folders.front(), found, path);
 }
 
-std::string StoppedBroker::export_path(const Whereabouts& place, const Diagnosis& found) const {
+std::string OfflinePartitions::export_path(const Whereabouts& place, const Diagnosis& found) const {
   return fmt::format("{}.from-{:020}.log", place.folders.front(), found.end);
 }
 
-Result<void> StoppedBroker::repair(const Whereabouts& place, const Diagnosis& found,
-                                   const LogConfig& config) {
+Result<void> OfflinePartitions::repair(const Whereabouts& place, const Diagnosis& found,
+                                       const LogConfig& config) {
   if (!found.damage) return remove_quarantine(*disk_, place.folders.front());
   RecoveryHints hints = place.hints;
   hints.cut_from = found.end;
@@ -136,7 +148,7 @@ Result<void> StoppedBroker::repair(const Whereabouts& place, const Diagnosis& fo
   return {};
 }
 
-Result<void> StoppedBroker::forget(const TopicPartition& tp) {
+Result<void> OfflinePartitions::forget(const TopicPartition& tp) {
   if (assignments_) {
     for (auto& [key, assigned] : assignments_->partitions) {
       if (assigned.topic == tp.topic && key.second == tp.partition) assigned.directory = {};

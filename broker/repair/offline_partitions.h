@@ -1,6 +1,9 @@
-// StoppedBroker: the directories of a broker that does not run, held by a lock of one's own while
-// an operator looks at a partition, repairs it or gives it up. All reads, but for repair() and
-// forget(), which say so.
+// OfflinePartitions: the directories of a broker, while an operator looks at a partition, repairs
+// it or gives it up. All reads, but for repair() and forget(), which say so.
+//
+// A broker that runs keeps its hands off a partition that is marked as damaged (log/quarantine.h)
+// and opens it soon after a repair has removed the mark: so those can be worked on. All else is for
+// a stopped broker, which a lock keeps from starting. Two of these exclude each other.
 #pragma once
 
 #include <memory>
@@ -30,11 +33,14 @@ struct Whereabouts {
   std::string to_string() const;     // one line, for all but `there`
 };
 
-class StoppedBroker {
+class OfflinePartitions {
  public:
-  // An error if a broker runs on them, or none ever did.
-  static Result<StoppedBroker> open(io::Disk& disk, std::vector<std::string> log_dirs);
+  // An error if no broker ever ran on them, or somebody else repairs something.
+  static Result<OfflinePartitions> open(io::Disk& disk, std::vector<std::string> log_dirs);
 
+  bool broker_runs() const { return broker_runs_; }
+  // An error if a broker runs that may have, or open, what is there.
+  Result<void> may_work_on(const Whereabouts& place) const;
   Result<Whereabouts> find(const TopicPartition& tp) const;
   Result<Diagnosis> diagnose(const Whereabouts& place, const LogConfig& config);
   // Where repair() puts what can be read, unless it is told.
@@ -45,10 +51,11 @@ class StoppedBroker {
   // Cuts the log where the damage begins, and removes its mark. Whatever is to be kept was saved.
   Result<void> repair(const Whereabouts& place, const Diagnosis& found, const LogConfig& config);
   // A partition whose folder is gone begins anew at the broker's next start.
+  // REQUIRES: !broker_runs().
   Result<void> forget(const TopicPartition& tp);
 
  private:
-  StoppedBroker(io::Disk& disk, std::vector<std::string> log_dirs)
+  OfflinePartitions(io::Disk& disk, std::vector<std::string> log_dirs)
       : disk_(&disk),
         files_(std::make_unique<FileCache>(disk, max_files)),
         dirs_(std::move(log_dirs)) {}
@@ -62,6 +69,7 @@ class StoppedBroker {
   std::unique_ptr<FileCache> files_;
   std::vector<std::string> dirs_;
   std::vector<std::shared_ptr<void>> locks_;
+  bool broker_runs_ = false;
   std::optional<Assignments> assignments_;
   std::map<std::string, Uuid> ids_;  // of directories that are there, by path
 };
