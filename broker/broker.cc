@@ -17,6 +17,7 @@
 #include "broker/offsets_journal.h"
 #include "broker/store/embedded.h"
 #include "io/gate.h"
+#include "io/turn_watch.h"
 #include "server/acceptor.h"
 
 namespace isthmus::broker {
@@ -210,6 +211,7 @@ io::Task<Result<void>> Broker::recover() {
 
 // Partitions first; then the coordinator leads what there is of __consumer_offsets.
 io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
+  io::doing("opening partitions");
   auto done = co_await parts_->partitions.follow(image);
   if (!done) co_return done;
   const TopicImage* topic = image->find(offsets_topic);
@@ -240,10 +242,12 @@ io::Task<void> Broker::keep_house() {
     co_await p.stop.wait_until(std::min(next_checkpoint, next_retention));
     if (p.stop.closed()) break;
     if (loop.now() >= next_retention) {
+      io::doing("retention");
       co_await p.partitions.apply_retention();
       next_retention = loop.now() + retention_interval;
     }
     if (loop.now() < next_checkpoint) continue;
+    io::doing("checkpoints");
     auto noted = co_await p.partitions.checkpoint();
     if (!noted) Logger("broker").error("checkpoints cannot be written: {}", noted.error().text);
     co_await p.partitions.open_repaired();
@@ -262,6 +266,7 @@ io::Task<void> Broker::drain() {
   co_await p.acceptor.close(drain_grace);
   co_await p.journal.close();
   co_await p.house.close();
+  io::doing("closing partitions");
   co_await p.partitions.close();
   parts_.reset();
 }

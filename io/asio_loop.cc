@@ -2,11 +2,18 @@
 
 #include <asio/post.hpp>
 
+#include "base/log.h"
+
 namespace isthmus::io {
 
 AsioLoop::AsioLoop() = default;
 
-void AsioLoop::post(Callback callback) { asio::post(context_, std::move(callback)); }
+void AsioLoop::post(Callback callback) { asio::post(context_, as_turn(std::move(callback))); }
+
+void AsioLoop::end_turn() {
+  set_running_turns(nullptr);
+  if (const auto stall = turns_.end(now())) Logger("loop").warn("{}", *stall);
+}
 
 int64_t AsioLoop::wall_ms() const {
   auto since = std::chrono::system_clock::now().time_since_epoch();
@@ -48,6 +55,7 @@ void AsioLoop::fire() {
     Callback callback = std::move(first->second);
     timers_.erase(first);
     when_.erase(timer);
+    Turn turn(*this);
     callback();
   }
   set_alarm();

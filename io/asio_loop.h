@@ -8,7 +8,7 @@
 #include <map>
 #include <unordered_map>
 
-#include "io/loop.h"
+#include "io/turn_watch.h"
 
 namespace isthmus::io {
 
@@ -22,6 +22,29 @@ class AsioLoop final : public Loop {
   Instant now() const override { return std::chrono::steady_clock::now(); }
   int64_t wall_ms() const override;
 
+  // Everything that Asio calls on this loop holds one meanwhile.
+  class Turn {
+   public:
+    explicit Turn(AsioLoop& loop) : loop_(loop) {
+      loop_.turns_.begin(loop_.now());
+      set_running_turns(&loop_.turns_);
+    }
+    ~Turn() { loop_.end_turn(); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    AsioLoop& loop_;
+  };
+  // `handler` with a Turn around each call. The loop outlives it.
+  template <typename Handler>
+  auto as_turn(Handler handler) {
+    return [this, handler = std::move(handler)](auto&&... values) mutable {
+      Turn turn(*this);
+      handler(std::forward<decltype(values)>(values)...);
+    };
+  }
+
   // Runs callbacks on this thread until stop().
   void run();
   void stop() { context_.stop(); }
@@ -30,9 +53,11 @@ class AsioLoop final : public Loop {
   using Loop::end;
 
  private:
+  void end_turn();
   void set_alarm();
   void fire();
 
+  TurnWatch turns_;
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> stay_{context_.get_executor()};
 
@@ -46,6 +71,7 @@ class AsioLoop final : public Loop {
 };
 
 // Every loop of a real process is one of these.
-inline asio::io_context& context_of(Loop& loop) { return static_cast<AsioLoop&>(loop).context(); }
+inline AsioLoop& asio_loop(Loop& loop) { return static_cast<AsioLoop&>(loop); }
+inline asio::io_context& context_of(Loop& loop) { return asio_loop(loop).context(); }
 
 }  // namespace isthmus::io

@@ -106,8 +106,9 @@ void Runtime::stop() {
 }
 
 void Runtime::on_signal(int signal, std::function<void()> callback) {
-  auto& context = impl_->loops[0]->context();
-  impl_->signals.push_back(std::make_unique<Signal>(context, signal, std::move(callback)));
+  AsioLoop& loop = *impl_->loops[0];
+  auto turn = loop.as_turn(std::move(callback));
+  impl_->signals.push_back(std::make_unique<Signal>(loop.context(), signal, std::move(turn)));
   impl_->signals.back()->wait();
 }
 

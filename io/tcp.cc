@@ -75,7 +75,9 @@ struct Operation {
   }
   // The callback for Asio. It holds the connection, not this.
   auto callback() {
-    return [c = connection, p = place](std::error_code e, size_t n = 0) {
+    return [c = connection, p = place, &loop = asio_loop(*Loop::current())](std::error_code e,
+                                                                            size_t n = 0) {
+      AsioLoop::Turn turn(loop);
       Operation* operation = std::exchange((*c).*p, nullptr);
       if (operation == nullptr) return;
       operation->pending = false;
@@ -210,11 +212,13 @@ class TcpListener final : public Listener {
                                                           Pool& readers) {
     for (;;) {
       auto accepted = std::make_shared<Accepted>(state->loop);
-      state->acceptor.async_accept(context_of(loop), [accepted](std::error_code e, Tcp::socket s) {
+      auto take = [accepted](std::error_code e, Tcp::socket s) {
         accepted->error = e;
         accepted->socket = std::move(s);
         accepted->done.close();
-      });
+      };
+      auto turn = asio_loop(state->loop).as_turn(std::move(take));
+      state->acceptor.async_accept(context_of(loop), std::move(turn));
       co_await accepted->done.wait();
       std::error_code error = accepted->error;
       if (error == asio::error::bad_descriptor) error = asio::error::operation_aborted;
@@ -234,8 +238,9 @@ class TcpListener final : public Listener {
 // One attempt to connect, shared with Asio's callbacks.
 struct Dial {
   Dial(Loop& loop, std::vector<Tcp::endpoint> e)
-      : done(loop), socket(context_of(loop)), endpoints(std::move(e)) {}
+      : loop(loop), done(loop), socket(context_of(loop)), endpoints(std::move(e)) {}
 
+  Loop& loop;
   Event done;
   Tcp::socket socket;
   const std::vector<Tcp::endpoint> endpoints;
@@ -250,11 +255,12 @@ struct Dial {
     std::error_code ignored;
     dial->socket.close(ignored);
     const Tcp::endpoint& to = dial->endpoints[dial->next++];
-    dial->socket.async_connect(to, [dial](std::error_code e) {
+    auto next = [dial](std::error_code e) {
       dial->error = e;
       if (!e) return dial->done.close();
       try_next(dial);
-    });
+    };
+    dial->socket.async_connect(to, asio_loop(dial->loop).as_turn(std::move(next)));
   }
   void give_up() {
     given_up = true;

@@ -6,7 +6,9 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "io/turn_watch.h"
 #include "process/config_file.h"
+#include "process/metrics.h"
 
 namespace isthmus::process {
 namespace {
@@ -33,6 +35,11 @@ void reload_from_file(Lifecycle& life, const std::string& file) {
   Result<std::string> text = read_config_file(file);
   if (text) return life.reload(*text, file);
   logger.error("reload refused: {}", text.error().text);
+}
+
+io::Task<std::optional<io::TurnWatch>> copy_of_turns() {
+  const io::TurnWatch* turns = io::running_turns();
+  co_return turns == nullptr ? std::nullopt : std::optional(*turns);
 }
 
 void terminate(Lifecycle& life) {
@@ -81,7 +88,12 @@ void Lifecycle::measure(std::function<void(Samples)> done) {
 }
 
 io::Task<void> Lifecycle::measure_role(std::function<void(Samples)> done) {
+  io::doing("metrics");
   Samples samples = co_await role_.measure();
+  for (io::Loop* loop : env_.loops) {
+    const auto turns = co_await io::call_on(*loop, copy_of_turns());
+    if (turns) add_turns(samples, *turns);
+  }
   done(std::move(samples));
 }
 

@@ -29,7 +29,8 @@ class Lifecycle {
   using Ended = std::function<void(Result<void>)>;
 
   Lifecycle(io::Env& env, Role& role, StatusBoard& board)
-      : loop_(env.main_loop()),
+      : env_(env),
+        loop_(env.main_loop()),
         role_(role),
         board_(board),
         drain_asked_(loop_),
@@ -54,6 +55,7 @@ class Lifecycle {
   io::Task<Status> status_of_role();
   io::Task<void> measure_role(std::function<void(Samples)> done);
 
+  io::Env& env_;
   io::Loop& loop_;
   Role& role_;
   StatusBoard& board_;

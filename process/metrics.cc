@@ -64,6 +64,13 @@ prometheus::MetricFamily family_of(const Metric& metric, const Samples::Series& 
 
 }  // namespace
 
+void add_turns(Samples& samples, const io::TurnWatch& turns) {
+  samples.add(metric::loop_turn_seconds, turns.turns());
+  for (const auto& [what, count] : turns.stalls()) {
+    samples.add(metric::loop_stalls, static_cast<double>(count), {std::string(what)});
+  }
+}
+
 void add_process(Samples& samples) {
   rusage used{};
   if (getrusage(RUSAGE_SELF, &used) == 0) {

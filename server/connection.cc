@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "io/turn_watch.h"
+
 namespace isthmus::server {
 
 namespace {
@@ -241,6 +243,8 @@ io::Task<bool> Connection::accept_request(Slice frame) {
   arrival_.end();  // what it has reserved is charged now
   Slice body = frame.sub(reader.position(), reader.remaining());
   Request request{std::move(*header), std::move(frame), std::move(body), context_, &slot.charge};
+  const kafka::ApiInfo* api = kafka::find_api(request.header.api_key);
+  io::doing(api == nullptr ? "a request" : api->name);
   Reply reply = co_await service_.dispatch(std::move(request));
   gate_.spawn("reply", complete(slot, std::move(reply)));
   end_if_asked();

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/crypto.h"
+#include "io/turn_watch.h"
 
 namespace isthmus::broker {
 
@@ -177,6 +178,7 @@ io::Task<void> Coordinator::load(PartitionIndex index, uint64_t term) {
       continue;
     }
     is_loading_ = true;
+    io::doing("loading groups");
     Result<void> result = co_await load_now(index, term);
     is_loading_ = false;
     loading_.notify_all();

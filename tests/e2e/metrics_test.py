@@ -17,7 +17,8 @@ from support.processes import Process, free_port, wait_for
 
 ROLES = ("broker", "mirror", "router")
 # Told only when it has happened.
-NOT_ALWAYS = {"kafka_network_requestmetrics_errors_total", "isthmus_switchover_phase"}
+NOT_ALWAYS = {"kafka_network_requestmetrics_errors_total", "isthmus_switchover_phase",
+              "isthmus_loop_stalls_total"}
 
 
 def need_program(name: str) -> str:

@@ -37,6 +37,20 @@ TEST(Metrics, only_what_was_counted_is_told) {
   EXPECT_GE(samples.all().at(&metric::process_cpu_seconds).at({}).number, 0);
 }
 
+TEST(Metrics, what_held_a_loop_is_told_by_its_name) {
+  io::TurnWatch turns;
+  const io::Instant start;
+  turns.begin(start);
+  turns.doing("CreateTopics", start);
+  turns.end(start + std::chrono::seconds(2));
+  Samples samples;
+  add_turns(samples, turns);
+  const std::string text = render(samples);
+  EXPECT_TRUE(has_line(text, "isthmus_loop_stalls_total{work=\"CreateTopics\"} 1")) << text;
+  EXPECT_TRUE(has_line(text, "isthmus_loop_turn_seconds_bucket{le=\"2.5\"} 1")) << text;
+  EXPECT_TRUE(has_line(text, "isthmus_loop_turn_seconds_bucket{le=\"1\"} 0")) << text;
+}
+
 TEST(Metrics, a_hostile_label_breaks_no_line) {
   Samples samples;
   samples.add(metric::bytes_in, 1, {"a\"b\\\n\xff"});
