@@ -44,16 +44,20 @@ class World(unittest.TestCase):
 
     def hold_ledger(self, producer: Producer, records, acked: dict | None = None) -> None:
         """What the producer was acknowledged (by then, where `acked` is given) is there once, in
-        order, at the partition and offset that it was told."""
+        order, at the partition and offset that it was told. librdkafka reports a batch without its
+        offset when the answer was lost and more than five later ones are acknowledged by the time
+        it is sent again: such records must be there too, and are few."""
         book = ledger.Ledger()
         for sequence in range(producer.sent):
             book.sent("p", sequence)
         for who, position in (producer.where if acked is None else acked).items():
             book.acked(*who, *position)
+        for who in producer.unplaced if acked is None else ():
+            book.acked(*who)
         audit = book.audit(records)
         self.assertTrue(audit.clean, str(audit))
         self.assertEqual(producer.acked_twice, set(), "one position, two records")
-        self.assertEqual(producer.unplaced, 0, "acknowledged without saying where")
+        self.assertLessEqual(len(producer.unplaced), producer.acks // 50, "acknowledged nowhere")
 
     def digests(self, bootstrap: str, topic: str) -> dict[int, ledger.Digest]:
         return ledger.digest(ledger.read(bootstrap, topic))

@@ -59,7 +59,7 @@ class Producer:
         self.acked: set[Position] = set()
         self.acked_twice: set[Position] = set()           # one position, two records
         self.acks = 0
-        self.unplaced = 0                                 # acknowledged without a position
+        self.unplaced: set[tuple[str, int]] = set()       # acknowledged without a position
         self.sent = 0
         self.failures: deque[str] = deque(maxlen=20)
         self.silence = Silence()
@@ -127,7 +127,7 @@ class Producer:
         self.silence.event(time.monotonic())
         position = (message.partition(), message.offset())
         if position[1] is None or position[1] < 0:
-            self.unplaced += 1
+            self.unplaced.add(ledger.identity(message.value()))
             return
         if position in self.acked:
             self.acked_twice.add(position)

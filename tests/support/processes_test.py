@@ -77,10 +77,15 @@ class ProcessTest(unittest.TestCase):
     def test_a_site_has_one_configuration_per_listener(self):
         site = Site(Path(self.tmp), "seoul", number=1, log_retention_hours=7)
         site.advertise("WAN", 12345)
+        site.advertise("ROUTED", 12346)
         self.assertEqual(site.config["broker"]["node.id"], 101)
         self.assertEqual(site.config["broker"]["log.retention.hours"], 7)
-        advertised = [each["advertised.listeners"] for each in site.config["listeners"]]
-        self.assertEqual(advertised, [site.bootstrap, site.inside, "127.0.0.1:12345"])
+        advertised = {each["name"]: each["advertised.listeners"] for each in site.config["listeners"]}
+        self.assertEqual(len(advertised), 5)
+        self.assertEqual(advertised["CLIENT"], site.bootstrap)
+        self.assertEqual(advertised["INSIDE"], site.inside)
+        self.assertEqual(advertised["WAN"], "127.0.0.1:12345")
+        self.assertEqual(advertised["ROUTED"], "127.0.0.1:12346")
         self.assertEqual(site.wan, "127.0.0.1:12345")
 
 
