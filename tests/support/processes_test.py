@@ -80,7 +80,8 @@ class ProcessTest(unittest.TestCase):
         site.advertise("ROUTED", 12346)
         self.assertEqual(site.config["broker"]["node.id"], 101)
         self.assertEqual(site.config["broker"]["log.retention.hours"], 7)
-        advertised = {each["name"]: each["advertised.listeners"] for each in site.config["listeners"]}
+        advertised = {each["name"]: each["advertised.listeners"]
+                      for each in site.config["listeners"]}
         self.assertEqual(len(advertised), 5)
         self.assertEqual(advertised["CLIENT"], site.bootstrap)
         self.assertEqual(advertised["INSIDE"], site.inside)
