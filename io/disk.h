@@ -72,6 +72,8 @@ class Disk {
   // Milliseconds since 1970 at which the file was last written.
   virtual Result<int64_t> modified_ms(const std::string& path) const = 0;
   virtual Result<DiskSpace> space(const std::string& path) const = 0;
+  // How many files and connections together the process may have open.
+  virtual uint64_t max_descriptors() const = 0;
 
   // Runs `work` on the pool beside the loops and continues the caller on the loop that it came
   // from: for what would hold a loop (to remove the files of a large topic takes the file system

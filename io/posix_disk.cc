@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
@@ -283,6 +284,11 @@ Result<DiskSpace> PosixDisk::space(const std::string& path) const {
   }
   return DiskSpace{uint64_t{info.f_bavail} * info.f_frsize,
                    uint64_t{info.f_blocks} * info.f_frsize};
+}
+
+uint64_t PosixDisk::max_descriptors() const {
+  struct rlimit limit;
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? uint64_t{limit.rlim_cur} : 1024;
 }
 
 }  // namespace isthmus::io

@@ -62,6 +62,7 @@ class PosixDisk final : public Disk {
   Result<std::shared_ptr<void>> lock(const std::string& path) override;
   Result<int64_t> modified_ms(const std::string& path) const override;
   Result<DiskSpace> space(const std::string& path) const override;
+  uint64_t max_descriptors() const override;
   Task<Result<void>> aside(Work work) override { return run_on(pool_, std::move(work)); }
 
  private:

@@ -71,7 +71,8 @@ void describe_groups(Options& o, BrokerSettings& c) {
 void describe_connections(Options& o, BrokerSettings& c) {
   o.add("max.connections", c.max_connections, {.min = 1},
         "Clients that may be connected at once; more are turned away. Lower than Kafka's default, "
-        "to stay within the open files of one process.");
+        "to stay within the open files of one process; at most what its limit of open files "
+        "(LimitNOFILE) leaves when 8,192 of them, or half if there are fewer, are for files.");
   o.add("connections.max.idle.ms", c.connections_max_idle_ms, {.min = 1},
         "A connection that is silent for so long is closed.");
   o.add_bytes("socket.request.max.bytes", c.socket_request_max_bytes, {.min = 1024},

@@ -1,5 +1,7 @@
 #include "server/acceptor.h"
 
+#include <algorithm>
+
 namespace isthmus::server {
 
 namespace {
@@ -14,15 +16,28 @@ constexpr auto stall_limit_if_exhausted = std::chrono::seconds(1);
 
 }  // namespace
 
+ServerLimits ServerLimits::within(uint64_t descriptors) const {
+  const uint64_t for_files = std::min<uint64_t>(descriptors / 2, 8192);
+  ServerLimits limits = *this;
+  limits.max_connections = std::min<uint64_t>(max_connections, descriptors - for_files);
+  return limits;
+}
+
 Acceptor::Acceptor(io::Env& env, Service& service, const ServerLimits& limits, Budget* shared)
     : env_(env),
       service_(service),
-      limits_(limits),
+      limits_(limits.within(env.disk.max_descriptors())),
       accepting_(env.main_loop()),
       closing_(env.main_loop()) {
   const size_t share = limits.max_request_bytes / env.loops.size();
   for (io::Loop* loop : env.loops) {
     workers_.push_back(std::make_unique<Worker>(*loop, share, shared));
+  }
+  if (limits_.max_connections < limits.max_connections) {
+    log_.warn(
+        "max.connections is {} instead of {}: the process may have {} descriptors, and files "
+        "need theirs",
+        limits_.max_connections, limits.max_connections, env.disk.max_descriptors());
   }
 }
 

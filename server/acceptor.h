@@ -25,6 +25,10 @@ struct ServerLimits {
   ConnectionLimits connection;
   size_t max_connections = 10'000;               // max.connections, of the process
   size_t max_request_bytes = size_t{256} << 20;  // under way, of the process
+
+  // Connections leave descriptors for files: half of a small number, at most what a broker keeps
+  // open of sealed segments (4,096) and as many active ones.
+  ServerLimits within(uint64_t descriptors) const;
 };
 
 class Acceptor {

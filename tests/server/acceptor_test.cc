@@ -52,6 +52,14 @@ TEST(acceptor, connections_are_limited) {
   w.run(too_many(w));
 }
 
+TEST(acceptor, connections_leave_descriptors_for_files) {
+  const ServerLimits limits;
+  EXPECT_EQ(limits.within(1024).max_connections, 512u);
+  EXPECT_EQ(limits.within(16'384).max_connections, 8192u);
+  EXPECT_EQ(limits.within(20'000).max_connections, limits.max_connections);
+  EXPECT_EQ(limits.within(1 << 20).max_connections, limits.max_connections);
+}
+
 // What each connection's requests ran on.
 class LoopService : public Service {
  public:

@@ -23,6 +23,7 @@ class SimDisk final : public io::Disk {
   Result<std::shared_ptr<void>> lock(const std::string& path) override;
   Result<int64_t> modified_ms(const std::string& path) const override;
   Result<io::DiskSpace> space(const std::string& path) const override;
+  uint64_t max_descriptors() const override { return uint64_t{1} << 20; }
   io::Task<Result<void>> aside(Work work) override;
 
  private:
