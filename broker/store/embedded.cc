@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/crc32c.h"
 #include "kafka/wire.h"
@@ -15,6 +16,7 @@ constexpr size_t frame_header = 8;
 constexpr size_t least_body = 12;  // version and count
 constexpr uint32_t max_commit_bytes = 64u << 20;
 constexpr uint64_t rewrite_above_bytes = 4u << 20;
+constexpr size_t reserve_bytes = 64u << 10;
 
 struct StoredPut {
   std::string key;
@@ -78,7 +80,24 @@ Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(io::Disk& disk, io::L
   if (auto ok = disk.sync_folder(folder); !ok) return fail(ok.error());
   if (auto ok = store->load(); !ok) return fail(ok.error());
   if (auto ok = store->rewrite_if_worth_it(); !ok) return fail(ok.error());
+  store->keep_reserve();
   return store;
+}
+
+// As well as it can be done: on a full disk there is none until there is room.
+void EmbeddedStore::keep_reserve() {
+  has_reserve_ = disk_.exists(reserve_path());
+  if (has_reserve_) return;
+  auto file = disk_.open(reserve_path(), io::Disk::Open::create);
+  if (!file) return;
+  // Zeros that are written have their place; a size alone would not.
+  const std::vector<uint8_t> zeros(reserve_bytes);
+  has_reserve_ = (*file)->append(zeros).has_value();
+  if (!has_reserve_) (void)disk_.remove(reserve_path());
+}
+
+bool EmbeddedStore::use_reserve() {
+  return std::exchange(has_reserve_, false) && disk_.remove(reserve_path()).has_value();
 }
 
 Result<void> EmbeddedStore::load() {
@@ -151,7 +170,9 @@ Result<void> EmbeddedStore::rewrite_if_worth_it() {
   }
   // Even if the newest commit was a deletion, its version is not given out again.
   all.raw(encode_frame(version_, {}));
-  if (auto ok = io::replace_file(disk_, path_, all.unsealed()); !ok) return ok;
+  const Result<void> replaced = io::replace_file(disk_, path_, all.unsealed());
+  if (!replaced && io::lacks_room(replaced.error())) return {};  // another start will have it
+  if (!replaced) return replaced;
   auto file = disk_.open(path_, io::Disk::Open::existing);
   if (!file) return fail(file.error());
   file_ = *file;
@@ -168,8 +189,17 @@ bool EmbeddedStore::holds(const std::vector<Check>& checks) const {
 }
 
 io::Task<Result<void>> EmbeddedStore::write(Slice frame) {
-  if (auto ok = file_->append(frame); !ok) co_return fail(ok.error());
+  auto appended = file_->append(frame);
+  if (appended && !has_reserve_) keep_reserve();
+  if (!appended && io::lacks_room(appended.error()) && use_reserve()) {
+    appended = file_->append(frame);
+  }
+  if (!appended) {
+    if (!io::lacks_room(appended.error())) broken_ = appended.error();
+    co_return fail(appended.error());
+  }
   auto synced = co_await file_->sync();
+  if (!synced) broken_ = synced.error();
   co_return synced;
 }
 
@@ -184,10 +214,7 @@ io::Task<Result<MetadataStore::Outcome>> EmbeddedStore::commit(std::vector<Check
     co_return fail("a change of " + std::to_string(frame.size()) + " bytes of metadata at once");
   }
   auto written = co_await write(std::move(frame));
-  if (!written) {
-    broken_ = written.error();
-    co_return fail(*broken_);
-  }
+  if (!written) co_return fail(written.error());
   version_ = version;
   synced_.advance(version);
   std::vector<Change> changes;

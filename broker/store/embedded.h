@@ -15,7 +15,11 @@
 // was acknowledged: open() refuses it and changes nothing. A torn commit above it was never
 // acknowledged: it is cut, and kept in `metadata.log.cut`.
 //
-// Commits are serialised: each is synced before the next begins. A failed write or sync is final.
+// Commits are serialised: each is synced before the next begins. A failed write or sync is final;
+// one that finds no room (io::lacks_room) has changed nothing, and the next may find it. Beside the
+// log stands a file of 64 KiB, `metadata.reserve`, that gives up its place then: so that a broker
+// starts, and topics are deleted, on a disk that others have filled to the last byte. The next
+// commit that finds room without it puts it back.
 #pragma once
 
 #include <map>
@@ -51,12 +55,16 @@ class EmbeddedStore final : public MetadataStore {
   Result<void> rewrite_if_worth_it();
   bool holds(const std::vector<Check>& checks) const;
   io::Task<Result<void>> write(Slice frame);
+  std::string reserve_path() const { return io::parent_of(path_) + "/metadata.reserve"; }
+  void keep_reserve();
+  bool use_reserve();  // whether there was one
 
   io::Disk& disk_;
   std::string path_;
   std::shared_ptr<io::File> file_;
   std::map<std::string, Entry> entries_;
   int64_t version_ = 0;
+  bool has_reserve_ = false;
   Logger log_{"metadata"};
   FileCache slot_files_;
   SyncedEnd synced_;

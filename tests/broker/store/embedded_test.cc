@@ -305,5 +305,33 @@ TEST_F(EmbeddedStoreTest, NoAcknowledgedCommitIsLostByAnyPowerLoss) {
   }
 }
 
+TEST_F(EmbeddedStoreTest, AFullDiskRefusesACommitAndTakesTheNext) {
+  open();
+  set("/a", "1");
+  for (int i = 0; i < 5; ++i) {
+    world_.host.disk().fail_next_append("metadata.log", ENOSPC);
+    // Once more where the reserve has made room.
+    if (i == 0) world_.host.disk().fail_next_append("metadata.log", ENOSPC);
+    auto refused = commit({}, {put("/b", "2")});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ENOSPC);
+  }
+  set("/c", "3");
+  store_.reset();
+  world_.crash();
+  EXPECT_EQ(reopened(), "/a=1@1 /c=3@2");
+}
+
+TEST_F(EmbeddedStoreTest, ADiskFullToTheLastByteTakesTheCommitThatMakesRoom) {
+  open();
+  set("/a", std::string(3000, 'x'));
+  world_.host.disk().capacity = world_.host.disk().used();
+  set("/b", std::string(3000, 'y'));
+  EXPECT_FALSE(world_.disk().exists("/data/metadata.reserve"));
+  world_.host.disk().capacity = UINT64_MAX;
+  set("/c", "1");
+  EXPECT_TRUE(world_.disk().exists("/data/metadata.reserve")) << "for the next time";
+}
+
 }  // namespace
 }  // namespace isthmus::broker
