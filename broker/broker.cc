@@ -120,8 +120,9 @@ struct Broker::Parts {
         partitions(env, image, config.broker.log_dirs, config_of(config)),
         journal(env, partitions, config.broker.log_dirs.front()),
         owners(controller),
+        topics(controller),
         ends(partitions),
-        groups(env.main_loop(), env.random, group_config(config), {journal, owners, ends}),
+        groups(env.main_loop(), env.random, group_config(config), {journal, owners, topics, ends}),
         links(env, controller, partitions, groups),
         switchovers(env, controller, partitions, groups),
         way_back(env, controller, partitions, groups),
@@ -136,6 +137,7 @@ struct Broker::Parts {
   PartitionTable partitions;
   OffsetsJournal journal;
   GroupRegister owners;
+  KnownTopics topics;
   TopicEnds ends;
   Coordinator groups;
   LinkService links;
@@ -147,6 +149,7 @@ struct Broker::Parts {
   io::Gate house;
   io::Event stop;
   std::set<PartitionIndex> led;  // partitions of __consumer_offsets
+  std::shared_ptr<const Image> followed = std::make_shared<const Image>();
   bool serving = false;
 };
 
@@ -209,10 +212,26 @@ io::Task<Result<void>> Broker::recover() {
   co_return Result<void>{};
 }
 
+namespace {
+
+// By id: a topic may be there again under its name.
+std::set<std::string> deleted_between(const Image& before, const Image& now) {
+  std::set<std::string> names;
+  for (const auto& [id, topic] : before.topics_by_id) {
+    if (now.find(id) == nullptr) names.insert(topic->name);
+  }
+  return names;
+}
+
+}  // namespace
+
 // Partitions first; then the coordinator leads what there is of __consumer_offsets.
 io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
   io::doing("opening partitions");
+  auto before = std::exchange(parts_->followed, image);
+  auto deleted = deleted_between(*before, *image);
   auto done = co_await parts_->partitions.follow(image);
+  if (!deleted.empty()) parts_->groups.forget_topics(std::move(deleted));
   if (!done) co_return done;
   const TopicImage* topic = image->find(offsets_topic);
   if (topic == nullptr) co_return Result<void>{};

@@ -30,6 +30,13 @@ std::optional<std::string> GroupRegister::owner_of(const std::string& group) con
   return known->second.link;
 }
 
+std::optional<Topics::Topic> KnownTopics::find(const std::string& name) const {
+  auto image = controller_.snapshot();
+  const TopicImage* topic = image->find(name);
+  if (topic == nullptr) return std::nullopt;
+  return Topic{topic->id, static_cast<int32_t>(topic->partitions.size())};
+}
+
 io::Task<std::vector<std::optional<LogEnds::Clamped>>> TopicEnds::clamp(
     std::vector<Position> positions) {
   std::vector<std::optional<Clamped>> all;

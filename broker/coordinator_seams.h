@@ -1,6 +1,6 @@
-// What the group coordinator needs of the broker, over its real parts: the register of owners is
-// the cluster's metadata, the ends are the logs'; its journal is broker/offsets_journal.h. All on
-// the main loop; owned by Broker.
+// What the group coordinator needs of the broker, over its real parts: the register of owners and
+// the topics are the cluster's metadata, the ends are the logs'; its journal is
+// broker/offsets_journal.h. All on the main loop; owned by Broker.
 #pragma once
 
 #include "broker/controller/controller.h"
@@ -15,6 +15,16 @@ class GroupRegister final : public Ownership {
 
   io::Task<Result<void>> put(std::string group, std::optional<std::string> link) override;
   std::optional<std::string> owner_of(const std::string& group) const override;
+
+ private:
+  Controller& controller_;
+};
+
+class KnownTopics final : public Topics {
+ public:
+  explicit KnownTopics(Controller& controller) : controller_(controller) {}
+
+  std::optional<Topic> find(const std::string& name) const override;
 
  private:
   Controller& controller_;

@@ -161,12 +161,15 @@ void Coordinator::serve(PartitionIndex index, uint64_t term, Groups groups) {
   partition.groups = std::move(groups);
   partition.loaded = true;
   log_.debug("loaded partition={} groups={}", index, partition.groups.size());
+  std::vector<HostedGroupPtr> all;
   for (const auto& [id, hosted] : partition.groups) {
     // As the register says now: it may have changed while they were loaded.
     hosted->link = seams_.ownership.owner_of(id);
     count_bytes(*hosted);
     arm(hosted);
+    all.push_back(hosted);
   }
+  gate_.spawn("forget topics", forget(std::move(all), {}));
   loading_.notify_all();
 }
 

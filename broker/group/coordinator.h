@@ -7,9 +7,9 @@
 // (COORDINATOR_LOAD_IN_PROGRESS until then), in slices, beside what else the loop does; after
 // resign() nothing of it is served.
 //
-// Requests come decoded; whether the sender is authorised, and whether the topics it names exist,
-// was found out before. Answers carry Kafka's codes; a journal that failed is COORDINATOR_NOT_
-// AVAILABLE or NOT_COORDINATOR, which say "try again", never that the commit did not happen.
+// Requests come decoded; whether the sender is authorised was found out before. Answers carry
+// Kafka's codes; a journal that failed is COORDINATOR_NOT_AVAILABLE or NOT_COORDINATOR, which say
+// "try again", never that the commit did not happen.
 //
 // Links. A link that mirrors another cluster commits for groups that live there. Such a group is
 // owned by its link: clients' joins, commits and leaves get NOT_COORDINATOR, which makes them ask
@@ -47,6 +47,7 @@ class Coordinator {
   struct Seams {
     Journal& journal;
     Ownership& ownership;
+    Topics& topics;
     LogEnds& ends;
   };
   // REQUIRES: drain() has returned before destruction, unless the loop has ended.
@@ -79,9 +80,6 @@ class Coordinator {
   io::Task<kafka::DeleteGroupsResponse> delete_groups(Caller caller,
                                                       kafka::DeleteGroupsRequest request);
 
-  using LinkOffset = broker::LinkOffset;
-  using LinkCommit = broker::LinkCommit;
-  using LinkCommitResult = broker::LinkCommitResult;
   // A commit without offsets takes no group; one that was wanted is no longer.
   io::Task<LinkCommitResult> commit_from_link(LinkCommit commit);
 
@@ -101,6 +99,11 @@ class Coordinator {
   // A switchover or a way back has written into the register that groups with a life of their own
   // here belong to a link now. Their members are sent to look for another coordinator.
   void follow_register();
+
+  // These topics are no more, or others of their names: offsets that were committed in them are
+  // forgotten, durably, in the background; what is answered knows of it at once. A link's groups
+  // are left to the link.
+  void forget_topics(std::set<std::string> deleted);
 
   // Switchover, at the source: from now on clients' joins, commits, leaves and heartbeats for these
   // groups get NOT_COORDINATOR; done when the commits accepted before have ended. fence_all() is
@@ -157,6 +160,9 @@ class Coordinator {
   io::Task<kafka::ErrorCode> remove_group(HostedGroupPtr hosted);
   io::Task<kafka::OffsetFetchResponse::OffsetFetchResponseGroup> fetch_group(
       kafka::OffsetFetchRequest::OffsetFetchRequestGroup request);
+
+  // coordinator_topics.cc
+  io::Task<void> forget(std::vector<HostedGroupPtr> groups, std::set<std::string> deleted);
 
   // coordinator_link.cc
   void suspend(const HostedGroupPtr& hosted);

@@ -14,7 +14,7 @@ bool Coordinator::may_take(const HostedGroup& hosted, const std::string& link) c
          !hosted.removing && !fenced(id);
 }
 
-io::Task<Coordinator::LinkCommitResult> Coordinator::commit_from_link(LinkCommit commit) {
+io::Task<LinkCommitResult> Coordinator::commit_from_link(LinkCommit commit) {
   InFlight::Hold hold(requests_);
   LinkCommitResult result;
   result.error = check(commit.group, GroupName::may_be_empty);
@@ -152,6 +152,7 @@ io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted) {
     // be written there begins far above (Switchovers).
     committed.offset = is_known ? std::min(committed.offset, ends[i]->offset) : committed.offset;
     committed.leader_epoch = is_known ? ends[i]->leader_epoch : -1;
+    if (const auto topic = seams_.topics.find(at.topic)) committed.topic_id = topic->id;
     records.push_back(encode_offset({hosted->group.id(), at, false}, committed));
     final_offsets.emplace_back(at, std::move(committed));
   }

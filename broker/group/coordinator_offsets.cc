@@ -28,11 +28,12 @@ FetchedPartition no_offset(PartitionIndex partition) {
   return fetched;
 }
 
-// All that is committed, in the form of a question for it.
-FetchGroup ask_for_all(const Offsets& offsets) {
+// All that is committed and not left out, in the form of a question for it.
+FetchGroup ask_for_all(const Offsets& offsets, auto left_out) {
   FetchGroup all;
   auto& topics = all.topics.emplace();
   for (const auto& [partition, entry] : offsets.entries()) {
+    if (left_out(partition, entry)) continue;
     if (topics.empty() || topics.back().name != partition.topic) {
       topics.emplace_back().name = partition.topic;
     }
@@ -41,11 +42,38 @@ FetchGroup ask_for_all(const Offsets& offsets) {
   return all;
 }
 
+// The answer, so far: what is not there is refused by itself, whatever the group, as in Kafka.
+kafka::OffsetCommitResponse refuse_unknown(const kafka::OffsetCommitRequest& request,
+                                           const Topics& topics) {
+  kafka::OffsetCommitResponse response;
+  for (const auto& topic : request.topics) {
+    const auto known = topics.find(topic.name);
+    auto& answered = response.topics.emplace_back();
+    answered.name = topic.name;
+    for (const auto& partition : topic.partitions) {
+      const PartitionIndex index = partition.partition_index;
+      const bool there = known && index >= 0 && index < known->partitions;
+      answered.partitions.push_back(
+          {index, there ? ErrorCode::none : ErrorCode::unknown_topic_or_partition});
+    }
+  }
+  return response;
+}
+
+bool refuses_all(const kafka::OffsetCommitResponse& response) {
+  return std::ranges::all_of(response.topics, [](const auto& topic) {
+    return std::ranges::all_of(topic.partitions,
+                               [](const auto& p) { return p.error_code != ErrorCode::none; });
+  });
+}
+
 }  // namespace
 
 io::Task<kafka::OffsetCommitResponse> Coordinator::offset_commit(
     Caller caller, kafka::OffsetCommitRequest request) {
   InFlight::Hold hold(requests_);
+  kafka::OffsetCommitResponse response = refuse_unknown(request, seams_.topics);
+  if (!request.topics.empty() && refuses_all(response)) co_return response;
   const int32_t generation = request.generation_id_or_member_epoch;
   ErrorCode error = check_client(request.group_id, GroupName::may_be_empty);
   HostedGroupPtr hosted;
@@ -57,26 +85,29 @@ io::Task<kafka::OffsetCommitResponse> Coordinator::offset_commit(
     if (hosted) arm(hosted);
   }
 
-  kafka::OffsetCommitResponse response;
   std::vector<std::pair<TopicPartition, CommittedOffset>> commits;
   std::vector<GroupRecord> records;
   const int64_t wall_ms = loop_.wall_ms();
-  for (const auto& topic : request.topics) {
-    auto& answered = response.topics.emplace_back();
-    answered.name = topic.name;
-    for (const auto& partition : topic.partitions) {
-      auto& result = answered.partitions.emplace_back();
-      result.partition_index = partition.partition_index;
-      result.error_code = error;
+  for (size_t t = 0; t < request.topics.size(); ++t) {
+    const auto& topic = request.topics[t];
+    const auto known = seams_.topics.find(topic.name);
+    for (size_t p = 0; p < topic.partitions.size(); ++p) {
+      const auto& partition = topic.partitions[p];
+      auto& result = response.topics[t].partitions[p];
+      if (result.error_code == ErrorCode::none) result.error_code = error;
       const std::string metadata = partition.committed_metadata.value_or("");
-      if (error != ErrorCode::none) continue;
+      if (result.error_code != ErrorCode::none) continue;
       if (metadata.size() > static_cast<size_t>(config_.max_offset_metadata_bytes)) {
         result.error_code = ErrorCode::offset_metadata_too_large;
         continue;
       }
       const TopicPartition at{topic.name, partition.partition_index};
-      CommittedOffset committed{partition.committed_offset, partition.committed_leader_epoch,
-                                metadata, wall_ms, -1};
+      CommittedOffset committed{partition.committed_offset,
+                                partition.committed_leader_epoch,
+                                metadata,
+                                wall_ms,
+                                -1,
+                                known->id};
       if (request.retention_time_ms >= 0) committed.expire_ms = wall_ms + request.retention_time_ms;
       records.push_back(encode_offset({request.group_id, at, false}, committed));
       const Offsets::Entry* before = hosted->offsets.find(at);
@@ -159,7 +190,10 @@ io::Task<FetchedGroup> Coordinator::fetch_group(FetchGroup request) {
   response.error_code = check(request.group_id, GroupName::may_be_empty);
   if (response.error_code != ErrorCode::none) co_return response;
   const HostedGroupPtr hosted = find(request.group_id);
-  if (!request.topics && hosted) request.topics = ask_for_all(hosted->offsets).topics;
+  auto is_gone = [this](const auto& at, const auto& entry) {
+    return seams_.topics.has_lost(at.topic, entry.committed.topic_id);
+  };
+  if (!request.topics && hosted) request.topics = ask_for_all(hosted->offsets, is_gone).topics;
   if (!request.topics) co_return response;
 
   std::vector<LogEnds::Position> to_clamp;
@@ -170,7 +204,7 @@ io::Task<FetchedGroup> Coordinator::fetch_group(FetchGroup request) {
       auto& fetched = to.partitions.emplace_back(no_offset(index));
       const TopicPartition at{topic.name, index};
       const Offsets::Entry* entry = hosted ? hosted->offsets.find(at) : nullptr;
-      if (!entry) continue;
+      if (!entry || is_gone(at, *entry)) continue;
       fetched.committed_offset = entry->committed.offset;
       fetched.committed_leader_epoch = entry->committed.leader_epoch;
       fetched.metadata = entry->committed.metadata;

@@ -10,9 +10,12 @@ namespace {
 
 constexpr int16_t offset_key_version = 1;
 constexpr int16_t group_key_version = 2;
-// Kafka 4.1 writes 4, which releases before 3.5 cannot read; all since 2.1 read 3.
-constexpr int16_t offset_value_version = 3;
-constexpr int16_t expiring_offset_value_version = 1;
+// 4 is what Kafka 4.1 writes: it has the topic's id. All releases since 2.1 read 3; 1 alone can say
+// when the offset expires.
+int16_t value_version(const CommittedOffset& committed) {
+  if (committed.expire_ms >= 0) return 1;
+  return committed.topic_id.is_zero() ? 3 : 4;
+}
 constexpr int16_t group_value_version = 3;
 
 Slice encode_key(const OffsetKey& key) {
@@ -80,9 +83,8 @@ GroupRecord encode_offset(const OffsetKey& key, const CommittedOffset& committed
   value.metadata = committed.metadata;
   value.commit_timestamp = committed.commit_ms;
   value.expire_timestamp = committed.expire_ms;
-  const bool expires = committed.expire_ms >= 0;
-  return {encode_key(key), kafka::encode_versioned(value, expires ? expiring_offset_value_version
-                                                                  : offset_value_version)};
+  value.topic_id = committed.topic_id;
+  return {encode_key(key), kafka::encode_versioned(value, value_version(committed))};
 }
 
 GroupRecord encode_group(const std::string& group, const kafka::GroupMetadataValue& value) {
@@ -113,8 +115,9 @@ Result<GroupRecordKey> decode_key(const Slice& key) {
 Result<CommittedOffset> decode_offset(const Slice& bytes) {
   auto value = decode_value<kafka::OffsetCommitValue>(bytes);
   if (!value) return fail(value.error());
-  return CommittedOffset{value->offset, value->leader_epoch, std::move(value->metadata),
-                         value->commit_timestamp, value->expire_timestamp};
+  return CommittedOffset{
+      value->offset,           value->leader_epoch,     std::move(value->metadata),
+      value->commit_timestamp, value->expire_timestamp, value->topic_id};
 }
 
 Result<kafka::GroupMetadataValue> decode_group(const Slice& bytes) {

@@ -28,6 +28,9 @@ struct CommittedOffset {
   std::string metadata;
   int64_t commit_ms = 0;   // wall clock
   int64_t expire_ms = -1;  // wall clock; set only by clients that ask for it (OffsetCommit v2-4)
+  // The topic that it is a position in: another one of that name is not meant. Zero = not known,
+  // for offsets of a link, those with expire_ms (their format has no room), and older ones.
+  Uuid topic_id = {};
 
   bool operator==(const CommittedOffset&) const = default;
 };

@@ -1,5 +1,6 @@
-// What the group coordinator needs of the rest of the broker: a journal, a register of owners, and
-// the ends of logs. Implemented above this folder; tests implement them in memory.
+// What the group coordinator needs of the rest of the broker: a journal, a register of owners, the
+// topics that there are, and the ends of their logs. Implemented above this folder; tests implement
+// them in memory.
 #pragma once
 
 #include <functional>
@@ -41,6 +42,26 @@ class Ownership {
   // nullopt = nobody's. Durable, and visible to owner_of(), when done.
   virtual io::Task<Result<void>> put(std::string group, std::optional<std::string> link) = 0;
   virtual std::optional<std::string> owner_of(const std::string& group) const = 0;
+};
+
+// The cluster's topics, as its metadata have them now.
+class Topics {
+ public:
+  virtual ~Topics() = default;
+
+  struct Topic {
+    Uuid id;
+    int32_t partitions = 0;
+  };
+  virtual std::optional<Topic> find(const std::string& name) const = 0;
+
+  // Whether an offset in topic `name`, whose id was `id` (zero = not known), is of a topic that is
+  // gone, whatever bears the name now.
+  bool has_lost(const std::string& name, const Uuid& id) const {
+    if (id.is_zero()) return false;
+    const auto topic = find(name);
+    return !topic || topic->id != id;
+  }
 };
 
 // The logs of this cluster's topics, wherever they are led.

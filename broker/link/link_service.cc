@@ -179,7 +179,7 @@ io::Task<kafka::MirrorOffsetsResponse> LinkService::offsets(kafka::MirrorOffsets
   const auto topics =
       std::make_shared<const std::set<std::string>>(request.topics.begin(), request.topics.end());
   for (auto& group : request.groups) {
-    Coordinator::LinkCommit commit;
+    LinkCommit commit;
     commit.link = request.link;
     commit.link_epoch = request.link_epoch;
     commit.group = group.group_id;

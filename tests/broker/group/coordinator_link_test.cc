@@ -12,8 +12,8 @@ class LinkedGroups : public CoordinatorTest {
  protected:
   LinkedGroups() { ends.ends[orders] = 90; }
 
-  Coordinator::LinkCommitResult commit_by_link(Offset offset, const std::string& group = "g",
-                                               int64_t epoch = 1) {
+  LinkCommitResult commit_by_link(Offset offset, const std::string& group = "g",
+                                  int64_t epoch = 1) {
     return ask(
         coordinator().commit_from_link({"tokyo", epoch, group, {{orders, offset, "from tokyo"}}}));
   }
@@ -22,8 +22,7 @@ class LinkedGroups : public CoordinatorTest {
   }
 
   // All that the group has at the source in `topics`.
-  Coordinator::LinkCommitResult commit_all(std::vector<Coordinator::LinkOffset> offsets,
-                                           std::set<std::string> topics) {
+  LinkCommitResult commit_all(std::vector<LinkOffset> offsets, std::set<std::string> topics) {
     auto complete_in = std::make_shared<const std::set<std::string>>(std::move(topics));
     return ask(coordinator().commit_from_link({"tokyo", 1, "g", std::move(offsets), complete_in}));
   }

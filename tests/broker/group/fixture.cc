@@ -61,6 +61,16 @@ std::optional<std::string> MemoryOwnership::owner_of(const std::string& group) c
   return it == owners.end() ? std::nullopt : std::optional(it->second);
 }
 
+std::optional<Topics::Topic> MemoryTopics::find(const std::string& name) const {
+  if (gone.contains(name)) return std::nullopt;
+  Topic topic;
+  topic.partitions = 3;
+  for (size_t i = 0; i < name.size(); ++i) topic.id.bytes[i % 15] ^= static_cast<uint8_t>(name[i]);
+  const auto again = times_recreated.find(name);
+  topic.id.bytes[15] = again == times_recreated.end() ? 0 : again->second;
+  return topic;
+}
+
 io::Task<std::vector<std::optional<LogEnds::Clamped>>> MemoryEnds::clamp(
     std::vector<Position> positions) {
   std::vector<std::optional<Clamped>> clamped;
@@ -89,7 +99,7 @@ void CoordinatorTest::start_process() {
   io::Env& env = process_->env();
   journal.loop = ownership.loop = &env.main_loop();
   coordinator_ = &process_->make<Coordinator>(env.main_loop(), env.random, config,
-                                              Coordinator::Seams{journal, ownership, ends});
+                                              Coordinator::Seams{journal, ownership, topics, ends});
 }
 
 void CoordinatorTest::lead_all() {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,20 @@ class MemoryOwnership final : public Ownership {
   std::map<std::string, std::string> owners;
   bool held = false;
   bool fails = false;
+};
+
+// Every topic is there, with three partitions, unless it is gone; whoever comes back has a new id.
+class MemoryTopics final : public Topics {
+ public:
+  std::optional<Topic> find(const std::string& name) const override;
+  void remove(const std::string& name) { gone.insert(name); }
+  void recreate(const std::string& name) {
+    gone.erase(name);
+    ++times_recreated[name];
+  }
+
+  std::set<std::string> gone;
+  std::map<std::string, uint8_t> times_recreated;
 };
 
 class MemoryEnds final : public LogEnds {
@@ -99,6 +114,7 @@ class CoordinatorTest : public testing::Test {
   GroupConfig config;
   MemoryJournal journal;
   MemoryOwnership ownership;
+  MemoryTopics topics;
   MemoryEnds ends;
 
  private:

@@ -70,6 +70,17 @@ TEST(GroupRecords, OffsetsAreWrittenUnderKafkasKeyInAVersionThatAllReleasesRead)
   EXPECT_EQ(*decode_offset(*record.value), committed);
 }
 
+// As Kafka 4.1 writes it: version 4, the id as tagged field 0.
+TEST(GroupRecords, TheTopicsIdIsKeptWhereItIsKnown) {
+  CommittedOffset committed{7, 3, "m", 1'000, -1};
+  for (uint8_t i = 0; i < 16; ++i) committed.topic_id.bytes[i] = i;
+  const GroupRecord record = encode_offset({"g", {"t", 5}, false}, committed);
+  EXPECT_EQ(to_hex(*record.value),
+            "0004000000000000000700000003026d00000000000003e8"
+            "010010000102030405060708090a0b0c0d0e0f");
+  EXPECT_EQ(*decode_offset(*record.value), committed);
+}
+
 TEST(GroupRecords, AnExpiryThatAClientAskedForIsKept) {
   const CommittedOffset committed{7, -1, "", 1'000, 2'000};
   const GroupRecord record = encode_offset({"g", {"t", 5}, false}, committed);
