@@ -5,13 +5,12 @@
 #include <algorithm>
 
 #include "cli/table.h"
+#include "kafka/topic_names.h"
 
 namespace isthmus::cli {
 namespace {
 
 using Topic = SiteAnswer::SiteTopic;
-
-bool is_internal(const Topic& topic) { return topic.name.starts_with("__"); }
 
 // The first three, and how many more there are.
 std::string names_of(const std::vector<std::string>& all) {
@@ -58,7 +57,7 @@ Finding judge_partitions(const LinkView& link) {
 Finding judge_topics(const SiteAnswer& source, const SiteAnswer& target, const LinkView& link) {
   std::vector<std::string> missing;
   for (const Topic& topic : source.topics) {
-    if (topic.writer == kafka::WriterKind::link || is_internal(topic)) continue;
+    if (topic.writer == kafka::WriterKind::link || kafka::is_internal(topic.name)) continue;
     auto copy = std::ranges::find(target.topics, topic.topic_id, &Topic::topic_id);
     if (copy != target.topics.end() && kafka::writer_of(*copy).is_link(link.name)) continue;
     missing.push_back(topic.name);

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "kafka/topic_names.h"
+
 namespace isthmus::mirror {
 
 using kafka::ErrorCode;
@@ -72,7 +74,7 @@ io::Task<Result<std::vector<SourceTopic>>> Source::topics(io::Instant deadline) 
   for (const auto& route : site->routes) routes_.taken_over[route.from] = route.to;
   std::vector<SourceTopic> all;
   for (const auto& topic : site->topics) {
-    if (!topic.name.starts_with("__")) all.push_back(from_site(topic));
+    if (!kafka::is_internal(topic.name)) all.push_back(from_site(topic));
   }
   co_return all;
 }

@@ -30,7 +30,9 @@ void describe(Options& o, LinkConfig& c) {
   o.add("topics", c.topics,
         "Topics to mirror: regular expressions, each for a whole name. In the form with commas an "
         "expression holds none; write a YAML list if one must.");
-  o.add("topics.exclude", c.topics_exclude, "Topics to leave out; wins over `topics`.");
+  o.add("topics.exclude", c.topics_exclude,
+        "Topics to leave out; wins over `topics`. Kafka's own (`__consumer_offsets` and its kind) "
+        "are always left out.");
   o.add("groups", c.groups, "Consumer groups whose offsets follow; as `topics`.");
   o.add("groups.exclude", c.groups_exclude, "Groups to leave out; wins over `groups`.");
   o.choice("start", c.start, {{"earliest", LinkStart::earliest}, {"latest", LinkStart::latest}},

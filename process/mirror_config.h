@@ -31,7 +31,7 @@ struct LinkConfig {
   LinkEnd target;
   // Regular expressions that must match whole names; MirrorMaker 2's names and defaults.
   std::vector<std::string> topics = {".*"};
-  std::vector<std::string> topics_exclude = {"__.*"};
+  std::vector<std::string> topics_exclude;
   std::vector<std::string> groups = {".*"};
   std::vector<std::string> groups_exclude = {"console-consumer-.*", "connect-.*", "__.*"};
   LinkStart start = LinkStart::earliest;

@@ -28,25 +28,32 @@ Result<TopicImage> own_topic(const Image& image, const std::string& name) {
   return *topic;
 }
 
+const TopicImage* colliding(const Image& image, const std::string& name) {
+  if (name.find_first_of("._") == std::string::npos) return nullptr;
+  for (const auto& [other, topic] : image.topics) {
+    if (kafka::do_names_collide(name, other)) return topic.get();
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Result<void> check_topic_name(const std::string& name) {
-  bool legal = !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
-               std::ranges::all_of(name, [](unsigned char c) {
-                 return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                        (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-               });
-  if (legal) return {};
+  if (kafka::is_topic_name(name)) return {};
   return refuse(ErrorCode::invalid_topic_exception,
                 "a topic's name has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'");
 }
-
-bool is_internal(std::string_view topic) { return topic.starts_with("__"); }
 
 Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
   if (auto ok = check_topic_name(wish.name); !ok) return fail(ok.error());
   if (image.find(wish.name) != nullptr) {
     return refuse(ErrorCode::topic_already_exists, "topic " + wish.name + " exists already");
+  }
+  // A mirror has the names that its source has.
+  if (const TopicImage* other = wish.writer.is_clients() ? colliding(image, wish.name) : nullptr) {
+    return refuse(ErrorCode::invalid_topic_exception,
+                  wish.name + " collides with topic " + other->name +
+                      ": names that differ in '.' and '_' only are one in metrics");
   }
   if (const TopicImage* other = image.find(wish.id)) {
     return refuse(ErrorCode::invalid_request,

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "broker/image/image.h"
 #include "broker/image/records.h"
+#include "kafka/topic_names.h"
 
 namespace isthmus::broker {
 
@@ -25,10 +26,8 @@ struct NewTopic {
 
 constexpr int32_t max_partitions_per_topic = 10'000;
 
-// Kafka's rule: 1..249 of [a-zA-Z0-9._-], not "." or "..".
 Result<void> check_topic_name(const std::string& name);
-// Internal topics belong to this cluster and are neither mirrored nor moved.
-bool is_internal(std::string_view topic);
+using kafka::is_internal;
 
 Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish);
 Result<Plan> plan_delete_topic(const Image& image, const std::string& name);

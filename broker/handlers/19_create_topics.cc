@@ -47,7 +47,7 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only)
     done = fail(wish.error());
   } else if (is_internal(wish->name) && wish->name != offsets_topic) {
     done = fail(kafka::error_of(ErrorCode::invalid_topic_exception,
-                                "names that begin with __ belong to the cluster"));
+                                wish->name + " belongs to the cluster"));
   } else if (validate_only) {
     NewTopic trial = *wish;
     context.env.random.fill(trial.id.bytes);

@@ -8,6 +8,7 @@
 #include "kafka/gen/promote.h"
 #include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
+#include "kafka/topic_names.h"
 
 namespace isthmus::mirror {
 
@@ -120,8 +121,9 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& before, const S
   request.deadline_ms =
       static_cast<int32_t>(std::chrono::duration_cast<io::milliseconds>(fence_).count());
   for (const auto& topic : source.topics) {
-    if (topic.writer != kafka::WriterKind::link && hooks_.takes_topic(topic.name))
-      request.topics.push_back(topic.name);
+    const bool written_here = topic.writer != kafka::WriterKind::link;
+    const bool is_taken = !kafka::is_internal(topic.name) && hooks_.takes_topic(topic.name);
+    if (written_here && is_taken) request.topics.push_back(topic.name);
   }
   auto answer = co_await source_.call_any(std::move(request), soon());
   if (!answer) co_return fail(answer.error());

@@ -5,6 +5,7 @@
 #include "kafka/gen/delete_records.h"
 #include "kafka/gen/fetch.h"
 #include "kafka/gen/offset_fetch.h"
+#include "kafka/topic_names.h"
 #include "tests/sim/clients.h"
 
 namespace isthmus::sim {
@@ -172,7 +173,7 @@ std::map<TopicPartition, LogContents> Operator::read_all(Site& site) {
   auto described = describe(site);
   if (!described) return all;
   for (const auto& topic : described->topics) {
-    if (topic.name.starts_with("__")) continue;
+    if (kafka::is_internal(topic.name)) continue;
     for (const auto& p : topic.partitions) {
       auto log = read(site, {topic.name, p.index});
       if (log) all[{topic.name, p.index}] = std::move(*log);

@@ -180,7 +180,6 @@ def link(source: Site, target: Site, **options) -> dict:
         "source": {"bootstrap.servers": source.wan},
         "target": {"bootstrap.servers": target.inside},
         "topics": ".*",
-        "topics.exclude": "__.*",
         "groups": ".*",
         "start": "earliest",
         **options,

@@ -75,6 +75,31 @@ TEST(PlanCreateTopic, RefusesWhatCannotBe) {
   EXPECT_EQ(refusal(wish), ErrorCode::none) << "a mirror takes what its source has";
 }
 
+// In the names of metrics '.' becomes '_', so Kafka takes only one of two such names.
+TEST(PlanCreateTopic, RefusesANameThatIsAnotherTopicsInMetrics) {
+  auto image = cluster(1);
+  image = after(*image, plan_create_topic(*image, topic_wish("a.b", 9)));
+  auto collides = plan_create_topic(*image, topic_wish("a_b", 10));
+  EXPECT_EQ(code_of(collides), ErrorCode::invalid_topic_exception);
+  EXPECT_TRUE(says(collides, "a.b"));
+  EXPECT_EQ(code_of(plan_create_topic(*image, topic_wish("a-b", 10))), ErrorCode::none);
+  NewTopic mirror = topic_wish("a_b", 10);
+  mirror.writer = TopicWriter::Link{"l"};
+  EXPECT_EQ(code_of(plan_create_topic(*image, mirror)), ErrorCode::none) << "its source has both";
+}
+
+TEST(TopicName, OnlyThreeAreKafkasOwn) {
+  for (const char* name : {"__consumer_offsets", "__transaction_state", "__share_group_state"}) {
+    EXPECT_TRUE(is_internal(name)) << name;
+  }
+  for (const char* name : {"__debezium-heartbeat.x", "__strimzi_canary", "__name", "orders"}) {
+    EXPECT_FALSE(is_internal(name)) << name;
+  }
+  auto image = cluster(1);
+  image = after(*image, plan_create_topic(*image, topic_wish("__strimzi_canary", 9)));
+  EXPECT_EQ(code_of(plan_delete_topic(*image, "__strimzi_canary")), ErrorCode::none);
+}
+
 TEST(PlanDeleteTopic, ATopicBetweenTwoSitesStays) {
   EXPECT_EQ(code_of(plan_delete_topic(*cluster(1), "orders")),
             ErrorCode::unknown_topic_or_partition);

@@ -67,7 +67,8 @@ TEST_P(Metadata, CreatesNothingWhereTheBrokersOptionSaysSo) {
 TEST_P(Metadata, CreatesNeitherIllegalNorInternalNames) {
   start();
   EXPECT_EQ(ask(named("a b")).topics[0].error_code, ErrorCode::invalid_topic_exception);
-  EXPECT_EQ(ask(named("__mine")).topics[0].error_code, ErrorCode::unknown_topic_or_partition);
+  EXPECT_EQ(ask(named("__transaction_state")).topics[0].error_code,
+            ErrorCode::unknown_topic_or_partition);
   EXPECT_EQ(ask(all()).topics.size(), 0u);
 }
 
