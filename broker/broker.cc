@@ -126,7 +126,9 @@ struct Broker::Parts {
         links(env, controller, partitions, groups),
         switchovers(env, controller, partitions, groups),
         way_back(env, controller, partitions, groups),
-        context{env, config, image, controller, partitions, groups, links, switchovers, way_back},
+        admin(env.main_loop()),
+        context{env,    config, image,       controller, partitions,
+                groups, links,  switchovers, way_back,   admin},
         dispatch(context),
         acceptor(env, dispatch, server_limits(config)),
         house(env.main_loop()),
@@ -143,6 +145,7 @@ struct Broker::Parts {
   LinkService links;
   Switchovers switchovers;
   WayBack way_back;
+  io::Gate admin;
   Context context;
   Dispatch dispatch;
   server::Acceptor acceptor;
@@ -168,6 +171,7 @@ io::Task<Result<void>> Broker::start() {
   if (!done) {
     co_await parts_->acceptor.close(io::Duration::zero());
     co_await parts_->groups.drain();
+    co_await parts_->admin.close();
     co_await parts_->journal.close();
     parts_.reset();
     co_return done;
@@ -283,6 +287,7 @@ io::Task<void> Broker::drain() {
   // connections wait for every reply. Commits under way are still stored and answered.
   co_await p.groups.drain();
   co_await p.acceptor.close(drain_grace);
+  co_await p.admin.close();
   co_await p.journal.close();
   co_await p.house.close();
   io::doing("closing partitions");

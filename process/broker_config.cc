@@ -11,6 +11,7 @@ namespace {
 constexpr int64_t hour_ms = 3'600'000;
 constexpr int64_t minute_ms = 60'000;
 constexpr int64_t any = std::numeric_limits<int64_t>::max();
+constexpr int64_t any_int = std::numeric_limits<int32_t>::max();  // of a Java int
 
 void describe_log(Options& o, BrokerSettings& c) {
   o.add_bytes("log.segment.bytes", c.log_segment_bytes, {.min = 1 << 20},
@@ -46,9 +47,9 @@ void describe_log(Options& o, BrokerSettings& c) {
 void describe_groups(Options& o, BrokerSettings& c) {
   o.add("group.initial.rebalance.delay.ms", c.group_initial_rebalance_delay_ms, {0, 600'000},
         "How long a new group waits for more members before its first assignment.");
-  o.add("group.min.session.timeout.ms", c.group_min_session_timeout_ms, {.min = 1, .max = any},
+  o.add("group.min.session.timeout.ms", c.group_min_session_timeout_ms, {1, any_int},
         "The shortest session that a group member may ask for.");
-  o.add("group.max.session.timeout.ms", c.group_max_session_timeout_ms, {.min = 1, .max = any},
+  o.add("group.max.session.timeout.ms", c.group_max_session_timeout_ms, {1, any_int},
         "The longest session that a group member may ask for.");
   o.add("group.max.size", c.group_max_size, {.min = 1},
         "Members that a group may have; who would be one more gets GROUP_MAX_SIZE_REACHED.");

@@ -130,7 +130,8 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
   Work work;
   work.header = request.header;
   work.max_bytes = std::clamp<int64_t>(message.max_bytes, 0, max_response_bytes);
-  work.min_bytes = message.min_bytes;
+  // More than it takes can never come.
+  work.min_bytes = std::min<int64_t>(message.min_bytes, work.max_bytes);
   const io::Duration wait = io::milliseconds(std::max(0, message.max_wait_ms));
   work.deadline = request.connection->loop->now() + std::min<io::Duration>(wait, longest_wait);
   auto image = context.image.load();

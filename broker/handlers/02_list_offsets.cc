@@ -12,6 +12,14 @@ constexpr size_t slice = 200;
 
 using Answer = kafka::ListOffsetsResponse::ListOffsetsPartitionResponse;
 
+// A special time that the request's version does not have is refused, as in Kafka.
+bool is_in_version(int64_t timestamp, int16_t version) {
+  constexpr int64_t first_special = -5;
+  constexpr int16_t since[] = {9, 8, 7, 1, 1};  // -5, -4, -3, -2, -1
+  if (timestamp >= 0) return true;
+  return timestamp >= first_special && version >= since[timestamp - first_special];
+}
+
 io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQuery query,
                          io::Workers& workers) {
   Answer answer;
@@ -32,7 +40,8 @@ io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQue
 }
 
 io::Task<kafka::ListOffsetsResponse> list(Context& context, kafka::ListOffsetsRequest message,
-                                          std::shared_ptr<server::ConnectionContext>) {
+                                          std::shared_ptr<server::ConnectionContext>,
+                                          int16_t version) {
   kafka::ListOffsetsResponse response;
   size_t count = 0;
   for (const auto& topic : message.topics) {
@@ -40,6 +49,12 @@ io::Task<kafka::ListOffsetsResponse> list(Context& context, kafka::ListOffsetsRe
     answers.name = topic.name;
     for (const auto& wanted : topic.partitions) {
       if (++count % slice == 0) co_await io::yield(*io::Loop::current());
+      if (!is_in_version(wanted.timestamp, version)) {
+        auto& answer = answers.partitions.emplace_back();
+        answer.partition_index = wanted.partition_index;
+        answer.error_code = ErrorCode::unsupported_version;
+        continue;
+      }
       OffsetQuery query;
       query.timestamp = wanted.timestamp;
       query.current_leader_epoch = wanted.current_leader_epoch;
@@ -72,7 +87,8 @@ io::Task<server::Reply> list_offsets(Context& context, server::Request request) 
   }
   // A lookup may unpack for long. A connection has one under way at most, so the workers' turns are
   // shared among connections and not among requests.
-  auto response = co_await list(context, std::move(*message), request.connection);
+  auto response =
+      co_await list(context, std::move(*message), request.connection, request.header.api_version);
   co_return server::reply_with(request.header, response);
 }
 

@@ -2,6 +2,7 @@
 // itself.
 #include <set>
 
+#include "broker/handlers/admin_work.h"
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/topic_creation.h"
 #include "kafka/gen/create_topics.h"
@@ -76,29 +77,39 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only)
   co_return answer;
 }
 
-io::Task<kafka::CreateTopicsResponse> create_all(Context& context,
-                                                 kafka::CreateTopicsRequest message) {
-  kafka::CreateTopicsResponse response;
+using Response = kafka::CreateTopicsResponse;
+
+io::Task<void> create_all(Context& context, kafka::CreateTopicsRequest message,
+                          std::shared_ptr<Response> response) {
   std::multiset<std::string> names;
   for (const auto& topic : message.topics) names.insert(topic.name);
-  for (auto& topic : message.topics) {
-    if (names.count(topic.name) > 1) {
-      auto& answer = response.topics.emplace_back();
-      answer.name = topic.name;
-      answer.error_code = ErrorCode::invalid_request;
-      answer.error_message = "named more than once in one request";
+  for (size_t i = 0; i < message.topics.size(); ++i) {
+    if (names.count(message.topics[i].name) > 1) {
+      refuse(response->topics[i],
+             kafka::error_of(ErrorCode::invalid_request, "named more than once in one request"));
       continue;
     }
-    auto answer = co_await create_one(context, std::move(topic), message.validate_only);
-    response.topics.push_back(std::move(answer));
+    auto answer = co_await create_one(context, message.topics[i], message.validate_only);
+    response->topics[i] = std::move(answer);
   }
-  co_return response;
 }
 
-io::Task<kafka::CreateTopicsResponse> on_main(Context& context, kafka::CreateTopicsRequest message,
-                                              std::shared_ptr<server::ConnectionContext>) {
+io::Task<Response> create_in_time(Context& context, kafka::CreateTopicsRequest message) {
+  auto response = std::make_shared<Response>();
+  for (const auto& topic : message.topics) {
+    auto& answer = response->topics.emplace_back();
+    answer.name = topic.name;
+    answer.error_code = ErrorCode::request_timed_out;
+  }
+  const int32_t timeout_ms = message.timeout_ms;
+  co_await wait_for_work(context, timeout_ms, create_all(context, std::move(message), response));
+  co_return *response;
+}
+
+io::Task<Response> on_main(Context& context, kafka::CreateTopicsRequest message,
+                           std::shared_ptr<server::ConnectionContext>) {
   auto response =
-      co_await io::call_on(context.env.main_loop(), create_all(context, std::move(message)));
+      co_await io::call_on(context.env.main_loop(), create_in_time(context, std::move(message)));
   co_return response;
 }
 

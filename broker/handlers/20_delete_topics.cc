@@ -1,5 +1,6 @@
 // DeleteTopics, by name or (since version 6) by id.
 #include "broker/controller/topic_plans.h"
+#include "broker/handlers/admin_work.h"
 #include "broker/handlers/handlers.h"
 #include "kafka/gen/delete_topics.h"
 
@@ -30,24 +31,34 @@ io::Task<Answer> delete_one(Context& context, std::optional<std::string> name, U
   co_return answer;
 }
 
-io::Task<kafka::DeleteTopicsResponse> delete_all(Context& context,
-                                                 kafka::DeleteTopicsRequest message) {
-  kafka::DeleteTopicsResponse response;
-  for (const auto& topic : message.topics) {
-    auto answer = co_await delete_one(context, topic.name, topic.topic_id);
-    response.responses.push_back(std::move(answer));
+using Response = kafka::DeleteTopicsResponse;
+
+io::Task<void> delete_all(Context& context, std::shared_ptr<Response> response) {
+  for (size_t i = 0; i < response->responses.size(); ++i) {
+    const Answer& wanted = response->responses[i];
+    auto answer = co_await delete_one(context, wanted.name, wanted.topic_id);
+    response->responses[i] = std::move(answer);
   }
-  for (const auto& name : message.topic_names) {
-    auto answer = co_await delete_one(context, name, Uuid{});
-    response.responses.push_back(std::move(answer));
-  }
-  co_return response;
 }
 
-io::Task<kafka::DeleteTopicsResponse> on_main(Context& context, kafka::DeleteTopicsRequest message,
-                                              std::shared_ptr<server::ConnectionContext>) {
+io::Task<Response> delete_in_time(Context& context, kafka::DeleteTopicsRequest message) {
+  auto response = std::make_shared<Response>();
+  auto add = [&response](std::optional<std::string> name, const Uuid& id) {
+    auto& answer = response->responses.emplace_back();
+    answer.name = std::move(name);
+    answer.topic_id = id;
+    answer.error_code = ErrorCode::request_timed_out;
+  };
+  for (auto& topic : message.topics) add(topic.name, topic.topic_id);
+  for (auto& name : message.topic_names) add(name, Uuid{});
+  co_await wait_for_work(context, message.timeout_ms, delete_all(context, response));
+  co_return *response;
+}
+
+io::Task<Response> on_main(Context& context, kafka::DeleteTopicsRequest message,
+                           std::shared_ptr<server::ConnectionContext>) {
   auto response =
-      co_await io::call_on(context.env.main_loop(), delete_all(context, std::move(message)));
+      co_await io::call_on(context.env.main_loop(), delete_in_time(context, std::move(message)));
   co_return response;
 }
 

@@ -1,5 +1,6 @@
 // CreatePartitions: more of them, never fewer.
 #include "broker/controller/topic_plans.h"
+#include "broker/handlers/admin_work.h"
 #include "broker/handlers/handlers.h"
 #include "broker/link/switchovers.h"
 #include "kafka/gen/create_partitions.h"
@@ -21,24 +22,42 @@ io::Task<Result<void>> grow(Context& context, std::string name, int32_t count, b
   co_return done;
 }
 
-io::Task<kafka::CreatePartitionsResponse> grow_all(Context& context,
-                                                   kafka::CreatePartitionsRequest message,
-                                                   std::shared_ptr<server::ConnectionContext>) {
-  kafka::CreatePartitionsResponse response;
-  for (const auto& topic : message.topics) {
-    auto done = co_await io::call_on(context.env.main_loop(),
-                                     grow(context, topic.name, topic.count, message.validate_only));
-    auto& result = response.results.emplace_back();
-    result.name = topic.name;
+using Response = kafka::CreatePartitionsResponse;
+
+io::Task<void> grow_all(Context& context, kafka::CreatePartitionsRequest message,
+                        std::shared_ptr<Response> response) {
+  for (size_t i = 0; i < message.topics.size(); ++i) {
+    const auto& topic = message.topics[i];
+    auto done = co_await grow(context, topic.name, topic.count, message.validate_only);
+    auto& result = response->results[i];
+    result.error_code = ErrorCode::none;
     if (!done) refuse(result, done.error());
   }
+}
+
+io::Task<Response> grow_in_time(Context& context, kafka::CreatePartitionsRequest message) {
+  auto response = std::make_shared<Response>();
+  for (const auto& topic : message.topics) {
+    auto& result = response->results.emplace_back();
+    result.name = topic.name;
+    result.error_code = ErrorCode::request_timed_out;
+  }
+  const int32_t timeout_ms = message.timeout_ms;
+  co_await wait_for_work(context, timeout_ms, grow_all(context, std::move(message), response));
+  co_return *response;
+}
+
+io::Task<Response> on_main(Context& context, kafka::CreatePartitionsRequest message,
+                           std::shared_ptr<server::ConnectionContext>) {
+  auto response =
+      co_await io::call_on(context.env.main_loop(), grow_in_time(context, std::move(message)));
   co_return response;
 }
 
 }  // namespace
 
 io::Task<server::Reply> create_partitions(Context& context, server::Request request) {
-  return answer<kafka::CreatePartitionsRequest, grow_all>(context, std::move(request));
+  return answer<kafka::CreatePartitionsRequest, on_main>(context, std::move(request));
 }
 
 }  // namespace isthmus::broker

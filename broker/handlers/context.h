@@ -15,6 +15,7 @@
 #include "broker/image/image.h"
 #include "broker/replica/partition_table.h"
 #include "io/env.h"
+#include "io/gate.h"
 #include "kafka/errors.h"
 #include "process/broker_config.h"
 #include "server/reply.h"
@@ -38,6 +39,7 @@ struct Context {
   LinkService& links;
   Switchovers& switchovers;
   WayBack& way_back;
+  io::Gate& admin;  // what admin requests have begun; some goes on after their time-out
 
   // The address that clients of this listener are told.
   const io::Address& advertised(const std::string& listener) const;
@@ -67,11 +69,21 @@ using kafka::refuse;
 
 // The reply stage of an API that is answered in one go by `Function`:
 //   Task<Response> Function(Context&, Request message, std::shared_ptr<ConnectionContext>)
+// or with the request's version as a fourth parameter, where it changes more than the encoding.
 template <typename Message, auto Function>
 server::Reply answer_later(Context& context, Message message, kafka::RequestHeader header,
                            std::shared_ptr<server::ConnectionContext> connection) {
-  auto response = co_await Function(context, std::move(message), std::move(connection));
-  co_return server::encode_response(header, response);
+  constexpr bool takes_version = requires {
+    Function(context, std::move(message), std::move(connection), header.api_version);
+  };
+  if constexpr (takes_version) {
+    auto response =
+        co_await Function(context, std::move(message), std::move(connection), header.api_version);
+    co_return server::encode_response(header, response);
+  } else {
+    auto response = co_await Function(context, std::move(message), std::move(connection));
+    co_return server::encode_response(header, response);
+  }
 }
 
 template <typename Message, auto Function>

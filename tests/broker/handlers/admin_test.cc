@@ -92,6 +92,7 @@ TEST_P(Admin, ADeletedTopicIsGoneAndItsSuccessorEmpty) {
   produce("t", make_batch({{}, {}}));
   kafka::DeleteTopicsRequest request;
   request.topics.push_back({std::nullopt, first});
+  request.timeout_ms = 10'000;
   EXPECT_EQ(ask(request).responses.at(0).error_code, ErrorCode::none);
   EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::unknown_topic_or_partition);
   EXPECT_EQ(ask(request).responses.at(0).error_code, ErrorCode::unknown_topic_id);
@@ -101,11 +102,41 @@ TEST_P(Admin, ADeletedTopicIsGoneAndItsSuccessorEmpty) {
   EXPECT_EQ(list_offset("t", -1).offset, 1);
 }
 
+// Kafka's way: what is not done in time is unknown to the sender, and done all the same.
+TEST_P(Admin, AdminRequestsAreAnsweredInTheirTime) {
+  start();
+  kafka::CreateTopicsRequest topics;
+  topics.timeout_ms = 0;
+  topics.topics.push_back(wanted("t"));
+  topics.topics.push_back(wanted("u"));
+  const auto created = ask(topics);
+  ASSERT_EQ(created.topics.size(), 2u);
+  EXPECT_EQ(created.topics[0].error_code, ErrorCode::request_timed_out);
+  EXPECT_EQ(created.topics[1].name, "u");
+  EXPECT_EQ(created.topics[1].error_code, ErrorCode::request_timed_out);
+  world.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(partitions_of("t"), 1u);
+  EXPECT_EQ(partitions_of("u"), 1u);
+
+  kafka::CreatePartitionsRequest grow;
+  grow.topics.push_back({"t", 4, std::nullopt});
+  EXPECT_EQ(ask(grow).results.at(0).error_code, ErrorCode::request_timed_out);
+  world.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(partitions_of("t"), 4u);
+
+  kafka::DeleteTopicsRequest request;
+  request.topics.push_back({"t", Uuid{}});
+  EXPECT_EQ(ask(request).responses.at(0).error_code, ErrorCode::request_timed_out);
+  world.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(partitions_of("t"), 0u);
+}
+
 // A broker that answered with an empty list left clients waiting for ever.
 TEST_P(Admin, CreatePartitionsAnswersForEveryTopic) {
   start();
   create("t");
   kafka::CreatePartitionsRequest request;
+  request.timeout_ms = 10'000;
   request.topics.push_back({"t", 4, std::nullopt});
   request.topics.push_back({"none", 4, std::nullopt});
   auto response = ask(request);

@@ -134,6 +134,7 @@ TEST_P(Mirroring, ProducingToAMirrorTopicIsRefusedWithTheNameOfItsLink) {
   records.topics.push_back({"orders", {{0, 0}}});
   EXPECT_EQ(ask(records).topics[0].partitions[0].error_code, ErrorCode::policy_violation);
   kafka::CreatePartitionsRequest partitions;
+  partitions.timeout_ms = 10'000;
   partitions.topics.push_back({"orders", 4, std::nullopt});
   EXPECT_EQ(ask(partitions).results[0].error_code, ErrorCode::policy_violation);
 }
@@ -256,6 +257,7 @@ TEST_P(Mirroring, NothingIsCreatedWhileAFenceHolds) {
   request.topics->push_back({Uuid{}, "new"});
   EXPECT_EQ(ask(request).topics[0].error_code, ErrorCode::leader_not_available);
   kafka::CreatePartitionsRequest partitions;
+  partitions.timeout_ms = 10'000;
   partitions.topics.push_back({"t", 4, std::nullopt});
   EXPECT_EQ(ask(partitions).results[0].error_code, ErrorCode::leader_not_available);
 }

@@ -190,6 +190,40 @@ TEST_P(Read, AFetchBeyondItsEpochIsToldWhereTheHistoriesPart) {
   EXPECT_EQ(diverged.diverging_epoch.end_offset, 2);
 }
 
+// An old client that asks for -3 has computed a time and got it wrong.
+TEST_P(Read, ListOffsetsKnowsASpecialTimeFromItsVersionOn) {
+  start();
+  create("t");
+  produce("t", make_batch({{1000}}));
+  for (auto [time, since] : {std::pair{-1, 1}, {-2, 1}, {-3, 7}, {-4, 8}, {-5, 9}}) {
+    kafka::ListOffsetsRequest request;
+    auto& topic = request.topics.emplace_back();
+    topic.name = "t";
+    topic.partitions.push_back({.partition_index = 0, .timestamp = time});
+    const auto error_in = [&](int version) {
+      auto answer = ask(request, static_cast<int16_t>(version));
+      return answer.topics.at(0).partitions.at(0).error_code;
+    };
+    EXPECT_EQ(error_in(since), ErrorCode::none) << time;
+    if (since > 1) {
+      EXPECT_EQ(error_in(since - 1), ErrorCode::unsupported_version) << time;
+    }
+  }
+}
+
+TEST_P(Read, AFetchDoesNotWaitForMoreThanItTakes) {
+  start();
+  create("t");
+  produce("t", make_batch({{1, std::string(200, 'x')}}));
+  auto request = fetch_request("t", {.max_wait_ms = 20'000});
+  request.min_bytes = 1'000'000;
+  request.max_bytes = 100;
+  const io::Instant begin = client()->env().main_loop().now();
+  auto answer = ask(request, 12);
+  EXPECT_GT(answer.responses.at(0).partitions.at(0).records.size(), 0u);
+  EXPECT_LT(client()->env().main_loop().now() - begin, std::chrono::seconds(1));
+}
+
 TEST_P(Read, ListOffsetsFindsTheFirstRecordOfATime) {
   start();
   create("t");
@@ -205,7 +239,7 @@ TEST_P(Read, ListOffsetsFindsTheFirstRecordOfATime) {
   EXPECT_EQ(list_offset("t", -3).timestamp, 3000);
   EXPECT_EQ(list_offset("t", -2).offset, 0);
   EXPECT_EQ(list_offset("t", -1).offset, 4);
-  EXPECT_EQ(list_offset("t", -77).error_code, ErrorCode::invalid_request);
+  EXPECT_EQ(list_offset("t", -77).error_code, ErrorCode::unsupported_version);
   EXPECT_EQ(list_offset("none", -1).error_code, ErrorCode::unknown_topic_or_partition);
 }
 
