@@ -2,7 +2,9 @@
 // itself.
 #include <set>
 
+#include "broker/controller/topic_config.h"
 #include "broker/handlers/admin_work.h"
+#include "broker/handlers/config_apis.h"
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/topic_creation.h"
 #include "kafka/gen/create_topics.h"
@@ -67,13 +69,17 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only)
   if (const TopicImage* topic = image->find(wanted.name)) {
     answer.topic_id = topic->id;
   }
-  answer.configs.emplace();
-  for (const auto& [name, value] : wish->configs) {
-    auto& config = answer.configs->emplace_back();
-    config.name = name;
-    config.value = value;
-    config.config_source = kafka::ConfigSource::topic;
+  auto& configs = answer.configs.emplace();
+  const LogConfig& defaults = context.partitions.defaults();
+  for (const auto& key : topic_config_keys()) {
+    auto set = wish->configs.find(std::string(key.name));
+    const bool is_set = set != wish->configs.end();
+    auto& config = configs.emplace_back();
+    config.name = key.name;
+    config.value = is_set ? set->second : default_value(key, defaults);
+    config.config_source = is_set ? kafka::ConfigSource::topic : kafka::ConfigSource::default_value;
   }
+  warn_of_configs(wish->name, wish->configs);
   co_return answer;
 }
 

@@ -14,7 +14,13 @@ namespace {
 using kafka::ErrorCode;
 using Answer = kafka::DescribeConfigsResponse::DescribeConfigsResult;
 using Resource = kafka::DescribeConfigsRequest::DescribeConfigsResource;
+using Source = kafka::ConfigSource;
 using Entry = kafka::DescribeConfigsResponse::DescribeConfigsResourceResult;
+
+struct Asked {
+  bool synonyms = false;
+  bool documentation = false;
+};
 
 // Kafka takes an empty list as it takes none at all: everything.
 bool wanted(const Resource& resource, std::string_view name) {
@@ -22,38 +28,111 @@ bool wanted(const Resource& resource, std::string_view name) {
   return !keys || keys->empty() || std::ranges::find(*keys, name) != keys->end();
 }
 
+// What a topic inherits: the broker's option where the YAML says other than Kafka, else the
+// default.
+Source inherited_from(const TopicConfigKey& key, const LogConfig& defaults) {
+  const bool is_kafkas = default_value(key, defaults) == default_value(key, LogConfig{});
+  return is_kafkas ? Source::default_value : Source::static_broker;
+}
+
+void add_inherited(const TopicConfigKey& key, const LogConfig& defaults, Entry& entry) {
+  if (key.broker_option.empty()) return;
+  const std::string name(key.broker_option);
+  if (inherited_from(key, defaults) == Source::static_broker) {
+    entry.synonyms.push_back({name, default_value(key, defaults), Source::static_broker});
+  }
+  entry.synonyms.push_back({name, default_value(key, LogConfig{}), Source::default_value});
+}
+
+Entry describe_key(const TopicConfigKey& key, const ConfigMap& overrides, const LogConfig& defaults,
+                   const Asked& asked) {
+  auto set = overrides.find(std::string(key.name));
+  Entry entry;
+  entry.name = key.name;
+  entry.value = set != overrides.end() ? set->second : default_value(key, defaults);
+  entry.config_source = set != overrides.end() ? Source::topic : inherited_from(key, defaults);
+  entry.config_type = key.type;
+  if (asked.documentation) entry.documentation = std::string(key.text);
+  if (!asked.synonyms) return entry;
+  if (set != overrides.end()) {
+    entry.synonyms.push_back({entry.name, set->second, Source::topic});
+  }
+  add_inherited(key, defaults, entry);
+  return entry;
+}
+
 void describe_topic(Context& context, const TopicImage& topic, const Resource& resource,
-                    Answer& answer) {
-  LogConfig config = log_config(context.partitions.defaults(), topic.configs);
+                    const Asked& asked, Answer& answer) {
+  const LogConfig& defaults = context.partitions.defaults();
   for (const auto& key : topic_config_keys()) {
     if (!wanted(resource, key.name)) continue;
-    bool overridden = topic.configs.contains(std::string(key.name));
-    Entry entry;
-    entry.name = key.name;
-    entry.value = effective_value(key, config, topic.configs);
-    entry.config_source =
-        overridden ? kafka::ConfigSource::topic : kafka::ConfigSource::default_value;
-    entry.config_type = key.type;
-    entry.documentation = std::string(key.text);
-    answer.configs.push_back(std::move(entry));
+    answer.configs.push_back(describe_key(key, topic.configs, defaults, asked));
   }
 }
 
-void describe_broker(Context& context, const Resource& resource, Answer& answer) {
-  LogConfig config = context.partitions.defaults();
+// What the broker's YAML or its nature says, beside the defaults of topics: frameworks and tools
+// look for these before they create topics or choose what to ask for.
+std::vector<Entry> own_options(Context& context) {
+  const auto& b = context.config.broker;
+  const std::string id = std::to_string(b.node_id);
+  std::vector<Entry> all;
+  auto add = [&all](const char* name, std::string value, kafka::ConfigType type) {
+    auto& entry = all.emplace_back();
+    entry.name = name;
+    entry.value = std::move(value);
+    entry.config_type = type;
+  };
+  using Type = kafka::ConfigType;
+  auto add_number = [&add](const char* name, int64_t value, Type type = Type::int32) {
+    add(name, std::to_string(value), type);
+  };
+  add("auto.create.topics.enable", b.auto_create_topics ? "true" : "false", Type::boolean);
+  add("broker.id", id, Type::int32);
+  add_number("default.replication.factor", b.default_replication_factor);
+  add("delete.topic.enable", "true", Type::boolean);
+  add_number("group.max.session.timeout.ms", b.group_max_session_timeout_ms);
+  add_number("group.min.session.timeout.ms", b.group_min_session_timeout_ms);
+  // Tools tell the release, and with it what they may ask for, by this one.
+  add("inter.broker.protocol.version", "4.1-IV1", Type::string);
+  add("node.id", id, Type::int32);
+  add_number("num.partitions", b.num_partitions);
+  add_number("offsets.retention.minutes", b.offsets_retention_minutes);
+  add_number("offsets.topic.num.partitions", b.offsets_topic_num_partitions);
+  add_number("offsets.topic.replication.factor", 1, Type::int16);
+  add_number("transaction.state.log.min.isr", 1);
+  add_number("transaction.state.log.replication.factor", 1, Type::int16);
+  return all;
+}
+
+void describe_broker(Context& context, const Resource& resource, const Asked& asked,
+                     Answer& answer) {
+  const LogConfig& defaults = context.partitions.defaults();
+  auto all = own_options(context);
   for (const auto& key : topic_config_keys()) {
-    if (key.broker_option.empty() || !wanted(resource, key.broker_option)) continue;
-    Entry entry;
+    if (key.broker_option.empty()) continue;
+    Entry entry = describe_key(key, {}, defaults, asked);
     entry.name = key.broker_option;
-    entry.value = effective_value(key, config, {});
+    all.push_back(std::move(entry));
+  }
+  for (auto& entry : all) {
+    if (!wanted(resource, entry.name)) continue;
     entry.read_only = true;  // options of the broker's YAML
-    entry.config_source = kafka::ConfigSource::static_broker;
-    entry.config_type = key.type;
+    entry.config_source = Source::static_broker;
     answer.configs.push_back(std::move(entry));
   }
 }
 
-Answer describe(Context& context, const Resource& resource) {
+// The empty name asks for what was set for all brokers at run time: here, nothing ever is.
+void describe_named_broker(Context& context, const Resource& resource, const Asked& asked,
+                           Answer& answer) {
+  if (resource.resource_name.empty()) return;
+  const std::string self = std::to_string(context.config.broker.node_id);
+  if (resource.resource_name == self) return describe_broker(context, resource, asked, answer);
+  refuse(answer, kafka::error_of(ErrorCode::invalid_request,
+                                 "this is broker " + self + ", not " + resource.resource_name));
+}
+
+Answer describe(Context& context, const Resource& resource, const Asked& asked) {
   Answer answer;
   answer.resource_type = resource.resource_type;
   answer.resource_name = resource.resource_name;
@@ -62,13 +141,15 @@ Answer describe(Context& context, const Resource& resource) {
     case ConfigResource::topic: {
       const TopicImage* topic = image->find(resource.resource_name);
       if (topic != nullptr) {
-        describe_topic(context, *topic, resource, answer);
+        describe_topic(context, *topic, resource, asked, answer);
         return answer;
       }
       answer.error_code = ErrorCode::unknown_topic_or_partition;
       return answer;
     }
-    case ConfigResource::broker: describe_broker(context, resource, answer); return answer;
+    case ConfigResource::broker:
+      describe_named_broker(context, resource, asked, answer);
+      return answer;
     default:
       answer.error_code = ErrorCode::invalid_request;
       answer.error_message = "only topics and brokers have configs here";
@@ -80,8 +161,9 @@ io::Task<kafka::DescribeConfigsResponse> describe_all(Context& context,
                                                       kafka::DescribeConfigsRequest message,
                                                       std::shared_ptr<server::ConnectionContext>) {
   kafka::DescribeConfigsResponse response;
+  const Asked asked{message.include_synonyms, message.include_documentation};
   for (const auto& resource : message.resources) {
-    response.results.push_back(describe(context, resource));
+    response.results.push_back(describe(context, resource, asked));
   }
   co_return response;
 }

@@ -1,5 +1,4 @@
-// IncrementalAlterConfigs (KIP-339): sets and deletes single keys; for list values, appends to and
-// subtracts from them.
+// IncrementalAlterConfigs (KIP-339): sets and deletes single keys.
 #include "broker/handlers/config_apis.h"
 #include "broker/handlers/handlers.h"
 #include "kafka/gen/incremental_alter_configs.h"
@@ -19,7 +18,7 @@ Result<ConfigChanges> changes_of(const Resource& resource) {
       case Operation::set: changes[config.name] = config.value.value_or(""); break;
       case Operation::remove: changes[config.name] = std::nullopt; break;
       default:
-        // The only list among our keys is cleanup.policy, which has few values: set it whole.
+        // The lists among our keys have few values: set them whole.
         return kafka::refuse(ErrorCode::invalid_request,
                              config.name + " can be set or deleted, not appended to");
     }

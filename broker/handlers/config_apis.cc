@@ -1,5 +1,8 @@
 #include "broker/handlers/config_apis.h"
 
+#include "base/log.h"
+#include "broker/controller/topic_config.h"
+
 namespace isthmus::broker {
 
 using kafka::ErrorCode;
@@ -15,7 +18,17 @@ io::Task<Result<void>> change_configs(Context& context, ConfigResource resource_
   auto decide = [&](const Image& image) { return plan_configs(image, name, changes, replace_all); };
   if (validate_only) co_return context.controller.check(decide);
   auto done = co_await context.controller.update(decide);
+  auto image = context.controller.snapshot();
+  const TopicImage* topic = image->find(name);
+  if (done && topic != nullptr) warn_of_configs(name, topic->configs);
   co_return done;
+}
+
+void warn_of_configs(const std::string& topic, const std::map<std::string, std::string>& configs) {
+  constexpr int32_t replicas = 1;
+  for (const auto& warning : config_warnings(configs, replicas)) {
+    Logger("topics").warn("topic={} {}", topic, warning);
+  }
 }
 
 }  // namespace isthmus::broker

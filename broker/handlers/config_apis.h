@@ -1,6 +1,7 @@
 // What DescribeConfigs and the two APIs that alter configs share.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,9 @@ using kafka::ConfigResource;
 io::Task<Result<void>> change_configs(Context& context, ConfigResource resource_type,
                                       std::string name, ConfigChanges changes, bool replace_all,
                                       bool validate_only);
+
+// Says in the log what was taken although it promises more than this cluster can do.
+void warn_of_configs(const std::string& topic, const std::map<std::string, std::string>& configs);
 
 // Alters each resource of the request by `change`, on the main loop:
 //   Task<Result<void>> change(Context&, Resource, bool validate_only)

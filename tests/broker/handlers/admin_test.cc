@@ -1,4 +1,5 @@
 // The APIs of operators: topics, partitions, configs, records.
+#include "broker/controller/topic_config.h"
 #include "kafka/gen/alter_configs.h"
 #include "kafka/gen/create_partitions.h"
 #include "kafka/gen/delete_records.h"
@@ -158,7 +159,7 @@ TEST_P(Admin, DescribeConfigsShowsEveryKeyAndEchoesOverrides) {
   create("t", 1, {{"retention.ms", "12345"}});
   auto all = configs("t");
   ASSERT_EQ(all.error_code, ErrorCode::none);
-  EXPECT_GT(all.configs.size(), 5u) << "described with no entries";
+  EXPECT_EQ(all.configs.size(), topic_config_keys().size());
   for (const auto& entry : all.configs) {
     bool ours = entry.name == "retention.ms";
     EXPECT_EQ(entry.config_source,
@@ -173,6 +174,66 @@ TEST_P(Admin, DescribeConfigsShowsEveryKeyAndEchoesOverrides) {
       << "an empty list of keys is no list";
   EXPECT_EQ(configs("t", std::vector<std::string>{"segment.ms"}).configs.size(), 1u);
   EXPECT_EQ(configs("none").error_code, ErrorCode::unknown_topic_or_partition);
+}
+
+TEST_P(Admin, DescribeConfigsSaysWhereAValueComesFrom) {
+  config.broker.log_retention_ms = 777;
+  start();
+  create("t", 1, {{"retention.ms", "12345"}});
+  kafka::DescribeConfigsRequest request;
+  request.resources.push_back(
+      {topic_resource, "t", std::vector<std::string>{"retention.ms", "flush.ms"}});
+  request.include_synonyms = true;
+  request.include_documentation = true;
+  const auto entries = ask(request).results.at(0).configs;
+  ASSERT_EQ(entries.size(), 2u);
+  const auto& flush = entries[0];
+  EXPECT_EQ(flush.value, "9223372036854775807");
+  EXPECT_EQ(flush.config_type, kafka::ConfigType::int64);
+  ASSERT_EQ(flush.synonyms.size(), 1u);
+  EXPECT_EQ(flush.synonyms[0].name, "log.flush.interval.ms");
+  EXPECT_TRUE(flush.documentation);
+  const auto& retention = entries[1];
+  using Synonym = kafka::DescribeConfigsResponse::DescribeConfigsSynonym;
+  EXPECT_EQ(retention.synonyms,
+            (std::vector<Synonym>{
+                {"retention.ms", "12345", kafka::ConfigSource::topic},
+                {"log.retention.ms", "777", kafka::ConfigSource::static_broker},
+                {"log.retention.ms", "604800000", kafka::ConfigSource::default_value}}));
+}
+
+TEST_P(Admin, DescribeConfigsOfABrokerHasWhatFrameworksLookFor) {
+  start();
+  kafka::DescribeConfigsRequest request;
+  for (const char* name : {"701", "702", "", "seoul"}) {
+    request.resources.push_back({kafka::ConfigResource::broker, name, std::nullopt});
+  }
+  request.resources.push_back({static_cast<kafka::ConfigResource>(77), "x", std::nullopt});
+  const auto results = ask(request).results;
+  std::map<std::string, std::string> own;
+  for (const auto& entry : results.at(0).configs) own[entry.name] = entry.value.value_or("");
+  const std::map<std::string, std::string> expected = {{"auto.create.topics.enable", "true"},
+                                                       {"broker.id", "701"},
+                                                       {"default.replication.factor", "1"},
+                                                       {"delete.topic.enable", "true"},
+                                                       {"log.retention.ms", "604800000"},
+                                                       {"message.max.bytes", "1048588"},
+                                                       {"min.insync.replicas", "1"},
+                                                       {"num.partitions", "3"},
+                                                       {"offsets.topic.replication.factor", "1"}};
+  for (const auto& [name, value] : expected) EXPECT_EQ(own[name], value) << name;
+  EXPECT_TRUE(own.contains("inter.broker.protocol.version"));
+  EXPECT_EQ(results.at(1).error_code, ErrorCode::invalid_request);
+  EXPECT_TRUE(results.at(2).configs.empty()) << "nothing is set for all brokers at run time";
+  EXPECT_EQ(results.at(3).error_code, ErrorCode::invalid_request);
+  EXPECT_EQ(results.at(4).error_code, ErrorCode::invalid_request);
+}
+
+TEST_P(Admin, MinInsyncReplicasAboveTheReplicasIsKept) {
+  start();
+  create("t", 1, {{"min.insync.replicas", "2"}});
+  EXPECT_EQ(configs("t", std::vector<std::string>{"min.insync.replicas"}).configs[0].value, "2");
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none);
 }
 
 TEST_P(Admin, ConfigsThatWereChangedAreInForceAndStay) {
