@@ -1,10 +1,12 @@
 #include "process/options.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <numeric>
+#include <sstream>
 
 namespace isthmus::process {
 namespace {
@@ -264,16 +266,58 @@ Result<void> Loader::load_named(const YAML::Node& node, const Options::Row& row,
   return {};
 }
 
+// Looks where the next document of a text begins, and builds nothing of it.
+class DocumentFinder : public YAML::EventHandler {
+ public:
+  explicit DocumentFinder(std::string_view text) : text_(std::string(text)), parser_(text_) {}
+  // The mark of its first node; nullopt if there is none.
+  std::optional<YAML::Mark> next() {
+    root_.reset();
+    return parser_.HandleNextDocument(*this) ? root_.value_or(YAML::Mark()) : root_;
+  }
+
+ private:
+  using Anchor = YAML::anchor_t;
+  using Style = YAML::EmitterStyle::value;
+  using Text = const std::string&;
+  void note(const YAML::Mark& mark) {
+    if (!root_) root_ = mark;
+  }
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, Anchor) override { note(mark); }
+  void OnAlias(const YAML::Mark& mark, Anchor) override { note(mark); }
+  void OnScalar(const YAML::Mark& mark, Text, Anchor, Text) override { note(mark); }
+  void OnSequenceStart(const YAML::Mark& mark, Text, Anchor, Style) override { note(mark); }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, Text, Anchor, Style) override { note(mark); }
+  void OnMapEnd() override {}
+
+  std::istringstream text_;
+  YAML::Parser parser_;
+  std::optional<YAML::Mark> root_;
+};
+
+// yaml-cpp does not get past a comma where a document begins, and takes it for an empty document,
+// again and again: LoadAll() would never end.
+Result<void> check_is_one_document(std::string_view text, const std::string& file) {
+  DocumentFinder documents(text);
+  const auto first = documents.next();
+  const auto second = documents.next();
+  if (!first || !second) return {};
+  const bool stands_still = first->pos == second->pos;
+  return fail(error_at(file, mark_of(*second),
+                       stands_still ? "not valid YAML: nothing begins like this"
+                                    : "a second YAML document; one file holds one"));
+}
+
 // The one document of a file, or why there is none. yaml-cpp's exceptions end here.
 Result<YAML::Node> parse_document(std::string_view text, const std::string& file) {
   if (text.size() > max_file_bytes)
     return fail(error_at(file, {}, fmt::format("larger than {} bytes", max_file_bytes)));
   try {
-    std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1)
-      return fail(error_at(file, mark_of(documents[1].Mark()),
-                           "a second YAML document; one file holds one"));
-    YAML::Node document = documents.empty() ? YAML::Node() : documents[0];
+    if (auto is_one = check_is_one_document(text, file); !is_one) return fail(is_one.error());
+    YAML::Node document = YAML::Load(std::string(text));
     if (!document.IsNull() && !document.IsMap())
       return fail(error_at(file, mark_of(document.Mark()), "must be a map of keys and values"));
     return document;

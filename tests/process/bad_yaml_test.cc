@@ -53,6 +53,8 @@ const Case cases[] = {
     {"no_address", "admin: {bind: \"9645\"}\n",
      "f.yaml:1:15: admin.bind: \"9645\" is not an address; write host:port, as 127.0.0.1:9092"},
     {"no_yaml", "admin: {bind: \n", nullptr},
+    {"nothing_begins_with_a_comma", ",!  x\n",
+     "f.yaml:1:1: not valid YAML: nothing begins like this"},
     {"second_document", "admin: {}\n---\nadmin: {}\n",
      "f.yaml:3:1: a second YAML document; one file holds one"},
 };
