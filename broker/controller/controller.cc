@@ -85,7 +85,11 @@ io::Task<Result<void>> Controller::update(Decision decision) {
   for (int attempt = 0; attempt < max_conflicts; ++attempt) {
     auto plan = decision(*current_);
     if (!plan) co_return fail(plan.error());
-    if (plan->empty()) co_return Result<void>{};
+    if (plan->empty()) {
+      // Somebody else has decided the same, and the partitions may still be following.
+      auto settled = co_await settle();
+      co_return settled;
+    }
     auto done = co_await store_->commit(std::move(plan->checks), std::move(plan->puts));
     if (!done) co_return fail(done.error());
     if (unreadable_) co_return fail(*unreadable_);

@@ -56,6 +56,7 @@ template <typename Entry>
 class Index {
  public:
   Index(FileCache& files, std::string path) : files_(&files), path_(std::move(path)) {}
+  void move_to(FileCache& files) { files_ = &files; }
 
   // Adopts the file as it is; a missing one, or one that is not whole entries, is an error, after
   // which the owner rebuilds: reset(), then append().

@@ -5,55 +5,28 @@
 #include <algorithm>
 
 #include "broker/log/checkpoints.h"
+#include "broker/log/opening.h"
 #include "broker/log/producer_snapshot.h"
-#include "broker/log/recovery.h"
 
 namespace isthmus::broker {
-
-namespace {
-
-// The folder's own mark of whose it is.
-Result<void> claim_folder(io::Disk& disk, const std::string& folder, Uuid topic_id) {
-  if (!disk.exists(folder)) {
-    if (auto made = disk.make_folders(folder); !made) return made;
-  }
-  auto id = read_partition_topic_id(disk, folder);
-  if (!id) return fail(id.error());
-  if (!*id) {
-    // Also where the folder is older: a sync that failed before is not made up for by a restart.
-    if (auto synced = disk.sync_folder(io::parent_of(folder)); !synced) return synced;
-    return write_partition_topic_id(disk, folder, topic_id);
-  }
-  if (**id == topic_id) return {};
-  return fail(Error::message(fmt::format(
-      "{} belongs to topic id {}, not to {}: an earlier topic of this name left it; move it away",
-      folder, (*id)->to_string(), topic_id.to_string())));
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Log>> Log::open(FileCache& files, io::Loop& loop, std::string folder,
                                        TopicPartition tp, Uuid topic_id, LogConfig config,
                                        RecoveryHints hints) {
-  if (auto claimed = claim_folder(files.disk(), folder, topic_id); !claimed) {
-    return fail(claimed.error());
+  auto opened = open_folder(files.disk(), folder, tp, topic_id, config, hints);
+  if (!opened) return fail(opened.error());
+  return open(files, loop, std::move(folder), std::move(tp), topic_id, config, std::move(*opened));
+}
+
+Result<std::unique_ptr<Log>> Log::open(FileCache& files, io::Loop& loop, std::string folder,
+                                       TopicPartition tp, Uuid topic_id, LogConfig config,
+                                       OpenedFolder opened) {
+  for (const auto& segment : opened.log.segments) {
+    if (auto done = segment->move_to(files); !done) return fail(done.error());
   }
-  SyncedEnd synced_end(files, SyncedEnd::path_in(folder));
-  auto recovered = recover_log(files, folder, config, hints, synced_end);
-  if (!recovered) {
-    Error error = recovered.error();
-    error.text = tp.to_string() + ": " + error.text;
-    return fail(std::move(error));
-  }
-  std::unique_ptr<Log> log(new Log(files, loop, std::move(folder), std::move(tp), topic_id, config,
-                                   std::move(*recovered), std::move(synced_end)));
-  const RecoveryReport& report = log->report_;
-  if (report.bytes_cut > 0) {
-    log->logger_.warn("cut a torn tail bytes={} end_offset={} kept={}", report.bytes_cut,
-                      report.end_offset, report.cut_file.empty() ? "no" : report.cut_file);
-  }
-  log->synced_end_.advance(log->end_);
-  return log;
+  opened.synced_end.move_to(files);
+  return std::unique_ptr<Log>(new Log(files, loop, std::move(folder), std::move(tp), topic_id,
+                                      config, std::move(opened.log), std::move(opened.synced_end)));
 }
 
 Log::Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp, Uuid topic_id,

@@ -63,6 +63,10 @@ class Log {
   static Result<std::unique_ptr<Log>> open(FileCache& files, io::Loop& loop, std::string folder,
                                            TopicPartition tp, Uuid topic_id, LogConfig config,
                                            RecoveryHints hints);
+  // The same in two steps, of which the first, open_folder() in opening.h, may run elsewhere.
+  static Result<std::unique_ptr<Log>> open(FileCache& files, io::Loop& loop, std::string folder,
+                                           TopicPartition tp, Uuid topic_id, LogConfig config,
+                                           struct OpenedFolder opened);
   const RecoveryReport& recovery() const { return report_; }
 
   // `batches` are whole, their CRCs checked. Gives them offsets and `epoch`, and judges producers.

@@ -27,7 +27,7 @@
 // A batch's base offset is not under its checksum. So offsets must ascend, and a batch or a gap
 // must end exactly at the known end: what jumps over it has a wrong offset.
 //
-// Runs on the log's loop and holds it: at start-up.
+// Waits for the disk; any thread (opening.h).
 #pragma once
 
 #include <memory>

@@ -64,6 +64,17 @@ Result<std::shared_ptr<io::File>> Segment::file() const {
   return files_->open(log_path());
 }
 
+Result<void> Segment::move_to(FileCache& files) {
+  files_ = &files;
+  offsets_.move_to(files);
+  times_.move_to(files);
+  txns_.move_to(files);
+  if (!active_) return {};
+  // There is one File for each path, and `files` does not know this one.
+  active_.reset();
+  return activate();
+}
+
 Result<void> Segment::activate() {
   if (active_) return {};
   auto file = files_->open(log_path());

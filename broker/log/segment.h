@@ -40,6 +40,8 @@ class Segment {
   std::string log_path() const { return path(".log"); }
   Result<std::shared_ptr<io::File>> file() const;
 
+  // From now on the files are opened through `files`.
+  Result<void> move_to(FileCache& files);
   // Keeps the file open for appends; seal() ends that.
   Result<void> activate();
   void seal() { active_.reset(); }

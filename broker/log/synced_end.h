@@ -28,6 +28,7 @@ namespace isthmus::broker {
 class SyncedEnd {
  public:
   SyncedEnd(FileCache& files, std::string path) : files_(&files), path_(std::move(path)) {}
+  void move_to(FileCache& files) { files_ = &files; }
   static std::string path_in(const std::string& folder) { return folder + "/synced-end"; }
 
   // Reads what the log's last owner left; without a good slot, nothing is known.

@@ -25,6 +25,7 @@ struct AbortedTxn {
 class TxnIndex {
  public:
   TxnIndex(FileCache& files, std::string path) : files_(&files), path_(std::move(path)) {}
+  void move_to(FileCache& files) { files_ = &files; }
 
   // An absent file has no entries; one that is not whole entries is an error.
   Result<void> load();

@@ -224,17 +224,20 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
   return place;
 }
 
-void LogDirs::opened(const TopicPartition& tp, const Uuid& topic_id) {
-  for (Dir& dir : dirs_) {
-    dir.recovery_points.erase(tp);
-    dir.log_starts.erase(tp);
-    dir.high_watermarks.erase(tp);
-  }
+void LogDirs::assign(const TopicPartition& tp, const Uuid& topic_id) {
   const Uuid& id = dirs_[placed_.at(tp)].id;
   auto& assigned = assignments_.partitions[{topic_id, tp.partition}];
   if (id.is_zero() || assigned.directory == id) return;
   assigned = {tp.topic, id};
   unsaved_ = true;
+}
+
+void LogDirs::opened(const TopicPartition& tp) {
+  for (Dir& dir : dirs_) {
+    dir.recovery_points.erase(tp);
+    dir.log_starts.erase(tp);
+    dir.high_watermarks.erase(tp);
+  }
 }
 
 void LogDirs::not_opened(const TopicPartition& tp) {
@@ -266,16 +269,19 @@ void LogDirs::forget_all_but(const Exists& exists) {
   unsaved_ = unsaved_ || erased > 0;
 }
 
-Result<void> LogDirs::save_assignments() {
-  if (!unsaved_ && had_assignments_) return {};
-  if (auto done = assignments_.write(disk_, dirs_.front().path); !done) return done;
-  had_assignments_ = true;
+io::Disk::Work LogDirs::assignments_to_save() {
+  if (!unsaved_ && had_assignments_) return nullptr;
   unsaved_ = false;
-  return {};
+  return [&disk = disk_, all = assignments_, dir = dirs_.front().path] {
+    return all.write(disk, dir);
+  };
 }
 
-Result<void> LogDirs::write_checkpoints(const std::map<TopicPartition, Offsets>& open) {
-  std::vector<std::array<OffsetCheckpoint::Offsets, 3>> all(dirs_.size());
+void LogDirs::saved(const Result<void>& how) { (how ? had_assignments_ : unsaved_) = true; }
+
+io::Disk::Work LogDirs::checkpoints_to_write(const std::map<TopicPartition, Offsets>& open) {
+  using Three = std::array<OffsetCheckpoint::Offsets, 3>;
+  std::vector<Three> all(dirs_.size());
   for (const auto& [tp, offsets] : open) {
     const auto placed = placed_.find(tp);
     if (placed == placed_.end()) continue;
@@ -284,18 +290,24 @@ Result<void> LogDirs::write_checkpoints(const std::map<TopicPartition, Offsets>&
     starts[tp] = offsets.log_start;
     watermarks[tp] = offsets.high_watermark;
   }
+  std::vector<std::pair<std::string, Three>> to_write;
   for (size_t i = 0; i < dirs_.size(); ++i) {
     const Dir& dir = dirs_[i];
     if (!dir.present) continue;
     const OffsetCheckpoint::Offsets* kept[] = {&dir.recovery_points, &dir.log_starts,
                                                &dir.high_watermarks};
-    for (size_t n = 0; n < all[i].size(); ++n) {
-      all[i][n].insert(kept[n]->begin(), kept[n]->end());
-      auto done = OffsetCheckpoint(disk_, dir.path, checkpoint_names[n]).write(all[i][n]);
-      if (!done) return done;
-    }
+    for (size_t n = 0; n < all[i].size(); ++n) all[i][n].insert(kept[n]->begin(), kept[n]->end());
+    to_write.emplace_back(dir.path, std::move(all[i]));
   }
-  return {};
+  return [&disk = disk_, to_write = std::move(to_write)]() -> Result<void> {
+    for (const auto& [dir, offsets] : to_write) {
+      for (size_t n = 0; n < offsets.size(); ++n) {
+        auto done = OffsetCheckpoint(disk, dir, checkpoint_names[n]).write(offsets[n]);
+        if (!done) return done;
+      }
+    }
+    return {};
+  };
 }
 
 void LogDirs::leave_clean_marks(int64_t broker_epoch, const std::set<std::string>& except) {

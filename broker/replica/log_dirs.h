@@ -7,7 +7,7 @@
 // remembered. A folder or a directory that is known and not there is damage, not an empty
 // partition.
 //
-// Owned by the PartitionTable, on the main loop; holds it for its files.
+// Owned by the PartitionTable, on the main loop; holds it for its files at the start and the stop.
 #pragma once
 
 #include <functional>
@@ -46,8 +46,10 @@ class LogDirs {
     RecoveryHints hints;
   };
   Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror);
-  // Its log is open: what the checkpoints said of it before is of no more use.
-  void opened(const TopicPartition& tp, const Uuid& topic_id);
+  // Its log is open, and shall be shown when this is saved.
+  void assign(const TopicPartition& tp, const Uuid& topic_id);
+  // It is shown, so the next checkpoint has it: what the last one said of it is of no more use.
+  void opened(const TopicPartition& tp);
   // It is not, and what becomes of its files until it is opened nobody here knows.
   void not_opened(const TopicPartition& tp);
   // Its topic is gone.
@@ -56,13 +58,16 @@ class LogDirs {
   using Exists = std::function<bool(const TopicPartition&, const Uuid& topic_id)>;
   void forget_all_but(const Exists& exists);
 
-  // If they have changed. Before a partition is shown to anybody.
-  Result<void> save_assignments();
+  // What writes the assignments as they are now, beside the loop; empty if they are saved. To be
+  // done before a partition is shown to anybody. One of these at a time, and saved() with how it
+  // went.
+  io::Disk::Work assignments_to_save();
+  void saved(const Result<void>& how);
   struct Offsets {
     Offset recovery_point = 0, log_start = 0, high_watermark = 0;
   };
-  // Of those that are open; the others keep what was known.
-  Result<void> write_checkpoints(const std::map<TopicPartition, Offsets>& open);
+  // What writes those that are open, beside the loop; the others keep what was known.
+  io::Disk::Work checkpoints_to_write(const std::map<TopicPartition, Offsets>& open);
   // A clean stop, but for the partitions that were not closed.
   void leave_clean_marks(int64_t broker_epoch, const std::set<std::string>& except);
 

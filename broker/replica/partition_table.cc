@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "broker/log/opening.h"
 #include "broker/log/quarantine.h"
 #include "broker/replica/partition.h"
+#include "io/parallel.h"
+#include "io/turn_watch.h"
 
 namespace isthmus::broker {
 
@@ -20,11 +23,28 @@ struct Opened {
   RecoveryReport report;
 };
 
-// The log belongs to its loop from the first: the descriptors it opens are that loop's.
+// How many are opened or closed at a time: at a start and a stop nobody else waits for the disk.
+constexpr size_t opened_at_once = 2;
+constexpr size_t at_once_alone = 8;
+// What one turn of the loop looks at.
+constexpr size_t slice = 256;
+
+// What waits for the disk runs beside the loop. The log belongs to its own from then on: the
+// descriptors that it opens are that loop's.
 io::Task<Result<Opened>> open_on_loop(io::Loop& loop, FileCache& files, LogDirs::Place place,
                                       TopicPartition tp, Uuid topic_id, LogConfig config,
                                       NodeId node) {
-  auto log = Log::open(files, loop, place.folder, tp, topic_id, config, place.hints);
+  auto folder = std::make_shared<std::optional<OpenedFolder>>();
+  auto work = [&disk = files.disk(), folder, place, tp, topic_id, config]() -> Result<void> {
+    auto opened = open_folder(disk, place.folder, tp, topic_id, config, place.hints);
+    if (!opened) return fail(opened.error());
+    folder->emplace(std::move(*opened));
+    return {};
+  };
+  auto done = co_await files.disk().aside(std::move(work));
+  if (!done) co_return fail(done.error());
+  io::doing("opening partitions");
+  auto log = Log::open(files, loop, place.folder, tp, topic_id, config, std::move(**folder));
   if (!log) {
     files.forget_folder(place.folder);
     co_return fail(log.error());
@@ -42,7 +62,8 @@ PartitionTable::PartitionTable(io::Env& env, PublishedImage& image,
       image_(image),
       config_of_(std::move(config_of)),
       dirs_(env.disk, std::move(log_dirs)),
-      following_(env.main_loop()) {
+      following_(env.main_loop()),
+      writing_(env.main_loop()) {
   for (io::Loop* loop : env_.loops) {
     files_.try_emplace(loop, env_.disk, max_sealed_files / env_.loops.size());
   }
@@ -76,7 +97,7 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
     if (has_quarantine(env_.disk, place->folder)) quarantined_[tp] = place->folder;
     co_return PartitionRef(Outage{opened.error().text});
   }
-  dirs_.opened(tp, topic->id);
+  dirs_.assign(tp, topic->id);
   const RecoveryReport& report = opened->report;
   if (report.bytes_cut > 0 && cuts_.size() < max_cuts) {
     cuts_.push_back({tp, report.end_offset, report.bytes_cut, report.cut_file});
@@ -90,19 +111,61 @@ void PartitionTable::tell(const TopicPartition& tp, const Outage* before, const 
   log_.error("partition {} stays offline: {}", tp.to_string(), now->reason);
 }
 
-io::Task<void> PartitionTable::follow_topic(std::shared_ptr<const Image> image,
-                                            std::shared_ptr<const TopicImage> topic,
-                                            Topic& partitions) {
-  partitions.resize(topic->partitions.size());
+io::Task<void> PartitionTable::open_one(std::shared_ptr<const Image> image, const Opening& one) {
+  const auto before = one.place->outage();
+  *one.place = co_await open(image, one.topic, one.index);
+  tell({one.topic->name, one.index}, before.get(), one.place->outage().get());
+}
+
+io::Task<void> PartitionTable::tell_image(std::shared_ptr<const Image> image,
+                                          std::shared_ptr<const TopicImage> topic,
+                                          const Topic& partitions) {
+  const LogConfig config = config_of(*topic);
   for (size_t i = 0; i < partitions.size(); ++i) {
-    if (!partitions[i]) {
-      const auto index = static_cast<PartitionIndex>(i);
-      const auto before = partitions[i].outage();
-      partitions[i] = co_await open(image, topic, index);
-      tell({topic->name, index}, before.get(), partitions[i].outage().get());
-    }
-    if (partitions[i]) co_await partitions[i].follow(image, topic, config_of(*topic));
+    if (i % slice == slice - 1) co_await io::yield(env_.main_loop());
+    if (partitions[i]) co_await partitions[i].follow(image, topic, config);
   }
+}
+
+// Those that are open follow at once; nobody sees the others before they are open, have followed
+// too, and are known to be here.
+io::Task<void> PartitionTable::follow_topics(std::shared_ptr<const Image> image, Topics topics,
+                                             Table next) {
+  std::vector<Opening> to_open;
+  for (const auto& topic : topics) {
+    Topic& partitions = next[topic->name];
+    partitions.resize(topic->partitions.size());
+    co_await tell_image(image, topic, partitions);
+    for (size_t i = 0; i < partitions.size(); ++i) {
+      if (partitions[i]) continue;
+      to_open.push_back({topic, static_cast<PartitionIndex>(i), &partitions[i]});
+    }
+  }
+  const size_t width = table_.load()->empty() ? at_once_alone : opened_at_once;
+  const auto piece = [&](size_t i) { return open_one(image, to_open[i]); };
+  co_await io::in_parallel(env_.main_loop(), to_open.size(), width, piece);
+  for (size_t i = 0; i < to_open.size(); ++i) {
+    if (i % slice == slice - 1) co_await io::yield(env_.main_loop());
+    const auto& [topic, index, place] = to_open[i];
+    if (*place) co_await place->follow(image, topic, config_of(*topic));
+  }
+  // A partition that is lost before this is written would come back empty; what cannot be written
+  // is tried again with the next checkpoint.
+  auto saved = co_await save_assignments();
+  if (!saved) log_.error("where partitions are cannot be noted: {}", saved.error().text);
+  for (const auto& [topic, index, place] : to_open) {
+    if (*place) dirs_.opened({topic->name, index});
+  }
+  table_.store(std::make_shared<const Table>(std::move(next)));
+}
+
+io::Task<Result<void>> PartitionTable::save_assignments() {
+  const auto turn = co_await writing_.lock();
+  auto work = dirs_.assignments_to_save();
+  if (!work) co_return Result<void>{};
+  auto saved = co_await env_.disk.aside(std::move(work));
+  dirs_.saved(saved);
+  co_return saved;
 }
 
 io::Task<void> PartitionTable::drop(std::shared_ptr<const TopicImage> topic, Topic partitions) {
@@ -140,18 +203,13 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
     auto known = before->links.find(name);
     links_changed |= known == before->links.end() || known->second.version != link.version;
   }
+  Topics changed;
   for (const auto& [name, topic] : image->topics) {
     auto known = before->topics.find(name);
     bool same = known != before->topics.end() && known->second == topic;
-    if (same && !(links_changed && topic->is_mirror())) continue;
-    co_await follow_topic(image, topic, next[name]);
+    if (!same || (links_changed && topic->is_mirror())) changed.push_back(topic);
   }
-  // A partition that is lost before this is written would come back empty; what cannot be written
-  // is tried again with the next checkpoint.
-  if (auto saved = dirs_.save_assignments(); !saved) {
-    log_.error("where partitions are cannot be noted: {}", saved.error().text);
-  }
-  table_.store(std::make_shared<const Table>(std::move(next)));
+  co_await follow_topics(image, std::move(changed), std::move(next));
   followed_ = std::move(image);
   co_return Result<void>{};
 }
@@ -164,12 +222,12 @@ io::Task<void> PartitionTable::open_repaired() {
   }
   if (topics.empty()) co_return;
   auto image = followed_;
-  Table next = *table_.load();
+  Topics repaired;
   for (const std::string& name : topics) {
     log_.info("topic {} has been repaired: opening it", name);
-    co_await follow_topic(image, image->topics.at(name), next[name]);
+    repaired.push_back(image->topics.at(name));
   }
-  table_.store(std::make_shared<const Table>(std::move(next)));
+  co_await follow_topics(image, std::move(repaired), *table_.load());
 }
 
 PartitionRef PartitionTable::find(const std::string& topic, PartitionIndex index) const {
@@ -219,18 +277,31 @@ std::vector<PartitionTable::Offline> PartitionTable::offline() const {
 }
 
 io::Task<Result<void>> PartitionTable::checkpoint() {
+  const auto written = co_await write_checkpoints();
+  if (!written) co_return written;
+  const auto saved = co_await save_assignments();
+  co_return saved;
+}
+
+io::Task<Result<void>> PartitionTable::write_checkpoints() {
+  // From here on, so that what was gathered earlier is not written later.
+  const auto turn = co_await writing_.lock();
   std::map<TopicPartition, LogDirs::Offsets> open;
   std::vector<std::pair<PartitionRef, uint64_t>> doubting;
+  size_t looked_at = 0;
   for (auto& partition : all()) {
+    if (++looked_at % slice == 0) co_await io::yield(env_.main_loop());
     TopicPartition tp = partition.name();
     auto marks = co_await partition.marks();
     if (find(tp.topic, tp.partition) != partition) continue;  // deleted meanwhile
     open[tp] = {marks.recovery_point, marks.log_start, marks.high_watermark};
     if (marks.doubts_checkpoint) doubting.emplace_back(partition, marks.cuts);
   }
-  if (auto written = dirs_.write_checkpoints(open); !written) co_return written;
+  io::doing("checkpoints");
+  auto written = co_await env_.disk.aside(dirs_.checkpoints_to_write(open));
+  if (!written) co_return written;
   for (const auto& [partition, cuts] : doubting) co_await partition.checkpointed(cuts);
-  co_return dirs_.save_assignments();
+  co_return Result<void>{};
 }
 
 namespace {
@@ -254,26 +325,40 @@ io::Task<void> PartitionTable::apply_retention() {
   }
 }
 
+namespace {
+
+using Names = std::set<std::string>;
+
+io::Task<void> sync_one(const PartitionRef& partition, Names& synced) {
+  auto flushed = co_await partition.sync();
+  if (flushed) synced.insert(partition.name().to_string());
+}
+
+io::Task<void> close_one(const PartitionRef& partition, const Names& synced, Names& not_closed) {
+  io::doing("closing partitions");
+  const std::string name = partition.name().to_string();
+  auto closed = co_await partition.close();
+  if (closed && synced.contains(name)) not_closed.erase(name);
+}
+
+}  // namespace
+
 io::Task<void> PartitionTable::close() {
+  const auto turn = co_await following_.lock();
   auto everything = all();
   // What is not open, or does not close, is not covered by the mark of a clean stop.
-  std::set<std::string> not_closed;
+  Names not_closed, synced;
   for (const auto& [name, topic] : followed_->topics) {
     for (size_t i = 0; i < topic->partitions.size(); ++i) {
       not_closed.insert(TopicPartition{name, static_cast<PartitionIndex>(i)}.to_string());
     }
   }
-  std::set<std::string> synced;
-  for (auto& partition : everything) {
-    auto flushed = co_await partition.sync();
-    if (flushed) synced.insert(partition.name().to_string());
-  }
+  io::Loop& loop = env_.main_loop();
+  const auto sync = [&](size_t i) { return sync_one(everything[i], synced); };
+  co_await io::in_parallel(loop, everything.size(), at_once_alone, sync);
   auto written = co_await checkpoint();
-  for (auto& partition : everything) {
-    const std::string name = partition.name().to_string();
-    auto closed = co_await partition.close();
-    if (closed && synced.contains(name)) not_closed.erase(name);
-  }
+  const auto close = [&](size_t i) { return close_one(everything[i], synced, not_closed); };
+  co_await io::in_parallel(loop, everything.size(), at_once_alone, close);
   table_.store(std::make_shared<const Table>());
   if (written) dirs_.leave_clean_marks(image_.load()->starts, not_closed);
 }

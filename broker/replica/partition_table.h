@@ -80,14 +80,24 @@ class PartitionTable {
  private:
   using Topic = std::vector<PartitionRef>;
   using Table = std::unordered_map<std::string, Topic>;
+  using Topics = std::vector<std::shared_ptr<const TopicImage>>;
+  struct Opening {
+    std::shared_ptr<const TopicImage> topic;
+    PartitionIndex index = 0;
+    PartitionRef* place = nullptr;  // in the next table
+  };
 
   size_t loop_of(const TopicPartition& tp) const;
   void forget_all_beyond(const Image& image);
   void tell(const TopicPartition& tp, const Outage* before, const Outage* now);
   io::Task<PartitionRef> open(std::shared_ptr<const Image> image,
                               std::shared_ptr<const TopicImage> topic, PartitionIndex index);
-  io::Task<void> follow_topic(std::shared_ptr<const Image> image,
-                              std::shared_ptr<const TopicImage> topic, Topic& partitions);
+  io::Task<void> open_one(std::shared_ptr<const Image> image, const Opening& one);
+  io::Task<void> tell_image(std::shared_ptr<const Image> image,
+                            std::shared_ptr<const TopicImage> topic, const Topic& partitions);
+  io::Task<void> follow_topics(std::shared_ptr<const Image> image, Topics topics, Table next);
+  io::Task<Result<void>> save_assignments();
+  io::Task<Result<void>> write_checkpoints();
   io::Task<void> drop(std::shared_ptr<const TopicImage> topic, Topic partitions);
 
   io::Env& env_;
@@ -99,6 +109,7 @@ class PartitionTable {
   std::vector<Cut> cuts_;
   std::map<TopicPartition, std::string> quarantined_;  // their folders
   io::Mutex following_;
+  io::Mutex writing_;  // checkpoints and assignments
   std::atomic<std::shared_ptr<const Table>> table_{std::make_shared<const Table>()};
   std::shared_ptr<const Image> followed_ = std::make_shared<const Image>();
 };

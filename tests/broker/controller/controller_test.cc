@@ -129,6 +129,32 @@ TEST_F(ControllerTest, AnUpdateIsDurableAndFollowedWhenItReturns) {
   EXPECT_NE(controller_->snapshot()->find("orders"), nullptr);
 }
 
+io::Task<Result<void>> follow_when(io::Event& told) {
+  co_await told.wait();
+  co_return Result<void>{};
+}
+
+// A request that was repeated is answered when the first one would be: what it asks for is decided,
+// but its partitions are not open yet.
+TEST_F(ControllerTest, AnUpdateThatFindsItDecidedWaitsForThePartitionsToo) {
+  ASSERT_TRUE(restart());
+  io::Event told(world_.loop());
+  controller_->follow([&](std::shared_ptr<const Image>) { return follow_when(told); });
+  const auto first = world_.start(controller_->update(
+      [](const Image& image) { return plan_create_topic(image, topic_wish("orders", 9)); }));
+  world_.run_for(std::chrono::seconds(1));
+  const auto again =
+      world_.start(controller_->update([](const Image&) { return Result<Plan>(Plan{}); }));
+  world_.run_for(std::chrono::seconds(1));
+  EXPECT_NE(controller_->snapshot()->find("orders"), nullptr);
+  EXPECT_FALSE(first->has_value());
+  EXPECT_FALSE(again->has_value());
+  world_.on_loop([&] { told.close(); });
+  world_.run_for(std::chrono::seconds(1));
+  EXPECT_TRUE(first->has_value());
+  EXPECT_TRUE(again->has_value());
+}
+
 TEST_F(ControllerTest, AConflictIsDecidedAgainOnTheNewImage) {
   boot();
   auto& store = use_scripted();

@@ -65,6 +65,11 @@ class PartitionTableTest : public testing::Test {
   }
 
   void create(const std::string& name, uint8_t id, size_t partitions) {
+    decide(name, id, partitions);
+    follow();
+  }
+  // The image has it from now on; nobody has followed.
+  void decide(const std::string& name, uint8_t id, size_t partitions) {
     TopicImage topic;
     topic.name = name;
     topic.id = uuid_of(id);
@@ -72,7 +77,7 @@ class PartitionTableTest : public testing::Test {
     Plan plan;
     plan.put(topic);
     image_ = after(*image_, plan, ++version_);
-    follow();
+    published_->store(image_);
   }
   void remove(const std::string& name) {
     Plan plan;
