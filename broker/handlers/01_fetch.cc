@@ -130,8 +130,10 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
   Work work;
   work.header = request.header;
   work.max_bytes = std::clamp<int64_t>(message.max_bytes, 0, max_response_bytes);
-  // More than it takes can never come.
-  work.min_bytes = std::min<int64_t>(message.min_bytes, work.max_bytes);
+  // More than it takes can never come; as batches are whole, it is full within one of its limit.
+  const int64_t full =
+      std::max<int64_t>(1, work.max_bytes - context.config.broker.message_max_bytes);
+  work.min_bytes = std::min<int64_t>(message.min_bytes, full);
   const io::Duration wait = io::milliseconds(std::max(0, message.max_wait_ms));
   work.deadline = request.connection->loop->now() + std::min<io::Duration>(wait, longest_wait);
   auto image = context.image.load();
