@@ -8,8 +8,9 @@ namespace isthmus::sim {
 std::string value_of(RecordName name) {
   std::string value = name.to_string() + "|";
   // Sizes from nothing to some hundred bytes, so that batches and segments differ in size.
+  const auto producer = static_cast<int32_t>(static_cast<uint32_t>(name.producer) * 1'000'003);
   const auto mixed =
-      static_cast<uint64_t>(name.producer * 1'000'003 + name.number) * 0x9e3779b97f4a7c15;
+      (static_cast<uint64_t>(producer) + static_cast<uint64_t>(name.number)) * 0x9e3779b97f4a7c15;
   value.append((mixed >> 40) % 300, static_cast<char>('a' + (mixed >> 32) % 26));
   return value;
 }
