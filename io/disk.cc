@@ -36,10 +36,14 @@ Result<void> replace_file(Disk& disk, const std::string& path, Bytes content) {
   auto file = disk.open(temporary, Disk::Open::create);
   if (!file) return fail(file.error());
   // A crash may have left an unfinished one.
-  if (auto done = (*file)->truncate(0); !done) return done;
-  if (auto done = (*file)->append(content); !done) return done;
-  if (auto done = (*file)->sync_now(); !done) return done;
-  if (auto done = disk.rename(temporary, path); !done) return done;
+  Result<void> done = (*file)->truncate(0);
+  if (done) done = (*file)->append(content);
+  if (done) done = (*file)->sync_now();
+  if (done) done = disk.rename(temporary, path);
+  if (!done) {
+    (void)disk.remove(temporary);  // on a full disk it takes the place of something that is needed
+    return done;
+  }
   return disk.sync_folder(parent_of(path));
 }
 

@@ -82,6 +82,7 @@ class EpochCache {
   // Until saved() the files lag behind.
   bool dirty() const { return dirty_; }
   void saved() { dirty_ = false; }
+  void not_as_saved() { dirty_ = true; }
 
  private:
   std::vector<EpochEntry> entries_;

@@ -1,5 +1,7 @@
 #include "broker/log/file_cache.h"
 
+#include <cerrno>
+
 namespace isthmus::broker {
 
 Result<std::shared_ptr<io::File>> FileCache::open(const std::string& path) {
@@ -22,7 +24,7 @@ Result<std::shared_ptr<io::File>> FileCache::find_or_open(const std::string& pat
   if (const auto known = in_use_.find(path); known != in_use_.end()) {
     if (auto file = known->second.lock()) return file;
   }
-  auto file = disk_.open(path, io::Disk::Open::existing);
+  auto file = open_on_disk(path, io::Disk::Open::existing);
   if (!file) return file;
   // Those that nobody holds any more are swept out when they may be half of all.
   if (in_use_.size() > 2 * (capacity_ + files_in_use_)) {
@@ -31,6 +33,22 @@ Result<std::shared_ptr<io::File>> FileCache::find_or_open(const std::string& pat
   }
   in_use_[path] = *file;
   return file;
+}
+
+Result<std::shared_ptr<io::File>> FileCache::create(const std::string& path) {
+  forget(path);
+  return open_on_disk(path, io::Disk::Open::create);
+}
+
+Result<std::shared_ptr<io::File>> FileCache::open_on_disk(const std::string& path,
+                                                          io::Disk::Open how) {
+  auto file = disk_.open(path, how);
+  if (file || files_.empty()) return file;
+  const bool no_descriptor = file.error().code == EMFILE || file.error().code == ENFILE;
+  if (!no_descriptor || !io::lacks_room(file.error())) return file;
+  by_path_.clear();
+  files_.clear();
+  return disk_.open(path, how);
 }
 
 void FileCache::release(const std::string& path) {

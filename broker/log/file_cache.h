@@ -5,6 +5,8 @@
 // One per loop, shared by its logs; no locks. Eviction drops the cache's share only: whoever still
 // reads from a file (a reply under way) keeps it open, and who asks again gets the same one. So
 // there is one File per path, and its use count tells whether anybody reads from it.
+//
+// Where the process has no descriptor left, all that the cache holds for later is given up first.
 #pragma once
 
 #include <list>
@@ -24,6 +26,8 @@ class FileCache {
 
   // The existing file at `path`.
   Result<std::shared_ptr<io::File>> open(const std::string& path);
+  // A file of its own, made if it is absent, that is not kept here.
+  Result<std::shared_ptr<io::File>> create(const std::string& path);
   // Drops the cache's share, as eviction does.
   void release(const std::string& path);
   // Forgets `path`: it is about to be removed, or replaced by another file of that name.
@@ -44,6 +48,7 @@ class FileCache {
   using Entries = std::list<Entry>;  // most recently used first
 
   Result<std::shared_ptr<io::File>> find_or_open(const std::string& path);
+  Result<std::shared_ptr<io::File>> open_on_disk(const std::string& path, io::Disk::Open how);
 
   io::Disk& disk_;
   Histogram fsyncs_;

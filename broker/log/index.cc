@@ -29,8 +29,7 @@ template <typename Entry>
 Result<void> Index<Entry>::reset() {
   tail_.clear();
   in_file_ = 0;
-  files_->forget(path_);
-  auto file = files_->disk().open(path_, io::Disk::Open::create);
+  auto file = files_->create(path_);
   if (!file) return fail(file.error());
   return (*file)->truncate(0);
 }
@@ -45,10 +44,13 @@ template <typename Entry>
 Result<void> Index<Entry>::flush() {
   if (tail_.empty()) return {};
   auto file = files_->open(path_);
+  if (!file && io::lacks_room(file.error())) return {};
   if (!file) return fail(file.error());
   std::vector<uint8_t> bytes(tail_.size() * Entry::size);
   for (size_t i = 0; i < tail_.size(); ++i) tail_[i].encode(bytes.data() + i * Entry::size);
-  if (auto done = (*file)->append(bytes); !done) return done;
+  auto done = (*file)->append(bytes);
+  if (!done && io::lacks_room(done.error())) return {};
+  if (!done) return done;
   in_file_ += tail_.size();
   tail_.clear();
   return {};
@@ -57,7 +59,10 @@ Result<void> Index<Entry>::flush() {
 template <typename Entry>
 Result<std::shared_ptr<io::File>> Index<Entry>::flushed_file() {
   if (auto done = flush(); !done) return fail(done.error());
-  return files_->open(path_);
+  if (!flushed()) return nullptr;
+  auto file = files_->open(path_);
+  if (!file && io::lacks_room(file.error())) return nullptr;
+  return file;
 }
 
 template <typename Entry>

@@ -5,7 +5,10 @@
 //
 // Index<Entry> keeps the entries that are not in the file yet (a bounded tail) and reads the rest
 // on demand, so that an open partition costs little. An index can always be rebuilt from its
-// segment: its file is not synced before the segment is sealed, and recovery writes it anew.
+// segment: its file is not synced before the segment is sealed, and recovery writes it anew. So
+// where there is no room for entries (io::lacks_room) they stay in the tail, and the index works
+// on; whoever seals or closes the segment sees to it that they reach the file before the segment
+// counts as safe.
 // Lives with its Segment on one loop.
 #pragma once
 
@@ -66,9 +69,10 @@ class Index {
 
   // REQUIRES: entries are appended in ascending order.
   Result<void> append(Entry entry);
-  // Writes the tail to the file.
+  // Writes the tail to the file, if there is room.
   Result<void> flush();
-  // The file with all entries in it, for whoever makes it durable.
+  bool flushed() const { return tail_.empty(); }
+  // The file with all entries in it, for whoever makes it durable; nullptr while there is no room.
   Result<std::shared_ptr<io::File>> flushed_file();
 
   uint64_t count() const { return in_file_ + tail_.size(); }
@@ -114,7 +118,8 @@ class Index {
   const std::string& path() const { return path_; }
 
  private:
-  // 4 KiB and 6 KiB of tail; 2 MiB of log at the default index interval.
+  // 4 KiB and 6 KiB of tail; 2 MiB of log at the default index interval. More only without room, at
+  // most what a segment has.
   static constexpr size_t max_tail = 512;
 
   Result<Entry> read(uint64_t index) const;

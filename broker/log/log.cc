@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "broker/log/checkpoints.h"
 #include "broker/log/opening.h"
@@ -59,8 +60,22 @@ std::unexpected<Error> Log::go_offline(Error reason) {
   return fail(std::move(reason));
 }
 
+// What the disk said of a step that can be taken back or done again.
+std::unexpected<Error> Log::failed(Error reason) {
+  if (!io::lacks_room(reason)) return go_offline(std::move(reason));
+  if (!std::exchange(cramped_, true)) {
+    logger_.warn("appends are refused until there is room: {}", reason.text);
+  }
+  return fail(std::move(reason));
+}
+
 Result<void> Log::refuse_if_offline() const {
   return offline() ? fail(*offline()) : Result<void>{};
+}
+
+Result<void> Log::refuse_if_closed() const {
+  if (!closed_) return {};
+  return fail(Error::closed(tp_.to_string() + " is closed"));
 }
 
 uint64_t Log::size_bytes() const {
@@ -78,6 +93,14 @@ io::Task<Result<Offset>> Log::sync() {
   return syncer_.sync();
 }
 
+// A segment whose indexes wait for room would be believed without them.
+Offset Log::recovery_point() const {
+  const auto waiting = std::ranges::find_if(
+      segments_, [](const auto& segment) { return !segment->indexes_on_disk(); });
+  const bool sealed = waiting != segments_.end() && *waiting != segments_.back();
+  return sealed ? std::min((*waiting)->base(), syncer_.durable()) : syncer_.durable();
+}
+
 void Log::expire_producers(int64_t now_ms) {
   producers_.expire(now_ms, config_.producer_expiration_ms);
 }
@@ -85,7 +108,7 @@ void Log::expire_producers(int64_t now_ms) {
 Result<void> Log::save_epochs() {
   if (!epochs_.dirty()) return {};
   if (auto done = isthmus::broker::save_epochs(files_.disk(), folder_, epochs_); !done) {
-    return go_offline(done.error());
+    return failed(done.error());
   }
   return {};
 }
@@ -94,28 +117,47 @@ Result<void> Log::save_epochs() {
 Result<void> Log::save_snapshot() {
   if (!snapshots_.empty() && snapshots_.back() == end_) return {};
   const std::string path = Segment::path_of(folder_, end_, ".snapshot");
-  auto file = files_.disk().open(path, io::Disk::Open::create);
+  auto file = files_.create(path);
   if (!file) return fail(file.error());
   if (auto done = (*file)->truncate(0); !done) return done;
-  if (auto done = (*file)->append(encode_snapshot(producers_)); !done) return done;
+  if (auto done = (*file)->append(encode_snapshot(producers_)); !done) {
+    (void)files_.disk().remove(path);
+    return done;
+  }
   snapshots_.push_back(end_);
   return {};
 }
 
 // What recovery needs of a segment that it will not scan again must be durable before the recovery
-// point passes it: the indexes, and the epochs that began in it.
-Result<void> Log::seal_active() {
+// point passes it: the indexes, and the epochs that began in it. Indexes without room follow later
+// (complete_sealed()).
+Result<void> Log::complete(Segment& segment) {
   if (auto done = save_epochs(); !done) return done;
-  auto indexes = active().finish_indexes();
+  const bool had_txns = segment.txns().has_file();
+  auto indexes = segment.finish_indexes();
   if (!indexes) return fail(indexes.error());
   for (auto& file : *indexes) syncer_.touched(std::move(file));
-  active().seal();
+  if (!had_txns && segment.txns().has_file()) syncer_.folder_touched();
+  return {};
+}
+
+// Durable at once: recovery_point() believes what has been written.
+Result<void> Log::complete_sealed() {
+  for (size_t i = 0; i + 1 < segments_.size(); ++i) {
+    if (segments_[i]->indexes_on_disk()) continue;
+    auto indexes = segments_[i]->finish_indexes();
+    if (!indexes) return fail(indexes.error());
+    for (const auto& file : *indexes) {
+      if (auto done = file->sync_now(); !done) return done;
+    }
+    if (auto done = files_.disk().sync_folder(folder_); !done) return done;
+  }
   return {};
 }
 
 Result<void> Log::roll_to(Offset base) {
-  if (auto done = save_snapshot(); !done) return go_offline(done.error());
-  if (auto done = seal_active(); !done) return go_offline(done.error());
+  if (auto done = save_snapshot(); !done) return failed(done.error());
+  if (auto done = complete(active()); !done) return failed(done.error());
   // The old segment is safe before the new one's name exists: else a power loss could keep the new
   // one and take the old one's tail, and the next start would have to call that corruption. Where
   // every acknowledgement is synced there is little left to sync. page_cache would hold the loop
@@ -124,8 +166,14 @@ Result<void> Log::roll_to(Offset base) {
     if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
   }
   auto next = std::make_unique<Segment>(files_, folder_, base);
-  if (auto done = next->create(); !done) return go_offline(done.error());
-  if (auto done = next->activate(); !done) return go_offline(done.error());
+  Result<void> made = next->create();
+  if (made) made = next->activate();
+  if (!made) {
+    // The old one may go on beyond its base: were it left, it would hide what they share.
+    if (auto gone = next->remove(); !gone) return go_offline(gone.error());
+    return failed(made.error());
+  }
+  active().seal();
   segments_.push_back(std::move(next));
   syncer_.folder_touched();
   return {};
@@ -144,9 +192,12 @@ Result<void> Log::leave_gap(Offset offset, LeaderEpoch epoch, ClusterNumber owne
                     tp_.to_string(), offset, epoch, end_, epochs_.latest())));
   }
   // Before the segment: one without the entry would be taken for what lost records left.
+  const EpochCache before = epochs_;
   epochs_.assign(epoch, end_, owner, offset > end_ ? offset : -1);
-  if (auto done = save_epochs(); !done) return done;
-  return offset == end_ ? Result<void>{} : advance_to(offset);
+  Result<void> done = save_epochs();
+  if (done && offset > end_) done = advance_to(offset);
+  if (!done) forget_epochs_not_written(before);
+  return done;
 }
 
 // The far half of a gap that the epochs know: an empty segment at its end, so that a restart finds
@@ -164,12 +215,19 @@ Result<void> Log::advance_to(Offset offset) {
 }
 
 io::Task<Result<void>> Log::close() {
+  closed_ = true;
   if (offline()) co_return fail(*offline());
   if (auto done = save_snapshot(); !done) co_return go_offline(done.error());
   auto file = active().file();
   if (!file) co_return go_offline(file.error());
   syncer_.touched(*file);
-  if (auto done = seal_active(); !done) co_return go_offline(done.error());
+  if (auto done = complete(active()); !done) co_return go_offline(done.error());
+  if (auto done = complete_sealed(); !done) co_return go_offline(done.error());
+  for (const auto& segment : segments_) {
+    if (segment->indexes_on_disk()) continue;
+    co_return go_offline(Error::io(ENOSPC, "cannot complete the indexes of " + folder_));
+  }
+  active().seal();
   auto snapshot =
       files_.disk().open(Segment::path_of(folder_, end_, ".snapshot"), io::Disk::Open::existing);
   if (!snapshot) co_return go_offline(snapshot.error());
@@ -182,6 +240,7 @@ io::Task<Result<void>> Log::close() {
 }
 
 io::Task<Result<void>> Log::erase() {
+  closed_ = true;
   syncer_.stop(Error::closed(tp_.to_string() + " is removed"));
   for (const auto& segment : segments_) {
     for (const char* suffix : {".log", ".index", ".timeindex", ".txnindex"}) {

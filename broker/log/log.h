@@ -11,8 +11,13 @@
 // read stays readable: a reply keeps its file, whatever happens to the log meanwhile.
 //
 // Errors: kafka for what a client is answered, corrupt for bytes that break their format, io for
-// the disk. After a failed write or fsync the log is offline for good: nothing is retried, because
-// what the disk then holds is unknown.
+// the disk. After a failed write or fsync the log is offline for good: it takes nothing more and
+// retries nothing, because what the disk then holds is unknown. What was durable before is read on,
+// and leaves by its start (DeleteRecords, retention).
+//
+// A disk without room (io::lacks_room) is no broken one: what was to be appended is refused whole,
+// nothing has changed, and the next append tries again. So every step of an append that may meet it
+// can be taken back or done twice.
 #pragma once
 
 #include <array>
@@ -25,6 +30,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "broker/log/append.h"
 #include "broker/log/config.h"
 #include "broker/log/epochs.h"
 #include "broker/log/file_cache.h"
@@ -34,27 +40,6 @@
 #include "broker/log/syncer.h"
 
 namespace isthmus::broker {
-
-struct AppendInfo {
-  Offset first_offset = -1;
-  Offset last_offset = -1;
-  int64_t log_append_time = -1;  // -1 with create time
-  uint64_t bytes = 0;
-  bool duplicate = false;  // nothing was appended: the batch is in the log already
-};
-
-struct LeaderAppend {
-  AppendOrigin origin = AppendOrigin::client;
-  bool may_take_gap = false;  // see ProducerStates::check
-};
-
-// What is known of batches that come from a leader or from a mirror's source.
-struct VerbatimAppend {
-  ClusterNumber owner = 0;  // of new epochs that `owners` does not name
-  std::span<const EpochOwner> owners = {};
-  // A batch of a later epoch than the sender claimed to be in is refused (KAFKA-18723).
-  LeaderEpoch max_epoch = INT32_MAX;
-};
 
 class Log {
  public:
@@ -73,6 +58,9 @@ class Log {
   // All or nothing. At most one batch of an idempotent producer.
   Result<AppendInfo> append_as_leader(Bytes batches, LeaderEpoch epoch, int64_t now_ms,
                                       LeaderAppend how = {});
+  // The same for each of a group, in order, in as few writes as segments allow. Each is judged as
+  // though those before it were in the log; if the write fails, they all fail that are not in it.
+  void append_together(std::span<GroupedAppend> group, LeaderEpoch epoch, int64_t now_ms);
   // Batches at their own offsets, at or above end_offset(), ascending; gaps are allowed. Not a byte
   // is changed, and epochs come from the batches alone. All or nothing. A gap before a batch of a
   // new generation is a failover's, as of leave_gap().
@@ -96,8 +84,9 @@ class Log {
   Offset end_offset() const { return end_; }
   // Up to where an acknowledgement may rest: synced, or with page_cache simply the end.
   Offset durable_offset() const { return syncs() ? syncer_.durable() : end_; }
-  Offset recovery_point() const { return syncer_.durable(); }  // up to where the log is synced
-  SyncedEnd& synced_end() { return synced_end_; }              // the same, for the next start
+  // Up to where the log and what follows from it is synced.
+  Offset recovery_point() const;
+  SyncedEnd& synced_end() { return synced_end_; }  // the same, for the next start
   uint64_t size_bytes() const;
   size_t segment_count() const { return segments_.size(); }
   // Never above the high watermark, never below the start.
@@ -117,10 +106,12 @@ class Log {
   Result<Offset> truncate_to(Offset offset);
   // Forgets everything; the log is empty and starts at `offset`.
   Result<void> restart_at(Offset offset);
-  // Moves the start up (DeleteRecords) and removes segments wholly below it. The caller's
-  // log-start checkpoint keeps the number. REQUIRES: offset <= end_offset().
+  // Moves the start up (DeleteRecords) and removes segments wholly below it; what the disk does not
+  // let go is tried again later. The caller's log-start checkpoint keeps the number. Also when the
+  // log is offline. REQUIRES: offset <= end_offset().
   Result<void> move_start_to(Offset offset);
-  // Removes old segments by time and size, none at or above `high_watermark`; returns how many.
+  // Removes old segments by time and size, none at or above `high_watermark`; returns how many. Of
+  // a log that is offline the active one stays.
   Result<size_t> apply_retention(int64_t now_ms, Offset high_watermark);
   Result<void> roll();  // begins a new segment, unless the active one is empty
 
@@ -134,7 +125,7 @@ class Log {
   const TopicPartition& partition() const { return tp_; }
   const Uuid& topic_id() const { return topic_id_; }
   const std::string& folder() const { return folder_; }
-  const Error* offline() const;  // why; nullptr while it works
+  const Error* offline() const;  // why nothing is appended any more; nullptr while it works
 
   // Makes everything durable and quick to open again: a clean stop. The log is done afterwards.
   io::Task<Result<void>> close();
@@ -143,6 +134,7 @@ class Log {
 
  private:
   struct Prepared;
+  struct Group;
   // A place used lately, for tail readers and the high watermark: where the first batch begins
   // whose last offset is at least `offset`.
   struct Boundary {
@@ -158,9 +150,17 @@ class Log {
   bool stamps() const { return config_.timestamp_type == kafka::TimestampType::log_append_time; }
   Segment& active() { return *segments_.back(); }
   std::unexpected<Error> go_offline(Error reason);
+  std::unexpected<Error> failed(Error reason);
   Result<void> refuse_if_offline() const;
-  Result<void> judge(std::span<const Prepared> batches, const LeaderAppend& how, AppendInfo& info);
-  Result<void> begin_epoch(LeaderEpoch epoch, Offset end, Offset start, ClusterNumber owner);
+  Result<void> refuse_if_closed() const;
+  Result<AppendInfo> take(const GroupedAppend& item, LeaderEpoch epoch, int64_t now_ms,
+                          Group& group) const;
+  Result<void> judge(std::span<const Prepared> batches, const LeaderAppend& how, const Group& group,
+                     AppendInfo& info) const;
+  void number(Prepared& batch, Offset offset, LeaderEpoch epoch, int64_t now_ms) const;
+  Result<void> begin_epochs(std::span<const Prepared> batches);
+  void forget_epochs_not_written(const EpochCache& before);
+  Result<void> write_all(std::span<const Prepared> batches, int64_t now_ms);
   Result<void> write(std::span<const Prepared> batches, int64_t now_ms);
   Result<void> write_run(std::span<const Prepared> run, int64_t now_ms);
   Result<void> note(const Prepared& batch, int64_t now_ms);
@@ -169,14 +169,16 @@ class Log {
   Result<void> advance_to(Offset offset);
   Result<void> save_epochs();
   Result<void> save_snapshot();
-  Result<void> seal_active();
+  Result<void> complete(Segment& segment);
+  Result<void> complete_sealed();
+  Offset readable_end() const { return syncer_.lost() ? syncer_.durable() : end_; }
   Result<std::optional<TimeStretch>> next_stretch(int64_t timestamp, Offset behind) const;
   io::Task<Result<TimeFound>> look_up(int64_t timestamp, io::Workers& on);
   size_t segment_index(Offset offset) const;
   Result<uint64_t> locate(const Segment& segment, Offset offset);
   void remember(Offset offset, Offset segment, uint64_t position);
   void forget_places();
-  Result<void> remove_oldest();
+  void remove_below_start();
   Result<void> remove_newest();
   Result<void> reload_producers();
   Result<bool> is_old(const Segment& segment, int64_t now_ms) const;
@@ -197,6 +199,8 @@ class Log {
   SyncedEnd synced_end_;
   Syncer syncer_;
   RecoveryReport report_;
+  bool closed_ = false;
+  bool cramped_ = false;  // appends were refused for want of room, and none was taken since
   std::array<Boundary, 16> boundaries_;
   size_t next_boundary_ = 0;  // the oldest, which is replaced next
   TimeLookups lookups_;

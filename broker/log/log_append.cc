@@ -34,32 +34,63 @@ struct Log::Prepared {
   Bytes input;
   std::optional<HeaderBytes> head;
   std::optional<kafka::EndTransactionMarker> marker;
+  ClusterNumber owner = 0;  // of its epoch, if that is new
 
-  static Result<std::vector<Prepared>> parse(Bytes batches);
+  // Adds those in `batches`, or none.
+  static Result<void> parse(Bytes batches, std::vector<Prepared>& into);
 };
 
-Result<std::vector<Log::Prepared>> Log::Prepared::parse(Bytes batches) {
-  std::vector<Prepared> parsed;
+Result<void> Log::Prepared::parse(Bytes batches, std::vector<Prepared>& into) {
+  const auto before = static_cast<ptrdiff_t>(into.size());
+  const auto refused = [&](Error error) {
+    into.erase(into.begin() + before, into.end());
+    return fail(std::move(error));
+  };
   kafka::BatchIterator iterator(batches, false);
   while (auto batch = iterator.next()) {
     Prepared prepared{batch->header, batch->bytes, std::nullopt, std::nullopt};
     if (batch->header.is_control()) {
       auto marker = marker_of(batch->bytes);
-      if (!marker) return fail(marker.error());
+      if (!marker) return refused(marker.error());
       prepared.marker = *marker;
     }
-    parsed.push_back(std::move(prepared));
+    into.push_back(std::move(prepared));
   }
-  if (iterator.end() == kafka::BatchIterator::End::corrupt) return fail(iterator.error());
+  if (iterator.end() == kafka::BatchIterator::End::corrupt) return refused(iterator.error());
   if (iterator.end() == kafka::BatchIterator::End::partial) {
-    return fail(Error::corrupt("the bytes to append end inside a record batch"));
+    return refused(Error::corrupt("the bytes to append end inside a record batch"));
   }
-  if (parsed.empty()) return fail(Error::corrupt("no record batch to append"));
-  return parsed;
+  if (std::ssize(into) == before) return refused(Error::corrupt("no record batch to append"));
+  return {};
 }
 
+// What is going to be written together: batches that are judged and numbered, and what is known of
+// their producers once they are in the log. Until then it is known here alone, so that a write that
+// fails has nothing to take back.
+struct Log::Group {
+  std::vector<Prepared> batches;
+  Offset next = 0;     // of the batch after them
+  bool alone = false;  // nobody else's batches follow: nothing needs to be known of the producers
+  ProducerStates producers;
+
+  const ProducerStates& that_knows(ProducerId id, const ProducerStates& in_log) const {
+    return producers.find(id) != nullptr ? producers : in_log;
+  }
+  void note(const Prepared& batch, const ProducerStates& in_log, int64_t now_ms) {
+    if (alone || !batch.header.has_producer()) return;
+    const ProducerId id = batch.header.producer_id;
+    const ProducerState* known = in_log.find(id);
+    if (known != nullptr && producers.find(id) == nullptr) producers.restore(id, *known);
+    if (batch.marker) {
+      producers.appended_marker(batch.header, *batch.marker, now_ms);
+    } else {
+      producers.appended(batch.header, now_ms);
+    }
+  }
+};
+
 Result<void> Log::judge(std::span<const Prepared> batches, const LeaderAppend& how,
-                        AppendInfo& info) {
+                        const Group& group, AppendInfo& info) const {
   for (const Prepared& batch : batches) {
     const bool client = how.origin == AppendOrigin::client;
     if (client && batch.input.size() > static_cast<size_t>(config_.max_message_bytes)) {
@@ -83,9 +114,10 @@ Result<void> Log::judge(std::span<const Prepared> batches, const LeaderAppend& h
       return refuse(kafka::ErrorCode::invalid_record,
                     "an idempotent producer's batch must come alone");
     }
-    const ProducerVerdict verdict =
-        batch.marker ? producers_.check_marker(batch.header, *batch.marker)
-                     : producers_.check(batch.header, how.origin, how.may_take_gap);
+    const ProducerStates& known = group.that_knows(batch.header.producer_id, producers_);
+    const ProducerVerdict verdict = batch.marker
+                                        ? known.check_marker(batch.header, *batch.marker)
+                                        : known.check(batch.header, how.origin, how.may_take_gap);
     if (verdict.kind == ProducerVerdict::Kind::duplicate) {
       info.duplicate = true;
       info.first_offset = verdict.first_offset;
@@ -100,57 +132,89 @@ Result<void> Log::judge(std::span<const Prepared> batches, const LeaderAppend& h
 
 Result<AppendInfo> Log::append_as_leader(Bytes batches, LeaderEpoch epoch, int64_t now_ms,
                                          LeaderAppend how) {
-  if (auto working = refuse_if_offline(); !working) return fail(working.error());
-  auto parsed = Prepared::parse(batches);
-  if (!parsed) return fail(parsed.error());
+  GroupedAppend alone{batches, how, AppendInfo{}};
+  append_together(std::span(&alone, 1), epoch, now_ms);
+  return std::move(alone.result);
+}
+
+void Log::append_together(std::span<GroupedAppend> items, LeaderEpoch epoch, int64_t now_ms) {
+  const Result<void> working = refuse_if_offline();
+  Group group;
+  group.next = end_;
+  group.alone = items.size() == 1;
+  for (GroupedAppend& item : items) {
+    item.result = working ? take(item, epoch, now_ms, group) : fail(working.error());
+  }
+  if (group.batches.empty()) return;
+  const Result<void> written = write_all(group.batches, now_ms);
+  if (written) return;
+  // Whole batches at the front may be in the log: a segment was full between them and the others.
+  for (GroupedAppend& item : items) {
+    if (item.result && item.result->last_offset >= end_) item.result = fail(written.error());
+  }
+}
+
+// Judges and numbers an item's batches, and adds them to the group.
+Result<AppendInfo> Log::take(const GroupedAppend& item, LeaderEpoch epoch, int64_t now_ms,
+                             Group& group) const {
+  const size_t before = group.batches.size();
+  if (auto parsed = Prepared::parse(item.batches, group.batches); !parsed) {
+    return fail(parsed.error());
+  }
+  const std::span<Prepared> own = std::span(group.batches).subspan(before);
   AppendInfo info;
-  if (auto done = judge(*parsed, how, info); !done) return fail(done.error());
-  if (info.duplicate) return info;
-  if (epoch < epochs_.latest()) {
-    return refuse(kafka::ErrorCode::fenced_leader_epoch,
-                  fmt::format("append under epoch {}, the log has {}", epoch, epochs_.latest()));
+  Result<void> judged = judge(own, item.how, group, info);
+  if (judged && !info.duplicate && epoch < epochs_.latest()) {
+    judged = refuse(kafka::ErrorCode::fenced_leader_epoch,
+                    fmt::format("append under epoch {}, the log has {}", epoch, epochs_.latest()));
   }
-  const bool stamp = stamps();
-  Offset next = end_;
-  for (Prepared& batch : *parsed) {
-    batch.header.base_offset = next;
-    batch.header.partition_leader_epoch = epoch;
-    if (stamp) {
-      batch.header.attributes |= kafka::BatchHeader::log_append_time_bit;
-      batch.header.max_timestamp = now_ms;
-    }
-    HeaderBytes& head = batch.head.emplace();
-    kafka::write_batch_header(head, batch.header);
-    if (stamp) {
-      // The timestamp and its type lie under the checksum; offset and epoch do not.
-      batch.header.crc = crc_with_header(head, batch.input);
-      kafka::write_batch_header(head, batch.header);
-    }
-    next = batch.header.next_offset();
+  if (!judged || info.duplicate) {
+    group.batches.erase(group.batches.begin() + static_cast<ptrdiff_t>(before),
+                        group.batches.end());
+    if (!judged) return fail(judged.error());
+    return info;
   }
-  if (auto done = begin_epoch(epoch, end_, end_, config_.cluster); !done) {
-    return fail(done.error());
+  info.first_offset = group.next;
+  for (Prepared& batch : own) {
+    number(batch, group.next, epoch, now_ms);
+    group.note(batch, producers_, now_ms);
+    group.next = batch.header.next_offset();
   }
-  info.first_offset = end_;
-  info.last_offset = next - 1;
-  info.log_append_time = stamp ? now_ms : -1;
-  info.bytes = batches.size();
-  if (auto done = write(*parsed, now_ms); !done) return fail(done.error());
+  info.last_offset = group.next - 1;
+  info.log_append_time = stamps() ? now_ms : -1;
+  info.bytes = item.batches.size();
   return info;
+}
+
+// Gives a batch its place in our own order.
+void Log::number(Prepared& batch, Offset offset, LeaderEpoch epoch, int64_t now_ms) const {
+  batch.owner = config_.cluster;
+  batch.header.base_offset = offset;
+  batch.header.partition_leader_epoch = epoch;
+  if (stamps()) {
+    batch.header.attributes |= kafka::BatchHeader::log_append_time_bit;
+    batch.header.max_timestamp = now_ms;
+  }
+  HeaderBytes& head = batch.head.emplace();
+  kafka::write_batch_header(head, batch.header);
+  if (!stamps()) return;
+  // The timestamp and its type lie under the checksum; offset and epoch do not.
+  batch.header.crc = crc_with_header(head, batch.input);
+  kafka::write_batch_header(head, batch.header);
 }
 
 Result<AppendInfo> Log::append_verbatim(Bytes batches, int64_t now_ms, const VerbatimAppend& from) {
   if (auto working = refuse_if_offline(); !working) return fail(working.error());
-  auto parsed = Prepared::parse(batches);
-  if (!parsed) return fail(parsed.error());
+  std::vector<Prepared> all;
+  if (auto parsed = Prepared::parse(batches, all); !parsed) return fail(parsed.error());
   // The bytes stay as they are; indexes and retention go by what the records say.
-  for (Prepared& batch : *parsed) {
+  for (Prepared& batch : all) {
     batch.header.max_timestamp =
         kafka::largest_timestamp(batch.input, batch.header, max_unpacked_on_loop);
   }
   Offset next = end_;
   LeaderEpoch latest = epochs_.latest();
-  for (const Prepared& batch : *parsed) {
+  for (Prepared& batch : all) {
     const kafka::BatchHeader& header = batch.header;
     if (header.base_offset < next) {
       return fail(Error::corrupt(fmt::format("{}: a batch of offset {}, expected {} or above",
@@ -162,37 +226,58 @@ Result<AppendInfo> Log::append_verbatim(Bytes batches, int64_t now_ms, const Ver
           fmt::format("{}: the batch of offset {} has leader epoch {}, expected {} to {}",
                       tp_.to_string(), header.base_offset, epoch, latest, from.max_epoch)));
     }
+    const auto named = std::ranges::find(from.owners, epoch, &EpochOwner::epoch);
+    batch.owner = named == from.owners.end() ? from.owner : named->owner;
     next = header.next_offset();
     latest = epoch;
   }
-  Offset before = end_;
-  for (const Prepared& batch : *parsed) {
-    const LeaderEpoch epoch = batch.header.partition_leader_epoch;
-    const auto named = std::ranges::find(from.owners, epoch, &EpochOwner::epoch);
-    const ClusterNumber owner = named == from.owners.end() ? from.owner : named->owner;
-    if (auto done = begin_epoch(epoch, before, batch.header.base_offset, owner); !done) {
-      return fail(done.error());
-    }
-    before = batch.header.next_offset();
-  }
-  const AppendInfo info{.first_offset = parsed->front().header.base_offset,
+  const AppendInfo info{.first_offset = all.front().header.base_offset,
                         .last_offset = next - 1,
                         .bytes = batches.size()};
-  if (auto done = write(*parsed, now_ms); !done) return fail(done.error());
+  if (auto done = write_all(all, now_ms); !done) return fail(done.error());
   return info;
 }
 
-// With a batch at `start`; the one before it ends at `end`.
-Result<void> Log::begin_epoch(LeaderEpoch epoch, Offset end, Offset start, ClusterNumber owner) {
-  const LeaderEpoch before = epochs_.latest();
-  if (epoch <= before) return {};
-  // Offsets may be missing because a compaction took them. Only a failover leaves them out where a
-  // new generation begins.
-  const bool gap = start > end && before >= 0 && generation_of(epoch) > generation_of(before);
-  epochs_.assign(epoch, gap ? end : start, owner, gap ? start : -1);
+// Enters the epochs that are new with these batches.
+Result<void> Log::begin_epochs(std::span<const Prepared> batches) {
+  bool of_others = false;
+  Offset end = end_;
+  for (const Prepared& batch : batches) {
+    const LeaderEpoch before = epochs_.latest();
+    const LeaderEpoch epoch = batch.header.partition_leader_epoch;
+    const Offset start = batch.header.base_offset;
+    // Offsets may be missing because a compaction took them. Only a failover leaves them out where
+    // a new generation begins.
+    const bool gap = start > end && before >= 0 && generation_of(epoch) > generation_of(before);
+    if (epochs_.assign(epoch, gap ? end : start, batch.owner, gap ? start : -1)) {
+      of_others |= batch.owner != config_.cluster;
+    }
+    end = batch.header.next_offset();
+  }
   // A crash loses neither epoch nor start, which stand in the batches; but no batch names another
   // cluster as its owner.
-  return owner == config_.cluster ? Result<void>{} : save_epochs();
+  return of_others ? save_epochs() : Result<void>{};
+}
+
+void Log::forget_epochs_not_written(const EpochCache& before) {
+  EpochCache written = before;
+  for (const EpochEntry& entry : epochs_.entries()) {
+    if (entry.epoch <= written.latest() || entry.start_offset >= end_) continue;
+    written.assign(entry.epoch, entry.start_offset, entry.owner, entry.gap_end);
+  }
+  epochs_ = std::move(written);
+  epochs_.not_as_saved();
+}
+
+Result<void> Log::write_all(std::span<const Prepared> batches, int64_t now_ms) {
+  if (batches.back().header.partition_leader_epoch == epochs_.latest()) {
+    return write(batches, now_ms);
+  }
+  const EpochCache before = epochs_;
+  Result<void> done = begin_epochs(batches);
+  if (done) done = write(batches, now_ms);
+  if (!done) forget_epochs_not_written(before);
+  return done;
 }
 
 Result<bool> Log::must_roll(const kafka::BatchHeader& next, int64_t now_ms) {
@@ -215,7 +300,7 @@ Result<void> Log::write(std::span<const Prepared> batches, int64_t now_ms) {
       if (auto done = advance_to(batches.front().header.base_offset); !done) return done;
     }
     auto full = must_roll(batches.front().header, now_ms);
-    if (!full) return go_offline(full.error());
+    if (!full) return failed(full.error());
     if (*full) {
       // Offsets are written relative to the base, which after a wide gap is the batch's own.
       const kafka::BatchHeader& next = batches.front().header;
@@ -257,7 +342,7 @@ Result<void> Log::write_run(std::span<const Prepared> run, int64_t now_ms) {
   }
   const auto interval = static_cast<size_t>(config_.index_interval_bytes);
   if (auto done = active().append(pieces, headers, interval); !done) {
-    return go_offline(done.error());
+    return failed(done.error());
   }
   auto file = active().file();
   if (!file) return go_offline(file.error());
@@ -268,6 +353,7 @@ Result<void> Log::write_run(std::span<const Prepared> run, int64_t now_ms) {
   end_ = run.back().header.next_offset();
   syncer_.appended(end_);
   remember(end_, active().base(), active().size());
+  if (std::exchange(cramped_, false)) logger_.info("appends go on end_offset={}", end_);
   return {};
 }
 
@@ -280,11 +366,13 @@ Result<void> Log::note(const Prepared& batch, int64_t now_ms) {
   if (!batch.marker) return {};
   const auto completed = producers_.appended_marker(batch.header, *batch.marker, now_ms);
   if (!completed || !completed->aborted) return {};
+  const bool had_file = active().txns().has_file();
   auto index = active().txns().append({completed->producer_id, completed->first_offset,
                                        completed->last_offset, completed->last_stable_offset});
   if (!index) return go_offline(index.error());
+  if (!*index) return {};
   syncer_.touched(*index);
-  if (active().txns().count() == 1) syncer_.folder_touched();  // it is a new file
+  if (!had_file) syncer_.folder_touched();
   return {};
 }
 

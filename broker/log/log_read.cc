@@ -40,13 +40,15 @@ Result<uint64_t> Log::locate(const Segment& segment, Offset offset) {
 }
 
 Result<Rope> Log::read(Offset from, uint64_t max_bytes, Offset upper_bound, bool at_least_one) {
-  if (auto working = refuse_if_offline(); !working) return fail(working.error());
+  if (auto open = refuse_if_closed(); !open) return fail(open.error());
   if (from < start_ || from > end_) {
     return kafka::refuse(
         kafka::ErrorCode::offset_out_of_range,
         fmt::format("{}: offset {} is outside {} to {}", tp_.to_string(), from, start_, end_));
   }
-  const Offset bound = std::min(upper_bound, end_);
+  // What a failed sync has put in doubt is not shown, whatever mode it was acknowledged in.
+  const Offset bound = std::min({upper_bound, end_, readable_end()});
+  if (from >= bound && from < std::min(upper_bound, end_)) return fail(*offline());
   Rope rope;
   for (size_t i = segment_index(from); i < segments_.size() && from < bound; ++i) {
     const Segment& segment = *segments_[i];

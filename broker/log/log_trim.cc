@@ -18,18 +18,21 @@ Result<void> Log::remove_newest() {
   return {};
 }
 
-Result<void> Log::remove_oldest() {
-  const Offset next_base = segments_[1]->base();
-  if (auto done = segments_.front()->remove(); !done) return done;
-  segments_.erase(segments_.begin());
-  syncer_.folder_touched();
-  // A snapshot serves the segments after it; the newest one at or below the first is kept.
-  while (snapshots_.size() > 1 && snapshots_[1] <= next_base) {
-    const std::string path = Segment::path_of(folder_, snapshots_.front(), ".snapshot");
-    if (auto done = files_.disk().remove(path); !done) return done;
-    snapshots_.erase(snapshots_.begin());
+// As far as the disk lets go of them; the rest follows with the next retention.
+void Log::remove_below_start() {
+  Result<void> done;
+  while (done && segments_.size() > 1 && segments_[1]->base() <= start_) {
+    done = segments_.front()->remove();
+    if (!done) break;
+    segments_.erase(segments_.begin());
+    syncer_.folder_touched();
   }
-  return {};
+  // A snapshot serves the segments after it; the newest one at or below the first is kept.
+  while (done && snapshots_.size() > 1 && snapshots_[1] <= segments_.front()->base()) {
+    done = files_.disk().remove(Segment::path_of(folder_, snapshots_.front(), ".snapshot"));
+    if (done) snapshots_.erase(snapshots_.begin());
+  }
+  if (!done) logger_.warn("what lies below the start stays for now: {}", done.error().text);
 }
 
 Result<void> Log::reload_producers() {
@@ -50,9 +53,17 @@ Result<Offset> Log::truncate_to(Offset offset) {
   // Before anything is gone: else a crash would leave a log that ends below what was synced.
   if (auto done = synced_end_.settle(0); !done) return fail(done.error());
   // Epochs first: an entry without its records would name offsets that others write again.
+  const EpochCache before = epochs_;
   if (epochs_.truncate_end(offset)) {
-    if (auto done = save_epochs(); !done) return fail(done.error());
+    if (auto done = save_epochs(); !done) {
+      epochs_ = before;
+      epochs_.not_as_saved();
+      return fail(done.error());
+    }
   }
+  // From here on what fails is final. What lies beyond is nobody's to read, cut or not.
+  end_ = offset;
+  syncer_.truncated(end_);
   // Newest first, so that a crash leaves a shorter log, never one with a hole.
   while (segments_.size() > 1 && active().base() >= offset) {
     if (auto done = remove_newest(); !done) return go_offline(done.error());
@@ -75,7 +86,7 @@ Result<Offset> Log::truncate_to(Offset offset) {
   end_ = *end;
   syncer_.truncated(end_);
   if (epochs_.truncate_end(end_)) {
-    if (auto done = save_epochs(); !done) return fail(done.error());
+    if (auto done = save_epochs(); !done) return go_offline(done.error());
   }
   if (auto done = reload_producers(); !done) return go_offline(done.error());
   if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
@@ -88,8 +99,13 @@ Result<void> Log::restart_at(Offset offset) {
   if (auto working = refuse_if_offline(); !working) return working;
   forget_places();
   if (auto done = synced_end_.settle(0); !done) return fail(done.error());
+  const EpochCache before = epochs_;
   epochs_.truncate_end(0);
-  if (auto done = save_epochs(); !done) return done;
+  if (auto done = save_epochs(); !done) {
+    epochs_ = before;
+    epochs_.not_as_saved();
+    return done;
+  }
   while (!segments_.empty()) {
     if (auto done = remove_newest(); !done) return go_offline(done.error());
   }
@@ -113,7 +129,7 @@ Result<void> Log::restart_at(Offset offset) {
 }
 
 Result<void> Log::move_start_to(Offset offset) {
-  if (auto working = refuse_if_offline(); !working) return working;
+  if (auto open = refuse_if_closed(); !open) return fail(open.error());
   if (offset > end_) {
     return fail(Error::message(fmt::format("{}: cannot start at offset {}: the log ends at {}",
                                            tp_.to_string(), offset, end_)));
@@ -121,9 +137,7 @@ Result<void> Log::move_start_to(Offset offset) {
   if (offset <= start_) return {};
   start_ = offset;
   epochs_.truncate_start(start_);
-  while (segments_.size() > 1 && segments_[1]->base() <= start_) {
-    if (auto done = remove_oldest(); !done) return go_offline(done.error());
-  }
+  remove_below_start();
   return {};
 }
 
@@ -135,12 +149,16 @@ Result<bool> Log::is_old(const Segment& segment, int64_t now_ms) const {
 }
 
 Result<size_t> Log::apply_retention(int64_t now_ms, Offset high_watermark) {
-  if (auto working = refuse_if_offline(); !working) return fail(working.error());
+  if (auto open = refuse_if_closed(); !open) return fail(open.error());
+  remove_below_start();
   if (report_.has_cuts) {
     const int64_t age_ms =
         config_.retention_ms < 0 ? LogConfig().retention_ms : config_.retention_ms;
     auto done = remove_old_cuts(files_.disk(), folder_, now_ms - age_ms);
     if (!done) return fail(done.error());
+  }
+  if (!offline()) {
+    if (auto done = complete_sealed(); !done) return go_offline(done.error());
   }
   if (!config_.delete_old) return 0;
   uint64_t size = size_bytes();
@@ -148,7 +166,7 @@ Result<size_t> Log::apply_retention(int64_t now_ms, Offset high_watermark) {
   Offset start = start_;
   for (size_t i = 0; i < segments_.size(); ++i) {
     const bool last = i + 1 == segments_.size();
-    if (last && segments_[i]->size() == 0) break;
+    if (last && (segments_[i]->size() == 0 || offline() != nullptr)) break;
     const Offset end = last ? end_ : segments_[i + 1]->base();
     if (end > high_watermark) break;
     auto old = is_old(*segments_[i], now_ms);
@@ -162,8 +180,10 @@ Result<size_t> Log::apply_retention(int64_t now_ms, Offset high_watermark) {
     ++removed;
   }
   if (removed == 0) return 0;
-  // A log keeps an active segment, which holds its end offset.
+  // A log keeps an active segment, which holds its end offset. To begin one may need the room that
+  // those before it give back.
   if (start == end_) {
+    if (auto done = move_start_to(active().base()); !done) return fail(done.error());
     if (auto done = roll(); !done) return fail(done.error());
   }
   if (auto done = move_start_to(start); !done) return fail(done.error());

@@ -21,8 +21,7 @@ std::string Segment::path_of(const std::string& folder, Offset offset, std::stri
 }
 
 Result<void> Segment::create() {
-  files_->forget(log_path());
-  auto file = files_->disk().open(log_path(), io::Disk::Open::create);
+  auto file = files_->create(log_path());
   if (!file) return fail(file.error());
   if (auto done = (*file)->truncate(0); !done) return done;
   if (auto done = offsets_.reset(); !done) return done;
@@ -87,14 +86,9 @@ Result<void> Segment::activate() {
 Result<std::vector<std::shared_ptr<io::File>>> Segment::finish_indexes() {
   if (auto done = note_time(); !done) return fail(done.error());
   std::vector<std::shared_ptr<io::File>> indexes;
-  for (auto file : {offsets_.flushed_file(), times_.flushed_file()}) {
+  for (auto file : {offsets_.flushed_file(), times_.flushed_file(), txns_.flushed_file()}) {
     if (!file) return fail(file.error());
-    indexes.push_back(*file);
-  }
-  if (txns_.count() > 0) {
-    auto file = txns_.file();
-    if (!file) return fail(file.error());
-    indexes.push_back(*file);
+    if (*file) indexes.push_back(*file);
   }
   return indexes;
 }
@@ -295,14 +289,17 @@ Result<void> Segment::copy_prefix(uint64_t size) {
 }
 
 Result<void> Segment::remove() {
+  // The log first: an index without its log is swept away at the next start.
+  io::Disk& disk = files_->disk();
+  if (disk.exists(log_path())) {
+    if (auto done = disk.remove(log_path()); !done) return done;
+  }
   active_.reset();
   size_ = 0;
-  // The log first: an index without its log is swept away at the next start.
-  for (const char* suffix : {".log", ".index", ".timeindex", ".txnindex"}) {
-    const std::string file_path = path(suffix);
-    files_->forget(file_path);
-    if (!files_->disk().exists(file_path)) continue;
-    if (auto done = files_->disk().remove(file_path); !done) return done;
+  files_->forget(log_path());
+  for (const char* suffix : {".index", ".timeindex", ".txnindex"}) {
+    files_->forget(path(suffix));
+    if (disk.exists(path(suffix))) (void)disk.remove(path(suffix));
   }
   return {};
 }

@@ -45,8 +45,10 @@ class Segment {
   // Keeps the file open for appends; seal() ends that.
   Result<void> activate();
   void seal() { active_.reset(); }
-  // Completes the indexes and returns their files, for whoever makes them durable.
+  // Completes the indexes and returns their files, for whoever makes them durable: of those for
+  // which there was room. Until indexes_on_disk() the segment is not safe from a crash.
   Result<std::vector<std::shared_ptr<io::File>>> finish_indexes();
+  bool indexes_on_disk() const { return offsets_.flushed() && times_.flushed() && txns_.flushed(); }
   // Writes one run of batches, which are `pieces` when put together; the headers' timestamps are
   // what the indexes go by.
   // REQUIRES: active; accepts() holds for the last batch.
@@ -82,7 +84,7 @@ class Segment {
   // Cuts at `position`, where the batch that begins with `end` starts. Readers keep what they
   // hold: if there may be any, the kept part goes to a new file.
   Result<void> truncate(uint64_t position, Offset end);
-  // Removes the files. Readers keep what they hold.
+  // Removes the files. Readers keep what they hold. After an error nothing has changed.
   Result<void> remove();
 
   OffsetIndex& offsets() { return offsets_; }

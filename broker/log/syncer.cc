@@ -21,6 +21,11 @@ void Syncer::stop(Error reason) {
   changed_.notify_all();
 }
 
+void Syncer::lose(Error reason) {
+  lost_ = true;
+  stop(std::move(reason));
+}
+
 io::Task<Result<Offset>> Syncer::sync() {
   if (failure_) co_return fail(*failure_);
   const bool idle = started_ == done_;
@@ -44,12 +49,12 @@ Result<void> Syncer::sync_now() {
   files.insert(files.end(), dirty_.begin(), dirty_.end());
   for (const std::shared_ptr<io::File>& file : files) {
     if (auto synced = file->sync_now(); !synced) {
-      stop(synced.error());
+      lose(synced.error());
       return synced;
     }
   }
   if (auto synced = disk_.sync_folder(folder_); !synced) {
-    stop(synced.error());
+    lose(synced.error());
     return synced;
   }
   dirty_.clear();
@@ -69,11 +74,11 @@ io::Task<void> Syncer::run_round() {
     const io::Instant began = changed_.loop().now();
     const Result<void> synced = co_await file->sync();
     if (fsyncs_ != nullptr) fsyncs_->observe(changed_.loop().now() - began);
-    if (!synced) stop(synced.error());
+    if (!synced) lose(synced.error());
     if (failure_) break;
   }
   if (folder && !failure_) {
-    if (auto synced = disk_.sync_folder(folder_); !synced) stop(synced.error());
+    if (auto synced = disk_.sync_folder(folder_); !synced) lose(synced.error());
   }
   if (!failure_) {
     durable_ = std::max(durable_, in_flight_);

@@ -50,6 +50,8 @@ class Syncer {
 
   Offset durable() const { return durable_; }
   const std::optional<Error>& failure() const { return failure_; }
+  // It was a sync that failed: of what lies above durable(), the kernel may have dropped anything.
+  bool lost() const { return lost_; }
 
   // Returns the durable end offset when everything appended before the call is durable.
   // REQUIRES: this outlives the call.
@@ -66,6 +68,7 @@ class Syncer {
  private:
   bool clean() const { return dirty_.empty() && !folder_dirty_ && durable_ == appended_; }
   io::Task<void> run_round();
+  void lose(Error reason);
 
   io::Disk& disk_;
   std::string folder_;
@@ -80,6 +83,7 @@ class Syncer {
   uint64_t done_ = 0;
   std::optional<Error> failure_;
   Histogram* fsyncs_ = nullptr;
+  bool lost_ = false;
   io::Event changed_;
 };
 

@@ -11,7 +11,8 @@ constexpr int16_t entry_version = 0;
 }  // namespace
 
 Result<void> TxnIndex::load() {
-  count_ = 0;
+  in_file_ = 0;
+  tail_.clear();
   if (!files_->disk().exists(path_)) return {};
   auto file = files_->open(path_);
   if (!file) return fail(file.error());
@@ -20,52 +21,70 @@ Result<void> TxnIndex::load() {
     return fail(
         Error::corrupt(path_ + ": " + std::to_string(bytes) + " bytes are not whole entries"));
   }
-  count_ = bytes / entry_size;
+  in_file_ = bytes / entry_size;
   return {};
 }
 
 Result<void> TxnIndex::reset() {
-  count_ = 0;
+  in_file_ = 0;
+  tail_.clear();
   files_->forget(path_);
   if (!files_->disk().exists(path_)) return {};
   return files_->disk().remove(path_);
 }
 
 Result<std::shared_ptr<io::File>> TxnIndex::append(const AbortedTxn& txn) {
+  tail_.push_back(txn);
+  return flushed_file();
+}
+
+Result<std::shared_ptr<io::File>> TxnIndex::flushed_file() {
+  if (count() == 0) return nullptr;
+  auto file = write_tail();
+  if (!file && io::lacks_room(file.error())) return nullptr;
+  return file;
+}
+
+Result<std::shared_ptr<io::File>> TxnIndex::write_tail() {
   // Made by the first abort: most segments never have one.
-  if (count_ == 0) {
-    if (auto made = files_->disk().open(path_, io::Disk::Open::create); !made) {
-      return fail(made.error());
-    }
+  if (in_file_ == 0 && !files_->disk().exists(path_)) {
+    if (auto made = files_->create(path_); !made) return made;
   }
   auto file = files_->open(path_);
-  if (!file) return fail(file.error());
-  uint8_t bytes[entry_size];
-  store_be(bytes, entry_version);
-  store_be(bytes + 2, txn.producer_id);
-  store_be(bytes + 10, txn.first_offset);
-  store_be(bytes + 18, txn.last_offset);
-  store_be(bytes + 26, txn.last_stable_offset);
-  if (auto done = (*file)->append(Bytes(bytes)); !done) return fail(done.error());
-  ++count_;
-  return *file;
+  if (!file || tail_.empty()) return file;
+  std::vector<uint8_t> bytes(tail_.size() * entry_size);
+  uint8_t* p = bytes.data();
+  for (const AbortedTxn& txn : tail_) {
+    store_be(p, entry_version);
+    store_be(p + 2, txn.producer_id);
+    store_be(p + 10, txn.first_offset);
+    store_be(p + 18, txn.last_offset);
+    store_be(p + 26, txn.last_stable_offset);
+    p += entry_size;
+  }
+  if (auto done = (*file)->append(bytes); !done) return fail(done.error());
+  in_file_ += tail_.size();
+  tail_.clear();
+  return file;
 }
 
 Result<void> TxnIndex::truncate(Offset end) {
+  while (!tail_.empty() && tail_.back().last_offset >= end) tail_.pop_back();
+  if (!tail_.empty()) return {};
   auto txns = all();
   if (!txns) return fail(txns.error());
   uint64_t kept = 0;
   while (kept < txns->size() && (*txns)[kept].last_offset < end) ++kept;
-  if (kept == count_) return {};
+  if (kept == in_file_) return {};
   auto file = files_->open(path_);
   if (!file) return fail(file.error());
   if (auto done = (*file)->truncate(kept * entry_size); !done) return done;
-  count_ = kept;
+  in_file_ = kept;
   return {};
 }
 
 Result<bool> TxnIndex::collect(Offset from, Offset upper, std::vector<AbortedTxn>& out) const {
-  if (count_ == 0) return false;
+  if (count() == 0) return false;
   auto txns = all();
   if (!txns) return fail(txns.error());
   for (const AbortedTxn& txn : *txns) {
@@ -77,11 +96,11 @@ Result<bool> TxnIndex::collect(Offset from, Offset upper, std::vector<AbortedTxn
 }
 
 Result<std::vector<AbortedTxn>> TxnIndex::all() const {
+  if (in_file_ == 0) return tail_;
   std::vector<AbortedTxn> txns;
-  if (count_ == 0) return txns;
   auto file = files_->open(path_);
   if (!file) return fail(file.error());
-  std::vector<uint8_t> bytes(count_ * entry_size);
+  std::vector<uint8_t> bytes(in_file_ * entry_size);
   auto n = (*file)->read_at(0, bytes);
   if (!n) return fail(n.error());
   if (*n != bytes.size()) return fail(Error::corrupt(path_ + ": shorter than it was when opened"));
@@ -93,6 +112,7 @@ Result<std::vector<AbortedTxn>> TxnIndex::all() const {
     txns.push_back({load_be<ProducerId>(p + 2), load_be<Offset>(p + 10), load_be<Offset>(p + 18),
                     load_be<Offset>(p + 26)});
   }
+  txns.insert(txns.end(), tail_.begin(), tail_.end());
   return txns;
 }
 

@@ -122,13 +122,63 @@ TEST(Offline, AFailedWriteEndsAppends) {
   LogWorld w;
   w.open();
   w.append_one();
-  w.host.disk().fail_next_append(".log", ENOSPC);
+  w.host.disk().fail_next_append(".log", EIO);
   auto failed = w.log->append_as_leader(make_batch({}), 1, 0);
   ASSERT_FALSE(failed);
-  EXPECT_EQ(failed.error().code, ENOSPC);
+  EXPECT_EQ(failed.error().code, EIO);
   EXPECT_EQ(w.log->end_offset(), 1);
   EXPECT_FALSE(w.log->append_as_leader(make_batch({}), 1, 0));
   ASSERT_NE(w.log->offline(), nullptr);
+}
+
+TEST(Offline, WhatIsDurableIsReadAndDeletedAsBefore) {
+  LogWorld w;
+  w.config.segment_bytes = 100;
+  w.config.retention_ms = 1;
+  w.open();
+  for (int i = 0; i < 6; ++i) w.append_one();
+  w.sync();
+  w.host.disk().fail_next_append(".log", EIO);
+  ASSERT_FALSE(w.log->append_as_leader(make_batch({}), 1, 0));
+  ASSERT_NE(w.log->offline(), nullptr);
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ((*w.find_time(0))->offset, 0);
+  ASSERT_TRUE(w.log->move_start_to(2));
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{2, 3, 4, 5}));
+  EXPECT_FALSE(w.disk().exists(w.path(0, ".log")));
+  auto removed = w.log->apply_retention(1'000'000, 6);
+  ASSERT_TRUE(removed) << removed.error().text;
+  EXPECT_EQ(*removed, 3u) << "all but the active one";
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{5}));
+}
+
+TEST(Offline, WhatAFailedSyncPutsInDoubtIsNotRead) {
+  LogWorld w;
+  w.config.durability = Durability::page_cache;
+  w.open();
+  w.append_one();
+  ASSERT_TRUE(w.run(w.log->flush()));
+  w.append_one();
+  w.host.disk().fail_next_sync(".log", ENOSPC);
+  ASSERT_FALSE(w.run(w.log->flush()));
+  EXPECT_EQ(w.offsets(0), (std::vector<Offset>{0}));
+  EXPECT_FALSE(w.log->read(1, 1000, 2, true));
+  EXPECT_TRUE(w.log->read(2, 1000, 2, true)) << "at the end, where nothing is";
+}
+
+TEST(Offline, ASegmentThatCannotBeRemovedGoesWithALaterRetention) {
+  LogWorld w;
+  w.config.segment_bytes = 100;
+  w.open();
+  for (int i = 0; i < 6; ++i) w.append_one();
+  w.host.disk().fail_next_name_change(".log", EIO);
+  ASSERT_TRUE(w.log->move_start_to(2));
+  EXPECT_EQ(w.log->start_offset(), 2);
+  EXPECT_TRUE(w.disk().exists(w.path(0, ".log")));
+  w.append_one();
+  EXPECT_EQ(w.log->offline(), nullptr);
+  ASSERT_TRUE(w.log->apply_retention(0, 6));
+  EXPECT_FALSE(w.disk().exists(w.path(0, ".log")));
 }
 
 }  // namespace

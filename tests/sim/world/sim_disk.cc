@@ -55,7 +55,7 @@ class SimFile final : public io::File, public std::enable_shared_from_this<SimFi
     const uint64_t end = size();
     all.resize(volume_->schedule().random().below(all.size() + 1));  // some of it was written
     change(end, all);
-    if (error != ENOSPC && error != EDQUOT) return failed(error, "append to");
+    if (!io::lacks_room(Error::io(error, ""))) return failed(error, "append to");
     good_end_ = end;
     // A full disk may not even let the file be cut at once.
     if (volume_->schedule().random().below(2) == 0) cut_leftover();
@@ -74,7 +74,12 @@ class SimFile final : public io::File, public std::enable_shared_from_this<SimFi
 
   Result<void> truncate(uint64_t size) override {
     if (auto usable = refuse_if_failed(); !usable) return usable;
-    if (int error = volume_->append_fault(path_)) return failed(error, "truncate");
+    if (int error = volume_->append_fault(path_)) {
+      if (io::lacks_room(Error::io(error, ""))) {
+        return fail(Error::io(error, "cannot truncate " + path_));
+      }
+      return failed(error, "truncate");
+    }
     good_end_.reset();
     inode_->truncate(size);
     inode_->modified_ms = clock_.wall_ms();

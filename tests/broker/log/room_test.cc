@@ -1,0 +1,242 @@
+// A disk without room: what is refused, and that it goes on.
+#include <cerrno>
+
+#include "tests/broker/log/log_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+std::vector<Offset> up_to(Offset end) {
+  std::vector<Offset> offsets;
+  for (Offset i = 0; i < end; ++i) offsets.push_back(i);
+  return offsets;
+}
+
+TEST(Room, AFullDiskRefusesAppendsAndTakesThemAgain) {
+  LogWorld w;
+  w.open();
+  const BatchSpec large{.value_size = 3 * sim::Volume::block};
+  w.append_one();
+  w.sync();
+  w.host.disk().capacity = w.host.disk().used() + sim::Volume::block;
+  for (int i = 0; i < 20; ++i) {
+    auto refused = w.log->append_as_leader(make_batch(large), 1, 0);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ENOSPC);
+    EXPECT_EQ(w.log->end_offset(), 1);
+  }
+  EXPECT_EQ(w.log->offline(), nullptr);
+  EXPECT_EQ(w.offsets(), up_to(1));
+  w.host.disk().capacity = UINT64_MAX;
+  EXPECT_EQ(w.append_one(large).first_offset, 1);
+  EXPECT_EQ(w.append_one().first_offset, 2);
+  w.sync();
+  w.kill();
+  w.open();
+  EXPECT_EQ(w.offsets(), up_to(3));
+  EXPECT_EQ(w.log->recovery().bytes_cut, 0u);
+}
+
+// What a refused append has left behind is no part of the log, whenever the process dies.
+TEST(Room, AProcessThatDiesOnAFullDiskHasWhatWasTaken) {
+  uint64_t cut = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    LogWorld w(seed);
+    w.open();
+    w.append_one();
+    w.host.disk().capacity = w.host.disk().used();
+    ASSERT_FALSE(w.log->append_as_leader(make_batch({.value_size = 9000}), 1, 0));
+    w.kill();
+    w.open();
+    cut += w.log->recovery().bytes_cut;
+    EXPECT_EQ(w.offsets(), up_to(1));
+  }
+  EXPECT_GT(cut, 0u);
+}
+
+// Appends until a segment is full, with one operation of the roll refused. Returns false when there
+// are no more operations.
+bool roll_with_a_refusal(uint64_t number, int error, size_t* refused) {
+  LogWorld w(number);
+  w.config.segment_bytes = 300;
+  w.open();
+  sim::Volume& disk = w.host.disk();
+  for (int i = 0; i < 3; ++i) w.append_one();
+  const uint64_t before = disk.operations();
+  disk.fail_operation(before + number, error);
+  auto first = w.log->append_as_leader(make_batch({.value_size = 100}), 1, 0);
+  const bool hit = disk.operations() >= before + number;
+  disk.forget_planned_failures();
+  Offset end = first ? 4 : 3;
+  EXPECT_EQ(w.log->end_offset(), end);
+  if (!first) {
+    ++*refused;
+    EXPECT_EQ(first.error().code, error);
+  }
+  const bool by_sync = w.log->offline() != nullptr;
+  // What nobody has synced is in doubt then; otherwise all is as before.
+  if (!by_sync) EXPECT_EQ(w.offsets(), up_to(end)) << number;
+  // One that still fits into the old segment, and those that do not.
+  for (int i = 0; i < 8 && !by_sync; ++i, ++end) {
+    EXPECT_EQ(w.append_one({.value_size = i == 0 ? 1u : 100u}).first_offset, end) << number;
+  }
+  if (!by_sync) {
+    w.sync();
+    EXPECT_EQ(w.offsets(), up_to(end)) << number;
+  }
+  w.crash();
+  w.open();
+  const std::vector<Offset> kept = w.offsets();
+  EXPECT_EQ(kept, up_to(by_sync ? std::ssize(kept) : end)) << number;
+  return hit;
+}
+
+TEST(Room, EveryStepOfARollMayFindNone) {
+  for (int error : {ENOSPC, EMFILE}) {
+    size_t refused = 0;
+    uint64_t number = 1;
+    while (roll_with_a_refusal(number, error, &refused)) ++number;
+    EXPECT_GT(number, 8u);
+    EXPECT_GT(refused, 4u);
+  }
+}
+
+TEST(Room, IndexesWaitForItInMemory) {
+  LogWorld w;
+  w.config.segment_bytes = 20'000;
+  w.config.index_interval_bytes = 100;
+  w.open();
+  const ProducerId id = 7;
+  w.append(make_batch({.producer_id = id, .sequence = 0, .transactional = true}));
+  w.host.disk().fail_next_append("txnindex", ENOSPC);
+  LeaderAppend coordinator;
+  coordinator.origin = AppendOrigin::coordinator;
+  w.append(make_marker(id, 0, kafka::ControlType::abort), 1, coordinator);
+  EXPECT_EQ(w.log->aborted_in(0, 2)->size(), 1u);
+  for (int i = 0; i < 10; ++i) w.append_one({.value_size = 1000});
+  for (const char* index : {".index", ".timeindex", ".txnindex"}) {
+    w.host.disk().fail_next_append(index, ENOSPC);
+  }
+  while (w.log->segment_count() == 1) w.append_one({.value_size = 1000});
+  w.sync();
+  EXPECT_EQ(w.log->recovery_point(), 0) << "a crash must find the first segment's records, not it";
+  EXPECT_EQ(w.log->aborted_in(0, 2)->size(), 1u);
+  ASSERT_TRUE(w.log->apply_retention(w.now_ms, 0));
+  EXPECT_EQ(w.log->recovery_point(), w.log->end_offset());
+  w.hints.recovery_point = w.log->recovery_point();
+  const std::vector<Offset> before = w.offsets();
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.offsets(), before);
+  EXPECT_EQ(w.log->aborted_in(0, 2)->size(), 1u);
+}
+
+TEST(Room, RecoveryNeedsNone) {
+  LogWorld w;
+  w.config.index_interval_bytes = 100;
+  w.open();
+  for (int i = 0; i < 100; ++i) w.append_one({.value_size = 300});
+  w.sync();
+  w.crash();
+  ASSERT_TRUE(w.disk().remove(w.path(0, ".index")));
+  ASSERT_TRUE(w.disk().remove(w.path(0, ".timeindex")));
+  w.host.disk().capacity = w.host.disk().used();
+  w.open();
+  EXPECT_EQ(w.offsets(), up_to(100));
+  EXPECT_EQ(w.read(50, 1).front().base_offset, 50);
+}
+
+TEST(Room, RetentionFreesADiskThatIsFull) {
+  LogWorld w;
+  w.config.segment_bytes = 5000;
+  w.config.retention_ms = 1;
+  w.open();
+  for (int i = 0; i < 20; ++i) w.append_one({.value_size = 1000});
+  w.sync();
+  w.host.disk().capacity = w.host.disk().used();
+  ASSERT_FALSE(w.log->append_as_leader(make_batch({.value_size = 5000}), 1, 0));
+  auto removed = w.log->apply_retention(1'000'000, 20);
+  ASSERT_TRUE(removed) << removed.error().text;
+  EXPECT_EQ(w.log->start_offset(), 20);
+  EXPECT_EQ(w.append_one({.value_size = 5000}).first_offset, 20);
+}
+
+TEST(Room, AnEpochWhoseBatchesWereRefusedIsNotKnown) {
+  LogWorld w;
+  w.open();
+  w.append_one();
+  w.host.disk().fail_next_append(".log", ENOSPC);
+  VerbatimAppend from;
+  from.owner = 9;
+  const auto batches = joined(
+      {make_batch({.base_offset = 1, .epoch = 2}), make_batch({.base_offset = 2, .epoch = 3})});
+  ASSERT_FALSE(w.log->append_verbatim(batches, 0, from));
+  EXPECT_EQ(w.log->epochs().latest(), 1);
+  EXPECT_EQ(w.log->epochs().end_offset_for(1, 1).end_offset, 1);
+  ASSERT_TRUE(w.log->append_verbatim(batches, 0, from));
+  EXPECT_EQ(w.log->epochs().latest(), 3);
+  EXPECT_EQ(w.log->epochs().owner_of(2), 9);
+}
+
+// ---- what is written together ----
+
+Slice of_producer(int32_t sequence) { return make_batch({.producer_id = 7, .sequence = sequence}); }
+
+struct Together {
+  std::vector<Slice> batches;
+  std::vector<GroupedAppend> items;
+  explicit Together(std::vector<Slice> all) : batches(std::move(all)) {
+    for (const Slice& batch : batches) items.push_back({batch, {}, AppendInfo{}});
+  }
+  std::vector<Offset> append_to(LogWorld& w) {
+    w.log->append_together(items, 1, w.now_ms);
+    std::vector<Offset> offsets;
+    for (const auto& item : items) offsets.push_back(item.result ? item.result->first_offset : -1);
+    return offsets;
+  }
+};
+
+TEST(Together, EachIsJudgedAsThoughThoseBeforeItWereThere) {
+  LogWorld w;
+  w.open();
+  const uint64_t before = w.host.disk().operations();
+  Together group({of_producer(0), make_batch({.records = 3}), of_producer(1), of_producer(1),
+                  of_producer(5), make_batch({})});
+  EXPECT_EQ(group.append_to(w), (std::vector<Offset>{0, 1, 4, 4, -1, 5}));
+  EXPECT_EQ(w.host.disk().operations(), before + 1) << "one write";
+  EXPECT_TRUE(group.items[3].result->duplicate);
+  EXPECT_EQ(group.items[4].result.error().code,
+            static_cast<int>(kafka::ErrorCode::out_of_order_sequence_number));
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{0, 1, 4, 5}));
+  EXPECT_EQ(w.append(of_producer(2)).first_offset, 6);
+}
+
+TEST(Together, AWriteThatFailsLeavesNothingOfThem) {
+  LogWorld w;
+  w.open();
+  w.append(of_producer(0));
+  w.host.disk().fail_next_append(".log", ENOSPC);
+  Together group({of_producer(1), make_batch({}), of_producer(1), of_producer(0)});
+  EXPECT_EQ(group.append_to(w), (std::vector<Offset>{-1, -1, -1, 0}));
+  EXPECT_EQ(w.log->end_offset(), 1);
+  EXPECT_EQ(w.append(of_producer(1)).first_offset, 1) << "its sequence is still to come";
+}
+
+TEST(Together, WhatWentIntoAFullSegmentStaysWhenTheNextFindsNoRoom) {
+  LogWorld w;
+  w.config.segment_bytes = static_cast<int32_t>(2 * make_batch({}).size());
+  w.open();
+  w.host.disk().fail_next_open("00002.log", ENOSPC);
+  Together group({make_batch({}), make_batch({}), make_batch({}), make_batch({})});
+  EXPECT_EQ(group.append_to(w), (std::vector<Offset>{0, 1, -1, -1}));
+  EXPECT_EQ(w.offsets(), up_to(2));
+  Together again({make_batch({}), make_batch({})});
+  EXPECT_EQ(again.append_to(w), (std::vector<Offset>{2, 3}));
+  w.sync();
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.offsets(), up_to(4));
+}
+
+}  // namespace
+}  // namespace isthmus::broker
