@@ -118,7 +118,7 @@ void LogDirs::sweep_deleted(const Dir& dir) {
 // Whether `folder` is the one of this topic, and not of an earlier topic of the same name whose
 // deletion a crash has cut short. The latter makes room, but keeps its records: that metadata was
 // restored from an old copy looks the same from here.
-bool LogDirs::holds_log_of(const std::string& folder, const Uuid& topic_id) {
+bool LogDirs::holds_log_of(const std::string& folder, const Uuid& topic_id) const {
   if (!disk_.exists(folder)) return false;
   auto id = read_partition_topic_id(disk_, folder);
   if (!id || !*id) return true;  // opening it says what is wrong with it
@@ -134,8 +134,7 @@ bool LogDirs::holds_log_of(const std::string& folder, const Uuid& topic_id) {
   return false;
 }
 
-// The directories that have its folder: at most one.
-Result<std::vector<size_t>> LogDirs::holders(const TopicPartition& tp, const Uuid& topic_id) {
+LogDirs::Holders LogDirs::holders(const TopicPartition& tp, const Uuid& topic_id) const {
   std::vector<size_t> found;
   for (size_t i = 0; i < dirs_.size(); ++i) {
     const std::string folder = dirs_[i].path + "/" + tp.to_string();
@@ -195,14 +194,13 @@ size_t LogDirs::emptiest() const {
 }
 
 Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topic_id,
-                                      bool is_mirror) {
+                                      bool is_mirror, const Holders& found) {
   const auto* assigned = assignments_.find(topic_id, tp.partition);
   const bool given_up = assigned != nullptr && assigned->directory.is_zero();
   const Dir* expected = assigned == nullptr || given_up ? nullptr : find(assigned->directory);
   if (assigned != nullptr && !given_up && expected == nullptr) {
     return fail(missing_directory(tp, assigned->directory));
   }
-  auto found = holders(tp, topic_id);
   if (!found) return fail(found.error());
   if (found->empty()) {
     if (expected != nullptr) return fail(missing_folder(tp, expected->path));

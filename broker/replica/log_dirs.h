@@ -39,13 +39,18 @@ class LogDirs {
   // this cluster's: a directory given by mistake is left as it was.
   Result<void> take_over();
 
+  // The directories that have its folder: at most one. Any thread, as it waits for whoever makes
+  // folders there.
+  using Holders = Result<std::vector<size_t>>;
+  Holders holders(const TopicPartition& tp, const Uuid& topic_id) const;
   // Where a partition's log is, or shall begin. An error says what was expected where. `is_mirror`:
   // its records come again from its source.
   struct Place {
     std::string folder;
     RecoveryHints hints;
   };
-  Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror);
+  Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror,
+                      const Holders& found);
   // Its log is open, and shall be shown when this is saved.
   void assign(const TopicPartition& tp, const Uuid& topic_id);
   // It is shown, so the next checkpoint has it: what the last one said of it is of no more use.
@@ -85,8 +90,7 @@ class LogDirs {
   Result<void> claim(Dir& dir, bool first);
   Result<void> take_over(Dir& dir);
   void sweep_deleted(const Dir& dir);
-  Result<std::vector<size_t>> holders(const TopicPartition& tp, const Uuid& topic_id);
-  bool holds_log_of(const std::string& folder, const Uuid& topic_id);
+  bool holds_log_of(const std::string& folder, const Uuid& topic_id) const;
   const Dir* find(const Uuid& id) const;
   Error missing_folder(const TopicPartition& tp, const std::string& dir) const;
   Error missing_directory(const TopicPartition& tp, const Uuid& id) const;

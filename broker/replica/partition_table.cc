@@ -86,7 +86,13 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
                                             PartitionIndex index) {
   TopicPartition tp{topic->name, index};
   io::Loop& loop = *env_.loops[loop_of(tp)];
-  auto place = dirs_.place(tp, topic->id, topic->is_mirror());
+  auto found = std::make_shared<LogDirs::Holders>();
+  auto look = [this, found, tp, id = topic->id]() -> Result<void> {
+    *found = dirs_.holders(tp, id);
+    return {};
+  };
+  (void)co_await env_.disk.aside(std::move(look));
+  auto place = dirs_.place(tp, topic->id, topic->is_mirror(), *found);
   if (!place) co_return PartitionRef(Outage{place.error().text});
   LogConfig config = config_of(*topic);
   auto opened = co_await io::call_on(
