@@ -31,7 +31,7 @@ Acceptor::Acceptor(io::Env& env, Service& service, const ServerLimits& limits, B
       closing_(env.main_loop()) {
   const size_t share = limits.max_request_bytes / env.loops.size();
   for (io::Loop* loop : env.loops) {
-    workers_.push_back(std::make_unique<Worker>(*loop, share, shared));
+    workers_.push_back(std::make_shared<Worker>(*loop, share, shared));
   }
   if (limits_.max_connections < limits.max_connections) {
     log_.warn(
@@ -154,7 +154,7 @@ io::Task<void> Acceptor::close(io::Duration grace) {
   for (auto& listening : listeners_) listening->listener->close();
   co_await accepting_.close();
   for (auto& worker : workers_) {
-    worker->loop.post([w = worker.get()] {
+    worker->loop.post([w = worker] {
       for (Connection* connection : w->open) connection->drain();
     });
   }
@@ -167,7 +167,7 @@ io::Task<void> Acceptor::close(io::Duration grace) {
 
 void Acceptor::close_stalled(io::Duration limit) {
   for (auto& worker : workers_) {
-    worker->loop.post([w = worker.get(), limit] {
+    worker->loop.post([w = worker, limit] {
       for (Connection* connection : w->open) connection->close_if_stalled(limit);
     });
   }

@@ -96,7 +96,7 @@ class Acceptor {
   io::Gate accepting_;
   io::Event closing_;
   std::vector<std::unique_ptr<Listening>> listeners_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::shared_ptr<Worker>> workers_;
   size_t next_worker_ = 0;
   std::atomic<size_t> connections_{0};
   std::atomic<uint64_t> next_id_{1};
