@@ -84,6 +84,7 @@ struct Scenario {
 
 void one_site(Stage& stage);
 void bad_disk(Stage& stage);
+void lying_disk(Stage& stage);
 void mirror(Stage& stage);
 void switchover(Stage& stage);
 void scripted_switchover(Stage& stage);

@@ -111,7 +111,7 @@ class SimFile final : public io::File, public std::enable_shared_from_this<SimFi
     if (auto usable = refuse_if_failed(); !usable) return usable;
     if (int error = volume_->sync_fault(path_)) return failed(error, "sync");
     volume_->schedule().note(changes);
-    if (!volume_->sync_lies_now()) inode_->make_durable(changes);
+    if (!volume_->sync_lies_now(path_)) inode_->make_durable(changes);
     return {};
   }
   Result<void> failed(int error, const char* what) {

@@ -81,6 +81,7 @@ class Volume {
   uint32_t read_failures = 0;
   uint32_t sync_lies = 0;
   bool lying_syncs = false;
+  std::string lies_about;  // part of the paths; all if empty
   Duration sync_latency_min = std::chrono::microseconds(100);
   Duration sync_latency_max = std::chrono::milliseconds(5);
   void flip_bit(const std::string& path, uint64_t position, int bit);
@@ -99,7 +100,7 @@ class Volume {
   int read_fault(const std::string& path) { return fault(read_, read_failures, path); }
   int open_fault(const std::string& path) { return fault(open_, 0, path); }
   int names_fault(const std::string& path) { return fault(names_, 0, path); }
-  bool sync_lies_now();
+  bool sync_lies_now(const std::string& path);
   Schedule& schedule() { return schedule_; }
 
  private:
