@@ -211,7 +211,7 @@ TEST_F(PartitionTest, AFailedFsyncIsFinal) {
 
 // KAFKA-10778.
 TEST_F(PartitionTest, AFailedWriteFencesFurtherAppends) {
-  world_.host.disk().fail_next_append("orders-0", ENOSPC);
+  world_.host.disk().fail_next_append("orders-0", EIO);
   EXPECT_FALSE(append());
   EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error);
 }
