@@ -25,6 +25,7 @@ namespace isthmus::broker {
 namespace {
 
 constexpr auto checkpoint_interval = std::chrono::seconds(10);
+constexpr auto space_interval = std::chrono::seconds(1);
 constexpr auto drain_grace = std::chrono::seconds(2);
 
 LogConfig log_defaults(const process::BrokerConfig& config) {
@@ -117,7 +118,8 @@ PartitionTable::ConfigOf config_of(const process::BrokerConfig& config) {
 struct Broker::Parts {
   Parts(io::Env& env, const process::BrokerConfig& config)
       : controller(env, image),
-        partitions(env, image, config.broker.log_dirs, config_of(config)),
+        partitions(env, image, config.broker.log_dirs, config_of(config),
+                   static_cast<uint64_t>(config.broker.storage_reserve)),
         journal(env, partitions, config.broker.log_dirs.front()),
         owners(controller),
         topics(controller),
@@ -169,13 +171,17 @@ io::Task<Result<void>> Broker::start() {
   if (done) done = open_store();
   if (done) done = co_await recover();
   if (!done) {
-    co_await parts_->acceptor.close(io::Duration::zero());
+    // Whatever had begun ends in order, and nothing is written: the next start finds what this one
+    // found.
     co_await parts_->groups.drain();
+    co_await parts_->acceptor.close(io::Duration::zero());
     co_await parts_->admin.close();
     co_await parts_->journal.close();
+    co_await parts_->partitions.abandon();
     parts_.reset();
     co_return done;
   }
+  parts_->partitions.watch_space();
   parts_->acceptor.start();
   parts_->serving = true;
   parts_->house.spawn("housekeeping", keep_house());
@@ -203,7 +209,8 @@ io::Task<Result<void>> Broker::recover() {
   if (!settled) co_return settled;
   // The recovery points say "this start" from now on, not the one before.
   auto noted = co_await p.partitions.checkpoint();
-  if (!noted) co_return noted;
+  if (!noted && !io::lacks_room(noted.error())) co_return noted;
+  if (!noted) Logger("broker").warn("starts on a full disk: {}", noted.error().text);
   auto image = p.controller.snapshot();
   for (const auto& [link, s] : image->switchovers) {
     // Handed over, or stepped down, before the restart: groups stay closed until the other site has
@@ -261,9 +268,14 @@ io::Task<void> Broker::keep_house() {
   io::Instant next_checkpoint = loop.now() + checkpoint_interval;
   auto retention_interval = io::milliseconds(config_.broker.log_retention_check_interval_ms);
   io::Instant next_retention = loop.now() + retention_interval;
+  io::Instant next_look = loop.now() + space_interval;
   while (!p.stop.closed()) {
-    co_await p.stop.wait_until(std::min(next_checkpoint, next_retention));
+    co_await p.stop.wait_until(std::min({next_checkpoint, next_retention, next_look}));
     if (p.stop.closed()) break;
+    if (loop.now() >= next_look) {
+      p.partitions.watch_space();
+      next_look = loop.now() + space_interval;
+    }
     if (loop.now() >= next_retention) {
       io::doing("retention");
       co_await p.partitions.apply_retention();

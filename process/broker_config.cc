@@ -42,6 +42,10 @@ void describe_log(Options& o, BrokerSettings& c) {
   o.add("log.message.timestamp.after.max.ms", c.log_message_timestamp_after_max_ms, {.min = 0},
         "The same ahead of this broker's clock. A segment with a record far in the future would "
         "outlive any retention.");
+  o.add_bytes("storage.reserve", c.storage_reserve, {.min = 0, .max = int64_t{1} << 50},
+              "Space of each log directory's file system that records of clients and links leave "
+              "free, at most a tenth of it: for metadata, offsets of groups, checkpoints and "
+              "deletion. Below it they are answered KAFKA_STORAGE_ERROR until there is more.");
 }
 
 void describe_groups(Options& o, BrokerSettings& c) {

@@ -57,6 +57,7 @@ struct BrokerSettings {
   TimestampType log_message_timestamp_type = TimestampType::create_time;
   int64_t log_message_timestamp_before_max_ms = INT64_MAX;
   int64_t log_message_timestamp_after_max_ms = 3'600'000;
+  int64_t storage_reserve = 256 << 20;
 
   int64_t group_initial_rebalance_delay_ms = 3000;
   int64_t group_min_session_timeout_ms = 6000;

@@ -1,6 +1,7 @@
-// Produce: append in the order of arrival (first stage), answer when the records are as safe as the
-// producer asked (second stage). Batches are checked on the connection's loop, appended on the
-// partitions' loops, with one hop for each loop.
+// Produce: hand the batches to their partitions in the order of arrival (first stage), answer when
+// the records are as safe as the producer asked (second stage). Batches are checked on the
+// connection's loop and handed over on the partitions' loops, with one hop for each loop; there
+// they are written together with what else arrives in that turn.
 //
 // What takes long to check goes to the workers. Meanwhile the connection gives out no further
 // request, so its order holds, and no other connection waits: each has one batch there at most, and
@@ -10,6 +11,7 @@
 
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/handlers.h"
+#include "broker/replica/append_group.h"
 #include "kafka/gen/produce.h"
 #include "kafka/validate.h"
 
@@ -29,7 +31,7 @@ struct Item {
   Slice batch;
   kafka::BatchHeader header;
   PartitionResponse answer;
-  Offset end = -1;  // that has to become safe; -1 = nothing was appended
+  std::shared_ptr<PendingAppend> pending;
 
   bool failed() const { return answer.error_code != ErrorCode::none; }
   void refuse(ErrorCode code, std::string why) {
@@ -47,6 +49,7 @@ struct Item {
 
 struct Work {
   kafka::RequestHeader header;
+  std::shared_ptr<server::ConnectionContext> connection;
   int16_t acks = 0;
   io::Instant deadline;
   io::Instant opened_at;
@@ -131,30 +134,34 @@ io::Task<void> check_records(io::Workers& workers, Work& work, int64_t now_ms) {
   }
 }
 
-io::Task<void> append_all(io::Loop& loop, Work& work, std::vector<size_t> items) {
+io::Task<void> hand_over(io::Loop& loop, Work& work, std::vector<size_t> items) {
   size_t count = 0;
   for (size_t i : items) {
     if (++count % slice == 0) co_await io::yield(loop);
     Item& item = work.items[i];
-    auto done = co_await item.partition.append(ClientWriter{work.opened_at}, std::move(item.batch));
-    if (!done) {
-      item.refuse(done.error());
-      continue;
-    }
-    item.end = done->last_offset + 1;
-    item.answer.base_offset = done->first_offset;
-    item.answer.log_append_time_ms = done->log_append_time;
-    item.answer.log_start_offset = done->log_start;
+    item.pending =
+        co_await item.partition.enqueue(ClientWriter{work.opened_at}, std::move(item.batch));
   }
 }
 
+// Until it is written, and safe if that was asked.
+io::Task<void> await_outcome(Item& item, const Work& work) {
+  auto done = co_await item.partition.written(std::move(item.pending));
+  if (!done) co_return item.refuse(done.error());
+  item.answer.base_offset = done->first_offset;
+  item.answer.log_append_time_ms = done->log_append_time;
+  item.answer.log_start_offset = done->log_start;
+  if (work.acks != -1) co_return;
+  auto safe = co_await item.partition.committed(done->last_offset + 1, work.deadline);
+  if (!safe) item.refuse(safe.error());
+}
+
 server::Reply finish(std::shared_ptr<Work> work) {
-  if (work->acks == -1) {
-    for (Item& item : work->items) {
-      if (item.failed() || item.end < 0) continue;
-      auto safe = co_await item.partition.committed(item.end, work->deadline);
-      if (!safe) item.refuse(safe.error());
-    }
+  for (Item& item : work->items) {
+    if (item.pending) co_await await_outcome(item, *work);
+    // With acks=0 there is no answer that could carry an error. Kafka ends the connection, so that
+    // the producer looks for the leader again; so do we.
+    if (work->acks == 0 && item.failed()) work->connection->end("produce with acks=0 failed");
   }
   if (work->acks == 0) co_return std::nullopt;
   kafka::ProduceResponse response;
@@ -170,6 +177,7 @@ std::shared_ptr<Work> take_apart(Context& context, const server::Request& reques
                                  kafka::ProduceRequest& message) {
   auto work = std::make_shared<Work>();
   work->header = request.header;
+  work->connection = request.connection;
   work->acks = message.acks;
   work->opened_at = request.connection->opened_at;
   int32_t timeout_ms = std::max(0, message.timeout_ms);
@@ -215,14 +223,7 @@ io::Task<server::Reply> produce(Context& context, server::Request request) {
     if (!work->items[i].failed()) by_loop[&work->items[i].partition.loop()].push_back(i);
   }
   for (auto& [loop, items] : by_loop) {
-    co_await io::call_on(*loop, append_all(*loop, *work, std::move(items)));
-  }
-  if (work->acks == 0) {
-    // There is no answer that could carry an error. Kafka ends the connection, so that the producer
-    // looks for the leader again; so do we.
-    for (const Item& item : work->items) {
-      if (item.failed()) request.connection->end("produce with acks=0 failed");
-    }
+    co_await io::call_on(*loop, hand_over(*loop, *work, std::move(items)));
   }
   co_return finish(std::move(work));
 }

@@ -242,6 +242,10 @@ io::Task<Result<void>> Log::close() {
 io::Task<Result<void>> Log::erase() {
   closed_ = true;
   syncer_.stop(Error::closed(tp_.to_string() + " is removed"));
+  // By its id: behind the longest topic names there is no room for more, and a topic of this name
+  // may come, and go, again.
+  const std::string doomed =
+      fmt::format("{}/{}.{}-delete", io::parent_of(folder_), topic_id_.to_string(), tp_.partition);
   for (const auto& segment : segments_) {
     for (const char* suffix : {".log", ".index", ".timeindex", ".txnindex"}) {
       files_.forget(Segment::path_of(folder_, segment->base(), suffix));
@@ -249,8 +253,7 @@ io::Task<Result<void>> Log::erase() {
   }
   files_.forget(synced_end_.path());
   segments_.clear();
-  auto erase = [&disk = files_.disk(), folder = folder_]() -> Result<void> {
-    const std::string doomed = folder + "-delete";
+  auto erase = [&disk = files_.disk(), folder = folder_, doomed]() -> Result<void> {
     if (disk.exists(doomed)) {
       if (auto done = disk.remove_folder(doomed); !done) return done;
     }

@@ -126,6 +126,7 @@ class Log {
   const Uuid& topic_id() const { return topic_id_; }
   const std::string& folder() const { return folder_; }
   const Error* offline() const;  // why nothing is appended any more; nullptr while it works
+  void give_up(Error reason) { (void)go_offline(std::move(reason)); }  // the owner must not go on
 
   // Makes everything durable and quick to open again: a clean stop. The log is done afterwards.
   io::Task<Result<void>> close();

@@ -123,7 +123,10 @@ bool LogDirs::holds_log_of(const std::string& folder, const Uuid& topic_id) cons
   auto id = read_partition_topic_id(disk_, folder);
   if (!id || !*id) return true;  // opening it says what is wrong with it
   if (**id == topic_id) return true;
-  std::string aside = folder + "." + (*id)->to_string() + "-stray";
+  // By its id alone: behind the longest topic names there is no room for it.
+  const size_t dash = folder.rfind('-');
+  std::string aside =
+      io::parent_of(folder) + "/" + (*id)->to_string() + "." + folder.substr(dash + 1) + "-stray";
   auto moved = disk_.rename(folder, aside);
   if (moved) moved = disk_.sync_folder(io::parent_of(folder));
   if (!moved) {

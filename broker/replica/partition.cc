@@ -10,9 +10,6 @@ using kafka::ErrorCode;
 
 namespace {
 
-// Far longer than what a client had sent before it read a refusal is on its way.
-constexpr auto pipelined_at_most = std::chrono::seconds(10);
-
 std::unexpected<Error> refuse(const Refusal& refusal) {
   return refuse(refusal.code, refusal.reason);
 }
@@ -28,17 +25,25 @@ std::shared_ptr<const kafka::RecordRules> rules_of(const LogConfig& config) {
                          .max_unpacked = kafka::max_decompressed_size_of(max_bytes)});
 }
 
+// Who may not use the last of the disk.
+bool yields_to_others(const Writer& writer) {
+  return !std::holds_alternative<CoordinatorWriter>(writer) &&
+         !std::holds_alternative<MarkerWriter>(writer);
+}
+
 }  // namespace
 
 Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId self,
-                     std::unique_ptr<Log> log)
+                     std::unique_ptr<Log> log, std::shared_ptr<StorageWatch> room)
     : loop_(loop),
       name_(std::move(name)),
       topic_id_(topic_id),
       logger_(name_.to_string()),
       log_(std::move(log)),
       rules_(rules_of(log_->config())),
+      room_(std::move(room)),
       replica_(self, {self}, 1, log_->durable_offset()),
+      written_(loop),
       acks_(loop),
       background_(loop) {}
 
@@ -50,7 +55,8 @@ std::optional<Error> Partition::offline_error() const {
 
 void Partition::note_outage() {
   if (closing_ || log_->offline() == nullptr || outage()) return;
-  outage_.store(std::make_shared<const Outage>(Outage{log_->offline()->text}));
+  const bool readable = replica_.high_watermark() > log_->start_offset();
+  outage_.store(std::make_shared<const Outage>(Outage{log_->offline()->text, readable}));
 }
 
 void Partition::on_image(const Image& image, const TopicImage& topic, const LogConfig& config) {
@@ -101,6 +107,8 @@ void Partition::catch_up_with_promotion(const PartitionImage& recorded) {
   auto left = log_->leave_gap(std::max(recorded.promoted_to, end), recorded.leader_epoch,
                               log_->config().cluster);
   if (!left) {
+    // No writer may come before the gap is there, whatever the reason.
+    log_->give_up(left.error());
     logger_.error("promotion cannot be written: {}", left.error().text);
     return;
   }
@@ -108,13 +116,34 @@ void Partition::catch_up_with_promotion(const PartitionImage& recorded) {
   advanced(replica_.on_durable(log_->durable_offset()));
 }
 
-Result<Appended> Partition::append(const Writer& writer, const Slice& batches) {
+Result<void> Partition::admit(const Writer& writer) {
   if (closing_) return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
   if (auto error = offline_error()) return fail(*error);
+  const bool of_client = std::holds_alternative<ClientWriter>(writer);
   if (auto refusal = gate_.admit(writer, loop_.now())) {
-    if (std::holds_alternative<ClientWriter>(writer)) refused_at_ = loop_.now();
+    if (of_client) refused_at_ = loop_.now();
     return refuse(*refusal);
   }
+  if (room_ && room_->is_low() && yields_to_others(writer)) {
+    return refuse(ErrorCode::kafka_storage_error, "the disk is full but for its reserve");
+  }
+  if (of_client && !replica_.enough_in_sync()) {
+    return refuse(ErrorCode::not_enough_replicas, "the in-sync replicas are too few");
+  }
+  return {};
+}
+
+Appended Partition::told(const AppendInfo& info) const {
+  return Appended{.first_offset = info.first_offset,
+                  .last_offset = info.last_offset,
+                  .log_append_time = info.log_append_time,
+                  .duplicate = info.duplicate,
+                  .log_start = log_->start_offset(),
+                  .log_end = log_->end_offset()};
+}
+
+Result<Appended> Partition::append(const Writer& writer, const Slice& batches) {
+  if (auto admitted = admit(writer); !admitted) return fail(admitted.error());
   auto info = std::visit([&](const auto& who) { return write(who, batches); }, writer);
   on_appended();
   if (!info) return fail(info.error());
@@ -123,16 +152,12 @@ Result<Appended> Partition::append(const Writer& writer, const Slice& batches) {
     source_.end_offset = std::max(source_.end_offset, link->source_high_watermark);
     if (auto ok = follow_start(link->log_start); !ok) return fail(ok.error());
   }
-  return Appended{.first_offset = info->first_offset,
-                  .last_offset = info->last_offset,
-                  .log_append_time = info->log_append_time,
-                  .duplicate = info->duplicate,
-                  .log_start = log_->start_offset(),
-                  .log_end = log_->end_offset()};
+  return told(*info);
 }
 
 void Partition::count(const Writer& writer, const AppendInfo& info) {
   if (info.duplicate || info.first_offset < 0) return;
+  if (room_) room_->charge(info.bytes);
   if (std::holds_alternative<ClientWriter>(writer)) {
     counted_.bytes_in += info.bytes;
     counted_.records_in += static_cast<uint64_t>(info.last_offset - info.first_offset + 1);
@@ -142,13 +167,7 @@ void Partition::count(const Writer& writer, const AppendInfo& info) {
 }
 
 Result<AppendInfo> Partition::write(const ClientWriter& writer, const Slice& batch) {
-  if (!replica_.enough_in_sync()) {
-    return refuse(ErrorCode::not_enough_replicas, "the in-sync replicas are too few");
-  }
-  LeaderAppend how;
-  how.may_take_gap = !refused_at_ || writer.opened_at > *refused_at_ ||
-                     loop_.now() - *refused_at_ > pipelined_at_most;
-  return log_->append_as_leader(batch, leader_epoch_, loop_.wall_ms(), how);
+  return log_->append_as_leader(batch, leader_epoch_, loop_.wall_ms(), how_for(writer));
 }
 
 Result<AppendInfo> Partition::write(const CoordinatorWriter&, const Slice& batch) {
@@ -273,7 +292,6 @@ io::Task<Result<void>> Partition::committed(Offset end, io::Instant deadline) {
 }
 
 Result<void> Partition::check_epoch(LeaderEpoch believed) const {
-  if (auto error = offline_error()) return fail(*error);
   if (closing_) return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
   if (believed < 0 || believed == leader_epoch_) return {};
   return refuse(
@@ -425,7 +443,6 @@ Result<Offset> Partition::truncate(Offset end) {
 
 Result<Offset> Partition::delete_records(const Writer& writer, Offset before) {
   if (closing_) return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
-  if (auto error = offline_error()) return fail(*error);
   if (auto refusal = gate_.admit(writer, loop_.now())) return refuse(*refusal);
   const Offset safe = replica_.high_watermark();
   if (before == -1) before = safe;
@@ -439,7 +456,6 @@ Result<Offset> Partition::delete_records(const Writer& writer, Offset before) {
 }
 
 Result<void> Partition::apply_retention() {
-  if (log_->offline() != nullptr) return {};
   log_->expire_producers(loop_.wall_ms());
   auto removed = log_->apply_retention(loop_.wall_ms(), replica_.high_watermark());
   if (!removed) return fail(removed.error());
@@ -457,10 +473,12 @@ io::Task<Result<void>> Partition::sync_all() {
 }
 
 io::Task<void> Partition::stop() {
+  write_pending();
   closing_ = true;
   acks_.wake_all();
   fetches_.notify_all();
   co_await background_.close();
+  write_pending();
 }
 
 io::Task<Result<void>> Partition::close() {

@@ -5,13 +5,17 @@
 //   WriteGate  who may write now                                       (write_gate.h)
 //   Waiters    producers that wait for the watermark, fetches for data (waiters.h)
 //
-// An append is immediate and returns the offset; committed() waits until it is safe. Between the
-// two, appends of many requests share one fsync (group commit): while one sync runs, what arrives
-// is covered by the next. With durability page_cache an append counts as durable at once.
+// An append is immediate and returns the offset; those of clients may also be written together with
+// what arrives beside them (enqueue(), append_group.h). committed() waits until an offset is safe.
+// Between the two, appends of many requests share one fsync (group commit): while one sync runs,
+// what arrives is covered by the next. With durability page_cache an append counts as durable at
+// once.
 //
 // Lives on one loop (loop()), where its PartitionRef calls it (partition_ref.h): everybody else
-// holds a ref. A failed write or sync takes the partition offline: every later call answers
-// KAFKA_STORAGE_ERROR until a restart has looked at the disk again.
+// holds a ref. A failed write or sync takes the partition offline: appends are answered
+// KAFKA_STORAGE_ERROR until a restart has looked at the disk again; what is safe is read on, and
+// deleted. Without room on the disk, or with only the reserve left (storage_room.h), the answer is
+// the same, and appends go on by themselves.
 #pragma once
 
 #include <atomic>
@@ -22,8 +26,10 @@
 #include "base/log.h"
 #include "broker/image/image.h"
 #include "broker/log/log.h"
+#include "broker/replica/append_group.h"
 #include "broker/replica/partition_verbs.h"
 #include "broker/replica/replica.h"
+#include "broker/replica/storage_rooms.h"
 #include "broker/replica/waiters.h"
 #include "broker/replica/write_gate.h"
 #include "io/gate.h"
@@ -34,7 +40,7 @@ namespace isthmus::broker {
 class Partition {
  public:
   Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId self,
-            std::unique_ptr<Log> log);
+            std::unique_ptr<Log> log, std::shared_ptr<StorageWatch> room = nullptr);
 
   io::Loop& loop() const { return loop_; }
   const TopicPartition& name() const { return name_; }
@@ -47,6 +53,11 @@ class Partition {
   std::shared_ptr<const kafka::RecordRules> record_rules() const { return rules_.load(); }
   // `batches` are what `writer` says they are. The one way into the log.
   Result<Appended> append(const Writer& writer, const Slice& batches);
+  // A client's batch, to be written with others; written() tells what became of it.
+  std::shared_ptr<PendingAppend> enqueue(ClientWriter writer, Slice batch);
+  io::Task<Result<Appended>> written(std::shared_ptr<PendingAppend> append);
+  // Before anybody looks: what waits goes into the log.
+  void write_pending();
   // Waits until everything before `end` is safe. REQUEST_TIMED_OUT leaves the outcome unknown.
   io::Task<Result<void>> committed(Offset end, io::Instant deadline);
 
@@ -94,6 +105,10 @@ class Partition {
 
  private:
   std::optional<Error> offline_error() const;
+  Result<void> admit(const Writer& writer);
+  LeaderAppend how_for(const ClientWriter& writer) const;
+  Appended told(const AppendInfo& info) const;
+  io::Task<void> write_at_the_end_of_the_turn();
   Result<AppendInfo> write(const ClientWriter& writer, const Slice& batch);
   Result<AppendInfo> write(const LinkWriter& writer, const Slice& batches);
   Result<AppendInfo> write(const CoordinatorWriter& writer, const Slice& batch);
@@ -118,8 +133,11 @@ class Partition {
   Logger logger_;
   std::unique_ptr<Log> log_;
   std::atomic<std::shared_ptr<const kafka::RecordRules>> rules_;
+  std::shared_ptr<StorageWatch> room_;
   Replica replica_;
   WriteGate gate_;
+  AppendGroup pending_;
+  io::Event written_;
   AckQueue acks_;
   FetchWaiters fetches_;
   SourceView source_;

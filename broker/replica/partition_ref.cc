@@ -15,15 +15,26 @@ io::Task<std::invoke_result_t<Verb&, Partition&>> on_loop(std::shared_ptr<Partit
   io::Loop* home = io::Loop::current();
   co_await io::HopTo{partition->loop()};
   if constexpr (std::is_void_v<std::invoke_result_t<Verb&, Partition&>>) {
+    partition->write_pending();
     verb(*partition);
     partition->note_outage();
     co_await io::HopTo{*home};
   } else {
+    partition->write_pending();
     auto value = verb(*partition);
     partition->note_outage();
     co_await io::HopTo{*home};
     co_return value;
   }
+}
+
+io::Task<std::shared_ptr<PendingAppend>> enqueue_on_loop(std::shared_ptr<Partition> partition,
+                                                         ClientWriter writer, Slice batch) {
+  io::Loop* home = io::Loop::current();
+  co_await io::HopTo{partition->loop()};
+  auto append = partition->enqueue(writer, std::move(batch));
+  co_await io::HopTo{*home};
+  co_return append;
 }
 
 // The same for verbs that wait.
@@ -53,6 +64,15 @@ std::shared_ptr<const kafka::RecordRules> PartitionRef::record_rules() const {
 io::Task<Result<Appended>> PartitionRef::append(Writer writer, Slice batches) const {
   return on_loop(partition_, [writer = std::move(writer), batches = std::move(batches)](
                                  Partition& p) { return p.append(writer, batches); });
+}
+
+io::Task<std::shared_ptr<PendingAppend>> PartitionRef::enqueue(ClientWriter writer,
+                                                               Slice batch) const {
+  return enqueue_on_loop(partition_, writer, std::move(batch));
+}
+
+io::Task<Result<Appended>> PartitionRef::written(std::shared_ptr<PendingAppend> append) const {
+  return wait_on_loop(partition_, partition_->written(std::move(append)));
 }
 
 io::Task<Result<void>> PartitionRef::committed(Offset end, io::Instant deadline) const {

@@ -24,6 +24,7 @@ namespace isthmus::broker {
 
 class Partition;
 class FetchWait;
+struct PendingAppend;
 
 class PartitionRef {
  public:
@@ -51,6 +52,10 @@ class PartitionRef {
   // Immediate, in the order of the calls on the partition's loop. `log_end` of the answer is where
   // a link goes on.
   io::Task<Result<Appended>> append(Writer writer, Slice batches) const;
+  // The same for a client's batch that may be written with others that arrive in the same turn of
+  // the loop, in the order of the calls; what became of it comes with written().
+  io::Task<std::shared_ptr<PendingAppend>> enqueue(ClientWriter writer, Slice batch) const;
+  io::Task<Result<Appended>> written(std::shared_ptr<PendingAppend> append) const;
   // Waits until everything before `end` is safe. REQUEST_TIMED_OUT leaves the outcome unknown.
   io::Task<Result<void>> committed(Offset end, io::Instant deadline) const;
   // Moves the start of the log up, at most to the high watermark; -1 means up to there. Returns it.

@@ -15,7 +15,7 @@ using kafka::ErrorCode;
 namespace {
 
 // Open descriptors of sealed segments: the process may have 20,000, and sockets need theirs.
-constexpr size_t max_sealed_files = 4096;
+constexpr uint64_t max_sealed_files = 4096;
 constexpr size_t max_cuts = 1000;  // that are remembered one by one
 
 struct Opened {
@@ -33,7 +33,7 @@ constexpr size_t slice = 256;
 // descriptors that it opens are that loop's.
 io::Task<Result<Opened>> open_on_loop(io::Loop& loop, FileCache& files, LogDirs::Place place,
                                       TopicPartition tp, Uuid topic_id, LogConfig config,
-                                      NodeId node) {
+                                      NodeId node, std::shared_ptr<StorageWatch> room) {
   auto folder = std::make_shared<std::optional<OpenedFolder>>();
   auto work = [&disk = files.disk(), folder, place, tp, topic_id, config]() -> Result<void> {
     auto opened = open_folder(disk, place.folder, tp, topic_id, config, place.hints);
@@ -50,22 +50,26 @@ io::Task<Result<Opened>> open_on_loop(io::Loop& loop, FileCache& files, LogDirs:
     co_return fail(log.error());
   }
   RecoveryReport report = (*log)->recovery();
-  auto partition = std::make_shared<Partition>(loop, tp, topic_id, node, std::move(*log));
+  auto partition =
+      std::make_shared<Partition>(loop, tp, topic_id, node, std::move(*log), std::move(room));
   co_return Opened{PartitionRef(std::move(partition)), std::move(report)};
 }
 
 }  // namespace
 
 PartitionTable::PartitionTable(io::Env& env, PublishedImage& image,
-                               std::vector<std::string> log_dirs, ConfigOf config_of)
+                               std::vector<std::string> log_dirs, ConfigOf config_of,
+                               uint64_t storage_reserve)
     : env_(env),
       image_(image),
       config_of_(std::move(config_of)),
-      dirs_(env.disk, std::move(log_dirs)),
+      dirs_(env.disk, log_dirs),
       following_(env.main_loop()),
-      writing_(env.main_loop()) {
+      writing_(env.main_loop()),
+      rooms_(env.disk, log_dirs, storage_reserve) {
+  const uint64_t sealed = std::min(max_sealed_files, env_.disk.max_descriptors() / 4);
   for (io::Loop* loop : env_.loops) {
-    files_.try_emplace(loop, env_.disk, max_sealed_files / env_.loops.size());
+    files_.try_emplace(loop, env_.disk, sealed / env_.loops.size());
   }
 }
 
@@ -95,8 +99,9 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
   auto place = dirs_.place(tp, topic->id, topic->is_mirror(), *found);
   if (!place) co_return PartitionRef(Outage{place.error().text});
   LogConfig config = config_of(*topic);
-  auto opened = co_await io::call_on(
-      loop, open_on_loop(loop, files_.at(&loop), *place, tp, topic->id, config, image->node_id));
+  auto opened =
+      co_await io::call_on(loop, open_on_loop(loop, files_.at(&loop), *place, tp, topic->id, config,
+                                              image->node_id, rooms_.of(place->folder)));
   quarantined_.erase(tp);
   if (!opened) {
     dirs_.not_opened(tp);
@@ -201,8 +206,19 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
   for (auto& [topic, partitions] : dropped) co_await drop(topic, std::move(partitions));
   forget_all_beyond(*image);
   if (!dropped.empty()) {
+    for (const auto& [name, topic] : before->topics) {
+      if (image->find(name) != topic.get()) checkpointed_still_.insert(name);
+    }
+    // On a full disk it may have to wait for the room that the deleted topic gives back, and only
+    // a new topic of its name must.
+    auto noted = co_await checkpoint();
+    if (!noted && !io::lacks_room(noted.error())) co_return noted;
+  }
+  for (const auto& [name, topic] : image->topics) {
+    if (before->topics.contains(name) || !checkpointed_still_.contains(name)) continue;
     auto noted = co_await checkpoint();
     if (!noted) co_return noted;
+    break;
   }
   bool links_changed = false;
   for (const auto& [name, link] : image->links) {
@@ -292,6 +308,7 @@ io::Task<Result<void>> PartitionTable::checkpoint() {
 io::Task<Result<void>> PartitionTable::write_checkpoints() {
   // From here on, so that what was gathered earlier is not written later.
   const auto turn = co_await writing_.lock();
+  const auto gone = checkpointed_still_;  // more may follow while this is written
   std::map<TopicPartition, LogDirs::Offsets> open;
   std::vector<std::pair<PartitionRef, uint64_t>> doubting;
   size_t looked_at = 0;
@@ -306,6 +323,7 @@ io::Task<Result<void>> PartitionTable::write_checkpoints() {
   io::doing("checkpoints");
   auto written = co_await env_.disk.aside(dirs_.checkpoints_to_write(open));
   if (!written) co_return written;
+  for (const auto& name : gone) checkpointed_still_.erase(name);
   for (const auto& [partition, cuts] : doubting) co_await partition.checkpointed(cuts);
   co_return Result<void>{};
 }
@@ -367,6 +385,12 @@ io::Task<void> PartitionTable::close() {
   co_await io::in_parallel(loop, everything.size(), at_once_alone, close);
   table_.store(std::make_shared<const Table>());
   if (written) dirs_.leave_clean_marks(image_.load()->starts, not_closed);
+}
+
+io::Task<void> PartitionTable::abandon() {
+  const auto turn = co_await following_.lock();
+  for (auto& partition : all()) (void)co_await partition.close();
+  table_.store(std::make_shared<const Table>());
 }
 
 }  // namespace isthmus::broker

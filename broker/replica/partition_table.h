@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "broker/log/file_cache.h"
 #include "broker/replica/log_dirs.h"
 #include "broker/replica/partition_ref.h"
+#include "broker/replica/storage_rooms.h"
 #include "io/env.h"
 #include "io/mutex.h"
 
@@ -32,8 +34,9 @@ class PartitionTable {
  public:
   // `config_of` gives a topic's log configuration from its overrides.
   using ConfigOf = std::function<LogConfig(const std::map<std::string, std::string>&)>;
+  // `storage_reserve` bytes of each directory's file system are kept free (storage_room.h).
   PartitionTable(io::Env& env, PublishedImage& image, std::vector<std::string> log_dirs,
-                 ConfigOf config_of);
+                 ConfigOf config_of, uint64_t storage_reserve = 0);
 
   // See LogDirs.
   Result<void> claim() { return dirs_.claim(); }
@@ -74,8 +77,11 @@ class PartitionTable {
   io::Task<void> apply_retention();
   // Since the start, of all loops.
   io::Task<Histogram> fsyncs();
+  void watch_space() { rooms_.watch(); }
   // A clean stop: everything durable, and marked so.
   io::Task<void> close();
+  // After a start that failed: ends what was opened, and writes nothing.
+  io::Task<void> abandon();
 
  private:
   using Topic = std::vector<PartitionRef>;
@@ -110,6 +116,9 @@ class PartitionTable {
   std::map<TopicPartition, std::string> quarantined_;  // their folders
   io::Mutex following_;
   io::Mutex writing_;  // checkpoints and assignments
+  StorageRooms rooms_;
+  // Topics that are gone while the checkpoints on disk still speak of them.
+  std::set<std::string> checkpointed_still_;
   std::atomic<std::shared_ptr<const Table>> table_{std::make_shared<const Table>()};
   std::shared_ptr<const Image> followed_ = std::make_shared<const Image>();
 };

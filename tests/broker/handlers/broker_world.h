@@ -38,10 +38,13 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
   }
 
   // Starts the broker with the configuration as it then is, and connects to it.
-  void start() {
+  Result<void> try_start() {
     process_ = &site.start_process(GetParam());
     broker_ = &process_->make<Broker>(process_->env(), config);
-    auto started = run_on(*process_, broker_->start());
+    return run_on(*process_, broker_->start());
+  }
+  void start() {
+    auto started = try_start();
     ASSERT_TRUE(started) << started.error().text;
     client_ = &machine.start_process();
     gate_ = &client_->make<io::Gate>(client_->env().main_loop());
@@ -55,6 +58,11 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
     client_->kill();
     site.crash();
     start();
+  }
+  // kill -9: what was written stays.
+  void kill() {
+    client_->kill();
+    site.kill();
   }
   void connect() {
     connection = dial({"site", 9092});

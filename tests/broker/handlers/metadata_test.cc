@@ -121,6 +121,21 @@ TEST_P(Metadata, APartitionThatIsOfflineHasNoLeader) {
   EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none);
 }
 
+// Consumers go on reading what was safe; producers are told when they ask.
+TEST_P(Metadata, APartitionThatFailedLaterKeepsItsLeaderForWhatIsSafe) {
+  start();
+  create("t");
+  ASSERT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none);
+  site.disk().fail_next_append("t-0/", EIO);
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::kafka_storage_error);
+  const auto partition = ask(named("t")).topics.at(0).partitions.at(0);
+  EXPECT_EQ(partition.leader_id, 701);
+  EXPECT_EQ(partition.error_code, ErrorCode::none);
+  EXPECT_EQ(partition.offline_replicas, std::vector<NodeId>{701});
+  EXPECT_NE(status().json.find("\"readable\":true"), std::string::npos);
+  EXPECT_EQ(fetch("t", {.offset = 0}).records.empty(), false);
+}
+
 TEST_P(Metadata, TheClusterIdStaysOverARestart) {
   start();
   auto before = ask(all()).cluster_id;

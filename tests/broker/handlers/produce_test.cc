@@ -62,14 +62,18 @@ TEST_P(Produce, NothingIsAnsweredWithUnknownServerError) {
   EXPECT_EQ(produce("t", good).base_offset, 0) << "nothing of all this was written";
 }
 
-TEST_P(Produce, ADiskThatFailsIsToldAsStorageErrorByEveryApi) {
+TEST_P(Produce, ADiskThatFailsIsToldAsStorageErrorAndWhatIsSafeIsRead) {
   start();
   create("t");
+  EXPECT_EQ(produce("t", make_batch({{}})).base_offset, 0);
   site.disk().fail_next_sync("t-0", EIO);
   EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::kafka_storage_error);
   EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::kafka_storage_error);
-  EXPECT_EQ(fetch("t", {}).error_code, ErrorCode::kafka_storage_error);
-  EXPECT_EQ(list_offset("t", -1).error_code, ErrorCode::kafka_storage_error);
+  const auto read = fetch("t", {});
+  EXPECT_EQ(read.error_code, ErrorCode::none);
+  EXPECT_FALSE(read.records.empty());
+  EXPECT_EQ(read.high_watermark, 1);
+  EXPECT_EQ(list_offset("t", -1).offset, 1);
 }
 
 TEST_P(Produce, AFailureWithAcksZeroEndsTheConnection) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 
 #include "tests/broker/replica/table_world.h"
 
@@ -57,7 +58,46 @@ TEST_F(PartitionTableTest, AFolderThatADeletionLeftMakesRoomForATopicOfItsName) 
   create("orders", 2, 1);
   ASSERT_TRUE(table_->find("orders", 0));
   EXPECT_EQ(write("orders"), 0);
-  EXPECT_EQ(folders().size(), 2u) << "what the metadata does not know is set aside, not removed";
+  EXPECT_EQ(folders().size(), 1u);
+  size_t strays = 0;
+  for (const char* dir : {"/data/1", "/data/2"}) {
+    for (const auto& name : world_.disk().list(dir).value()) strays += name.ends_with("-stray");
+  }
+  EXPECT_EQ(strays, 1u) << "what the metadata does not know is set aside, not removed";
+  lose_power();
+  EXPECT_EQ(write("orders"), 1);
+}
+
+// A name may have 249 characters, and a folder's 255.
+TEST_F(PartitionTableTest, TheLongestNamesAreDeletedAndComeAgain) {
+  const std::string name = "orders" + std::string(243, 'x');
+  create(name, 1, 1);
+  EXPECT_EQ(write(name), 0);
+  remove(name);
+  EXPECT_EQ(folders(), std::vector<std::string>{});
+  create(name, 2, 1);
+  EXPECT_EQ(write(name), 0);
+  // And with what a crash has left of it.
+  image_ = std::make_shared<const Image>();
+  lose_power();
+  create(name, 3, 1);
+  ASSERT_TRUE(table_->find(name, 0));
+  EXPECT_EQ(write(name), 0);
+  for (const char* dir : {"/data/1", "/data/2"}) {
+    for (const auto& entry : world_.disk().list(dir).value()) EXPECT_LE(entry.size(), 255u);
+  }
+}
+
+// The checkpoint that forgets a deleted topic has to wait for the room that the topic gives back.
+TEST_F(PartitionTableTest, ATopicIsDeletedOnAFullDisk) {
+  create("orders", 1, 1);
+  EXPECT_EQ(write("orders"), 0);
+  ASSERT_TRUE(world_.run(table_->checkpoint()));
+  world_.host.disk().fail_next_append("checkpoint", ENOSPC);
+  remove("orders");
+  EXPECT_EQ(folders(), std::vector<std::string>{});
+  create("orders", 2, 1);
+  EXPECT_EQ(write("orders"), 0);
   lose_power();
   EXPECT_EQ(write("orders"), 1);
 }

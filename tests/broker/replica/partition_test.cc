@@ -1,6 +1,8 @@
 // A Partition over a real Log on the simulated disk.
 #include "broker/replica/partition.h"
 
+#include <cerrno>
+
 #include "kafka/batch.h"
 #include "tests/broker/apply_plan.h"
 #include "tests/broker/task_world.h"
@@ -205,7 +207,8 @@ TEST_F(PartitionTest, AFailedFsyncIsFinal) {
   ASSERT_TRUE(safe->has_value()) << "the producer hangs";
   EXPECT_EQ(code(safe->value()), ErrorCode::kafka_storage_error);
   EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error) << "fsync was retried";
-  EXPECT_EQ(read({}).error, ErrorCode::kafka_storage_error);
+  EXPECT_EQ(read({}).error, ErrorCode::none) << "what is safe is read on";
+  EXPECT_TRUE(read({}).records.empty()) << "what is not was never shown";
   EXPECT_EQ(view().high_watermark, 0);
 }
 
@@ -554,6 +557,118 @@ TEST_F(PartitionTest, ClosingEndsAllWaits) {
   close();
   ASSERT_TRUE(safe->has_value());
   EXPECT_EQ(code(safe->value()), ErrorCode::not_leader_or_follower);
+}
+
+// ---- appends that are written together ----
+
+class Together : public PartitionTest {
+ protected:
+  std::shared_ptr<PendingAppend> enqueue(Records records = {}) {
+    return world_.on_loop(
+        [&] { return partition_->enqueue(ClientWriter{world_.loop().now()}, batch(records)); });
+  }
+  // In one turn of the loop.
+  std::vector<std::shared_ptr<PendingAppend>> enqueue_all(std::vector<Records> all) {
+    return world_.on_loop([&] {
+      std::vector<std::shared_ptr<PendingAppend>> appends;
+      for (const Records& records : all) {
+        appends.push_back(partition_->enqueue(ClientWriter{world_.loop().now()}, batch(records)));
+      }
+      return appends;
+    });
+  }
+};
+
+TEST_F(Together, WhatArrivesInOneTurnIsOneWrite) {
+  ASSERT_TRUE(append());
+  settle();
+  const uint64_t before = world_.host.disk().operations();
+  auto appends = enqueue_all({{.count = 2}, {}, {.count = 3}});
+  EXPECT_FALSE(appends.front()->outcome) << "more may come in this turn";
+  settle();
+  EXPECT_EQ(world_.host.disk().operations(), before + 3)
+      << "a write, a sync, and the end that it synced";
+  std::vector<Offset> offsets;
+  for (auto& append : appends) offsets.push_back((*append->outcome)->first_offset);
+  EXPECT_EQ(offsets, (std::vector<Offset>{1, 3, 4}));
+  EXPECT_EQ(view().high_watermark, 7);
+}
+
+TEST_F(Together, AWriteThatFailsTellsEveryWriterAndGivesNoOffset) {
+  ASSERT_TRUE(append());
+  world_.host.disk().fail_next_append(".log", ENOSPC);
+  auto appends = enqueue_all({{.producer = 7, .sequence = 0}, {}, {.producer = 7, .sequence = 1}});
+  settle();
+  for (auto& append : appends) {
+    ASSERT_TRUE(append->outcome);
+    EXPECT_FALSE(*append->outcome);
+  }
+  EXPECT_EQ(view().end_offset, 1);
+  appends = enqueue_all({{.producer = 7, .sequence = 0}, {.producer = 7, .sequence = 1}});
+  settle();
+  EXPECT_EQ((*appends.back()->outcome)->first_offset, 2);
+}
+
+TEST_F(Together, AFenceComesBeforeWhatWasNotWrittenYet) {
+  auto late = world_.on_loop([&] {
+    auto append = partition_->enqueue(ClientWriter{world_.loop().now()}, batch());
+    EXPECT_FALSE(partition_->fence(uuid_of(9), seconds(5)).refusal);
+    return append;
+  });
+  settle();
+  ASSERT_TRUE(late->outcome);
+  EXPECT_FALSE(*late->outcome);
+  EXPECT_EQ(view().end_offset, 0) << "nothing is written behind what the fence showed";
+}
+
+TEST_F(Together, WhatWaitsWhenThePartitionClosesIsAnswered) {
+  auto append = world_.on_loop([&] {
+    auto waiting = partition_->enqueue(ClientWriter{world_.loop().now()}, batch());
+    return waiting;
+  });
+  world_.run(partition_->close());
+  EXPECT_TRUE(append->outcome);
+  partition_.reset();
+}
+
+// ---- a disk that is full but for its reserve ----
+
+TEST_F(PartitionTest, TheReserveIsForTheClustersOwnRecords) {
+  auto room = std::make_shared<StorageWatch>(world_.disk(), "/data", 1000);
+  close();
+  files_ = std::make_unique<FileCache>(world_.disk(), 10);
+  auto log = Log::open(*files_, world_.loop(), "/data/orders-0", {"orders", 0}, topic_.id, config(),
+                       RecoveryHints{});
+  ASSERT_TRUE(log);
+  partition_ = std::make_unique<Partition>(world_.loop(), TopicPartition{"orders", 0}, topic_.id, 1,
+                                           std::move(*log), room);
+  show();
+  ASSERT_TRUE(append());
+  settle();
+  sim::Volume& disk = world_.host.disk();
+  ASSERT_GT(disk.used(), 10'000u) << "or the reserve is less";
+  disk.capacity = disk.used() + 999;
+  room->look();
+  EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error);
+  EXPECT_TRUE(write(CoordinatorWriter{}, batch()));
+  settle();
+  EXPECT_FALSE(read({}).records.empty());
+  EXPECT_EQ(delete_before(-1).value_or(-1), 2);
+  disk.capacity = disk.used() + 2000;
+  room->look();
+  EXPECT_TRUE(append());
+}
+
+TEST_F(PartitionTest, AfterAFailedWriteWhatIsSafeIsReadAndDeleted) {
+  ASSERT_TRUE(append());
+  ASSERT_TRUE(append());
+  settle();
+  world_.host.disk().fail_next_append(".log", EIO);
+  EXPECT_FALSE(append());
+  EXPECT_EQ(code(append()), ErrorCode::kafka_storage_error);
+  EXPECT_FALSE(read({}).records.empty());
+  EXPECT_EQ(read({}).high_watermark, 2);
+  EXPECT_EQ(delete_before(1).value_or(-1), 1);
 }
 
 }  // namespace
