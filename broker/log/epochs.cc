@@ -1,5 +1,7 @@
 #include "broker/log/epochs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -12,6 +14,8 @@ namespace {
 
 constexpr const char* entries_name = "/leader-epoch-checkpoint";
 constexpr const char* owners_name = "/epoch-owners";
+// Of the line among the owners that says, in place of a gap's end, up to where the log is Kafka's.
+constexpr LeaderEpoch kafkas_line = -1;
 
 // Where the entry at `index` ends.
 Offset end_of(std::span<const EpochEntry> entries, size_t index, Offset log_end) {
@@ -57,7 +61,8 @@ bool EpochCache::assign(LeaderEpoch epoch, Offset start, ClusterNumber owner, Of
 
 bool EpochCache::is_gap(Offset from, Offset to) const {
   return std::ranges::any_of(entries_, [&](const EpochEntry& entry) {
-    return entry.start_offset <= from && from < to && to <= entry.gap_end;
+    const bool begun = entry.start_offset <= from || &entry == entries_.data();
+    return begun && from < to && to <= entry.gap_end;
   });
 }
 
@@ -81,6 +86,7 @@ EpochEnd EpochCache::end_offset_for(LeaderEpoch asked, Offset log_end) const {
 }
 
 bool EpochCache::truncate_end(Offset end) {
+  kafka_end_ = std::min(kafka_end_, end);
   const size_t before = entries_.size();
   while (!entries_.empty() && entries_.back().start_offset >= end) entries_.pop_back();
   if (entries_.size() == before) return false;
@@ -149,11 +155,18 @@ Result<EpochCache> load_epochs(io::Disk& disk, const std::string& folder,
         at == known.end() ? std::pair(own_cluster, Offset{-1}) : at->second;
     entries.push_back({*epoch, *start, owner, gap_end});
   }
-  return EpochCache(std::move(entries));
+  EpochCache epochs(std::move(entries));
+  if (is_as_kafka_left_it(disk, folder)) {
+    epochs.set_kafka_end(EpochCache::all_of_it);
+  } else {
+    const auto at = known.find(kafkas_line);
+    epochs.set_kafka_end(at == known.end() ? EpochCache::not_known : at->second.second);
+  }
+  return epochs;
 }
 
 Result<void> save_epochs(io::Disk& disk, const std::string& folder, EpochCache& epochs) {
-  std::vector<std::string> owners;
+  std::vector<std::string> owners{fmt::format("{} 0 {}", kafkas_line, epochs.kafka_end())};
   std::vector<std::string> lines;
   for (const EpochEntry& entry : epochs.entries()) {
     owners.push_back(std::to_string(entry.epoch) + " " + std::to_string(entry.owner) + " " +

@@ -11,6 +11,10 @@
 // stands beside the owner. So a gap is told from records that a disk has lost, and whoever holds
 // the log knows where producers may lack batches (ProducerStates::allow_one_gap).
 //
+// What a Kafka broker wrote, before its folder was carried over, may lack whole stretches of
+// offsets: its compaction took them, and noted nothing. So it is kept up to where the log is
+// Kafka's; above, no segment of ours ends below the next one but for a gap.
+//
 // Entries have strictly ascending epochs and non-descending start offsets.
 #pragma once
 
@@ -64,10 +68,17 @@ class EpochCache {
   // REQUIRES: epoch >= latest() (an epoch never means two things).
   bool assign(LeaderEpoch epoch, Offset start, ClusterNumber owner, Offset gap_end = -1);
 
-  // Whether a gap covers [from, to): nothing was ever written there.
+  // Whether a gap covers [from, to): nothing was ever written there. The first entry's start may
+  // have moved into its gap, with that of the log.
   bool is_gap(Offset from, Offset to) const;
   // Whether a gap ends in (from, to].
   bool gap_ends_in(Offset from, Offset to) const;
+
+  // Below it the records are a Kafka broker's; not_known in a folder of before this was kept.
+  static constexpr Offset not_known = -1;
+  static constexpr Offset all_of_it = INT64_MAX;
+  Offset kafka_end() const { return kafka_end_; }
+  void set_kafka_end(Offset end) { kafka_end_ = end; }
 
   // The largest epoch at or below `asked`, and where it ends: the start of the next epoch, or
   // `log_end` (KIP-101, KIP-279). An `asked` above latest() is unknown here: {-1, -1}.
@@ -86,6 +97,7 @@ class EpochCache {
 
  private:
   std::vector<EpochEntry> entries_;
+  Offset kafka_end_ = 0;
   bool dirty_ = false;
 };
 

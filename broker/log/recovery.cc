@@ -114,7 +114,8 @@ class Recovery {
   Result<bool> tail_is_good() const;
   Result<void> scan_from(size_t first);
   std::optional<Damage> end_of(size_t index, const Segment& next) const;
-  bool lost_its_tail(const Segment& segment, const Segment& next) const;
+  Result<size_t> first_that_does_not_reach_the_next(size_t below) const;
+  bool lost_its_tail(const Segment& segment, Offset end, const Segment& next) const;
   Result<std::optional<Damage>> scan(Segment& segment);
   Result<void> sync_scanned(Segment& segment);
   Result<void> index(Segment& segment, const FoundBatch& batch);
@@ -182,6 +183,19 @@ void Recovery::find_known_end() {
     known_end_ = std::max(known_end_, log_.segments.back()->base());
   }
   order_ = OffsetOrder(known_end_, synced_.is_exact());
+}
+
+// Of those below, which a start believes: what was synced, a disk may have lost all the same. By
+// the headers behind the last index entry; the scan finds what exactly is wrong.
+Result<size_t> Recovery::first_that_does_not_reach_the_next(size_t below) const {
+  for (size_t i = 0; i < below && i + 1 < log_.segments.size(); ++i) {
+    const Segment& next = *log_.segments[i + 1];
+    if (next.base() <= hints_.log_start) continue;
+    auto end = log_.segments[i]->end_offset();
+    if (!end && end.error().kind == Error::Kind::io) return fail(end.error());
+    if (!end || *end > next.base() || lost_its_tail(*log_.segments[i], *end, next)) return i;
+  }
+  return below;
 }
 
 Result<size_t> Recovery::first_to_scan() {
@@ -281,20 +295,22 @@ Result<void> Recovery::sync_scanned(Segment& segment) {
   return {};
 }
 
-// Whether `segment`, which was scanned, once went on to where `next` begins.
-bool Recovery::lost_its_tail(const Segment& segment, const Segment& next) const {
-  if (next.base() <= log_.end || log_.epochs.is_gap(log_.end, next.base())) return false;
-  // Records that a compaction took in Kafka's time here leave gaps as well, and no segment was ever
-  // so long as to reach across a wider one.
+// Whether `segment`, which ends at `end`, once went on to where `next` begins.
+bool Recovery::lost_its_tail(const Segment& segment, Offset end, const Segment& next) const {
+  const Offset from = std::max(end, hints_.log_start);  // what lies below is nobody's to read
+  if (next.base() <= from || log_.epochs.is_gap(from, next.base())) return false;
+  // Offsets that a mirror's source left out are inside a segment, but for those which are too many:
+  // none was ever so long as to reach across.
   if (!segment.accepts(next.base() - 1)) return false;
-  if (log_.end < known_end_ && !synced_.is_exact()) return false;
-  return !is_as_kafka_left_it(files_.disk(), folder_);
+  const Offset kafka_end = log_.epochs.kafka_end();
+  const bool maybe_kafkas = kafka_end == EpochCache::not_known && config_.compact;
+  return !maybe_kafkas && next.base() > kafka_end;
 }
 
 // What is wrong between the segment at `index`, which was scanned, and the next one.
 std::optional<Recovery::Damage> Recovery::end_of(size_t index, const Segment& next) const {
   const Segment& segment = *log_.segments[index];
-  if (lost_its_tail(segment, next)) {
+  if (lost_its_tail(segment, log_.end, next)) {
     return Damage{
         segment.size(), log_.end,
         fmt::format("it ends there, and the next segment begins at offset {}", next.base())};
@@ -419,6 +435,7 @@ Result<RecoveredLog> Recovery::run() {
   log_.epochs = std::move(*epochs);
 
   auto first = first_to_scan();
+  if (first) first = first_that_does_not_reach_the_next(*first);
   if (!first) return fail(first.error());
   const bool scanning = *first < log_.segments.size();
   if (scanning) {
@@ -450,6 +467,9 @@ Result<RecoveredLog> Recovery::run() {
   log_.start = std::min(log_.end, std::max(hints_.log_start, log_.segments.front()->base()));
   log_.epochs.truncate_end(log_.end);
   log_.epochs.truncate_start(log_.start);
+  if (log_.epochs.kafka_end() == EpochCache::not_known) {
+    log_.epochs.set_kafka_end(config_.compact ? log_.end : 0);
+  }
   log_.report.end_offset = log_.end;
   // The last thing that is written: a broker that runs opens the folder as soon as it is gone.
   if (hints_.cut_from >= 0) {

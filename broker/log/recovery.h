@@ -17,12 +17,13 @@
 //
 // A read that fails is neither: the partition stays closed for this start, and nothing is noted.
 //
-// A segment that ends below the base of the next one is either the gap of a failover, which the
-// epochs know (epochs.h), or has lost its tail: then the log ends there, and is judged as above.
-// With durability page_cache a segment is not synced before the next one is begun, so a power loss
-// may take the tail of one and leave the next: nobody was promised anything beyond the known end,
-// and the segments after the damaged one go with it. A mirror fetches all that again; a topic that
-// clients write has lost it.
+// A segment that ends below the base of the next one is followed by the gap of a failover, which
+// the epochs know, is Kafka's and was compacted there (epochs.h), or has lost its tail: then the
+// log ends there, and is judged as above. Every start looks at the ends of all segments, also of
+// those that it believes. With durability page_cache a segment is not synced before the next one is
+// begun, so a power loss may take the tail of one and leave the next: nobody was promised anything
+// beyond the known end, and the segments after the damaged one go with it. A mirror fetches all
+// that again; a topic that clients write has lost it.
 //
 // A batch's base offset is not under its checksum. So offsets must ascend, and a batch or a gap
 // must end exactly at the known end: what jumps over it has a wrong offset.

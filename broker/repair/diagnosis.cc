@@ -83,7 +83,11 @@ bool Examination::follows(Offset base) {
     blame(before, wrong->position, wrong->offset, wrong->why);
     return false;
   }
-  if (base < found_.end || !synced_.is_exact()) return true;
+  const Offset kafka_end = epochs_.kafka_end();
+  const bool marked = found_.mark && found_.mark->offset == found_.end;
+  if (base <= std::max(kafka_end, found_.start)) return true;
+  if (base < found_.end || (kafka_end == EpochCache::not_known && !marked)) return true;
+  if (base - 1 - before > INT32_MAX) return true;  // wider than any segment
   auto file = open(before);
   blame(before, file ? (*file)->size() : 0, found_.end,
         fmt::format("it ends there, and the next segment begins at offset {}", base));

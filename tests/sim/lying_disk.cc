@@ -3,8 +3,8 @@
 // what was promised, from the first record on, each at its offset; where it knows that more was
 // synced, the partition says so and stays closed; and the others go on.
 //
-// Each log is one segment: a start reads it from the one of the known end on, and believes what
-// lies before.
+// Each log is one segment: a start reads it from the one of the known end on, and of those before
+// looks at their ends alone.
 #include <set>
 
 #include "tests/sim/faults.h"

@@ -192,6 +192,115 @@ TEST_F(Damage, OfALeaderEpochIsFoundWhereItIs) {
   expect_closed("offset 9");
 }
 
+// Fifteen batches of three records, five to a segment, all synced; of the first segment, which no
+// start reads again, something is lost.
+class SealedSegment : public Damage {
+ protected:
+  void SetUp() override {
+    Damage::SetUp();
+    w.config.segment_bytes = static_cast<int32_t>(5 * size);
+    w.open();
+    for (int i = 5; i < 15; ++i) w.append_one({.records = 3});
+    ASSERT_EQ(w.log->segment_count(), 3u);
+    w.stop();
+  }
+  void keep(Offset segment, uint64_t bytes) {
+    ASSERT_TRUE(file_of(w, w.path(segment, ".log"))->truncate(bytes));
+  }
+  void start_again(bool clean) {
+    clean ? w.stop() : w.kill();
+    auto opened = w.try_open();
+    ASSERT_TRUE(opened) << opened.error().text;
+  }
+};
+
+TEST_F(SealedSegment, ThatLostItsTailIsDamageAtEveryStart) {
+  for (bool clean : {false, true}) {
+    for (Durability durability : {Durability::fsync, Durability::page_cache}) {
+      for (uint64_t batches : {4, 2, 0}) {
+        SCOPED_TRACE(batches);
+        w.config.durability = durability;
+        w.hints = {.recovery_point = 45, .clean_shutdown = clean};
+        keep(0, batches * size);
+        ASSERT_FALSE(w.try_open());
+        expect_closed("offset " + std::to_string(3 * batches) +
+                      ": it ends there, and the next segment begins at offset 15");
+        restore();
+      }
+    }
+  }
+}
+
+TEST_F(SealedSegment, WithATornTailIsDamage) {
+  w.hints = {.recovery_point = 45};
+  keep(0, 2 * size + 50);
+  ASSERT_FALSE(w.try_open());
+  expect_closed("offset 6");
+}
+
+TEST_F(SealedSegment, BelowTheStartOfTheLogIsNobodysToRead) {
+  w.hints = {.recovery_point = 45, .log_start = 15};
+  keep(0, 2 * size);
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 45);
+}
+
+// As a power loss leaves it: the slot was never synced itself.
+TEST_F(SealedSegment, IsDamageWithoutAWordOfWhatWasSynced) {
+  ASSERT_TRUE(w.disk().remove(w.folder + "/synced-end"));
+  w.hints = {};
+  keep(15, 0);
+  ASSERT_FALSE(w.try_open());
+  expect_closed("offset 15: it ends there, and the next segment begins at offset 30");
+}
+
+TEST_F(SealedSegment, IsCutOnAnOperatorsWord) {
+  w.hints = {.recovery_point = 45};
+  keep(0, 2 * size);
+  ASSERT_FALSE(w.try_open());
+  w.hints.cut_from = 6;
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 6);
+}
+
+TEST_F(SealedSegment, OfKafkasMayHaveBeenCompactedAndOursNot) {
+  ASSERT_TRUE(w.disk().remove(w.folder + "/epoch-owners"));
+  keep(0, 2 * size);
+  w.open();
+  for (int i = 0; i < 10; ++i) w.append(make_batch({.records = 3}), 2);
+  w.sync();
+  for (bool clean : {false, true, false}) start_again(clean);
+  EXPECT_EQ(w.offsets().size(), 22u);
+  w.stop();
+  keep(45, 2 * size);
+  w.hints = {.recovery_point = 75};
+  ASSERT_FALSE(w.try_open());
+  expect_closed("offset 51: it ends there, and the next segment begins at offset 60");
+}
+
+TEST_F(SealedSegment, MayEndBelowTheGapOfAFailover) {
+  w.open();
+  ASSERT_TRUE(w.log->leave_gap(1000, 1 << 20, 0));
+  w.append(make_batch({}), 1 << 20);
+  w.sync();
+  for (bool clean : {true, false}) start_again(clean);
+  ASSERT_TRUE(w.log->move_start_to(500));
+  for (bool clean : {true, false, true}) start_again(clean);
+  EXPECT_EQ(w.log->end_offset(), 1001);
+}
+
+TEST_F(SealedSegment, MayHoldWhatAMirrorsSourceLeftOut) {
+  w.open();
+  for (int i = 0; i < 12; ++i) {
+    auto done = w.log->append_verbatim(
+        make_batch({.base_offset = 50 + 10 * i, .records = 3, .epoch = 1}), 0, {.owner = 2});
+    ASSERT_TRUE(done) << done.error().text;
+  }
+  w.sync();
+  for (bool clean : {true, false, true}) start_again(clean);
+  EXPECT_EQ(w.log->end_offset(), 163);
+}
+
 TEST(KnownEnd, IsExactAfterAKillAndABoundAfterAPowerLoss) {
   size_t behind = 0;
   for (uint64_t seed = 1; seed <= 50; ++seed) {

@@ -115,9 +115,17 @@ TEST(EpochFiles, AreKafkasTextAndKeepTheOwnersBeside) {
   auto loaded = load_epochs(w.disk(), w.folder, 7);
   ASSERT_TRUE(loaded);
   EXPECT_EQ(loaded->entries(), epochs.entries());
+  EXPECT_EQ(loaded->kafka_end(), 0);
   // A directory of Kafka's own has no owners: they are ours.
   ASSERT_TRUE(w.disk().remove(w.folder + "/epoch-owners"));
-  EXPECT_EQ(load_epochs(w.disk(), w.folder, 3)->owner_of(5), 3);
+  loaded = load_epochs(w.disk(), w.folder, 3);
+  EXPECT_EQ(loaded->owner_of(5), 3);
+  EXPECT_EQ(loaded->kafka_end(), EpochCache::all_of_it);
+  loaded->set_kafka_end(150);
+  ASSERT_TRUE(save_epochs(w.disk(), w.folder, *loaded));
+  EXPECT_EQ(load_epochs(w.disk(), w.folder, 3)->kafka_end(), 150);
+  loaded->truncate_end(120);
+  EXPECT_EQ(loaded->kafka_end(), 120);
 }
 
 TEST(EpochFiles, EpochsOfRecordsSurviveACrashThatTheFileDidNotSee) {
