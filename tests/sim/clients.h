@@ -126,13 +126,14 @@ class Consumer {
   bool take(const Part& part);
   io::Task<bool> find_coordinator();
   io::Task<bool> commit();
-  const io::Address& here() const { return where_.sites[turn_ % where_.sites.size()]; }
 
   Caller caller_;
   Judge& judge_;
   Ledger& ledger_;
   const Destination& where_;
   const ConsumerOptions options_;
+  // That the turn talks to: an answer is of this one, whatever `where_` says by then.
+  io::Address site_;
   size_t turn_ = 0;
   Offset position_ = 0;
   std::map<io::Address, Offset> watermarks_;

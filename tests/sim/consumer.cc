@@ -40,11 +40,11 @@ Consumer::Consumer(io::Env& env, Judge& judge, Ledger& ledger, const Destination
 
 io::Task<void> Consumer::run() {
   for (;;) {
-    const io::Address site = here();
+    site_ = where_.sites[turn_ % where_.sites.size()];
     bool good = co_await fetch();
     if (good && !options_.group.empty() && position_ > committed_) good = co_await commit();
     if (good) continue;
-    caller_.hang_up(site);
+    caller_.hang_up(site_);
     ++turn_;
     co_await io::sleep(caller_.loop(), io::milliseconds(100));
   }
@@ -62,24 +62,24 @@ io::Task<bool> Consumer::fetch() {
   part.partition = options_.partition.partition;
   part.fetch_offset = position_;
   part.partition_max_bytes = 4000;
-  auto answer = co_await caller_.call(here(), std::move(request), request_timeout, by_topic_name);
+  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, by_topic_name);
   if (!answer || answer->responses.empty()) co_return false;
   co_return take(answer->responses[0].partitions.at(0));
 }
 
 bool Consumer::take(const Part& part) {
   if (options_.watermark_stays && part.high_watermark >= 0) {
-    Offset& highest = watermarks_.try_emplace(here(), 0).first->second;
+    Offset& highest = watermarks_.try_emplace(site_, 0).first->second;
     if (part.high_watermark < highest) {
       judge_.broken("the high watermark never goes back",
-                    here().to_string() + " " + options_.partition.to_string() + ": " +
+                    site_.to_string() + " " + options_.partition.to_string() + ": " +
                         std::to_string(highest) + ", then " + std::to_string(part.high_watermark));
     }
     highest = std::max(highest, part.high_watermark);
   }
   if (part.error_code == ErrorCode::offset_out_of_range && part.log_start_offset > position_) {
     // As auto.offset.reset=earliest.
-    ledger_.starts().check(here().to_string(), options_.partition, part.log_start_offset, {});
+    ledger_.starts().check(site_.to_string(), options_.partition, part.log_start_offset, {});
     position_ = part.log_start_offset;
     return true;
   }
@@ -88,7 +88,7 @@ bool Consumer::take(const Part& part) {
   if (!bytes) return false;
   auto records = records_in(*bytes, position_);
   if (!records) {
-    judge_.broken("records are unchanged", here().to_string() + " " +
+    judge_.broken("records are unchanged", site_.to_string() + " " +
                                                options_.partition.to_string() + " from offset " +
                                                std::to_string(position_));
     return false;
@@ -108,7 +108,7 @@ bool Consumer::take(const Part& part) {
 io::Task<bool> Consumer::find_coordinator() {
   kafka::FindCoordinatorRequest request;
   request.key = options_.group;
-  auto answer = co_await caller_.call(here(), std::move(request), request_timeout, 3);
+  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, 3);
   knows_coordinator_ = answer && answer->error_code == ErrorCode::none;
   co_return knows_coordinator_;
 }
@@ -128,7 +128,7 @@ io::Task<bool> Consumer::commit() {
   const Offset offset = position_;
   most_committed_ = std::max(most_committed_, offset);
   doubts_.push_back({offset, caller_.loop().now()});
-  auto answer = co_await caller_.call(here(), std::move(request), request_timeout, 8);
+  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, 8);
   if (!answer) co_return false;
   if (answer->topics.at(0).partitions.at(0).error_code != ErrorCode::none) {
     // A refusal may come after the write (its sync failed), so the doubt stays.
