@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/saturating.h"
 #include "kafka/record_walk.h"
 
 namespace isthmus::kafka {
@@ -74,12 +75,6 @@ Verdict check_sense(const BatchHeader& h) {
     return invalid(to_string(h.record_count) + " records in " + to_string(room) + " bytes");
   }
   return {};
-}
-
-int64_t add_saturating(int64_t a, int64_t b) {
-  int64_t sum = 0;
-  if (!__builtin_add_overflow(a, b, &sum)) return sum;
-  return b < 0 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
 }
 
 // The times that are taken, both ends included.

@@ -1,6 +1,7 @@
 // Coordinator: committed offsets.
 #include <algorithm>
 
+#include "base/saturating.h"
 #include "broker/group/coordinator.h"
 
 namespace isthmus::broker {
@@ -108,7 +109,9 @@ io::Task<kafka::OffsetCommitResponse> Coordinator::offset_commit(
                                 wall_ms,
                                 -1,
                                 known->id};
-      if (request.retention_time_ms >= 0) committed.expire_ms = wall_ms + request.retention_time_ms;
+      if (request.retention_time_ms >= 0) {
+        committed.expire_ms = add_saturating(wall_ms, request.retention_time_ms);
+      }
       records.push_back(encode_offset({request.group_id, at, false}, committed));
       const Offsets::Entry* before = hosted->offsets.find(at);
       if (before && before->from_link) {

@@ -192,7 +192,7 @@ GroupActions Group::dismiss(ErrorCode error, Now now) {
   protocol_.clear();
   leader_.clear();
   initial_ = false;
-  ++generation_;
+  next_generation();
   enter(GroupState::empty, now);
   begin_store({}, snapshot(), actions);
   return actions;
@@ -271,6 +271,8 @@ void Group::enter(GroupState state, Now now) {
   state_ = state;
   state_since_ms_ = now.wall_ms;
 }
+
+void Group::next_generation() { generation_ = generation_ == INT32_MAX ? 1 : generation_ + 1; }
 
 void Group::report(Member& member, Now now) const {
   member.deadline = now.steady + io::milliseconds(member.session_timeout_ms);

@@ -154,6 +154,8 @@ class Group {
   // group.cc
   kafka::ErrorCode check_member(const MemberClaim& claim) const;
   void enter(GroupState state, Now now);
+  // Never below 0, which means "none" to clients.
+  void next_generation();
   void report(Member& member, Now now) const;
   io::Duration rebalance_timeout() const;
   std::vector<kafka::JoinGroupResponse::JoinGroupResponseMember> subscriptions() const;

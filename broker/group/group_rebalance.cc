@@ -123,7 +123,7 @@ void Group::complete_join(Now now, GroupActions& actions) {
     join_deadline_ = now.steady + rebalance_timeout();
     return;
   }
-  ++generation_;
+  next_generation();
   initial_ = false;
   if (members_.empty()) {
     protocol_.clear();

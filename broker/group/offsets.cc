@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/saturating.h"
+
 namespace isthmus::broker {
 
 void Offsets::apply(const TopicPartition& partition, CommittedOffset committed, bool from_link,
@@ -40,9 +42,10 @@ std::vector<TopicPartition> expired_offsets(const Group& group, const Offsets& o
   for (const auto& [partition, entry] : offsets.entries()) {
     if (entry.from_link || in_use->contains(partition.topic)) continue;
     const CommittedOffset& committed = entry.committed;
-    const int64_t end = committed.expire_ms >= 0
-                            ? committed.expire_ms
-                            : std::max(committed.commit_ms, not_before) + retention_ms;
+    const int64_t end =
+        committed.expire_ms >= 0
+            ? committed.expire_ms
+            : add_saturating(std::max(committed.commit_ms, not_before), retention_ms);
     if (end <= now_ms) expired.push_back(partition);
   }
   return expired;

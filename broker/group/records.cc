@@ -1,5 +1,7 @@
 #include "broker/group/records.h"
 
+#include <algorithm>
+
 #include "kafka/gen/group_metadata_key.h"
 #include "kafka/gen/offset_commit_key.h"
 #include "kafka/gen/offset_commit_value.h"
@@ -115,9 +117,9 @@ Result<GroupRecordKey> decode_key(const Slice& key) {
 Result<CommittedOffset> decode_offset(const Slice& bytes) {
   auto value = decode_value<kafka::OffsetCommitValue>(bytes);
   if (!value) return fail(value.error());
-  return CommittedOffset{
-      value->offset,           value->leader_epoch,     std::move(value->metadata),
-      value->commit_timestamp, value->expire_timestamp, value->topic_id};
+  const int64_t expire_ms = std::max<int64_t>(value->expire_timestamp, -1);
+  return CommittedOffset{value->offset,           value->leader_epoch, std::move(value->metadata),
+                         value->commit_timestamp, expire_ms,           value->topic_id};
 }
 
 Result<kafka::GroupMetadataValue> decode_group(const Slice& bytes) {

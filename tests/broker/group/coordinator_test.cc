@@ -153,6 +153,16 @@ TEST_F(CoordinatorTest, MembersGoOnAfterTheCoordinatorHasMoved) {
   EXPECT_EQ(described.groups[1].error_code, ErrorCode::none);
 }
 
+TEST_F(CoordinatorTest, AfterTheLastGenerationComesTheFirst) {
+  kafka::GroupMetadataValue value;
+  value.protocol_type = "consumer";
+  value.generation = INT32_MAX;
+  journal.logs[partition_of_group("g", config.partitions)].push_back(encode_group("g", value));
+  restart();
+  caller.version = 3;
+  EXPECT_EQ(ask(coordinator().join_group(caller, join("g"))).generation_id, 1);
+}
+
 TEST_F(CoordinatorTest, AssignmentIsHandedOutOnlyAfterTheJournalHasIt) {
   caller.version = 3;
   const auto joined = ask(coordinator().join_group(caller, join("g")));
@@ -248,6 +258,15 @@ TEST_F(CoordinatorTest, OffsetsExpireSevenDaysAfterTheGroupBecameEmpty) {
   EXPECT_TRUE(ask(coordinator().list_groups(caller, {})).groups.empty());
   restart();
   EXPECT_TRUE(ask(coordinator().list_groups(caller, {})).groups.empty()) << "came back";
+}
+
+TEST_F(CoordinatorTest, AClientMayAskForTheLongestRetention) {
+  caller.version = 4;
+  auto request = commit("g", 7);
+  request.retention_time_ms = INT64_MAX;
+  commit_now(request);
+  pass(hours(24 * 8));
+  EXPECT_EQ(fetch("g").offset, 7);
 }
 
 // KAFKA-8069: offsets of a group whose record has no time were deleted as soon as it was loaded.

@@ -54,6 +54,11 @@ TEST(Offsets, AClientsOwnExpiryIsObeyed) {
   EXPECT_TRUE(expires(Group("g", config), offsets, 2'000));
 }
 
+TEST(Offsets, ACommitOfTheFarFutureDoesNotExpire) {
+  EXPECT_FALSE(expires(Group("g", config), committed_at(INT64_MAX), 10 * week));
+  EXPECT_FALSE(expires(stored_group(INT64_MAX), committed_at(1'000), 10 * week));
+}
+
 TEST(Offsets, WithMembersOnlyWhatTheyDoNotRead) {
   kafka::Writer subscription;
   subscription.int16(1);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "kafka/gen/offset_commit_value.h"
+
 namespace isthmus::broker {
 namespace {
 
@@ -85,6 +87,12 @@ TEST(GroupRecords, AnExpiryThatAClientAskedForIsKept) {
   const CommittedOffset committed{7, -1, "", 1'000, 2'000};
   const GroupRecord record = encode_offset({"g", {"t", 5}, false}, committed);
   EXPECT_EQ(*decode_offset(*record.value), committed);
+}
+
+TEST(GroupRecords, AnyExpiryBelowZeroIsNone) {
+  kafka::OffsetCommitValue value;
+  value.expire_timestamp = -7;
+  EXPECT_EQ(decode_offset(kafka::encode_versioned(value, 1))->expire_ms, -1);
 }
 
 TEST(GroupRecords, ALinksOffsetHasAKeyThatKafkaSkips) {
