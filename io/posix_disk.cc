@@ -20,11 +20,25 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t pieces_per_call = 64;
+constexpr off_t large_file = 16 << 20;  // to give back less takes a few milliseconds
+
+// Whoever closes it, if nobody else has it open.
+bool gives_much_back(int fd) {
+  struct stat info;
+  return ::fstat(fd, &info) == 0 && info.st_nlink == 0 && info.st_size >= large_file;
+}
+
+void close_beside(Workers& closers, int fd) {
+  closers.submit([fd] { ::close(fd); });
+}
 
 class PosixFile final : public File, public std::enable_shared_from_this<PosixFile> {
  public:
-  PosixFile(Pool& pool, std::string path, int fd, uint64_t size)
-      : pool_(pool), path_(std::move(path)), fd_(fd), size_(size) {}
+  PosixFile(Pool& pool, Workers& closers, std::string path, int fd, uint64_t size)
+      : pool_(pool), closers_(closers), path_(std::move(path)), fd_(fd), size_(size) {}
+  ~PosixFile() override {
+    if (gives_much_back(fd_.get())) close_beside(closers_, fd_.release());
+  }
 
   uint64_t size() const override { return size_.load(std::memory_order_acquire); }
   int native_handle() const override { return fd_.get(); }
@@ -56,8 +70,9 @@ class PosixFile final : public File, public std::enable_shared_from_this<PosixFi
   }
 
   Pool& pool_;
+  Workers& closers_;
   const std::string path_;
-  const Descriptor fd_;
+  Descriptor fd_;
   std::atomic<uint64_t> size_;  // read from any loop, changed by the one writer
   std::atomic<bool> failed_{false};
   bool leftover_ = false;  // beyond size() lie bytes of an append that was refused
@@ -209,7 +224,8 @@ Result<std::shared_ptr<File>> PosixDisk::open(const std::string& path, Open how)
     ::close(fd);
     return fail(Error::io(error, "cannot look at " + path));
   }
-  return std::make_shared<PosixFile>(pool_, path, fd, static_cast<uint64_t>(info.st_size));
+  return std::make_shared<PosixFile>(pool_, closers_, path, fd,
+                                     static_cast<uint64_t>(info.st_size));
 }
 
 bool PosixDisk::exists(const std::string& path) const {
@@ -245,7 +261,9 @@ Result<void> PosixDisk::rename(const std::string& from, const std::string& to) {
 }
 
 Result<void> PosixDisk::remove(const std::string& path) {
+  Descriptor last(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (::unlink(path.c_str()) != 0) return fail(Error::io(errno, "cannot remove " + path));
+  if (last.get() >= 0 && gives_much_back(last.get())) close_beside(closers_, last.release());
   return {};
 }
 

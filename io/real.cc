@@ -67,7 +67,8 @@ struct Runtime::Impl {
   std::optional<Pool> workers{std::in_place, worker_threads};
   std::optional<Pool> readers{std::in_place, reader_threads};
   TcpNetwork network{*readers};
-  PosixDisk disk{*disk_pool};
+  Pool closers{1};
+  PosixDisk disk{*disk_pool, closers};
   Env env;
 
   explicit Impl(size_t count)

@@ -18,6 +18,7 @@ void Syncer::truncated(Offset end) {
 
 void Syncer::stop(Error reason) {
   if (!failure_) failure_ = std::move(reason);
+  dirty_.clear();
   changed_.notify_all();
 }
 

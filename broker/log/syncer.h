@@ -45,7 +45,7 @@ class Syncer {
   void appended(Offset end) { appended_ = end; }
   // The log was cut at `end`; a sync under way says nothing about what comes after that.
   void truncated(Offset end);
-  // The log is offline for another reason; waiters are told.
+  // The log is offline for another reason; waiters are told. Lets go of the files.
   void stop(Error reason);
 
   Offset durable() const { return durable_; }

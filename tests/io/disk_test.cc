@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "io/posix_disk.h"
 #include "tests/io/real_world.h"
 
 namespace isthmus::io {
@@ -65,6 +66,73 @@ Task<void> work_aside(Disk& disk, bool& elsewhere, std::string& answer) {
   };
   auto done = co_await disk.aside(std::move(work));
   if (!done && std::this_thread::get_id() == ours) answer = done.error().text;
+}
+
+// Keeps its jobs until somebody runs them.
+class Deferred final : public Workers {
+ public:
+  void submit(Job job) override { jobs_.push_back(std::move(job)); }
+  size_t count() const { return jobs_.size(); }
+  void run() {
+    for (Job& job : std::exchange(jobs_, {})) job();
+  }
+
+ private:
+  std::vector<Job> jobs_;
+};
+
+// Descriptors of this process for files whose name is gone.
+size_t nameless() {
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    const std::string to = std::filesystem::read_symlink(entry, error).string();
+    if (to.ends_with("/large (deleted)") || to.ends_with("/small (deleted)")) ++count;
+  }
+  return count;
+}
+
+TEST(PosixDiskClosers, TheBytesOfALargeFileAreGivenBackThere) {
+  TemporaryFolder folder;
+  Pool pool(1);
+  Deferred closers;
+  PosixDisk disk(pool, closers);
+  const auto make = [&](const std::string& name, uint64_t size) {
+    auto file = *disk.open(folder / name, Disk::Open::create);
+    EXPECT_TRUE(file->truncate(size));
+    return file;
+  };
+  // Removed while nobody has it open, then while somebody has.
+  (void)make("large", 64 << 20);
+  ASSERT_TRUE(disk.remove(folder / "large"));
+  EXPECT_FALSE(disk.exists(folder / "large"));
+  EXPECT_EQ(closers.count(), 1u);
+  auto held = make("large", 64 << 20);
+  ASSERT_TRUE(disk.remove(folder / "large"));
+  held.reset();
+  EXPECT_EQ(closers.count(), 3u);
+  EXPECT_EQ(nameless(), 3u);
+  closers.run();
+  EXPECT_EQ(nameless(), 0u);
+  // As with the folder around it.
+  held = make("large", 64 << 20);
+  ASSERT_TRUE(disk.remove_folder(folder.path()));
+  held.reset();
+  EXPECT_EQ(closers.count(), 1u);
+  closers.run();
+}
+
+TEST(PosixDiskClosers, WhatIsSmallOrStaysIsClosedAtOnce) {
+  TemporaryFolder folder;
+  Pool pool(1);
+  Deferred closers;
+  PosixDisk disk(pool, closers);
+  ASSERT_TRUE((*disk.open(folder / "large", Disk::Open::create))->truncate(64 << 20));
+  ASSERT_TRUE((*disk.open(folder / "small", Disk::Open::create))->truncate(1 << 20));
+  ASSERT_TRUE(disk.remove(folder / "small"));
+  EXPECT_FALSE(disk.remove(folder / "absent"));
+  EXPECT_EQ(closers.count(), 0u);
+  EXPECT_EQ(nameless(), 0u);
 }
 
 TEST_F(PosixDiskTest, WhatRunsAsideHoldsNoLoopAndComesBackToIt) {
