@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <csignal>
 #include <functional>
 
 #include "client/admin.h"
@@ -21,6 +22,16 @@ client::ClusterOptions cluster_options(const io::Address& address) {
 }
 
 double seconds(io::Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+// Of the monotonic clock, which other processes share.
+double since_boot(io::Instant instant) { return seconds(instant.time_since_epoch()); }
+
+// The end of a line of JSON.
+void print_span(io::Instant began, io::Instant ended) {
+  fmt::print(R"("began": {:.6f}, "ended": {:.6f}}})"
+             "\n",
+             since_boot(began), since_boot(ended));
+}
 
 double percentile(std::vector<io::Duration>& sorted, double share) {
   if (sorted.empty()) return -1;
@@ -63,14 +74,21 @@ Batches make_batches(const Arguments& arguments) {
 }
 
 void print(const Measured& measured) {
+  fmt::print("{{");
   auto sorted = measured.latencies;
   std::ranges::sort(sorted);
-  fmt::print(R"({{"seconds": {:.6f}, "bytes": {}, "records": {}, "end": {}, )",
+  fmt::print(R"("seconds": {:.6f}, "bytes": {}, "records": {}, "end": {}, )",
              seconds(measured.ended - measured.began), measured.bytes, measured.records,
              measured.end);
-  fmt::print(R"("p50": {:.6f}, "p99": {:.6f}}})"
-             "\n",
-             percentile(sorted, 0.5), percentile(sorted, 0.99));
+  fmt::print(R"("p50": {:.6f}, "p99": {:.6f}, )", percentile(sorted, 0.5),
+             percentile(sorted, 0.99));
+  std::string samples;
+  for (size_t i = 0; i < measured.due.size(); ++i) {
+    samples += fmt::format("{}[{:.6f}, {:.6f}]", i == 0 ? "" : ", ", since_boot(measured.due[i]),
+                           seconds(measured.latencies[i]));
+  }
+  if (!samples.empty()) fmt::print(R"("samples": [{}], )", samples);
+  print_span(measured.began, measured.ended);
 }
 
 io::Task<void> create_topic(Target& target, const Arguments& arguments) {
@@ -78,9 +96,10 @@ io::Task<void> create_topic(Target& target, const Arguments& arguments) {
   kafka::CreateTopicsRequest request;
   auto& topic = request.topics.emplace_back();
   topic.name = target.partition.topic;
-  topic.num_partitions = 1;
+  topic.num_partitions = static_cast<int32_t>(arguments.number("partitions", 1));
   topic.replication_factor = -1;
   request.timeout_ms = 30'000;
+  const io::Instant began = target.loop.now();
   auto answered = co_await admin.create_topics(std::move(request), target.loop.now() + patience);
   const auto answer = must(std::move(answered), "create the topic");
   for (const auto& result : answer.topics) {
@@ -88,13 +107,23 @@ io::Task<void> create_topic(Target& target, const Arguments& arguments) {
       give_up("create the topic: " + std::string(kafka::error_name(result.error_code)));
     }
   }
+  fmt::print("{{");
+  print_span(began, target.loop.now());
 }
 
 io::Task<void> delete_topic(Target& target, const Arguments& arguments) {
   client::Admin admin(target.cluster);
   std::vector<std::string> names{target.partition.topic};
+  const io::Instant began = target.loop.now();
   auto answered = co_await admin.delete_topics(std::move(names), target.loop.now() + patience);
-  must(std::move(answered), "delete the topic");
+  const auto answer = must(std::move(answered), "delete the topic");
+  for (const auto& result : answer.responses) {
+    if (result.error_code != kafka::ErrorCode::none) {
+      give_up("delete the topic: " + std::string(kafka::error_name(result.error_code)));
+    }
+  }
+  fmt::print("{{");
+  print_span(began, target.loop.now());
 }
 
 io::Task<void> watch(Target& target, const Arguments& arguments) {
@@ -116,7 +145,7 @@ io::Task<void> watch(Target& target, const Arguments& arguments) {
     const auto& partition = answer.topics.at(0).partitions.at(0);
     if (partition.error_code == kafka::ErrorCode::none && partition.offset > seen) {
       seen = partition.offset;
-      fmt::print("{:.6f} {}\n", seconds(target.loop.now().time_since_epoch()), seen);
+      fmt::print("{:.6f} {}\n", since_boot(target.loop.now()), seen);
       std::fflush(stdout);
     }
     co_await io::sleep(target.loop, every);
@@ -159,6 +188,11 @@ int main(int argc, char** argv) {
     target.emplace(runtime.env(), arguments);
     gate.spawn("bench", bench::run(&runtime, &*target, &arguments, command));
   });
+  if (command == bench::produce) {
+    runtime.on_signal(SIGTERM, [&] {
+      if (target) target->enough = true;
+    });
+  }
   runtime.run();
   return 0;
 }

@@ -2,7 +2,8 @@
 // verifies, and a run that lost, repeated or reordered anything has no figures.
 //
 // Two ways to drive each: by `bytes` as fast as `in_flight` requests allow (throughput and CPU), or
-// by `rate` (latency from the moment at which a batch was due, so that a stall counts in full).
+// by `rate` (latency from the moment at which a batch was due, so that a stall counts in full). A
+// producer that gets SIGTERM sends no more, and says what it has measured.
 //
 // On the main loop of its process.
 #pragma once
@@ -26,6 +27,7 @@ struct Target {
   TopicPartition partition;
   io::Address address;
   bool direct = false;
+  bool enough = false;  // told to stop
   io::Gate gate;
   client::Cluster cluster;
 };
@@ -36,7 +38,8 @@ io::Task<void> close(Target& target);
 // Each ends the process by give_up() if it cannot go on, and prints one line of JSON.
 io::Task<void> produce(Target& target, const Arguments& arguments);
 io::Task<void> consume(Target& target, const Arguments& arguments);
-// Creates the topic with one partition.
+// Creates the topic, with one partition if `partitions` does not say another number. These two say
+// when they asked and when they were answered.
 io::Task<void> create_topic(Target& target, const Arguments& arguments);
 io::Task<void> delete_topic(Target& target, const Arguments& arguments);
 // Prints "time offset" whenever the partition's end has moved, until it reaches `until`. The time
@@ -58,6 +61,7 @@ struct Measured {
   int64_t records = 0;
   Offset end = -1;  // of the partition, after what was measured
   std::vector<io::Duration> latencies;
+  std::vector<io::Instant> due;  // of each latency, with samples=1 and a rate
 };
 void print(const Measured& measured);
 

@@ -71,6 +71,10 @@ class Row:
         product, floor = self.middle
         return product.cost / floor.cost
 
+    @property
+    def missed(self) -> bool:
+        return self.target is not None and self.middle[0].cost > self.target
+
     def as_json(self) -> dict:
         def listed(intervals):
             return [asdict(i) | {"s_per_gb": i.cost, "mb_s": i.mb_s} for i in intervals]
@@ -81,6 +85,63 @@ class Row:
                          "times_floor": self.times_floor,
                          "times_floor_least": min(self.ratios),
                          "times_floor_most": max(self.ratios)}
+
+
+@dataclass
+class Latencies:
+    """Of the batches that were due within one interval."""
+    batches: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+    LEAST = 200  # batches: with fewer, p99 is one of the two slowest
+
+    @classmethod
+    def within(cls, samples: list[tuple[float, float]], begin: float, end: float) -> "Latencies":
+        """`samples`: when each was due and how long it took, in seconds."""
+        took = sorted(took for due, took in samples if begin <= due <= end)
+        if len(took) < cls.LEAST:
+            raise SystemExit(f"bench: {len(took)} batches in {end - begin:.3f} s say nothing "
+                             "of a p99")
+        def share(of: float) -> float:
+            return round(took[int(of * (len(took) - 1))] * 1e3, 3)
+        return cls(len(took), end - begin, share(0.5), share(0.99), share(1))
+
+
+@dataclass
+class Beside:
+    """One run of a paced producer: before and while something else happens."""
+    undisturbed: Latencies
+    disturbed: Latencies
+    busy: float = 0  # as that of an Interval
+
+
+@dataclass
+class BesideRow:
+    """Its figures are those of one run, the one whose disturbed p99 is the median."""
+    name: str
+    aim_p99_ms: float
+    runs: list[Beside] = field(default_factory=list)
+
+    @property
+    def p99s_ms(self) -> list[float]:
+        return [run.disturbed.p99_ms for run in self.runs]
+
+    @property
+    def middle(self) -> Beside:
+        """Of an even number of runs the slower one."""
+        return self.runs[self.p99s_ms.index(statistics.median_high(self.p99s_ms))]
+
+    @property
+    def missed(self) -> bool:
+        return self.middle.disturbed.p99_ms >= self.aim_p99_ms
+
+    def as_json(self) -> dict:
+        return {"path": self.name, "aim_p99_ms": self.aim_p99_ms, "missed": self.missed,
+                "runs": [asdict(run) for run in self.runs], **asdict(self.middle),
+                "p99_ms_least": min(self.p99s_ms), "p99_ms_most": max(self.p99s_ms)}
 
 
 def cpu_of(pid: int) -> float:
@@ -123,10 +184,11 @@ def load_command(verb: str, **arguments) -> list[str]:
     return ["taskset", "-c", str(CLIENT_CORE), str(LOAD), verb, *words(**arguments)]
 
 
-def load(verb: str, **arguments) -> dict:
-    """Runs the load client to its end; what it says, or SystemExit with its complaint."""
-    done = subprocess.run(load_command(verb, **arguments), capture_output=True, text=True,
-                          timeout=120)
+def load(verb: str, *before: str, **arguments) -> dict:
+    """Runs the load client to its end; what it says, or SystemExit with its complaint. `before`:
+    words of a command that starts it."""
+    done = subprocess.run([*before, *load_command(verb, **arguments)], capture_output=True,
+                          text=True, timeout=120)
     if done.returncode != 0:
         raise SystemExit(f"bench: {verb} {arguments}: {done.stderr.strip()}")
     return json.loads(done.stdout) if done.stdout.startswith("{") else {}

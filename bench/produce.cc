@@ -15,6 +15,7 @@ struct Producer {
   const Batches batches;
   std::shared_ptr<client::Connection> connection;
   int16_t acks;
+  bool samples;
   int64_t next = 0;     // the number of the batch to send
   int64_t end = 0;      // the number to stop at
   Offset first_offset;  // of batch 0, told by the first answer
@@ -58,12 +59,13 @@ io::Task<void> send(Producer& producer, int64_t number, Slice batch, io::Instant
   const auto answer = must(std::move(answered), "produce");
   verify(producer, number, answer);
   producer.measured.latencies.push_back(producer.target.loop.now() - due);
+  if (producer.samples) producer.measured.due.push_back(due);
   producer.measured.bytes += size;
   producer.measured.records += producer.batches.records_per_batch();
 }
 
 io::Task<void> send_some(Producer& producer) {
-  while (producer.next < producer.end) {
+  while (!producer.target.enough && producer.next < producer.end) {
     const int64_t number = producer.next++;
     co_await send(producer, number, producer.batches.at(number), producer.target.loop.now());
   }
@@ -80,7 +82,7 @@ io::Task<void> send_one(Producer& producer, int64_t number, Slice batch, io::Ins
 io::Task<void> send_at_rate(Producer& producer, int64_t rate, io::Instant began) {
   const auto size = static_cast<int64_t>(producer.batches.at(0).size());
   const auto interval = io::Duration(size * 1'000'000'000 / rate);
-  while (producer.next < producer.end) {
+  while (!producer.target.enough && producer.next < producer.end) {
     const int64_t number = producer.next++;
     const io::Instant due = began + interval * number;
     if (due > producer.target.loop.now()) {
@@ -100,6 +102,7 @@ io::Task<void> produce(Target& target, const Arguments& arguments) {
                     make_batches(arguments),
                     std::move(connection),
                     static_cast<int16_t>(arguments.number("acks", -1)),
+                    arguments.number("samples", 0) != 0,
                     0,
                     0,
                     -1,

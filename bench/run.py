@@ -19,7 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import BUILD, Row
+from beside import ColdReads, Creating, Deleting, NoRoom, produce_beside
+from measure import BUILD, BesideRow, Row
 from paths import MIB, Consume, MirrorPath, Produce, RouterPath, Walk
 from support.site import Mirror, Router, Site, cluster, link
 
@@ -119,16 +120,32 @@ class World:
              RouterPath(work, seoul, self.router, small, False, 16384)),
         ]
 
+    def beside_rows(self) -> list[tuple[BesideRow, object]]:
+        seoul, aim_ms = self.seoul, 10
+        return [
+            (BesideRow("produce beside: 1,000 partitions created", aim_ms), Creating(seoul, 1000)),
+            (BesideRow("produce beside: 5 GB deleted", aim_ms), Deleting(seoul, 5_000_000_000)),
+            (BesideRow("produce beside: cold reads", aim_ms), ColdReads(seoul, 1_500_000_000)),
+        ]
+
 
 COLUMNS = ("path", "s/GB", "from-to", "floor", "from-to", "x floor", "from-to", "aim", "MB/s",
            "floor", "p50 ms", "p99 ms", "floor p50", "floor p99", "peak MB", "")
+BESIDE_COLUMNS = ("path", "p50 ms", "p99 ms", "from-to", "max ms", "aim", "for s",
+                  "undisturbed p50", "p99", "max", "")
+
+
+def spread(values: list[float], form: str) -> str:
+    return f"{min(values):{form}}-{max(values):{form}}"
+
+
+def marks(missed: bool, noisy: bool) -> str:
+    return ", ".join(["missed"] * missed + ["noisy"] * noisy)
 
 
 def cells(row: Row) -> list[str]:
     def text(value, form):
         return "-" if value is None else format(value, form)
-    def spread(values, form):
-        return f"{min(values):{form}}-{max(values):{form}}"
     noisy = any(i.busy > 1.2 for i in row.product + row.floor)
     product, floor = row.middle
     return [
@@ -147,13 +164,26 @@ def cells(row: Row) -> list[str]:
         text(floor.p50_ms, ".2f"),
         text(floor.p99_ms, ".2f"),
         f"{max(i.peak_bytes for i in row.product) / 1e6:.0f}",
-        "noisy" if noisy else "",
+        marks(row.missed, noisy),
     ]
 
 
-def print_table(rows: list[Row]) -> None:
-    lines = [list(COLUMNS), *(cells(row) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+def beside_cells(row: BesideRow) -> list[str]:
+    def three(of):
+        return [f"{value:.2f}" for value in (of.p50_ms, of.p99_ms, of.max_ms)]
+    p50, p99, slowest = three(row.middle.disturbed)
+    noisy = any(run.busy > 1.2 for run in row.runs)
+    return [row.name, p50, p99, spread(row.p99s_ms, ".2f"), slowest, f"{row.aim_p99_ms:.0f}",
+            f"{row.middle.disturbed.seconds:.1f}", *three(row.middle.undisturbed),
+            marks(row.missed, noisy)]
+
+
+def print_table(columns: tuple[str, ...], rows: list[list[str]]) -> None:
+    if not rows:
+        return
+    print()
+    lines = [list(columns), *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     for line in lines:
         name = line[0].ljust(widths[0])
         print("  ".join([name, *(c.rjust(w) for c, w in zip(line[1:], widths[1:]))]).rstrip())
@@ -174,7 +204,7 @@ def run(world: World, pairs: int, wanted: list[str], network: str) -> dict:
     world.start(times=3)
     rows, peaks = [], {}
     for row, path in world.rows():
-        if wanted and not any(word in row.name for word in wanted):
+        if not is_wanted(row.name, wanted):
             continue
         for number in range(pairs):
             row.product.append(path.product())
@@ -184,16 +214,41 @@ def run(world: World, pairs: int, wanted: list[str], network: str) -> dict:
             note_peaks(world, peaks)
         rows.append(row)
     world.started["mirror"] = world.mirroring.first_record_s
+    beside = run_beside(world, pairs, wanted, peaks)
     result = {
         "network": network,
         "rows": [row.as_json() for row in rows],
+        "beside": [row.as_json() for row in beside],
         "start_s": {r: statistics.median(t) for r, t in world.started.items() if t},
         "peak_bytes": peaks,
     }
-    print()
-    print_table(rows)
+    print_table(COLUMNS, [cells(row) for row in rows])
+    print_table(BESIDE_COLUMNS, [beside_cells(row) for row in beside])
     print_rest(result)
     return result
+
+
+def run_beside(world: World, pairs: int, wanted: list[str], peaks: dict) -> list[BesideRow]:
+    rows = []
+    for row, disturbance in world.beside_rows():
+        if not is_wanted(row.name, wanted):
+            continue
+        try:
+            for number in range(pairs):
+                row.runs.append(produce_beside(world.seoul, disturbance))
+                last = row.runs[-1]
+                print(f"    {row.name} {number + 1}/{pairs}: p99 {last.disturbed.p99_ms:.2f} ms, "
+                      f"undisturbed {last.undisturbed.p99_ms:.2f}", flush=True)
+                note_peaks(world, peaks)
+        except NoRoom as lacking:
+            print(f"    {row.name}: left out, {lacking}", flush=True)
+        if row.runs:
+            rows.append(row)
+    return rows
+
+
+def is_wanted(name: str, words: list[str]) -> bool:
+    return not words or any(word in name for word in words)
 
 
 def note_peaks(world: World, peaks: dict) -> None:
