@@ -7,6 +7,11 @@ namespace isthmus::sim {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+namespace {
+// A disk that is slow for long enough for several syncs, one behind the other.
+constexpr int slow_times = 5;
+}  // namespace
+
 void kill_and_restart(Stage& stage, Site& site) {
   const uint64_t deaths = stage.one_in(4) ? 2 : 1;
   for (uint64_t i = 0; i < deaths; ++i) {
@@ -49,8 +54,13 @@ void disturb(Stage& stage, Site& site, const std::string& peer) {
   switch (stage.random().below(6)) {
     case 0: {
       Volume& disk = site.host().disk();
-      disk.sync_latency_max = milliseconds(400);
-      return world.after(a_while, [&disk] { disk.sync_latency_max = milliseconds(5); });
+      const bool at_times = a_while.count() % 2 == 0;
+      if (at_times) {
+        disk.sync_latency_max = milliseconds(400);
+      } else {
+        disk.slow_down();
+      }
+      return world.after(at_times ? a_while : slow_times * a_while, [&disk] { disk.full_speed(); });
     }
     case 1: return network.reset_connections(name, peer);
     case 2:
@@ -84,7 +94,7 @@ void disturb(Stage& stage, Site& site, const std::string& peer) {
 
 void calm(Stage& stage, Site& site) {
   stage.world().network().heal_all();
-  site.host().disk().sync_latency_max = milliseconds(5);
+  site.host().disk().full_speed();
   site.host().disk().forget_planned_failures();
   if (site.process() != nullptr && site.process()->running()) site.process()->resume();
 }

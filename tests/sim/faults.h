@@ -1,5 +1,5 @@
 // Faults: what may happen to one machine, or to the line to its clients, at a moment that the seed
-// picks. Those that need undoing undo themselves within seconds of virtual time.
+// picks. Those that need undoing undo themselves within half a minute of virtual time.
 #pragma once
 
 #include "tests/sim/stage.h"
@@ -14,7 +14,8 @@ void kill_and_restart(Stage& stage, Site& site);
 // hit the recovery, which is then done again, but nothing later.
 void await_whole(Stage& stage, Site& site);
 
-// Disk and lines: slow syncs, resets, cuts, a paused process, a jumping calendar. Returns at once.
+// Disk and lines: slow syncs, some and all of them, resets, cuts, a paused process, a jumping
+// calendar. Returns at once.
 void disturb(Stage& stage, Site& site, const std::string& peer);
 
 // The next append or sync of the site's disk fails. The broker takes the partition offline until a

@@ -236,6 +236,23 @@ TEST(Sync, TakesVirtualTimeAndCoversWhatWasThereWhenItBegan) {
   for (const auto& text : found) EXPECT_TRUE(text.starts_with("before")) << text;
 }
 
+TEST(Sync, OfASlowDiskTakesItsTimeUntilItIsFastAgain) {
+  Machine m(1);
+  auto file = m.durable_file("/data/log");
+  m.host.disk().slow_down();
+  bool slow = false;
+  m.process->spawn("sync", append_then_sync(*file, slow));
+  m.world.run_for(std::chrono::milliseconds(199));
+  EXPECT_FALSE(slow);
+  EXPECT_TRUE(m.world.run_until([&] { return slow; }, seconds(3)));
+  m.host.disk().full_speed();
+  bool fast = false;
+  m.process->spawn("sync", append_then_sync(*file, fast));
+  m.world.run_for(Volume::most_latency);
+  EXPECT_TRUE(fast);
+  EXPECT_EQ(m.world.faults().at("disk: slow"), 1u);
+}
+
 TEST(Faults, AFailedAppendOrSyncEndsTheFile) {
   Machine m(1);
   auto file = m.durable_file("/data/log");

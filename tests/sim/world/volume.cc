@@ -195,6 +195,12 @@ std::optional<Volume::Rotten> Volume::rot(const std::vector<std::string>& parts,
   return rotten;
 }
 
+void Volume::slow_down() {
+  schedule_.count_fault("disk: slow");
+  sync_latency_min = std::chrono::milliseconds(200);
+  sync_latency_max = std::chrono::seconds(3);
+}
+
 int Volume::fault(Operation operation, uint32_t in_a_million, const std::string& path) {
   static constexpr const char* names[] = {"disk: append failed", "disk: sync failed",
                                           "disk: read failed", "disk: open failed",

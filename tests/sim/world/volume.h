@@ -82,8 +82,17 @@ class Volume {
   uint32_t sync_lies = 0;
   bool lying_syncs = false;
   std::string lies_about;  // part of the paths; all if empty
-  Duration sync_latency_min = std::chrono::microseconds(100);
-  Duration sync_latency_max = std::chrono::milliseconds(5);
+  // Of syncs, and of work beside the loop (Disk::aside); what goes through the cache takes no time.
+  static constexpr Duration least_latency = std::chrono::microseconds(100);
+  static constexpr Duration most_latency = std::chrono::milliseconds(5);
+  Duration sync_latency_min = least_latency;
+  Duration sync_latency_max = most_latency;
+  // As a disk that fails slowly, or a cloud's that has used up its credit. Until full_speed().
+  void slow_down();
+  void full_speed() {
+    sync_latency_min = least_latency;
+    sync_latency_max = most_latency;
+  }
   void flip_bit(const std::string& path, uint64_t position, int bit);
   // One bit of one of the files whose path has all `parts`, at or after `from` bytes; which file
   // and which bit the seed says. Nothing if there is none so long.
