@@ -205,7 +205,8 @@ int Volume::fault(Operation operation, uint32_t in_a_million, const std::string&
   static constexpr const char* names[] = {"disk: append failed", "disk: sync failed",
                                           "disk: read failed", "disk: open failed",
                                           "disk: change of a name failed"};
-  int error = ++operations_ == fail_at_ ? fail_with_ : 0;
+  const uint64_t number = ++operations_;
+  int error = number == fail_at_ || number >= fail_from_ ? fail_with_ : 0;
   auto& plan = plan_[operation];
   for (auto f = plan.begin(); f != plan.end() && error == 0; ++f) {
     if (path.find(f->part) == std::string::npos) continue;

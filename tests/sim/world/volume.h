@@ -7,11 +7,11 @@
 // Renaming a folder makes the earlier changes inside it durable, which is more than POSIX says.
 //
 // Faults are planned by the test: `fail_next_*` hit the next matching operation, fail_operation()
-// the one of that number, `*_failures` any; `lying_syncs` and `sync_lies` make syncs answer without
-// doing anything, rot() turns a bit of what lies there. Against those two no program can keep what
-// it promised: the oracle is then that nothing damaged is given out as good, and that what is lost
-// is named. What needs more than `capacity` is answered ENOSPC; names cost nothing, so that
-// removing and renaming always work, as they mostly do.
+// the one of that number, fail_operations_from() all from there on, `*_failures` any; `lying_syncs`
+// and `sync_lies` make syncs answer without doing anything, rot() turns a bit of what lies there.
+// Against those two no program can keep what it promised: the oracle is then that nothing damaged
+// is given out as good, and that what is lost is named. What needs more than `capacity` is answered
+// ENOSPC; names cost nothing, so that removing and renaming always work, as they mostly do.
 #pragma once
 
 #include <deque>
@@ -66,9 +66,15 @@ class Volume {
     fail_at_ = number;
     fail_with_ = error;
   }
+  // That one and all after it: what a process that is killed before it would leave.
+  void fail_operations_from(uint64_t number, int error) {
+    fail_from_ = number;
+    fail_with_ = error;
+  }
   void forget_planned_failures() {
     for (auto& plan : plan_) plan.clear();
     fail_at_ = 0;
+    fail_from_ = UINT64_MAX;
   }
   // In bytes; files take whole blocks.
   static constexpr uint64_t block = 4096;
@@ -147,6 +153,7 @@ class Volume {
   std::deque<Fault> plan_[kinds_];
   uint64_t operations_ = 0;
   uint64_t fail_at_ = 0;  // 0 = none
+  uint64_t fail_from_ = UINT64_MAX;
   int fail_with_ = 0;
 };
 
