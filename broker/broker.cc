@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "broker/controller/topic_config.h"
+#include "broker/controller/topic_plans.h"
 #include "broker/coordinator_seams.h"
 #include "broker/group/coordinator.h"
 #include "broker/handlers/dispatch.h"
@@ -156,6 +157,7 @@ struct Broker::Parts {
   std::set<PartitionIndex> led;  // partitions of __consumer_offsets
   std::shared_ptr<const Image> followed = std::make_shared<const Image>();
   bool serving = false;
+  bool deleting = false;
 };
 
 Broker::Broker(io::Env& env, process::BrokerConfig config)
@@ -269,6 +271,7 @@ io::Task<void> Broker::keep_house() {
   auto retention_interval = io::milliseconds(config_.broker.log_retention_check_interval_ms);
   io::Instant next_retention = loop.now() + retention_interval;
   io::Instant next_look = loop.now() + space_interval;
+  look_for_deletions();
   while (!p.stop.closed()) {
     co_await p.stop.wait_until(std::min({next_checkpoint, next_retention, next_look}));
     if (p.stop.closed()) break;
@@ -286,8 +289,27 @@ io::Task<void> Broker::keep_house() {
     auto noted = co_await p.partitions.checkpoint();
     if (!noted) Logger("broker").error("checkpoints cannot be written: {}", noted.error().text);
     co_await p.partitions.open_repaired();
+    look_for_deletions();
     next_checkpoint = loop.now() + checkpoint_interval;
   }
+}
+
+// Beside the rest of the house: the files of large topics take minutes.
+void Broker::look_for_deletions() {
+  if (parts_->deleting || !parts_->partitions.has_deletions()) return;
+  parts_->deleting = true;
+  if (!parts_->house.spawn("deletions", finish_deletions())) parts_->deleting = false;
+}
+
+io::Task<void> Broker::finish_deletions() {
+  Parts& p = *parts_;
+  co_await p.partitions.finish_deletions(p.stop);
+  auto finished = p.partitions.finished_deletions();
+  auto decide = [&finished](const Image& image) { return plan_forget_deleted(image, finished); };
+  Result<void> done;
+  if (!p.stop.closed()) done = co_await p.controller.update(decide);
+  if (!done) Logger("broker").warn("deletions are not forgotten yet: {}", done.error().text);
+  p.deleting = false;
 }
 
 io::Task<void> Broker::drain() {

@@ -32,6 +32,8 @@ class Broker final : public process::Role {
  private:
   struct Parts;
   io::Task<void> keep_house();
+  void look_for_deletions();
+  io::Task<void> finish_deletions();
   io::Task<Result<void>> recover();
   Result<void> listen();
   Result<void> open_store();

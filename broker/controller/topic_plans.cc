@@ -85,6 +85,19 @@ Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
   }
   Plan plan;
   plan.put(topic);
+  // A mirror that was deleted and comes again: from here on what has this id is its own.
+  const auto deleted = image.deleted.find(wish.id);
+  if (deleted != image.deleted.end()) plan.forget(deleted->second);
+  return plan;
+}
+
+Result<Plan> plan_forget_deleted(const Image& image, const std::vector<DeletedTopic>& topics) {
+  Plan plan;
+  for (const DeletedTopic& topic : topics) {
+    const auto deleted = image.deleted.find(topic.id);
+    const bool same = deleted != image.deleted.end() && deleted->second.version == topic.version;
+    if (same) plan.forget(topic);
+  }
   return plan;
 }
 
@@ -99,6 +112,10 @@ Result<Plan> plan_delete_topic(const Image& image, const std::string& name) {
   }
   Plan plan;
   plan.remove(*topic);
+  if (image.deleted.size() >= max_deleted_topics) {
+    const auto age = [](const auto& entry) { return entry.second.version; };
+    plan.forget(std::ranges::min_element(image.deleted, {}, age)->second);
+  }
   return plan;
 }
 

@@ -25,12 +25,17 @@ struct NewTopic {
 };
 
 constexpr int32_t max_partitions_per_topic = 10'000;
+// Of which a folder may be left. Beyond it the oldest is forgotten, and what is left of that one is
+// a stranger's: it stays.
+constexpr size_t max_deleted_topics = 10'000;
 
 Result<void> check_topic_name(const std::string& name);
 using kafka::is_internal;
 
 Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish);
 Result<Plan> plan_delete_topic(const Image& image, const std::string& name);
+// Nothing is left of these.
+Result<Plan> plan_forget_deleted(const Image& image, const std::vector<DeletedTopic>& topics);
 // Partitions only ever grow.
 Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_t count);
 // Sets the keys that have a value, and removes those that have none.

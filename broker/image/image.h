@@ -51,6 +51,16 @@ struct TopicImage {
   bool is_mirror() const { return writer.link() != nullptr; }
 };
 
+// A topic that was deleted, while a folder of it may be left: by a crash, by a disk that failed, or
+// in a directory that was not there. What has its id is known to be deleted, whatever topic has its
+// name now; metadata forget it when nothing is left (broker/replica/log_dirs.h).
+struct DeletedTopic {
+  Uuid id;
+  std::string name;
+  int32_t partitions = 0;
+  int64_t version = -1;
+};
+
 // An incoming link: this cluster is the target.
 struct LinkImage {
   std::string name;
@@ -114,6 +124,7 @@ struct Image {
 
   std::map<std::string, std::shared_ptr<const TopicImage>> topics;
   std::unordered_map<Uuid, std::shared_ptr<const TopicImage>> topics_by_id;
+  std::map<Uuid, DeletedTopic> deleted;
   std::map<std::string, LinkImage> links;
   std::map<std::string, SwitchoverImage> switchovers;
   std::map<std::string, GroupImage> groups;  // those that a link owns

@@ -4,6 +4,7 @@
 
 #include "kafka/gen/broker_record.h"
 #include "kafka/gen/cluster_record.h"
+#include "kafka/gen/deleted_topic_record.h"
 #include "kafka/gen/group_owner_record.h"
 #include "kafka/gen/link_record.h"
 #include "kafka/gen/producer_ids_record.h"
@@ -75,6 +76,17 @@ Result<void> apply_topic(Image& image, const std::string& name, const Change& ch
   }
   image.topics_by_id[topic->id] = topic;
   image.topics[name] = std::move(topic);
+  return {};
+}
+
+Result<void> apply_deleted(Image& image, const std::string& text, const Change& change) {
+  auto id = Uuid::parse(text);
+  if (!id) return fail(id.error());
+  image.deleted.erase(*id);
+  if (!change.value) return {};
+  auto record = decode<kafka::DeletedTopicRecord>(*change.value);
+  if (!record) return fail(record.error());
+  image.deleted[*id] = {*id, record->name, record->partitions, change.version};
   return {};
 }
 
@@ -173,6 +185,7 @@ Result<bool> apply_single(Image& image, const Change& change) {
 
 Result<void> apply_one(Image& image, const Change& change) {
   if (auto name = after(change.key, "/topics/")) return apply_topic(image, *name, change);
+  if (auto id = after(change.key, "/deleted/")) return apply_deleted(image, *id, change);
   if (auto name = after(change.key, "/links/")) return apply_link(image, *name, change);
   if (auto name = after(change.key, "/switchovers/")) return apply_switchover(image, *name, change);
   if (auto name = after(change.key, "/groups/")) return apply_group(image, *name, change);
@@ -216,6 +229,14 @@ void Plan::put(const TopicImage& topic) {
 
 void Plan::remove(const TopicImage& topic) {
   add("/topics/" + topic.name, std::nullopt, topic.version);
+  kafka::DeletedTopicRecord record;
+  record.name = topic.name;
+  record.partitions = static_cast<int32_t>(topic.partitions.size());
+  add("/deleted/" + topic.id.to_string(), encode(record), MetadataStore::absent);
+}
+
+void Plan::forget(const DeletedTopic& topic) {
+  add("/deleted/" + topic.id.to_string(), std::nullopt, topic.version);
 }
 
 void Plan::put(const LinkImage& link) {

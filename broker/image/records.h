@@ -4,6 +4,7 @@
 //   /brokers/<node>     how often it has started     /switchovers/<link>  one side's record
 //   /producer_ids       the next free block          /routes              who took over whom
 //   /topics/<name>      a topic                      /groups/<group>      the link that owns it
+//   /deleted/<id>       a topic that was deleted, while a folder of it may be left
 #pragma once
 
 #include <memory>
@@ -27,7 +28,9 @@ struct Plan {
   bool empty() const { return puts.empty(); }
   // Each writes one key, on the condition that it still has the version that the value carries.
   void put(const TopicImage& topic);
+  // Its folders outlive the record, so that one of the deletion takes its place.
   void remove(const TopicImage& topic);
+  void forget(const DeletedTopic& topic);
   void put(const LinkImage& link);
   void put(const SwitchoverImage& switchover);
   void put(const RoutesImage& routes);

@@ -39,6 +39,7 @@ const Assignments::Partition* Assignments::find(const Uuid& topic_id, PartitionI
 
 std::optional<Uuid> Assignments::held_at(const std::string& path) const {
   for (const auto& [key, partition] : partitions) {
+    if (partition.topic == deleted) continue;
     const auto dir = directories.find(partition.directory);
     if (dir != directories.end() && dir->second == path) return dir->first;
   }

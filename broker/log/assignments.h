@@ -6,7 +6,8 @@
 // Kafka's checkpoints. Lines of four words: `topic partition topic-id directory-id`, and for each
 // directory `. number directory-id path` (no topic is named "."; blanks in the path are "%20", and
 // "%" is "%25"). The directory id of zeros says that an operator gave the partition up: it begins
-// anew.
+// anew. The topic ".." (none is named so) says that it was deleted while that directory was not
+// there.
 //
 // A value; written by PartitionTable's owner of directories, on the main loop, before a partition
 // is shown to anybody; by `isthmus partition forget` while no broker runs.
@@ -24,6 +25,7 @@
 namespace isthmus::broker {
 
 struct Assignments {
+  static constexpr std::string_view deleted = "..";
   struct Partition {
     std::string topic;
     Uuid directory;  // zero: given up
@@ -33,7 +35,7 @@ struct Assignments {
   std::map<Uuid, std::string> directories;  // where each was last seen
 
   const Partition* find(const Uuid& topic_id, PartitionIndex index) const;
-  // The directory with partitions that was last seen at `path`, if any.
+  // The directory that was last seen at `path`, if it has partitions that are missed.
   std::optional<Uuid> held_at(const std::string& path) const;
 
   // nullopt: no such file, as before the first start of a release that keeps it.

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "broker/log/checkpoints.h"
+#include "broker/log/doomed.h"
 #include "broker/log/opening.h"
 #include "broker/log/producer_snapshot.h"
 
@@ -242,10 +243,6 @@ io::Task<Result<void>> Log::close() {
 io::Task<Result<void>> Log::erase() {
   closed_ = true;
   syncer_.stop(Error::closed(tp_.to_string() + " is removed"));
-  // By its id: behind the longest topic names there is no room for more, and a topic of this name
-  // may come, and go, again.
-  const std::string doomed =
-      fmt::format("{}/{}.{}-delete", io::parent_of(folder_), topic_id_.to_string(), tp_.partition);
   for (const auto& segment : segments_) {
     for (const char* suffix : {".log", ".index", ".timeindex", ".txnindex"}) {
       files_.forget(Segment::path_of(folder_, segment->base(), suffix));
@@ -253,12 +250,8 @@ io::Task<Result<void>> Log::erase() {
   }
   files_.forget(synced_end_.path());
   segments_.clear();
-  auto erase = [&disk = files_.disk(), folder = folder_, doomed]() -> Result<void> {
-    if (disk.exists(doomed)) {
-      if (auto done = disk.remove_folder(doomed); !done) return done;
-    }
-    if (auto done = disk.rename(folder, doomed); !done) return done;
-    return disk.remove_folder(doomed);
+  auto erase = [&disk = files_.disk(), folder = folder_, id = topic_id_, index = tp_.partition] {
+    return doom(disk, folder, id, index);
   };
   auto done = co_await files_.disk().aside(std::move(erase));
   co_return done;

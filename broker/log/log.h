@@ -130,7 +130,7 @@ class Log {
 
   // Makes everything durable and quick to open again: a clean stop. The log is done afterwards.
   io::Task<Result<void>> close();
-  // By way of a name that start-up sweeps away ("-delete"); the files go beside the loop.
+  // Its folder is nobody's from now on (doomed.h); its owner removes it when that is durable.
   io::Task<Result<void>> erase();
 
  private:

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <array>
 
+#include "broker/log/doomed.h"
+
 namespace isthmus::broker {
 
 namespace {
-
-constexpr std::string_view deleted_suffix = "-delete";
 
 constexpr const char* checkpoint_names[] = {OffsetCheckpoint::recovery_points,
                                             OffsetCheckpoint::log_starts,
@@ -100,33 +100,102 @@ Result<void> LogDirs::take_over(Dir& dir) {
     assignments_.directories[dir.id] = dir.path;
     unsaved_ = true;
   }
-  sweep_deleted(dir);
+  find_doomed(dir);
   return {};
 }
 
-// Folders of deleted topics that a crash left half removed.
-void LogDirs::sweep_deleted(const Dir& dir) {
+// What a crash left half removed.
+void LogDirs::find_doomed(const Dir& dir) {
   auto names = disk_.list(dir.path);
   if (!names) return;
   for (const auto& name : *names) {
-    if (!name.ends_with(deleted_suffix)) continue;
-    auto removed = disk_.remove_folder(dir.path + "/" + name);
-    if (!removed) log_.warn("cannot remove {}/{}: {}", dir.path, name, removed.error().text);
+    if (name.ends_with(doomed_suffix)) doomed_.push_back(dir.path + "/" + name);
   }
 }
 
-// Whether `folder` is the one of this topic, and not of an earlier topic of the same name whose
-// deletion a crash has cut short. The latter makes room, but keeps its records: that metadata was
-// restored from an old copy looks the same from here.
-bool LogDirs::holds_log_of(const std::string& folder, const Uuid& topic_id) const {
+namespace {
+
+Result<void> doom_topic(io::Disk& disk, const std::vector<std::string>& dirs,
+                        const DeletedTopic& topic, std::vector<std::string>& doomed) {
+  for (PartitionIndex i = 0; i < topic.partitions; ++i) {
+    const std::string name = "/" + TopicPartition{topic.name, i}.to_string();
+    for (const std::string& dir : dirs) {
+      const std::string folder = dir + name;
+      if (!disk.exists(folder)) continue;
+      auto id = read_partition_topic_id(disk, folder);
+      if (!id && id.error().kind == Error::Kind::io) return fail(id.error());
+      // Not known to be of the topic, so not known to be deleted.
+      if (!id || !*id || **id != topic.id) continue;
+      if (auto done = doom(disk, folder, topic.id, i); !done) return done;
+      doomed.push_back(doomed_path(folder, topic.id, i));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+io::Disk::Work LogDirs::burial(std::vector<DeletedTopic> topics,
+                               std::shared_ptr<Burial> how) const {
+  return [&disk = disk_, dirs = present(), topics = std::move(topics), before = doomed_,
+          how]() -> Result<void> {
+    Result<void> all;
+    for (const DeletedTopic& topic : topics) {
+      auto done = doom_topic(disk, dirs, topic, how->doomed);
+      if (done) how->done.push_back(topic);
+      if (!done) all = done;
+    }
+    how->doomed.insert(how->doomed.end(), before.begin(), before.end());
+    std::set<std::string> touched;
+    for (const std::string& folder : how->doomed) touched.insert(io::parent_of(folder));
+    for (const std::string& dir : touched) {
+      auto synced = disk.sync_folder(dir);
+      if (!synced) how->not_synced.insert(dir);
+      if (!synced) all = synced;
+    }
+    return all;
+  };
+}
+
+void LogDirs::buried(Burial how) {
+  doomed_.clear();
+  for (std::string& folder : how.doomed) {
+    const bool durable = !how.not_synced.contains(io::parent_of(folder));
+    (durable ? removable_ : doomed_).push_back(std::move(folder));
+  }
+  if (!how.not_synced.empty()) return;
+  auto& all = assignments_.partitions;
+  for (const DeletedTopic& topic : how.done) {
+    auto at = all.lower_bound({topic.id, 0});
+    while (at != all.end() && at->first.first == topic.id) {
+      Assignments::Partition& assigned = at->second;
+      const bool away = !assigned.directory.is_zero() && find(assigned.directory) == nullptr;
+      unsaved_ = unsaved_ || !away || assigned.topic != Assignments::deleted;
+      if (away) assigned.topic = Assignments::deleted;
+      at = away ? std::next(at) : all.erase(at);
+    }
+  }
+}
+
+bool LogDirs::is_awaited(const Uuid& topic_id) const {
+  const auto found = assignments_.partitions.lower_bound({topic_id, 0});
+  return found != assignments_.partitions.end() && found->first.first == topic_id;
+}
+
+// Whether `folder` is the one of this topic, and not of an earlier topic of the same name. Such a
+// one makes room; of the topics that are not known to be deleted it keeps its records: that
+// metadata was restored from an old copy looks the same from here.
+bool LogDirs::holds_log_of(const std::string& folder, const Uuid& topic_id,
+                           const Image& image) const {
   if (!disk_.exists(folder)) return false;
   auto id = read_partition_topic_id(disk_, folder);
   if (!id || !*id) return true;  // opening it says what is wrong with it
   if (**id == topic_id) return true;
   // By its id alone: behind the longest topic names there is no room for it.
   const size_t dash = folder.rfind('-');
+  const char* suffix = image.deleted.contains(**id) ? doomed_suffix.data() : "-stray";
   std::string aside =
-      io::parent_of(folder) + "/" + (*id)->to_string() + "." + folder.substr(dash + 1) + "-stray";
+      io::parent_of(folder) + "/" + (*id)->to_string() + "." + folder.substr(dash + 1) + suffix;
   auto moved = disk_.rename(folder, aside);
   if (moved) moved = disk_.sync_folder(io::parent_of(folder));
   if (!moved) {
@@ -137,11 +206,12 @@ bool LogDirs::holds_log_of(const std::string& folder, const Uuid& topic_id) cons
   return false;
 }
 
-LogDirs::Holders LogDirs::holders(const TopicPartition& tp, const Uuid& topic_id) const {
+LogDirs::Holders LogDirs::holders(const TopicPartition& tp, const Uuid& topic_id,
+                                  const Image& image) const {
   std::vector<size_t> found;
   for (size_t i = 0; i < dirs_.size(); ++i) {
     const std::string folder = dirs_[i].path + "/" + tp.to_string();
-    if (dirs_[i].present && holds_log_of(folder, topic_id)) found.push_back(i);
+    if (dirs_[i].present && holds_log_of(folder, topic_id, image)) found.push_back(i);
   }
   if (found.size() < 2) return found;
   return fail(
@@ -253,8 +323,11 @@ void LogDirs::forget(const TopicPartition& tp, const Uuid& topic_id) {
     dir.log_starts.erase(tp);
     dir.high_watermarks.erase(tp);
   }
-  if (auto placed = placed_.extract(tp)) --dirs_[placed.mapped()].partitions;
-  unsaved_ = assignments_.partitions.erase({topic_id, tp.partition}) > 0 || unsaved_;
+  const auto placed = placed_.extract(tp);
+  if (!placed) return;
+  Dir& dir = dirs_[placed.mapped()];
+  --dir.partitions;
+  doomed_.push_back(doomed_path(dir.path + "/" + tp.to_string(), topic_id, tp.partition));
 }
 
 void LogDirs::forget_all_but(const Exists& exists) {

@@ -7,6 +7,11 @@
 // remembered. A folder or a directory that is known and not there is damage, not an empty
 // partition.
 //
+// A deletion is the metadata's; the folders follow, by topic id (Image::deleted). What has the id
+// of a deleted topic is renamed at once, before anything is opened, and removed when that is
+// durable (log/doomed.h): also by a later start, also in a directory that comes back later. What
+// has an id that nobody knows is set aside ("-stray") where it is in the way, and never removed.
+//
 // Owned by the PartitionTable, on the main loop; holds it for its files at the start and the stop.
 #pragma once
 
@@ -16,9 +21,11 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
+#include "broker/image/image.h"
 #include "broker/log/assignments.h"
 #include "broker/log/checkpoints.h"
 #include "broker/log/config.h"
@@ -42,7 +49,7 @@ class LogDirs {
   // The directories that have its folder: at most one. Any thread, as it waits for whoever makes
   // folders there.
   using Holders = Result<std::vector<size_t>>;
-  Holders holders(const TopicPartition& tp, const Uuid& topic_id) const;
+  Holders holders(const TopicPartition& tp, const Uuid& topic_id, const Image& image) const;
   // Where a partition's log is, or shall begin. An error says what was expected where. `is_mirror`:
   // its records come again from its source.
   struct Place {
@@ -57,11 +64,28 @@ class LogDirs {
   void opened(const TopicPartition& tp);
   // It is not, and what becomes of its files until it is opened nobody here knows.
   void not_opened(const TopicPartition& tp);
-  // Its topic is gone.
+  // Its topic is gone, and what is left of its log is doomed.
   void forget(const TopicPartition& tp, const Uuid& topic_id);
   // What files say of topics that are gone must not be believed of their successors.
   using Exists = std::function<bool(const TopicPartition&, const Uuid& topic_id)>;
   void forget_all_but(const Exists& exists);
+
+  // What dooms all that is there of deleted topics, beside the loop, and makes that and what was
+  // doomed before durable. While nobody opens partitions.
+  struct Burial {
+    std::vector<DeletedTopic> done;  // nothing here has their name and id, if all is durable
+    std::vector<std::string> doomed;
+    std::set<std::string> not_synced;  // directories
+  };
+  io::Disk::Work burial(std::vector<DeletedTopic> topics, std::shared_ptr<Burial> how) const;
+  void buried(Burial how);
+  bool has_unburied() const { return !doomed_.empty(); }
+  // A directory that is not there has a partition of it.
+  bool is_awaited(const Uuid& topic_id) const;
+  // Folders that are durably doomed. Who takes them removes them, or gives them back.
+  bool has_removable() const { return !removable_.empty(); }
+  std::vector<std::string> take_removable() { return std::exchange(removable_, {}); }
+  void not_removed(std::string folder) { removable_.push_back(std::move(folder)); }
 
   // What writes the assignments as they are now, beside the loop; empty if they are saved. To be
   // done before a partition is shown to anybody. One of these at a time, and saved() with how it
@@ -89,8 +113,8 @@ class LogDirs {
 
   Result<void> claim(Dir& dir, bool first);
   Result<void> take_over(Dir& dir);
-  void sweep_deleted(const Dir& dir);
-  bool holds_log_of(const std::string& folder, const Uuid& topic_id) const;
+  void find_doomed(const Dir& dir);
+  bool holds_log_of(const std::string& folder, const Uuid& topic_id, const Image& image) const;
   const Dir* find(const Uuid& id) const;
   Error missing_folder(const TopicPartition& tp, const std::string& dir) const;
   Error missing_directory(const TopicPartition& tp, const Uuid& id) const;
@@ -103,6 +127,7 @@ class LogDirs {
   Assignments assignments_;
   bool had_assignments_ = false;  // this release, or a later one, has started here before
   bool unsaved_ = false;
+  std::vector<std::string> doomed_, removable_;  // whole paths
   std::unordered_map<TopicPartition, size_t> placed_;
 };
 

@@ -76,6 +76,7 @@ PartitionTable::PartitionTable(io::Env& env, PublishedImage& image,
 void PartitionTable::forget_all_beyond(const Image& image) {
   dirs_.forget_all_but([&image](const TopicPartition& tp, const Uuid& id) {
     const TopicImage* topic = image.find(tp.topic);
+    if (image.deleted.contains(id)) return true;  // until nothing is left of it
     if (topic == nullptr || (!id.is_zero() && topic->id != id)) return false;
     return tp.partition < std::ssize(topic->partitions);
   });
@@ -91,8 +92,8 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
   TopicPartition tp{topic->name, index};
   io::Loop& loop = *env_.loops[loop_of(tp)];
   auto found = std::make_shared<LogDirs::Holders>();
-  auto look = [this, found, tp, id = topic->id]() -> Result<void> {
-    *found = dirs_.holders(tp, id);
+  auto look = [this, found, tp, id = topic->id, image]() -> Result<void> {
+    *found = dirs_.holders(tp, id, *image);
     return {};
   };
   (void)co_await env_.disk.aside(std::move(look));
@@ -190,6 +191,79 @@ io::Task<void> PartitionTable::drop(std::shared_ptr<const TopicImage> topic, Top
   }
 }
 
+std::vector<DeletedTopic> PartitionTable::to_bury(const Image& image) const {
+  std::vector<DeletedTopic> topics;
+  const auto add = [&](const DeletedTopic& topic) {
+    const auto known = buried_.find(topic.id);
+    if (known == buried_.end() || known->second != topic.version) topics.push_back(topic);
+  };
+  for (const auto& [id, topic] : image.deleted) add(topic);
+  // Those that come again under their id begin with nothing too.
+  for (const auto& [id, topic] : followed_->deleted) {
+    if (!image.deleted.contains(id)) add(topic);
+  }
+  return topics;
+}
+
+io::Task<void> PartitionTable::bury(std::shared_ptr<const Image> image) {
+  std::erase_if(buried_, [&](const auto& entry) { return !image->deleted.contains(entry.first); });
+  auto topics = to_bury(*image);
+  if (topics.empty() && !dirs_.has_unburied()) co_return;
+  auto how = std::make_shared<LogDirs::Burial>();
+  const auto done = co_await env_.disk.aside(dirs_.burial(std::move(topics), how));
+  tell_of_deletion(done);
+  for (const DeletedTopic& topic : how->done) {
+    if (!how->not_synced.empty() || !image->deleted.contains(topic.id)) continue;
+    buried_[topic.id] = topic.version;
+  }
+  dirs_.buried(std::move(*how));
+}
+
+// One folder after the other, as syncs wait on the same threads.
+io::Task<void> PartitionTable::remove(std::vector<std::string> folders, const io::Event* stop) {
+  for (std::string& folder : folders) {
+    if (stop != nullptr && stop->closed()) co_return;
+    auto work = [&disk = env_.disk, folder]() -> Result<void> {
+      return disk.exists(folder) ? disk.remove_folder(folder) : Result<void>{};
+    };
+    const auto removed = co_await env_.disk.aside(std::move(work));
+    tell_of_deletion(removed);
+    if (!removed) dirs_.not_removed(std::move(folder));
+  }
+}
+
+// Once for each reason: it is tried again and again.
+void PartitionTable::tell_of_deletion(const Result<void>& how) {
+  if (how || how.error().text == deletion_error_) return;
+  deletion_error_ = how.error().text;
+  log_.error("what is left of a deleted topic stays for now: {}", deletion_error_);
+}
+
+bool PartitionTable::has_deletions() const {
+  return dirs_.has_unburied() || dirs_.has_removable() || !to_bury(*followed_).empty() ||
+         !finished_deletions().empty();
+}
+
+io::Task<void> PartitionTable::finish_deletions(const io::Event& stop) {
+  std::vector<std::string> folders;
+  {
+    const auto turn = co_await following_.lock();
+    co_await bury(followed_);
+    folders = dirs_.take_removable();
+  }
+  co_await remove(std::move(folders), &stop);
+}
+
+std::vector<DeletedTopic> PartitionTable::finished_deletions() const {
+  std::vector<DeletedTopic> topics;
+  for (const auto& [id, topic] : followed_->deleted) {
+    const auto known = buried_.find(id);
+    if (known == buried_.end() || known->second != topic.version) continue;
+    if (!dirs_.is_awaited(id)) topics.push_back(topic);
+  }
+  return topics;
+}
+
 io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image) {
   const auto turn = co_await following_.lock();
   auto before = followed_;
@@ -205,7 +279,9 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
   if (!dropped.empty()) table_.store(std::make_shared<const Table>(next));
   for (auto& [topic, partitions] : dropped) co_await drop(topic, std::move(partitions));
   forget_all_beyond(*image);
+  co_await bury(image);
   if (!dropped.empty()) {
+    co_await remove(dirs_.take_removable(), nullptr);
     for (const auto& [name, topic] : before->topics) {
       if (image->find(name) != topic.get()) checkpointed_still_.insert(name);
     }

@@ -26,6 +26,7 @@
 #include "broker/replica/partition_ref.h"
 #include "broker/replica/storage_rooms.h"
 #include "io/env.h"
+#include "io/event.h"
 #include "io/mutex.h"
 
 namespace isthmus::broker {
@@ -70,6 +71,15 @@ class PartitionTable {
   // Torn tails that were cut, since the start, for /status and metrics. On the main loop.
   const std::vector<Cut>& cuts() const { return cuts_; }
 
+  // Topics that are deleted, while something of them is left to be removed, or to be forgotten by
+  // the metadata.
+  bool has_deletions() const;
+  // Removes it beside the loops, until `stop` is closed; what is left after that, or after an
+  // error, is for the next call or the next start.
+  io::Task<void> finish_deletions(const io::Event& stop);
+  // Those of which nothing is left in any directory.
+  std::vector<DeletedTopic> finished_deletions() const;
+
   // Opens those whose damage was repaired meanwhile: the mark is gone (log/quarantine.h).
   io::Task<void> open_repaired();
   // Writes the checkpoints; the recovery points are those at the time of the call.
@@ -104,6 +114,10 @@ class PartitionTable {
   io::Task<void> follow_topics(std::shared_ptr<const Image> image, Topics topics, Table next);
   io::Task<Result<void>> save_assignments();
   io::Task<Result<void>> write_checkpoints();
+  std::vector<DeletedTopic> to_bury(const Image& image) const;
+  io::Task<void> bury(std::shared_ptr<const Image> image);
+  io::Task<void> remove(std::vector<std::string> folders, const io::Event* stop);
+  void tell_of_deletion(const Result<void>& how);
   io::Task<void> drop(std::shared_ptr<const TopicImage> topic, Topic partitions);
 
   io::Env& env_;
@@ -119,6 +133,8 @@ class PartitionTable {
   StorageRooms rooms_;
   // Topics that are gone while the checkpoints on disk still speak of them.
   std::set<std::string> checkpointed_still_;
+  std::map<Uuid, int64_t> buried_;  // versions of deleted topics that no folder here is of
+  std::string deletion_error_;      // the one that was told last
   std::atomic<std::shared_ptr<const Table>> table_{std::make_shared<const Table>()};
   std::shared_ptr<const Image> followed_ = std::make_shared<const Image>();
 };

@@ -108,6 +108,42 @@ TEST(PlanDeleteTopic, ATopicBetweenTwoSitesStays) {
   EXPECT_EQ(after(*image, plan_delete_topic(*image, "orders"))->find("orders"), nullptr);
 }
 
+TEST(PlanDeleteTopic, WhatWasDeletedIsKnownUntilNothingIsLeftOfIt) {
+  auto image = with_topic();
+  image = after(*image, plan_delete_topic(*image, "orders"), 5);
+  ASSERT_TRUE(image->deleted.contains(uuid_of(9)));
+  DeletedTopic stale = image->deleted.at(uuid_of(9));
+  stale.version = 4;
+  EXPECT_TRUE(plan_forget_deleted(*image, {stale})->empty()) << "of an earlier deletion";
+  EXPECT_TRUE(after(*image, plan_forget_deleted(*image, {{image->deleted.at(uuid_of(9))}}))
+                  ->deleted.empty());
+}
+
+// A mirror that was deleted: its source may bring it back.
+TEST(PlanDeleteTopic, AnIdThatComesAgainIsNotDeletedAnyMore) {
+  auto image = with_topic();
+  image = after(*image, plan_delete_topic(*image, "orders"));
+  image = after(*image, plan_create_topic(*image, topic_wish("again", 8)));
+  EXPECT_TRUE(image->deleted.contains(uuid_of(9)));
+  image = after(*image, plan_create_topic(*image, topic_wish("orders", 9)));
+  EXPECT_TRUE(image->deleted.empty());
+}
+
+TEST(PlanDeleteTopic, TheOldestDeletionIsForgottenWhenTheyAreTooMany) {
+  auto many = std::make_shared<Image>(*with_topic());
+  for (size_t i = 0; i < max_deleted_topics; ++i) {
+    Uuid id = uuid_of(1);
+    store_be(id.bytes.data(), static_cast<uint32_t>(i));
+    many->deleted[id] = {id, "t", 1, static_cast<int64_t>(1000 - i % 1000 + (i == 77 ? -2000 : 0))};
+  }
+  Uuid oldest = uuid_of(1);
+  store_be(oldest.bytes.data(), uint32_t{77});
+  auto image = after(*many, plan_delete_topic(*many, "orders"));
+  EXPECT_EQ(image->deleted.size(), max_deleted_topics);
+  EXPECT_FALSE(image->deleted.contains(oldest));
+  EXPECT_TRUE(image->deleted.contains(uuid_of(9)));
+}
+
 TEST(PlanPartitions, OnlyEverGrow) {
   auto image = with_topic();
   EXPECT_EQ(code_of(plan_partitions(*image, "orders", 2)), ErrorCode::invalid_partitions);

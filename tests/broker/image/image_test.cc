@@ -184,6 +184,25 @@ TEST(Records, ADeletedTopicIsGoneByNameAndById) {
   EXPECT_NE(image->find("orders"), nullptr) << "an image that someone reads has changed";
 }
 
+// Its folders may be found later, by whoever finds them.
+TEST(Records, ADeletedTopicComesBackAsItWas) {
+  Plan plan, removal, forgotten;
+  plan.put(topic_with_everything());
+  auto image = written(plan);
+  removal.remove(*image->find("orders"));
+  ASSERT_EQ(removal.checks.size(), 2u);
+  EXPECT_EQ(removal.checks[1].version, MetadataStore::absent);
+  image = after(*image, removal, 13);
+  const DeletedTopic& read = image->deleted.at(uuid_of(7));
+  EXPECT_EQ(read.id, uuid_of(7));
+  EXPECT_EQ(read.name, "orders");
+  EXPECT_EQ(read.partitions, 2);
+  EXPECT_EQ(read.version, 13);
+  forgotten.forget(read);
+  EXPECT_EQ(forgotten.checks[0].version, 13);
+  EXPECT_TRUE(after(*image, forgotten)->deleted.empty());
+}
+
 // A topic recreated under its name: whoever still knows the old id must not reach the new topic.
 TEST(Records, ARecreatedTopicLeavesTheOldIdUnknown) {
   TopicImage topic = topic_with_everything();

@@ -1,6 +1,9 @@
 // A PartitionTable as a broker drives it, on a simulated machine with two log directories.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+
 #include "broker/replica/partition_table.h"
 #include "kafka/batch.h"
 #include "tests/broker/apply_plan.h"
@@ -80,8 +83,20 @@ class PartitionTableTest : public testing::Test {
     published_->store(image_);
   }
   void remove(const std::string& name) {
+    decide_to_remove(name);
+    follow();
+  }
+  void decide_to_remove(const std::string& name) {
     Plan plan;
     plan.remove(*image_->find(name));
+    image_ = after(*image_, plan, ++version_);
+  }
+  // As a broker does it now and then, and what its metadata keep of it afterwards.
+  void finish_deletions() {
+    io::Event stop(world_.loop());
+    world_.run(done(table_->finish_deletions(stop)));
+    Plan plan;
+    for (const DeletedTopic& topic : table_->finished_deletions()) plan.forget(topic);
     image_ = after(*image_, plan, ++version_);
     follow();
   }
@@ -106,11 +121,21 @@ class PartitionTableTest : public testing::Test {
     return written.value_or(-1);
   }
   std::vector<std::string> folders() {
+    return names([](const std::string& name) { return name.starts_with("orders"); });
+  }
+  std::vector<std::string> strays() {
+    return names([](const std::string& name) { return name.ends_with("-stray"); });
+  }
+  std::vector<std::string> doomed() {
+    return names([](const std::string& name) { return name.ends_with("-delete"); });
+  }
+  template <typename Wanted>
+  std::vector<std::string> names(Wanted wanted) {
     std::vector<std::string> all;
     for (const char* dir : {"/data/1", "/data/2"}) {
-      for (auto& name : world_.disk().list(dir).value()) {
-        if (name.find("orders") == 0) all.push_back(name);
-      }
+      if (!world_.disk().exists(dir)) continue;
+      const auto found = world_.disk().list(dir).value();
+      std::ranges::copy_if(found, std::back_inserter(all), wanted);
     }
     return all;
   }

@@ -1,0 +1,223 @@
+// A deletion is decided by one record of the metadata; the folders follow it, whatever happens in
+// between.
+#include <cerrno>
+
+#include "broker/log/segment.h"
+#include "tests/broker/replica/table_world.h"
+
+namespace isthmus::broker {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class Deletion : public PartitionTableTest {
+ protected:
+  Deletion() {
+    create("others", 100, 2);
+    EXPECT_EQ(write("others", 0), 0);
+    EXPECT_EQ(write("others", 1), 0);
+  }
+
+  // Nothing of a deleted topic is anywhere, and no record speaks of one.
+  void expect_finished() {
+    EXPECT_EQ(doomed(), Names{});
+    EXPECT_EQ(strays(), Names{});
+    EXPECT_TRUE(image_->deleted.empty());
+    EXPECT_FALSE(table_->has_deletions());
+    for (const auto& [key, assigned] : assigned_now().partitions) {
+      EXPECT_NE(image_->find(key.first), nullptr) << assigned.topic;
+    }
+  }
+  Assignments assigned_now() {
+    EXPECT_TRUE(world_.run(table_->checkpoint()));
+    return **Assignments::read(world_.disk(), "/data/1");
+  }
+  // The record is written; the process gets as far as that many operations of the disk. False:
+  // nothing more was to be done.
+  bool removed_up_to(uint64_t step) {
+    decide_to_remove("orders");
+    sim::Volume& disk = world_.host.disk();
+    const uint64_t last = disk.operations() + step;
+    disk.fail_operations_from(last, EIO);
+    published_->store(image_);
+    (void)world_.run(table_->follow(image_));
+    disk.forget_planned_failures();
+    return disk.operations() >= last;
+  }
+  void mirror_again(uint8_t id) {
+    TopicImage topic;
+    topic.name = "orders";
+    topic.id = uuid_of(id);
+    topic.partitions.resize(1);
+    Plan plan;
+    plan.put(topic);
+    plan.forget(image_->deleted.at(topic.id));
+    image_ = after(*image_, plan, ++version_);
+    follow();
+  }
+};
+
+// At every step the process is killed, or the power is lost. The name is free, or taken again
+// before the next start, or after it.
+TEST_F(Deletion, ThatIsCutAtAnyStepIsResumedByTheNextStart) {
+  enum Taken : uint8_t { never, before_the_start, after_the_start };
+  uint8_t id = 0;
+  uint64_t steps = 0;
+  Offset others = 1;
+  for (bool power : {false, true}) {
+    for (Taken taken : {never, before_the_start, after_the_start}) {
+      bool more = true;
+      for (uint64_t step = 1; more; ++step, ++steps, id %= 90) {
+        SCOPED_TRACE(testing::Message()
+                     << "power " << power << " taken " << taken << " step " << step);
+        create("orders", ++id, 3);
+        for (PartitionIndex p = 0; p < 3; ++p) ASSERT_EQ(write("orders", p), 0);
+        more = removed_up_to(step);
+        if (taken == before_the_start) decide("orders", ++id, 3);
+        if (power) lose_power();
+        if (!power) {
+          kill();
+          start();
+        }
+        if (taken == after_the_start) create("orders", ++id, 3);
+        for (PartitionIndex p = 0; p < 3 && taken != never; ++p) {
+          ASSERT_EQ(write("orders", p), 0) << "of the topic that was deleted";
+        }
+        finish_deletions();
+        ASSERT_EQ(folders().size(), taken == never ? 0u : 3u);
+        expect_finished();
+        ASSERT_EQ(write("others", 1), others++);
+        if (taken != never) remove("orders");
+        finish_deletions();
+        if (HasFailure()) return;
+      }
+    }
+  }
+  EXPECT_GT(steps, 60u);
+}
+
+TEST_F(Deletion, TakesWhatIsOfflineToo) {
+  create("orders", 1, 2);
+  for (int i = 0; i < 10; ++i) write("orders", 1);
+  ASSERT_TRUE(world_.run(table_->checkpoint()));
+  kill();
+  const std::string dir = world_.disk().exists("/data/1/orders-1") ? "/data/1" : "/data/2";
+  const std::string log = Segment::path_of(dir + "/orders-1", 0, ".log");
+  world_.host.disk().flip_bit(log, world_.host.disk().find(log)->data().size() - 4, 6);
+  start();
+  ASSERT_EQ(table_->offline().size(), 1u);
+  remove("orders");
+  EXPECT_EQ(folders(), Names{});
+  finish_deletions();
+  expect_finished();
+}
+
+// A disk that refuses to rename: it is tried again, and the record stays until then.
+TEST_F(Deletion, ThatTheDiskRefusesIsTriedAgain) {
+  create("orders", 1, 1);
+  for (int i = 0; i < 4; ++i) world_.host.disk().fail_next_name_change("/orders-0", EIO);
+  remove("orders");
+  finish_deletions();
+  EXPECT_EQ(folders(), Names{"orders-0"});
+  EXPECT_TRUE(image_->deleted.contains(uuid_of(1)));
+  EXPECT_TRUE(table_->has_deletions());
+  finish_deletions();
+  EXPECT_EQ(folders(), Names{});
+  expect_finished();
+}
+
+// A directory whose names cannot be made durable keeps its files; the others give theirs back.
+TEST_F(Deletion, IsHeldUpByABrokenDirectoryThereOnly) {
+  create("orders", 1, 4);
+  world_.host.disk().fail_next_sync("/data/1", EIO);
+  remove("orders");
+  EXPECT_EQ(folders(), Names{});
+  EXPECT_EQ(doomed().size(), 2u);
+  world_.host.disk().fail_next_sync("/data/1", EIO);
+  finish_deletions();
+  EXPECT_EQ(doomed().size(), 2u);
+  EXPECT_TRUE(image_->deleted.contains(uuid_of(1)));
+  finish_deletions();
+  expect_finished();
+}
+
+TEST_F(Deletion, IsRememberedUntilADirectoryThatWasAwayIsBack) {
+  create("orders", 1, 4);
+  for (PartitionIndex p = 0; p < 4; ++p) write("orders", p);
+  stop();
+  ASSERT_TRUE(world_.disk().rename("/data/2", "/away"));
+  start();
+  remove("orders");
+  for (int starts = 0; starts < 3; ++starts) {
+    finish_deletions();
+    EXPECT_EQ(folders().size(), starts == 0 ? 0u : 4u);
+    EXPECT_EQ(doomed(), Names{});
+    EXPECT_TRUE(image_->deleted.contains(uuid_of(1)));
+    EXPECT_FALSE(table_->has_deletions()) << "there is nothing to be done here";
+    if (starts == 0) create("orders", 2, 4);
+    for (PartitionIndex p = 0; p < 4; ++p) EXPECT_EQ(write("orders", p), starts);
+    kill();
+    start();
+  }
+  stop();
+  ASSERT_TRUE(world_.disk().rename("/away", "/data/2"));
+  start();
+  finish_deletions();
+  for (PartitionIndex p = 0; p < 4; ++p) EXPECT_EQ(write("orders", p), 3);
+  EXPECT_EQ(folders().size(), 4u);
+  expect_finished();
+}
+
+// A directory of which only deleted topics are missed is not missed: an empty one may take its
+// place. Should it come back, its folders are known still.
+TEST_F(Deletion, ADirectoryThatHasDeletedTopicsOnlyMayBeReplaced) {
+  remove("others");
+  finish_deletions();
+  create("orders", 1, 2);
+  stop();
+  ASSERT_TRUE(world_.disk().rename("/data/2", "/away"));
+  ASSERT_TRUE(world_.disk().make_folders("/data/2"));
+  start();
+  EXPECT_EQ(table_->dirs().present().size(), 1u);
+  remove("orders");
+  finish_deletions();
+  stop_and_start();
+  EXPECT_EQ(table_->dirs().present().size(), 2u);
+  create("more", 2, 2);
+  EXPECT_EQ(write("more", 0), 0);
+  EXPECT_EQ(write("more", 1), 0);
+  EXPECT_TRUE(image_->deleted.contains(uuid_of(1)));
+  stop();
+  ASSERT_TRUE(world_.disk().remove_folder("/data/2"));
+  ASSERT_TRUE(world_.disk().rename("/away", "/data/2"));
+  start();
+  finish_deletions();
+  EXPECT_EQ(folders(), Names{});
+  EXPECT_TRUE(image_->deleted.empty());
+}
+
+// A link brings a mirror back under its id: it begins with nothing, and what it has is its own.
+TEST_F(Deletion, OfAMirrorThatComesAgainUnderItsId) {
+  create("orders", 1, 1);
+  EXPECT_EQ(write("orders"), 0);
+  EXPECT_EQ(write("orders"), 1);
+  for (int i = 0; i < 2; ++i) world_.host.disk().fail_next_name_change("/orders-0", EIO);
+  remove("orders");
+  EXPECT_EQ(folders(), Names{"orders-0"});
+  for (int life = 0; life < 2; ++life) {
+    mirror_again(1);
+    EXPECT_EQ(write("orders"), 0);
+    finish_deletions();
+    kill();
+    start();
+    finish_deletions();
+    EXPECT_EQ(write("orders"), 1);
+    remove("orders");
+    EXPECT_EQ(folders(), Names{});
+  }
+  finish_deletions();
+  expect_finished();
+}
+
+}  // namespace
+}  // namespace isthmus::broker
