@@ -123,6 +123,7 @@ Result<SnapshotHead> SnapshotReader::head() {
   head.offset = reader.int64();
   head.epoch = reader.int32();
   if (!reader.ok() || found != version) return damaged("has a format that is not known here");
+  if (head.partition < 0 || head.offset < 0 || head.epoch < -1) return damaged("is of no log");
   return head;
 }
 

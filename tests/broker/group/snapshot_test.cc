@@ -86,6 +86,28 @@ TEST_F(GroupSnapshot, MayBeEmpty) {
   EXPECT_EQ(read(), Records());
 }
 
+// A coordinator begins to read the log there.
+TEST_F(GroupSnapshot, IsNotBelievedIfItsPlaceIsNone) {
+  const SnapshotHead right = head;
+  const auto readable = [this] {
+    file->bytes.clear();
+    write(Fold());
+    return read().has_value();
+  };
+  head.offset = -1;
+  EXPECT_FALSE(readable());
+  head = right;
+  head.partition = -1;
+  EXPECT_FALSE(readable());
+  head = right;
+  head.epoch = -2;
+  EXPECT_FALSE(readable());
+  head = right;
+  head.offset = 0;
+  head.epoch = -1;
+  EXPECT_TRUE(readable()) << "of a log without records";
+}
+
 TEST_F(GroupSnapshot, IsNotBelievedIfAnythingOfItIsMissingOrWrong) {
   Fold fold;
   for (int i = 0; i < 30; ++i) fold.add(as_bytes("k" + std::to_string(i)), as_bytes("v"));
