@@ -7,6 +7,11 @@ namespace isthmus::broker {
 
 using kafka::ErrorCode;
 
+namespace {
+// Between two looks whether a member is back: members name their own time-out, 0 is one, too.
+constexpr io::milliseconds least_pause{1'000};
+}  // namespace
+
 GroupActions Group::sync(RequestId request, const kafka::SyncGroupRequest& sync, Now now) {
   GroupActions actions;
   const auto refuse = [&](ErrorCode error) {
@@ -120,7 +125,7 @@ void Group::complete_join(Now now, GroupActions& actions) {
   }
   if (!members_.empty() && !elect_leader()) {
     // Static members only, and none is back yet: they keep what they own until their sessions end.
-    join_deadline_ = now.steady + rebalance_timeout();
+    join_deadline_ = now.steady + std::max<io::Duration>(rebalance_timeout(), least_pause);
     return;
   }
   next_generation();

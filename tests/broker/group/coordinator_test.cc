@@ -209,6 +209,27 @@ TEST_F(CoordinatorTest, AMemberThatFallsSilentIsTakenOut) {
   EXPECT_EQ(members().size(), 0u);
 }
 
+// Time passes by itself only where the coordinator does not ask for the same moment again and
+// again.
+TEST_F(CoordinatorTest, StaticMembersThatAreAwayAreWaitedForAndNotAskedAfter) {
+  const auto join_as = [this](const std::string& instance) {
+    auto request = join("g");
+    request.group_instance_id = instance;
+    request.rebalance_timeout_ms = 0;
+    return begin(coordinator().join_group(caller, request));
+  };
+  const auto first = join_as("first");
+  const auto second = join_as("second");  // which has no time to sync, and is taken out
+  pass(seconds(5));
+  ASSERT_TRUE(first->has_value() && second->has_value());
+  const auto members = [this] {
+    return ask(coordinator().describe_groups(caller, {.groups = {"g"}})).groups.at(0).members;
+  };
+  EXPECT_EQ(members().size(), 1u) << "its session lasts for ten seconds";
+  pass(seconds(6));
+  EXPECT_EQ(members().size(), 0u);
+}
+
 TEST_F(CoordinatorTest, ResigningAnswersWhatWaitsAndServesNothingMore) {
   const std::string first = become_member("g");
   caller.version = 3;
