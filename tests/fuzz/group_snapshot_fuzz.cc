@@ -111,6 +111,7 @@ std::optional<Snapshot> read(const std::shared_ptr<const MemoryFile>& file) {
 }
 
 void check_snapshot(const Snapshot& snapshot) {
+  CHECK(snapshot.head.partition >= 0 && snapshot.head.offset >= 0, "it has a place in a log");
   CHECK(snapshot.fold.size() == snapshot.values.size(), "each key has one value");
   std::vector<uint8_t> bytes;
   SnapshotWriter writer(snapshot.head, snapshot.fold);
@@ -150,7 +151,7 @@ class Loaded {
  public:
   explicit Loaded(std::vector<GroupRecord> records) {
     config_.partitions = 1;
-    config_.retention_check_ms = 24 * 3'600'000;
+    config_.offsets_retention_ms = 3'600'000;
     journal_.loop = ownership_.loop = &world_.loop();
     journal_.logs[0] = std::move(records);
     coordinator_ = &world_.process->make<Coordinator>(
@@ -173,7 +174,7 @@ class Loaded {
     }
     // What is not loaded, for a damaged record, is tried again every few seconds.
     const bool loaded = ask(coordinator_->loaded(world_.loop().now()));
-    world_.run_for(loaded ? io::Duration(std::chrono::hours(24 * 9)) : std::chrono::seconds(5));
+    world_.run_for(loaded ? io::Duration(std::chrono::hours(2)) : std::chrono::seconds(5));
     CHECK(ask(and_true(coordinator_->drain())), "it stops");
   }
 
