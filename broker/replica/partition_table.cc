@@ -206,8 +206,8 @@ std::vector<DeletedTopic> PartitionTable::to_bury(const Image& image) const {
 }
 
 io::Task<void> PartitionTable::bury(std::shared_ptr<const Image> image) {
-  std::erase_if(buried_, [&](const auto& entry) { return !image->deleted.contains(entry.first); });
   auto topics = to_bury(*image);
+  std::erase_if(buried_, [&](const auto& entry) { return !image->deleted.contains(entry.first); });
   if (topics.empty() && !dirs_.has_unburied()) co_return;
   auto how = std::make_shared<LogDirs::Burial>();
   const auto done = co_await env_.disk.aside(dirs_.burial(std::move(topics), how));

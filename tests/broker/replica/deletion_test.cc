@@ -44,11 +44,11 @@ class Deletion : public PartitionTableTest {
     disk.forget_planned_failures();
     return disk.operations() >= last;
   }
-  void mirror_again(uint8_t id) {
+  void mirror_again(uint8_t id, size_t partitions = 1) {
     TopicImage topic;
     topic.name = "orders";
     topic.id = uuid_of(id);
-    topic.partitions.resize(1);
+    topic.partitions.resize(partitions);
     Plan plan;
     plan.put(topic);
     plan.forget(image_->deleted.at(topic.id));
@@ -217,6 +217,27 @@ TEST_F(Deletion, OfAMirrorThatComesAgainUnderItsId) {
   }
   finish_deletions();
   expect_finished();
+}
+
+// Two folders of one id, of which nobody knows which one is meant: both stay.
+TEST_F(Deletion, OfAMirrorThatCameAgainBeforeADirectoryWasBackTakesNothing) {
+  create("orders", 1, 4);
+  for (PartitionIndex p = 0; p < 4; ++p) write("orders", p);
+  stop();
+  ASSERT_TRUE(world_.disk().rename("/data/2", "/away"));
+  start();
+  remove("orders");
+  finish_deletions();
+  mirror_again(1, 4);
+  for (PartitionIndex p = 0; p < 4; ++p) EXPECT_EQ(write("orders", p), 0);
+  stop();
+  ASSERT_TRUE(world_.disk().rename("/away", "/data/2"));
+  start();
+  finish_deletions();
+  EXPECT_EQ(folders().size(), 6u);
+  ASSERT_EQ(table_->offline().size(), 2u);
+  EXPECT_NE(table_->offline()[0].outage->reason.find("it is in /data/1 and in /data/2"),
+            std::string::npos);
 }
 
 }  // namespace
