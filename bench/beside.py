@@ -115,7 +115,8 @@ class ColdReads(Big):
 
     def run(self) -> tuple[float, float]:
         before = read_from_disk(self.site.process.pid)
-        said = aside("consume", **self.topic, **shape(MIB), records=self.produced["end"])
+        said = aside("consume", **self.topic, **shape(MIB), records=self.produced["end"],
+                     fetch=MIB)  # Kafka's max.partition.fetch.bytes
         came = read_from_disk(self.site.process.pid) - before
         if came < 0.9 * said["bytes"]:
             raise SystemExit(f"bench: of {said['bytes']} cold bytes only {came} came from the disk")
@@ -123,8 +124,8 @@ class ColdReads(Big):
 
 
 def aside(verb: str, **arguments) -> dict:
-    """The load client, where it does not take the core from the one that measures."""
-    return load(verb, "nice", "-n", "19", **arguments)
+    """The load client, where it gives its core at once to the one that measures."""
+    return load(verb, "chrt", "--idle", "0", **arguments)
 
 
 def out_of_memory(file: Path) -> None:

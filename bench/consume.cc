@@ -9,10 +9,10 @@ namespace isthmus::bench {
 
 namespace {
 
-constexpr int16_t fetch_version = 11;  // as librdkafka 2.0
-constexpr int32_t max_partition_bytes = 8 << 20;
+constexpr int16_t fetch_version = 11;     // as librdkafka 2.0
+constexpr int32_t fetch_bytes = 8 << 20;  // of the partition, if `fetch` does not say another
 
-kafka::FetchRequest request_from(const Target& target, Offset offset) {
+kafka::FetchRequest request_from(const Target& target, Offset offset, int32_t bytes) {
   kafka::FetchRequest request;
   request.max_wait_ms = 500;
   request.min_bytes = 1;
@@ -21,7 +21,7 @@ kafka::FetchRequest request_from(const Target& target, Offset offset) {
   topic.topic = target.partition.topic;
   auto& partition = topic.partitions.emplace_back();
   partition.fetch_offset = offset;
-  partition.partition_max_bytes = max_partition_bytes;
+  partition.partition_max_bytes = bytes;
   return request;
 }
 
@@ -73,12 +73,13 @@ io::Task<void> consume(Target& target, const Arguments& arguments) {
   const Batches batches = make_batches(arguments);
   Check check{batches, arguments.number("stamped", 0) != 0};
   const int64_t wanted = arguments.number("records");
+  const auto bytes = static_cast<int32_t>(arguments.number("fetch", fetch_bytes));
   Measured measured;
   measured.began = target.loop.now();
   while (measured.records < wanted) {
     const io::Instant asked = target.loop.now();
-    auto answered = co_await connection->call(request_from(target, check.next), asked + patience,
-                                              fetch_version);
+    auto answered = co_await connection->call(request_from(target, check.next, bytes),
+                                              asked + patience, fetch_version);
     const auto answer = must(std::move(answered), "fetch");
     if (!check.stamped) measured.latencies.push_back(target.loop.now() - asked);
     verify(check, records_of(answer), target.loop.now(), measured);
