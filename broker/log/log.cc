@@ -133,6 +133,7 @@ Result<void> Log::save_snapshot() {
 // point passes it: the indexes, and the epochs that began in it. Indexes without room follow later
 // (complete_sealed()).
 Result<void> Log::complete(Segment& segment) {
+  if (auto done = segment.drop_refused(); !done) return done;
   if (auto done = save_epochs(); !done) return done;
   const bool had_txns = segment.txns().has_file();
   auto indexes = segment.finish_indexes();

@@ -340,13 +340,14 @@ Result<void> Log::write_run(std::span<const Prepared> run, int64_t now_ms) {
       pieces.push_back(rest);
     }
   }
+  auto file = active().file();
+  if (!file) return go_offline(file.error());
+  // Also if it is refused: what was written of it, and cut, must not be back after a crash.
+  syncer_.touched(*file);
   const auto interval = static_cast<size_t>(config_.index_interval_bytes);
   if (auto done = active().append(pieces, headers, interval); !done) {
     return failed(done.error());
   }
-  auto file = active().file();
-  if (!file) return go_offline(file.error());
-  syncer_.touched(*file);
   for (const Prepared& batch : run) {
     if (auto done = note(batch, now_ms); !done) return done;
   }

@@ -96,11 +96,20 @@ Result<std::vector<std::shared_ptr<io::File>>> Segment::finish_indexes() {
 Result<void> Segment::append(std::span<const Bytes> pieces,
                              std::span<const kafka::BatchHeader> batches, size_t index_interval) {
   CHECK(active_ != nullptr, "append to a sealed segment");
-  if (auto done = active_->append(pieces); !done) return done;
+  auto written = active_->append(pieces);
+  refused_ = !written;
+  if (!written) return written;
   for (const kafka::BatchHeader& batch : batches) {
     if (auto done = index_batch(batch, size_, index_interval); !done) return done;
     size_ += batch.total_size();
   }
+  return {};
+}
+
+Result<void> Segment::drop_refused() {
+  if (!refused_) return {};
+  if (auto done = active_->truncate(size_); !done) return done;
+  refused_ = false;
   return {};
 }
 

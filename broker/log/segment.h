@@ -45,6 +45,9 @@ class Segment {
   // Keeps the file open for appends; seal() ends that.
   Result<void> activate();
   void seal() { active_.reset(); }
+  // What an append that found no room has left behind the last batch goes, before the segment is
+  // sealed: the next start would else find a damaged one. REQUIRES: active.
+  Result<void> drop_refused();
   // Completes the indexes and returns their files, for whoever makes them durable: of those for
   // which there was room. Until indexes_on_disk() the segment is not safe from a crash.
   Result<std::vector<std::shared_ptr<io::File>>> finish_indexes();
@@ -103,6 +106,7 @@ class Segment {
   std::string folder_;
   Offset base_;
   uint64_t size_ = 0;
+  bool refused_ = false;  // an append since the last one that was written
   std::shared_ptr<io::File> active_;
   OffsetIndex offsets_;
   TimeIndex times_;

@@ -54,6 +54,27 @@ TEST(Room, AProcessThatDiesOnAFullDiskHasWhatWasTaken) {
   EXPECT_GT(cut, 0u);
 }
 
+// A sealed segment is taken as it is: a few bytes of a batch behind its last one are damage.
+TEST(Room, WhatARefusedAppendLeavesIsNotSealedIn) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    LogWorld w(seed);
+    w.config.segment_bytes = 20'000;
+    w.open();
+    w.append_one({.value_size = 8000});
+    w.sync();
+    w.host.disk().capacity = w.host.disk().used();
+    ASSERT_FALSE(w.log->append_as_leader(make_batch({.value_size = 9000}), 1, 0));
+    w.host.disk().capacity = UINT64_MAX;
+    w.append_one({.value_size = 15'000});
+    ASSERT_EQ(w.log->segment_count(), 2u);
+    w.sync();
+    const Offset end = w.log->end_offset();
+    seed % 2 == 0 ? w.crash() : w.kill();
+    w.open();
+    EXPECT_EQ(w.offsets(), up_to(end)) << seed;
+  }
+}
+
 // Appends until a segment is full, with one operation of the roll refused. Returns false when there
 // are no more operations.
 bool roll_with_a_refusal(uint64_t number, int error, size_t* refused) {
