@@ -23,6 +23,7 @@ constexpr int group_attempts = 10;
 constexpr auto group_pause = io::milliseconds(50);
 // After a start, until it is known which groups there are.
 constexpr auto patience_for_groups = std::chrono::seconds(5);
+constexpr auto patience_for_disks = std::chrono::seconds(2);  // below the mirror's for an answer
 
 std::string refusal_text(const TopicPartition& name, const std::string& why) {
   return name.to_string() + ": " + why;
@@ -295,6 +296,11 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
       if (held.refusal) co_return fail(invalid(refusal_text(tp, held.refusal->reason)));
       const PartitionView& end = held.view;
       if (!request.failover) {
+        // The source cuts itself to what is here: what a crash could take, or a disk has refused to
+        // keep, would be gone at both sites.
+        auto safe = co_await partition.committed(end.end_offset,
+                                                 env_.main_loop().now() + patience_for_disks);
+        if (!safe) co_return fail(invalid(refusal_text(tp, safe.error().text)));
         const auto& wanted = (*request.topics)[t].partitions;
         if (!wanted || wanted->size() != count || (*wanted)[i].index != index ||
             (*wanted)[i].end_offset != end.end_offset) {

@@ -30,6 +30,10 @@ const kafka::DescribeSiteResponse::SiteTopic* find(const kafka::DescribeSiteResp
   return found == site.topics.end() ? nullptr : &*found;
 }
 
+bool is_drained(const kafka::DescribeSiteResponse::SitePartition& copy, Offset end) {
+  return copy.offline.empty() && copy.end_offset == end && copy.high_watermark == end;
+}
+
 }  // namespace
 
 Driver::Driver(client::Cluster& source, client::Cluster& target, std::string link,
@@ -148,7 +152,7 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& before, const S
   co_return Result<void>{};
 }
 
-// Waits until the target's logs end where the source's do.
+// Waits until the target's logs end where the source's do, and a crash would take nothing of them.
 io::Task<Result<void>> Driver::drain(const Site& fenced, io::Instant deadline) {
   std::string behind;
   while (source_.loop().now() < deadline) {
@@ -157,12 +161,15 @@ io::Task<Result<void>> Driver::drain(const Site& fenced, io::Instant deadline) {
     behind.clear();
     for (const auto& topic : fenced.topics) {
       const auto* there = find(*target, topic.topic_id);
-      bool same = there != nullptr && there->link == link_ &&
-                  there->partitions.size() == topic.partitions.size();
-      for (size_t i = 0; same && i < topic.partitions.size(); ++i) {
-        same = there->partitions[i].end_offset == topic.partitions[i].end_offset;
+      const bool is_ours = there != nullptr && there->link == link_ &&
+                           there->partitions.size() == topic.partitions.size();
+      if (!is_ours) behind = topic.name;
+      for (size_t i = 0; is_ours && i < topic.partitions.size(); ++i) {
+        const auto& copy = there->partitions[i];
+        if (is_drained(copy, topic.partitions[i].end_offset)) continue;
+        behind = TopicPartition{topic.name, copy.index}.to_string();
+        if (!copy.offline.empty()) behind += " (offline: " + copy.offline + ")";
       }
-      if (!same) behind = topic.name;
     }
     if (behind.empty()) co_return Result<void>{};
     co_await io::sleep(source_.loop(), drain_poll);
