@@ -42,6 +42,7 @@ Log::Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp
       logger_(tp_.to_string()),
       segments_(std::move(recovered.segments)),
       snapshots_(std::move(recovered.snapshots)),
+      opened_at_(recovered.end),
       start_(recovered.start),
       end_(recovered.end),
       epochs_(std::move(recovered.epochs)),
@@ -114,7 +115,12 @@ Result<void> Log::save_epochs() {
   return {};
 }
 
-// Not synced: a snapshot that a crash tears is recognised and an older one used.
+Result<std::shared_ptr<io::File>> Log::snapshot_file(Offset at) {
+  return files_.disk().open(Segment::path_of(folder_, at, ".snapshot"), io::Disk::Open::existing);
+}
+
+// Not synced here: while the batches before it are kept, a snapshot that a crash tears is
+// recognised and an older one used (secure_producers()).
 Result<void> Log::save_snapshot() {
   if (!snapshots_.empty() && snapshots_.back() == end_) return {};
   const std::string path = Segment::path_of(folder_, end_, ".snapshot");
@@ -178,6 +184,8 @@ Result<void> Log::roll_to(Offset base) {
   active().seal();
   segments_.push_back(std::move(next));
   syncer_.folder_touched();
+  // With the next group commit, beside the loop: retention may want it soon.
+  if (auto snapshot = snapshot_file(end_)) syncer_.touched(std::move(*snapshot));
   return {};
 }
 
@@ -230,8 +238,7 @@ io::Task<Result<void>> Log::close() {
     co_return go_offline(Error::io(ENOSPC, "cannot complete the indexes of " + folder_));
   }
   active().seal();
-  auto snapshot =
-      files_.disk().open(Segment::path_of(folder_, end_, ".snapshot"), io::Disk::Open::existing);
+  auto snapshot = snapshot_file(end_);
   if (!snapshot) co_return go_offline(snapshot.error());
   syncer_.touched(*snapshot);
   syncer_.folder_touched();

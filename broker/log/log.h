@@ -180,6 +180,9 @@ class Log {
   void remember(Offset offset, Offset segment, uint64_t position);
   void forget_places();
   void remove_below_start();
+  Result<void> secure_producers();
+  Result<void> sync_snapshot(Offset at);
+  Result<std::shared_ptr<io::File>> snapshot_file(Offset at);
   Result<void> remove_newest();
   Result<void> reload_producers();
   Result<bool> is_old(const Segment& segment, int64_t now_ms) const;
@@ -193,6 +196,8 @@ class Log {
   Logger logger_;
   std::vector<std::unique_ptr<Segment>> segments_;  // ascending; the last is active
   std::vector<Offset> snapshots_;
+  Offset safe_snapshot_ = -1;  // one that is known to be on the disk
+  Offset opened_at_ = 0;       // where the log ended when it was opened
   Offset start_ = 0;
   Offset end_ = 0;
   EpochCache epochs_;

@@ -18,9 +18,38 @@ Result<void> Log::remove_newest() {
   return {};
 }
 
+// The segments below the start may be all that tells of a producer's last batches: a snapshot that
+// does is on the disk before they go. Else a crash would leave an older one, or none, and a client
+// that goes on, or tries again, be refused for good.
+Result<void> Log::secure_producers() {
+  const auto last = std::ranges::upper_bound(segments_, start_, {}, &Segment::base);
+  const Offset first = (*std::prev(last))->base();  // that stays
+  if (safe_snapshot_ >= first) return {};
+  auto at = std::ranges::lower_bound(snapshots_, first);
+  if (at == snapshots_.end()) {
+    if (auto done = save_snapshot(); !done) return done;
+    at = std::prev(snapshots_.end());
+  }
+  // A group commit that went further has synced what was saved before (roll_to()).
+  const bool with_others = *at > opened_at_ && syncer_.durable() > *at;
+  if (!with_others) {
+    if (auto done = sync_snapshot(*at); !done) return done;
+  }
+  safe_snapshot_ = *at;
+  return {};
+}
+
+Result<void> Log::sync_snapshot(Offset at) {
+  auto file = snapshot_file(at);
+  if (!file) return fail(file.error());
+  if (auto done = (*file)->sync_now(); !done) return done;
+  return files_.disk().sync_folder(folder_);
+}
+
 // As far as the disk lets go of them; the rest follows with the next retention.
 void Log::remove_below_start() {
   Result<void> done;
+  if (segments_.size() > 1 && segments_[1]->base() <= start_) done = secure_producers();
   while (done && segments_.size() > 1 && segments_[1]->base() <= start_) {
     done = segments_.front()->remove();
     if (!done) break;
@@ -39,6 +68,12 @@ Result<void> Log::reload_producers() {
   auto producers = rebuild_producers(files_, folder_, segments_, snapshots_, epochs_, end_);
   if (!producers) return fail(producers.error());
   producers_ = std::move(*producers);
+  // The one that was safe may be gone with what was cut, and batches before this one with it.
+  safe_snapshot_ = -1;
+  if (snapshots_.empty()) return {};
+  auto newest = snapshot_file(snapshots_.back());
+  if (!newest) return fail(newest.error());
+  syncer_.touched(std::move(*newest));
   return {};
 }
 
@@ -118,6 +153,7 @@ Result<void> Log::restart_at(Offset offset) {
     if (!done) return go_offline(done.error());
   }
   snapshots_.clear();
+  safe_snapshot_ = -1;
   producers_ = ProducerStates();
   start_ = end_ = offset;
   syncer_.truncated(0);

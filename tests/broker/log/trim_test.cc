@@ -187,6 +187,26 @@ TEST_F(Trim, ACompactedTopicIsExemptFromRetention) {
   EXPECT_EQ(w.log->apply_retention(1'000'000, 30), 0u);
 }
 
+// The batches are gone from the log: only a snapshot knows that they are retries.
+TEST_F(Trim, WhatRetentionTakesLeavesItsProducersKnownAfterACrash) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    LogWorld v(seed);
+    v.config.segment_bytes = 300;
+    v.open();
+    for (int i = 0; i < 20; ++i) v.append_one({.producer_id = 4, .sequence = i});
+    if (seed % 3 != 0) v.append_one();  // else nothing comes after the last roll
+    v.sync();
+    v.now_ms += v.config.retention_ms + 10'000;
+    ASSERT_GT(v.log->apply_retention(v.now_ms, v.log->end_offset()).value(), 2u);
+    const ProducerState known = *v.log->producers().find(4);
+    v.crash();
+    v.hints.log_start = v.hints.recovery_point = 0;
+    v.open();
+    ASSERT_NE(v.log->producers().find(4), nullptr) << seed;
+    EXPECT_EQ(*v.log->producers().find(4), known) << seed;
+  }
+}
+
 TEST_F(Trim, RetentionKeepsASnapshotForWhatRemains) {
   LogWorld v;
   v.config.segment_bytes = 300;
