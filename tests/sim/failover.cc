@@ -51,6 +51,7 @@ void failover(Stage& stage) {
   stage.resume_some_producers();
   stage.run_between(milliseconds(100), seconds(1));
   if (stage.one_in(2)) stage.settle("at the promoted site");
+  if (!stage.members().empty()) pair.await_groups();
   stage.destination().sites = {pair.writer().clients(), pair.follower().clients()};
   if (stage.one_in(3)) stage.resume_producers();
   ChangeOfSites change(stage, pair);

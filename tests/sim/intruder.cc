@@ -24,15 +24,25 @@ Slice flip_a_bit(Stage& stage, const Slice& batch) {
   return Slice::take(std::move(bytes));
 }
 
+int64_t link_epoch_in(const kafka::DescribeSiteResponse& site, const std::string& name) {
+  for (const auto& link : site.links) {
+    if (link.name == name) return link.epoch;
+  }
+  return -1;
+}
+
 }  // namespace
 
 void check_appends_are_judged(Stage& stage, Pair& pair) {
+  auto before = stage.asker().describe(pair.follower());
+  if (!before) return;
+  // The record of an attachment stands before the partitions have followed it; who was replaced
+  // writes until then, and the new one begins only afterwards.
+  stage.world().run_for(std::chrono::seconds(2));
   auto site = stage.asker().describe(pair.follower());
   if (!site) return;
-  int64_t link_epoch = -1;
-  for (const auto& link : site->links) {
-    if (link.name == pair.link()) link_epoch = link.epoch;
-  }
+  const int64_t link_epoch = link_epoch_in(*site, pair.link());
+  if (link_epoch != link_epoch_in(*before, pair.link())) return;
   for (const auto& topic : site->topics) {
     if (link_epoch < 1 || topic.link != pair.link() || topic.partitions.empty()) continue;
     const auto& at = topic.partitions[0];

@@ -1,6 +1,6 @@
 #include "tests/sim/pair.h"
 
-#include <set>
+#include <algorithm>
 
 #include "kafka/batch.h"
 #include "tests/sim/faults.h"
@@ -202,15 +202,37 @@ void Pair::check_caught_up() {
   check_prefix();
 }
 
+std::set<std::string> Pair::groups() const {
+  std::set<std::string> all;
+  for (const Consumer* consumer : stage_.consumers()) all.insert(consumer->group());
+  for (const Member* member : stage_.members()) all.insert(member->group());
+  all.erase("");
+  return all;
+}
+
+bool Pair::has_committed(const std::string& group) {
+  for (int32_t i = 0; i < 2; ++i) {
+    const auto offset = stage_.asker().committed(writer(), group, {"orders", i});
+    if (offset && *offset >= 0) return true;
+  }
+  return false;
+}
+
+bool Pair::links_own(const std::set<std::string>& groups) {
+  auto site = stage_.asker().describe(follower());
+  if (!site) return false;
+  std::set<std::string> owned;
+  for (const auto& group : site->groups) {
+    if (group.link == link()) owned.insert(group.name);
+  }
+  return std::ranges::includes(owned, groups);
+}
+
 void Pair::await_groups() {
+  const std::set<std::string> all = groups();
   for (int i = 0; i < 60 && stage_.content(); ++i) {
-    auto site = stage_.asker().describe(follower());
-    if (!site) return;
-    size_t owned = 0;
-    for (const auto& group : site->groups) owned += group.link == link() ? 1 : 0;
-    size_t wanted = stage_.members().empty() ? 0 : 1;
-    for (const Consumer* consumer : stage_.consumers()) wanted += !consumer->group().empty();
-    if (owned >= wanted) return;
+    const bool known = std::ranges::all_of(all, [&](const auto& id) { return has_committed(id); });
+    if (known && links_own(all)) return;
     stage_.world().run_for(milliseconds(500));
   }
   stage_.judge().broken("a link takes its source's groups", link());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <set>
 #include <string>
 
 #include "mirror/mirror.h"
@@ -51,10 +52,15 @@ class Pair {
   void check_caught_up();
   // What was acknowledged is at the writer.
   void check_writer();
-  // Waits until the link owns the consumers' groups at the follower.
+  // Waits until clients may look for their groups at both sites: each has committed at the writer,
+  // and is its link's at the follower. Before that, one that asks there first would found another
+  // group of the same name, which the link leaves alone.
   void await_groups();
 
  private:
+  std::set<std::string> groups() const;
+  bool has_committed(const std::string& group);
+  bool links_own(const std::set<std::string>& groups);
   process::MirrorConfig mirror_config() const;
   bool is_caught_up();
 
