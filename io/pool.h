@@ -1,7 +1,8 @@
-// Pool: Workers that are threads. Private to io/, which makes two of them: one for what blocks on
-// the disk (fsync), one for what computes (Env::workers).
+// Pool: Workers that are threads. Private to io/, which makes three of them: one for what blocks on
+// the disk (fsync), one for what computes (Env::workers), one that closes large files.
 //
-// The queue is not bounded here: every job has a coroutine that waits for it, and those are.
+// The queue is not bounded here: a job has a coroutine that waits for it, or its sender counts
+// (PosixDisk).
 #pragma once
 
 #include <condition_variable>

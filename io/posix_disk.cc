@@ -28,8 +28,20 @@ bool gives_much_back(int fd) {
   return ::fstat(fd, &info) == 0 && info.st_nlink == 0 && info.st_size >= large_file;
 }
 
+// Each holds a descriptor, and room on the disk, until its turn comes.
+constexpr int closed_later_at_most = 64;
+
 void close_beside(Workers& closers, int fd) {
-  closers.submit([fd] { ::close(fd); });
+  static std::atomic<int> waiting{0};
+  if (waiting.fetch_add(1) >= closed_later_at_most) {
+    ::close(fd);
+    waiting.fetch_sub(1);
+    return;
+  }
+  closers.submit([fd] {
+    ::close(fd);
+    waiting.fetch_sub(1);
+  });
 }
 
 class PosixFile final : public File, public std::enable_shared_from_this<PosixFile> {

@@ -45,7 +45,7 @@ size_t Group::bytes() const {
 Group::Group(std::string id, const GroupConfig& config, const kafka::GroupMetadataValue& stored,
              Now now)
     : Group(std::move(id), config) {
-  generation_ = stored.generation;
+  generation_ = std::max(stored.generation, 0);
   protocol_type_ = stored.protocol_type;
   protocol_ = stored.protocol.value_or("");
   leader_ = stored.leader.value_or("");

@@ -271,6 +271,7 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
 io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& request,
                                                  const std::vector<Uuid>& topics,
                                                  Promotion& promotion) {
+  const io::Instant safe_by = env_.main_loop().now() + patience_for_disks;
   for (size_t t = 0; t < topics.size(); ++t) {
     auto image = controller_.snapshot();
     const TopicImage* topic = image->find(topics[t]);
@@ -298,8 +299,7 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
       if (!request.failover) {
         // The source cuts itself to what is here: what a crash could take, or a disk has refused to
         // keep, would be gone at both sites.
-        auto safe = co_await partition.committed(end.end_offset,
-                                                 env_.main_loop().now() + patience_for_disks);
+        auto safe = co_await partition.committed(end.end_offset, safe_by);
         if (!safe) co_return fail(invalid(refusal_text(tp, safe.error().text)));
         const auto& wanted = (*request.topics)[t].partitions;
         if (!wanted || wanted->size() != count || (*wanted)[i].index != index ||

@@ -8,7 +8,7 @@
 #include "broker/log/checkpoints.h"
 #include "broker/log/doomed.h"
 #include "broker/log/opening.h"
-#include "broker/log/producer_snapshot.h"
+#include "broker/log/replay.h"
 
 namespace isthmus::broker {
 
@@ -42,7 +42,7 @@ Log::Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp
       logger_(tp_.to_string()),
       segments_(std::move(recovered.segments)),
       snapshots_(std::move(recovered.snapshots)),
-      opened_at_(recovered.end),
+      safe_snapshot_(snapshots_.empty() ? -1 : snapshots_.back()),
       start_(recovered.start),
       end_(recovered.end),
       epochs_(std::move(recovered.epochs)),
@@ -119,27 +119,23 @@ Result<std::shared_ptr<io::File>> Log::snapshot_file(Offset at) {
   return files_.disk().open(Segment::path_of(folder_, at, ".snapshot"), io::Disk::Open::existing);
 }
 
-// Not synced here: while the batches before it are kept, a snapshot that a crash tears is
-// recognised and an older one used (secure_producers()).
-Result<void> Log::save_snapshot() {
-  if (!snapshots_.empty() && snapshots_.back() == end_) return {};
-  const std::string path = Segment::path_of(folder_, end_, ".snapshot");
-  auto file = files_.create(path);
-  if (!file) return fail(file.error());
-  if (auto done = (*file)->truncate(0); !done) return done;
-  if (auto done = (*file)->append(encode_snapshot(producers_)); !done) {
-    (void)files_.disk().remove(path);
-    return done;
-  }
-  snapshots_.push_back(end_);
-  return {};
+// Of what the producers have written up to here: its file if it is new, else nothing. Not synced
+// here: while the batches before it are kept, one that a crash tears is recognised and an older one
+// used (forgettable_segments()).
+Result<std::shared_ptr<io::File>> Log::save_snapshot() {
+  if (!snapshots_.empty() && snapshots_.back() == end_) return nullptr;
+  auto file = write_snapshot(files_, folder_, end_, producers_);
+  if (file) snapshots_.push_back(end_);
+  return file;
 }
 
 // What recovery needs of a segment that it will not scan again must be durable before the recovery
 // point passes it: the indexes, and the epochs that began in it. Indexes without room follow later
 // (complete_sealed()).
 Result<void> Log::complete(Segment& segment) {
-  if (auto done = segment.drop_refused(); !done) return done;
+  auto cut = segment.drop_refused();
+  if (!cut) return fail(cut.error());
+  if (*cut) syncer_.touched(std::move(*cut));
   if (auto done = save_epochs(); !done) return done;
   const bool had_txns = segment.txns().has_file();
   auto indexes = segment.finish_indexes();
@@ -164,7 +160,15 @@ Result<void> Log::complete_sealed() {
 }
 
 Result<void> Log::roll_to(Offset base) {
-  if (auto done = save_snapshot(); !done) return failed(done.error());
+  auto snapshot = save_snapshot();
+  if (!snapshot) return failed(snapshot.error());
+  auto done = seal_and_begin(base);
+  // With the next group commit, beside the loop: retention will want it.
+  if (*snapshot) syncer_.touched(std::move(*snapshot));
+  return done;
+}
+
+Result<void> Log::seal_and_begin(Offset base) {
   if (auto done = complete(active()); !done) return failed(done.error());
   // The old segment is safe before the new one's name exists: else a power loss could keep the new
   // one and take the old one's tail, and the next start would have to call that corruption. Where
@@ -184,8 +188,6 @@ Result<void> Log::roll_to(Offset base) {
   active().seal();
   segments_.push_back(std::move(next));
   syncer_.folder_touched();
-  // With the next group commit, beside the loop: retention may want it soon.
-  if (auto snapshot = snapshot_file(end_)) syncer_.touched(std::move(*snapshot));
   return {};
 }
 
@@ -227,7 +229,8 @@ Result<void> Log::advance_to(Offset offset) {
 io::Task<Result<void>> Log::close() {
   closed_ = true;
   if (offline()) co_return fail(*offline());
-  if (auto done = save_snapshot(); !done) co_return go_offline(done.error());
+  auto snapshot = save_snapshot();
+  if (!snapshot) co_return go_offline(snapshot.error());
   auto file = active().file();
   if (!file) co_return go_offline(file.error());
   syncer_.touched(*file);
@@ -238,9 +241,7 @@ io::Task<Result<void>> Log::close() {
     co_return go_offline(Error::io(ENOSPC, "cannot complete the indexes of " + folder_));
   }
   active().seal();
-  auto snapshot = snapshot_file(end_);
-  if (!snapshot) co_return go_offline(snapshot.error());
-  syncer_.touched(*snapshot);
+  if (*snapshot) syncer_.touched(std::move(*snapshot));
   syncer_.folder_touched();
   const Result<Offset> durable = co_await syncer_.sync();
   if (!durable) co_return go_offline(durable.error());

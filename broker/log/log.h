@@ -167,9 +167,10 @@ class Log {
   Result<void> note(const Prepared& batch, int64_t now_ms);
   Result<bool> must_roll(const kafka::BatchHeader& next, int64_t now_ms);
   Result<void> roll_to(Offset base);
+  Result<void> seal_and_begin(Offset base);
   Result<void> advance_to(Offset offset);
   Result<void> save_epochs();
-  Result<void> save_snapshot();
+  Result<std::shared_ptr<io::File>> save_snapshot();
   Result<void> complete(Segment& segment);
   Result<void> complete_sealed();
   Offset readable_end() const { return syncer_.lost() ? syncer_.durable() : end_; }
@@ -180,8 +181,8 @@ class Log {
   void remember(Offset offset, Offset segment, uint64_t position);
   void forget_places();
   void remove_below_start();
-  Result<void> secure_producers();
-  Result<void> sync_snapshot(Offset at);
+  Result<size_t> forgettable_segments();
+  Result<void> secure_snapshot(Offset at);
   Result<std::shared_ptr<io::File>> snapshot_file(Offset at);
   Result<void> remove_newest();
   Result<void> reload_producers();
@@ -196,8 +197,7 @@ class Log {
   Logger logger_;
   std::vector<std::unique_ptr<Segment>> segments_;  // ascending; the last is active
   std::vector<Offset> snapshots_;
-  Offset safe_snapshot_ = -1;  // one that is known to be on the disk
-  Offset opened_at_ = 0;       // where the log ended when it was opened
+  Offset safe_snapshot_ = -1;  // those at or below are on the disk
   Offset start_ = 0;
   Offset end_ = 0;
   EpochCache epochs_;

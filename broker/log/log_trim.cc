@@ -18,39 +18,48 @@ Result<void> Log::remove_newest() {
   return {};
 }
 
-// The segments below the start may be all that tells of a producer's last batches: a snapshot that
-// does is on the disk before they go. Else a crash would leave an older one, or none, and a client
-// that goes on, or tries again, be refused for good.
-Result<void> Log::secure_producers() {
-  const auto last = std::ranges::upper_bound(segments_, start_, {}, &Segment::base);
-  const Offset first = (*std::prev(last))->base();  // that stays
-  if (safe_snapshot_ >= first) return {};
-  auto at = std::ranges::lower_bound(snapshots_, first);
-  if (at == snapshots_.end()) {
-    if (auto done = save_snapshot(); !done) return done;
-    at = std::prev(snapshots_.end());
+// How many of the first segments may go. What goes may be all that tells of a producer's last
+// batches: a snapshot where the first segment that stays begins is on the disk before, or one with
+// only a gap between. Else a crash would leave the producers strangers, and a client that goes on,
+// or tries again, be refused for good. One above would not do: after a kill the next start reads
+// from a segment's beginning on, and believes no snapshot beyond it.
+Result<size_t> Log::forgettable_segments() {
+  const auto after = std::ranges::upper_bound(segments_, start_, {}, &Segment::base);
+  auto stays = static_cast<size_t>(std::max<ptrdiff_t>(after - segments_.begin(), 1)) - 1;
+  for (; stays > 0; --stays) {
+    const Offset base = segments_[stays]->base();
+    const auto above = std::ranges::upper_bound(snapshots_, base);
+    if (above == snapshots_.begin()) continue;
+    const Offset at = *std::prev(above);
+    if (at != base && !epochs_.is_gap(at, base)) continue;
+    if (auto done = secure_snapshot(at); !done) return fail(done.error());
+    break;
   }
-  // A group commit that went further has synced what was saved before (roll_to()).
-  const bool with_others = *at > opened_at_ && syncer_.durable() > *at;
-  if (!with_others) {
-    if (auto done = sync_snapshot(*at); !done) return done;
-  }
-  safe_snapshot_ = *at;
-  return {};
+  return stays;
 }
 
-Result<void> Log::sync_snapshot(Offset at) {
-  auto file = snapshot_file(at);
-  if (!file) return fail(file.error());
-  if (auto done = (*file)->sync_now(); !done) return done;
-  return files_.disk().sync_folder(folder_);
+Result<void> Log::secure_snapshot(Offset at) {
+  if (at <= safe_snapshot_) return {};
+  // A group commit that went further has synced it, and those before (roll_to()).
+  if (syncer_.durable() <= at) {
+    if (auto working = refuse_if_offline(); !working) return working;
+    auto file = snapshot_file(at);
+    if (!file) return fail(file.error());
+    Result<void> done = (*file)->sync_now();
+    if (done) done = files_.disk().sync_folder(folder_);
+    // Nobody could believe it if it was tried again (Syncer).
+    if (!done) return go_offline(done.error());
+  }
+  safe_snapshot_ = at;
+  return {};
 }
 
 // As far as the disk lets go of them; the rest follows with the next retention.
 void Log::remove_below_start() {
+  auto forgettable = forgettable_segments();
   Result<void> done;
-  if (segments_.size() > 1 && segments_[1]->base() <= start_) done = secure_producers();
-  while (done && segments_.size() > 1 && segments_[1]->base() <= start_) {
+  if (!forgettable) done = fail(forgettable.error());
+  for (size_t left = forgettable.value_or(0); done && left > 0; --left) {
     done = segments_.front()->remove();
     if (!done) break;
     segments_.erase(segments_.begin());
@@ -68,12 +77,7 @@ Result<void> Log::reload_producers() {
   auto producers = rebuild_producers(files_, folder_, segments_, snapshots_, epochs_, end_);
   if (!producers) return fail(producers.error());
   producers_ = std::move(*producers);
-  // The one that was safe may be gone with what was cut, and batches before this one with it.
-  safe_snapshot_ = -1;
-  if (snapshots_.empty()) return {};
-  auto newest = snapshot_file(snapshots_.back());
-  if (!newest) return fail(newest.error());
-  syncer_.touched(std::move(*newest));
+  safe_snapshot_ = std::min(safe_snapshot_, snapshots_.empty() ? -1 : snapshots_.back());
   return {};
 }
 

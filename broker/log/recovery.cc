@@ -118,6 +118,8 @@ class Recovery {
   bool lost_its_tail(const Segment& segment, Offset end, const Segment& next) const;
   Result<std::optional<Damage>> scan(Segment& segment);
   Result<void> sync_scanned(Segment& segment);
+  void save_snapshot();
+  Result<void> sync_snapshots();
   Result<void> index(Segment& segment, const FoundBatch& batch);
   Result<void> settle(size_t damaged, const Damage& damage);
   Result<void> cut(size_t damaged, const Damage& damage);
@@ -328,6 +330,7 @@ Result<void> Recovery::scan_from(size_t first) {
     }
     if (log_.epochs.gap_ends_in(log_.end, segment.base())) log_.producers.allow_one_gap();
     log_.end = std::max(log_.end, segment.base());
+    if (i > first) save_snapshot();
     // Build the indexes of a segment object that has seen nothing yet.
     auto fresh = std::make_unique<Segment>(files_, folder_, segment.base());
     if (auto done = fresh->open_log(); !done) return done;
@@ -335,6 +338,26 @@ Result<void> Recovery::scan_from(size_t first) {
     auto damage = scan(*log_.segments[i]);
     if (!damage) return fail(damage.error());
     if (*damage) return settle(i, **damage);
+  }
+  return {};
+}
+
+// As at a roll: without one, what is known of the producers would need the segments before this one
+// for as long as the log lives. Where there is no room, it does.
+void Recovery::save_snapshot() {
+  if (!log_.snapshots.empty() && log_.snapshots.back() >= log_.end) return;
+  if (write_snapshot(files_, folder_, log_.end, log_.producers)) {
+    log_.snapshots.push_back(log_.end);
+  }
+}
+
+// Those of a process that was killed may be in the page cache only.
+Result<void> Recovery::sync_snapshots() {
+  for (const Offset at : log_.snapshots) {
+    auto file =
+        files_.disk().open(Segment::path_of(folder_, at, ".snapshot"), io::Disk::Open::existing);
+    if (!file) return fail(file.error());
+    if (auto done = (*file)->sync_now(); !done) return done;
   }
   return {};
 }
@@ -451,6 +474,7 @@ Result<RecoveredLog> Recovery::run() {
   log_.producers = std::move(*producers);
   if (scanning) {
     if (auto done = scan_from(*first); !done) return fail(done.error());
+    if (auto done = sync_snapshots(); !done) return fail(done.error());
     if (auto done = files_.disk().sync_folder(folder_); !done) return fail(done.error());
   }
   if (log_.end < known_end_) {

@@ -46,7 +46,7 @@ namespace isthmus::broker {
 
 struct RecoveredLog {
   std::vector<std::unique_ptr<Segment>> segments;  // at least one, the last one active
-  std::vector<Offset> snapshots;                   // of producer states, ascending
+  std::vector<Offset> snapshots;                   // of producer states, ascending, on the disk
   EpochCache epochs;
   ProducerStates producers;
   Offset start = 0;

@@ -94,6 +94,18 @@ Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& fo
   return producers;
 }
 
+Result<std::shared_ptr<io::File>> write_snapshot(FileCache& files, const std::string& folder,
+                                                 Offset at, const ProducerStates& states) {
+  const std::string path = Segment::path_of(folder, at, ".snapshot");
+  auto file = files.create(path);
+  if (!file) return file;
+  Result<void> done = (*file)->truncate(0);
+  if (done) done = (*file)->append(encode_snapshot(states));
+  if (done) return file;
+  (void)files.disk().remove(path);
+  return fail(done.error());
+}
+
 Result<std::optional<kafka::EndTransactionMarker>> marker_of(Bytes control_batch) {
   auto records = kafka::RecordReader::open(control_batch, max_marker_size);
   if (!records) return fail(records.error());

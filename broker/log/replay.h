@@ -24,6 +24,10 @@ Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& fo
                                          std::vector<Offset>& snapshots, const EpochCache& epochs,
                                          Offset end);
 
+// Writes the snapshot at `at`, not synced. A failure leaves no file.
+Result<std::shared_ptr<io::File>> write_snapshot(FileCache& files, const std::string& folder,
+                                                 Offset at, const ProducerStates& states);
+
 // The marker in a control batch; nothing if it is another kind of control batch.
 Result<std::optional<kafka::EndTransactionMarker>> marker_of(Bytes control_batch);
 

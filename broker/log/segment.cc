@@ -106,11 +106,11 @@ Result<void> Segment::append(std::span<const Bytes> pieces,
   return {};
 }
 
-Result<void> Segment::drop_refused() {
-  if (!refused_) return {};
-  if (auto done = active_->truncate(size_); !done) return done;
+Result<std::shared_ptr<io::File>> Segment::drop_refused() {
+  if (!refused_) return nullptr;
+  if (auto done = active_->truncate(size_); !done) return fail(done.error());
   refused_ = false;
-  return {};
+  return active_;
 }
 
 Result<void> Segment::index_batch(const kafka::BatchHeader& batch, uint64_t position,

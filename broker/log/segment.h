@@ -46,8 +46,9 @@ class Segment {
   Result<void> activate();
   void seal() { active_.reset(); }
   // What an append that found no room has left behind the last batch goes, before the segment is
-  // sealed: the next start would else find a damaged one. REQUIRES: active.
-  Result<void> drop_refused();
+  // sealed: the next start would else find a damaged one. Returns the file if it was cut.
+  // REQUIRES: active.
+  Result<std::shared_ptr<io::File>> drop_refused();
   // Completes the indexes and returns their files, for whoever makes them durable: of those for
   // which there was room. Until indexes_on_disk() the segment is not safe from a crash.
   Result<std::vector<std::shared_ptr<io::File>>> finish_indexes();

@@ -168,7 +168,7 @@ io::Task<Result<void>> Driver::drain(const Site& fenced, io::Instant deadline) {
         const auto& copy = there->partitions[i];
         if (is_drained(copy, topic.partitions[i].end_offset)) continue;
         behind = TopicPartition{topic.name, copy.index}.to_string();
-        if (!copy.offline.empty()) behind += " (offline: " + copy.offline + ")";
+        if (!copy.offline.empty()) co_return fail("drain: " + behind + ": " + copy.offline);
       }
     }
     if (behind.empty()) co_return Result<void>{};

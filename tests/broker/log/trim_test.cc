@@ -207,6 +207,49 @@ TEST_F(Trim, WhatRetentionTakesLeavesItsProducersKnownAfterACrash) {
   }
 }
 
+// A start reads the last segment, and believes no snapshot beyond where that begins.
+TEST_F(Trim, ProducersOutliveAKillThenTheirSegmentsThenAKill) {
+  LogWorld v;
+  v.config.segment_bytes = 300;
+  v.open();
+  v.append_one({.producer_id = 4, .sequence = 0});
+  while (v.log->segment_count() < 5) v.append_one();
+  v.append_one();
+  v.sync();
+  v.kill();
+  v.open();
+  ASSERT_TRUE(v.log->move_start_to(v.log->end_offset()));
+  EXPECT_EQ(v.log->segment_count(), 1u);
+  v.hints.log_start = v.log->start_offset();
+  v.kill();
+  v.open();
+  ASSERT_NE(v.log->producers().find(4), nullptr);
+  EXPECT_EQ(v.log->producers().find(4)->last_sequence(), 0);
+}
+
+TEST_F(Trim, SegmentsStayWhereNoSnapshotKnowsTheirProducers) {
+  LogWorld v;
+  v.config.segment_bytes = 300;
+  v.open();
+  v.append_one({.producer_id = 4, .sequence = 0});
+  while (v.log->segment_count() < 4) v.append_one();
+  v.append_one();
+  v.sync();
+  v.kill();
+  for (const auto& name : v.disk().list(v.folder).value()) {
+    if (name.ends_with(".snapshot")) ASSERT_TRUE(v.disk().remove(v.folder + "/" + name));
+  }
+  v.host.disk().capacity = v.host.disk().used();  // none can be written
+  v.open();
+  ASSERT_TRUE(v.log->move_start_to(v.log->end_offset()));
+  EXPECT_EQ(v.log->segment_count(), 4u);
+  v.hints.log_start = v.log->start_offset();
+  v.host.disk().capacity = UINT64_MAX;
+  v.kill();
+  v.open();
+  ASSERT_NE(v.log->producers().find(4), nullptr);
+}
+
 TEST_F(Trim, RetentionKeepsASnapshotForWhatRemains) {
   LogWorld v;
   v.config.segment_bytes = 300;
