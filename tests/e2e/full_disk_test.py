@@ -151,7 +151,12 @@ def with_private_mounts() -> None:
         return
     os.environ[PRIVATE] = "1"
     as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
-    os.execvp("unshare", ["unshare", "--mount", *as_root, sys.executable, *sys.argv])
+    # In a chroot the root may be no mount point, which cannot be made private; what is mounted is
+    # unmounted again either way.
+    with open("/proc/self/mountinfo") as mounts:
+        has_root = any(line.split()[4] == "/" for line in mounts)
+    propagation = [] if has_root else ["--propagation", "unchanged"]
+    os.execvp("unshare", ["unshare", "--mount", *propagation, *as_root, sys.executable, *sys.argv])
 
 
 if __name__ == "__main__":
