@@ -128,7 +128,8 @@ void describe(Options& o, BrokerSettings& c) {
            "many clients share one sync). `page_cache`: faster, and Kafka's way; what was "
            "acknowledged last, up to about a segment of each partition, can be lost with the "
            "power.");
-  o.add("loops", c.loops, {1, 1}, "Threads that serve requests.");
+  o.add("loops", c.loops, {1, 64},
+        "Threads that serve requests: partitions and connections are spread over them.");
   o.add("num.partitions", c.num_partitions, {1, 10'000},
         "Partitions of a topic that is created without saying how many.");
   o.add("default.replication.factor", c.default_replication_factor, {1, 1},

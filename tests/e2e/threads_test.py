@@ -1,6 +1,6 @@
-"""Two sites, both mirrors and a router, built with ThreadSanitizer, under load: producers, a group,
-a full look at metrics and status, a switchover there and back, stops and starts. No two threads of
-any process touch the same memory unordered.
+"""Two sites of two loops each, both mirrors and a router, built with ThreadSanitizer, under load:
+producers, a group, a full look at metrics and status, a switchover there and back, stops and
+starts. No two threads of any process touch the same memory unordered.
 
 A test of that build only, which ./dev test --long makes.
 """
@@ -11,7 +11,7 @@ import threading
 import world
 from support.client import Member
 from support.processes import Failed, wait_for
-from support.site import Role
+from support.site import Role, Site
 from world import UnderLoad, identities
 
 REPORT = re.compile(r"WARNING: ThreadSanitizer.*?(?=\n=====|\Z)", re.S)
@@ -27,6 +27,8 @@ class Threads(UnderLoad):
     def started(self, role):
         # It goes on after a report, and says at the end that there was one.
         role.env |= {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66 second_deadlock_stack=1"}
+        if isinstance(role, Site):
+            role.config["broker"]["loops"] = 2
         self.roles.append(role)
         return super().started(role)
 
