@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <filesystem>
 
@@ -28,28 +27,12 @@ bool gives_much_back(int fd) {
   return ::fstat(fd, &info) == 0 && info.st_nlink == 0 && info.st_size >= large_file;
 }
 
-// Each holds a descriptor, and room on the disk, until its turn comes.
-constexpr int closed_later_at_most = 64;
-
-void close_beside(Workers& closers, int fd) {
-  static std::atomic<int> waiting{0};
-  if (waiting.fetch_add(1) >= closed_later_at_most) {
-    ::close(fd);
-    waiting.fetch_sub(1);
-    return;
-  }
-  closers.submit([fd] {
-    ::close(fd);
-    waiting.fetch_sub(1);
-  });
-}
-
 class PosixFile final : public File, public std::enable_shared_from_this<PosixFile> {
  public:
-  PosixFile(Pool& pool, Workers& closers, std::string path, int fd, uint64_t size)
-      : pool_(pool), closers_(closers), path_(std::move(path)), fd_(fd), size_(size) {}
+  PosixFile(Pool& pool, LateCloser closer, std::string path, int fd, uint64_t size)
+      : pool_(pool), closer_(std::move(closer)), path_(std::move(path)), fd_(fd), size_(size) {}
   ~PosixFile() override {
-    if (gives_much_back(fd_.get())) close_beside(closers_, fd_.release());
+    if (gives_much_back(fd_.get())) closer_.close(std::move(fd_));
   }
 
   uint64_t size() const override { return size_.load(std::memory_order_acquire); }
@@ -82,7 +65,7 @@ class PosixFile final : public File, public std::enable_shared_from_this<PosixFi
   }
 
   Pool& pool_;
-  Workers& closers_;
+  const LateCloser closer_;
   const std::string path_;
   Descriptor fd_;
   std::atomic<uint64_t> size_;  // read from any loop, changed by the one writer
@@ -192,6 +175,19 @@ bool is_table_full(int error) { return error == EMFILE || error == ENFILE; }
 
 }  // namespace
 
+void LateCloser::close(Descriptor fd) const {
+  if (waiting_->fetch_add(1) >= most) {
+    waiting_->fetch_sub(1);
+    return;
+  }
+  closers_.submit([waiting = waiting_, fd = std::move(fd)]() mutable {
+    {
+      const Descriptor last = std::move(fd);
+    }
+    waiting->fetch_sub(1);
+  });
+}
+
 SpareDescriptors::SpareDescriptors() : source_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
   refill();
 }
@@ -236,8 +232,7 @@ Result<std::shared_ptr<File>> PosixDisk::open(const std::string& path, Open how)
     ::close(fd);
     return fail(Error::io(error, "cannot look at " + path));
   }
-  return std::make_shared<PosixFile>(pool_, closers_, path, fd,
-                                     static_cast<uint64_t>(info.st_size));
+  return std::make_shared<PosixFile>(pool_, closer_, path, fd, static_cast<uint64_t>(info.st_size));
 }
 
 bool PosixDisk::exists(const std::string& path) const {
@@ -275,7 +270,7 @@ Result<void> PosixDisk::rename(const std::string& from, const std::string& to) {
 Result<void> PosixDisk::remove(const std::string& path) {
   Descriptor last(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (::unlink(path.c_str()) != 0) return fail(Error::io(errno, "cannot remove " + path));
-  if (last.get() >= 0 && gives_much_back(last.get())) close_beside(closers_, last.release());
+  if (last.get() >= 0 && gives_much_back(last.get())) closer_.close(std::move(last));
   return {};
 }
 

@@ -13,8 +13,11 @@
 
 #include <unistd.h>
 
+#include <atomic>
+#include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "io/disk.h"
 #include "io/pool.h"
@@ -27,13 +30,28 @@ class Descriptor {
   ~Descriptor() {
     if (fd_ >= 0) ::close(fd_);
   }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
   int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
+};
+
+// Closes on workers of its own what takes long to close. Each such descriptor holds room on the
+// disk until its turn comes, so that only so many wait, of one disk; beyond them whoever calls
+// closes it. Any thread.
+class LateCloser {
+ public:
+  static constexpr int most = 64;
+
+  explicit LateCloser(Workers& closers) : closers_(closers) {}
+  void close(Descriptor fd) const;
+
+ private:
+  Workers& closers_;
+  // Outlives the disk: its last files may be closed after it.
+  std::shared_ptr<std::atomic<int>> waiting_ = std::make_shared<std::atomic<int>>(0);
 };
 
 // Descriptors that stand for nothing, and make room when there is no other. Any thread.
@@ -56,7 +74,7 @@ class SpareDescriptors {
 class PosixDisk final : public Disk {
  public:
   // `closers` outlive all files of this disk.
-  PosixDisk(Pool& pool, Workers& closers) : pool_(pool), closers_(closers) {}
+  PosixDisk(Pool& pool, Workers& closers) : pool_(pool), closer_(closers) {}
 
   Result<std::shared_ptr<File>> open(const std::string& path, Open how) override;
   bool exists(const std::string& path) const override;
@@ -77,7 +95,7 @@ class PosixDisk final : public Disk {
   int open_descriptor(const std::string& path, int flags) const;
 
   Pool& pool_;
-  Workers& closers_;
+  const LateCloser closer_;
   mutable SpareDescriptors spares_;
 };
 

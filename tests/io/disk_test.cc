@@ -135,6 +135,29 @@ TEST(PosixDiskClosers, WhatIsSmallOrStaysIsClosedAtOnce) {
   EXPECT_EQ(nameless(), 0u);
 }
 
+// So many, and no more; what waits at one disk takes no place at another.
+TEST(PosixDiskClosers, EachDiskHasABoundOfItsOwn) {
+  TemporaryFolder folder;
+  Pool pool(1);
+  Deferred busy, idle;
+  PosixDisk one(pool, busy), other(pool, idle);
+  const auto remove_large = [&](PosixDisk& disk) {
+    ASSERT_TRUE((*disk.open(folder / "large", Disk::Open::create))->truncate(64 << 20));
+    ASSERT_TRUE(disk.remove(folder / "large"));
+  };
+  for (int i = 0; i < LateCloser::most + 1; ++i) remove_large(one);
+  EXPECT_EQ(busy.count(), size_t{LateCloser::most});
+  EXPECT_EQ(nameless(), size_t{LateCloser::most});
+  remove_large(other);
+  EXPECT_EQ(idle.count(), 1u);
+  busy.run();
+  idle.run();
+  EXPECT_EQ(nameless(), 0u);
+  remove_large(one);
+  EXPECT_EQ(busy.count(), 1u);
+  busy.run();
+}
+
 TEST_F(PosixDiskTest, WhatRunsAsideHoldsNoLoopAndComesBackToIt) {
   bool elsewhere = false;
   std::string answer;
