@@ -157,7 +157,7 @@ struct Broker::Parts {
   std::set<PartitionIndex> led;  // partitions of __consumer_offsets
   std::shared_ptr<const Image> followed = std::make_shared<const Image>();
   bool serving = false;
-  bool deleting = false;
+  bool deleting = false, look_again = false;
 };
 
 Broker::Broker(io::Env& env, process::BrokerConfig config)
@@ -245,6 +245,8 @@ io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
   auto deleted = deleted_between(*before, *image);
   auto done = co_await parts_->partitions.follow(image);
   if (!deleted.empty()) parts_->groups.forget_topics(std::move(deleted));
+  // A link may wait to bring a deleted topic back.
+  look_for_deletions();
   if (!done) co_return done;
   const TopicImage* topic = image->find(offsets_topic);
   if (topic == nullptr) co_return Result<void>{};
@@ -296,19 +298,24 @@ io::Task<void> Broker::keep_house() {
 
 // Beside the rest of the house: the files of large topics take minutes.
 void Broker::look_for_deletions() {
-  if (parts_->deleting || !parts_->partitions.has_deletions()) return;
-  parts_->deleting = true;
-  if (!parts_->house.spawn("deletions", finish_deletions())) parts_->deleting = false;
+  Parts& p = *parts_;
+  p.look_again = p.deleting;
+  if (p.deleting || !p.serving || !p.partitions.has_deletions()) return;
+  p.deleting = true;
+  if (!p.house.spawn("deletions", finish_deletions())) p.deleting = false;
 }
 
 io::Task<void> Broker::finish_deletions() {
   Parts& p = *parts_;
-  co_await p.partitions.finish_deletions(p.stop);
-  auto finished = p.partitions.finished_deletions();
-  auto decide = [&finished](const Image& image) { return plan_forget_deleted(image, finished); };
-  Result<void> done;
-  if (!p.stop.closed()) done = co_await p.controller.update(decide);
-  if (!done) Logger("broker").warn("deletions are not forgotten yet: {}", done.error().text);
+  do {
+    p.look_again = false;
+    co_await p.partitions.finish_deletions(p.stop);
+    auto finished = p.partitions.finished_deletions();
+    auto decide = [&finished](const Image& image) { return plan_forget_deleted(image, finished); };
+    Result<void> done;
+    if (!p.stop.closed()) done = co_await p.controller.update(decide);
+    if (!done) Logger("broker").warn("deletions are not forgotten yet: {}", done.error().text);
+  } while (p.look_again && !p.stop.closed() && p.partitions.has_deletions());
   p.deleting = false;
 }
 

@@ -59,6 +59,13 @@ Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
     return refuse(ErrorCode::invalid_request,
                   "topic id " + wish.id.to_string() + " belongs to topic " + other->name);
   }
+  if (image.deleted.contains(wish.id)) {
+    // A mirror that was deleted and comes again: what is left of it would be taken for its own.
+    return refuse(ErrorCode::leader_not_available,
+                  "topic id " + wish.id.to_string() +
+                      " was deleted here, and something of it is left in a log directory, perhaps "
+                      "in one that is away: try again in a moment");
+  }
   if (wish.partitions < 1 || wish.partitions > max_partitions_per_topic) {
     return refuse(ErrorCode::invalid_partitions,
                   "a topic has 1 to " + std::to_string(max_partitions_per_topic) + " partitions");
@@ -85,9 +92,6 @@ Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
   }
   Plan plan;
   plan.put(topic);
-  // A mirror that was deleted and comes again: from here on what has this id is its own.
-  const auto deleted = image.deleted.find(wish.id);
-  if (deleted != image.deleted.end()) plan.forget(deleted->second);
   return plan;
 }
 

@@ -53,7 +53,8 @@ struct TopicImage {
 
 // A topic that was deleted, while a folder of it may be left: by a crash, by a disk that failed, or
 // in a directory that was not there. What has its id is known to be deleted, whatever topic has its
-// name now; metadata forget it when nothing is left (broker/replica/log_dirs.h).
+// name now; metadata forget it when nothing is left (broker/replica/log_dirs.h). A link may bring a
+// topic back under its id: not before that.
 struct DeletedTopic {
   Uuid id;
   std::string name;

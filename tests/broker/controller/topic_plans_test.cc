@@ -120,13 +120,19 @@ TEST(PlanDeleteTopic, WhatWasDeletedIsKnownUntilNothingIsLeftOfIt) {
 }
 
 // A mirror that was deleted: its source may bring it back.
-TEST(PlanDeleteTopic, AnIdThatComesAgainIsNotDeletedAnyMore) {
+TEST(PlanCreateTopic, AnIdThatWasDeletedComesAgainWhenNothingIsLeftOfIt) {
   auto image = with_topic();
   image = after(*image, plan_delete_topic(*image, "orders"));
-  image = after(*image, plan_create_topic(*image, topic_wish("again", 8)));
-  EXPECT_TRUE(image->deleted.contains(uuid_of(9)));
+  for (const char* name : {"orders", "renamed"}) {
+    const auto early = code_of(plan_create_topic(*image, topic_wish(name, 9)));
+    EXPECT_EQ(early, ErrorCode::leader_not_available);
+    EXPECT_TRUE(kafka::is_retriable(early));
+  }
+  image = after(*image, plan_create_topic(*image, topic_wish("orders", 8)));
+  image = after(*image, plan_delete_topic(*image, "orders"));
+  image = after(*image, plan_forget_deleted(*image, {{image->deleted.at(uuid_of(9))}}));
   image = after(*image, plan_create_topic(*image, topic_wish("orders", 9)));
-  EXPECT_TRUE(image->deleted.empty());
+  EXPECT_NE(image->find("orders"), nullptr);
 }
 
 TEST(PlanDeleteTopic, TheOldestDeletionIsForgottenWhenTheyAreTooMany) {

@@ -48,9 +48,9 @@ TEST_P(Deletion, IsForgottenWhenNothingIsLeft) {
   create_and_fill();
   EXPECT_EQ(remove("a"), ErrorCode::none);
   EXPECT_EQ(folders(), 0u);
-  EXPECT_EQ(records_of_deletions(), 1u);
-  world.run_for(std::chrono::seconds(11));
-  EXPECT_EQ(records_of_deletions(), 2u);
+  EXPECT_GE(records_of_deletions(), 1u);
+  world.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(records_of_deletions(), 2u) << "soon: a link may wait to bring it back";
   create_and_fill();
   world.run_for(std::chrono::seconds(30));
   EXPECT_EQ(folders(), 3u);

@@ -3,6 +3,7 @@
 #include "kafka/gen/attach_link.h"
 #include "kafka/gen/create_partitions.h"
 #include "kafka/gen/delete_records.h"
+#include "kafka/gen/delete_topics.h"
 #include "kafka/gen/ensure_mirror_topics.h"
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
@@ -28,7 +29,8 @@ class Mirroring : public BrokerWorld {
     EXPECT_EQ(response.error_code, ErrorCode::none) << response.error_message.value_or("");
     return response.link_epoch;
   }
-  void ensure(int64_t epoch, LeaderEpoch source_epoch = 0) {
+  using Ensured = kafka::EnsureMirrorTopicsResponse::MirrorTopicResult;
+  Ensured try_ensure(int64_t epoch, LeaderEpoch source_epoch = 0) {
     topic_.bytes.fill(5);
     kafka::EnsureMirrorTopicsRequest request;
     request.link = "busan-seoul";
@@ -39,9 +41,12 @@ class Mirroring : public BrokerWorld {
     topic.origin = 3;
     topic.partitions.push_back({0, source_epoch});
     auto response = ask_peers(std::move(request));
-    ASSERT_EQ(response.error_code, ErrorCode::none);
-    ASSERT_EQ(response.topics.at(0).error_code, ErrorCode::none)
-        << response.topics[0].error_message.value_or("");
+    EXPECT_EQ(response.error_code, ErrorCode::none);
+    return response.topics.at(0);
+  }
+  void ensure(int64_t epoch, LeaderEpoch source_epoch = 0) {
+    const Ensured answer = try_ensure(epoch, source_epoch);
+    ASSERT_EQ(answer.error_code, ErrorCode::none) << answer.error_message.value_or("");
   }
   kafka::MirrorAppendResponse::MirrorAppendPartitionResult append(int64_t link_epoch,
                                                                   Offset expected, Slice batch,
@@ -310,6 +315,38 @@ TEST_P(Mirroring, NothingOpensWhileAHandOverIsBeingWrittenDown) {
   EXPECT_EQ(produce("t", make_batch({{}}), 1).error_code, ErrorCode::not_leader_or_follower);
   world.run_until([&] { return handed_over; }, std::chrono::seconds(20));
   EXPECT_TRUE(handed_over);
+}
+
+// Its deletion and its return both fall into the time in which the partitions follow something
+// else: they do not see that it was gone in between.
+TEST_P(Mirroring, ATopicThatIsDeletedAndComesAgainUnderItsIdBeginsWithNothing) {
+  start();
+  const int64_t epoch = attach();
+  ensure(epoch);
+  EXPECT_EQ(append(epoch, 0, make_batch({{}, {}}, {}, 0)).end_offset, 2);
+  site.disk().sync_latency_min = site.disk().sync_latency_max = std::chrono::milliseconds(10);
+  kafka::CreateTopicsRequest create_many;
+  auto& many = create_many.topics.emplace_back();
+  many.name = "many";
+  many.num_partitions = 500;
+  many.replication_factor = 1;
+  kafka::DeleteTopicsRequest remove;
+  remove.timeout_ms = 30'000;
+  remove.topics.push_back({"orders", {}});
+  auto other = dial({"site", 9092});
+  const auto created = start_in(*client(), connection->call(std::move(create_many), deadline()));
+  world.run_for(std::chrono::milliseconds(200));
+  const auto removed = start_in(*client(), other->call(std::move(remove), deadline()));
+  world.run_for(std::chrono::milliseconds(200));
+  ASSERT_FALSE(created->has_value() || removed->has_value()) << "they are followed";
+  Ensured answer = try_ensure(epoch);
+  for (int i = 0; i < 40 && answer.error_code == ErrorCode::leader_not_available; ++i) {
+    world.run_for(std::chrono::milliseconds(250));
+    answer = try_ensure(epoch);
+  }
+  ASSERT_EQ(answer.error_code, ErrorCode::none) << answer.error_message.value_or("");
+  EXPECT_EQ(answer.partitions.at(0).end_offset, 0);
+  EXPECT_EQ(append(epoch, 0, make_batch({{}}, {}, 0)).end_offset, 1);
 }
 
 // A failover went past this site while it was away. Until the way back nobody writes here what the
