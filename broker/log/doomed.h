@@ -5,7 +5,9 @@
 // there is no room for more, and a topic of this name may come, and go, again.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/ids.h"
 #include "io/disk.h"
@@ -15,6 +17,8 @@ namespace isthmus::broker {
 inline constexpr std::string_view doomed_suffix = "-delete";
 
 std::string doomed_path(const std::string& folder, const Uuid& topic_id, PartitionIndex index);
+// nullopt: nothing that this release has named.
+std::optional<Uuid> topic_of_doomed(const std::string& path);
 
 // Renames it. Its files may be removed when that name is durable (sync_folder() of the directory):
 // else a power loss could leave the old name with a part of what was in it. Any thread.

@@ -182,6 +182,26 @@ bool LogDirs::is_awaited(const Uuid& topic_id) const {
   return found != assignments_.partitions.end() && found->first.first == topic_id;
 }
 
+std::set<Uuid> LogDirs::being_removed() const {
+  std::set<Uuid> topics;
+  const auto add = [&](const std::string& folder) {
+    if (auto id = topic_of_doomed(folder)) topics.insert(*id);
+  };
+  std::ranges::for_each(doomed_, add);
+  std::ranges::for_each(removable_, add);
+  std::ranges::for_each(taken_, add);
+  return topics;
+}
+
+std::vector<std::string> LogDirs::take_removable() {
+  taken_.insert(removable_.begin(), removable_.end());
+  return std::exchange(removable_, {});
+}
+
+void LogDirs::removed(const std::string& folder, bool done) {
+  if (taken_.erase(folder) > 0 && !done) removable_.push_back(folder);
+}
+
 // Whether `folder` is the one of this topic, and not of an earlier topic of the same name. Such a
 // one makes room; of the topics that are not known to be deleted it keeps its records: that
 // metadata was restored from an old copy looks the same from here.

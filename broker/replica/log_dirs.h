@@ -82,10 +82,13 @@ class LogDirs {
   bool has_unburied() const { return !doomed_.empty(); }
   // A directory that is not there has a partition of it.
   bool is_awaited(const Uuid& topic_id) const;
-  // Folders that are durably doomed. Who takes them removes them, or gives them back.
+  // Topics of which there are doomed folders. One that came again under such an id could doom
+  // another folder of the same name while that one is being removed.
+  std::set<Uuid> being_removed() const;
+  // Folders that are durably doomed. Who takes them removes them, and says of each how it went.
   bool has_removable() const { return !removable_.empty(); }
-  std::vector<std::string> take_removable() { return std::exchange(removable_, {}); }
-  void not_removed(std::string folder) { removable_.push_back(std::move(folder)); }
+  std::vector<std::string> take_removable();
+  void removed(const std::string& folder, bool done);
 
   // What writes the assignments as they are now, beside the loop; empty if they are saved. To be
   // done before a partition is shown to anybody. One of these at a time, and saved() with how it
@@ -128,6 +131,7 @@ class LogDirs {
   bool had_assignments_ = false;  // this release, or a later one, has started here before
   bool unsaved_ = false;
   std::vector<std::string> doomed_, removable_;  // whole paths
+  std::set<std::string> taken_;                  // to be removed
   std::unordered_map<TopicPartition, size_t> placed_;
 };
 

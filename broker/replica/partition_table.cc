@@ -191,16 +191,15 @@ io::Task<void> PartitionTable::drop(std::shared_ptr<const TopicImage> topic, Top
   }
 }
 
+bool PartitionTable::is_buried(const DeletedTopic& topic) const {
+  const auto known = buried_.find(topic.id);
+  return known != buried_.end() && known->second == topic.version;
+}
+
 std::vector<DeletedTopic> PartitionTable::to_bury(const Image& image) const {
   std::vector<DeletedTopic> topics;
-  const auto add = [&](const DeletedTopic& topic) {
-    const auto known = buried_.find(topic.id);
-    if (known == buried_.end() || known->second != topic.version) topics.push_back(topic);
-  };
-  for (const auto& [id, topic] : image.deleted) add(topic);
-  // Those that come again under their id begin with nothing too.
-  for (const auto& [id, topic] : followed_->deleted) {
-    if (!image.deleted.contains(id)) add(topic);
+  for (const auto& [id, topic] : image.deleted) {
+    if (!is_buried(topic)) topics.push_back(topic);
   }
   return topics;
 }
@@ -213,22 +212,24 @@ io::Task<void> PartitionTable::bury(std::shared_ptr<const Image> image) {
   const auto done = co_await env_.disk.aside(dirs_.burial(std::move(topics), how));
   tell_of_deletion(done);
   for (const DeletedTopic& topic : how->done) {
-    if (!how->not_synced.empty() || !image->deleted.contains(topic.id)) continue;
-    buried_[topic.id] = topic.version;
+    if (how->not_synced.empty()) buried_[topic.id] = topic.version;
   }
   dirs_.buried(std::move(*how));
 }
 
 // One folder after the other, as syncs wait on the same threads.
 io::Task<void> PartitionTable::remove(std::vector<std::string> folders, const io::Event* stop) {
-  for (std::string& folder : folders) {
-    if (stop != nullptr && stop->closed()) co_return;
+  for (const std::string& folder : folders) {
+    if (stop != nullptr && stop->closed()) {
+      dirs_.removed(folder, false);
+      continue;
+    }
     auto work = [&disk = env_.disk, folder]() -> Result<void> {
       return disk.exists(folder) ? disk.remove_folder(folder) : Result<void>{};
     };
     const auto removed = co_await env_.disk.aside(std::move(work));
     tell_of_deletion(removed);
-    if (!removed) dirs_.not_removed(std::move(folder));
+    dirs_.removed(folder, removed.has_value());
   }
 }
 
@@ -256,10 +257,10 @@ io::Task<void> PartitionTable::finish_deletions(const io::Event& stop) {
 
 std::vector<DeletedTopic> PartitionTable::finished_deletions() const {
   std::vector<DeletedTopic> topics;
+  const std::set<Uuid> removing = dirs_.being_removed();
   for (const auto& [id, topic] : followed_->deleted) {
-    const auto known = buried_.find(id);
-    if (known == buried_.end() || known->second != topic.version) continue;
-    if (!dirs_.is_awaited(id)) topics.push_back(topic);
+    if (!is_buried(topic) || removing.contains(id) || dirs_.is_awaited(id)) continue;
+    topics.push_back(topic);
   }
   return topics;
 }

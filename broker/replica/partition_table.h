@@ -114,6 +114,7 @@ class PartitionTable {
   io::Task<void> follow_topics(std::shared_ptr<const Image> image, Topics topics, Table next);
   io::Task<Result<void>> save_assignments();
   io::Task<Result<void>> write_checkpoints();
+  bool is_buried(const DeletedTopic& topic) const;
   std::vector<DeletedTopic> to_bury(const Image& image) const;
   io::Task<void> bury(std::shared_ptr<const Image> image);
   io::Task<void> remove(std::vector<std::string> folders, const io::Event* stop);
