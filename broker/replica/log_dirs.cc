@@ -202,42 +202,46 @@ void LogDirs::removed(const std::string& folder, bool done) {
   if (taken_.erase(folder) > 0 && !done) removable_.push_back(folder);
 }
 
-// Whether `folder` is the one of this topic, and not of an earlier topic of the same name. Such a
-// one makes room; of the topics that are not known to be deleted it keeps its records: that
+// Whether the folder there is the one of this topic, and not of an earlier topic of the same name.
+// Such a one makes room; of the topics that are not known to be deleted it keeps its records: that
 // metadata was restored from an old copy looks the same from here.
-bool LogDirs::holds_log_of(const std::string& folder, const Uuid& topic_id,
-                           const Image& image) const {
-  if (!disk_.exists(folder)) return false;
+Result<void> LogDirs::look_at(size_t dir, const TopicPartition& tp, const Uuid& topic_id,
+                              const Image& image, Holders& found) const {
+  const std::string& parent = dirs_[dir].path;
+  const std::string folder = parent + "/" + tp.to_string();
+  if (!disk_.exists(folder)) return {};
   auto id = read_partition_topic_id(disk_, folder);
-  if (!id || !*id) return true;  // opening it says what is wrong with it
-  if (**id == topic_id) return true;
-  // By its id alone: behind the longest topic names there is no room for it.
-  const size_t dash = folder.rfind('-');
-  const char* suffix = image.deleted.contains(**id) ? doomed_suffix.data() : "-stray";
-  std::string aside =
-      io::parent_of(folder) + "/" + (*id)->to_string() + "." + folder.substr(dash + 1) + suffix;
-  auto moved = disk_.rename(folder, aside);
-  if (moved) moved = disk_.sync_folder(io::parent_of(folder));
-  if (!moved) {
-    log_.error("cannot move {} away: {}", folder, moved.error().text);
-    return true;
+  if (!id || !*id || **id == topic_id) {
+    found.dirs.push_back(dir);  // opening it says what is wrong with it
+    return {};
   }
-  log_.warn("{} belongs to a topic that is gone: moved to {}", folder, aside);
-  return false;
+  // By its id alone: behind the longest topic names there is no room for it.
+  std::string aside = fmt::format("{}/{}.{}-stray", parent, (*id)->to_string(), tp.partition);
+  Result<void> moved;
+  if (image.deleted.contains(**id)) {
+    aside = doomed_path(folder, **id, tp.partition);
+    moved = doom(disk_, folder, **id, tp.partition);
+    if (moved) found.doomed.push_back(aside);
+  } else {
+    moved = disk_.rename(folder, aside);
+  }
+  if (moved) log_.warn("{} belongs to a topic that is gone: moved to {}", folder, aside);
+  return moved ? disk_.sync_folder(parent) : moved;
 }
 
 LogDirs::Holders LogDirs::holders(const TopicPartition& tp, const Uuid& topic_id,
                                   const Image& image) const {
-  std::vector<size_t> found;
+  Holders found;
   for (size_t i = 0; i < dirs_.size(); ++i) {
-    const std::string folder = dirs_[i].path + "/" + tp.to_string();
-    if (dirs_[i].present && holds_log_of(folder, topic_id, image)) found.push_back(i);
+    if (!dirs_[i].present) continue;
+    auto seen = look_at(i, tp, topic_id, image, found);
+    if (!seen) found.in_the_way = seen.error();
   }
-  if (found.size() < 2) return found;
-  return fail(
-      fmt::format("it is in {} and in {}: stop the broker and move one of the two folders "
-                  "away",
-                  dirs_[found[0]].path, dirs_[found[1]].path));
+  return found;
+}
+
+void LogDirs::note_doomed(const Holders& found) {
+  doomed_.insert(doomed_.end(), found.doomed.begin(), found.doomed.end());
 }
 
 const LogDirs::Dir* LogDirs::find(const Uuid& id) const {
@@ -261,6 +265,12 @@ Error LogDirs::missing_directory(const TopicPartition& tp, const Uuid& id) const
       "or begin anew without its records with `isthmus partition forget {}`",
       id.to_string(), seen == assignments_.directories.end() ? "an unknown path" : seen->second,
       tp.to_string()));
+}
+
+Error LogDirs::in_two_directories(const Holders& found) const {
+  return Error::message(
+      fmt::format("it is in {} and in {}: stop the broker and move one of the two folders away",
+                  dirs_[found.dirs[0]].path, dirs_[found.dirs[1]].path));
 }
 
 RecoveryHints LogDirs::hints_of(const TopicPartition& tp, const Dir& dir) const {
@@ -294,18 +304,21 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
   if (assigned != nullptr && !given_up && expected == nullptr) {
     return fail(missing_directory(tp, assigned->directory));
   }
-  if (!found) return fail(found.error());
-  if (found->empty()) {
+  if (found.in_the_way) {
+    return fail("the folder of an earlier topic is in its place: " + found.in_the_way->text);
+  }
+  if (found.dirs.size() > 1) return fail(in_two_directories(found));
+  if (found.dirs.empty()) {
     if (expected != nullptr) return fail(missing_folder(tp, expected->path));
     const auto knows = [&](const Dir& dir) { return dir.recovery_points.contains(tp); };
     const auto old = std::ranges::find_if(dirs_, knows);
     // Before assignments were kept, the checkpoints alone knew what there is.
     if (!had_assignments_ && old != dirs_.end()) return fail(missing_folder(tp, old->path));
   }
-  const size_t index = found->empty() ? emptiest() : found->front();
+  const size_t index = found.dirs.empty() ? emptiest() : found.dirs.front();
   if (placed_.insert_or_assign(tp, index).second) ++dirs_[index].partitions;
   Place place{dirs_[index].path + "/" + tp.to_string(), {}};
-  if (!found->empty()) {
+  if (!found.dirs.empty()) {
     place.hints = hints_of(tp, dirs_[index]);
   } else if (given_up && !is_mirror) {
     // No offset that consumers may have committed is given out again.

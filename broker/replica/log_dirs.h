@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -46,9 +47,13 @@ class LogDirs {
   // this cluster's: a directory given by mistake is left as it was.
   Result<void> take_over();
 
-  // The directories that have its folder: at most one. Any thread, as it waits for whoever makes
-  // folders there.
-  using Holders = Result<std::vector<size_t>>;
+  // What stands where its folder may be. Any thread, as it waits for whoever makes folders there.
+  struct Holders {
+    std::vector<size_t> dirs;         // those that have its folder
+    std::vector<std::string> doomed;  // folders of deleted topics that were renamed just now
+    // Another topic's folder that could not be renamed, or not durably. It may be the next time.
+    std::optional<Error> in_the_way;
+  };
   Holders holders(const TopicPartition& tp, const Uuid& topic_id, const Image& image) const;
   // Where a partition's log is, or shall begin. An error says what was expected where. `is_mirror`:
   // its records come again from its source.
@@ -58,6 +63,8 @@ class LogDirs {
   };
   Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror,
                       const Holders& found);
+  // What was renamed for it is to be removed.
+  void note_doomed(const Holders& found);
   // Its log is open, and shall be shown when this is saved.
   void assign(const TopicPartition& tp, const Uuid& topic_id);
   // It is shown, so the next checkpoint has it: what the last one said of it is of no more use.
@@ -117,10 +124,12 @@ class LogDirs {
   Result<void> claim(Dir& dir, bool first);
   Result<void> take_over(Dir& dir);
   void find_doomed(const Dir& dir);
-  bool holds_log_of(const std::string& folder, const Uuid& topic_id, const Image& image) const;
+  Result<void> look_at(size_t dir, const TopicPartition& tp, const Uuid& topic_id,
+                       const Image& image, Holders& found) const;
   const Dir* find(const Uuid& id) const;
   Error missing_folder(const TopicPartition& tp, const std::string& dir) const;
   Error missing_directory(const TopicPartition& tp, const Uuid& id) const;
+  Error in_two_directories(const Holders& found) const;
   RecoveryHints hints_of(const TopicPartition& tp, const Dir& dir) const;
   size_t emptiest() const;
 

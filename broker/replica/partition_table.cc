@@ -97,6 +97,9 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
     return {};
   };
   (void)co_await env_.disk.aside(std::move(look));
+  dirs_.note_doomed(*found);
+  in_the_way_.erase(tp);
+  if (found->in_the_way) in_the_way_.insert(tp);
   auto place = dirs_.place(tp, topic->id, topic->is_mirror(), *found);
   if (!place) co_return PartitionRef(Outage{place.error().text});
   LogConfig config = config_of(*topic);
@@ -185,6 +188,7 @@ io::Task<void> PartitionTable::drop(std::shared_ptr<const TopicImage> topic, Top
     const TopicPartition tp{topic->name, static_cast<PartitionIndex>(i)};
     dirs_.forget(tp, topic->id);
     quarantined_.erase(tp);
+    in_the_way_.erase(tp);
     if (!partitions[i]) continue;
     auto erased = co_await partitions[i].erase();
     if (!erased) log_.error("{}: {}", tp.to_string(), erased.error().text);
@@ -317,15 +321,14 @@ io::Task<void> PartitionTable::open_repaired() {
   const auto turn = co_await following_.lock();
   std::set<std::string> topics;
   for (const auto& [tp, folder] : quarantined_) {
-    if (!has_quarantine(env_.disk, folder)) topics.insert(tp.topic);
+    if (has_quarantine(env_.disk, folder) || !topics.insert(tp.topic).second) continue;
+    log_.info("topic {} has been repaired: opening it", tp.topic);
   }
+  for (const TopicPartition& tp : in_the_way_) topics.insert(tp.topic);
   if (topics.empty()) co_return;
   auto image = followed_;
   Topics repaired;
-  for (const std::string& name : topics) {
-    log_.info("topic {} has been repaired: opening it", name);
-    repaired.push_back(image->topics.at(name));
-  }
+  for (const std::string& name : topics) repaired.push_back(image->topics.at(name));
   co_await follow_topics(image, std::move(repaired), *table_.load());
 }
 

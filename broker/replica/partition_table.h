@@ -80,7 +80,8 @@ class PartitionTable {
   // Those of which nothing is left in any directory.
   std::vector<DeletedTopic> finished_deletions() const;
 
-  // Opens those whose damage was repaired meanwhile: the mark is gone (log/quarantine.h).
+  // Opens those whose damage was repaired meanwhile: the mark is gone (log/quarantine.h). Tries
+  // anew those in whose place stands what could not be renamed.
   io::Task<void> open_repaired();
   // Writes the checkpoints; the recovery points are those at the time of the call.
   io::Task<Result<void>> checkpoint();
@@ -129,6 +130,7 @@ class PartitionTable {
   LogDirs dirs_;
   std::vector<Cut> cuts_;
   std::map<TopicPartition, std::string> quarantined_;  // their folders
+  std::set<TopicPartition> in_the_way_;                // there is another topic's folder in theirs
   io::Mutex following_;
   io::Mutex writing_;  // checkpoints and assignments
   StorageRooms rooms_;

@@ -126,6 +126,35 @@ TEST_F(Deletion, ThatTheDiskRefusesIsTriedAgain) {
   expect_finished();
 }
 
+// Its folder is in the way of a topic of its name, until the disk renames it, or makes that
+// durable.
+TEST_F(Deletion, ThatTheDiskRefusesHoldsUpATopicOfItsNameUntilThenOnly) {
+  uint8_t id = 0;
+  for (bool renamed : {false, true}) {
+    SCOPED_TRACE(renamed);
+    create("orders", ++id, 1);
+    EXPECT_EQ(write("orders"), 0);
+    const std::string dir = world_.disk().exists("/data/1/orders-0") ? "/data/1" : "/data/2";
+    const int renamings = renamed ? 3 : 4;  // the last one by who opens the new topic
+    for (int i = 0; i < renamings; ++i) {
+      world_.host.disk().fail_next_name_change("/orders-0", EIO);
+    }
+    remove("orders");
+    if (renamed) world_.host.disk().fail_next_sync(dir, EIO);
+    create("orders", ++id, 1);
+    ASSERT_EQ(table_->offline().size(), 1u);
+    EXPECT_NE(table_->offline()[0].outage->reason.find("in its place"), std::string::npos);
+    EXPECT_EQ(doomed().size(), renamed ? 1u : 0u);
+    world_.run(done(table_->open_repaired()));
+    EXPECT_TRUE(table_->offline().empty());
+    EXPECT_EQ(write("orders"), 0);
+    finish_deletions();
+    expect_finished();
+    remove("orders");
+    finish_deletions();
+  }
+}
+
 // A directory whose names cannot be made durable keeps its files; the others give theirs back.
 TEST_F(Deletion, IsHeldUpByABrokenDirectoryThereOnly) {
   create("orders", 1, 4);

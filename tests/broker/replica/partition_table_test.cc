@@ -70,6 +70,19 @@ TEST_F(PartitionTableTest, AFolderOfATopicThatNobodyKnowsMakesRoomForATopicOfIts
   EXPECT_EQ(strays().size(), 1u);
 }
 
+TEST_F(PartitionTableTest, AFolderThatCannotMakeRoomIsTriedAgain) {
+  create("orders", 1, 1);
+  image_ = std::make_shared<const Image>();
+  lose_power();
+  world_.host.disk().fail_next_name_change("/orders-0", EIO);
+  create("orders", 2, 1);
+  ASSERT_EQ(table_->offline().size(), 1u);
+  EXPECT_NE(table_->offline()[0].outage->reason.find("cannot rename"), std::string::npos);
+  world_.run(done(table_->open_repaired()));
+  EXPECT_EQ(write("orders"), 0);
+  EXPECT_EQ(strays().size(), 1u);
+}
+
 // A name may have 249 characters, and a folder's 255.
 TEST_F(PartitionTableTest, TheLongestNamesAreDeletedAndComeAgain) {
   const std::string name = "orders" + std::string(243, 'x');
