@@ -60,17 +60,6 @@ std::optional<Samples> ask(io::Loop& loop, const Measure& measure) {
 
 }  // namespace
 
-void StatusBoard::publish(Status status) {
-  auto latest = std::make_shared<const Status>(std::move(status));
-  std::lock_guard lock(mutex_);
-  status_ = std::move(latest);
-}
-
-std::shared_ptr<const Status> StatusBoard::read() const {
-  std::lock_guard lock(mutex_);
-  return status_;
-}
-
 struct Admin::Impl {
   httplib::Server server;
   std::thread thread;

@@ -14,9 +14,9 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 
 #include "base/error.h"
+#include "base/published.h"
 #include "base/samples.h"
 #include "io/loop.h"
 #include "io/stream.h"
@@ -27,13 +27,12 @@ namespace isthmus::process {
 // The latest status of a role. Any thread.
 class StatusBoard {
  public:
-  void publish(Status status);
-  std::shared_ptr<const Status> read() const;
+  void publish(Status status) { status_.store(std::make_shared<const Status>(std::move(status))); }
+  std::shared_ptr<const Status> read() const { return status_.load(); }
 
  private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Status> status_ =
-      std::make_shared<const Status>(Status{.ready = false, .reason = "starting"});
+  Published<Status> status_{
+      std::make_shared<const Status>(Status{.ready = false, .reason = "starting"})};
 };
 
 // Called on the loop; calls back there, or drops the callback where there is nobody to ask.

@@ -5,7 +5,6 @@
 // metadata store's changes and from nothing else, so a restart sees what was there before it.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 
 #include "base/ids.h"
 #include "base/leader_epoch.h"
+#include "base/published.h"
 #include "kafka/gen/mirror_state.h"
 #include "kafka/gen/switchover_phase.h"
 #include "kafka/topic_writer.h"
@@ -141,15 +141,9 @@ LeaderEpoch epoch_in_force(const PartitionImage& partition, int32_t starts);
 LeaderEpoch next_generation(LeaderEpoch epoch);
 
 // The published image. Any thread may load; only the main loop stores.
-class PublishedImage {
+class PublishedImage : public Published<Image> {
  public:
-  std::shared_ptr<const Image> load() const { return current_.load(std::memory_order_acquire); }
-  void store(std::shared_ptr<const Image> next) {
-    current_.store(std::move(next), std::memory_order_release);
-  }
-
- private:
-  std::atomic<std::shared_ptr<const Image>> current_{std::make_shared<const Image>()};
+  PublishedImage() : Published(std::make_shared<const Image>()) {}
 };
 
 }  // namespace isthmus::broker

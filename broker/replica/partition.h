@@ -18,12 +18,12 @@
 // the same, and appends go on by themselves.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/log.h"
+#include "base/published.h"
 #include "broker/image/image.h"
 #include "broker/log/log.h"
 #include "broker/replica/append_group.h"
@@ -91,7 +91,7 @@ class Partition {
   // -1 means up to the high watermark. Returns the new start.
   Result<Offset> delete_records(const Writer& writer, Offset before);
   // Any loop may ask. Noted after each verb that may have met a bad disk.
-  std::shared_ptr<const Outage> outage() const { return outage_.load(std::memory_order_acquire); }
+  std::shared_ptr<const Outage> outage() const { return outage_.load(); }
   void note_outage();
 
   // Removes segments that are too old or too many, and forgets silent producers.
@@ -132,7 +132,7 @@ class Partition {
   Uuid topic_id_;
   Logger logger_;
   std::unique_ptr<Log> log_;
-  std::atomic<std::shared_ptr<const kafka::RecordRules>> rules_;
+  Published<kafka::RecordRules> rules_;
   std::shared_ptr<StorageWatch> room_;
   Replica replica_;
   WriteGate gate_;
@@ -148,7 +148,7 @@ class Partition {
   // When a client was last refused. After a failover producers may jump ahead once
   // (Log::leave_gap), but not with what they had sent behind a batch that was refused.
   std::optional<io::Instant> refused_at_;
-  std::atomic<std::shared_ptr<const Outage>> outage_;
+  Published<Outage> outage_;
   bool flushing_ = false;
   bool closing_ = false;
   io::Gate background_;

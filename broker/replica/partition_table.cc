@@ -333,7 +333,7 @@ io::Task<void> PartitionTable::open_repaired() {
 }
 
 PartitionRef PartitionTable::find(const std::string& topic, PartitionIndex index) const {
-  auto table = table_.load(std::memory_order_acquire);
+  auto table = table_.load();
   auto found = table->find(topic);
   if (found != table->end() && index >= 0 && index < std::ssize(found->second)) {
     return found->second[static_cast<size_t>(index)];
@@ -346,7 +346,7 @@ PartitionRef PartitionTable::find(const std::string& topic, PartitionIndex index
 }
 
 std::vector<PartitionRef> PartitionTable::all_of(const std::string& topic) const {
-  auto table = table_.load(std::memory_order_acquire);
+  auto table = table_.load();
   auto found = table->find(topic);
   if (found == table->end()) return {};
   Topic partitions = found->second;
@@ -355,7 +355,7 @@ std::vector<PartitionRef> PartitionTable::all_of(const std::string& topic) const
 }
 
 std::vector<PartitionRef> PartitionTable::all() const {
-  auto table = table_.load(std::memory_order_acquire);
+  auto table = table_.load();
   std::vector<PartitionRef> everything;
   for (const auto& [name, partitions] : *table) {
     for (const auto& partition : partitions) {
@@ -366,7 +366,7 @@ std::vector<PartitionRef> PartitionTable::all() const {
 }
 
 std::vector<PartitionTable::Offline> PartitionTable::offline() const {
-  auto table = table_.load(std::memory_order_acquire);
+  auto table = table_.load();
   std::vector<Offline> all;
   for (const auto& [name, partitions] : *table) {
     for (size_t i = 0; i < partitions.size(); ++i) {

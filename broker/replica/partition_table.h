@@ -10,7 +10,6 @@
 // What stands beside the logs in each log directory is kept by LogDirs.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/published.h"
 #include "broker/image/image.h"
 #include "broker/log/file_cache.h"
 #include "broker/replica/log_dirs.h"
@@ -138,7 +138,7 @@ class PartitionTable {
   std::set<std::string> checkpointed_still_;
   std::map<Uuid, int64_t> buried_;  // versions of deleted topics that no folder here is of
   std::string deletion_error_;      // the one that was told last
-  std::atomic<std::shared_ptr<const Table>> table_{std::make_shared<const Table>()};
+  Published<Table> table_{std::make_shared<const Table>()};
   std::shared_ptr<const Image> followed_ = std::make_shared<const Image>();
 };
 

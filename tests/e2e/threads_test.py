@@ -7,6 +7,7 @@ A test of that build only, which ./dev test --long makes.
 
 import re
 import threading
+from pathlib import Path
 
 import world
 from support.client import Member
@@ -14,6 +15,7 @@ from support.processes import Failed, wait_for
 from support.site import Role, Site
 from world import UnderLoad, identities
 
+HERE = Path(__file__).resolve().parent
 REPORT = re.compile(r"WARNING: ThreadSanitizer.*?(?=\n=====|\Z)", re.S)
 
 
@@ -26,7 +28,9 @@ class Threads(UnderLoad):
 
     def started(self, role):
         # It goes on after a report, and says at the end that there was one.
-        role.env |= {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66 second_deadlock_stack=1"}
+        role.env |= {"TSAN_OPTIONS": "halt_on_error=0 exitcode=66 second_deadlock_stack=1 "
+                                     "external_symbolizer_path=/usr/bin/addr2line "
+                                     f"suppressions={HERE / 'threads.suppressed'}"}
         if isinstance(role, Site):
             role.config["broker"]["loops"] = 2
         self.roles.append(role)
@@ -78,7 +82,8 @@ class Threads(UnderLoad):
                 role.stop(60)
             except Failed as failure:
                 failures.append(str(failure))
-        self.assertEqual(self.reports(), [])
+        reports = self.reports()
+        self.assertFalse(reports, "\n\n".join(reports))
         self.assertEqual(failures, [])
 
 

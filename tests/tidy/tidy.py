@@ -224,6 +224,9 @@ def check_banned(source: Source) -> Iterator[Finding]:
         for found in re.finditer(r"\bdetached\b", source.code):
             yield source.finding(source.at(found.start()),
                                  "asio::detached drops exceptions; Gate::spawn")
+        for found in re.finditer(r"\batomic\s*<\s*std::(shared|weak)_ptr\b", source.code):
+            yield source.finding(source.at(found.start()),
+                                 "races in libstdc++ 12; Published (base/published.h)")
     if source.folder not in CODE - {"io"}:
         return
     for pattern, what, instead in BANNED:

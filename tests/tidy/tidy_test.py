@@ -48,6 +48,7 @@ BREACHES = [
     ("broker/a.cc", "std::this_thread::sleep_for(d);\n", "a blocking sleep outside io/"),
     ("kafka/a.cc", "using namespace isthmus;\n", "using namespace"),
     ("io/a.cc", "asio::co_spawn(c, f(), asio::detached);\n", "Gate::spawn"),
+    ("broker/a.cc", "std::atomic<std::shared_ptr<int>> a;\n", "Published"),
     ("mirror/a.cc", "auto f = [this](int x) -> Task<void> { co_return; };\n", "named function"),
     ("tests/a.cc", "run([&] {\n  co_await g();\n});\n", "named function"),
     ("mirror/a.cc", "return [=]() mutable { if (x) { co_await y; } };\n", "named function"),
