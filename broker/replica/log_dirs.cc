@@ -70,7 +70,35 @@ Result<void> LogDirs::take_over() {
     if (!dir.present) continue;
     if (auto done = take_over(dir); !done) return done;
   }
+  give_up_replaced();
   return {};
+}
+
+// A new directory where another one was last seen: of that one nothing but deleted topics was
+// missed (claim()), and nobody waits for those any more. When all are known, as it may be
+// elsewhere now.
+void LogDirs::give_up_replaced() {
+  const auto is_replaced = [&](const Uuid& id) {
+    const auto seen = assignments_.directories.find(id);
+    return find(id) == nullptr && seen != assignments_.directories.end() &&
+           std::ranges::any_of(dirs_, [&](const Dir& dir) {
+             return dir.present && dir.is_new && dir.path == seen->second;
+           });
+  };
+  std::set<Uuid> replaced;
+  const auto erased = std::erase_if(assignments_.partitions, [&](const auto& entry) {
+    const Assignments::Partition& partition = entry.second;
+    if (partition.topic != Assignments::deleted || !is_replaced(partition.directory)) return false;
+    replaced.insert(partition.directory);
+    return true;
+  });
+  unsaved_ = unsaved_ || erased > 0;
+  for (const Uuid& id : replaced) {
+    log_.warn(
+        "directory {}, last seen at {}, has been replaced: what it has of deleted topics is "
+        "not removed any more, should it come back",
+        id.to_string(), assignments_.directories.at(id));
+  }
 }
 
 Result<void> LogDirs::take_over(Dir& dir) {
@@ -96,9 +124,11 @@ Result<void> LogDirs::take_over(Dir& dir) {
     if (!offsets) return fail(offsets.error());
     *into[n] = std::move(*offsets);
   }
-  if (!dir.id.is_zero() && assignments_.directories[dir.id] != dir.path) {
-    assignments_.directories[dir.id] = dir.path;
-    unsaved_ = true;
+  if (!dir.id.is_zero()) {
+    const auto [seen, is_new] = assignments_.directories.try_emplace(dir.id, dir.path);
+    dir.is_new = is_new;
+    unsaved_ = unsaved_ || is_new || seen->second != dir.path;
+    seen->second = dir.path;
   }
   find_doomed(dir);
   return {};

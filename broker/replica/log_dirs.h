@@ -10,7 +10,8 @@
 // A deletion is the metadata's; the folders follow, by topic id (Image::deleted). What has the id
 // of a deleted topic is renamed at once, before anything is opened, and removed when that is
 // durable (log/doomed.h): also by a later start, also in a directory that comes back later. What
-// has an id that nobody knows is set aside ("-stray") where it is in the way, and never removed.
+// has an id that nobody knows is set aside ("-stray") where it is in the way, and never removed: so
+// is what a directory has whose place a new one has taken, should it come back.
 //
 // Owned by the PartitionTable, on the main loop; holds it for its files at the start and the stop.
 #pragma once
@@ -115,7 +116,8 @@ class LogDirs {
     std::string path;
     std::shared_ptr<void> lock;
     bool present = true;
-    Uuid id;  // zero: it has none
+    bool is_new = false;  // no start has seen it before
+    Uuid id;              // zero: it has none
     CleanShutdownMark::Found clean;
     OffsetCheckpoint::Offsets recovery_points, log_starts, high_watermarks;
     size_t partitions = 0;
@@ -124,6 +126,7 @@ class LogDirs {
   Result<void> claim(Dir& dir, bool first);
   Result<void> take_over(Dir& dir);
   void find_doomed(const Dir& dir);
+  void give_up_replaced();
   Result<void> look_at(size_t dir, const TopicPartition& tp, const Uuid& topic_id,
                        const Image& image, Holders& found) const;
   const Dir* find(const Uuid& id) const;

@@ -269,6 +269,18 @@ std::vector<DeletedTopic> PartitionTable::finished_deletions() const {
   return topics;
 }
 
+// Of too many deletions the oldest is forgotten, finished or not (max_deleted_topics).
+void PartitionTable::tell_of_forgotten(const Image& image) const {
+  auto forgotten = followed_->deleted;
+  std::erase_if(forgotten, [&](const auto& entry) { return image.deleted.contains(entry.first); });
+  if (forgotten.empty()) return;
+  for (const DeletedTopic& topic : finished_deletions()) forgotten.erase(topic.id);
+  for (const auto& [id, topic] : forgotten) {
+    log_.warn("too many deletions are not finished: what is left of topic {}, id {}, stays",
+              topic.name, id.to_string());
+  }
+}
+
 io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image) {
   const auto turn = co_await following_.lock();
   auto before = followed_;
@@ -283,6 +295,7 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
   // Gone from sight before their logs close.
   if (!dropped.empty()) table_.store(std::make_shared<const Table>(next));
   for (auto& [topic, partitions] : dropped) co_await drop(topic, std::move(partitions));
+  tell_of_forgotten(*image);
   forget_all_beyond(*image);
   co_await bury(image);
   if (!dropped.empty()) {

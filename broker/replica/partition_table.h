@@ -119,6 +119,7 @@ class PartitionTable {
   std::vector<DeletedTopic> to_bury(const Image& image) const;
   io::Task<void> bury(std::shared_ptr<const Image> image);
   io::Task<void> remove(std::vector<std::string> folders, const io::Event* stop);
+  void tell_of_forgotten(const Image& image) const;
   void tell_of_deletion(const Result<void>& how);
   io::Task<void> drop(std::shared_ptr<const TopicImage> topic, Topic partitions);
 

@@ -198,7 +198,7 @@ TEST_F(Deletion, IsRememberedUntilADirectoryThatWasAwayIsBack) {
 }
 
 // A directory of which only deleted topics are missed is not missed: an empty one may take its
-// place. Should it come back, its folders are known still.
+// place, and nobody waits for it any more. Should it come back, what it has is a stranger's.
 TEST_F(Deletion, ADirectoryThatHasDeletedTopicsOnlyMayBeReplaced) {
   remove("others");
   finish_deletions();
@@ -210,19 +210,48 @@ TEST_F(Deletion, ADirectoryThatHasDeletedTopicsOnlyMayBeReplaced) {
   EXPECT_EQ(table_->dirs().present().size(), 1u);
   remove("orders");
   finish_deletions();
+  EXPECT_TRUE(image_->deleted.contains(uuid_of(1))) << "it may be mounted yet";
   stop_and_start();
   EXPECT_EQ(table_->dirs().present().size(), 2u);
-  create("more", 2, 2);
-  EXPECT_EQ(write("more", 0), 0);
-  EXPECT_EQ(write("more", 1), 0);
-  EXPECT_TRUE(image_->deleted.contains(uuid_of(1)));
+  finish_deletions();
+  expect_finished();
+  create("orders", 1, 2);
+  EXPECT_EQ(write("orders", 0), 0);
+  EXPECT_EQ(write("orders", 1), 0);
+  remove("orders");
+  finish_deletions();
+  expect_finished();
   stop();
   ASSERT_TRUE(world_.disk().remove_folder("/data/2"));
   ASSERT_TRUE(world_.disk().rename("/away", "/data/2"));
   start();
   finish_deletions();
+  EXPECT_EQ(folders().size(), 1u);
+  create("orders", 3, 2);
+  EXPECT_EQ(write("orders", 0), 0);
+  EXPECT_EQ(write("orders", 1), 0);
+  EXPECT_EQ(strays().size(), 1u);
+}
+
+// What is left of the deleted topics is removed where the directory is now.
+TEST_F(Deletion, ADirectoryThatHasMovedIsNotReplaced) {
+  remove("others");
+  finish_deletions();
+  create("orders", 1, 2);
+  stop();
+  ASSERT_TRUE(world_.disk().rename("/data/2", "/away"));
+  start();
+  remove("orders");
+  finish_deletions();
+  stop();
+  log_dirs_ = {"/data/1", "/data/2", "/data/3"};
+  ASSERT_TRUE(world_.disk().make_folders("/data/2"));
+  ASSERT_TRUE(world_.disk().rename("/away", "/data/3"));
+  start();
+  EXPECT_EQ(table_->dirs().present().size(), 3u);
+  finish_deletions();
+  expect_finished();
   EXPECT_EQ(folders(), Names{});
-  EXPECT_TRUE(image_->deleted.empty());
 }
 
 // What has a deleted id is deleted, so a topic may have it again when nothing is left.

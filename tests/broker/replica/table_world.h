@@ -28,8 +28,7 @@ class PartitionTableTest : public testing::Test {
   }
   void boot() {
     published_ = std::make_unique<PublishedImage>();
-    table_ = std::make_unique<PartitionTable>(world_.env(), *published_,
-                                              std::vector<std::string>{"/data/1", "/data/2"},
+    table_ = std::make_unique<PartitionTable>(world_.env(), *published_, log_dirs_,
                                               [](const auto&) { return LogConfig{}; });
     auto claimed = table_->claim();
     ASSERT_TRUE(claimed) << claimed.error().text;
@@ -132,7 +131,7 @@ class PartitionTableTest : public testing::Test {
   template <typename Wanted>
   std::vector<std::string> names(Wanted wanted) {
     std::vector<std::string> all;
-    for (const char* dir : {"/data/1", "/data/2"}) {
+    for (const std::string& dir : log_dirs_) {
       if (!world_.disk().exists(dir)) continue;
       const auto found = world_.disk().list(dir).value();
       std::ranges::copy_if(found, std::back_inserter(all), wanted);
@@ -141,6 +140,7 @@ class PartitionTableTest : public testing::Test {
   }
 
   TaskWorld world_{1, 2};
+  std::vector<std::string> log_dirs_ = {"/data/1", "/data/2"};
   std::shared_ptr<const Image> image_ = std::make_shared<const Image>();
   int64_t version_ = 0;
   uint8_t directories_ = 100;
