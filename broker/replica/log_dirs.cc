@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "broker/log/doomed.h"
 
@@ -175,7 +176,10 @@ io::Disk::Work LogDirs::burial(std::vector<DeletedTopic> topics,
       if (done) how->done.push_back(topic);
       if (!done) all = done;
     }
-    how->doomed.insert(how->doomed.end(), before.begin(), before.end());
+    // What did not get its new name is no folder to be removed: it may get it, not yet durably,
+    // while somebody looks for it there.
+    const auto is_there = [&disk](const std::string& folder) { return disk.exists(folder); };
+    std::ranges::copy_if(before, std::back_inserter(how->doomed), is_there);
     std::set<std::string> touched;
     for (const std::string& folder : how->doomed) touched.insert(io::parent_of(folder));
     for (const std::string& dir : touched) {

@@ -126,6 +126,24 @@ TEST_F(Deletion, ThatTheDiskRefusesIsTriedAgain) {
   expect_finished();
 }
 
+// A folder that keeps its name is not looked for under the other one. It would be removed as soon
+// as it gets it, before that is durable.
+TEST_F(Deletion, ThatTheDiskRefusesRemovesNothing) {
+  create("orders", 1, 1);
+  const std::string dir = world_.disk().exists("/data/1/orders-0") ? "/data/1" : "/data/2";
+  for (int i = 0; i < 2; ++i) world_.host.disk().fail_next_name_change("/orders-0", EIO);
+  world_.host.disk().fail_next_sync(dir, EIO);
+  decide_to_remove("orders");
+  published_->store(image_);
+  (void)world_.run(table_->follow(image_));
+  world_.host.disk().forget_planned_failures();
+  EXPECT_EQ(folders(), Names{"orders-0"});
+  EXPECT_FALSE(table_->dirs().has_unburied() || table_->dirs().has_removable());
+  follow();
+  finish_deletions();
+  expect_finished();
+}
+
 // Its folder is in the way of a topic of its name, until the disk renames it, or makes that
 // durable.
 TEST_F(Deletion, ThatTheDiskRefusesHoldsUpATopicOfItsNameUntilThenOnly) {
