@@ -79,7 +79,9 @@ io::Task<void> Syncer::run_round() {
     if (failure_) break;
   }
   if (folder && !failure_) {
-    if (auto synced = disk_.sync_folder(folder_); !synced) lose(synced.error());
+    auto work = [&disk = disk_, path = folder_] { return disk.sync_folder(path); };
+    const Result<void> synced = co_await disk_.aside(std::move(work));
+    if (!synced) lose(synced.error());
   }
   if (!failure_) {
     durable_ = std::max(durable_, in_flight_);

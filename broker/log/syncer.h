@@ -1,9 +1,10 @@
 // Syncer: makes a log durable by group commit. Whoever asks while a sync is under way waits for the
 // next one, which covers all who wait: one fsync per file, however many ask.
 //
-// Owned by a Log, on its loop; the fsync itself waits on the pool. The first failure is final:
-// after a failed fsync the kernel may have dropped the dirty pages and report success the next
-// time (fsyncgate), so nothing is retried and the log goes offline.
+// Owned by a Log, on its loop; every fsync of a round, of files and of the folder, waits on the
+// pool. The first failure is final: after a failed fsync the kernel may have dropped the dirty
+// pages and report success the next time (fsyncgate), so nothing is retried and the log goes
+// offline.
 //
 // Files are synced in the order in which they were written, then the folder if names in it changed,
 // and only then does the durable offset move: a sealed segment is safe before what follows it. The

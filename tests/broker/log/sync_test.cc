@@ -79,6 +79,21 @@ TEST(Sync, CoversEverySegmentThatWasFilledSinceTheLast) {
   }
 }
 
+TEST(Sync, OfANewSegmentsNameHoldsNoLoop) {
+  LogWorld w;
+  w.config.durability = Durability::page_cache;
+  w.open();
+  w.append_one();
+  ASSERT_TRUE(w.log->roll());
+  w.append_one();
+  const uint64_t before = w.host.disk().syncs_on_loop();
+  ASSERT_TRUE(w.run(w.log->flush()));
+  EXPECT_EQ(w.host.disk().syncs_on_loop(), before);
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.offsets(), (std::vector<Offset>{0, 1})) << "its name was lost";
+}
+
 TEST(Sync, PageCacheModeAnswersAtOnceAndKeepsTheRecoveryPointHonest) {
   LogWorld w;
   w.config.durability = Durability::page_cache;
@@ -105,6 +120,28 @@ TEST(Offline, AFailedFsyncIsNeverRetried) {
   EXPECT_FALSE(w.log->append_as_leader(make_batch({}), 1, 0));
   EXPECT_FALSE(w.log->truncate_to(0));
   EXPECT_FALSE(w.log->leave_gap(100, 2, 0));
+}
+
+// Of a snapshot, of the new segment, of the folder; the slot beside them is no part of the log.
+TEST(Offline, AnySyncOfARoundThatFailsIsFinal) {
+  size_t failed = 0;
+  for (uint64_t number = 1;; ++number) {
+    LogWorld w;
+    w.open();
+    w.append_one();
+    ASSERT_TRUE(w.log->roll());
+    w.append_one();
+    const uint64_t before = w.host.disk().operations();
+    w.host.disk().fail_operation(before + number, EIO);
+    const auto synced = w.run(w.log->sync());
+    if (w.host.disk().operations() < before + number) break;
+    EXPECT_EQ(w.log->offline() == nullptr, synced.has_value()) << number;
+    if (synced) continue;
+    ++failed;
+    EXPECT_FALSE(w.run(w.log->sync()));
+    EXPECT_FALSE(w.log->append_as_leader(make_batch({}), 1, 0));
+  }
+  EXPECT_EQ(failed, 3u);
 }
 
 TEST(Offline, EveryWaiterOfAFailedRoundIsTold) {

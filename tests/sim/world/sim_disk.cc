@@ -96,7 +96,10 @@ class SimFile final : public io::File, public std::enable_shared_from_this<SimFi
     co_return done;
   }
 
-  Result<void> sync_now() override { return finish_sync(inode_->changes()); }
+  Result<void> sync_now() override {
+    volume_->sync_holds_caller();
+    return finish_sync(inode_->changes());
+  }
 
  private:
   void change(uint64_t position, Bytes bytes) {
@@ -190,6 +193,7 @@ Result<void> SimDisk::remove_folder(const std::string& path) {
 
 Result<void> SimDisk::sync_folder(const std::string& folder) {
   const std::string path = normal(folder);
+  volume_->sync_holds_caller();
   if (!volume_->is_folder(path)) return fail(Error::io(ENOENT, "cannot open folder " + folder));
   if (int error = volume_->sync_fault(path)) {
     return fail(Error::io(error, "cannot sync folder " + folder));
@@ -221,7 +225,9 @@ io::Task<Result<void>> SimDisk::aside(Work work) {
   const Duration latency =
       volume_->schedule().random().between(volume_->sync_latency_min, volume_->sync_latency_max);
   co_await io::sleep(*io::Loop::current(), latency);
+  volume_->is_aside = true;
   auto done = work();
+  volume_->is_aside = false;
   co_return done;
 }
 

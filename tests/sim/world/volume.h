@@ -109,6 +109,11 @@ class Volume {
   };
   std::optional<Rotten> rot(const std::vector<std::string>& parts, uint64_t from = 0);
 
+  // Syncs that a loop was held for: all but those of File::sync() and in Disk::aside().
+  uint64_t syncs_on_loop() const { return syncs_on_loop_; }
+  void sync_holds_caller() { syncs_on_loop_ += is_aside ? 0 : 1; }
+  bool is_aside = false;  // while work beside the loop is done
+
   // 0, or the errno value of a fault that is due.
   int append_fault(const std::string& path) { return fault(append_, append_failures, path); }
   int sync_fault(const std::string& path) { return fault(sync_, sync_failures, path); }
@@ -152,6 +157,7 @@ class Volume {
   std::set<std::string> locks_;
   std::deque<Fault> plan_[kinds_];
   uint64_t operations_ = 0;
+  uint64_t syncs_on_loop_ = 0;
   uint64_t fail_at_ = 0;  // 0 = none
   uint64_t fail_from_ = UINT64_MAX;
   int fail_with_ = 0;
