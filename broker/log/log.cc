@@ -170,11 +170,12 @@ Result<void> Log::roll_to(Offset base) {
 
 Result<void> Log::seal_and_begin(Offset base) {
   if (auto done = complete(active()); !done) return failed(done.error());
-  // The old segment is safe before the new one's name exists: else a power loss could keep the new
-  // one and take the old one's tail, and the next start would have to call that corruption. Where
-  // every acknowledgement is synced there is little left to sync. page_cache would hold the loop
-  // for long: there the old one is synced soon after, and recovery cuts what was lost before that.
-  if (syncs()) {
+  // The old segment is synced with the next group commit, before anything in the new one counts as
+  // durable; a power loss may take its tail until then, and recovery cuts there. But all below the
+  // old one is safe before the new one's name exists, which the next start relies on (recovery.h).
+  // That holds the loop only where a segment fills faster than the disk syncs the one before.
+  // page_cache promises nothing of the kind.
+  if (syncs() && syncer_.durable() < active().base()) {
     if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
   }
   auto next = std::make_unique<Segment>(files_, folder_, base);

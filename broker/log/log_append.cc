@@ -305,6 +305,10 @@ Result<void> Log::write(std::span<const Prepared> batches, int64_t now_ms) {
       // Offsets are written relative to the base, which after a wide gap is the batch's own.
       const kafka::BatchHeader& next = batches.front().header;
       const bool near = next.last_offset() - end_ <= INT32_MAX;
+      // Below so wide a gap the next start would not miss a tail.
+      if (!near) {
+        if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+      }
       if (auto done = roll_to(near ? end_ : next.base_offset); !done) return done;
     }
     const auto limit = static_cast<uint64_t>(config_.segment_bytes);

@@ -181,8 +181,9 @@ Result<bool> Recovery::all_was_deleted() const {
 void Recovery::find_known_end() {
   known_end_ = synced_.known(hints_.recovery_point);
   const bool in_order = config_.durability == Durability::fsync;
-  if (in_order && log_.segments.size() > 1 && !is_as_kafka_left_it(files_.disk(), folder_)) {
-    known_end_ = std::max(known_end_, log_.segments.back()->base());
+  const size_t count = log_.segments.size();
+  if (in_order && count > 2 && !is_as_kafka_left_it(files_.disk(), folder_)) {
+    known_end_ = std::max(known_end_, log_.segments[count - 2]->base());
   }
   order_ = OffsetOrder(known_end_, synced_.is_exact());
 }
@@ -210,7 +211,9 @@ Result<size_t> Recovery::first_to_scan() {
   }
   size_t first = 0;
   if (hints_.cut_from >= 0) return first;  // an operator's word may be about any place
-  while (first + 1 < count && log_.segments[first + 1]->base() <= hints_.recovery_point) ++first;
+  // A checkpoint from before a cut knows nothing of what was written since.
+  const Offset point = std::min(hints_.recovery_point, synced_.known(hints_.recovery_point));
+  while (first + 1 < count && log_.segments[first + 1]->base() < point) ++first;
   return std::min(first, unindexed_);
 }
 

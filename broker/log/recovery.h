@@ -5,8 +5,8 @@
 // and transaction indexes, epochs and producer states are built anew from there.
 //
 // The known end is up to where the log was once synced for certain: the highest of what its slot
-// says (synced_end.h), of the recovery-point checkpoint, and, where segments are synced before the
-// next one is begun (durability fsync), of where its last segment begins. It decides what is wrong:
+// says (synced_end.h), of the recovery-point checkpoint, and, with durability fsync, of where its
+// last segment but one begins (Log::seal_and_begin()). It decides what is wrong:
 //
 //   damage: below it a batch is bad, or the log ends. What was synced, and may have been
 //     acknowledged, the disk has lost. Nothing is cut; a mark is left (quarantine.h), and the
@@ -20,10 +20,13 @@
 // A segment that ends below the base of the next one is followed by the gap of a failover, which
 // the epochs know, is Kafka's and was compacted there (epochs.h), or has lost its tail: then the
 // log ends there, and is judged as above. Every start looks at the ends of all segments, also of
-// those that it believes. With durability page_cache a segment is not synced before the next one is
-// begun, so a power loss may take the tail of one and leave the next: nobody was promised anything
-// beyond the known end, and the segments after the damaged one go with it. A mirror fetches all
-// that again; a topic that clients write has lost it.
+// those that it believes. A segment is not synced before the next one is begun, so a power loss may
+// take the tail of one and leave the next: nobody was promised anything beyond the known end, and
+// the segments after the damaged one go with it. With durability page_cache that may be more than
+// clients have given up: a mirror fetches it again; a topic that clients write has lost it.
+//
+// Believed, and not scanned, are the segments below the one of the recovery point. One that ends
+// just there is not: what was synced up to its last record may be less than its indexes.
 //
 // A batch's base offset is not under its checksum. So offsets must ascend, and a batch or a gap
 // must end exactly at the known end: what jumps over it has a wrong offset.

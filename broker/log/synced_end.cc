@@ -74,9 +74,20 @@ Offset SyncedEnd::known(Offset recovery_point) const {
 void SyncedEnd::advance(Offset end) {
   if (broken_ || end_ == end) return;
   auto written = write(end, after_cut_);
-  if (written) return;
+  if (!written) give_up(written.error());
+}
+
+void SyncedEnd::give_up(const Error& why) {
   broken_ = true;
-  Logger("log").warn("{}: not kept up to date any more: {}", path_, written.error().text);
+  Logger("log").warn("{}: not kept up to date any more: {}", path_, why.text);
+}
+
+io::Task<void> SyncedEnd::keep() {
+  if (broken_ || !end_) co_return;
+  auto file = files_->open(path_);
+  if (!file) co_return;  // no descriptor is left: with a later segment
+  const Result<void> synced = co_await (*file)->sync();
+  if (!synced) give_up(synced.error());
 }
 
 Result<void> SyncedEnd::settle(Offset end) {

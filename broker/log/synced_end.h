@@ -2,8 +2,9 @@
 //
 // After every sync the end is written into one of two slots of that file, in turns, and that write
 // is not synced: after a killed process the newest slot is exact, after a power loss it may be an
-// older one, which is a lower bound. A torn slot has a bad checksum, and the other stands. Each
-// slot lies in a sector of its own (formats.md):
+// older one, which is a lower bound; the first sync after a segment was begun makes it durable too,
+// so that the bound is not far. A torn slot has a bad checksum, and the other stands. Each slot
+// lies in a sector of its own (formats.md):
 //
 //   magic "ISEN" | version 2 | flags 2 | generation 8 | end 8 | crc32c 4 (of what stands before)
 //
@@ -22,6 +23,7 @@
 
 #include "base/ids.h"
 #include "broker/log/file_cache.h"
+#include "io/task.h"
 
 namespace isthmus::broker {
 
@@ -40,6 +42,8 @@ class SyncedEnd {
 
   // The log is synced up to `end`.
   void advance(Offset end);
+  // Makes what stands in the file durable. REQUIRES: this outlives the call.
+  io::Task<void> keep();
   // Durable: before the log is cut (with 0), and after, with its new end.
   Result<void> settle(Offset end);
   // A checkpoint was written since the `cuts`-th cut.
@@ -51,6 +55,7 @@ class SyncedEnd {
 
  private:
   Result<std::shared_ptr<io::File>> write(Offset end, bool after_cut);
+  void give_up(const Error& why);
 
   FileCache* files_;
   std::string path_;
@@ -58,7 +63,7 @@ class SyncedEnd {
   bool after_cut_ = false;
   int64_t generation_ = 0;
   uint64_t cuts_ = 0;
-  bool broken_ = false;  // a write failed: the file is left as it is
+  bool broken_ = false;  // a write or sync failed: the file is left as it is
 };
 
 }  // namespace isthmus::broker

@@ -87,6 +87,8 @@ io::Task<void> Syncer::run_round() {
     durable_ = std::max(durable_, in_flight_);
     synced_end_->advance(durable_);
   }
+  // Mostly because a segment was begun: seldom enough.
+  if (folder && !failure_) co_await synced_end_->keep();
   syncing_.clear();
   ++done_;
   changed_.notify_all();

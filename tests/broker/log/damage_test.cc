@@ -166,11 +166,14 @@ TEST_F(Damage, ThatAReadDoesNotReachLeavesNoMark) {
 
 TEST_F(Damage, InALaterSegmentCountsAsAfter) {
   w.open();
-  ASSERT_TRUE(w.log->roll());
-  w.append_one();
-  w.sync();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(w.log->roll());
+    w.append_one();
+    w.sync();
+  }
   w.kill();
-  w.was_synced_to(9);  // the slot may be old, but a segment is begun when all before it is synced
+  // The slot may be old, but a segment is begun when all below the one before it is synced.
+  w.was_synced_to(9);
   ASSERT_FALSE(open_with_flip(4 * size + 65));
 }
 
@@ -245,13 +248,31 @@ TEST_F(SealedSegment, BelowTheStartOfTheLogIsNobodysToRead) {
   EXPECT_EQ(w.log->end_offset(), 45);
 }
 
-// As a power loss leaves it: the slot was never synced itself.
 TEST_F(SealedSegment, IsDamageWithoutAWordOfWhatWasSynced) {
   ASSERT_TRUE(w.disk().remove(w.folder + "/synced-end"));
   w.hints = {};
-  keep(15, 0);
+  keep(0, 4 * size);
   ASSERT_FALSE(w.try_open());
-  expect_closed("offset 15: it ends there, and the next segment begins at offset 30");
+  expect_closed("offset 12: it ends there, and the next segment begins at offset 15");
+}
+
+// The slot itself is not synced with each group commit, but once after each roll.
+TEST_F(SealedSegment, IsDamageAfterAPowerLossToo) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    LogWorld v(seed);
+    v.config.segment_bytes = static_cast<int32_t>(5 * size);
+    v.open();
+    for (int i = 0; i < 6; ++i) {
+      v.append_one({.records = 3});
+      v.sync();
+    }
+    ASSERT_EQ(v.log->segment_count(), 2u);
+    v.crash();
+    ASSERT_TRUE(file_of(v, v.path(0, ".log"))->truncate(4 * size));
+    auto opened = v.try_open();
+    ASSERT_FALSE(opened) << seed;
+    EXPECT_NE(opened.error().text.find("offset 12"), std::string::npos) << opened.error().text;
+  }
 }
 
 TEST_F(SealedSegment, IsCutOnAnOperatorsWord) {

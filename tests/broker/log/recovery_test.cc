@@ -200,6 +200,59 @@ TEST(Recovery, ScansFromTheSegmentOfTheRecoveryPoint) {
   EXPECT_EQ(w.log->recovery().segments_scanned, segments);
 }
 
+// A sync that began before a segment was complete, and ended after: its records are safe, and its
+// indexes are not.
+TEST(Recovery, DoesNotBelieveTheIndexesOfASegmentThatEndsAtTheRecoveryPoint) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    LogWorld w(seed);
+    w.config.index_interval_bytes = 100;
+    w.open();
+    for (int i = 0; i < 40; ++i) w.append_one({.timestamp = 1000 + i});
+    w.sync();
+    ASSERT_TRUE(w.log->roll());
+    w.hints.recovery_point = w.log->recovery_point();
+    EXPECT_EQ(w.hints.recovery_point, 40);
+    w.disk().sync_folder(w.folder).value();  // as whoever syncs it for something else
+    w.crash();
+    w.open();
+    EXPECT_EQ(w.offsets().size(), 40u);
+    ASSERT_TRUE(*w.find_time(1030)) << seed;
+    EXPECT_EQ((**w.find_time(1030)).offset, 30) << seed;
+  }
+}
+
+// A checkpoint of 36 was written, then the log was cut, and grew again.
+TEST(Recovery, DoesNotBelieveASegmentForACheckpointFromBeforeACut) {
+  size_t shortened = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    LogWorld w(seed);
+    w.open();
+    for (int i = 0; i < 12; ++i) w.append_one({.records = 3, .value_size = 300});
+    w.sync();
+    w.hints.recovery_point = w.log->recovery_point();
+    ASSERT_TRUE(w.log->truncate_to(6));
+    for (int i = 2; i < 8; ++i) w.append_one({.records = 3, .value_size = 300});
+    ASSERT_TRUE(w.log->roll());
+    w.append_one();
+    w.disk().sync_folder(w.folder).value();  // as whoever syncs it for something else
+    w.crash();
+    w.open();
+    ASSERT_GE(w.log->end_offset(), 6) << seed;
+    shortened += w.log->end_offset() < 24;
+    Offset next = 0;
+    for (const auto& header : w.read(0)) {
+      ASSERT_EQ(header.base_offset, next) << "seed " << seed;
+      next = header.next_offset();
+    }
+    ASSERT_EQ(next, w.log->end_offset()) << seed;
+    w.kill();
+    w.hints = {};
+    ASSERT_TRUE(w.try_open());
+    EXPECT_EQ(w.log->end_offset(), next) << "what a start believed was not there: " << seed;
+  }
+  EXPECT_GT(shortened, 10u) << "the disk lost too little to show anything";
+}
+
 constexpr LeaderEpoch promoted = 1 << election_bits;
 
 TEST(Gap, SurvivesARestartAndACrash) {
@@ -311,6 +364,24 @@ TEST_F(TailBelowARoll, WhereSegmentsAreSyncedInOrderIsCorruption) {
   w.hints.cut_from = 18;
   w.open();
   EXPECT_EQ(w.log->end_offset(), 18);
+}
+
+// Nobody was told of what the new segment holds before the old one was synced.
+TEST_F(TailBelowARoll, OfASegmentThatWasNotSyncedYetIsTorn) {
+  w.config.segment_bytes = 4 * batch_size;
+  w.open();
+  put(0, 1);
+  w.sync();
+  for (int i = 1; i < 6; ++i) put(i, 1);
+  ASSERT_EQ(w.log->segment_count(), 2u);
+  EXPECT_EQ(w.log->durable_offset(), 3);
+  w.kill();
+  ASSERT_TRUE(file_of(w, w.path(0, ".log"))->truncate(2 * batch_size + 50));
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 6);
+  EXPECT_EQ(w.log->segment_count(), 1u);
+  for (int i = 2; i < 6; ++i) put(i, 1);
+  EXPECT_EQ(w.offsets().size(), 6u);
 }
 
 TEST_F(TailBelowARoll, InAFolderOfKafkasIsWhatItsCompactionLeft) {

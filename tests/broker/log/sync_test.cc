@@ -79,19 +79,88 @@ TEST(Sync, CoversEverySegmentThatWasFilledSinceTheLast) {
   }
 }
 
-TEST(Sync, OfANewSegmentsNameHoldsNoLoop) {
+TEST(Roll, HoldsNoLoopForTheDisk) {
+  for (Durability durability : {Durability::fsync, Durability::page_cache}) {
+    LogWorld w;
+    w.config.durability = durability;
+    w.config.segment_bytes = 300;
+    w.open();
+    w.append_one();  // an epoch begins
+    ASSERT_TRUE(w.log->roll());
+    w.append_one();
+    ASSERT_TRUE(w.run(w.log->flush()));
+    const uint64_t before = w.host.disk().syncs_on_loop();
+    for (size_t segments = 3; segments < 9; ++segments) {
+      while (w.log->segment_count() < segments) w.append_one();
+      ASSERT_TRUE(w.run(w.log->flush()));
+    }
+    EXPECT_EQ(w.host.disk().syncs_on_loop(), before);
+    const std::vector<Offset> all = w.offsets();
+    w.crash();
+    w.open();
+    EXPECT_EQ(w.offsets(), all) << "a file or its name was lost";
+  }
+}
+
+TEST(Roll, MakesNothingDurable) {
   LogWorld w;
-  w.config.durability = Durability::page_cache;
+  w.open();
+  w.append_one();
+  w.sync();
+  w.append_one();
+  ASSERT_TRUE(w.log->roll());
+  w.append_one();
+  EXPECT_EQ(w.log->durable_offset(), 1);
+  EXPECT_EQ(w.log->recovery_point(), 1);
+  EXPECT_EQ(w.sync(), 3);
+}
+
+TEST(Roll, WhileASyncIsUnderWayIsCoveredByTheNext) {
+  LogWorld w;
+  w.open();
+  std::vector<Result<Offset>> results;
+  w.append_one();
+  w.process->spawn("sync", sync_into(w.log.get(), &results));
+  w.append_one();
+  ASSERT_TRUE(w.log->roll());
+  w.append_one();
+  ASSERT_TRUE(w.world.run_until([&] { return results.size() == 1; }, std::chrono::seconds(5)));
+  EXPECT_EQ(w.log->durable_offset(), 1);
+  w.host.disk().fail_next_sync(w.path(0, ".log"), EIO);
+  EXPECT_FALSE(w.run(w.log->sync()));
+  EXPECT_EQ(w.log->durable_offset(), 1) << "the new segment is safe, and the old one is not";
+  ASSERT_NE(w.log->offline(), nullptr);
+}
+
+// One that is sealed may be without a sync, not two: what the next start makes of names
+// (recovery.h).
+TEST(Roll, WaitsForTheDiskWhereSegmentsFillFasterThanItSyncs) {
+  LogWorld w;
   w.open();
   w.append_one();
   ASSERT_TRUE(w.log->roll());
   w.append_one();
-  const uint64_t before = w.host.disk().syncs_on_loop();
-  ASSERT_TRUE(w.run(w.log->flush()));
-  EXPECT_EQ(w.host.disk().syncs_on_loop(), before);
-  w.crash();
+  EXPECT_EQ(w.log->durable_offset(), 0);
+  ASSERT_TRUE(w.log->roll());
+  EXPECT_EQ(w.log->durable_offset(), 2);
+  w.host.disk().fail_next_sync(".log", EIO);
+  w.append_one();
+  ASSERT_TRUE(w.log->roll());
+  EXPECT_EQ(w.log->durable_offset(), 2);
+  w.append_one();
+  EXPECT_FALSE(w.log->roll());
+  ASSERT_NE(w.log->offline(), nullptr);
+}
+
+TEST(Roll, OverAWideGapIsSafeBelowIt) {
+  LogWorld w;
   w.open();
-  EXPECT_EQ(w.offsets(), (std::vector<Offset>{0, 1})) << "its name was lost";
+  const VerbatimAppend source{.owner = 2};
+  ASSERT_TRUE(w.log->append_verbatim(make_batch({.base_offset = 0, .epoch = 1}), 0, source));
+  const Offset far = Offset{1} << 40;
+  ASSERT_TRUE(w.log->append_verbatim(make_batch({.base_offset = far, .epoch = 1}), 0, source));
+  ASSERT_EQ(w.log->segment_count(), 2u);
+  EXPECT_EQ(w.log->durable_offset(), 1);
 }
 
 TEST(Sync, PageCacheModeAnswersAtOnceAndKeepsTheRecoveryPointHonest) {
@@ -122,7 +191,8 @@ TEST(Offline, AFailedFsyncIsNeverRetried) {
   EXPECT_FALSE(w.log->leave_gap(100, 2, 0));
 }
 
-// Of a snapshot, of the new segment, of the folder; the slot beside them is no part of the log.
+// Of the old segment with two indexes, of the snapshot, of the new segment, of the folder. The slot
+// beside them is no part of the log.
 TEST(Offline, AnySyncOfARoundThatFailsIsFinal) {
   size_t failed = 0;
   for (uint64_t number = 1;; ++number) {
@@ -141,7 +211,7 @@ TEST(Offline, AnySyncOfARoundThatFailsIsFinal) {
     EXPECT_FALSE(w.run(w.log->sync()));
     EXPECT_FALSE(w.log->append_as_leader(make_batch({}), 1, 0));
   }
-  EXPECT_EQ(failed, 3u);
+  EXPECT_EQ(failed, 6u);
 }
 
 TEST(Offline, EveryWaiterOfAFailedRoundIsTold) {
