@@ -100,7 +100,6 @@ bool EpochCache::truncate_start(Offset start) {
   if (below == 0 || (below == 1 && entries_[0].start_offset == start)) return false;
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<ptrdiff_t>(below) - 1);
   entries_[0].start_offset = start;
-  dirty_ = true;
   return true;
 }
 

@@ -87,7 +87,7 @@ class EpochCache {
   // Forgets epochs that begin at or above `end`. True if anything changed.
   bool truncate_end(Offset end);
   // Forgets what lies wholly below `start`; the epoch that holds `start` then begins there. True
-  // if anything changed.
+  // if anything changed. The files may lag behind in this: recovery does it again.
   bool truncate_start(Offset start);
 
   // Until saved() the files lag behind.

@@ -250,6 +250,30 @@ TEST_F(Trim, SegmentsStayWhereNoSnapshotKnowsTheirProducers) {
   ASSERT_NE(v.log->producers().find(4), nullptr);
 }
 
+// A roll saves the epochs if they are others than on the disk; the start of the first is no reason.
+TEST_F(Trim, AMovedStartCostsTheNextRollNoSync) {
+  LogWorld v;
+  v.open();
+  const auto fill = [&v] {
+    v.append_one();
+    ASSERT_TRUE(v.log->roll());
+    v.append_one();
+    v.sync();
+  };
+  fill();
+  ASSERT_TRUE(v.log->move_start_to(1));
+  const uint64_t before = v.host.disk().syncs_on_loop();
+  fill();
+  ASSERT_TRUE(v.log->move_start_to(3));
+  EXPECT_EQ(v.host.disk().syncs_on_loop(), before);
+  const std::vector<EpochEntry> moved{{1, 3, 0}};
+  EXPECT_EQ(v.log->epochs().entries(), moved);
+  v.hints.log_start = 3;
+  v.crash();
+  v.open();
+  EXPECT_EQ(v.log->epochs().entries(), moved);
+}
+
 TEST_F(Trim, RetentionKeepsASnapshotForWhatRemains) {
   LogWorld v;
   v.config.segment_bytes = 300;
