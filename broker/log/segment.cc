@@ -50,7 +50,8 @@ Result<void> Segment::open_indexes() {
   if (!last_offset) return fail(last_offset.error());
   const uint64_t indexed =
       *last_offset ? static_cast<uint64_t>(std::max(0, (*last_offset)->position)) : 0;
-  if (indexed > size_) {
+  // No batch begins there: a power loss took the records and left their entries.
+  if (*last_offset && indexed >= size_) {
     return fail(Error::corrupt(fmt::format("{}: points to position {}, {} has {} bytes",
                                            offsets_.path(), indexed, log_path(), size_)));
   }
@@ -191,13 +192,16 @@ Result<uint64_t> Segment::indexed_at_or_below(uint64_t limit) const {
 Result<Offset> Segment::end_offset() const {
   auto scanner = scanner_at(std::numeric_limits<Offset>::max());
   if (!scanner) return fail(scanner.error());
+  const uint64_t from = scanner->position();
   Offset end = base_;
   while (true) {
     auto found = scanner->next_header();
     if (!found) return fail(found.error());
-    if (!*found) return end;
+    if (!*found) break;
     end = (*found)->header.next_offset();
   }
+  if (from == 0 || end > base_) return end;
+  return fail(Error::corrupt(fmt::format("{}: no batch begins at {}", log_path(), from)));
 }
 
 Result<int64_t> Segment::last_written_ms(int64_t now_ms) const {

@@ -221,6 +221,27 @@ TEST(Recovery, DoesNotBelieveTheIndexesOfASegmentThatEndsAtTheRecoveryPoint) {
   }
 }
 
+// All below the start of the log is deleted, and what tells of its producers is still needed.
+TEST(Recovery, DoesNotBelieveAnIndexThatIsAheadOfItsSegment) {
+  LogWorld w;
+  w.config.index_interval_bytes = 1;
+  w.open();
+  for (int i = 0; i < 10; ++i) w.append_one({.producer_id = 4, .sequence = i});
+  w.sync();
+  const uint64_t synced = w.log->size_bytes();
+  w.append_one({.producer_id = 4, .sequence = 10});
+  ASSERT_TRUE(w.log->roll());
+  w.kill();
+  // As a power loss may leave it.
+  ASSERT_TRUE(w.disk().remove(w.path(11, ".log")));
+  ASSERT_TRUE(file_of(w, w.path(0, ".log"))->truncate(synced));
+  w.hints = {.recovery_point = 10, .log_start = 10};
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 10);
+  ASSERT_NE(w.log->producers().find(4), nullptr);
+  EXPECT_EQ(w.log->producers().find(4)->last_sequence(), 9);
+}
+
 // A checkpoint of 36 was written, then the log was cut, and grew again.
 TEST(Recovery, DoesNotBelieveASegmentForACheckpointFromBeforeACut) {
   size_t shortened = 0;

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <cerrno>
+#include <map>
 
 #include "tests/broker/log/log_world.h"
 
@@ -161,6 +164,127 @@ TEST(Roll, OverAWideGapIsSafeBelowIt) {
   ASSERT_TRUE(w.log->append_verbatim(make_batch({.base_offset = far, .epoch = 1}), 0, source));
   ASSERT_EQ(w.log->segment_count(), 2u);
   EXPECT_EQ(w.log->durable_offset(), 1);
+}
+
+// Appends, rolls, cuts and removals while rounds are under way, ended at any moment of them.
+class AnyMoment {
+ public:
+  AnyMoment(uint64_t seed, Durability durability) : w(seed), random(w.world.random()) {
+    w.config.durability = durability;
+    w.config.segment_bytes = static_cast<int32_t>(random.between(150, 1500));
+    w.config.index_interval_bytes = 100;
+  }
+  void live(LeaderEpoch epoch) {
+    for (uint64_t left = random.between(20, 80); left > 0; --left) step(epoch);
+    harvest();
+  }
+  void die() {
+    const bool power_lost = random.below(2) == 0;
+    end = w.log->end_offset();
+    // The process first: its coroutines use the log.
+    power_lost ? w.host.crash() : w.host.kill();
+    power_lost ? w.crash() : w.kill();
+    results.clear();
+  }
+  void start() {
+    auto opened = w.try_open();
+    ASSERT_TRUE(opened) << opened.error().text;
+    ASSERT_GE(w.log->end_offset(), safe);
+    ASSERT_LE(w.log->end_offset(), end);
+    end = safe = w.log->end_offset();
+    forget_from(end);
+    check_records();
+    for (const auto& [id, batches] : sequences) {
+      const ProducerState* known = w.log->producers().find(id);
+      if (batches.empty()) continue;
+      ASSERT_NE(known, nullptr) << id;
+      EXPECT_EQ(known->last_sequence(), std::ssize(batches) - 1);
+    }
+  }
+
+ private:
+  void step(LeaderEpoch epoch) {
+    const uint64_t what = random.below(20);
+    if (what == 0) {
+      const Offset to = random.between(w.log->start_offset(), w.log->recovery_point());
+      w.log->move_start_to(to).value();
+      deleted_to = std::max(deleted_to, to);
+    } else if (what == 1) {
+      harvest();
+      const Offset to = random.between(w.log->start_offset(), w.log->end_offset());
+      if (random.below(4) == 0) safe = std::min(safe, w.log->truncate_to(to).value());
+      forget_from(w.log->end_offset());
+    } else if (what == 2) {
+      w.hints.recovery_point = w.log->recovery_point();
+      w.hints.log_start = w.log->start_offset();
+    } else if (what < 6) {
+      w.process->spawn("flush", flush());
+    } else if (what < 9) {
+      w.world.run_for(std::chrono::microseconds(random.below(3000)));
+    } else {
+      append(epoch);
+    }
+  }
+  io::Task<void> flush() {
+    Result<Offset> durable = co_await w.log->flush();
+    results.push_back(durable.value());
+  }
+  void append(LeaderEpoch epoch) {
+    const auto id = static_cast<ProducerId>(random.below(3));
+    BatchSpec spec{.producer_id = id, .timestamp = 1000 + w.log->end_offset()};
+    spec.sequence = static_cast<int32_t>(sequences[id].size());
+    const AppendInfo info = w.append(make_batch(spec), epoch);
+    sequences[id].push_back(info.first_offset);
+  }
+  void harvest() {
+    for (Offset durable : results) safe = std::max(safe, durable);
+    results.clear();
+  }
+  void forget_from(Offset offset) {
+    for (auto& [id, batches] : sequences) {
+      while (!batches.empty() && batches.back() >= offset) batches.pop_back();
+    }
+  }
+  // In order, without a hole, found by their time, in the epoch that they name.
+  void check_records() {
+    Offset next = w.log->start_offset();
+    for (const auto& header : w.read(next)) {
+      ASSERT_EQ(header.base_offset, next);
+      const LeaderEpoch epoch = w.log->epochs().epoch_of(next);
+      // What was deleted once comes back without one, where the checkpoint of the start is older.
+      if (next >= deleted_to) ASSERT_EQ(epoch, header.partition_leader_epoch);
+      if (random.below(8) == 0) {
+        const auto found = w.find_time(1000 + next).value();
+        ASSERT_TRUE(found) << next;
+        ASSERT_EQ(found->offset, next);
+      }
+      next = header.next_offset();
+    }
+    ASSERT_EQ(next, w.log->end_offset());
+  }
+
+  LogWorld w;
+  sim::Prng& random;
+  std::vector<Offset> results;
+  std::map<ProducerId, std::vector<Offset>> sequences;  // a batch each, by offset
+  Offset deleted_to = 0;
+  Offset safe = 0;
+  Offset end = INT64_MAX;
+};
+
+TEST(Crash, AtAnyMomentOfARoundKeepsWhatWasSynced) {
+  for (Durability durability : {Durability::fsync, Durability::page_cache}) {
+    for (uint64_t seed = 1; seed <= 60; ++seed) {
+      SCOPED_TRACE(fmt::format("{} {}", static_cast<int>(durability), seed));
+      AnyMoment log(seed, durability);
+      for (LeaderEpoch epoch = 1; epoch <= 5; ++epoch) {
+        log.start();
+        if (::testing::Test::HasFailure()) return;
+        log.live(epoch);
+        log.die();
+      }
+    }
+  }
 }
 
 TEST(Sync, PageCacheModeAnswersAtOnceAndKeepsTheRecoveryPointHonest) {
