@@ -182,7 +182,9 @@ Result<void> Log::seal_and_begin(Offset base) {
   Result<void> made = next->create();
   if (made) made = next->activate();
   if (!made) {
-    // The old one may go on beyond its base: were it left, it would hide what they share.
+    // The old one may go on beyond its base: were it left, it would hide what they share. So that
+    // it is gone becomes durable with the next record.
+    syncer_.folder_touched();
     if (auto gone = next->remove(); !gone) return go_offline(gone.error());
     return failed(made.error());
   }

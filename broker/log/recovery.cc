@@ -107,6 +107,7 @@ class Recovery {
     bool older_format = false;  // a message set of Kafka before 0.11, not damaged at all
   };
   Result<void> open_segments(const std::vector<Offset>& bases);
+  Result<bool> was_begun_in_vain(const Segment& segment) const;
   Result<bool> all_was_deleted() const;
   void find_known_end();
   // The index of the first segment to scan; segments.size() if all are believed.
@@ -142,9 +143,14 @@ Result<void> Recovery::open_segments(const std::vector<Offset>& bases) {
   for (Offset base : bases) {
     auto segment = std::make_unique<Segment>(files_, folder_, base);
     if (auto done = segment->open_log(); !done) return done;
-    if (auto done = segment->open_indexes(); !done) {
-      unindexed_ = std::min(unindexed_, log_.segments.size());
+    const bool indexed = segment->open_indexes().has_value();
+    auto vain = was_begun_in_vain(*segment);
+    if (!vain) return fail(vain.error());
+    if (*vain) {
+      if (auto done = segment->remove(); !done) return done;
+      continue;
     }
+    if (!indexed) unindexed_ = std::min(unindexed_, log_.segments.size());
     log_.segments.push_back(std::move(segment));
   }
   auto deleted = all_was_deleted();
@@ -166,6 +172,15 @@ Result<void> Recovery::open_segments(const std::vector<Offset>& bases) {
   if (auto done = log_.segments.back()->create(); !done) return done;
   unindexed_ = SIZE_MAX;
   return files_.disk().sync_folder(folder_);
+}
+
+// Whether an empty segment begins below the end of the one before it: a roll found no room, and the
+// power went before its removal was durable. It would hide what the one before has written since.
+Result<bool> Recovery::was_begun_in_vain(const Segment& segment) const {
+  if (segment.size() > 0 || log_.segments.empty()) return false;
+  auto end = log_.segments.back()->end_offset();
+  if (!end && end.error().kind == Error::Kind::io) return fail(end.error());
+  return end && *end > segment.base();  // what is torn is cut, with all that follows
 }
 
 // Whether the start was moved above all that there is: nothing of it may be read again, and nothing

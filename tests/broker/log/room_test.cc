@@ -118,6 +118,52 @@ TEST(Room, EveryStepOfARollMayFindNone) {
   }
 }
 
+// Three records, and a roll that finds no room for its second file.
+void begin_in_vain(LogWorld& w) {
+  w.config.segment_bytes = 350;
+  w.open();
+  for (int i = 0; i < 3; ++i) w.append_one();
+  w.sync();
+  w.host.disk().fail_next_open("00003.index", ENOSPC);
+  ASSERT_FALSE(w.log->append_as_leader(make_batch({.value_size = 100}), 1, 0));
+  ASSERT_EQ(w.append_one({.value_size = 1}).first_offset, 3);
+}
+
+TEST(Room, ASegmentBegunInVainIsNotBackAfterAPowerLoss) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    LogWorld w(seed);
+    begin_in_vain(w);
+    w.sync();
+    w.crash();
+    EXPECT_FALSE(w.disk().exists(w.path(3, ".log"))) << seed;
+    w.open();
+    EXPECT_EQ(w.offsets(), up_to(4)) << seed;
+  }
+}
+
+// The power may go between the record and the sync.
+TEST(Room, ASegmentBegunInVainThatIsBackHidesNothing) {
+  size_t back = 0;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    LogWorld w(seed);
+    begin_in_vain(w);
+    auto file = w.disk().open(w.path(0, ".log"), io::Disk::Open::existing).value();
+    ASSERT_TRUE(file->sync_now());  // as the system does after a while
+    w.crash();
+    back += w.disk().exists(w.path(3, ".log"));
+    for (int start = 0; start < 2; ++start) {
+      w.open();
+      EXPECT_EQ(w.offsets(), up_to(4)) << seed;
+      EXPECT_EQ(w.log->segment_count(), 1u) << seed;
+      w.kill();
+    }
+    w.open();
+    for (Offset at = 4; at < 8; ++at) EXPECT_EQ(w.append_one().first_offset, at);
+    EXPECT_EQ(w.offsets(), up_to(8)) << seed;
+  }
+  EXPECT_GT(back, 10u);
+}
+
 TEST(Room, IndexesWaitForItInMemory) {
   LogWorld w;
   w.config.segment_bytes = 20'000;
