@@ -70,6 +70,7 @@ class PosixFile final : public File, public std::enable_shared_from_this<PosixFi
   Descriptor fd_;
   std::atomic<uint64_t> size_;  // read from any loop, changed by the one writer
   std::atomic<bool> failed_{false};
+  std::mutex syncing_;
   bool leftover_ = false;  // beyond size() lie bytes of an append that was refused
 };
 
@@ -153,7 +154,10 @@ Result<void> PosixFile::truncate(uint64_t size) {
   return {};
 }
 
+// One at a time, of those on the pool and on loops: while the kernel tells the first of an error,
+// it would tell the second that all is well.
 Result<void> PosixFile::sync_now() {
+  std::lock_guard guard(syncing_);
   if (auto usable = refuse_if_failed(); !usable) return usable;
   if (::fdatasync(fd_.get()) != 0) return failed("sync");
   return {};

@@ -1,9 +1,53 @@
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "io/posix_disk.h"
 #include "tests/io/real_world.h"
+
+namespace isthmus::io {
+namespace {
+
+// In place of the kernel, for one file: its first sync fails, and any other says that all is well.
+class FailsOnce {
+ public:
+  FailsOnce() { now = this; }
+  ~FailsOnce() { now = nullptr; }
+
+  int sync() {
+    std::unique_lock guard(mutex_);
+    const bool first = ++calls_ == 1;
+    changed_.notify_all();
+    if (!first) return 0;
+    // The one that others must wait for takes its time.
+    changed_.wait_for(guard, std::chrono::milliseconds(200), [this] { return calls_ > 1; });
+    errno = EIO;
+    return -1;
+  }
+  void wait_for_the_first() {
+    std::unique_lock guard(mutex_);
+    changed_.wait(guard, [this] { return calls_ > 0; });
+  }
+
+  static inline std::atomic<FailsOnce*> now = nullptr;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int calls_ = 0;
+};
+
+}  // namespace
+}  // namespace isthmus::io
+
+// Instead of the C library's.
+extern "C" int fdatasync(int fd) {
+  if (auto* instead = isthmus::io::FailsOnce::now.load()) return instead->sync();
+  return static_cast<int>(syscall(SYS_fdatasync, fd));
+}
 
 namespace isthmus::io {
 namespace {
@@ -187,6 +231,18 @@ TEST_F(PosixDiskTest, AFileThatFailedIsNotUsedAgain) {
   auto file = *disk().open("/dev/full", Disk::Open::existing);
   EXPECT_EQ(file->sync_now().error().code, EINVAL);
   EXPECT_EQ(file->append(as_bytes("x")).error().code, EIO);
+}
+
+TEST_F(PosixDiskTest, ASyncBesideOneThatFailsFailsToo) {
+  auto file = create("log");
+  FailsOnce kernel;
+  Result<void> first;
+  std::thread pool([&] { first = file->sync_now(); });
+  kernel.wait_for_the_first();
+  const Result<void> second = file->sync_now();
+  pool.join();
+  EXPECT_FALSE(first);
+  EXPECT_FALSE(second) << "the kernel has told of the error already";
 }
 
 TEST_F(PosixDiskTest, AFullDiskDoesNotEndTheFile) {
