@@ -11,7 +11,7 @@ using kafka::ErrorCode;
 
 // Topic ids replace names from here on (KIP-516).
 constexpr int16_t last_version_with_names = 12;
-constexpr auto metadata_timeout = std::chrono::seconds(10);
+constexpr auto refresh_timeout = std::chrono::seconds(10);
 
 // Errors that say no more than "ask again, perhaps elsewhere".
 bool is_about_leadership(ErrorCode error) {
@@ -102,7 +102,7 @@ io::Task<void> Fetcher::find_leaders() {
 }
 
 io::Task<void> Fetcher::look_for_news() {
-  auto refreshed = co_await cluster_.refresh_after_pause(loop_.now() + metadata_timeout);
+  auto refreshed = co_await cluster_.refresh_after_pause(loop_.now() + refresh_timeout);
   if (refreshed) wake_all();
   if (cluster_.closing()) closing_ = true;
 }

@@ -5,7 +5,7 @@ namespace isthmus::mirror {
 using kafka::ErrorCode;
 
 namespace {
-constexpr auto patience = std::chrono::seconds(30);
+constexpr auto append_timeout = std::chrono::seconds(30);
 }
 
 Appender::Appender(client::Cluster& target, std::string link, int64_t link_epoch,
@@ -61,7 +61,7 @@ io::Task<void> Appender::send(std::vector<AppendJob> jobs) {
     p.records = Rope(job.action.batches);
   }
   ++requests_;
-  io::Instant deadline = target_.loop().now() + patience;
+  io::Instant deadline = target_.loop().now() + append_timeout;
   auto answer = co_await target_.call_any(std::move(request), deadline);
   --under_way_;
   for (const auto& job : jobs) bytes_ -= job.action.batches.size();

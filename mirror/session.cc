@@ -20,7 +20,7 @@ constexpr auto discover_at_least_every = std::chrono::seconds(2);
 constexpr auto offsets_every = io::milliseconds(500);
 constexpr auto ask_again_after = io::milliseconds(200);
 constexpr auto drive_every = io::milliseconds(100);
-constexpr auto patience = std::chrono::seconds(10);
+constexpr auto request_timeout = std::chrono::seconds(10);
 constexpr size_t max_lags = 4096;
 constexpr size_t topics_per_request = 200;
 
@@ -57,7 +57,7 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
       gate_(source.loop()),
       stopping_(source.loop()),
       offsets_(source, target, name_, link_epoch, Selector(config.groups, config.groups_exclude),
-               patience, log_),
+               request_timeout, log_),
       appender_(
           target, name_, link_epoch, [this](const auto& o) { on_outcome(o); },
           [this](const Error& e) { stop(e); }),
@@ -137,7 +137,7 @@ io::Task<Result<void>> Session::discover() {
     if (!co_await pause(io::milliseconds(10))) co_return fail(Error::closed("stopping"));
   }
   discovering_ = true;
-  auto topics = co_await view_.topics(source_.loop().now() + patience);
+  auto topics = co_await view_.topics(source_.loop().now() + request_timeout);
   Result<void> done = {};
   if (!topics) {
     done = fail(topics.error());
@@ -188,7 +188,8 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
       t.partitions.push_back({static_cast<PartitionIndex>(i), topic.leader_epochs[i]});
     }
   }
-  auto answer = co_await target_.call_any(std::move(request), source_.loop().now() + patience);
+  auto answer =
+      co_await target_.call_any(std::move(request), source_.loop().now() + request_timeout);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
     co_return kafka::refuse(answer->error_code,
@@ -212,7 +213,7 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
     auto is_new = [&](const auto& p) { return !running_.contains({result.name, p.index}); };
     if (std::ranges::any_of(result.partitions, is_new)) {
       // Epochs that begin later are the source's own; older ones may be of any cluster before it.
-      auto known = co_await view_.owners(result.name, source_.loop().now() + patience);
+      auto known = co_await view_.owners(result.name, source_.loop().now() + request_timeout);
       if (!known) co_return fail(known.error());
       owners = std::move(*known);
     }
@@ -332,7 +333,7 @@ void Session::act(Running& running, PumpAction action) {
 
 io::Task<void> Session::ask_bounds(TopicPartition partition) {
   client::Admin admin(source_);
-  io::Instant deadline = source_.loop().now() + patience;
+  io::Instant deadline = source_.loop().now() + request_timeout;
   auto starts = co_await admin.list_offsets({{partition, client::earliest_offset}}, deadline);
   auto ends = co_await admin.list_offsets({{partition, client::latest_offset}}, deadline);
   auto found = running_.find(partition);
@@ -364,9 +365,9 @@ io::Task<void> Session::ask_gap(TopicPartition partition, Offset position) {
   p.partition = partition.partition;
   p.fetch_offset = position;
   p.partition_max_bytes = 1 << 20;
-  auto answer =
-      co_await source_.call_leader(partition, std::move(request), source_.loop().now() + patience);
-  auto epoch = co_await view_.epoch_at(partition, position, source_.loop().now() + patience);
+  auto answer = co_await source_.call_leader(partition, std::move(request),
+                                             source_.loop().now() + request_timeout);
+  auto epoch = co_await view_.epoch_at(partition, position, source_.loop().now() + request_timeout);
   auto found = running_.find(partition);
   if (found == running_.end()) co_return;
   Offset end = -1;
@@ -431,7 +432,7 @@ io::Task<Result<void>> Session::report() {
     auto lag = running.pump.lag(now);
     p.lag_ms = lag ? std::chrono::duration_cast<io::milliseconds>(*lag).count() : 0;
   }
-  auto answer = co_await target_.call_any(std::move(request), now + patience);
+  auto answer = co_await target_.call_any(std::move(request), now + request_timeout);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
     co_return kafka::refuse(answer->error_code,

@@ -20,7 +20,7 @@ namespace {
 using kafka::ErrorCode;
 
 // Within the time-out of Kafka's own tools.
-constexpr auto answer_timeout = std::chrono::seconds(25);
+constexpr auto division_timeout = std::chrono::seconds(25);
 
 Place home_of(const Picture& picture, const std::string& topic) {
   return {picture.routes.home_of_topic(topic), Asked::controller};
@@ -159,7 +159,7 @@ server::Reply Answers::divided(server::Request request) {
   }
   std::vector<Part<Request>> parts;
   for (auto& [place, part] : by_place) parts.push_back({place, std::move(part)});
-  co_await ask_all(loop_, picture_, parts, loop_.now() + answer_timeout);
+  co_await ask_all(loop_, picture_, parts, loop_.now() + division_timeout);
   for (auto& part : parts) {
     if (!part.answer) {
       const ErrorCode error = error_of(picture_, part.place);

@@ -20,7 +20,7 @@ using AskedTopic = kafka::MetadataRequest::MetadataRequestTopic;
 using MetadataPart = Part<kafka::MetadataRequest>;
 
 // A client waits for this with everything else.
-constexpr auto answer_timeout = std::chrono::seconds(3);
+constexpr auto metadata_timeout = std::chrono::seconds(3);
 
 bool asks_for_all(const kafka::MetadataRequest& request, int16_t version) {
   return !request.topics || (version == 0 && request.topics->empty());
@@ -168,7 +168,7 @@ server::Reply Answers::metadata(server::Request request) {
   auto wire = server::decode_request<kafka::MetadataRequest>(request);
   if (!wire) co_return end_of(request, wire.error());
   auto parts = divide(picture_, *wire, request.header.api_version);
-  co_await ask_all(loop_, picture_, parts, loop_.now() + answer_timeout);
+  co_await ask_all(loop_, picture_, parts, loop_.now() + metadata_timeout);
 
   kafka::MetadataResponse response;
   for (auto& part : parts) {

@@ -9,7 +9,7 @@ namespace {
 constexpr auto poll_interval = io::milliseconds(100);
 constexpr auto pause_after_silence = std::chrono::seconds(1);
 // A site that does not answer so small a question in this time is away.
-constexpr auto answer_timeout = std::chrono::seconds(3);
+constexpr auto site_timeout = std::chrono::seconds(3);
 constexpr auto metadata_interval = std::chrono::seconds(5);
 
 client::ClusterOptions cluster_options(const std::string& name,
@@ -19,7 +19,7 @@ client::ClusterOptions cluster_options(const std::string& name,
   options.bootstrap = config.bootstrap_servers;
   // All topics: while a site is away, those who ask for all topics are told what was there.
   options.all_topics = true;
-  options.dial_timeout = answer_timeout;
+  options.dial_timeout = site_timeout;
   options.most_backoff = pause_after_silence;
   options.connection.client_id = "isthmus-router";
   return options;
@@ -72,7 +72,7 @@ io::Task<void> Site::watch_inside() {
   options.client_id = "isthmus-router";
   for (size_t turn = 0; !closing_.closed(); ++turn) {
     const io::Address& to = config_.inside[turn % config_.inside.size()];
-    const io::Instant deadline = loop_.now() + answer_timeout;
+    const io::Instant deadline = loop_.now() + site_timeout;
     auto opened = co_await client::Connection::open(env_, gate_, to, options, deadline);
     if (opened) {
       inside_ = std::move(*opened);
@@ -89,7 +89,7 @@ io::Task<void> Site::watch_inside() {
 // Until the site does not answer.
 io::Task<void> Site::poll(client::Connection& connection) {
   for (bool go_on = true; go_on;) {
-    const io::Instant deadline = loop_.now() + answer_timeout;
+    const io::Instant deadline = loop_.now() + site_timeout;
     auto told = co_await connection.call(kafka::DescribeSiteRequest{}, deadline);
     if (!told) co_return note_silence(told.error());
     auto taken = take_over(*told);
@@ -118,7 +118,7 @@ Result<void> Site::take_over(const kafka::DescribeSiteResponse& told) {
 
 io::Task<void> Site::watch_metadata() {
   while (!closing_.closed()) {
-    const io::Instant deadline = loop_.now() + answer_timeout;
+    const io::Instant deadline = loop_.now() + site_timeout;
     auto refreshed = co_await cluster_.refresh(deadline);
     if (closing_.closed()) co_return;
     if (refreshed) {

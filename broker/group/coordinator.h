@@ -42,6 +42,9 @@
 
 namespace isthmus::broker {
 
+// How long those who need to know every group wait for loaded().
+inline constexpr auto patience_for_groups = std::chrono::seconds(5);
+
 class Coordinator {
  public:
   struct Seams {

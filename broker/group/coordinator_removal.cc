@@ -8,7 +8,7 @@ using kafka::ErrorCode;
 namespace {
 
 // Between two of them others go on.
-constexpr size_t groups_per_slice = 100;
+constexpr size_t removed_per_slice = 100;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ io::Task<void> Coordinator::sweep() {
     }
     for (size_t i = 0; i < all.size() && !stop_.closed(); ++i) {
       co_await expire(all[i]);
-      if (i % groups_per_slice == 0) co_await io::yield(loop_);
+      if (i % removed_per_slice == 0) co_await io::yield(loop_);
     }
   }
 }

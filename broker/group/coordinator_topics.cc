@@ -10,7 +10,7 @@ namespace isthmus::broker {
 namespace {
 
 // Between slices of them, others go on.
-constexpr size_t groups_per_slice = 100;
+constexpr size_t looked_at_per_slice = 100;
 
 }  // namespace
 
@@ -26,7 +26,7 @@ io::Task<void> Coordinator::forget(std::vector<HostedGroupPtr> groups,
                                    std::set<std::string> deleted) {
   size_t looked_at = 0;
   for (const HostedGroupPtr& hosted : groups) {
-    if (++looked_at % groups_per_slice == 0) co_await io::yield(loop_);
+    if (++looked_at % looked_at_per_slice == 0) co_await io::yield(loop_);
     // Where a topic of the same name is there again, a commit for it may be on its way to the
     // journal: a tombstone that got behind it would take that one away.
     for (const std::string& topic : deleted) {

@@ -46,9 +46,6 @@ Response::SiteTopic topic_of(const TopicImage& topic, ClusterNumber self) {
   return out;
 }
 
-// After a start, until it is known which groups there are.
-constexpr auto patience_for_groups = std::chrono::seconds(5);
-
 }  // namespace
 
 std::optional<io::Duration> LinkService::contact_age(const std::string& link) const {

@@ -21,8 +21,6 @@ constexpr Offset beyond_any_log = Offset{1} << 50;
 constexpr double rate_margin = 4;
 constexpr int group_attempts = 10;
 constexpr auto group_pause = io::milliseconds(50);
-// After a start, until it is known which groups there are.
-constexpr auto patience_for_groups = std::chrono::seconds(5);
 constexpr auto patience_for_disks = std::chrono::seconds(2);  // below the mirror's for an answer
 
 std::string refusal_text(const TopicPartition& name, const std::string& why) {

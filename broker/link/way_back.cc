@@ -15,9 +15,6 @@ namespace {
 
 constexpr uint64_t export_step_bytes = 4u << 20;
 
-// After a start, until it is known which groups there are.
-constexpr auto patience_for_groups = std::chrono::seconds(5);
-
 Error refused(std::string why) {
   return kafka::error_of(ErrorCode::invalid_request, std::move(why));
 }

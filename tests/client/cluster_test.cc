@@ -9,8 +9,6 @@ namespace {
 using kafka::HeartbeatRequest;
 using kafka::HeartbeatResponse;
 
-const TopicPartition orders{"orders", 0};
-
 // Every broker answers a heartbeat with its id, as throttle time.
 void tell_ids(FakeCluster& fake, int brokers) {
   for (NodeId id = 1; id <= brokers; ++id) {

@@ -157,4 +157,6 @@ class FakeCluster {
   std::vector<std::unique_ptr<FakeBroker>> brokers_;
 };
 
+inline const TopicPartition orders{"orders", 0};
+
 }  // namespace isthmus::client

@@ -11,8 +11,6 @@ using kafka::ErrorCode;
 using kafka::FetchRequest;
 using kafka::FetchResponse;
 
-const TopicPartition orders{"orders", 0};
-
 // Partitions whose log is a sequence of one-byte "batches", led by whom the metadata name.
 class FakeLogs {
  public:

@@ -17,7 +17,6 @@ kafka::MetadataResponse answer(const std::string& topic, uint8_t topic_id, NodeI
   t.partitions.push_back({kafka::ErrorCode::none, 0, leader, epoch, {1, 2}, {1}, {}});
   return response;
 }
-const TopicPartition orders{"orders", 0};
 
 TEST(metadata, holds_what_was_said) {
   Metadata m;
@@ -25,7 +24,7 @@ TEST(metadata, holds_what_was_said) {
   EXPECT_EQ(m.cluster_id(), "c");
   EXPECT_EQ(m.controller(), 7);
   EXPECT_EQ(m.broker(2)->address, (io::Address{"two", 9093}));
-  EXPECT_EQ(m.leader_of(orders), (LeaderInfo{2, 5}));
+  EXPECT_EQ(m.leader_of({"orders", 0}), (LeaderInfo{2, 5}));
   EXPECT_EQ(*m.name_of(m.topic("orders")->id), "orders");
   EXPECT_EQ(m.leader_of({"orders", 1}), std::nullopt);
 }
@@ -35,10 +34,10 @@ TEST(metadata, an_older_epoch_is_not_believed) {
   m.update(answer("orders", 1, 2, 5), false);
   const auto before = m.changes();
   m.update(answer("orders", 1, 1, 4), false);
-  EXPECT_EQ(m.leader_of(orders), (LeaderInfo{2, 5}));
+  EXPECT_EQ(m.leader_of({"orders", 0}), (LeaderInfo{2, 5}));
   EXPECT_EQ(m.changes(), before);
   m.update(answer("orders", 1, 1, 6), false);
-  EXPECT_EQ(m.leader_of(orders), (LeaderInfo{1, 6}));
+  EXPECT_EQ(m.leader_of({"orders", 0}), (LeaderInfo{1, 6}));
   EXPECT_GT(m.changes(), before);
 }
 
@@ -46,7 +45,7 @@ TEST(metadata, brokers_that_know_no_epochs_are_believed) {
   Metadata m;
   m.update(answer("orders", 0, 2, -1), false);
   m.update(answer("orders", 0, 1, -1), false);
-  EXPECT_EQ(m.leader_of(orders), (LeaderInfo{1, -1}));
+  EXPECT_EQ(m.leader_of({"orders", 0}), (LeaderInfo{1, -1}));
 }
 
 TEST(metadata, a_topic_created_again_begins_anew) {
@@ -54,7 +53,7 @@ TEST(metadata, a_topic_created_again_begins_anew) {
   m.update(answer("orders", 1, 2, 5), false);
   const Uuid old = m.topic("orders")->id;
   m.update(answer("orders", 2, 1, 0), false);
-  EXPECT_EQ(m.leader_of(orders), (LeaderInfo{1, 0}));
+  EXPECT_EQ(m.leader_of({"orders", 0}), (LeaderInfo{1, 0}));
   EXPECT_EQ(m.name_of(old), nullptr);
 }
 
@@ -77,7 +76,7 @@ TEST(metadata, an_error_about_a_topic_keeps_what_was_known) {
   auto failing = answer("orders", 1, 1, 9);
   failing.topics[0].error_code = kafka::ErrorCode::leader_not_available;
   m.update(failing, true);
-  EXPECT_EQ(m.leader_of(orders), (LeaderInfo{2, 5}));
+  EXPECT_EQ(m.leader_of({"orders", 0}), (LeaderInfo{2, 5}));
 }
 
 TEST(metadata, learns_a_later_leader_in_passing) {
@@ -85,7 +84,7 @@ TEST(metadata, learns_a_later_leader_in_passing) {
   m.update(answer("orders", 1, 2, 5), false);
   EXPECT_FALSE(m.learn_leader(orders, {1, 5}));
   EXPECT_TRUE(m.learn_leader(orders, {1, 6}));
-  EXPECT_EQ(m.leader_of(orders), (LeaderInfo{1, 6}));
+  EXPECT_EQ(m.leader_of({"orders", 0}), (LeaderInfo{1, 6}));
   EXPECT_FALSE(m.learn_leader({"unknown", 0}, {1, 6}));
 }
 

@@ -53,7 +53,7 @@ TEST(Validate, ZlibIsNotGzip) {
   expect_refused(packed_batch(Compression::gzip, usual_header(1), zlib), ErrorCode::invalid_record);
 }
 
-std::vector<uint8_t> joined(std::initializer_list<Bytes> parts) {
+std::vector<uint8_t> one_after_the_other(std::initializer_list<Bytes> parts) {
   std::vector<uint8_t> all;
   for (Bytes part : parts) all.insert(all.end(), part.begin(), part.end());
   return all;
@@ -65,8 +65,9 @@ TEST(Validate, TwoGzipMembersAreOneTooMany) {
   const Bytes all = payload;
   const Slice front = compress(Compression::gzip, all.first(all.size() / 2));
   const Slice back = compress(Compression::gzip, all.subspan(all.size() / 2));
-  expect_refused(packed_batch(Compression::gzip, usual_header(4), joined({front, back})),
-                 ErrorCode::invalid_record);
+  expect_refused(
+      packed_batch(Compression::gzip, usual_header(4), one_after_the_other({front, back})),
+      ErrorCode::invalid_record);
 }
 
 // Java's client reads the first, librdkafka refuses what lies behind it.
@@ -77,7 +78,7 @@ TEST(Validate, TwoLz4FramesAreOneTooMany) {
   const Slice front = compress(Compression::lz4, all.first(all.size() / 2));
   const Slice back = compress(Compression::lz4, all.subspan(all.size() / 2));
   const Slice empty = compress(Compression::lz4, Bytes());
-  for (const auto& frames : {joined({front, back}), joined({whole, empty})}) {
+  for (const auto& frames : {one_after_the_other({front, back}), joined({whole, empty})}) {
     expect_refused(packed_batch(Compression::lz4, usual_header(4), frames),
                    ErrorCode::invalid_record);
   }

@@ -8,7 +8,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 
-constexpr hours delay{24};
+constexpr hours a_day{24};
 constexpr Offset held = 10'000;
 const io::Instant begin{seconds(1000)};
 
@@ -17,26 +17,26 @@ class StartFollowerTest : public testing::Test {
   std::optional<Offset> hear(Offset start, io::Duration after, Offset held_by_target = held) {
     return starts.on_heard(start, held_by_target, begin + after);
   }
-  StartFollower starts{delay};
+  StartFollower starts{a_day};
 };
 
 TEST_F(StartFollowerTest, AStartIsDueExactlyAtTheDelay) {
   EXPECT_FALSE(hear(500, hours(0)));
-  EXPECT_FALSE(hear(500, delay - io::milliseconds(1)));
-  EXPECT_EQ(hear(500, delay), 500);
-  EXPECT_FALSE(hear(500, delay)) << "it has just been said";
+  EXPECT_FALSE(hear(500, a_day - io::milliseconds(1)));
+  EXPECT_EQ(hear(500, a_day), 500);
+  EXPECT_FALSE(hear(500, a_day)) << "it has just been said";
 }
 
 TEST_F(StartFollowerTest, ALogThatLacksNothingIsNotFollowed) {
   EXPECT_FALSE(hear(0, hours(0)));
-  EXPECT_FALSE(hear(0, 2 * delay));
+  EXPECT_FALSE(hear(0, 2 * a_day));
 }
 
 TEST_F(StartFollowerTest, ASourceThatDoesNotSayMovesNothing) {
   EXPECT_FALSE(hear(-1, hours(0)));
   EXPECT_FALSE(hear(500, hours(1)));
-  EXPECT_FALSE(hear(-1, delay + hours(1))) << "not on older knowledge";
-  EXPECT_EQ(hear(500, delay + hours(1)), 500) << "nothing was taken back either";
+  EXPECT_FALSE(hear(-1, a_day + hours(1))) << "not on older knowledge";
+  EXPECT_EQ(hear(500, a_day + hours(1)), 500) << "nothing was taken back either";
 }
 
 TEST_F(StartFollowerTest, ADeletionThatIsTakenBackIsNotFollowed) {
@@ -75,14 +75,14 @@ TEST_F(StartFollowerTest, AStartThatMovesAllTheTimeIsFollowedInSteps) {
 
 TEST_F(StartFollowerTest, NoMoreIsAskedOfATargetThanItHolds) {
   EXPECT_FALSE(hear(500, hours(0), 499));
-  EXPECT_FALSE(hear(500, delay, 499));
-  EXPECT_EQ(hear(500, delay, 500), 500);
+  EXPECT_FALSE(hear(500, a_day, 499));
+  EXPECT_EQ(hear(500, a_day, 500), 500);
 }
 
 // Nothing is stored, so who begins anew cannot know since when: he waits the whole delay.
 TEST_F(StartFollowerTest, ARestartBeginsTheDelayAnew) {
   EXPECT_FALSE(hear(500, hours(0)));
-  starts = StartFollower(delay);
+  starts = StartFollower(a_day);
   EXPECT_FALSE(hear(500, hours(24)));
   EXPECT_FALSE(hear(500, hours(47)));
   EXPECT_EQ(hear(500, hours(48)), 500);
@@ -91,9 +91,9 @@ TEST_F(StartFollowerTest, ARestartBeginsTheDelayAnew) {
 // A target that crashed may have forgotten.
 TEST_F(StartFollowerTest, WhatWasFollowedIsSaidAgainNowAndThen) {
   EXPECT_FALSE(hear(500, hours(0)));
-  EXPECT_EQ(hear(500, delay), 500);
-  EXPECT_FALSE(hear(500, 2 * delay - seconds(1)));
-  EXPECT_EQ(hear(500, 2 * delay), 500);
+  EXPECT_EQ(hear(500, a_day), 500);
+  EXPECT_FALSE(hear(500, 2 * a_day - seconds(1)));
+  EXPECT_EQ(hear(500, 2 * a_day), 500);
   starts = StartFollower(seconds(0));
   EXPECT_EQ(hear(500, hours(0)), 500);
   EXPECT_FALSE(hear(500, seconds(59))) << "not with every answer";

@@ -11,7 +11,7 @@ namespace isthmus::process {
 namespace {
 
 template <typename Config>
-struct Case {
+struct BrokenRule {
   const char* name;
   std::function<void(Config&)> damage;
   const char* path;
@@ -27,7 +27,7 @@ BrokerConfig good_broker() {
   return c;
 }
 
-const Case<BrokerConfig> broker_cases[] = {
+const BrokenRule<BrokerConfig> broker_cases[] = {
     {"dash_in_name", [](BrokerConfig& c) { c.cluster.name = "new-york"; }, "cluster.name"},
     {"session_bounds", [](BrokerConfig& c) { c.broker.group_min_session_timeout_ms = 1'800'001; },
      "broker.group.min.session.timeout.ms"},
@@ -59,7 +59,7 @@ MirrorConfig good_mirror() {
   return c;
 }
 
-const Case<MirrorConfig> mirror_cases[] = {
+const BrokenRule<MirrorConfig> mirror_cases[] = {
     {"name_without_dash", [](MirrorConfig& c) { c.links["seoul"] = c.links["seoul-tokyo"]; },
      "links.seoul"},
     {"name_with_two_dashes", [](MirrorConfig& c) { c.links["a-b-c"] = c.links["seoul-tokyo"]; },
@@ -81,7 +81,7 @@ RouterConfig good_router() {
   return c;
 }
 
-const Case<RouterConfig> router_cases[] = {
+const BrokenRule<RouterConfig> router_cases[] = {
     {"virtual_name", [](RouterConfig& c) { c.virtual_cluster.name = ""; }, "virtual_cluster.name"},
     {"cluster_name", [](RouterConfig& c) { c.clusters["x-y"] = {}; }, "clusters.x-y"},
     {"unreachable", [](RouterConfig& c) { c.virtual_cluster.advertise = "0.0.0.0"; },
@@ -102,7 +102,7 @@ const Case<RouterConfig> router_cases[] = {
 };
 
 template <typename Config>
-void expect_found(Config config, const Case<Config>& broken) {
+void expect_found(Config config, const BrokenRule<Config>& broken) {
   ASSERT_FALSE(validate(config)) << validate(config)->text;
   broken.damage(config);
   std::optional<Problem> problem = validate(config);
@@ -111,17 +111,17 @@ void expect_found(Config config, const Case<Config>& broken) {
   EXPECT_FALSE(problem->text.empty());
 }
 
-class BrokerRules : public testing::TestWithParam<Case<BrokerConfig>> {};
+class BrokerRules : public testing::TestWithParam<BrokenRule<BrokerConfig>> {};
 TEST_P(BrokerRules, are_kept) { expect_found(good_broker(), GetParam()); }
 INSTANTIATE_TEST_SUITE_P(All, BrokerRules, testing::ValuesIn(broker_cases),
                          [](const auto& info) { return info.param.name; });
 
-class MirrorRules : public testing::TestWithParam<Case<MirrorConfig>> {};
+class MirrorRules : public testing::TestWithParam<BrokenRule<MirrorConfig>> {};
 TEST_P(MirrorRules, are_kept) { expect_found(good_mirror(), GetParam()); }
 INSTANTIATE_TEST_SUITE_P(All, MirrorRules, testing::ValuesIn(mirror_cases),
                          [](const auto& info) { return info.param.name; });
 
-class RouterRules : public testing::TestWithParam<Case<RouterConfig>> {};
+class RouterRules : public testing::TestWithParam<BrokenRule<RouterConfig>> {};
 TEST_P(RouterRules, are_kept) { expect_found(good_router(), GetParam()); }
 INSTANTIATE_TEST_SUITE_P(All, RouterRules, testing::ValuesIn(router_cases),
                          [](const auto& info) { return info.param.name; });

@@ -40,7 +40,7 @@ typename Request::Response refused(const Request& message, int16_t version) {
   return *response;
 }
 
-kafka::ProduceRequest produce_to(const std::string& topic) {
+kafka::ProduceRequest produce_to_third(const std::string& topic) {
   kafka::ProduceRequest request;
   request.acks = -1;
   request.topic_data.push_back({topic, {{3, Rope(Slice::copy_of("records"))}}});
@@ -49,7 +49,7 @@ kafka::ProduceRequest produce_to(const std::string& topic) {
 
 TEST(Refusals, OfProduceNameEachPartitionInEveryVersion) {
   for (int16_t version = 3; version <= 11; ++version) {
-    const auto response = refused(produce_to("orders"), version);
+    const auto response = refused(produce_to_third("orders"), version);
     ASSERT_EQ(response.responses.size(), 1u);
     const auto& partition = response.responses[0].partition_responses[0];
     EXPECT_EQ(response.responses[0].name, "orders");
@@ -133,7 +133,7 @@ TEST(Refusals, OfOffsetFetchAreWhereEachVersionHasThem) {
 }
 
 TEST(Refusals, OfWhatDoesNotDecodeAreErrors) {
-  server::Request request = wire(produce_to("orders"), 9);
+  server::Request request = wire(produce_to_third("orders"), 9);
   request.body = request.body.sub(0, request.body.size() - 3);
   EXPECT_FALSE(refuse(request));
 }

@@ -44,12 +44,12 @@ struct Step {
   State state;
 };
 
-const TopicImage& topic(const Image& image) { return *image.find(topic_id); }
-bool writable(const Image& image) { return topic(image).writer.is_clients(); }
+const TopicImage& topic_in(const Image& image) { return *image.find(topic_id); }
+bool writable(const Image& image) { return topic_in(image).writer.is_clients(); }
 bool source_open(const State& s) { return writable(*s.source) && !s.fence; }
 
 std::string fingerprint(const Image& image) {
-  const TopicImage& t = topic(image);
+  const TopicImage& t = topic_in(image);
   std::string text = to_string(t.writer) + "/";
   if (const auto* nobody = t.writer.nobody()) text += nobody->since.to_string();
   if (auto known = image.switchovers.find(link_name); known != image.switchovers.end()) {
@@ -113,7 +113,7 @@ class Orders {
   void clients_and_mirror() {
     const State& s = *now_;
     if (source_open(s) && s.source_end < most_records) ++go("write at a").source_end;
-    bool mirrors = topic(*s.target).writer.is_link(link_name);
+    bool mirrors = topic_in(*s.target).writer.is_link(link_name);
     if (mirrors && s.target_end < s.source_end) ++go("mirror").target_end;
     if (writable(*s.target) && !s.target_has_own) go("write at b").target_has_own = true;
     if (s.fence) go("deadline, or restart of a").fence.reset();
@@ -159,7 +159,7 @@ class Orders {
 
   void promote(const Message& m) {
     const State& s = *now_;
-    bool mirrors = topic(*s.target).writer.is_link(link_name);
+    bool mirrors = topic_in(*s.target).writer.is_link(link_name);
     if (mirrors && s.target_end != m.end) return;
     Promotion promotion;
     promotion.link = link_name;
@@ -196,8 +196,8 @@ const char* broken_invariant(const State& s) {
 
 // Somebody can write, and no attempt is left half done.
 bool settled(const State& s) {
-  bool stayed = source_open(s) && topic(*s.target).writer.is_link(link_name);
-  bool moved = topic(*s.source).writer.is_link("b-to-a") && writable(*s.target);
+  bool stayed = source_open(s) && topic_in(*s.target).writer.is_link(link_name);
+  bool moved = topic_in(*s.source).writer.is_link("b-to-a") && writable(*s.target);
   return stayed || moved;
 }
 
@@ -274,10 +274,10 @@ TEST(SwitchoverOrders, NeverTwoWritableSitesAndNothingAcknowledgedIsMissing) {
   ASSERT_TRUE(dead.empty()) << "nobody can ever write again:" << search.path(dead.front());
   std::set<std::string> outcomes;
   for (const State& s : search.states()) {
-    std::string source = source_open(s)                 ? "open"
-                         : topic(*s.source).is_mirror() ? "mirror"
-                         : s.fence                      ? "fenced"
-                                                        : "closed";
+    std::string source = source_open(s)                    ? "open"
+                         : topic_in(*s.source).is_mirror() ? "mirror"
+                         : s.fence                         ? "fenced"
+                                                           : "closed";
     outcomes.insert(source + "/" + (writable(*s.target) ? "promoted" : "mirror"));
   }
   EXPECT_EQ(outcomes, (std::set<std::string>{"open/mirror", "fenced/mirror", "closed/mirror",

@@ -4,11 +4,6 @@
 namespace isthmus::broker {
 namespace {
 
-// Cuts or changes a file of a log that is not open.
-std::shared_ptr<io::File> file_of(LogWorld& w, const std::string& path) {
-  return w.disk().open(path, io::Disk::Open::existing).value();
-}
-
 class Damage : public ::testing::Test {
  protected:
   // Five batches of three records, all synced.

@@ -199,4 +199,9 @@ class LogWorld {
   }
 };
 
+// Cuts or changes a file of a log that is not open.
+inline std::shared_ptr<io::File> file_of(LogWorld& w, const std::string& path) {
+  return w.disk().open(path, io::Disk::Open::existing).value();
+}
+
 }  // namespace isthmus::broker

@@ -6,11 +6,6 @@
 namespace isthmus::broker {
 namespace {
 
-// Cuts or changes a file of a log that is not open.
-std::shared_ptr<io::File> file_of(LogWorld& w, const std::string& path) {
-  return w.disk().open(path, io::Disk::Open::existing).value();
-}
-
 TEST(TornTail, AtEveryByteOfTheLastBatchIsCut) {
   LogWorld w;
   w.open();
