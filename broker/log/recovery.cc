@@ -195,7 +195,7 @@ Result<bool> Recovery::all_was_deleted() const {
 
 void Recovery::find_known_end() {
   known_end_ = synced_.known(hints_.recovery_point);
-  const bool in_order = config_.durability == Durability::fsync;
+  const bool in_order = config_.durability == Durability::fsync && synced_.trusts_names();
   const size_t count = log_.segments.size();
   if (in_order && count > 2 && !is_as_kafka_left_it(files_.disk(), folder_)) {
     known_end_ = std::max(known_end_, log_.segments[count - 2]->base());

@@ -37,6 +37,10 @@ class SyncedEnd {
   Result<void> load();
   // The known end, given what the recovery-point checkpoint says.
   Offset known(Offset recovery_point) const;
+  // Whether a segment's name says that all below the one before it was synced (recovery.h). Not
+  // where a cut was begun and nothing says that it has ended: of the names that it removed, a power
+  // loss may bring some back, beside a segment that is cut already.
+  bool trusts_names() const { return !(after_cut_ && end_ == Offset{0}); }
   // Whether the end was read or written here: then a batch or a gap ends exactly there.
   bool is_exact() const { return end_.has_value(); }
 

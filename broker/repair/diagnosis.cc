@@ -193,7 +193,7 @@ Result<Diagnosis> Examination::run() {
   found_.known_end = synced_.known(hints_.recovery_point);
   if (*mark) found_.known_end = std::max(found_.known_end, (*mark)->synced_end);
   const bool in_order = durability_ == Durability::fsync && bases_.size() > 2 &&
-                        !is_as_kafka_left_it(files_.disk(), folder_);
+                        synced_.trusts_names() && !is_as_kafka_left_it(files_.disk(), folder_);
   if (in_order) found_.known_end = std::max(found_.known_end, bases_[bases_.size() - 2]);
   order_ = OffsetOrder(found_.known_end, synced_.is_exact());
   found_.end = bases_.empty() ? hints_.log_start : bases_.front();

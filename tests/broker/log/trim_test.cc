@@ -1,3 +1,5 @@
+#include <cerrno>
+
 #include "tests/broker/log/log_world.h"
 
 namespace isthmus::broker {
@@ -185,6 +187,86 @@ TEST_F(Trim, ACompactedTopicIsExemptFromRetention) {
   w.config.compact = true;
   w.log->configure(w.config);
   EXPECT_EQ(w.log->apply_retention(1'000'000, 30), 0u);
+}
+
+// Four batches of three records to a segment, three segments, all synced; then the power goes
+// before the operation of this number of what `change` does. False where it does no more than that.
+bool lose_power_within(LogWorld& v, uint64_t number, auto change) {
+  v.config.segment_bytes = static_cast<int32_t>(4 * make_batch({.records = 3}).size());
+  v.open();
+  for (int i = 0; i < 12; ++i) v.append_one({.records = 3});
+  EXPECT_EQ(v.log->segment_count(), 3u);
+  v.sync();
+  v.hints.recovery_point = v.log->recovery_point();
+  sim::Volume& disk = v.host.disk();
+  const uint64_t before = disk.operations();
+  disk.fail_operations_from(before + number, EIO);
+  const bool done = change(*v.log).has_value();
+  const bool hit = disk.operations() >= before + number;
+  EXPECT_NE(done, hit) << number;
+  disk.forget_planned_failures();
+  v.crash();
+  return hit;
+}
+
+// The power may go anywhere in a cut: what it brings back of the removed segments is no damage.
+TEST_F(Trim, ACutThatAPowerLossEndsLeavesAtLeastWhatWasToStay) {
+  const auto cut = [](Log& log) { return log.truncate_to(6); };
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    bool hit = true;
+    for (uint64_t number = 1; hit; ++number) {
+      LogWorld v(seed);
+      hit = lose_power_within(v, number, cut);
+      auto opened = v.try_open();
+      ASSERT_TRUE(opened) << "seed " << seed << ", " << number << ": " << opened.error().text;
+      const Offset end = v.log->end_offset();
+      ASSERT_GE(end, 6) << seed << ", " << number;
+      if (!hit) EXPECT_EQ(end, 6);
+      std::vector<Offset> expected;
+      for (Offset at = 0; at < end; at += 3) expected.push_back(at);
+      EXPECT_EQ(v.offsets(), expected) << seed << ", " << number;
+    }
+  }
+}
+
+TEST_F(Trim, ARestartThatAPowerLossEndsLeavesALogThatOpens) {
+  for (Offset target : {0, 6, 100}) {
+    const auto restart = [target](Log& log) { return log.restart_at(target); };
+    for (uint64_t seed = 1; seed <= 5; ++seed) {
+      bool hit = true;
+      for (uint64_t number = 1; hit; ++number) {
+        LogWorld v(seed);
+        hit = lose_power_within(v, number, restart);
+        auto opened = v.try_open();
+        ASSERT_TRUE(opened) << target << ", seed " << seed << ", " << number << ": "
+                            << opened.error().text;
+        if (!hit) EXPECT_EQ(v.log->end_offset(), target);
+        Offset next = v.log->start_offset();
+        for (const auto& header : v.read(next)) {
+          ASSERT_EQ(header.base_offset, next) << target << ", " << seed << ", " << number;
+          next = header.next_offset();
+        }
+        EXPECT_EQ(next, v.log->end_offset()) << target << ", " << seed << ", " << number;
+      }
+    }
+  }
+}
+
+// A disk may take names back in any order: the new segment beside some of the old ones.
+TEST_F(Trim, ARestartWhoseRemovalsThePowerTookBackIsNoDamage) {
+  LogWorld v;
+  lose_power_within(v, UINT64_MAX / 2, [](Log&) { return Result<void>{}; });
+  {
+    FileCache cache(v.disk(), 1);
+    SyncedEnd slot(cache, SyncedEnd::path_in(v.folder));
+    slot.load().value();
+    slot.settle(0).value();
+  }
+  ASSERT_TRUE(v.disk().remove(v.path(0, ".log")));
+  ASSERT_TRUE(v.disk().open(v.path(6, ".log"), io::Disk::Open::create));
+  v.open();
+  EXPECT_EQ(v.log->start_offset(), 6);
+  EXPECT_EQ(v.log->end_offset(), 6);
 }
 
 // The batches are gone from the log: only a snapshot knows that they are retries.

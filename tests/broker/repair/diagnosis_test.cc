@@ -98,6 +98,34 @@ TEST_F(Repair, ExportsFirstThenCutsWhereTheDamageBegins) {
   EXPECT_EQ(w.log->end_offset(), 3);
 }
 
+// As the next start sees it: the segments that the power brought back are no damage.
+TEST(Diagnosing, ACutThatAPowerLossEndedFindsNothing) {
+  size_t back = 0;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    for (uint64_t number = 1;; ++number) {
+      LogWorld w(seed);
+      w.open();
+      for (int i = 0; i < 3; ++i) {
+        for (int j = 0; j < 4; ++j) w.append_one({.records = 3});
+        w.sync();
+        if (i < 2) ASSERT_TRUE(w.log->roll());
+      }
+      const uint64_t before = w.host.disk().operations();
+      w.host.disk().fail_operations_from(before + number, EIO);
+      const bool whole = w.log->truncate_to(6).has_value();
+      w.host.disk().forget_planned_failures();
+      w.crash();
+      back += w.disk().exists(w.path(24, ".log"));
+      FileCache files(w.disk(), 10);
+      const auto found = diagnose(files, w.folder, w.hints, Durability::fsync);
+      ASSERT_TRUE(found) << found.error().text;
+      EXPECT_TRUE(found->well()) << seed << ", " << number << ": " << found->damage->why;
+      if (whole) break;
+    }
+  }
+  EXPECT_GT(back, 0u);
+}
+
 TEST_F(Repair, OfATailThatIsGoneGivesItUp) {
   auto log = w.disk().open(w.path(0, ".log"), io::Disk::Open::existing).value();
   ASSERT_TRUE(log->truncate(4 * size));
