@@ -191,6 +191,8 @@ Result<void> Log::seal_and_begin(Offset base) {
   active().seal();
   segments_.push_back(std::move(next));
   syncer_.folder_touched();
+  // A snapshot may be here from before; the name of the segment that goes on with it is not.
+  safe_snapshot_ = std::min(safe_snapshot_, base - 1);
   return {};
 }
 

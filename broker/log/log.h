@@ -197,7 +197,7 @@ class Log {
   Logger logger_;
   std::vector<std::unique_ptr<Segment>> segments_;  // ascending; the last is active
   std::vector<Offset> snapshots_;
-  Offset safe_snapshot_ = -1;  // those at or below are on the disk
+  Offset safe_snapshot_ = -1;  // those at or below are on the disk, and segments that begin there
   Offset start_ = 0;
   Offset end_ = 0;
   EpochCache epochs_;

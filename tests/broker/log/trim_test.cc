@@ -356,6 +356,23 @@ TEST_F(Trim, AMovedStartCostsTheNextRollNoSync) {
   EXPECT_EQ(v.log->epochs().entries(), moved);
 }
 
+// After a clean stop the snapshot where the log ends is safe, and the segment there is new.
+TEST_F(Trim, RetentionRemovesNothingBeforeTheLastSegmentIsOnTheDisk) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    LogWorld v(seed);
+    v.open();
+    v.append_one();
+    v.stop();
+    v.open();
+    v.host.disk().fail_next_name_change(v.path(0, ".log"), EIO);
+    v.now_ms += v.config.retention_ms + 10'000;
+    ASSERT_TRUE(v.log->apply_retention(v.now_ms, v.log->end_offset()));
+    ASSERT_TRUE(v.disk().exists(v.path(0, ".log"))) << "it would be gone here";
+    v.crash();
+    EXPECT_TRUE(v.disk().exists(v.path(1, ".log"))) << seed;
+  }
+}
+
 TEST_F(Trim, RetentionKeepsASnapshotForWhatRemains) {
   LogWorld v;
   v.config.segment_bytes = 300;
