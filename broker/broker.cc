@@ -244,9 +244,11 @@ io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
   auto before = std::exchange(parts_->followed, image);
   auto deleted = deleted_between(*before, *image);
   auto done = co_await parts_->partitions.follow(image);
-  if (!deleted.empty()) parts_->groups.forget_topics(std::move(deleted));
-  // A link may wait to bring a deleted topic back.
-  look_for_deletions();
+  const bool any_deleted = !deleted.empty();
+  if (any_deleted) parts_->groups.forget_topics(std::move(deleted));
+  // A link may wait to bring a deleted topic back. Not where this failed: whoever finishes
+  // deletions ends with an image to follow, and would begin anew at once while that fails.
+  if (done && any_deleted) look_for_deletions();
   if (!done) co_return done;
   const TopicImage* topic = image->find(offsets_topic);
   if (topic == nullptr) co_return Result<void>{};

@@ -57,6 +57,31 @@ TEST_P(Deletion, IsForgottenWhenNothingIsLeft) {
   EXPECT_EQ(records_of_deletions(), 2u);
 }
 
+// The second disk is full, so the new topic of the name cannot be followed, whatever is finished:
+// that is tried now and then, and not without a pause.
+TEST_P(Deletion, IsNotTriedWithoutAPauseWhereItCannotBeFollowed) {
+  start();
+  create_and_fill();
+  sim::Volume& disk = site.disk();
+  for (int i = 0; i < 4; ++i) disk.fail_next_name_change("/a-0", EIO);
+  for (int i = 0; i < 10'000; ++i) disk.fail_next_append("/data/2/recovery-point", ENOSPC);
+  EXPECT_EQ(remove("a"), ErrorCode::none);
+  world.run_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(records_of_deletions(), 1u);
+  kafka::CreateTopicsRequest request;
+  request.topics.push_back({"a", 1, 1, {}, {}});
+  EXPECT_NE(ask(request).topics.at(0).error_code, ErrorCode::none);
+  const uint64_t before = disk.operations();
+  world.run_for(std::chrono::seconds(25));
+  EXPECT_LT(disk.operations() - before, 1000u);
+  EXPECT_EQ(records_of_deletions(), 2u);
+  disk.forget_planned_failures();
+  world.run_for(std::chrono::seconds(25));
+  EXPECT_EQ(records_of_deletions(), 2u);
+  EXPECT_EQ(produce("a", make_batch({{}})).base_offset, 0);
+  EXPECT_EQ(folders(), 1u);
+}
+
 TEST_P(Deletion, ThatIsCutAtAnyStepIsNeverHalfDone) {
   start();
   int deleted = 0, kept = 0, unanswered = 0;
