@@ -1,5 +1,6 @@
 #include "broker/log/checkpoints.h"
 
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
@@ -122,9 +123,13 @@ Result<void> MetaProperties::write(io::Disk& disk, const std::string& log_dir) c
 
 Result<std::optional<Uuid>> read_partition_topic_id(io::Disk& disk, const std::string& folder) {
   const std::string path = folder + "/partition.metadata";
-  if (!disk.exists(path)) return std::nullopt;
   auto content = io::read_whole(disk, path);
-  if (!content) return fail(content.error());
+  if (!content) {
+    // Not from exists(), which takes a disk that errs for one that has nothing.
+    const int error = content.error().code;
+    if (error == ENOENT || error == ENOTDIR) return std::nullopt;
+    return fail(content.error());
+  }
   const Properties all = parse_properties(as_text(*content), ':');
   const auto version = all.find("version");
   const auto id = all.find("topic_id");

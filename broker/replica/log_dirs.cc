@@ -144,60 +144,19 @@ void LogDirs::find_doomed(const Dir& dir) {
   }
 }
 
-namespace {
-
-Result<void> doom_topic(io::Disk& disk, const std::vector<std::string>& dirs,
-                        const DeletedTopic& topic, std::vector<std::string>& doomed) {
-  for (PartitionIndex i = 0; i < topic.partitions; ++i) {
-    const std::string name = "/" + TopicPartition{topic.name, i}.to_string();
-    for (const std::string& dir : dirs) {
-      const std::string folder = dir + name;
-      if (!disk.exists(folder)) continue;
-      auto id = read_partition_topic_id(disk, folder);
-      if (!id && id.error().kind == Error::Kind::io) return fail(id.error());
-      // Not known to be of the topic, so not known to be deleted.
-      if (!id || !*id || **id != topic.id) continue;
-      if (auto done = doom(disk, folder, topic.id, i); !done) return done;
-      doomed.push_back(doomed_path(folder, topic.id, i));
-    }
-  }
-  return {};
-}
-
-}  // namespace
-
 io::Disk::Work LogDirs::burial(std::vector<DeletedTopic> topics,
                                std::shared_ptr<Burial> how) const {
-  return [&disk = disk_, dirs = present(), topics = std::move(topics), before = doomed_,
-          how]() -> Result<void> {
-    Result<void> all;
-    for (const DeletedTopic& topic : topics) {
-      auto done = doom_topic(disk, dirs, topic, how->doomed);
-      if (done) how->done.push_back(topic);
-      if (!done) all = done;
-    }
-    // What did not get its new name is no folder to be removed: it may get it, not yet durably,
-    // while somebody looks for it there.
-    const auto is_there = [&disk](const std::string& folder) { return disk.exists(folder); };
-    std::ranges::copy_if(before, std::back_inserter(how->doomed), is_there);
-    std::set<std::string> touched;
-    for (const std::string& folder : how->doomed) touched.insert(io::parent_of(folder));
-    for (const std::string& dir : touched) {
-      auto synced = disk.sync_folder(dir);
-      if (!synced) how->not_synced.insert(dir);
-      if (!synced) all = synced;
-    }
-    return all;
+  return [&disk = disk_, dirs = present(), topics = std::move(topics), before = doomed_, how] {
+    return bury(disk, dirs, topics, before, *how);
   };
 }
 
-void LogDirs::buried(Burial how) {
+void LogDirs::buried(const Burial& how) {
   doomed_.clear();
-  for (std::string& folder : how.doomed) {
+  for (const std::string& folder : how.doomed) {
     const bool durable = !how.not_synced.contains(io::parent_of(folder));
-    (durable ? removable_ : doomed_).push_back(std::move(folder));
+    (durable ? removable_ : doomed_).push_back(folder);
   }
-  if (!how.not_synced.empty()) return;
   auto& all = assignments_.partitions;
   for (const DeletedTopic& topic : how.done) {
     auto at = all.lower_bound({topic.id, 0});
@@ -338,7 +297,7 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
   if (assigned != nullptr && !given_up && expected == nullptr) {
     return fail(missing_directory(tp, assigned->directory));
   }
-  if (found.in_the_way) {
+  if (found.in_the_way && found.dirs.empty()) {
     return fail("the folder of an earlier topic is in its place: " + found.in_the_way->text);
   }
   if (found.dirs.size() > 1) return fail(in_two_directories(found));

@@ -31,6 +31,7 @@
 #include "broker/log/assignments.h"
 #include "broker/log/checkpoints.h"
 #include "broker/log/config.h"
+#include "broker/replica/burial.h"
 #include "io/disk.h"
 
 namespace isthmus::broker {
@@ -78,15 +79,9 @@ class LogDirs {
   using Exists = std::function<bool(const TopicPartition&, const Uuid& topic_id)>;
   void forget_all_but(const Exists& exists);
 
-  // What dooms all that is there of deleted topics, beside the loop, and makes that and what was
-  // doomed before durable. While nobody opens partitions.
-  struct Burial {
-    std::vector<DeletedTopic> done;  // nothing here has their name and id, if all is durable
-    std::vector<std::string> doomed;
-    std::set<std::string> not_synced;  // directories
-  };
+  // What buries these and what was doomed before (burial.h), beside the loop.
   io::Disk::Work burial(std::vector<DeletedTopic> topics, std::shared_ptr<Burial> how) const;
-  void buried(Burial how);
+  void buried(const Burial& how);
   bool has_unburied() const { return !doomed_.empty(); }
   // A directory that is not there has a partition of it.
   bool is_awaited(const Uuid& topic_id) const;

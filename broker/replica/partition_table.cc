@@ -99,7 +99,7 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
   (void)co_await env_.disk.aside(std::move(look));
   dirs_.note_doomed(*found);
   in_the_way_.erase(tp);
-  if (found->in_the_way) in_the_way_.insert(tp);
+  if (found->in_the_way && found->dirs.empty()) in_the_way_.insert(tp);
   auto place = dirs_.place(tp, topic->id, topic->is_mirror(), *found);
   if (!place) co_return PartitionRef(Outage{place.error().text});
   LogConfig config = config_of(*topic);
@@ -195,92 +195,6 @@ io::Task<void> PartitionTable::drop(std::shared_ptr<const TopicImage> topic, Top
   }
 }
 
-bool PartitionTable::is_buried(const DeletedTopic& topic) const {
-  const auto known = buried_.find(topic.id);
-  return known != buried_.end() && known->second == topic.version;
-}
-
-std::vector<DeletedTopic> PartitionTable::to_bury(const Image& image) const {
-  std::vector<DeletedTopic> topics;
-  for (const auto& [id, topic] : image.deleted) {
-    if (!is_buried(topic)) topics.push_back(topic);
-  }
-  return topics;
-}
-
-io::Task<void> PartitionTable::bury(std::shared_ptr<const Image> image) {
-  auto topics = to_bury(*image);
-  std::erase_if(buried_, [&](const auto& entry) { return !image->deleted.contains(entry.first); });
-  if (topics.empty() && !dirs_.has_unburied()) co_return;
-  auto how = std::make_shared<LogDirs::Burial>();
-  const auto done = co_await env_.disk.aside(dirs_.burial(std::move(topics), how));
-  tell_of_deletion(done);
-  for (const DeletedTopic& topic : how->done) {
-    if (how->not_synced.empty()) buried_[topic.id] = topic.version;
-  }
-  dirs_.buried(std::move(*how));
-}
-
-// One folder after the other, as syncs wait on the same threads.
-io::Task<void> PartitionTable::remove(std::vector<std::string> folders, const io::Event* stop) {
-  for (const std::string& folder : folders) {
-    if (stop != nullptr && stop->closed()) {
-      dirs_.removed(folder, false);
-      continue;
-    }
-    auto work = [&disk = env_.disk, folder]() -> Result<void> {
-      return disk.exists(folder) ? disk.remove_folder(folder) : Result<void>{};
-    };
-    const auto removed = co_await env_.disk.aside(std::move(work));
-    tell_of_deletion(removed);
-    dirs_.removed(folder, removed.has_value());
-  }
-}
-
-// Once for each reason: it is tried again and again.
-void PartitionTable::tell_of_deletion(const Result<void>& how) {
-  if (how || how.error().text == deletion_error_) return;
-  deletion_error_ = how.error().text;
-  log_.error("what is left of a deleted topic stays for now: {}", deletion_error_);
-}
-
-bool PartitionTable::has_deletions() const {
-  return dirs_.has_unburied() || dirs_.has_removable() || !to_bury(*followed_).empty() ||
-         !finished_deletions().empty();
-}
-
-io::Task<void> PartitionTable::finish_deletions(const io::Event& stop) {
-  std::vector<std::string> folders;
-  {
-    const auto turn = co_await following_.lock();
-    co_await bury(followed_);
-    folders = dirs_.take_removable();
-  }
-  co_await remove(std::move(folders), &stop);
-}
-
-std::vector<DeletedTopic> PartitionTable::finished_deletions() const {
-  std::vector<DeletedTopic> topics;
-  const std::set<Uuid> removing = dirs_.being_removed();
-  for (const auto& [id, topic] : followed_->deleted) {
-    if (!is_buried(topic) || removing.contains(id) || dirs_.is_awaited(id)) continue;
-    topics.push_back(topic);
-  }
-  return topics;
-}
-
-// Of too many deletions the oldest is forgotten, finished or not (max_deleted_topics).
-void PartitionTable::tell_of_forgotten(const Image& image) const {
-  auto forgotten = followed_->deleted;
-  std::erase_if(forgotten, [&](const auto& entry) { return image.deleted.contains(entry.first); });
-  if (forgotten.empty()) return;
-  for (const DeletedTopic& topic : finished_deletions()) forgotten.erase(topic.id);
-  for (const auto& [id, topic] : forgotten) {
-    log_.warn("too many deletions are not finished: what is left of topic {}, id {}, stays",
-              topic.name, id.to_string());
-  }
-}
-
 io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image) {
   const auto turn = co_await following_.lock();
   auto before = followed_;
@@ -295,7 +209,7 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
   // Gone from sight before their logs close.
   if (!dropped.empty()) table_.store(std::make_shared<const Table>(next));
   for (auto& [topic, partitions] : dropped) co_await drop(topic, std::move(partitions));
-  tell_of_forgotten(*image);
+  tell_of_forgotten(image);
   forget_all_beyond(*image);
   co_await bury(image);
   if (!dropped.empty()) {

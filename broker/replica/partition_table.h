@@ -119,7 +119,8 @@ class PartitionTable {
   std::vector<DeletedTopic> to_bury(const Image& image) const;
   io::Task<void> bury(std::shared_ptr<const Image> image);
   io::Task<void> remove(std::vector<std::string> folders, const io::Event* stop);
-  void tell_of_forgotten(const Image& image) const;
+  bool is_finished(const DeletedTopic& topic, const std::set<Uuid>& removing) const;
+  void tell_of_forgotten(std::shared_ptr<const Image> image);
   void tell_of_deletion(const Result<void>& how);
   io::Task<void> drop(std::shared_ptr<const TopicImage> topic, Topic partitions);
 
@@ -141,6 +142,7 @@ class PartitionTable {
   std::string deletion_error_;      // the one that was told last
   Published<Table> table_{std::make_shared<const Table>()};
   std::shared_ptr<const Image> followed_ = std::make_shared<const Image>();
+  std::shared_ptr<const Image> seen_ = followed_;  // was begun to be followed last
 };
 
 }  // namespace isthmus::broker

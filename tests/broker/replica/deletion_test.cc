@@ -1,6 +1,7 @@
 // A deletion is decided by one record of the metadata; the folders follow it, whatever happens in
 // between.
 #include <cerrno>
+#include <functional>
 
 #include "broker/log/segment.h"
 #include "tests/broker/replica/table_world.h"
@@ -173,6 +174,62 @@ TEST_F(Deletion, ThatTheDiskRefusesHoldsUpATopicOfItsNameUntilThenOnly) {
   }
 }
 
+// Of a disk that cannot say what is there nothing is known, least of all that it is gone.
+TEST_F(Deletion, IsNotFinishedWhereTheDiskCannotTell) {
+  sim::Volume& disk = world_.host.disk();
+  const std::string doomed_name = uuid_of(4).to_string() + ".0-delete";
+  const std::function<void()> faults[] = {
+      [&] {
+        for (int i = 0; i < 99; ++i) disk.fail_next_look("/orders-0");
+      },
+      [&] {
+        for (int i = 0; i < 99; ++i) disk.fail_next_look("/partition.metadata");
+      },
+      [&] {
+        for (int i = 0; i < 4; ++i) disk.fail_next_open("/partition.metadata", EIO);
+      },
+      [&] {
+        for (int i = 0; i < 99; ++i) disk.fail_next_look(doomed_name);
+        disk.fail_next_name_change(doomed_name, EIO);
+      },
+      [&] {
+        for (const char* dir : {"/data/1", "/data/2"}) disk.fail_next_name_change(dir, EIO);
+      },
+  };
+  uint8_t id = 0;
+  for (const auto& fail : faults) {
+    SCOPED_TRACE(++id);
+    create("orders", id, 2);
+    disk.fail_next_name_change("/orders-0", EIO);
+    fail();
+    remove("orders");
+    finish_deletions();
+    disk.forget_planned_failures();
+    EXPECT_TRUE(folders().size() + doomed().size() == 0 || image_->deleted.contains(uuid_of(id)));
+    finish_deletions();
+    EXPECT_EQ(folders(), Names{});
+    expect_finished();
+  }
+}
+
+// What it leaves in another directory is in nobody's way.
+TEST_F(Deletion, ThatTheDiskRefusesTakesNoLogOffline) {
+  create("orders", 1, 2);
+  EXPECT_EQ(write("orders"), 0);
+  const std::string other = world_.disk().exists("/data/1/orders-0") ? "/data/2" : "/data/1";
+  stop();
+  ASSERT_TRUE(world_.disk().make_folders(other + "/orders-0"));
+  ASSERT_TRUE(write_partition_topic_id(world_.disk(), other + "/orders-0", uuid_of(9)));
+  world_.host.disk().fail_next_name_change(other + "/orders-0", EIO);
+  start();
+  ASSERT_TRUE(table_->offline().empty());
+  EXPECT_EQ(write("orders"), 1);
+  EXPECT_EQ(strays(), Names{});
+  stop_and_start();
+  EXPECT_EQ(write("orders"), 2);
+  EXPECT_EQ(strays().size(), 1u);
+}
+
 // A directory whose names cannot be made durable keeps its files; the others give theirs back.
 TEST_F(Deletion, IsHeldUpByABrokenDirectoryThereOnly) {
   create("orders", 1, 4);
@@ -186,6 +243,55 @@ TEST_F(Deletion, IsHeldUpByABrokenDirectoryThereOnly) {
   EXPECT_TRUE(image_->deleted.contains(uuid_of(1)));
   finish_deletions();
   expect_finished();
+}
+
+// So does it keep a topic, and no others.
+TEST_F(Deletion, IsHeldUpByABrokenDirectoryForTopicsThatAreThereOnly) {
+  create("orders", 1, 4);
+  create("more", 2, 1);
+  const std::string broken = world_.disk().exists("/data/1/more-0") ? "/data/2" : "/data/1";
+  world_.host.disk().fail_next_sync(broken, EIO);
+  remove("orders");
+  EXPECT_TRUE(table_->finished_deletions().empty());
+  world_.host.disk().fail_next_sync(broken, EIO);
+  remove("more");
+  ASSERT_EQ(table_->finished_deletions().size(), 1u);
+  EXPECT_EQ(table_->finished_deletions()[0].name, "more");
+  for (int i = 0; i < 2; ++i) world_.host.disk().fail_next_sync(broken, EIO);
+  finish_deletions();
+  EXPECT_TRUE(image_->deleted.contains(uuid_of(1)));
+  EXPECT_FALSE(image_->deleted.contains(uuid_of(2)));
+  // It goes away, perhaps under the old names.
+  kill();
+  ASSERT_TRUE(world_.disk().rename(broken, "/away"));
+  if (broken == "/data/2") {
+    start();
+    finish_deletions();
+    EXPECT_TRUE(image_->deleted.contains(uuid_of(1)));
+    kill();
+  }
+  ASSERT_TRUE(world_.disk().rename("/away", broken));
+  start();
+  finish_deletions();
+  expect_finished();
+}
+
+// A name that is removed is gone when its directory was synced.
+TEST_F(Deletion, IsFinishedWhenThatIsDurable) {
+  for (uint8_t id = 1; id < 10; ++id) {
+    create("orders", id, 4);
+    for (const char* dir : {"/data/1", "/data/2"}) world_.host.disk().fail_next_sync(dir, EIO);
+    remove("orders");
+    ASSERT_EQ(doomed().size(), 4u);
+    finish_deletions();
+    expect_finished();
+    world_.host.crash();
+    EXPECT_EQ(doomed(), Names{});
+    EXPECT_EQ(folders(), Names{});
+    table_.reset();
+    world_.crash();
+    start();
+  }
 }
 
 TEST_F(Deletion, IsRememberedUntilADirectoryThatWasAwayIsBack) {

@@ -151,7 +151,9 @@ Result<std::shared_ptr<io::File>> SimDisk::open(const std::string& raw, Open how
   return std::make_shared<SimFile>(volume_, std::move(inode), path, clock_);
 }
 
-bool SimDisk::exists(const std::string& path) const { return volume_->exists(normal(path)); }
+bool SimDisk::exists(const std::string& path) const {
+  return !volume_->look_fails(normal(path)) && volume_->exists(normal(path));
+}
 
 Result<std::vector<std::string>> SimDisk::list(const std::string& folder) const {
   const std::string path = normal(folder);

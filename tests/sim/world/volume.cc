@@ -201,22 +201,29 @@ void Volume::slow_down() {
   sync_latency_max = std::chrono::seconds(3);
 }
 
+int Volume::planned_fault(Operation operation, const std::string& path) {
+  auto& plan = plan_[operation];
+  const auto due = std::ranges::find_if(
+      plan, [&](const Fault& f) { return path.find(f.part) != std::string::npos; });
+  if (due == plan.end()) return 0;
+  const int error = due->error;
+  plan.erase(due);
+  return error;
+}
+
 int Volume::fault(Operation operation, uint32_t in_a_million, const std::string& path) {
   static constexpr const char* names[] = {"disk: append failed", "disk: sync failed",
                                           "disk: read failed", "disk: open failed",
                                           "disk: change of a name failed"};
   const uint64_t number = ++operations_;
   int error = number == fail_at_ || number >= fail_from_ ? fail_with_ : 0;
-  auto& plan = plan_[operation];
-  for (auto f = plan.begin(); f != plan.end() && error == 0; ++f) {
-    if (path.find(f->part) == std::string::npos) continue;
-    error = f->error;
-    plan.erase(f);
-    break;
-  }
+  if (error == 0) error = planned_fault(operation, path);
   if (error == 0 && in_a_million > 0 && schedule_.random().chance(in_a_million)) error = EIO;
   if (error != 0) schedule_.count_fault(names[operation]);
   return error;
 }
+
+// No operation by itself: who only looks changes nothing.
+bool Volume::look_fails(const std::string& path) { return planned_fault(look_, path) != 0; }
 
 }  // namespace isthmus::sim

@@ -14,6 +14,7 @@
 // ENOSPC; names cost nothing, so that removing and renaming always work, as they mostly do.
 #pragma once
 
+#include <cerrno>
 #include <deque>
 #include <functional>
 #include <map>
@@ -56,6 +57,8 @@ class Volume {
   void fail_next_sync(std::string part, int error) { plan_[sync_].push_back({part, error}); }
   void fail_next_read(std::string part, int error) { plan_[read_].push_back({part, error}); }
   void fail_next_open(std::string part, int error) { plan_[open_].push_back({part, error}); }
+  // Whether it exists: no, as the system calls of a disk that errs are understood.
+  void fail_next_look(std::string part) { plan_[look_].push_back({part, EIO}); }
   // A creation of a folder, a renaming, a removal, a listing.
   void fail_next_name_change(std::string part, int error) {
     plan_[names_].push_back({part, error});
@@ -120,6 +123,7 @@ class Volume {
   int read_fault(const std::string& path) { return fault(read_, read_failures, path); }
   int open_fault(const std::string& path) { return fault(open_, 0, path); }
   int names_fault(const std::string& path) { return fault(names_, 0, path); }
+  bool look_fails(const std::string& path);
   bool sync_lies_now(const std::string& path);
   Schedule& schedule() { return schedule_; }
 
@@ -138,7 +142,7 @@ class Volume {
     std::string part;
     int error;
   };
-  enum Operation : uint8_t { append_, sync_, read_, open_, names_, kinds_ };
+  enum Operation : uint8_t { append_, sync_, read_, open_, names_, look_, kinds_ };
 
   static bool is_root(const std::string& path) { return path == "/" || path == "."; }
   static std::string folder_of(const std::string& path);
@@ -149,6 +153,7 @@ class Volume {
   template <typename Match>
   void commit_if(Match match);
   int fault(Operation operation, uint32_t in_a_million, const std::string& path);
+  int planned_fault(Operation operation, const std::string& path);
 
   Schedule& schedule_;
   Entries entries_;  // what processes see
