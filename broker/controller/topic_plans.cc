@@ -63,8 +63,8 @@ Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
     // A mirror that was deleted and comes again: what is left of it would be taken for its own.
     return refuse(ErrorCode::leader_not_available,
                   "topic id " + wish.id.to_string() +
-                      " was deleted here, and something of it is left in a log directory, perhaps "
-                      "in one that is away: try again in a moment");
+                      " was deleted here, and something of it is left in a log directory: try "
+                      "again when that is removed, soon, or when a directory that is away is back");
   }
   if (wish.partitions < 1 || wish.partitions > max_partitions_per_topic) {
     return refuse(ErrorCode::invalid_partitions,

@@ -32,7 +32,8 @@ constexpr size_t max_deleted_topics = 10'000;
 Result<void> check_topic_name(const std::string& name);
 using kafka::is_internal;
 
-// An id that was deleted is refused until nothing of it is left (LEADER_NOT_AVAILABLE: try again).
+// An id that was deleted is refused while the image knows it as such (DeletedTopic):
+// LEADER_NOT_AVAILABLE, try again.
 Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish);
 Result<Plan> plan_delete_topic(const Image& image, const std::string& name);
 // Nothing is left of these.

@@ -53,8 +53,9 @@ struct TopicImage {
 
 // A topic that was deleted, while a folder of it may be left: by a crash, by a disk that failed, or
 // in a directory that was not there. What has its id is known to be deleted, whatever topic has its
-// name now; metadata forget it when nothing is left (broker/replica/log_dirs.h). A link may bring a
-// topic back under its id: not before that.
+// name now; metadata forget it when nothing is left (broker/replica/log_dirs.h), but in a directory
+// that was replaced, and of too many the oldest (max_deleted_topics). A link may bring a topic back
+// under its id: not before that.
 struct DeletedTopic {
   Uuid id;
   std::string name;

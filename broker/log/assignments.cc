@@ -1,5 +1,7 @@
 #include "broker/log/assignments.h"
 
+#include <filesystem>
+
 #include "broker/log/text_checkpoint.h"
 
 namespace isthmus::broker {
@@ -7,6 +9,7 @@ namespace isthmus::broker {
 namespace {
 
 constexpr size_t words = 4;
+constexpr std::string_view no_path = "%";
 
 std::string path_in(const std::string& dir) { return dir + "/directory-assignments"; }
 
@@ -17,6 +20,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 }
 
 std::string as_word(std::string path) {
+  if (path.empty()) return std::string(no_path);
   replace_all(path, "%", "%25");
   replace_all(path, " ", "%20");
   replace_all(path, "\n", "%0A");
@@ -24,6 +28,7 @@ std::string as_word(std::string path) {
 }
 
 std::string as_path(std::string word) {
+  if (word == no_path) return {};
   replace_all(word, "%0A", "\n");
   replace_all(word, "%20", " ");
   replace_all(word, "%25", "%");
@@ -37,11 +42,23 @@ const Assignments::Partition* Assignments::find(const Uuid& topic_id, PartitionI
   return found == partitions.end() ? nullptr : &found->second;
 }
 
+bool Assignments::is_given_up(const Uuid& directory) const {
+  const auto known = directories.find(directory);
+  return known != directories.end() && known->second.empty();
+}
+
+bool Assignments::is_same(const std::string& path, const std::string& other) {
+  const auto normal = [](const std::string& text) {
+    return (std::filesystem::path(text) / "").lexically_normal();
+  };
+  return path == other || (!path.empty() && !other.empty() && normal(path) == normal(other));
+}
+
 std::optional<Uuid> Assignments::held_at(const std::string& path) const {
   for (const auto& [key, partition] : partitions) {
     if (partition.topic == deleted) continue;
     const auto dir = directories.find(partition.directory);
-    if (dir != directories.end() && dir->second == path) return dir->first;
+    if (dir != directories.end() && is_same(dir->second, path)) return dir->first;
   }
   return std::nullopt;
 }

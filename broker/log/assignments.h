@@ -7,7 +7,8 @@
 // directory `. number directory-id path` (no topic is named "."; blanks in the path are "%20", and
 // "%" is "%25"). The directory id of zeros says that an operator gave the partition up: it begins
 // anew. The topic ".." (none is named so) says that it was deleted while that directory was not
-// there.
+// there. The path "%" (none is written so) says that a new directory has taken its place while it
+// was not there, and nobody waits for it: what it has is not used any more.
 //
 // A value; written by PartitionTable's owner of directories, on the main loop, before a partition
 // is shown to anybody; by `isthmus partition forget` while no broker runs.
@@ -32,9 +33,12 @@ struct Assignments {
   };
   using Key = std::pair<Uuid, PartitionIndex>;  // topic id
   std::map<Key, Partition> partitions;
-  std::map<Uuid, std::string> directories;  // where each was last seen
+  std::map<Uuid, std::string> directories;  // where each was last seen; empty: given up
 
   const Partition* find(const Uuid& topic_id, PartitionIndex index) const;
+  bool is_given_up(const Uuid& directory) const;
+  // However they are written.
+  static bool is_same(const std::string& path, const std::string& other);
   // The directory that was last seen at `path`, if it has partitions that are missed.
   std::optional<Uuid> held_at(const std::string& path) const;
 

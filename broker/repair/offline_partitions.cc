@@ -63,6 +63,9 @@ Result<void> OfflinePartitions::claim() {
   auto assignments = Assignments::read(*disk_, dirs_.front());
   if (!assignments) return fail(assignments.error());
   assignments_ = std::move(*assignments);
+  if (!assignments_) return {};
+  // The broker uses nothing of these.
+  std::erase_if(ids_, [&](const auto& entry) { return assignments_->is_given_up(entry.second); });
   return {};
 }
 

@@ -75,30 +75,31 @@ Result<void> LogDirs::take_over() {
   return {};
 }
 
-// A new directory where another one was last seen: of that one nothing but deleted topics was
-// missed (claim()), and nobody waits for those any more. When all are known, as it may be
-// elsewhere now.
+// A new directory where another one was last seen, of which nothing was missed but deleted topics,
+// and partitions that were given up (claim()): nobody waits for those any more. When all are known,
+// as it may be elsewhere now.
 void LogDirs::give_up_replaced() {
-  const auto is_replaced = [&](const Uuid& id) {
-    const auto seen = assignments_.directories.find(id);
-    return find(id) == nullptr && seen != assignments_.directories.end() &&
-           std::ranges::any_of(dirs_, [&](const Dir& dir) {
-             return dir.present && dir.is_new && dir.path == seen->second;
+  const auto is_replaced = [&](const Uuid& id, const std::string& path) {
+    return find(id) == nullptr && std::ranges::any_of(dirs_, [&](const Dir& dir) {
+             return dir.present && dir.is_new && Assignments::is_same(dir.path, path);
            });
   };
-  std::set<Uuid> replaced;
-  const auto erased = std::erase_if(assignments_.partitions, [&](const auto& entry) {
-    const Assignments::Partition& partition = entry.second;
-    if (partition.topic != Assignments::deleted || !is_replaced(partition.directory)) return false;
-    replaced.insert(partition.directory);
-    return true;
-  });
-  unsaved_ = unsaved_ || erased > 0;
-  for (const Uuid& id : replaced) {
+  std::set<Uuid> missed, let_go;
+  for (const auto& [key, partition] : assignments_.partitions) {
+    const bool gone = partition.topic == Assignments::deleted || partition.directory.is_zero();
+    (gone ? let_go : missed).insert(partition.directory);
+  }
+  for (auto& [id, path] : assignments_.directories) {
+    const bool may_have_some = let_go.contains(id) || let_go.contains(Uuid());
+    if (!may_have_some || missed.contains(id) || !is_replaced(id, path)) continue;
     log_.warn(
-        "directory {}, last seen at {}, has been replaced: what it has of deleted topics is "
-        "not removed any more, should it come back",
-        id.to_string(), assignments_.directories.at(id));
+        "directory {}, last seen at {}, has been replaced: what it has of deleted topics is not "
+        "removed any more, and should it come back, nothing of it is used",
+        id.to_string(), path);
+    path.clear();
+    std::erase_if(assignments_.partitions,
+                  [&](const auto& entry) { return entry.second.directory == id; });
+    unsaved_ = given_up_unsaved_ = true;
   }
 }
 
@@ -106,6 +107,7 @@ Result<void> LogDirs::take_over(Dir& dir) {
   auto properties = MetaProperties::read(disk_, dir.path);
   if (!properties) return fail(properties.error());
   if (*properties) dir.id = (*properties)->directory_id;
+  if (assignments_.is_given_up(dir.id)) return refuse_given_up(dir);
   const auto twin = std::ranges::find_if(dirs_, [&](const Dir& other) {
     return &other != &dir && !dir.id.is_zero() && other.id == dir.id;
   });
@@ -132,6 +134,19 @@ Result<void> LogDirs::take_over(Dir& dir) {
     seen->second = dir.path;
   }
   find_doomed(dir);
+  return {};
+}
+
+// Which of its topics were deleted meanwhile nobody knows any more, and a mirror may come again
+// under the same id: it would be given its old records.
+Result<void> LogDirs::refuse_given_up(Dir& dir) {
+  const std::string text = fmt::format(
+      "{} is directory {}, which was replaced while it was away: nothing of it is used, as "
+      "topics that were deleted may be in it; take it out of log.dirs, or empty it",
+      dir.path, dir.id.to_string());
+  if (&dir == &dirs_.front()) return fail(text);
+  log_.error("{}", text);
+  dir.present = false;
   return {};
 }
 
@@ -377,7 +392,10 @@ io::Disk::Work LogDirs::assignments_to_save() {
   };
 }
 
-void LogDirs::saved(const Result<void>& how) { (how ? had_assignments_ : unsaved_) = true; }
+void LogDirs::saved(const Result<void>& how) {
+  (how ? had_assignments_ : unsaved_) = true;
+  if (how) given_up_unsaved_ = false;
+}
 
 io::Disk::Work LogDirs::checkpoints_to_write(const std::map<TopicPartition, Offsets>& open) {
   using Three = std::array<OffsetCheckpoint::Offsets, 3>;

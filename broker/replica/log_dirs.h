@@ -10,8 +10,9 @@
 // A deletion is the metadata's; the folders follow, by topic id (Image::deleted). What has the id
 // of a deleted topic is renamed at once, before anything is opened, and removed when that is
 // durable (log/doomed.h): also by a later start, also in a directory that comes back later. What
-// has an id that nobody knows is set aside ("-stray") where it is in the way, and never removed: so
-// is what a directory has whose place a new one has taken, should it come back.
+// has an id that nobody knows is set aside ("-stray") where it is in the way, and never removed.
+// Nobody waits for a directory whose place a new one has taken when it had nothing but deleted
+// topics. Should it come back, nothing of it is used: which of its topics are deleted is forgotten.
 //
 // Owned by the PartitionTable, on the main loop; holds it for its files at the start and the stop.
 #pragma once
@@ -85,6 +86,9 @@ class LogDirs {
   bool has_unburied() const { return !doomed_.empty(); }
   // A directory that is not there has a partition of it.
   bool is_awaited(const Uuid& topic_id) const;
+  // That a directory was replaced is written down. Before that no deletion is finished: once it is
+  // forgotten, the next start has to know such a directory by its id.
+  bool knows_replaced() const { return !given_up_unsaved_; }
   // Topics of which there are doomed folders. One that came again under such an id could doom
   // another folder of the same name while that one is being removed.
   std::set<Uuid> being_removed() const;
@@ -122,6 +126,7 @@ class LogDirs {
   Result<void> take_over(Dir& dir);
   void find_doomed(const Dir& dir);
   void give_up_replaced();
+  Result<void> refuse_given_up(Dir& dir);
   Result<void> look_at(size_t dir, const TopicPartition& tp, const Uuid& topic_id,
                        const Image& image, Holders& found) const;
   const Dir* find(const Uuid& id) const;
@@ -137,6 +142,7 @@ class LogDirs {
   Assignments assignments_;
   bool had_assignments_ = false;  // this release, or a later one, has started here before
   bool unsaved_ = false;
+  bool given_up_unsaved_ = false;                // that a directory was replaced
   std::vector<std::string> doomed_, removable_;  // whole paths
   std::set<std::string> taken_;                  // to be removed
   std::unordered_map<TopicPartition, size_t> placed_;

@@ -87,6 +87,7 @@ bool PartitionTable::is_finished(const DeletedTopic& topic, const std::set<Uuid>
 
 std::vector<DeletedTopic> PartitionTable::finished_deletions() const {
   std::vector<DeletedTopic> topics;
+  if (!dirs_.knows_replaced()) return topics;
   const std::set<Uuid> removing = dirs_.being_removed();
   for (const auto& [id, topic] : followed_->deleted) {
     if (is_finished(topic, removing)) topics.push_back(topic);

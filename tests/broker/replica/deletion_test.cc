@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "broker/log/segment.h"
+#include "broker/repair/offline_partitions.h"
 #include "tests/broker/replica/table_world.h"
 
 namespace isthmus::broker {
@@ -322,11 +323,13 @@ TEST_F(Deletion, IsRememberedUntilADirectoryThatWasAwayIsBack) {
 }
 
 // A directory of which only deleted topics are missed is not missed: an empty one may take its
-// place, and nobody waits for it any more. Should it come back, what it has is a stranger's.
+// place, and nobody waits for it any more. Should it come back, nothing of it is used, as nobody
+// knows which of its topics were deleted.
 TEST_F(Deletion, ADirectoryThatHasDeletedTopicsOnlyMayBeReplaced) {
   remove("others");
   finish_deletions();
   create("orders", 1, 2);
+  for (PartitionIndex p : {0, 1}) EXPECT_EQ(write("orders", p), 0);
   stop();
   ASSERT_TRUE(world_.disk().rename("/data/2", "/away"));
   ASSERT_TRUE(world_.disk().make_folders("/data/2"));
@@ -339,22 +342,74 @@ TEST_F(Deletion, ADirectoryThatHasDeletedTopicsOnlyMayBeReplaced) {
   EXPECT_EQ(table_->dirs().present().size(), 2u);
   finish_deletions();
   expect_finished();
+  for (bool with_mount : {true, false}) {
+    create("orders", 1, 2);
+    for (PartitionIndex p : {0, 1}) EXPECT_EQ(write("orders", p), 0);
+    remove("orders");
+    finish_deletions();
+    expect_finished();
+    if (!with_mount) break;
+    stop();
+    ASSERT_TRUE(world_.disk().remove_folder("/data/2"));
+    ASSERT_TRUE(world_.disk().rename("/away", "/data/2"));
+    start();
+    EXPECT_EQ(table_->dirs().present(), Names{"/data/1"});
+    stop_and_start();
+    EXPECT_EQ(table_->dirs().present(), Names{"/data/1"});
+    EXPECT_EQ(folders().size(), 1u) << "of it nothing is touched";
+    create("orders", 1, 2);
+    for (PartitionIndex p : {0, 1}) EXPECT_EQ(write("orders", p), 0) << "of the deleted topic";
+    const auto offline = OfflinePartitions::open(world_.disk(), log_dirs_).value();
+    for (PartitionIndex p : {0, 1}) {
+      EXPECT_EQ(offline.find({"orders", p}).value().state, Whereabouts::State::there) << p;
+    }
+    remove("orders");
+    finish_deletions();
+    EXPECT_TRUE(image_->deleted.empty());
+    stop();
+    ASSERT_TRUE(world_.disk().remove_folder("/data/2"));
+    ASSERT_TRUE(world_.disk().make_folders("/data/2"));
+    start();
+    EXPECT_EQ(table_->dirs().present().size(), 2u) << "it was emptied";
+  }
+}
+
+// Not before that is durable: the next start has to know a directory whose deletions are forgotten.
+TEST_F(Deletion, IsNotForgottenBeforeAReplacedDirectoryIs) {
+  remove("others");
+  finish_deletions();
   create("orders", 1, 2);
-  EXPECT_EQ(write("orders", 0), 0);
-  EXPECT_EQ(write("orders", 1), 0);
+  stop();
+  ASSERT_TRUE(world_.disk().rename("/data/2", "/away"));
+  start();
   remove("orders");
   finish_deletions();
-  expect_finished();
   stop();
-  ASSERT_TRUE(world_.disk().remove_folder("/data/2"));
-  ASSERT_TRUE(world_.disk().rename("/away", "/data/2"));
+  ASSERT_TRUE(world_.disk().make_folders("/data/2"));
+  for (int i = 0; i < 9; ++i) {
+    world_.host.disk().fail_next_append("/data/1/directory-assignments", ENOSPC);
+  }
   start();
   finish_deletions();
-  EXPECT_EQ(folders().size(), 1u);
-  create("orders", 3, 2);
-  EXPECT_EQ(write("orders", 0), 0);
-  EXPECT_EQ(write("orders", 1), 0);
-  EXPECT_EQ(strays().size(), 1u);
+  EXPECT_TRUE(image_->deleted.contains(uuid_of(1)));
+  world_.host.disk().forget_planned_failures();
+  ASSERT_TRUE(world_.run(table_->checkpoint()));
+  finish_deletions();
+  expect_finished();
+}
+
+// It may be written with a slash at its end.
+TEST_F(Deletion, ADirectoryIsKnownHoweverItsPathIsWritten) {
+  stop();
+  ASSERT_TRUE(world_.disk().rename("/data/2", "/away"));
+  log_dirs_ = {"/data/1", "/data/./2/"};
+  start();
+  EXPECT_EQ(table_->dirs().present(), Names{"/data/1"}) << "others-1 may be there";
+  stop();
+  log_dirs_ = {"/data/1", "/data/2"};
+  ASSERT_TRUE(world_.disk().rename("/away", "/data/2"));
+  start();
+  EXPECT_EQ(write("others", 1), 1);
 }
 
 // What is left of the deleted topics is removed where the directory is now.
