@@ -39,7 +39,7 @@ class Descriptor {
 };
 
 // Closes on workers of its own what takes long to close. Each such descriptor holds room on the
-// disk until its turn comes, so that only so many wait, of one disk; beyond them whoever calls
+// disk until its turn comes, so that only so many wait, of one PosixDisk; beyond them whoever calls
 // closes it. Any thread.
 class LateCloser {
  public:
