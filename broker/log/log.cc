@@ -250,6 +250,7 @@ io::Task<Result<void>> Log::close() {
   syncer_.folder_touched();
   const Result<Offset> durable = co_await syncer_.sync();
   if (!durable) co_return go_offline(durable.error());
+  co_await syncer_.keep();
   syncer_.stop(Error::closed(tp_.to_string() + " is closed"));
   co_return Result<void>{};
 }

@@ -98,6 +98,9 @@ class Log {
   // The same, in every mode. In page_cache mode it is due when a segment is complete: only what is
   // synced is safe from the loss of a tail below it (recovery.h), and not read again at a start.
   io::Task<Result<Offset>> flush() { return syncer_.sync(); }
+  // What the next start is told of it becomes durable (synced_end.h), where it has to. After each
+  // sync() or flush(), when whoever waits for the records was told. REQUIRES: as they do.
+  io::Task<void> keep_synced_end() { return syncer_.keep(); }
   bool is_flush_due() const { return syncer_.durable() < segments_.back()->base(); }
   uint64_t sync_rounds() const { return syncer_.rounds(); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <vector>
 
 #include "base/crc32c.h"
 #include "base/log.h"
@@ -19,11 +20,9 @@ constexpr uint32_t magic = 0x4953454e;  // "ISEN"
 constexpr uint16_t version = 0;
 constexpr uint16_t after_cut_flag = 1;
 
-struct Slot {
-  int64_t generation = 0;
-  Offset end = 0;
-  bool after_cut = false;
-};
+using Slot = SyncedEnd::Slot;
+
+uint64_t place_of(int64_t generation) { return static_cast<uint64_t>(generation) % slots * sector; }
 
 using SlotBytes = std::array<uint8_t, slot_size>;
 
@@ -59,9 +58,7 @@ Result<void> SyncedEnd::load() {
   for (size_t i = 0; i < slots && i * sector < bytes->size(); ++i) {
     const auto slot = decode(Bytes(*bytes).subspan(i * sector));
     if (!slot || slot->generation <= generation_) continue;
-    generation_ = slot->generation;
-    end_ = slot->end;
-    after_cut_ = slot->after_cut;
+    note(*slot);
   }
   return {};
 }
@@ -74,7 +71,14 @@ Offset SyncedEnd::known(Offset recovery_point) const {
 void SyncedEnd::advance(Offset end) {
   if (broken_ || end_ == end) return;
   auto written = write(end, after_cut_);
-  if (!written) give_up(written.error());
+  // Where there is no room, the older slot stands until the next time.
+  if (!written && !io::lacks_room(written.error())) give_up(written.error());
+}
+
+void SyncedEnd::note(const Slot& slot) {
+  generation_ = slot.generation;
+  end_ = slot.end;
+  after_cut_ = slot.after_cut;
 }
 
 void SyncedEnd::give_up(const Error& why) {
@@ -90,12 +94,35 @@ io::Task<void> SyncedEnd::keep() {
   if (!synced) give_up(synced.error());
 }
 
+void SyncedEnd::keep_now() {
+  if (broken_ || !end_) return;
+  auto file = files_->open(path_);
+  if (!file) return;
+  if (auto synced = (*file)->sync_now(); !synced) give_up(synced.error());
+}
+
 Result<void> SyncedEnd::settle(Offset end) {
   ++cuts_;
+  if (broken_) return write_anew(end);
   auto file = write(end, true);
-  if (!file) return fail(file.error());
-  if (auto done = (*file)->sync_now(); !done) return done;
-  return files_->disk().sync_folder(io::parent_of(path_));
+  if (!file && io::lacks_room(file.error())) return fail(file.error());
+  const Result<void> done = file ? (*file)->sync_now() : fail(file.error());
+  if (done) return files_->disk().sync_folder(io::parent_of(path_));
+  give_up(done.error());
+  return write_anew(end);
+}
+
+// What a file holds that has failed is unknown, and it takes nothing more.
+Result<void> SyncedEnd::write_anew(Offset end) {
+  const Slot slot{generation_ + 1, end, true};
+  std::vector<uint8_t> bytes(slots * sector);
+  std::ranges::copy(encode(slot),
+                    bytes.begin() + static_cast<ptrdiff_t>(place_of(slot.generation)));
+  files_->forget(path_);
+  if (auto done = io::replace_file(files_->disk(), path_, bytes); !done) return done;
+  note(slot);
+  broken_ = false;
+  return {};
 }
 
 void SyncedEnd::checkpointed(uint64_t cuts) {
@@ -112,11 +139,9 @@ Result<std::shared_ptr<io::File>> SyncedEnd::write(Offset end, bool after_cut) {
   }
   if (!file) return file;
   const Slot slot{generation_ + 1, end, after_cut};
-  const uint64_t position = static_cast<uint64_t>(slot.generation) % slots * sector;
+  const uint64_t position = place_of(slot.generation);
   if (auto done = (*file)->write_at(position, encode(slot)); !done) return fail(done.error());
-  generation_ = slot.generation;
-  end_ = end;
-  after_cut_ = after_cut;
+  note(slot);
   return file;
 }
 

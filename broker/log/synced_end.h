@@ -2,9 +2,9 @@
 //
 // After every sync the end is written into one of two slots of that file, in turns, and that write
 // is not synced: after a killed process the newest slot is exact, after a power loss it may be an
-// older one, which is a lower bound; the first sync after a segment was begun makes it durable too,
-// so that the bound is not far. A torn slot has a bad checksum, and the other stands. Each slot
-// lies in a sector of its own (formats.md):
+// older one, which is a lower bound; after the first sync since a segment was begun it is made
+// durable too, so that the bound is not far. A torn slot has a bad checksum, and the other stands.
+// Each slot lies in a sector of its own (formats.md):
 //
 //   magic "ISEN" | version 2 | flags 2 | generation 8 | end 8 | crc32c 4 (of what stands before)
 //
@@ -48,7 +48,9 @@ class SyncedEnd {
   void advance(Offset end);
   // Makes what stands in the file durable. REQUIRES: this outlives the call.
   io::Task<void> keep();
-  // Durable: before the log is cut (with 0), and after, with its new end.
+  void keep_now();  // holding the thread
+  // Durable: before the log is cut (with 0), and after, with its new end. In a file that is made
+  // anew, if the old one has failed.
   Result<void> settle(Offset end);
   // A checkpoint was written since the `cuts`-th cut.
   uint64_t cuts() const { return cuts_; }
@@ -57,8 +59,16 @@ class SyncedEnd {
 
   const std::string& path() const { return path_; }
 
+  struct Slot {
+    int64_t generation = 0;
+    Offset end = 0;
+    bool after_cut = false;
+  };
+
  private:
   Result<std::shared_ptr<io::File>> write(Offset end, bool after_cut);
+  Result<void> write_anew(Offset end);
+  void note(const Slot& slot);
   void give_up(const Error& why);
 
   FileCache* files_;

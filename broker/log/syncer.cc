@@ -59,10 +59,16 @@ Result<void> Syncer::sync_now() {
     return synced;
   }
   dirty_.clear();
-  folder_dirty_ = false;
+  keep_due_ = std::exchange(folder_dirty_, false) || keep_due_;
   durable_ = appended_;
   synced_end_->advance(durable_);
+  if (std::exchange(keep_due_, false)) synced_end_->keep_now();
   return {};
+}
+
+io::Task<void> Syncer::keep() {
+  if (failure_ || !std::exchange(keep_due_, false)) co_return;
+  co_await synced_end_->keep();
 }
 
 io::Task<void> Syncer::run_round() {
@@ -86,9 +92,8 @@ io::Task<void> Syncer::run_round() {
   if (!failure_) {
     durable_ = std::max(durable_, in_flight_);
     synced_end_->advance(durable_);
+    keep_due_ = keep_due_ || folder;
   }
-  // Mostly because a segment was begun: seldom enough.
-  if (folder && !failure_) co_await synced_end_->keep();
   syncing_.clear();
   ++done_;
   changed_.notify_all();

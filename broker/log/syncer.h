@@ -61,6 +61,11 @@ class Syncer {
   // The same, holding the thread: at rare changes of the log's shape.
   Result<void> sync_now();
 
+  // What the next start is told of becomes durable too, where names in the folder have since it
+  // last did: mostly because a segment was begun, which is seldom enough. After who waits for the
+  // records was told. REQUIRES: this outlives the call.
+  io::Task<void> keep();
+
   // Where the time of each fsync is noted; outlives this.
   void measure_in(Histogram* fsyncs) { fsyncs_ = fsyncs; }
   // How many rounds of fsync there have been.
@@ -76,6 +81,7 @@ class Syncer {
   SyncedEnd* synced_end_;
   std::vector<std::shared_ptr<io::File>> dirty_;
   bool folder_dirty_ = false;
+  bool keep_due_ = false;
   std::vector<std::shared_ptr<io::File>> syncing_;  // of the round under way
   Offset appended_;
   Offset durable_;

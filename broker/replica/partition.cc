@@ -265,6 +265,7 @@ io::Task<void> Partition::flush() {
       break;
     }
     advanced(replica_.on_durable(log_->durable_offset()));
+    co_await log_->keep_synced_end();
   }
   flushing_ = false;
   note_outage();
@@ -469,6 +470,7 @@ io::Task<Result<void>> Partition::sync_all() {
   if (log_->offline() != nullptr) co_return Result<void>{};
   auto flushed = co_await log_->flush();
   if (!flushed) co_return fail(flushed.error());
+  co_await log_->keep_synced_end();
   co_return Result<void>{};
 }
 

@@ -1,4 +1,6 @@
 // What was synced and is bad or gone: never cut, over any number of starts.
+#include <cerrno>
+
 #include "tests/broker/log/log_world.h"
 
 namespace isthmus::broker {
@@ -260,6 +262,7 @@ TEST_F(SealedSegment, IsDamageAfterAPowerLossToo) {
     for (int i = 0; i < 6; ++i) {
       v.append_one({.records = 3});
       v.sync();
+      v.keep();
     }
     ASSERT_EQ(v.log->segment_count(), 2u);
     v.crash();
@@ -342,6 +345,81 @@ TEST(KnownEnd, IsExactAfterAKillAndABoundAfterAPowerLoss) {
     }
   }
   EXPECT_GT(behind, 0u);
+}
+
+Offset known_end_of(LogWorld& w) {
+  FileCache cache(w.disk(), 10);
+  SyncedEnd slot(cache, SyncedEnd::path_in(w.folder));
+  slot.load().value();
+  return slot.known(0);
+}
+
+TEST(KnownEnd, IsOnTheDiskWhereARollWaitedForIt) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    LogWorld w(seed);
+    w.open();
+    for (int i = 0; i < 2; ++i) {
+      w.append_one();
+      ASSERT_TRUE(w.log->roll());
+    }
+    EXPECT_EQ(w.log->durable_offset(), 2);
+    w.crash();
+    EXPECT_EQ(known_end_of(w), 2) << seed;
+  }
+}
+
+TEST(KnownEnd, IsMadeDurableWhenWhoWaitsForTheRecordsWasTold) {
+  LogWorld w;
+  w.open();
+  w.append_one();
+  ASSERT_TRUE(w.log->roll());
+  w.append_one();
+  w.host.disk().fail_next_sync("synced-end", EIO);
+  EXPECT_EQ(w.sync(), 2);
+  EXPECT_FALSE(w.world.faults().contains("disk: sync failed"));
+  w.keep();
+  EXPECT_EQ(w.world.faults().at("disk: sync failed"), 1u);
+  w.keep();
+  EXPECT_EQ(w.append_one().first_offset, 2) << "it is no part of the log";
+}
+
+// Its file takes nothing more then: there is a new one when it has to be right.
+TEST(KnownEnd, ThatCouldNotBeKeptStillLetsALogBeCut) {
+  for (bool before : {false, true}) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      LogWorld w(seed);
+      w.open();
+      w.append_one();
+      ASSERT_TRUE(w.log->roll());
+      for (int i = 0; i < 5; ++i) w.append_one();
+      w.sync();
+      w.host.disk().fail_next_sync("synced-end", EIO);
+      if (before) w.keep();
+      auto end = w.log->truncate_to(3);
+      ASSERT_TRUE(end) << end.error().text;
+      EXPECT_EQ(w.world.faults().at("disk: sync failed"), 1u);
+      w.append_one();
+      w.sync();
+      seed % 2 == 0 ? w.crash() : w.kill();
+      EXPECT_GE(known_end_of(w), 3);
+      if (seed % 2 != 0) EXPECT_EQ(known_end_of(w), 4) << "it is kept up to date again";
+      w.hints.recovery_point = 6;
+      w.open();
+      EXPECT_EQ(w.log->end_offset(), 4);
+    }
+  }
+}
+
+TEST(KnownEnd, ThatFoundNoRoomIsWrittenTheNextTime) {
+  LogWorld w;
+  w.open();
+  for (Offset end = 1; end <= 3; ++end) {
+    w.append_one();
+    if (end == 2) w.host.disk().fail_next_append("synced-end", ENOSPC);
+    w.sync();
+  }
+  w.kill();
+  EXPECT_EQ(known_end_of(w), 3);
 }
 
 TEST(KnownEnd, IsLoweredBeforeALogIsCutAndTheCheckpointDoubtedUntilTheNext) {

@@ -133,6 +133,8 @@ class LogWorld {
     return durable.value_or(-1);
   }
 
+  void keep() { run(kept(log.get())); }
+
   // Appends as the leader of epoch 1.
   AppendInfo append(Bytes batches, LeaderEpoch epoch = 1, LeaderAppend how = {}) {
     auto info = log->append_as_leader(batches, epoch, now_ms, how);
@@ -192,6 +194,10 @@ class LogWorld {
   std::unique_ptr<Log> log;
 
  private:
+  static io::Task<bool> kept(Log* log) {
+    co_await log->keep_synced_end();
+    co_return true;
+  }
   void boot() { process = &host.start_process(); }
   void drop() {
     log.reset();

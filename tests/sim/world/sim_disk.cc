@@ -64,10 +64,12 @@ class SimFile final : public io::File, public std::enable_shared_from_this<SimFi
 
   Result<void> write_at(uint64_t position, Bytes bytes) override {
     if (auto usable = refuse_if_failed(); !usable) return usable;
-    if (int error = volume_->append_fault(path_)) return failed(error, "write to");
-    if (!volume_->has_room(size(), position + bytes.size())) {
-      return fail(Error::io(ENOSPC, "cannot write to " + path_));
+    int error = volume_->append_fault(path_);
+    if (error == 0 && !volume_->has_room(size(), position + bytes.size())) error = ENOSPC;
+    if (error != 0 && io::lacks_room(Error::io(error, ""))) {
+      return fail(Error::io(error, "cannot write to " + path_));
     }
+    if (error != 0) return failed(error, "write to");
     change(position, bytes);
     return {};
   }
