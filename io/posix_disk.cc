@@ -212,6 +212,12 @@ bool SpareDescriptors::give_one_up() {
   return true;
 }
 
+void SpareDescriptors::give_back(Descriptor fd) {
+  std::lock_guard guard(mutex_);
+  if (spares_.size() >= kept || ::dup3(source_.get(), fd.get(), O_CLOEXEC) < 0) return;
+  spares_.push_back(std::make_unique<Descriptor>(std::move(fd)));
+}
+
 int PosixDisk::open_descriptor(const std::string& path, int flags) const {
   for (;;) {
     const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
@@ -287,7 +293,9 @@ Result<void> PosixDisk::remove_folder(const std::string& path) {
 Result<void> PosixDisk::sync_folder(const std::string& path) {
   Descriptor folder(open_descriptor(path, O_RDONLY | O_DIRECTORY));
   if (folder.get() < 0) return fail(Error::io(errno, "cannot open folder " + path));
-  if (::fsync(folder.get()) != 0) return fail(Error::io(errno, "cannot sync folder " + path));
+  const int error = ::fsync(folder.get()) != 0 ? errno : 0;
+  spares_.give_back(std::move(folder));
+  if (error != 0) return fail(Error::io(error, "cannot sync folder " + path));
   return {};
 }
 

@@ -64,6 +64,8 @@ class SpareDescriptors {
   void refill();
   // False when there is none left.
   bool give_one_up();
+  // What was open there is closed, and nobody else gets its place before one is missing no more.
+  void give_back(Descriptor fd);
 
  private:
   const Descriptor source_;

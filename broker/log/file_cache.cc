@@ -4,6 +4,10 @@
 
 namespace isthmus::broker {
 
+bool lacks_descriptor(const Error& error) {
+  return io::lacks_room(error) && (error.code == EMFILE || error.code == ENFILE);
+}
+
 Result<std::shared_ptr<io::File>> FileCache::open(const std::string& path) {
   if (const auto known = by_path_.find(path); known != by_path_.end()) {
     files_.splice(files_.begin(), files_, known->second);
@@ -43,9 +47,7 @@ Result<std::shared_ptr<io::File>> FileCache::create(const std::string& path) {
 Result<std::shared_ptr<io::File>> FileCache::open_on_disk(const std::string& path,
                                                           io::Disk::Open how) {
   auto file = disk_.open(path, how);
-  if (file || files_.empty()) return file;
-  const bool no_descriptor = file.error().code == EMFILE || file.error().code == ENFILE;
-  if (!no_descriptor || !io::lacks_room(file.error())) return file;
+  if (file || files_.empty() || !lacks_descriptor(file.error())) return file;
   by_path_.clear();
   files_.clear();
   return disk_.open(path, how);

@@ -20,6 +20,9 @@
 
 namespace isthmus::broker {
 
+// Of io::lacks_room(): there is none for one more open file. Syncing a folder may meet it too.
+bool lacks_descriptor(const Error& error);
+
 class FileCache {
  public:
   FileCache(io::Disk& disk, size_t capacity) : disk_(disk), capacity_(capacity) {}

@@ -64,7 +64,7 @@ std::unexpected<Error> Log::go_offline(Error reason) {
 
 // What the disk said of a step that can be taken back or done again.
 std::unexpected<Error> Log::failed(Error reason) {
-  if (!io::lacks_room(reason)) return go_offline(std::move(reason));
+  if (offline() || !io::lacks_room(reason)) return go_offline(std::move(reason));
   if (!std::exchange(cramped_, true)) {
     logger_.warn("appends are refused until there is room: {}", reason.text);
   }
@@ -176,7 +176,7 @@ Result<void> Log::seal_and_begin(Offset base) {
   // That holds the loop only where a segment fills faster than the disk syncs the one before.
   // page_cache promises nothing of the kind.
   if (syncs() && syncer_.durable() < active().base()) {
-    if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+    if (auto done = syncer_.sync_now(); !done) return failed(done.error());
   }
   auto next = std::make_unique<Segment>(files_, folder_, base);
   Result<void> made = next->create();
@@ -222,7 +222,7 @@ Result<void> Log::leave_gap(Offset offset, LeaderEpoch epoch, ClusterNumber owne
 Result<void> Log::advance_to(Offset offset) {
   // A tail that is torn below an empty segment would be cut with that segment, and the gap be lost:
   // what lies below is made safe first, in every mode.
-  if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+  if (auto done = syncer_.sync_now(); !done) return failed(done.error());
   if (auto done = roll_to(offset); !done) return done;
   if (epochs_.is_gap(end_, offset)) producers_.allow_one_gap();
   end_ = offset;

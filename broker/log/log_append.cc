@@ -307,7 +307,7 @@ Result<void> Log::write(std::span<const Prepared> batches, int64_t now_ms) {
       const bool near = next.last_offset() - end_ <= INT32_MAX;
       // Below so wide a gap the next start would not miss a tail.
       if (!near) {
-        if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
+        if (auto done = syncer_.sync_now(); !done) return failed(done.error());
       }
       if (auto done = roll_to(near ? end_ : next.base_offset); !done) return done;
     }

@@ -4,6 +4,10 @@
 
 namespace isthmus::broker {
 
+namespace {
+constexpr io::Duration until_next_try = std::chrono::milliseconds(100);
+}  // namespace
+
 void Syncer::touched(std::shared_ptr<io::File> file) {
   // Appends go to one file for long stretches; an index file is touched now and then.
   if (std::find(dirty_.rbegin(), dirty_.rend(), file) != dirty_.rend()) return;
@@ -55,7 +59,7 @@ Result<void> Syncer::sync_now() {
     }
   }
   if (auto synced = disk_.sync_folder(folder_); !synced) {
-    lose(synced.error());
+    if (!lacks_descriptor(synced.error())) lose(synced.error());
     return synced;
   }
   dirty_.clear();
@@ -69,6 +73,17 @@ Result<void> Syncer::sync_now() {
 io::Task<void> Syncer::keep() {
   if (failure_ || !std::exchange(keep_due_, false)) co_return;
   co_await synced_end_->keep();
+}
+
+// Without a descriptor the folder is not looked at, so nothing is lost: nobody is told anything
+// until there is one.
+io::Task<Result<void>> Syncer::sync_folder() {
+  while (true) {
+    auto work = [&disk = disk_, path = folder_] { return disk.sync_folder(path); };
+    const Result<void> synced = co_await disk_.aside(std::move(work));
+    if (synced || failure_ || !lacks_descriptor(synced.error())) co_return synced;
+    co_await io::sleep(changed_.loop(), until_next_try);
+  }
 }
 
 io::Task<void> Syncer::run_round() {
@@ -85,9 +100,8 @@ io::Task<void> Syncer::run_round() {
     if (failure_) break;
   }
   if (folder && !failure_) {
-    auto work = [&disk = disk_, path = folder_] { return disk.sync_folder(path); };
-    const Result<void> synced = co_await disk_.aside(std::move(work));
-    if (!synced) lose(synced.error());
+    const Result<void> synced = co_await sync_folder();
+    if (!synced && !lacks_descriptor(synced.error())) lose(synced.error());
   }
   if (!failure_) {
     durable_ = std::max(durable_, in_flight_);

@@ -58,7 +58,8 @@ class Syncer {
   // REQUIRES: this outlives the call.
   io::Task<Result<Offset>> sync();
 
-  // The same, holding the thread: at rare changes of the log's shape.
+  // The same, holding the thread: at rare changes of the log's shape. Where it finds no descriptor
+  // for the folder (lacks_descriptor), nothing has changed.
   Result<void> sync_now();
 
   // What the next start is told of becomes durable too, where names in the folder have since it
@@ -74,6 +75,7 @@ class Syncer {
  private:
   bool clean() const { return dirty_.empty() && !folder_dirty_ && durable_ == appended_; }
   io::Task<void> run_round();
+  io::Task<Result<void>> sync_folder();
   void lose(Error reason);
 
   io::Disk& disk_;

@@ -164,6 +164,47 @@ TEST(Room, ASegmentBegunInVainThatIsBackHidesNothing) {
   EXPECT_GT(back, 10u);
 }
 
+// No descriptor for the folder, after all files of a round were synced.
+TEST(Room, ARoundWaitsForADescriptorAndTellsNobodyMeanwhile) {
+  LogWorld w;
+  w.open();
+  w.append_one();
+  ASSERT_TRUE(w.log->roll());
+  w.append_one();
+  w.host.disk().fail_operation(w.host.disk().operations() + 6, EMFILE);
+  const io::Instant began = w.process->env().main_loop().now();
+  EXPECT_EQ(w.sync(), 2);
+  EXPECT_EQ(w.world.faults().at("disk: sync failed"), 1u);
+  EXPECT_GE(w.process->env().main_loop().now() - began, std::chrono::milliseconds(100));
+  EXPECT_EQ(w.log->offline(), nullptr);
+  w.crash();
+  w.open();
+  EXPECT_EQ(w.offsets(), up_to(2));
+}
+
+TEST(Room, ARollThatHasToSyncFindsNoDescriptorAndIsTriedAgain) {
+  for (uint64_t number = 1; number < 50; ++number) {
+    LogWorld w;
+    w.config.segment_bytes = 300;
+    w.open();
+    for (int i = 0; i < 6; ++i) w.append_one();
+    ASSERT_EQ(w.log->segment_count(), 2u);
+    ASSERT_EQ(w.log->durable_offset(), 0);
+    w.host.disk().fail_operation(w.host.disk().operations() + number, EMFILE);
+    auto refused = w.log->append_as_leader(make_batch({}), 1, 0);
+    w.host.disk().forget_planned_failures();
+    if (refused || !refused.error().text.starts_with("cannot sync folder")) continue;
+    EXPECT_EQ(w.log->offline(), nullptr);
+    EXPECT_EQ(w.append_one().first_offset, 6);
+    w.sync();
+    w.crash();
+    w.open();
+    EXPECT_EQ(w.offsets(), up_to(7));
+    return;
+  }
+  ADD_FAILURE() << "no roll that syncs the folder";
+}
+
 TEST(Room, IndexesWaitForItInMemory) {
   LogWorld w;
   w.config.segment_bytes = 20'000;

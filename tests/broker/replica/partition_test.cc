@@ -21,6 +21,19 @@ TEST_F(PartitionTest, NothingIsAcknowledgedBeforeItsFsync) {
   EXPECT_FALSE(read({}).records.empty());
 }
 
+// The first sync of a new segment is followed by one of the slot, for the next start.
+TEST_F(PartitionTest, NobodyWaitsForWhatTheNextStartIsTold) {
+  segment_bytes_ = 300;
+  open();
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(append());
+  world_.host.disk().fail_next_sync("synced-end", EIO);
+  ASSERT_TRUE(world_.run(partition_->committed(6, world_.loop().now() + seconds(30))));
+  EXPECT_FALSE(world_.world.faults().contains("disk: sync failed"));
+  settle();
+  EXPECT_EQ(world_.world.faults().at("disk: sync failed"), 1u);
+  EXPECT_EQ(end_of(append()), 7);
+}
+
 TEST_F(PartitionTest, WhatWasAcknowledgedSurvivesPowerLoss) {
   ASSERT_TRUE(append({.count = 5}));
   ASSERT_TRUE(world_.run(partition_->committed(5, world_.loop().now() + seconds(30))));
