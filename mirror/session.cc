@@ -188,6 +188,7 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
       t.partitions.push_back({static_cast<PartitionIndex>(i), topic.leader_epochs[i]});
     }
   }
+  const Ends had = acknowledged(topics);
   auto answer =
       co_await target_.call_any(std::move(request), source_.loop().now() + request_timeout);
   if (!answer) co_return fail(answer.error());
@@ -208,6 +209,7 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
     refused_.erase(result.name);
     if (!mirrored_.contains(result.name)) drop_topic(result.name);  // what has ended begins anew
     mirrored_.insert(result.name);
+    for (const auto& p : result.partitions) drop_if_cut({result.name, p.index}, p.end_offset, had);
     std::vector<Source::Owners> owners;
     // A partition that is offline at the target is left out, and may come later than the others.
     auto is_new = [&](const auto& p) { return !running_.contains({result.name, p.index}); };
@@ -231,10 +233,7 @@ void Session::start_pump(const SourceTopic& topic, PartitionIndex index, Offset 
                          LeaderEpoch epoch, PumpState state, Source::Owners owners) {
   TopicPartition tp{topic.name, index};
   auto known = running_.find(tp);
-  // On the way back the target's log may have been cut while a pump had found it diverged.
-  bool was_cut = known != running_.end() && !known->second.pump.active() &&
-                 end < known->second.pump.acknowledged();
-  if (known != running_.end() && known->second.topic_id == topic.id && !was_cut) return;
+  if (known != running_.end() && known->second.topic_id == topic.id) return;
   if (known != running_.end()) running_.erase(known);
   source_.add_interest(topic.name);
   // A recorded failure is tried again by each new session: its reason may be gone. If it is not, it
@@ -249,6 +248,29 @@ void Session::start_pump(const SourceTopic& topic, PartitionIndex index, Offset 
     return;
   }
   want(running);
+}
+
+// Of the partitions of these topics, what the target has at the least, whatever it is asked now.
+Session::Ends Session::acknowledged(const std::vector<SourceTopic>& topics) const {
+  Ends ends;
+  for (const SourceTopic& topic : topics) {
+    auto at = running_.lower_bound(TopicPartition{topic.name, 0});
+    for (; at != running_.end() && at->first.topic == topic.name; ++at) {
+      ends[at->first] = at->second.pump.acknowledged();
+    }
+  }
+  return ends;
+}
+
+// The target's log has less than it had when it was asked: deleted and made anew under one id, or
+// cut on the way back. Its pump would wait behind the end, and an idle one hears of it from nobody.
+void Session::drop_if_cut(const TopicPartition& tp, Offset end, const Ends& before) {
+  const auto had = before.find(tp);
+  if (had == before.end() || end >= had->second) return;
+  log_.info("partition={} goes on from {}, where the target ends", tp.to_string(), end);
+  fetcher_.forget(tp);
+  waiting_.erase(tp);
+  running_.erase(tp);
 }
 
 void Session::drop_topic(const std::string& topic) {

@@ -72,6 +72,9 @@ class Session final : public client::FetchSink {
   io::Task<Result<void>> start_pumps(std::vector<SourceTopic> topics);
   void start_pump(const SourceTopic& topic, PartitionIndex index, Offset end, LeaderEpoch epoch,
                   PumpState state, Source::Owners owners);
+  using Ends = std::map<TopicPartition, Offset>;
+  Ends acknowledged(const std::vector<SourceTopic>& topics) const;
+  void drop_if_cut(const TopicPartition& tp, Offset end, const Ends& before);
   bool wanted(const SourceTopic& topic) const;
   bool takes(const std::string& topic) const;
   io::Task<Result<void>> report();
