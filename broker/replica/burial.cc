@@ -12,9 +12,9 @@ namespace isthmus::broker {
 
 namespace {
 
-using Names = std::unordered_set<std::string>;
+using Listing = std::unordered_set<std::string>;
 
-Result<void> doom_topic(io::Disk& disk, const std::string& dir, const Names& there,
+Result<void> doom_topic(io::Disk& disk, const std::string& dir, const Listing& there,
                         const DeletedTopic& topic, std::set<std::string>& doomed) {
   for (PartitionIndex i = 0; i < topic.partitions; ++i) {
     const std::string name = TopicPartition{topic.name, i}.to_string();
@@ -44,7 +44,7 @@ Found bury_in(io::Disk& disk, const std::string& dir, const std::vector<DeletedT
     for (const DeletedTopic& topic : topics) unfinished.insert(topic.id);
     return {std::move(before), false, fail(names.error())};
   }
-  const Names there(names->begin(), names->end());
+  const Listing there(names->begin(), names->end());
   // What did not get its new name is no folder to be removed: it may get it, not yet durably,
   // while somebody looks for it there.
   std::erase_if(before, [&](const std::string& folder) {
