@@ -49,7 +49,7 @@ Result<OpenedFolder> open_folder(io::Disk& disk, const std::string& folder,
         .warn("cut a torn tail bytes={} end_offset={} kept={}", report.bytes_cut, report.end_offset,
               report.cut_file.empty() ? "no" : report.cut_file);
   }
-  synced_end.advance(recovered->end);
+  synced_end.begin(recovered->end, config.durability == Durability::fsync);
   return OpenedFolder{std::move(files), std::move(*recovered), std::move(synced_end)};
 }
 

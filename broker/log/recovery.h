@@ -6,8 +6,8 @@
 //
 // The known end is up to where the log was once synced for certain: the highest of what its slot
 // says (synced_end.h), of the recovery-point checkpoint, and, with durability fsync, of where its
-// last segment but one begins (Log::seal_and_begin()), unless a cut was under way. It decides what
-// is wrong:
+// last segment but one begins (Log::seal_and_begin()), unless a cut was under way or the segments
+// are of a start with page_cache. It decides what is wrong:
 //
 //   damage: below it a batch is bad, or the log ends. What was synced, and may have been
 //     acknowledged, the disk has lost. Nothing is cut; a mark is left (quarantine.h), and the

@@ -19,6 +19,10 @@ constexpr size_t slot_size = crc_at + 4;
 constexpr uint32_t magic = 0x4953454e;  // "ISEN"
 constexpr uint16_t version = 0;
 constexpr uint16_t after_cut_flag = 1;
+// Not the other way round: slots of earlier releases have none. Those are judged by the durability
+// of the start that reads them, as they always were. That may take a torn tail for damage, where
+// the durability was changed just then; the other choice would cut what was acknowledged.
+constexpr uint16_t out_of_order_flag = 2;
 
 using Slot = SyncedEnd::Slot;
 
@@ -30,7 +34,8 @@ SlotBytes encode(const Slot& slot) {
   SlotBytes bytes{};
   store_be<uint32_t>(bytes.data(), magic);
   store_be<uint16_t>(bytes.data() + 4, version);
-  store_be<uint16_t>(bytes.data() + 6, slot.after_cut ? after_cut_flag : uint16_t{0});
+  const int flags = (slot.after_cut ? after_cut_flag : 0) | (slot.in_order ? 0 : out_of_order_flag);
+  store_be<uint16_t>(bytes.data() + 6, static_cast<uint16_t>(flags));
   store_be<int64_t>(bytes.data() + 8, slot.generation);
   store_be<int64_t>(bytes.data() + 16, slot.end);
   store_be<uint32_t>(bytes.data() + crc_at, crc32c(Bytes(bytes).first(crc_at)));
@@ -42,7 +47,9 @@ std::optional<Slot> decode(Bytes bytes) {
   if (load_be<uint16_t>(bytes.data() + 4) != version) return std::nullopt;
   if (load_be<uint32_t>(bytes.data() + crc_at) != crc32c(bytes.first(crc_at))) return std::nullopt;
   Slot slot;
-  slot.after_cut = (load_be<uint16_t>(bytes.data() + 6) & after_cut_flag) != 0;
+  const auto flags = load_be<uint16_t>(bytes.data() + 6);
+  slot.after_cut = (flags & after_cut_flag) != 0;
+  slot.in_order = (flags & out_of_order_flag) == 0;
   slot.generation = load_be<int64_t>(bytes.data() + 8);
   slot.end = load_be<int64_t>(bytes.data() + 16);
   return slot;
@@ -68,6 +75,15 @@ Offset SyncedEnd::known(Offset recovery_point) const {
   return after_cut_ ? *end_ : std::max(*end_, recovery_point);
 }
 
+void SyncedEnd::begin(Offset end, bool in_order) {
+  if (in_order == in_order_) return advance(end);
+  in_order_ = in_order;
+  auto file = write(end, after_cut_);
+  Result<void> done = file ? (*file)->sync_now() : fail(file.error());
+  if (done) done = files_->disk().sync_folder(io::parent_of(path_));
+  if (!done && !io::lacks_room(done.error())) give_up(done.error());
+}
+
 void SyncedEnd::advance(Offset end) {
   if (broken_ || end_ == end) return;
   auto written = write(end, after_cut_);
@@ -79,6 +95,7 @@ void SyncedEnd::note(const Slot& slot) {
   generation_ = slot.generation;
   end_ = slot.end;
   after_cut_ = slot.after_cut;
+  in_order_ = slot.in_order;
 }
 
 void SyncedEnd::give_up(const Error& why) {
@@ -114,7 +131,7 @@ Result<void> SyncedEnd::settle(Offset end) {
 
 // What a file holds that has failed is unknown, and it takes nothing more.
 Result<void> SyncedEnd::write_anew(Offset end) {
-  const Slot slot{generation_ + 1, end, true};
+  const Slot slot{generation_ + 1, end, true, in_order_};
   std::vector<uint8_t> bytes(slots * sector);
   std::ranges::copy(encode(slot),
                     bytes.begin() + static_cast<ptrdiff_t>(place_of(slot.generation)));
@@ -138,7 +155,7 @@ Result<std::shared_ptr<io::File>> SyncedEnd::write(Offset end, bool after_cut) {
     file = files_->open(path_);
   }
   if (!file) return file;
-  const Slot slot{generation_ + 1, end, after_cut};
+  const Slot slot{generation_ + 1, end, after_cut, in_order_};
   const uint64_t position = place_of(slot.generation);
   if (auto done = (*file)->write_at(position, encode(slot)); !done) return fail(done.error());
   note(slot);

@@ -39,11 +39,16 @@ class SyncedEnd {
   Offset known(Offset recovery_point) const;
   // Whether a segment's name says that all below the one before it was synced (recovery.h). Not
   // where a cut was begun and nothing says that it has ended: of the names that it removed, a power
-  // loss may bring some back, beside a segment that is cut already.
-  bool trusts_names() const { return !(after_cut_ && end_ == Offset{0}); }
+  // loss may bring some back, beside a segment that is cut already. Nor where the segments may have
+  // been begun out of order.
+  bool trusts_names() const { return in_order_ && !(after_cut_ && end_ == Offset{0}); }
   // Whether the end was read or written here: then a batch or a gap ends exactly there.
   bool is_exact() const { return end_.has_value(); }
 
+  // A start found the log synced up to `end`, and goes on with segments that are begun in order, as
+  // durability fsync has it, or not (page_cache). That is durable before one is: who changes the
+  // durability later must know of which one the segments are.
+  void begin(Offset end, bool in_order);
   // The log is synced up to `end`.
   void advance(Offset end);
   // Makes what stands in the file durable. REQUIRES: this outlives the call.
@@ -63,6 +68,7 @@ class SyncedEnd {
     int64_t generation = 0;
     Offset end = 0;
     bool after_cut = false;
+    bool in_order = true;
   };
 
  private:
@@ -75,6 +81,7 @@ class SyncedEnd {
   std::string path_;
   std::optional<Offset> end_;
   bool after_cut_ = false;
+  bool in_order_ = true;
   int64_t generation_ = 0;
   uint64_t cuts_ = 0;
   bool broken_ = false;  // a write or sync failed: the file is left as it is

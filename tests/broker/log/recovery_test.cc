@@ -400,6 +400,43 @@ TEST_F(TailBelowARoll, OfASegmentThatWasNotSyncedYetIsTorn) {
   EXPECT_EQ(w.offsets().size(), 6u);
 }
 
+// With page_cache a segment is begun whether those before it are synced or not; what a start with
+// fsync finds of it is judged so. From then on segments are begun in order.
+TEST_F(TailBelowARoll, IsJudgedByTheDurabilityThatItWasWrittenWith) {
+  const auto shorten_the_first = [this] {
+    w.was_synced_to(0);
+    ASSERT_TRUE(file_of(w, w.path(0, ".log"))->truncate(2 * batch_size));
+  };
+  lose(Durability::page_cache, 4);
+  shorten_the_first();
+  w.config.durability = Durability::fsync;
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 6);
+  for (int i = 2; i < 12; ++i) put(i, promoted);
+  EXPECT_EQ(w.log->segment_count(), 3u);
+  w.sync();
+  w.kill();
+  shorten_the_first();
+  EXPECT_FALSE(w.try_open());
+}
+
+TEST(Durabilities, AreKnownToTheNextStartWhenALogIsOpen) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    LogWorld w(seed);
+    for (const Durability durability :
+         {Durability::page_cache, Durability::page_cache, Durability::fsync, Durability::fsync,
+          Durability::page_cache}) {
+      w.config.durability = durability;
+      w.open();
+      w.crash();
+      FileCache cache(w.disk(), 1);
+      SyncedEnd slot(cache, SyncedEnd::path_in(w.folder));
+      slot.load().value();
+      EXPECT_EQ(slot.trusts_names(), durability == Durability::fsync) << seed;
+    }
+  }
+}
+
 TEST_F(TailBelowARoll, InAFolderOfKafkasIsWhatItsCompactionLeft) {
   lose(Durability::page_cache, 2);
   ASSERT_TRUE(w.disk().remove(w.folder + "/epoch-owners"));

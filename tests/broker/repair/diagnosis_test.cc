@@ -126,6 +126,23 @@ TEST(Diagnosing, ACutThatAPowerLossEndedFindsNothing) {
   EXPECT_GT(back, 0u);
 }
 
+TEST(Diagnosing, ATailThatPageCacheLostIsNoDamageToAStartWithFsync) {
+  LogWorld w;
+  w.config.durability = Durability::page_cache;
+  w.open();
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 4; ++j) w.append_one({.records = 3});
+    if (i < 2) ASSERT_TRUE(w.log->roll());
+  }
+  w.kill();
+  auto log = w.disk().open(w.path(0, ".log"), io::Disk::Open::existing).value();
+  ASSERT_TRUE(log->truncate(2 * make_batch({.records = 3}).size()));
+  FileCache files(w.disk(), 10);
+  const auto found = diagnose(files, w.folder, w.hints, Durability::fsync);
+  ASSERT_TRUE(found) << found.error().text;
+  EXPECT_TRUE(found->well()) << found->damage->why;
+}
+
 TEST_F(Repair, OfATailThatIsGoneGivesItUp) {
   auto log = w.disk().open(w.path(0, ".log"), io::Disk::Open::existing).value();
   ASSERT_TRUE(log->truncate(4 * size));
