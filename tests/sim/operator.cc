@@ -11,6 +11,7 @@
 namespace isthmus::sim {
 
 using kafka::ErrorCode;
+using SitePartition = kafka::DescribeSiteResponse::SitePartition;
 
 namespace {
 
@@ -20,6 +21,14 @@ constexpr auto silence_ends_after = std::chrono::seconds(30);
 bool is_silent(ErrorCode code) {
   return code == ErrorCode::coordinator_load_in_progress ||
          code == ErrorCode::coordinator_not_available || code == ErrorCode::not_coordinator;
+}
+
+const SitePartition* find(const kafka::DescribeSiteResponse& site, const TopicPartition& wanted) {
+  for (const auto& topic : site.topics) {
+    if (topic.name == wanted.topic)
+      return &topic.partitions.at(static_cast<size_t>(wanted.partition));
+  }
+  return nullptr;
 }
 
 kafka::DescribeSiteRequest everything() {
@@ -146,26 +155,34 @@ bool Operator::read_on(Site& site, const TopicPartition& partition, LogContents&
 }
 
 std::optional<LogContents> Operator::read(Site& site, const TopicPartition& partition) {
-  auto all = describe(site);
-  if (!all) return std::nullopt;
-  for (const auto& topic : all->topics) {
-    if (topic.name != partition.topic) continue;
-    const auto& p = topic.partitions.at(static_cast<size_t>(partition.partition));
-    if (p.start_offset < 0) {
-      judge_.broken("partitions are online", site.name() + " " + partition.to_string());
+  const Instant limit = world_.now() + silence_ends_after;
+  for (;;) {
+    auto all = describe(site);
+    if (!all) return std::nullopt;
+    const auto* p = find(*all, partition);
+    if (p == nullptr) return std::nullopt;
+    if (p->start_offset >= 0) return read_all_of(site, partition, *p);
+    // It is being opened, beside the serving, or it is offline and says why.
+    if (!p->offline.empty() || world_.now() > limit) {
+      judge_.broken("partitions are online",
+                    site.name() + " " + partition.to_string() + ": " + p->offline);
       return std::nullopt;
     }
-    LogContents log;
-    log.start = p.start_offset;
-    log.high_watermark = p.high_watermark;
-    log.end = p.end_offset;
-    Offset next = log.start;
-    while (next < log.high_watermark && read_on(site, partition, log, next)) {
-    }
-    if (!judge_.content()) return std::nullopt;
-    return log;
+    world_.run_for(std::chrono::milliseconds(20));
   }
-  return std::nullopt;
+}
+
+std::optional<LogContents> Operator::read_all_of(Site& site, const TopicPartition& partition,
+                                                 const SitePartition& ends) {
+  LogContents log;
+  log.start = ends.start_offset;
+  log.high_watermark = ends.high_watermark;
+  log.end = ends.end_offset;
+  Offset next = log.start;
+  while (next < log.high_watermark && read_on(site, partition, log, next)) {
+  }
+  if (!judge_.content()) return std::nullopt;
+  return log;
 }
 
 std::map<TopicPartition, LogContents> Operator::read_all(Site& site) {

@@ -52,7 +52,7 @@ class Operator {
   // The same, but one attempt, of a site that may be dead, paused or cut off.
   std::optional<kafka::DescribeSiteResponse> glance(Site& site);
   // The whole log up to the high watermark, as consumers read it; nothing where the topic has never
-  // been.
+  // been. One that is being opened is waited for; one that is offline is a finding.
   std::optional<LogContents> read(Site& site, const TopicPartition& partition);
   // One attempt to delete what lies before `offset`; it may come to nothing.
   void delete_records(Site& site, const TopicPartition& partition, Offset offset);
@@ -73,6 +73,8 @@ class Operator {
     auto answer = co_await task;
     into->emplace(std::move(answer));
   }
+  std::optional<LogContents> read_all_of(Site& site, const TopicPartition& partition,
+                                         const kafka::DescribeSiteResponse::SitePartition& ends);
   bool read_on(Site& site, const TopicPartition& partition, LogContents& log, Offset& next);
 
   SimWorld& world_;
