@@ -27,14 +27,16 @@ DUMP_LOG = "kafka.tools.DumpLogSegments"
 _SHORT_LIVED = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m"]
 
 
-def java(main_class: str, *args, options=()) -> list[str]:
-    """The command line of one of Kafka's main classes; a skip where Kafka is not there."""
+def java(main_class: str, *args, options=(), classes: Path | None = None) -> list[str]:
+    """The command line of one of Kafka's main classes, or of one that stands beside them in
+    `classes`; a skip where Kafka is not there."""
     if not shutil.which("java"):
         raise unittest.SkipTest("java is missing: ./dev test installs it")
     libs = need(PEERS / "kafka" / "libs", "./dev test fetches Apache Kafka")
     logging = Path(__file__).with_name("log4j2.properties")
-    return ["java", *options, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{libs}/*",
-            main_class, *map(str, args)]
+    path = f"{classes}:{libs}/*" if classes else f"{libs}/*"
+    return ["java", *options, f"-Dlog4j2.configurationFile={logging}", "-cp", path, main_class,
+            *map(str, args)]
 
 
 def run_tool(main_class: str, *args, stdin: bytes | None = None, timeout_s: float = 90,
