@@ -34,6 +34,9 @@ class Today:
 
 REFUSED = ("a fence refuses commits and heartbeats, and members join anew at the coordinator that "
            "takes over, from what they have committed")
+SARAMA_MIXES_EPOCHS = (
+    "after a record that it gave up it sends others, tried again, under their old sequence numbers "
+    "and a new epoch: where two have the same, one is answered as the other's retry")
 TODAY = [
     Today("*", "planned", ("failed commits", "rebalances", "redelivered"), REFUSED),
     Today("*", "planned", ("producer ms", "consumer ms"),
@@ -42,9 +45,8 @@ TODAY = [
           "tells its application that a session ended, with UNKNOWN_MEMBER_ID, and joins anew"),
     Today("sarama", "planned", ("errors",),
           "three tries in 300 ms end inside the fence; a refused commit is an error to its group"),
-    Today("sarama", "planned", ("lost", "positions told twice"),
-          "after a record that it gave up it sends others, tried again, under their old sequence "
-          "numbers and a new epoch: where two have the same, one is answered as the other's retry"),
+    Today("sarama", "planned", ("lost", "positions told twice"), SARAMA_MIXES_EPOCHS),
+    Today("sarama", "failover", ("lost", "positions told twice"), SARAMA_MIXES_EPOCHS),
 ]
 
 

@@ -68,7 +68,6 @@ class Grid(world.TwoSites):
         for name in ("seoul-tokyo", "tokyo-seoul"):
             self.start_mirror(name)
         self.router = self.start_router()
-        self.rate = 100 if world.LONG else 50
         self.stages: dict[str, dict[str, Counts]] = defaultdict(dict)
         self.versions: dict[str, str] = {}
         self.faults: list[str] = []
@@ -98,7 +97,7 @@ class Grid(world.TwoSites):
         running = []
         for library in self.libraries:
             log = self.tmp / f"{library.name}-{stage}.log"
-            running.append(Running(library, bootstrap, stage, self.rate, log))
+            running.append(Running(library, bootstrap, stage, log))
             self.addCleanup(running[-1].kill)
         quiet = self.wait_heard(running, 0, 60)
         tails = "\n".join(each.tail() for each in running if each.name in quiet)
@@ -108,7 +107,7 @@ class Grid(world.TwoSites):
     def create_topics(self, stage: str) -> None:
         """At seoul, and mirrored: a client must not found one at a site that is none's."""
         topics = {topic: library.partitions for library in self.libraries
-                  for topic in library.order("", stage, 1)["topics"]}
+                  for topic in library.order("", stage)["topics"]}
         admin = AdminClient({"bootstrap.servers": self.seoul.bootstrap})
         for made in admin.create_topics([NewTopic(*each, 1) for each in topics.items()]).values():
             made.result(20)
@@ -211,7 +210,8 @@ class Grid(world.TwoSites):
         self.cut()
         time.sleep(1)
         self.seoul.kill()
-        self.command("failover", "--from", "seoul", "--to", "tokyo")
+        wait_for(lambda: self.command("failover", "--from", "seoul", "--to", "tokyo",
+                                      allowed=(0, 1)), "the failover", 60)  # 1: repeat it
         away = self.settled(running, "failover", began, "failover")
         self.relay.restore()
         self.seoul.start()
@@ -245,7 +245,7 @@ class Grid(world.TwoSites):
     def report(self) -> str:
         rows = [table.row(each, self.versions[each.name], self.stages[each.name])
                 for each in self.libraries if each is not ESTATE]
-        text = table.block(rows, 2 * self.options.moves, self.rate)
+        text = table.block(rows, 2 * self.options.moves)
         print(f"\n{text}\n")
         for library, stages in self.stages.items():
             for stage, counts in stages.items():

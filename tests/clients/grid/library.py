@@ -29,14 +29,15 @@ class Library:
     partitions: int = 4
     topics: int = 1
     groups: int = 1   # of each kind
+    rate: float = 50  # records a second
 
-    def order(self, bootstrap: str, stage: str, rate: float) -> dict:
+    def order(self, bootstrap: str, stage: str) -> dict:
         """What its program is told. Names carry the stage, so that stages share nothing."""
         name = f"{self.name}-{stage}"
         topics = [name] if self.topics == 1 else [f"{name}-{i}" for i in range(self.topics)]
         consumers = [spec(name, kind, number) for kind in self.consumers
                      for number in range(1 if kind == "assign" else self.groups)]
-        return {"bootstrap": bootstrap, "id": name, "topics": topics, "rate": rate,
+        return {"bootstrap": bootstrap, "id": name, "topics": topics, "rate": self.rate,
                 "partitions": self.partitions, "idempotent": self.idempotent,
                 "consumers": consumers}
 
@@ -97,7 +98,7 @@ LIBRARIES = {each.name: each for each in (
 
 # Not a library of its own: what a whole estate is, in small.
 ESTATE = Library("estate", peer_python("librdkafka_client.py"), consumers=("auto",), groups=20,
-                 topics=50, partitions=1)
+                 topics=50, partitions=1, rate=20)
 
 
 @dataclass
@@ -130,9 +131,9 @@ class Heard:
 class Running:
     """A library's program at work."""
 
-    def __init__(self, library: Library, bootstrap: str, stage: str, rate: float, log: Path):
+    def __init__(self, library: Library, bootstrap: str, stage: str, log: Path):
         self.library = library
-        self.order = library.order(bootstrap, stage, rate)
+        self.order = library.order(bootstrap, stage)
         self.heard = Heard()
         self.log = log
         command = [*map(str, library.command()), json.dumps(self.order)]

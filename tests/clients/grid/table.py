@@ -49,9 +49,9 @@ def both(values: list[float]) -> str:
     return f"{percentile(values, 50):.0f}, at most {max(values, default=0):.0f}"
 
 
-def block(rows: list[str], moves: int, rate: float) -> str:
-    said = (f"{moves} planned moves, {rate:g} records a second for each library; stand-still is "
-            "the middle move's, and the longest.")
+def block(rows: list[str], moves: int) -> str:
+    said = (f"{moves} planned moves, {Library.rate:g} records a second for each library; "
+            "stand-still is the middle move's, and the longest.")
     return "\n".join([said, "", HEAD, *rows])
 
 
