@@ -78,7 +78,8 @@ TEST(Validate, TwoLz4FramesAreOneTooMany) {
   const Slice front = compress(Compression::lz4, all.first(all.size() / 2));
   const Slice back = compress(Compression::lz4, all.subspan(all.size() / 2));
   const Slice empty = compress(Compression::lz4, Bytes());
-  for (const auto& frames : {one_after_the_other({front, back}), joined({whole, empty})}) {
+  for (const auto& frames :
+       {one_after_the_other({front, back}), one_after_the_other({whole, empty})}) {
     expect_refused(packed_batch(Compression::lz4, usual_header(4), frames),
                    ErrorCode::invalid_record);
   }
