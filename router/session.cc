@@ -123,12 +123,21 @@ io::Task<bool> Session::room_for(const server::Request& request) {
 
 // After a refused produce, those that the client sent before it knew are refused as well: if the
 // partition came back, or moved, in between, a later one would be accepted before the retry of the
-// first, and an idempotent producer's sequence would be broken for good.
+// first, and an idempotent producer's sequence would be broken for good. Where the routes refused
+// it, they do the same to what is behind it, as long as they stay as they are: a router that has
+// just begun may hear of an older record first.
 bool Session::is_refused(const server::Request& request) {
-  if (key_of(request) != ApiKey::produce || !refusing_since_) return false;
-  if (!picture_.asked_metadata.since(*refusing_since_, *client_)) return true;
-  refusing_since_.reset();
-  return false;
+  if (key_of(request) != ApiKey::produce || !refused_) return false;
+  if (picture_.asked_metadata.since(refused_->at, *client_)) {
+    refused_.reset();
+    return false;
+  }
+  return refused_->by_node || refused_->routes != picture_.routes.changes();
+}
+
+void Session::note_refused(bool by_node) {
+  if (!refused_) refused_ = {picture_.asked_metadata.now(), picture_.routes.changes(), false};
+  refused_->by_node |= by_node;
 }
 
 // A site that has lost its topics to another may not know it yet (it was cut off), and a mirror
@@ -165,7 +174,9 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   }
   auto elsewhere = is_elsewhere(request);
   if (!elsewhere) co_return end(elsewhere.error().text);
-  if (*elsewhere || is_refused(request)) co_return refuse(request, replies);
+  const bool refused = is_refused(request);
+  if (*elsewhere && key_of(request) == ApiKey::produce) note_refused(false);
+  if (*elsewhere || refused) co_return refuse(request, replies);
 
   const bool connected = co_await connect();
   if (!connected) co_return end(fmt::format("node {} does not answer", node_));
@@ -226,7 +237,7 @@ Result<Slice> Session::look_at_produce(const server::Request& request, Slice ans
   for (const auto& topic : response->responses) {
     for (const auto& partition : topic.partition_responses) {
       if (partition.error_code != ErrorCode::not_leader_or_follower) continue;
-      if (!refusing_since_) refusing_since_ = picture_.asked_metadata.now();
+      note_refused(true);
     }
   }
   if (response->node_endpoints.empty()) return answer;

@@ -57,6 +57,7 @@ class Session : public std::enable_shared_from_this<Session> {
   io::Task<bool> connect();
   io::Task<bool> room_for(const server::Request& request);
   bool is_refused(const server::Request& request);
+  void note_refused(bool by_node);
   Result<bool> is_elsewhere(const server::Request& request);
   server::Reply refuse(const server::Request& request, bool expects_reply);
   server::Reply end(std::string why);
@@ -82,8 +83,13 @@ class Session : public std::enable_shared_from_this<Session> {
   bool finishing_ = false;
   // Of Picture::routes, when the latest fetch that named all its partitions was passed on.
   uint64_t routes_of_fetch_session_ = 0;
-  // Since when (AskedMetadata::now) all produce requests are refused; nullopt = they are not.
-  std::optional<uint64_t> refusing_since_;
+  // A produce that was refused, until the client has asked for metadata since.
+  struct Refused {
+    uint64_t at = 0;      // AskedMetadata::now()
+    uint64_t routes = 0;  // Routes::changes() then
+    bool by_node = false;
+  };
+  std::optional<Refused> refused_;
 };
 
 }  // namespace isthmus::router

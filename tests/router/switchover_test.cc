@@ -73,6 +73,34 @@ TEST(RouterSwitchover, OpenConnectionsAreLedToTheNewHome) {
   w.run(flipped(&w));
 }
 
+// A router that has just begun hears of the record from before the last move first.
+io::Task<void> flipped_back(RouterWorld* w) {
+  int written = 0;
+  w->seoul.broker.on<kafka::ProduceRequest>([&](const kafka::ProduceRequest& request) {
+    return std::optional(produced(request, written++));
+  });
+  auto producer = co_await w->at(101);
+  co_await w->flip();
+  auto refused = co_await w->call(*producer, produce_to("orders"));
+  EXPECT_EQ(error_of(refused), ErrorCode::not_leader_or_follower);
+  w->seoul.told.route_version = 2;
+  w->seoul.told.routes.clear();
+  co_await w->until_version(2);
+  EXPECT_EQ(w->router->picture().routes.default_home(), "seoul");
+  refused = co_await w->call(*producer, produce_to("orders"));
+  EXPECT_EQ(error_of(refused), ErrorCode::not_leader_or_follower)
+      << "it was sent behind the first, whose retry must come before";
+  EXPECT_EQ(written, 0);
+  auto asked = co_await w->call(*producer, kafka::MetadataRequest{});
+  EXPECT_TRUE(asked.has_value());
+  auto accepted = co_await w->call(*producer, produce_to("orders"));
+  EXPECT_EQ(error_of(accepted), ErrorCode::none);
+}
+TEST(RouterSwitchover, WhatComesBehindARefusalWaitsForItsRetryWhenTheRoutesChangeBack) {
+  RouterWorld w;
+  w.run(flipped_back(&w));
+}
+
 io::Task<void> old_version(RouterWorld* w) {
   co_await w->flip();
   w->seoul.told.route_version = 0;  // restored from a backup, say
