@@ -21,7 +21,7 @@ struct AppendInfo {
 
 struct LeaderAppend {
   AppendOrigin origin = AppendOrigin::client;
-  bool may_take_gap = false;  // see ProducerStates::check
+  bool behind_a_refusal = false;  // see ProducerStates::check
 };
 
 // One writer's batches among those that are written together, and what became of them.

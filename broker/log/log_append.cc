@@ -115,9 +115,9 @@ Result<void> Log::judge(std::span<const Prepared> batches, const LeaderAppend& h
                     "an idempotent producer's batch must come alone");
     }
     const ProducerStates& known = group.that_knows(batch.header.producer_id, producers_);
-    const ProducerVerdict verdict = batch.marker
-                                        ? known.check_marker(batch.header, *batch.marker)
-                                        : known.check(batch.header, how.origin, how.may_take_gap);
+    const ProducerVerdict verdict =
+        batch.marker ? known.check_marker(batch.header, *batch.marker)
+                     : known.check(batch.header, how.origin, how.behind_a_refusal);
     if (verdict.kind == ProducerVerdict::Kind::duplicate) {
       info.duplicate = true;
       info.first_offset = verdict.first_offset;

@@ -41,7 +41,7 @@ kafka::ErrorCode ProducerVerdict::error() const {
     case Kind::invalid_producer_epoch: return kafka::ErrorCode::invalid_producer_epoch;
     case Kind::invalid_txn_state: return kafka::ErrorCode::invalid_txn_state;
     case Kind::coordinator_fenced: return kafka::ErrorCode::transaction_coordinator_fenced;
-    case Kind::gap_too_early:
+    case Kind::too_early:
       // Every client retries that, in the order of its sequences.
       return kafka::ErrorCode::not_leader_or_follower;
     case Kind::ok:
@@ -67,7 +67,7 @@ bool operator==(const ProducerState& a, const ProducerState& b) {
 }
 
 ProducerVerdict ProducerStates::check(const kafka::BatchHeader& batch, AppendOrigin origin,
-                                      bool may_take_gap) const {
+                                      bool behind_a_refusal) const {
   if (!batch.has_producer() || origin != AppendOrigin::client) return {};
   const ProducerState* state = find(batch.producer_id);
   // Nothing is known of it: its records were deleted or its state expired (KIP-360).
@@ -90,12 +90,12 @@ ProducerVerdict ProducerStates::check(const kafka::BatchHeader& batch, AppendOri
   if (batch.base_sequence == expected) return {};
   // A later epoch is ahead whatever its sequence: its first batches may be what was lost.
   const bool ahead = !same_epoch || is_ahead(batch.base_sequence, expected);
-  if (state->gap_allowed && ahead) {
-    if (may_take_gap) return {Kind::gap, -1, -1, -1, {}};
-    return refuse(Kind::gap_too_early,
+  if (ahead && behind_a_refusal) {
+    return refuse(Kind::too_early,
                   fmt::format("producer {}: a batch before sequence {} may be on its way again",
                               batch.producer_id, batch.base_sequence));
   }
+  if (ahead && state->gap_allowed) return {Kind::gap, -1, -1, -1, {}};
   return refuse(Kind::out_of_order_sequence,
                 fmt::format("producer {} epoch {}: sequence {}, expected {}", batch.producer_id,
                             batch.producer_epoch, batch.base_sequence, expected));

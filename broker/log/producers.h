@@ -28,9 +28,9 @@ enum class AppendOrigin : uint8_t { client, coordinator, replication };
 struct ProducerVerdict {
   enum class Kind : uint8_t {
     ok,
-    gap,            // ok, but batches before it were lost with another site
-    gap_too_early,  // so it seems, but the retry of a refused batch may come first
-    duplicate,      // already in the log, at first_offset..last_offset
+    gap,        // ok, but batches before it were lost with another site
+    too_early,  // it seems to be ahead, but the retry of a refused batch may come first
+    duplicate,  // already in the log, at first_offset..last_offset
     out_of_order_sequence,
     invalid_producer_epoch,  // a newer instance of the producer exists
     invalid_txn_state,       // not transactional, inside a transaction
@@ -95,11 +95,12 @@ class ProducerStates {
   explicit ProducerStates(size_t max_producers = default_max_producers)
       : max_producers_(max_producers) {}
 
-  // Whether the batch may be appended. A client pipelines: were a batch to take the allowed gap
-  // while one before it was refused and is on its way again, that one would be shut out for good.
-  // So the gap is for those alone who `may_take_gap`; the others are told to try again.
+  // Whether the batch may be appended. A client pipelines: while a batch was refused and is on its
+  // way again, those that it had sent behind it, on the same connection, arrive. To call them out
+  // of order would end the producer for good, and to give them the allowed gap would shut the first
+  // one out. So who comes `behind_a_refusal` and is ahead is told to try again.
   ProducerVerdict check(const kafka::BatchHeader& batch, AppendOrigin origin,
-                        bool may_take_gap = false) const;
+                        bool behind_a_refusal = false) const;
   // The same for a control batch.
   ProducerVerdict check_marker(const kafka::BatchHeader& batch,
                                const kafka::EndTransactionMarker& marker) const;

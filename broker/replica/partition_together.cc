@@ -12,8 +12,8 @@ constexpr auto pipelined_at_most = std::chrono::seconds(10);
 
 LeaderAppend Partition::how_for(const ClientWriter& writer) const {
   LeaderAppend how;
-  how.may_take_gap = !refused_at_ || writer.opened_at > *refused_at_ ||
-                     loop_.now() - *refused_at_ > pipelined_at_most;
+  how.behind_a_refusal = refused_at_ && writer.opened_at <= *refused_at_ &&
+                         loop_.now() - *refused_at_ <= pipelined_at_most;
   return how;
 }
 

@@ -24,8 +24,8 @@ kafka::BatchHeader batch(int32_t sequence, int records = 1, ProducerEpoch epoch 
 
 class Producers : public ::testing::Test {
  protected:
-  Kind check(const kafka::BatchHeader& header, bool may_take_gap = false) {
-    return states.check(header, AppendOrigin::client, may_take_gap).kind;
+  Kind check(const kafka::BatchHeader& header, bool behind_a_refusal = false) {
+    return states.check(header, AppendOrigin::client, behind_a_refusal).kind;
   }
   void put(kafka::BatchHeader header) {
     header.base_offset = next;
@@ -97,46 +97,58 @@ TEST_F(Producers, InsideATransactionEveryBatchIsTransactional) {
 
 TEST_F(Producers, OneGapForwardIsAllowedAfterAFailover) {
   put(batch(0, 10));
-  EXPECT_EQ(check(batch(40), true), Kind::out_of_order_sequence);
+  EXPECT_EQ(check(batch(40)), Kind::out_of_order_sequence);
   states.allow_one_gap();
-  EXPECT_EQ(check(batch(40), false), Kind::gap_too_early);
-  EXPECT_EQ(check(batch(5), true), Kind::out_of_order_sequence) << "backwards";
-  EXPECT_EQ(check(batch(0, 10), true), Kind::duplicate);
-  EXPECT_EQ(check(batch(40), true), Kind::gap);
+  EXPECT_EQ(check(batch(40), true), Kind::too_early);
+  EXPECT_EQ(check(batch(5)), Kind::out_of_order_sequence) << "backwards";
+  EXPECT_EQ(check(batch(0, 10)), Kind::duplicate);
+  EXPECT_EQ(check(batch(40)), Kind::gap);
   EXPECT_EQ(states.gaps_taken(), 0u);
   put(batch(40));
   EXPECT_EQ(states.gaps_taken(), 1u);
-  EXPECT_EQ(check(batch(41), true), Kind::ok);
-  EXPECT_EQ(check(batch(60), true), Kind::out_of_order_sequence);
+  EXPECT_EQ(check(batch(41)), Kind::ok);
+  EXPECT_EQ(check(batch(60)), Kind::out_of_order_sequence);
+}
+
+// A batch was refused, for the site had not been promoted; the one behind it, on the same
+// connection, arrives after the promotion. librdkafka ends a producer that is told "out of order".
+TEST_F(Producers, WhoComesBehindARefusalIsTooEarlyAndNotOutOfOrder) {
+  put(batch(0, 10));
+  EXPECT_EQ(check(batch(26), true), Kind::too_early);
+  EXPECT_EQ(check(batch(10, 16), true), Kind::ok) << "the retry";
+  EXPECT_EQ(check(batch(5), true), Kind::out_of_order_sequence) << "backwards";
+  EXPECT_EQ(check(batch(0, 10), true), Kind::duplicate);
+  EXPECT_EQ(states.check(batch(26), AppendOrigin::client, true).error(),
+            kafka::ErrorCode::not_leader_or_follower);
 }
 
 TEST_F(Producers, TheGapLapsesWhenNothingWasMissing) {
   put(batch(0));
   states.allow_one_gap();
   put(batch(1));
-  EXPECT_EQ(check(batch(9), true), Kind::out_of_order_sequence);
+  EXPECT_EQ(check(batch(9)), Kind::out_of_order_sequence);
   EXPECT_EQ(states.gaps_taken(), 0u);
 }
 
 TEST_F(Producers, TheGapMayCrossTheWrap) {
   put(batch(INT32_MAX - 2, 2));
   states.allow_one_gap();
-  EXPECT_EQ(check(batch(3), true), Kind::gap);
+  EXPECT_EQ(check(batch(3)), Kind::gap);
 }
 
 // The first batches of an epoch that began at the lost site may be what was lost.
 TEST_F(Producers, TheGapMayLeadIntoALaterEpoch) {
   put(batch(0, 3));
-  EXPECT_EQ(check(batch(7, 1, 1), true), Kind::out_of_order_sequence);
+  EXPECT_EQ(check(batch(7, 1, 1)), Kind::out_of_order_sequence);
   states.allow_one_gap();
-  EXPECT_EQ(check(batch(7, 1, 1), false), Kind::gap_too_early);
-  EXPECT_EQ(check(batch(0, 1, 1), false), Kind::ok) << "nothing of it is missing";
-  EXPECT_EQ(check(batch(7, 1, 1), true), Kind::gap);
+  EXPECT_EQ(check(batch(7, 1, 1), true), Kind::too_early);
+  EXPECT_EQ(check(batch(0, 1, 1), true), Kind::ok) << "nothing of it is missing";
+  EXPECT_EQ(check(batch(7, 1, 1)), Kind::gap);
   put(batch(7, 1, 1));
   EXPECT_EQ(states.gaps_taken(), 1u);
   EXPECT_EQ(check(batch(8, 1, 1)), Kind::ok);
-  EXPECT_EQ(check(batch(3), true), Kind::invalid_producer_epoch);
-  EXPECT_EQ(check(batch(7, 1, 2), true), Kind::out_of_order_sequence) << "one gap, not two";
+  EXPECT_EQ(check(batch(3)), Kind::invalid_producer_epoch);
+  EXPECT_EQ(check(batch(7, 1, 2)), Kind::out_of_order_sequence) << "one gap, not two";
 }
 
 TEST_F(Producers, IdleOnesExpireButNotInsideATransaction) {
@@ -248,7 +260,7 @@ class ProducersAcrossAGap : public ::testing::Test {
   }
 
   using ErrorCode = kafka::ErrorCode;
-  static constexpr LeaderAppend able{AppendOrigin::client, true};
+  static constexpr LeaderAppend able{};
   LogWorld w;
 };
 
