@@ -18,8 +18,6 @@ from typing import Callable, Iterator, NamedTuple
 
 CODE = ["base", "io", "kafka", "server", "client", "process", "broker", "mirror", "router", "cli"]
 FOLDERS = CODE + ["config", "tests", "bench", "docker", "docs"]
-# Folders of the tree that are no part of it, or that a reader need not know.
-UNNAMED = {"build", "build-asan"}
 
 
 class Finding(NamedTuple):
@@ -90,7 +88,7 @@ def check_folder_table(root: Path, page: Page) -> Iterator[Finding]:
         return
     named = set(re.findall(r"^\| `(\w+)/` \|", page.text, re.MULTILINE))
     for folder in sorted(root.iterdir()):
-        if not folder.is_dir() or folder.name.startswith(".") or folder.name in UNNAMED:
+        if not folder.is_dir() or folder.name.startswith((".", "build")):
             continue
         if folder.name not in named and any(folder.iterdir()):
             yield page.finding(1, f"{folder.name}/ is missing in the table of folders")
