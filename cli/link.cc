@@ -15,7 +15,8 @@ namespace {
 using nlohmann::json;
 
 Exit exit_of(const LinkView& view) {
-  return view.failed == 0 && view.mirror_is_there() ? Exit::done : Exit::degraded;
+  const bool well = view.failed == 0 && view.mirror_is_there() && view.wrong_ends.empty();
+  return well ? Exit::done : Exit::degraded;
 }
 
 io::Task<Exit> list(Sites& sites, LinkOptionsPtr options, bool as_json) {

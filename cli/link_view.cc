@@ -7,6 +7,7 @@
 
 #include "broker/image/image.h"
 #include "cli/table.h"
+#include "kafka/link_ends.h"
 
 namespace isthmus::cli {
 namespace {
@@ -163,8 +164,12 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
                            const SiteAnswer* source) {
   auto ends = process::parse_link_name(name);
   if (!ends) return fail("'" + name + "' is no link: its name is <source>-<target>");
+  const std::string wrong = kafka::wrong_ends({ends->source, ends->target}, source, target);
   auto link = std::ranges::find(target.links, name, &SiteAnswer::SiteLink::name);
-  if (link == target.links.end()) {
+  // Another cluster under that name has no such link, which is the lesser half of the truth.
+  const bool no_link = link == target.links.end();
+  if (no_link && source != nullptr && !wrong.empty()) return fail(wrong);
+  if (no_link) {
     return fail(target.name + ": no mirror has ever brought link " + name +
                 " here; `isthmus mirror` with that link in its file does");
   }
@@ -175,6 +180,7 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   view.source_number = link->source_number;
   view.target_number = target.number;
   view.source_answers = source != nullptr;
+  view.wrong_ends = wrong;
   if (link->contact_age_ms >= 0) view.contact_age_ms = link->contact_age_ms;
   for (const auto& topic : target.topics) {
     if (!kafka::writer_of(topic).is_link(name)) continue;

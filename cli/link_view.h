@@ -45,6 +45,8 @@ struct LinkView {
   ClusterNumber source_number = 0;
   ClusterNumber target_number = 0;
   bool source_answers = false;
+  // The ones that answer are not the two that the link means: what was expected, what was found.
+  std::string wrong_ends;
   std::optional<int64_t> contact_age_ms;  // since a mirror process spoke at the target
   std::vector<TopicView> topics;
   std::vector<std::string> groups;  // that the link owns

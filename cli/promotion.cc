@@ -36,6 +36,8 @@ Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, b
                    {"partitions", view.partitions},
                    {"groups", view.groups.size()},
                    {"would_lose", view.would_lose()},
+                   {"wrong_ends", view.wrong_ends},
+                   {"takes_over", wish.route_from},
                    {"source_answers", view.source_answers}};
     show(out);
     return stopped ? Exit::not_ready : Exit::done;
@@ -43,6 +45,8 @@ Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, b
   say("{}: {}, {}, {}", wish.link, count_of(view.topics.size(), "topic"),
       count_of(view.partitions, "partition"), count_of(view.groups.size(), "group"));
   say("Would lose  {}", view.would_lose());
+  if (wish.group.empty()) say("Routes      {}", consequence(wish));
+  if (!view.wrong_ends.empty()) say("Ends        {}", view.wrong_ends);
   if (stopped) {
     say("STOP  {} answers: after a failover both sites would be written", wish.source);
     say("      Next: isthmus switchover --from {} --to {}, which loses nothing; or --force",

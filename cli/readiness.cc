@@ -29,6 +29,13 @@ Finding judge_mirror(const LinkView& link) {
           "isthmus mirror with this link in its file"};
 }
 
+Finding judge_ends(const LinkView& link) {
+  if (link.wrong_ends.empty())
+    return {Verdict::ok, "both ends are the clusters that are meant", ""};
+  return {Verdict::stop, link.wrong_ends,
+          "correct the address, or see: isthmus link describe " + link.name};
+}
+
 Finding judge_lag(const LinkView& link, const process::SwitchoverConfig& limits) {
   const Lag lag = link.lag();
   const auto limit = limits.max_lag.count();
@@ -94,8 +101,8 @@ size_t Readiness::stops() const {
 
 Readiness judge(const LinkView& link, const SiteAnswer& source, const SiteAnswer& target,
                 const process::SwitchoverConfig& limits) {
-  return {{judge_mirror(link), judge_partitions(link), judge_lag(link, limits), judge_groups(link),
-           judge_topics(source, target, link), judge_way_back(source, link)}};
+  return {{judge_ends(link), judge_mirror(link), judge_partitions(link), judge_lag(link, limits),
+           judge_groups(link), judge_topics(source, target, link), judge_way_back(source, link)}};
 }
 
 }  // namespace isthmus::cli

@@ -28,6 +28,7 @@ void add_failures(Lines& out, const LinkView& view) {
 }  // namespace
 
 std::string summary(const LinkView& view) {
+  if (!view.wrong_ends.empty()) return "DEGRADED: another cluster answers at one end";
   if (view.failed > 0) {
     return fmt::format("DEGRADED: {} of {} failed", view.failed,
                        count_of(view.partitions, "partition"));
@@ -45,6 +46,10 @@ Lines text_of(const LinkView& view) {
   out.say("{}  preserve  {}{} → {}{}  {}", view.name, view.source, number_text(view.source_number),
           view.target, number_text(view.target_number), summary(view));
   out.say("Source      {}", view.source_answers ? "answers" : "does not answer from here");
+  if (!view.wrong_ends.empty()) {
+    out.say("Ends        {}", view.wrong_ends);
+    out.say("            what that cluster says changes nothing; nothing is attached or moved");
+  }
   out.say("Mirror      {}",
           view.contact_age_ms ? fmt::format("last heard of {} s ago", seconds(view.contact_age_ms))
                               : "not heard of since the target's start");
@@ -93,6 +98,7 @@ json json_of(const LinkView& view) {
           {"source", view.source},
           {"target", view.target},
           {"source_answers", view.source_answers},
+          {"wrong_ends", view.wrong_ends},
           {"contact_age_ms", to_json(view.contact_age_ms)},
           {"partitions", view.partitions},
           {"failed", view.failed},
@@ -214,6 +220,20 @@ void add_offline(Lines& out, const PromotionWish& wish, const std::vector<Topic>
 
 }  // namespace
 
+std::string consequence(const PromotionWish& wish) {
+  if (!wish.route_from.empty()) {
+    return fmt::format(
+        "the routes of {0} lead to {1}; {0} refuses writers as soon as the mirror of {2} reaches "
+        "it",
+        wish.source, wish.target, wish.link);
+  }
+  return fmt::format(
+      "routes stay as they are: {0} goes on where it is up, both are written then, and nothing "
+      "that "
+      "is written at one is brought to the other",
+      wish.source);
+}
+
 Lines text_of(const PromotionWish& wish, const kafka::PromoteResponse& response) {
   Lines out;
   out.say("{}: {} and {} are written at {} now", wish.link,
@@ -221,6 +241,7 @@ Lines text_of(const PromotionWish& wish, const kafka::PromoteResponse& response)
           wish.target);
   add_topics(out, response.topics);
   if (response.topics.empty()) return out;
+  out.say("Routes      {}", consequence(wish));
   add_offline(out, wish, response.topics);
   const Loss loss = loss_of(response.topics);
   out.say(
@@ -256,6 +277,7 @@ json json_of(const PromotionWish& wish, const kafka::PromoteResponse& response) 
           {"target", wish.target},
           {"topics", topics},
           {"groups", response.groups},
+          {"takes_over", wish.route_from},
           {"way_back", wish.target + "-" + wish.source}};
 }
 

@@ -19,6 +19,8 @@ nlohmann::json json_of(const LinkView& view);
 Lines text_of(const LinkView& link, const Readiness& readiness);
 nlohmann::json json_of(const LinkView& link, const Readiness& readiness);
 
+// What a promotion means for clients and for the source, in one line.
+std::string consequence(const PromotionWish& wish);
 // After it was done.
 Lines text_of(const PromotionWish& wish, const kafka::PromoteResponse& response);
 nlohmann::json json_of(const PromotionWish& wish, const kafka::PromoteResponse& response);

@@ -15,6 +15,7 @@
 #include "cli/table.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/switchover_wish.h"
+#include "kafka/link_ends.h"
 
 namespace isthmus::cli {
 namespace {
@@ -45,6 +46,8 @@ struct Ends {
   };
   std::optional<Side> source;  // nothing: it does not answer
   std::optional<Side> target;
+  // One of the two that answer is not the cluster that the other has agreed with, or that is meant.
+  std::string wrong;
 
   bool says(const std::optional<Side>& side, const Uuid& id, Phase phase) const {
     return side && side->id == id && side->phase == phase;
@@ -63,6 +66,9 @@ io::Task<Ends> look_at_ends(Sites& sites, Options options) {
   if (source) ends.source = side_of(*source, options->link());
   auto target = co_await sites.describe(options->to, false, false, look_within);
   if (target) ends.target = side_of(*target, options->link());
+  if (source && target) {
+    ends.wrong = kafka::wrong_ends({options->from, options->to}, &*source, *target);
+  }
   co_return ends;
 }
 
@@ -157,6 +163,10 @@ Exit fell_back(const SwitchoverOptions& options, const std::string& why) {
                                   options.from + " goes on as before, nothing was lost"));
 }
 
+Error another_answers(const Ends& ends) {
+  return Error::message(ends.wrong + ": what it says changes nothing");
+}
+
 // Until both ends say that it is over, or the time is up before the hand-over.
 io::Task<Exit> watch(Sites& sites, Options options, Uuid id, bool as_json) {
   Progress progress(sites.loop(), as_json);
@@ -172,6 +182,7 @@ io::Task<Exit> watch(Sites& sites, Options options, Uuid id, bool as_json) {
     if (ends.says(ends.target, id, Phase::abandoned) && !handed_over) {
       co_return fell_back(*options, "was given up");
     }
+    if (!ends.wrong.empty()) co_return fail_with(another_answers(ends));
     progress.say(step_text(*options, ends, id));
     const bool too_late = sites.loop().now() > deadline;
     if (too_late && promoted) {
@@ -198,6 +209,7 @@ io::Task<Exit> watch(Sites& sites, Options options, Uuid id, bool as_json) {
 io::Task<Exit> switch_over(Sites& sites, Options options, bool as_json) {
   const Ends ends = co_await look_at_ends(sites, options);
   std::optional<Uuid> id = under_way(ends);
+  if (!ends.wrong.empty() && !options->dry_run) co_return fail_with(another_answers(ends));
   if (!id || options->dry_run) {
     const Exit ready = co_await check_readiness(sites, options, as_json);
     if (ready != Exit::done || options->dry_run) co_return ready;
@@ -217,7 +229,9 @@ io::Task<Exit> take_back(Sites& sites, Options options, bool as_json) {
   if (ends.source->phase != Phase::handed_over && !stepped_down) {
     co_return fail_with(Error::message(options->from + " has handed nothing over that is open"));
   }
-  if (ends.target) {
+  // What another cluster answers, that has its name, is no answer of the target's.
+  const bool gave_up = ends.says(ends.target, ends.source->id, Phase::abandoned);
+  if (ends.target && ends.wrong.empty() && !gave_up) {
     co_return fail_with(Error::message(
         options->to + " answers: " +
         (stepped_down ? "let " + options->from + " follow it with: isthmus link reverse " +

@@ -1,6 +1,7 @@
 #include "mirror/link.h"
 
 #include "kafka/gen/attach_link.h"
+#include "kafka/link_ends.h"
 
 namespace isthmus::mirror {
 
@@ -77,8 +78,8 @@ io::Task<Result<void>> Link::serve() {
   say("");
   backoff_.reset();
   log_.info("attached source={} number={} epoch={}", identity->name, identity->number, *epoch);
-  session_ =
-      std::make_unique<Session>(name_, config_, source_, target_, view_, target_number_, *epoch);
+  session_ = std::make_unique<Session>(name_, config_, source_, target_, view_, target_seen_.number,
+                                       *epoch);
   if (stopping_.closed()) session_->stop(Error::closed("the mirror is stopping"));
   Error why = co_await session_->run();
   session_.reset();
@@ -88,8 +89,8 @@ io::Task<Result<void>> Link::serve() {
 io::Task<Result<void>> Link::wait_until_free() {
   auto answer = co_await target_.call_any(kafka::DescribeSiteRequest{}, loop_.now() + patience);
   if (!answer) co_return fail(answer.error());
-  target_number_ = answer->number;
-  for (const auto& link : answer->links) {
+  target_seen_ = std::move(*answer);
+  for (const auto& link : target_seen_.links) {
     bool alive = link.contact_age_ms >= 0 && link.contact_age_ms < alive_within_ms;
     bool is_ours = link.epoch == last_epoch_;
     if (link.name != name_ || !alive || is_ours) continue;
@@ -98,15 +99,29 @@ io::Task<Result<void>> Link::wait_until_free() {
   co_return Result<void>{};
 }
 
+Result<void> Link::check_ends(const kafka::DescribeSiteResponse* source) const {
+  auto names = process::parse_link_name(name_);
+  if (!names) return fail("a link is called <source>-<target>");
+  const std::string wrong = kafka::wrong_ends({names->source, names->target}, source, target_seen_);
+  if (wrong.empty()) return {};
+  return fail(wrong + ": nothing is attached");
+}
+
 io::Task<Result<int64_t>> Link::attach() {
   kafka::AttachLinkRequest request;
   request.link = name_;
   request.source_name = view_.identity().name;
   request.source_number = view_.identity().number;
   request.source_cluster_id = view_.identity().cluster_id;
-  if (!view_.identity().foreign) {
+  request.target_id = target_seen_.cluster_id;
+  if (view_.identity().foreign) {
+    auto right = check_ends(nullptr);
+    if (!right) co_return fail(right.error());
+  } else {
     auto site = co_await view_.describe(false, loop_.now() + patience);
     if (!site) co_return fail(site.error());
+    auto right = check_ends(&*site);
+    if (!right) co_return fail(right.error());
     for (const auto& link : site->links) {
       if (link.source_number != 0) {
         request.reachable.push_back({link.source_number, link.source_cluster_id});

@@ -3,7 +3,8 @@
 //
 // One process at a time serves a link: attaching raises its epoch and fences the process before. A
 // process that finds another one alive (it spoke to the target in the last seconds) waits in
-// reserve instead of taking the link away from it.
+// reserve instead of taking the link away from it. Nothing is attached while one of the two that
+// answer is another cluster than the link's name says, or than the other end has written down.
 //
 // Lives on one loop; owned by Mirror.
 #pragma once
@@ -38,6 +39,7 @@ class Link {
   io::Task<Result<void>> serve();
   io::Task<Result<void>> wait_until_free();
   io::Task<Result<int64_t>> attach();
+  Result<void> check_ends(const kafka::DescribeSiteResponse* source) const;
   void say(const std::string& problem);
 
   const std::string name_;
@@ -51,8 +53,8 @@ class Link {
   io::Event stopping_;
   std::unique_ptr<Session> session_;
   std::string problem_;
-  ClusterNumber target_number_ = 0;
-  int64_t last_epoch_ = 0;  // that this process was given
+  kafka::DescribeSiteResponse target_seen_;  // without topics, before the latest attempt to attach
+  int64_t last_epoch_ = 0;                   // that this process was given
 };
 
 }  // namespace isthmus::mirror

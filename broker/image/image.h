@@ -15,12 +15,14 @@
 #include "base/ids.h"
 #include "base/leader_epoch.h"
 #include "base/published.h"
+#include "kafka/cluster_identity.h"
 #include "kafka/gen/mirror_state.h"
 #include "kafka/gen/switchover_phase.h"
 #include "kafka/topic_writer.h"
 
 namespace isthmus::broker {
 
+using kafka::ClusterIdentity;
 using kafka::MirrorState;
 using kafka::TopicWriter;
 
@@ -72,6 +74,8 @@ struct LinkImage {
   int64_t epoch = 0;  // raised by each mirror process that takes the link over
   std::map<ClusterNumber, std::string> reachable;  // linked to the source: number -> cluster id
   int64_t version = -1;
+
+  ClusterIdentity source() const { return {source_cluster_id, source_number}; }
 };
 
 struct PromotedPartition {
@@ -89,6 +93,9 @@ struct SwitchoverImage {
   std::string link;
   Uuid id;
   Phase phase = Phase::none;
+  // The cluster at the other end: the one that was handed over to, or that has failed over; the one
+  // that it was wished of. Not known: an earlier release wrote the record.
+  ClusterIdentity peer;
   bool failover = false;
   int64_t route_version = 0;    // that the promotion made, here or where this site heard of it
   std::vector<Uuid> abandoned;  // ids that must never be promoted
@@ -134,6 +141,7 @@ struct Image {
 
   const TopicImage* find(const std::string& topic) const;
   const TopicImage* find(const Uuid& id) const;
+  ClusterIdentity identity() const { return {cluster_id.to_string(), cluster_number}; }
   int64_t epoch_of(const std::string& link) const;  // 0: not attached
 };
 

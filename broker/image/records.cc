@@ -119,6 +119,7 @@ Result<void> apply_switchover(Image& image, const std::string& link, const Chang
   switchover.failover = record->failover;
   switchover.route_version = record->route_version;
   switchover.abandoned = record->abandoned;
+  switchover.peer = {record->peer_id, record->peer_number};
   for (const auto& topic : record->promoted) {
     auto& partitions = switchover.promoted[topic.name];
     for (const auto& p : topic.partitions) {
@@ -256,6 +257,8 @@ void Plan::put(const SwitchoverImage& switchover) {
   record.failover = switchover.failover;
   record.route_version = switchover.route_version;
   record.abandoned = switchover.abandoned;
+  record.peer_id = switchover.peer.id;
+  record.peer_number = switchover.peer.number;
   for (const auto& [name, partitions] : switchover.promoted) {
     auto& topic = record.promoted.emplace_back();
     topic.name = name;

@@ -26,7 +26,8 @@ void add_identity(const Image& image, Response& out) {
   out.route_version = image.routes.route_version;
   for (const auto& [from, to] : image.routes.taken_over) out.routes.push_back({from, to});
   for (const auto& [link, s] : image.switchovers) {
-    out.switchovers.push_back({link, s.id, s.phase, s.failover, s.route_version});
+    out.switchovers.push_back(
+        {link, s.id, s.phase, s.failover, s.route_version, s.peer.id, s.peer.number});
   }
 }
 

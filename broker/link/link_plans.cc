@@ -56,6 +56,11 @@ Result<Plan> plan_attach(const Image& image, const Attach& attach) {
     return refuse(ErrorCode::invalid_request,
                   "link " + attach.link + " has this cluster as its own source");
   }
+  if (!attach.target_id.empty() && attach.target_id != image.cluster_id.to_string()) {
+    return refuse(ErrorCode::invalid_request,
+                  "link " + attach.link + " was to be attached to cluster " + attach.target_id +
+                      ", and this is " + to_string(image.identity()));
+  }
   for (const auto& [number, id] : theirs) {
     auto mine = known.find(number);
     if (mine == known.end() || mine->second == id) continue;

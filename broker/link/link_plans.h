@@ -18,11 +18,12 @@ struct Attach {
   ClusterNumber source_number = 0;  // 0 = a foreign cluster
   std::string source_cluster_id;
   std::map<ClusterNumber, std::string> reachable;
+  std::string target_id;  // of the cluster that is meant; empty: an older mirror process
 };
 
 // A mirror process takes the link over under a new epoch. Refuses a source whose number, or a
 // number linked to it, belongs to another cluster here: producer ids and epochs would mean two
-// things.
+// things. Refuses to stand for another cluster, and another source than the one written down.
 Result<Plan> plan_attach(const Image& image, const Attach& attach);
 
 // The clusters that are linked to this one, this one included.

@@ -36,6 +36,7 @@ io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest
   attach.source_name = request.source_name;
   attach.source_number = request.source_number;
   attach.source_cluster_id = request.source_cluster_id;
+  attach.target_id = request.target_id;
   for (const auto& r : request.reachable) attach.reachable[r.number] = r.cluster_id;
   auto decide = [&](const Image& image) { return plan_attach(image, attach); };
   auto done = co_await controller_.update(decide);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/link/peers.h"
 #include "kafka/errors.h"
 
 namespace isthmus::broker {
@@ -117,33 +118,36 @@ Result<Plan> plan_wish(const Image& image, const std::string& link, const Uuid& 
   }
   record.id = id;
   record.phase = Phase::wished;
+  record.peer = other_end(image, link);
   record.failover = false;
   record.promoted.clear();
   plan.put(record);
   return plan;
 }
 
-Result<Plan> plan_hand_over(const Image& image, const std::string& link, const Uuid& id,
-                            const std::vector<Uuid>& topics) {
-  SwitchoverImage record = record_of(image, link);
+Result<Plan> plan_hand_over(const Image& image, const HandOver& order) {
+  SwitchoverImage record = record_of(image, order.link);
   Plan plan;
-  if (record.id == id && record.phase == Phase::handed_over) return plan;
+  if (record.id == order.id && record.phase == Phase::handed_over) return plan;
   if (record.phase == Phase::handed_over) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + record.id.to_string() + " has been handed over already");
   }
-  for (const Uuid& topic_id : topics) {
+  auto heir = check_heir(image, order.link, order.target);
+  if (!heir) return fail(heir.error());
+  for (const Uuid& topic_id : order.topics) {
     const TopicImage* found = image.find(topic_id);
     if (found == nullptr || !found->writer.is_clients()) {
       return refuse(ErrorCode::unknown_topic_id,
                     "no writable topic has the id " + topic_id.to_string());
     }
     TopicImage topic = *found;
-    topic.writer = TopicWriter::Nobody{id};
+    topic.writer = TopicWriter::Nobody{order.id};
     plan.put(topic);
   }
-  record.id = id;
+  record.id = order.id;
   record.phase = Phase::handed_over;
+  record.peer = order.target;
   plan.put(record);
   return plan;
 }
@@ -199,6 +203,7 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
   }
   record.id = promotion.id;
   record.phase = Phase::promoted;
+  record.peer = other_end(image, promotion.link);
   record.failover = promotion.failover;
   record.route_version = version;
   // The routes alone may have been left, after a promotion without them.
@@ -237,6 +242,8 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + ending.id.to_string() + " was not handed over here");
   }
+  auto counts = check_speaker(image, record, ending.target);
+  if (!counts) return fail(counts.error());
   for (const auto& [name, found] : image.topics) {
     if (!found->writer.is_closed_by(ending.id)) continue;
     TopicImage topic = *found;
@@ -274,6 +281,8 @@ Result<Plan> plan_take_back(const Image& image, const TakeBack& order) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + order.id.to_string() + " was not handed over here");
   }
+  auto counts = check_speaker(image, record, order.target);
+  if (!order.forced && !counts) return fail(counts.error());
   const RoutesImage routes = taken_home(image, next_version(image, record, order.now_ms));
   for (const auto& [name, found] : image.topics) {
     if (!found->writer.is_closed_by(order.id)) continue;
@@ -289,6 +298,15 @@ Result<Plan> plan_take_back(const Image& image, const TakeBack& order) {
   return plan;
 }
 
+namespace {
+
+bool takes_over(const Image& image, const StepDown& order) {
+  auto route = order.routes.find(image.cluster_name);
+  return route != order.routes.end() && route->second == order.target_name;
+}
+
+}  // namespace
+
 Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
   SwitchoverImage record = record_of(image, order.link);
   Plan plan;
@@ -302,8 +320,10 @@ Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
   if (order.route_version < record.route_version) {
     return refuse(ErrorCode::invalid_request, "a later promotion is known here");
   }
+  auto counts = check_no_stranger(image, order.link, order.target);
+  if (!counts) return fail(counts.error());
   bool closes = false;
-  for (const Uuid& topic_id : order.topics) {
+  for (const Uuid& topic_id : takes_over(image, order) ? order.topics : std::vector<Uuid>{}) {
     const TopicImage* found = image.find(topic_id);
     bool ours = found != nullptr && found->writer.is_clients();
     if (!ours || found->promoted_at >= order.route_version) continue;
@@ -325,6 +345,7 @@ Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
   record.id = order.id;
   record.phase = closes ? Phase::stepped_down : Phase::done;
   record.failover = true;
+  if (order.target.known()) record.peer = order.target;
   record.route_version = order.route_version;
   plan.put(record);
   add_newer_routes(plan, image, order.route_version, order.routes);

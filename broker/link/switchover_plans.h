@@ -8,9 +8,10 @@
 //               └─────► abandoned                  this id is never promoted afterwards
 //
 // The guards are those of the model in docs/model/switchover.py, which shows what breaks without
-// each: the hand-over names the ends that were drained to; the target promotes only on a hand-over,
-// at those ends, and never an id that it has abandoned; it answers "abandoned" only where it has
-// not promoted; what was handed over opens again only on the target's word or the operator's.
+// each: the hand-over names the ends that were drained to, and the cluster that has them; that one
+// promotes only on a hand-over, at those ends, and never an id that it has abandoned; it answers
+// "abandoned" only where it has not promoted; what was handed over opens again only on its word,
+// which is no other cluster's (peers.h), or the operator's.
 //
 // Every promotion makes a new version of the routes at its target, and its topics remember it: so a
 // late message about an earlier promotion is known as one, whatever happened in between.
@@ -32,10 +33,15 @@ namespace isthmus::broker {
 // and not yet moved back, is an error that names it.
 Result<Plan> plan_wish(const Image& image, const std::string& link, const Uuid& id);
 
+struct HandOver {
+  std::string link;
+  Uuid id;
+  std::vector<Uuid> topics;
+  ClusterIdentity target;  // that has all of them
+};
 // At the source. REQUIRES: the caller has compared the ends and found the fence of `id` in force,
 // in the same turn of the loop in which the partitions are closed.
-Result<Plan> plan_hand_over(const Image& image, const std::string& link, const Uuid& id,
-                            const std::vector<Uuid>& topics);
+Result<Plan> plan_hand_over(const Image& image, const HandOver& order);
 
 struct Promotion {
   std::string link;
@@ -57,6 +63,7 @@ Result<Plan> plan_abandon(const Image& image, const std::string& link, const Uui
 struct Ending {
   std::string link;
   Uuid id;
+  ClusterIdentity target;  // whose answer it is
   std::string reverse_link;
   ClusterNumber new_origin = 0;
   std::vector<std::string> groups;  // that now belong to the reverse link
@@ -65,25 +72,29 @@ struct Ending {
 };
 // At the source, after the target's answer.
 Result<Plan> plan_done(const Image& image, const Ending& ending);
-// `forced`: the operator's word, who has made sure that the target is gone for good; also for a
-// source that has stepped down.
+// On the answer of `target`. `forced`: the operator's word instead, who has made sure that the
+// target is gone for good; also for a source that has stepped down.
 struct TakeBack {
   std::string link;
   Uuid id;
   bool forced = false;
   int64_t now_ms = 0;
+  ClusterIdentity target{};
 };
 Result<Plan> plan_take_back(const Image& image, const TakeBack& order);
 
 struct StepDown {
   std::string link;
-  Uuid id;  // of the failover
+  Uuid id;                  // of the failover
+  ClusterIdentity target;   // whose word it is
+  std::string target_name;  // that has taken over the routes of this site
   std::vector<Uuid> topics;
   int64_t route_version = 0;
   std::map<std::string, std::string> routes;
 };
 // At the source of a failover, when it hears of it: nobody writes the topics until the way back.
-// Topics that were promoted here since stay open; if all are, it is only noted.
+// Topics that were promoted here since stay open; if all are, it is only noted. So is a promotion
+// that left the routes of this site where they are: its clients go on here.
 Result<Plan> plan_step_down(const Image& image, const StepDown& order);
 
 // At the old source of a failover: topics that were writable become mirrors of `link`.

@@ -4,6 +4,8 @@
 
 #include "broker/controller/topic_plans.h"
 #include "broker/group/coordinator.h"
+#include "broker/link/peers.h"
+#include "process/mirror_config.h"
 
 namespace isthmus::broker {
 
@@ -110,6 +112,13 @@ Switchovers::Switchovers(io::Env& env, Controller& controller, PartitionTable& p
 
 Switchovers::~Switchovers() {
   if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
+}
+
+// A driver repeats what was refused, ten times a second.
+const Error& Switchovers::said_loudly(const Error& refusal) {
+  if (refusal.text != said_) log_.error("{}", refusal.text);
+  said_ = refusal.text;
+  return refusal;
 }
 
 bool Switchovers::fenced() const {
@@ -246,9 +255,8 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
   Result<void> done = fail(invalid("the hand-over leaves out topics that are fenced"));
   if (ids.size() == fenced_topics.size()) done = co_await check_ends(request);
   if (done) {
-    auto decide = [&](const Image& image) {
-      return plan_hand_over(image, request.link, request.switchover_id, ids);
-    };
+    const HandOver order{request.link, request.switchover_id, ids, target_of(request)};
+    auto decide = [&](const Image& image) { return plan_hand_over(image, order); };
     done = co_await controller_.update(decide);
   }
   handing_over.reset();
@@ -261,8 +269,8 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
   }
   // Groups stay refused: the record that ends the switchover says whose they are.
   fence_.reset();
-  log_.info("handed over id={} link={} topics={}", request.switchover_id.to_string(), request.link,
-            ids.size());
+  log_.info("handed over id={} link={} topics={} to={}", request.switchover_id.to_string(),
+            request.link, ids.size(), to_string(target_of(request)));
   co_return kafka::HandOverResponse{};
 }
 
@@ -382,6 +390,8 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
       if (topic->writer.is_link(request.link)) topics.push_back(topic->id);
     }
   }
+  auto ours = check_handed_here(*image, request);
+  if (!ours) co_return refused<kafka::PromoteResponse>(said_loudly(ours.error()));
   Promotion promotion;
   promotion.link = request.link;
   promotion.id = request.switchover_id;
@@ -430,6 +440,7 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   Ending ending;
   ending.link = request.link;
   ending.id = request.switchover_id;
+  ending.target = target_of(request);
   ending.reverse_link = request.reverse_link;
   ending.new_origin = request.new_origin;
   ending.route_version = request.route_version;
@@ -440,12 +451,13 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
     ending.groups = groups_.names();
   }
   auto decide = [&](const Image& image) {
-    return request.promoted ? plan_done(image, ending)
-                            : plan_take_back(image, {request.link, request.switchover_id,
-                                                     request.force, env_.main_loop().wall_ms()});
+    return request.promoted
+               ? plan_done(image, ending)
+               : plan_take_back(image, {request.link, request.switchover_id, request.force,
+                                        env_.main_loop().wall_ms(), ending.target});
   };
   auto done = co_await controller_.update(decide);
-  if (!done) co_return refused<kafka::FinishSwitchoverResponse>(done.error());
+  if (!done) co_return refused<kafka::FinishSwitchoverResponse>(said_loudly(done.error()));
   groups_.follow_register();
   groups_.unfence(request.switchover_id.to_string());
   log_.info("finished id={} link={} promoted={}", request.switchover_id.to_string(), request.link,
@@ -460,22 +472,27 @@ io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest 
   StepDown order;
   order.link = request.link;
   order.id = request.switchover_id;
+  order.target = target_of(request);
+  if (auto names = process::parse_link_name(request.link)) order.target_name = names->target;
   order.topics = request.topics;
   order.route_version = request.route_version;
   for (const auto& route : request.routes) order.routes[route.from] = route.to;
   auto decide = [&](const Image& image) { return plan_step_down(image, order); };
   SwitchoverImage before = switchover_of(*controller_.snapshot(), request.link);
   auto done = co_await controller_.update(decide);
-  if (!done) co_return refused<kafka::StepDownResponse>(done.error());
-  if (switchover_of(*controller_.snapshot(), request.link).phase != Phase::stepped_down) {
-    co_return kafka::StepDownResponse{};  // nothing was left to close
+  if (!done) co_return refused<kafka::StepDownResponse>(said_loudly(done.error()));
+  kafka::StepDownResponse response;
+  for (const auto& [name, topic] : controller_.snapshot()->topics) {
+    if (topic->writer.is_closed_by(request.switchover_id)) ++response.closed;
   }
+  // Nothing was left to close, or nothing was to be closed.
+  if (response.closed == 0) co_return response;
   co_await groups_.fence_all(request.switchover_id.to_string());
   bool another = before.phase == Phase::stepped_down && before.id != request.switchover_id;
   if (another) groups_.unfence(before.id.to_string());
   log_.warn("stepped down: link={} was promoted without us; next: isthmus link reverse",
             request.link);
-  co_return kafka::StepDownResponse{};
+  co_return response;
 }
 
 }  // namespace isthmus::broker

@@ -59,6 +59,7 @@ class Switchovers {
     std::vector<std::string> topics;
   };
 
+  const Error& said_loudly(const Error& refusal);
   void lift_fence();
   io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request,
                                                     int attempts);
@@ -73,6 +74,7 @@ class Switchovers {
   PartitionTable& partitions_;
   Coordinator& groups_;
   std::optional<Fence> fence_;
+  std::string said_;        // the latest refusal in the log
   io::Mutex handing_over_;  // from the comparison of the ends to the record
   io::Loop::TimerId deadline_timer_ = 0;
 };

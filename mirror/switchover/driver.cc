@@ -8,6 +8,7 @@
 #include "kafka/gen/promote.h"
 #include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
+#include "kafka/link_ends.h"
 #include "kafka/topic_names.h"
 
 namespace isthmus::mirror {
@@ -49,11 +50,30 @@ Driver::Driver(client::Cluster& source, client::Cluster& target, std::string lin
 io::Instant Driver::soon() const { return source_.loop().now() + step_patience; }
 
 SideRecord Driver::record_in(const Site& site) const {
+  SideRecord record;
+  record.self = kafka::identity_of(site);
   for (const auto& s : site.switchovers) {
     if (s.link != link_) continue;
-    return {s.switchover_id, s.phase, s.failover};
+    record.id = s.switchover_id;
+    record.phase = s.phase;
+    record.failover = s.failover;
+    record.peer = {s.peer_id, s.peer_number};
   }
-  return {};
+  return record;
+}
+
+// Said once, not ten times a second.
+Error Driver::stranger(const SideRecord& source, const SideRecord& target) {
+  const bool at_target = source.peer.known() && source.peer != target.self;
+  const SideRecord& teller = at_target ? source : target;
+  const SideRecord& found = at_target ? target : source;
+  std::string text = "nothing is done: switchover " + teller.id.to_string() +
+                     " was agreed on with " + to_string(teller.peer) + ", and the " +
+                     (at_target ? "target" : "source") + " that answers is " +
+                     to_string(found.self);
+  if (text != said_) log_.error("{}", text);
+  said_ = text;
+  return Error::message(std::move(text));
 }
 
 io::Task<Result<Driver::Site>> Driver::describe(client::Cluster& cluster, bool topics) {
@@ -73,7 +93,8 @@ io::Task<Result<void>> Driver::look_and_step() {
   Result<void> done = {};
   switch (next_step(at_source, at_target)) {
     case Step::none: break;
-    case Step::fence_and_hand_over: done = co_await fence_and_hand_over(at_target.id); break;
+    case Step::refuse_stranger: done = fail(stranger(at_source, at_target)); break;
+    case Step::fence_and_hand_over: done = co_await fence_and_hand_over(at_target); break;
     case Step::promote: done = co_await promote(at_source.id); break;
     case Step::abandon: done = co_await abandon(at_source.id); break;
     case Step::finish_promoted:
@@ -86,7 +107,8 @@ io::Task<Result<void>> Driver::look_and_step() {
   co_return done;
 }
 
-io::Task<Result<void>> Driver::fence_and_hand_over(Uuid id) {
+io::Task<Result<void>> Driver::fence_and_hand_over(SideRecord target) {
+  const Uuid id = target.id;
   io::Instant deadline = source_.loop().now() + fence_;
   log_.info("begins id={}", id.to_string());
   // A topic that is made after this look, and not fenced, is in the answer to the fence. One that
@@ -101,7 +123,7 @@ io::Task<Result<void>> Driver::fence_and_hand_over(Uuid id) {
   done = co_await fence(id, *before, *source, fenced);
   if (done) done = co_await drain(fenced, deadline);
   if (done) done = co_await hooks_.sync_offsets();
-  if (done) done = co_await hand_over(id, fenced);
+  if (done) done = co_await hand_over(target, fenced);
   if (!done) {
     // The answer to a hand-over may be lost: only the source's record tells which way it went.
     auto source = co_await describe(source_, false);
@@ -177,10 +199,12 @@ io::Task<Result<void>> Driver::drain(const Site& fenced, io::Instant deadline) {
   co_return fail("drain: " + behind + " did not catch up within the fence");
 }
 
-io::Task<Result<void>> Driver::hand_over(const Uuid& id, const Site& fenced) {
+io::Task<Result<void>> Driver::hand_over(const SideRecord& target, const Site& fenced) {
   kafka::HandOverRequest request;
-  request.switchover_id = id;
+  request.switchover_id = target.id;
   request.link = link_;
+  request.target_id = target.self.id;
+  request.target_number = target.self.number;
   for (const auto& topic : fenced.topics) {
     auto& t = request.topics.emplace_back();
     t.topic_id = topic.topic_id;
@@ -218,6 +242,11 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
   request.switchover_id = id;
   request.link = link_;
   request.route_from = source->name;
+  const SideRecord handed_over = record_in(*source);
+  request.source_id = handed_over.self.id;
+  request.source_number = handed_over.self.number;
+  request.target_id = handed_over.peer.id;
+  request.target_number = handed_over.peer.number;
   request.topics.emplace();
   for (const auto& topic : source->topics) {
     if (!kafka::writer_of(topic).is_closed_by(id)) continue;
@@ -268,6 +297,8 @@ io::Task<Result<void>> Driver::finish(Uuid id, bool promoted) {
   kafka::FinishSwitchoverRequest request;
   request.switchover_id = id;
   request.link = link_;
+  request.target_id = target->cluster_id;
+  request.target_number = target->number;
   request.promoted = promoted;
   request.reverse_link = reverse_link_;
   request.new_origin = target->number;
@@ -287,6 +318,8 @@ io::Task<Result<void>> Driver::step_down(Uuid id) {
   kafka::StepDownRequest request;
   request.switchover_id = id;
   request.link = link_;
+  request.target_id = target->cluster_id;
+  request.target_number = target->number;
   for (const auto& topic : target->topics) {
     // What the target has closed itself is written elsewhere again.
     if (kafka::writer_of(topic).is_clients()) request.topics.push_back(topic.topic_id);
@@ -300,6 +333,7 @@ io::Task<Result<void>> Driver::step_down(Uuid id) {
   if (answer->error_code != ErrorCode::none) {
     co_return fail(refusal("step down", answer->error_message));
   }
+  if (answer->closed == 0) co_return Result<void>{};
   log_.warn(
       "{} was promoted while its source was away; the source refuses writers until: isthmus "
       "link reverse {}",

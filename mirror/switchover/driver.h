@@ -40,11 +40,11 @@ class Driver {
 
  private:
   using Site = kafka::DescribeSiteResponse;
-  io::Task<Result<void>> fence_and_hand_over(Uuid id);
+  io::Task<Result<void>> fence_and_hand_over(SideRecord target);
   io::Task<Result<void>> fence(const Uuid& id, const Site& before, const Site& source,
                                Site& fenced);
   io::Task<Result<void>> drain(const Site& fenced, io::Instant deadline);
-  io::Task<Result<void>> hand_over(const Uuid& id, const Site& fenced);
+  io::Task<Result<void>> hand_over(const SideRecord& target, const Site& fenced);
   io::Task<void> fall_back(Uuid id, std::string why);
   io::Task<Result<void>> promote(Uuid id);
   io::Task<void> release_groups(SideRecord target);
@@ -53,6 +53,7 @@ class Driver {
   io::Task<Result<void>> step_down(Uuid id);
   io::Task<Result<Site>> describe(client::Cluster& cluster, bool topics);
   SideRecord record_in(const Site& site) const;
+  Error stranger(const SideRecord& source, const SideRecord& target);
   io::Instant soon() const;
 
   client::Cluster& source_;
@@ -62,6 +63,7 @@ class Driver {
   const io::Duration fence_;
   Hooks hooks_;
   Logger log_;
+  std::string said_;  // the latest complaint about a stranger
 };
 
 }  // namespace isthmus::mirror

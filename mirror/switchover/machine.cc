@@ -2,7 +2,16 @@
 
 namespace isthmus::mirror {
 
+namespace {
+
+bool means_another(const SideRecord& record, const SideRecord& other) {
+  return record.peer.known() && record.peer != other.self;
+}
+
+}  // namespace
+
 Step next_step(const SideRecord& source, const SideRecord& target) {
+  if (means_another(source, target) || means_another(target, source)) return Step::refuse_stranger;
   if (source.phase == Phase::handed_over) {
     // A failover may have been promoted under an id of its own while the hand-over was on its way;
     // the topics are writable there all the same.

@@ -4,6 +4,8 @@
 //
 //   target    source         step
 //   ───────   ────────────   ──────────────────────────────────────────────────────────────
+//   one of them has written down another cluster than the one that answers at the other end:
+//                            none, whatever they say; it is said loudly
 //   wished    not fenced     fence, drain, hand over (fence lifts by itself at its deadline)
 //   wished    handed over    promote: from here it only goes forward
 //   promoted  handed over    tell the source, which becomes the mirror
@@ -19,6 +21,7 @@
 #include <cstdint>
 
 #include "base/ids.h"
+#include "kafka/cluster_identity.h"
 #include "kafka/gen/switchover_phase.h"
 
 namespace isthmus::mirror {
@@ -29,10 +32,13 @@ struct SideRecord {
   Uuid id;
   Phase phase = Phase::none;
   bool failover = false;
+  kafka::ClusterIdentity self{};  // who says it
+  kafka::ClusterIdentity peer{};  // who was at the other end when it was written
 };
 
 enum class Step : uint8_t {
   none,
+  refuse_stranger,
   fence_and_hand_over,
   promote,
   abandon,

@@ -7,6 +7,7 @@
 
 #include "broker/image/image.h"
 #include "cli/readiness.h"
+#include "cli/reports.h"
 
 namespace isthmus::cli {
 namespace {
@@ -151,6 +152,22 @@ TEST(Readiness, LagBeyondTheLimitAndUnknownLagAreStops) {
 
 TEST(Readiness, AFailedPartitionIsAStop) {
   EXPECT_EQ(stops_with(target_with(MirrorState::failed), source_with(100)), 1u);
+}
+
+// The address is wrong, or tokyo was replaced: the mirror attaches nothing, and says so nowhere
+// else.
+TEST(Readiness, AnotherClusterUnderTheNameIsAStopThatNamesBoth) {
+  SiteAnswer source = source_with(100);
+  source.links[0].source_cluster_id = "T";
+  SiteAnswer target = target_with();
+  target.cluster_id = "X";
+  target.number = 3;
+  auto view = view_link("seoul-tokyo", target, &source);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(stops_with(target, source), 1u);
+  EXPECT_NE(view->wrong_ends.find("cluster T (number 2)"), std::string::npos) << view->wrong_ends;
+  EXPECT_NE(view->wrong_ends.find("cluster X (number 3)"), std::string::npos) << view->wrong_ends;
+  EXPECT_EQ(summary(*view), "DEGRADED: another cluster answers at one end");
 }
 
 // It would go on at what it has committed at the target, silently.

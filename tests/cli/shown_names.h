@@ -64,7 +64,8 @@ inline void show_all(const OutsideNames& names) {
   const SiteAnswer source = site_with(names, names.source);
   auto view = view_link("seoul-tokyo", target, &source);
   CHECK(view.has_value(), "the link is there");
-  hold_text(text_of(*view).text(), names.reason.empty() ? 8 : 9);
+  const size_t about_ends = view->wrong_ends.empty() ? 0 : 2;
+  hold_text(text_of(*view).text(), (names.reason.empty() ? 8 : 9) + about_ends);
   const nlohmann::json link = hold_json(json_of(*view));
   CHECK(read_back(link["topics"][0]["topic"].get<std::string>()) == names.topic, "exactly");
   CHECK(read_back(link["held"][0].get<std::string>()) == names.group, "exactly");
@@ -80,7 +81,7 @@ inline void show_all(const OutsideNames& names) {
   kafka::PromoteResponse response;
   response.topics.push_back({names.topic, {{}}});
   response.groups.push_back(names.group);
-  hold_text(text_of(wish, response).text(), 7);
+  hold_text(text_of(wish, response).text(), 8);
   const nlohmann::json promotion = hold_json(json_of(wish, response));
   CHECK(read_back(promotion["groups"][0].get<std::string>()) == names.group, "exactly");
 }

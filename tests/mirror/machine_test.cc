@@ -17,6 +17,28 @@ Uuid id(uint8_t number) {
   return id;
 }
 
+SideRecord said_by(const char* who, const char* of_whom, Phase phase) {
+  SideRecord record{id(1), phase, false, {}, {}};
+  record.self = {who, 1};
+  if (*of_whom) record.peer = {of_whom, 1};
+  return record;
+}
+
+// Another cluster answers under the name of the one that was agreed with, or at its address.
+TEST(Machine, WhateverAStrangerSaysNothingIsDone) {
+  for (Phase source : phases) {
+    for (Phase target : phases) {
+      EXPECT_EQ(next_step(said_by("s", "t", source), said_by("x", "", target)),
+                Step::refuse_stranger);
+      EXPECT_EQ(next_step(said_by("x", "", source), said_by("t", "s", target)),
+                Step::refuse_stranger);
+      EXPECT_EQ(next_step(said_by("s", "t", source), said_by("t", "s", target)),
+                next_step({id(1), source}, {id(1), target}))
+          << "those that agreed";
+    }
+  }
+}
+
 // The table, for records of one id; what is not in it is "nothing to do".
 TEST(Machine, AllPairsOfPhasesOfOneId) {
   std::map<std::pair<Phase, Phase>, Step> table;

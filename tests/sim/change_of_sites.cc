@@ -4,6 +4,7 @@
 #include "kafka/gen/hand_over.h"
 #include "kafka/gen/promote.h"
 #include "kafka/gen/switchover_wish.h"
+#include "kafka/link_ends.h"
 #include "kafka/topic_writer.h"
 #include "mirror/switchover/machine.h"
 #include "tests/sim/faults.h"
@@ -87,6 +88,8 @@ bool ChangeOfSites::hand_over(const Ends& ends) {
   kafka::HandOverRequest request;
   request.switchover_id = id_;
   request.link = pair_.link();
+  request.target_id = identity(pair_.follower()).id;
+  request.target_number = identity(pair_.follower()).number;
   for (const auto& topic : ends.topics) {
     auto& out = request.topics.emplace_back();
     out.topic_id = topic.topic_id;
@@ -100,6 +103,10 @@ bool ChangeOfSites::promote(const Ends& ends) {
   request.switchover_id = id_;
   request.link = pair_.link();
   request.route_from = pair_.writer().name();
+  request.source_id = identity(pair_.writer()).id;
+  request.source_number = identity(pair_.writer()).number;
+  request.target_id = identity(pair_.follower()).id;
+  request.target_number = identity(pair_.follower()).number;
   request.topics.emplace();
   for (const auto& topic : ends.topics) {
     auto& out = request.topics->emplace_back();
@@ -110,10 +117,20 @@ bool ChangeOfSites::promote(const Ends& ends) {
   return say(pair_.follower(), request);
 }
 
-void ChangeOfSites::finish(bool promoted) {
+// Once: a site is a cluster for ever.
+const kafka::ClusterIdentity& ChangeOfSites::identity(Site& site) {
+  auto& known = identities_[&site];
+  if (known.known()) return known;
+  if (auto told = stage_.asker().describe(site)) known = kafka::identity_of(*told);
+  return known;
+}
+
+void ChangeOfSites::finish(bool promoted, const kafka::ClusterIdentity& speaker) {
   kafka::FinishSwitchoverRequest request;
   request.switchover_id = id_;
   request.link = pair_.link();
+  request.target_id = speaker.id;
+  request.target_number = speaker.number;
   request.promoted = promoted;
   request.reverse_link = pair_.reverse_link();
   request.new_origin = pair_.follower().number();
@@ -130,6 +147,7 @@ void ChangeOfSites::die_perhaps() {
 }
 
 void ChangeOfSites::drive_by_hand() {
+  for (Site* site : pair_.sites()) (void)identity(*site);
   // Durable at the target before anything happens at the source: whoever comes later must know.
   if (!wish()) return give_up();
   auto ends = fence();
@@ -144,7 +162,25 @@ void ChangeOfSites::drive_by_hand() {
   if (stage_.one_in(5)) give_up();
   if (!promote(*ends)) return;
   die_perhaps();
-  if (stage_.one_in(2)) finish(true);
+  if (stage_.one_in(2)) finish(true, identity(pair_.follower()));
+}
+
+bool ChangeOfSites::drive_to_the_middle(bool promotes) {
+  for (Site* site : pair_.sites()) (void)identity(*site);
+  if (!wish()) return false;
+  auto ends = fence();
+  if (!ends || !await_drained(*ends)) return false;
+  pair_.kill_mirror();
+  if (!hand_over(*ends)) return false;
+  return !promotes || promote(*ends);
+}
+
+void ChangeOfSites::believe_stranger(Site& stranger) {
+  kafka::SwitchoverWishRequest request;
+  request.link = pair_.link();
+  request.switchover_id = id_;
+  request.abandon = true;
+  if (say(stranger, request)) finish(false, identity(stranger));
 }
 
 ChangeOfSites::View ChangeOfSites::view(Site& site) {

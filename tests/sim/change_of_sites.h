@@ -8,8 +8,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <vector>
 
+#include "kafka/cluster_identity.h"
 #include "kafka/gen/fence.h"
 #include "tests/sim/pair.h"
 
@@ -27,6 +29,11 @@ class ChangeOfSites {
 
   // One whole switchover or a part of it, without the mirror's driver.
   void drive_by_hand();
+  // Up to the hand-over, or the promotion too; the source has not heard of that. False: it fell
+  // back.
+  bool drive_to_the_middle(bool promotes);
+  // Another cluster gives up the switchover, as it would any, and the source is told so.
+  void believe_stranger(Site& stranger);
   // Some earlier request once more, as a line that was cut for long would bring it.
   void repeat_something();
 
@@ -54,12 +61,14 @@ class ChangeOfSites {
   bool await_drained(const Ends& ends);
   bool hand_over(const Ends& ends);
   bool promote(const Ends& ends);
-  void finish(bool promoted);
+  void finish(bool promoted, const kafka::ClusterIdentity& speaker);
+  const kafka::ClusterIdentity& identity(Site& site);
   void die_perhaps();
 
   Stage& stage_;
   Pair& pair_;
   Uuid id_;
+  std::map<const Site*, kafka::ClusterIdentity> identities_;
   std::vector<std::function<void()>> said_;
 };
 

@@ -135,6 +135,8 @@ void Disaster::order_to_step_down() {
   auto promoted = stage_.asker().describe(pair_.writer());
   if (!promoted) return;
   kafka::StepDownRequest order;
+  order.target_id = promoted->cluster_id;
+  order.target_number = promoted->number;
   for (const auto& s : promoted->switchovers) {
     if (s.link != pair_.reverse_link()) continue;
     order.switchover_id = s.switchover_id;

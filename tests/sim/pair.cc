@@ -40,12 +40,17 @@ Pair::Pair(Stage& stage, process::Durability of_follower) : stage_(stage) {
 
 Site& Pair::any() { return *sites_[stage_.random().below(2)]; }
 
+io::Address Pair::address(size_t site) const {
+  const bool astray = stranger_ != nullptr && site != writer_;
+  return astray ? stranger_->peers() : sites_[site]->peers();
+}
+
 process::MirrorConfig Pair::mirror_config() const {
   process::MirrorConfig config;
   for (size_t i = 0; i < 2; ++i) {
     process::LinkConfig link;
-    link.source.bootstrap_servers = {sites_[i]->peers()};
-    link.target.bootstrap_servers = {sites_[1 - i]->peers()};
+    link.source.bootstrap_servers = {address(i)};
+    link.target.bootstrap_servers = {address(1 - i)};
     link.delete_delay = delete_delay;
     config.links[sites_[i]->name() + "-" + sites_[1 - i]->name()] = link;
   }

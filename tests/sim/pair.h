@@ -38,6 +38,9 @@ class Pair {
   void start_mirror(size_t which = 0);
   void kill_mirror(size_t which = 0);
   SimProcess* mirror(size_t which = 0) { return mirrors_[which]; }
+  // Where mirror processes that start from now on find another cluster than the follower; nullptr:
+  // the follower again.
+  void lead_astray(Site* stranger) { stranger_ = stranger; }
 
   // One random fault to a site, a mirror or a line, undone within seconds.
   void disturb();
@@ -62,6 +65,7 @@ class Pair {
   bool has_committed(const std::string& group);
   bool links_own(const std::set<std::string>& groups);
   process::MirrorConfig mirror_config() const;
+  io::Address address(size_t site) const;
   bool is_caught_up();
 
   Stage& stage_;
@@ -69,6 +73,7 @@ class Pair {
   std::array<SimHost*, 2> mirror_hosts_;
   std::array<SimProcess*, 2> mirrors_{};
   size_t writer_ = 0;
+  Site* stranger_ = nullptr;
 };
 
 }  // namespace isthmus::sim

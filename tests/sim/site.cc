@@ -7,7 +7,7 @@ Site::Site(SimWorld& world, SiteOptions options)
 
 process::BrokerConfig Site::config() const {
   process::BrokerConfig config;
-  config.cluster = {options_.name, options_.number};
+  config.cluster = {options_.cluster.empty() ? options_.name : options_.cluster, options_.number};
   auto& b = config.broker;
   b.node_id = options_.number * 100 + 1;
   b.log_dirs = {"/data/1", "/data/2"};

@@ -15,7 +15,8 @@
 namespace isthmus::sim {
 
 struct SiteOptions {
-  std::string name;
+  std::string name;     // of its machine
+  std::string cluster;  // how the cluster calls itself; empty: as its machine
   ClusterNumber number = 1;
   size_t loops = 1;
   int32_t segment_bytes = 1 << 30;

@@ -90,6 +90,7 @@ void switchover(Stage& stage);
 void scripted_switchover(Stage& stage);
 void failover(Stage& stage);
 void split_brain(Stage& stage);
+void stranger(Stage& stage);
 
 std::span<const Scenario> all_scenarios();
 

@@ -17,6 +17,8 @@
 namespace isthmus::broker {
 namespace {
 
+const char* const busan = "AwMDAwMDAwMDAwMDAwMDAw";
+
 class Mirroring : public BrokerWorld {
  protected:
   int64_t attach() {
@@ -24,7 +26,7 @@ class Mirroring : public BrokerWorld {
     request.link = "busan-seoul";
     request.source_name = "busan";
     request.source_number = 3;
-    request.source_cluster_id = "AwMDAwMDAwMDAwMDAwMDAw";
+    request.source_cluster_id = busan;
     auto response = ask_peers(std::move(request));
     EXPECT_EQ(response.error_code, ErrorCode::none) << response.error_message.value_or("");
     return response.link_epoch;
@@ -89,6 +91,8 @@ class Mirroring : public BrokerWorld {
     kafka::HandOverRequest request;
     request.switchover_id = id;
     request.link = "seoul-busan";
+    request.target_id = busan;
+    request.target_number = 3;
     auto& t = request.topics.emplace_back();
     t.topic_id = topic;
     t.partitions.push_back({0, end});
@@ -292,6 +296,12 @@ TEST_P(Mirroring, WhatWasHandedOverStaysClosedOverTimeAndPowerLoss) {
   back.switchover_id = id(1);
   back.link = "seoul-busan";
   back.promoted = false;
+  back.target_id = "BBBBBBBBBBBBBBBBBBBBBB";
+  back.target_number = 4;
+  EXPECT_EQ(ask_peers(back).error_code, ErrorCode::invalid_request) << "a stranger's word";
+  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::not_leader_or_follower);
+  back.target_id = busan;
+  back.target_number = 3;
   ASSERT_EQ(ask_peers(back).error_code, ErrorCode::none);
   EXPECT_EQ(produce("t", make_batch({{}})).base_offset, 2);
 }
@@ -361,7 +371,9 @@ TEST_P(Mirroring, ASiteThatHasSteppedDownRefusesWritersGroupsAndNewNames) {
   order.topics = {moved};
   order.route_version = 1;
   order.routes.push_back({"seoul", "busan"});
-  ASSERT_EQ(ask_peers(order).error_code, ErrorCode::none);
+  const auto stepped_down = ask_peers(order);
+  ASSERT_EQ(stepped_down.error_code, ErrorCode::none);
+  EXPECT_EQ(stepped_down.closed, 1);
   for (bool restarted : {false, true}) {
     SCOPED_TRACE(restarted);
     if (restarted) lose_power();

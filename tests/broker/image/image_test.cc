@@ -1,5 +1,6 @@
 #include "broker/image/image.h"
 
+#include "kafka/gen/switchover_record.h"
 #include "kafka/gen/topic_record.h"
 #include "tests/broker/apply_plan.h"
 
@@ -111,6 +112,7 @@ TEST(Records, ASwitchoverComesBackAsItWas) {
   record.id = uuid_of(1);
   record.phase = SwitchoverImage::Phase::promoted;
   record.failover = true;
+  record.peer = {"their id", 7};
   record.abandoned = {uuid_of(2), uuid_of(3)};
   record.promoted["orders"] = {{3, 100, 200, 150, 1}, {3, 7, 7, -1, 0}};
   Plan plan;
@@ -120,10 +122,25 @@ TEST(Records, ASwitchoverComesBackAsItWas) {
   EXPECT_EQ(read.link, "a-to-b");
   EXPECT_EQ(read.id, record.id);
   EXPECT_EQ(read.phase, record.phase);
+  EXPECT_EQ(read.peer, record.peer);
   EXPECT_TRUE(read.failover);
   EXPECT_EQ(read.abandoned, record.abandoned);
   EXPECT_EQ(read.promoted, record.promoted);
   EXPECT_EQ(read.version, 12);
+}
+
+// As data directories hold them that an earlier release wrote.
+TEST(Records, ASwitchoverOfVersion0DoesNotSayWhoTheOtherEndIs) {
+  kafka::SwitchoverRecord record;
+  record.switchover_id = uuid_of(1);
+  record.phase = kafka::SwitchoverPhase::handed_over;
+  record.abandoned = {uuid_of(2)};
+  auto image = apply(Image{}, {{"/switchovers/l", kafka::encode_versioned(record, 0), 1}});
+  ASSERT_TRUE(image) << image.error().text;
+  const SwitchoverImage& read = (*image)->switchovers.at("l");
+  EXPECT_EQ(read.id, uuid_of(1));
+  EXPECT_EQ(read.abandoned, record.abandoned);
+  EXPECT_FALSE(read.peer.known());
 }
 
 TEST(Records, RoutesAndGroupsComeBackAsTheyWere) {

@@ -65,6 +65,15 @@ TEST(PlanAttach, AnotherClusterUnderTheLinksNameIsRefused) {
   EXPECT_TRUE(says(plan_attach(*image, attach_to(0, "another")), "link l belongs to"));
 }
 
+TEST(PlanAttach, AMirrorThatMeansAnotherTargetIsRefused) {
+  auto image = cluster(2);
+  Attach attach = attach_to(1);
+  attach.target_id = image->cluster_id.to_string();
+  EXPECT_TRUE(plan_attach(*image, attach));
+  attach.target_id = "another";
+  EXPECT_TRUE(says(plan_attach(*image, attach), "this is cluster"));
+}
+
 TEST(PlanAttach, ForeignClustersHaveNoNumberAndNeverCollide) {
   auto image = cluster(2);
   image = after(*image, plan_attach(*image, attach_to(0, "kafka-1")));

@@ -22,9 +22,18 @@ const Uuid topic_id = uuid_of(100);
 constexpr int most_records = 2;
 const std::vector<Uuid> attempts = {uuid_of(1), uuid_of(2)};
 
+const ClusterIdentity target_id{"b's id", 2};
+const ClusterIdentity stranger_id{"another b's id", 3};
+
 // Something that a driver has learnt, and may act on from then on.
 struct Message {
-  enum class Kind : uint8_t { fenced, handed_over, promoted, abandoned } kind;
+  enum class Kind : uint8_t {
+    fenced,
+    handed_over,
+    promoted,
+    abandoned,
+    abandoned_by_a_stranger
+  } kind;
   Uuid id;
   int end = 0;
   friend auto operator<=>(const Message&, const Message&) = default;
@@ -125,6 +134,10 @@ class Orders {
     decide("wish" + n, &State::target, plan_wish(*s.target, link_name, id));
     auto* given_up = decide("abandon" + n, &State::target, plan_abandon(*s.target, link_name, id));
     if (given_up) given_up->messages.insert({Message::Kind::abandoned, id});
+    // Another cluster is asked in b's place, which has never heard of it and will never promote it.
+    if (id == attempts[0]) {
+      go("abandon at a stranger").messages.insert({Message::Kind::abandoned_by_a_stranger, id});
+    }
     if (writable(*s.source) && (!s.fence || s.fence == id)) {
       State& next = go("fence" + n);
       next.fence = id;
@@ -138,6 +151,7 @@ class Orders {
       case Message::Kind::handed_over: return promote(m);
       case Message::Kind::promoted: return finish(m, true);
       case Message::Kind::abandoned: return finish(m, false);
+      case Message::Kind::abandoned_by_a_stranger: return finish(m, false, stranger_id);
     }
   }
 
@@ -151,7 +165,7 @@ class Orders {
                     known->second.phase == Phase::handed_over;
     if (!repeated && (s.fence != m.id || s.source_end != m.end)) return;
     auto* next = decide("hand over " + m.id.to_string(), &State::source,
-                        plan_hand_over(*s.source, link_name, m.id, {topic_id}));
+                        plan_hand_over(*s.source, {link_name, m.id, {topic_id}, target_id}));
     if (next == nullptr) return;
     next->fence.reset();
     next->messages.insert({Message::Kind::handed_over, m.id, s.source_end});
@@ -170,15 +184,16 @@ class Orders {
     if (next) next->messages.insert({Message::Kind::promoted, m.id});
   }
 
-  void finish(const Message& m, bool promoted) {
+  void finish(const Message& m, bool promoted, const ClusterIdentity& speaker = target_id) {
     const State& s = *now_;
     Ending ending;
     ending.link = link_name;
     ending.id = m.id;
+    ending.target = speaker;
     ending.reverse_link = "b-to-a";
     ending.new_origin = 2;
-    auto plan =
-        promoted ? plan_done(*s.source, ending) : plan_take_back(*s.source, {link_name, m.id});
+    auto plan = promoted ? plan_done(*s.source, ending)
+                         : plan_take_back(*s.source, {link_name, m.id, false, 0, speaker});
     decide(promoted ? "become mirror" : "take back", &State::source, plan);
   }
 

@@ -13,6 +13,7 @@ using Phase = SwitchoverImage::Phase;
 const Uuid topic = uuid_of(9);
 const Uuid first = uuid_of(1);
 const Uuid second = uuid_of(2);
+const ClusterIdentity other_site{"the other site's id", 2};
 
 std::shared_ptr<const Image> source() {
   auto image = cluster(1);
@@ -38,6 +39,7 @@ Ending ending(const Uuid& id) {
   Ending e;
   e.link = "l";
   e.id = id;
+  e.target = other_site;
   e.reverse_link = "back";
   e.new_origin = 2;
   e.groups = {"payments"};
@@ -49,17 +51,18 @@ Phase phase(const Image& image, const std::string& link = "l") {
 
 TEST(PlanHandOver, ClosesTheTopicsAndIsDoneOnce) {
   auto image = source();
-  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  image = after(*image, plan_hand_over(*image, {"l", first, {topic}, other_site}));
   EXPECT_TRUE(image->find(topic)->writer.is_closed_by(first));
   EXPECT_EQ(phase(*image), Phase::handed_over);
-  EXPECT_TRUE(plan_hand_over(*image, "l", first, {topic})->empty());
-  EXPECT_TRUE(says(plan_hand_over(*image, "l", second, {topic}), first.to_string()));
+  EXPECT_TRUE(plan_hand_over(*image, {"l", first, {topic}, other_site})->empty());
+  EXPECT_TRUE(says(plan_hand_over(*image, {"l", second, {topic}, other_site}), first.to_string()));
 }
 
 TEST(PlanHandOver, WhatIsNotWritableHereIsNotHandedOver) {
   auto image = target();
-  EXPECT_EQ(code_of(plan_hand_over(*image, "back", first, {topic})), ErrorCode::unknown_topic_id);
-  EXPECT_EQ(code_of(plan_hand_over(*image, "back", first, {uuid_of(77)})),
+  EXPECT_EQ(code_of(plan_hand_over(*image, {"back", first, {topic}, other_site})),
+            ErrorCode::unknown_topic_id);
+  EXPECT_EQ(code_of(plan_hand_over(*image, {"back", first, {uuid_of(77)}, other_site})),
             ErrorCode::unknown_topic_id);
 }
 
@@ -135,7 +138,7 @@ TEST(PlanAbandon, IsRememberedEvenIfTheWishNeverCame) {
 
 TEST(PlanDone, TheSourceBecomesTheMirrorOfTheOtherDirection) {
   auto image = source();
-  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  image = after(*image, plan_hand_over(*image, {"l", first, {topic}, other_site}));
   Ending end = ending(first);
   end.route_version = 4;
   end.routes = {{"cluster-1", "cluster-2"}};
@@ -146,25 +149,28 @@ TEST(PlanDone, TheSourceBecomesTheMirrorOfTheOtherDirection) {
   EXPECT_EQ(image->groups.at("payments").link, "back");
   EXPECT_EQ(image->routes.route_version, 4);
   EXPECT_TRUE(plan_done(*image, end)->empty());
-  EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false})), ErrorCode::invalid_request);
+  EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false, 0, other_site})),
+            ErrorCode::invalid_request);
 }
 
 TEST(PlanDone, WhatWasNotHandedOverIsNotGivenAway) {
   auto image = source();
   EXPECT_EQ(code_of(plan_done(*image, ending(first))), ErrorCode::invalid_request);
-  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  image = after(*image, plan_hand_over(*image, {"l", first, {topic}, other_site}));
   EXPECT_EQ(code_of(plan_done(*image, ending(second))), ErrorCode::invalid_request);
 }
 
 TEST(PlanTakeBack, OpensWhatWasClosedAndNothingElse) {
   auto image = source();
-  EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false})), ErrorCode::invalid_request);
-  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
-  EXPECT_EQ(code_of(plan_take_back(*image, {"l", second, false})), ErrorCode::invalid_request);
-  image = after(*image, plan_take_back(*image, {"l", first, false}));
+  EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false, 0, other_site})),
+            ErrorCode::invalid_request);
+  image = after(*image, plan_hand_over(*image, {"l", first, {topic}, other_site}));
+  EXPECT_EQ(code_of(plan_take_back(*image, {"l", second, false, 0, other_site})),
+            ErrorCode::invalid_request);
+  image = after(*image, plan_take_back(*image, {"l", first, false, 0, other_site}));
   EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
   EXPECT_EQ(phase(*image), Phase::taken_back);
-  EXPECT_TRUE(plan_take_back(*image, {"l", first, false})->empty());
+  EXPECT_TRUE(plan_take_back(*image, {"l", first, false, 0, other_site})->empty());
 }
 
 // There and back and there again: the ids of the first round must not stand in the way, and its
@@ -173,7 +179,7 @@ TEST(PlanDone, ATopicThatComesBackRetiresItsPromotion) {
   auto image = target();
   image = after(*image, plan_promote(*image, promotion(first)));
   const LeaderEpoch generation = image->find(topic)->partitions[0].leader_epoch;
-  image = after(*image, plan_hand_over(*image, "back", second, {topic}));
+  image = after(*image, plan_hand_over(*image, {"back", second, {topic}, other_site}));
   Ending end = ending(second);
   end.link = "back";
   end.reverse_link = "l";
@@ -231,6 +237,8 @@ StepDown order(const Uuid& id, int64_t route_version) {
   StepDown order;
   order.link = "l";
   order.id = id;
+  order.target = other_site;
+  order.target_name = "cluster-2";
   order.topics = {topic};
   order.route_version = route_version;
   order.routes = {{"cluster-1", "cluster-2"}};
@@ -255,7 +263,8 @@ TEST(PlanStepDown, ClosesWhatTheOtherSiteWritesAndTakesOverItsRoutes) {
   EXPECT_EQ(image->routes.route_version, 1);
   EXPECT_EQ(image->routes.taken_over.at("cluster-1"), "cluster-2");
   EXPECT_TRUE(plan_step_down(*image, order(first, 1))->empty()) << "repeated";
-  EXPECT_EQ(code_of(plan_hand_over(*image, "l", second, {topic})), ErrorCode::unknown_topic_id);
+  EXPECT_EQ(code_of(plan_hand_over(*image, {"l", second, {topic}, other_site})),
+            ErrorCode::unknown_topic_id);
 }
 
 TEST(PlanStepDown, WhatIsNotAtTheOtherSiteStaysOpen) {
@@ -270,6 +279,8 @@ TEST(PlanStepDown, ALateOrderClosesNothing) {
   auto image = promoted_since();
   StepDown late = order(first, 1);
   late.link = "forth";
+  late.routes = {{"cluster-2", "cluster-1"}};
+  late.target_name = "cluster-1";
   image = after(*image, plan_step_down(*image, late));
   EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
   EXPECT_EQ(phase(*image, "forth"), Phase::done) << "noted, so that it is not told again and again";
@@ -296,7 +307,7 @@ TEST(PlanStepDown, ASecondFailoverTakesOverWhatTheFirstClosed) {
 // come home must not be kept out.
 TEST(PlanStepDown, AMirrorHasNothingToClose) {
   auto image = source();
-  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  image = after(*image, plan_hand_over(*image, {"l", first, {topic}, other_site}));
   image = after(*image, plan_done(*image, ending(first)));
   image = after(*image, plan_step_down(*image, order(second, 5)));
   EXPECT_EQ(phase(*image), Phase::done);
@@ -306,14 +317,15 @@ TEST(PlanStepDown, AMirrorHasNothingToClose) {
 // What was handed over equals the other site's log; finishing that cuts nothing.
 TEST(PlanStepDown, WhatWasHandedOverIsFinishedInstead) {
   auto image = source();
-  image = after(*image, plan_hand_over(*image, "l", first, {topic}));
+  image = after(*image, plan_hand_over(*image, {"l", first, {topic}, other_site}));
   EXPECT_EQ(code_of(plan_step_down(*image, order(second, 1))), ErrorCode::invalid_request);
 }
 
 TEST(PlanStepDown, OnlyTheOperatorOpensItAgainAndHisWordIsTheNewest) {
   auto image = source();
   image = after(*image, plan_step_down(*image, order(first, 1)));
-  EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false})), ErrorCode::invalid_request);
+  EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false, 0, other_site})),
+            ErrorCode::invalid_request);
   image = after(*image, plan_take_back(*image, {"l", first, true}));
   EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
   EXPECT_TRUE(image->routes.taken_over.empty());
