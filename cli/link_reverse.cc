@@ -10,6 +10,7 @@
 #include "cli/table.h"
 #include "kafka/gen/become_mirror.h"
 #include "kafka/gen/epoch_history.h"
+#include "kafka/takeovers.h"
 
 namespace isthmus::cli {
 namespace {
@@ -65,7 +66,8 @@ io::Task<Result<kafka::BecomeMirrorRequest>> make_request(Sites& sites, LinkOpti
   request.origin = source->number;
   request.dry_run = options->dry_run;
   request.route_version = source->route_version;
-  for (const auto& route : source->routes) request.routes.push_back({route.from, route.to});
+  kafka::put_takeovers(request.routes,
+                       kafka::takeovers_in(source->routes, source->route_version, source->name));
 
   kafka::EpochHistoryRequest ask;
   ask.topics = topics_to_reverse(*source, *target, request.others);
@@ -77,7 +79,9 @@ io::Task<Result<kafka::BecomeMirrorRequest>> make_request(Sites& sites, LinkOpti
       co_return fail(ends.source + ": " + history.name + ": " +
                      std::string(kafka::error_name(history.error_code)));
     }
-    request.topics.push_back(topic_of(history));
+    auto& topic = request.topics.emplace_back(topic_of(history));
+    auto at = std::ranges::find(source->topics, topic.topic_id, &Topic::topic_id);
+    if (at != source->topics.end()) topic.promoted_at = at->promoted_at;
   }
   co_return request;
 }

@@ -6,6 +6,7 @@
 
 #include "cli/output.h"
 #include "cli/sites.h"
+#include "kafka/takeovers.h"
 #include "process/config_file.h"
 
 namespace isthmus::cli {
@@ -27,14 +28,27 @@ struct Explanation {
   std::string cluster;  // where it goes
 };
 
-// Which cluster has taken over the routes of which, by the newest record that any site has.
-struct TakenOver {
-  int64_t version = 0;
-  std::string from_site;
-  std::map<std::string, std::string> clusters;
+// What all sites together know of the routes that were taken over.
+struct Heard {
+  kafka::Takeovers all;
+  std::map<std::string, kafka::Takeovers> by_site;
+
+  int64_t version_of(const std::string& cluster) const {
+    auto entry = all.entries().find(cluster);
+    return entry == all.entries().end() ? 0 : entry->second.version;
+  }
+  // A site that has the entry in force.
+  std::string site_of(const std::string& cluster) const {
+    for (const auto& [site, known] : by_site) {
+      auto entry = known.entries().find(cluster);
+      const bool has = entry != known.entries().end();
+      if (has && entry->second == all.entries().at(cluster)) return site;
+    }
+    return "";
+  }
 };
 
-Explanation explain(const process::RouterConfig& config, const TakenOver& taken_over,
+Explanation explain(const process::RouterConfig& config, const Heard& heard,
                     std::string process::Route::* kind, const char* kind_name,
                     const std::string& name) {
   Explanation out;
@@ -49,57 +63,58 @@ Explanation explain(const process::RouterConfig& config, const TakenOver& taken_
     if (fallback != config.routes.end()) out.by_yaml = fallback->fallback;
     out.rule = fmt::format("{{default: {}}}", out.by_yaml);
   }
-  auto taken = taken_over.clusters.find(out.by_yaml);
-  out.cluster = taken == taken_over.clusters.end() ? out.by_yaml : taken->second;
+  out.cluster = heard.all.in_charge_of(out.by_yaml);
   return out;
 }
 
-void print(const Explanation& e, const TakenOver& taken_over) {
+void print(const Explanation& e, const Heard& heard) {
   say("{} → {}", e.what, e.cluster);
   say("  rule    {}", e.rule);
-  if (e.cluster == e.by_yaml) {
-    say("  record  version {}: {} is in charge of its own routes", taken_over.version, e.by_yaml);
+  const int64_t version = heard.version_of(e.by_yaml);
+  if (version == 0) {
+    say("  record  none: nobody has ever taken over the routes of {}", e.by_yaml);
+  } else if (e.cluster == e.by_yaml) {
+    say("  record  version {}: {} is in charge of its own routes", version, e.by_yaml);
   } else {
-    say("  record  version {}, kept at {}: {} has taken over the routes of {}", taken_over.version,
-        taken_over.from_site, e.cluster, e.by_yaml);
+    say("  record  version {}, kept at {}: {} has taken over the routes of {}", version,
+        heard.site_of(e.by_yaml), e.cluster, e.by_yaml);
   }
 }
 
-json to_json(const Explanation& e, const TakenOver& taken_over) {
+json to_json(const Explanation& e, const Heard& heard) {
   return {{"what", e.what},
           {"rule", e.rule},
           {"by_yaml", e.by_yaml},
           {"cluster", e.cluster},
-          {"route_version", taken_over.version}};
+          {"route_version", heard.version_of(e.by_yaml)}};
 }
 
 io::Task<Exit> run_explain(Sites& sites, Options options, process::RouterConfig config,
                            bool as_json) {
-  TakenOver taken_over;
+  Heard heard;
   Exit outcome = Exit::done;
   for (const std::string& name : sites.names()) {
     auto site = co_await sites.describe(name, false, false, look_within);
     if (!site) {
-      complain(site.error().text + "; its record of routes may be newer");
+      complain(site.error().text + "; it may know of later routes");
       outcome = Exit::degraded;
       continue;
     }
-    if (site->route_version < taken_over.version) continue;
-    taken_over = {site->route_version, name, {}};
-    for (const auto& route : site->routes) taken_over.clusters[route.from] = route.to;
+    heard.by_site[name] = kafka::takeovers_in(site->routes, site->route_version, site->name);
+    heard.all.merge(heard.by_site[name]);
   }
   std::vector<Explanation> explained;
   using process::Route;
   if (!options->topic.empty()) {
-    explained.push_back(explain(config, taken_over, &Route::topic, "topic", options->topic));
+    explained.push_back(explain(config, heard, &Route::topic, "topic", options->topic));
   }
   if (!options->group.empty()) {
-    explained.push_back(explain(config, taken_over, &Route::group, "group", options->group));
+    explained.push_back(explain(config, heard, &Route::group, "group", options->group));
   }
   json out = json::array();
   for (const Explanation& e : explained) {
-    out.push_back(to_json(e, taken_over));
-    if (!as_json) print(e, taken_over);
+    out.push_back(to_json(e, heard));
+    if (!as_json) print(e, heard);
   }
   if (as_json) show(out);
   co_return outcome;

@@ -437,8 +437,8 @@ io::Task<Result<void>> Session::report() {
   kafka::ReportMirrorRequest request;
   request.link = name_;
   request.link_epoch = link_epoch_;
-  request.route_version = view_.routes().version;
-  for (const auto& [from, to] : view_.routes().taken_over) request.routes.push_back({from, to});
+  request.route_version = view_.routes().version();
+  kafka::put_takeovers(request.routes, view_.routes());
   std::map<Uuid, size_t> place;
   std::set<std::string> ended;
   io::Instant now = source_.loop().now();

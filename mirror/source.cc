@@ -69,9 +69,7 @@ io::Task<Result<std::vector<SourceTopic>>> Source::topics(io::Instant deadline) 
   }
   auto site = co_await describe(true, deadline);
   if (!site) co_return fail(site.error());
-  routes_.version = site->route_version;
-  routes_.taken_over.clear();
-  for (const auto& route : site->routes) routes_.taken_over[route.from] = route.to;
+  routes_ = kafka::takeovers_in(site->routes, site->route_version, site->name);
   std::vector<SourceTopic> all;
   for (const auto& topic : site->topics) {
     if (!kafka::is_internal(topic.name)) all.push_back(from_site(topic));

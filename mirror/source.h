@@ -17,6 +17,7 @@
 #include "client/cluster.h"
 #include "kafka/gen/describe_site.h"
 #include "kafka/gen/epoch_history.h"
+#include "kafka/takeovers.h"
 
 namespace isthmus::mirror {
 
@@ -27,11 +28,6 @@ struct SourceTopic {
   std::string link;  // that writes it at the source; empty = clients do
   std::map<std::string, std::string> configs;
   std::vector<LeaderEpoch> leader_epochs;
-};
-
-struct SourceRoutes {
-  int64_t version = 0;
-  std::map<std::string, std::string> taken_over;
 };
 
 struct SourceIdentity {
@@ -52,8 +48,8 @@ class Source {
   io::Task<Result<kafka::DescribeSiteResponse>> describe(bool topics, io::Instant deadline);
   // All but internal ones.
   io::Task<Result<std::vector<SourceTopic>>> topics(io::Instant deadline);
-  // The source's record of routes, as topics() saw it last; a foreign cluster has none.
-  const SourceRoutes& routes() const { return routes_; }
+  // What the source knows of routes, as topics() saw it last; a foreign cluster knows nothing.
+  const kafka::Takeovers& routes() const { return routes_; }
   // Whose epochs a topic's partitions have, by partition; empty for a foreign cluster.
   using Owners = std::map<LeaderEpoch, ClusterNumber>;
   io::Task<Result<std::vector<Owners>>> owners(std::string topic, io::Instant deadline);
@@ -70,7 +66,7 @@ class Source {
 
   client::Cluster& cluster_;
   SourceIdentity identity_;
-  SourceRoutes routes_;
+  kafka::Takeovers routes_;
 };
 
 }  // namespace isthmus::mirror

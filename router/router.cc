@@ -86,15 +86,15 @@ Result<void> Router::learn_nodes(Site& site) {
 }
 
 void Router::learn_routes(const Site& site) {
-  if (!picture_.routes.apply(site.route_version(), site.taken_over())) return;
+  if (!picture_.routes.merge(site.takeovers())) return;
   std::string moves;
-  for (const auto& [from, to] : picture_.routes.taken_over()) {
+  for (const auto& [from, to] : picture_.routes.takeovers().moved()) {
     moves += fmt::format(" {}->{}", from, to);
     if (picture_.site(to) == nullptr) {
       log_.error("{} has taken over the routes of {}, but is not among clusters; add it", to, from);
     }
   }
-  log_.info("routes version={} from={}:{}", site.route_version(), site.name(),
+  log_.info("routes version={} from={}:{}", site.takeovers().version(), site.name(),
             moves.empty() ? " as in the file" : moves);
   for (auto& endpoint : endpoints_) endpoint->cut_silent_sessions();
 }
@@ -158,7 +158,7 @@ io::Task<Samples> Router::measure() {
   for (const auto& [name, site] : picture_.sites) {
     samples.add(metric::site_up, site->reachable() ? 1 : 0, {name});
   }
-  samples.add(metric::route_version, static_cast<double>(picture_.routes.version()));
+  samples.add(metric::route_version, static_cast<double>(picture_.routes.takeovers().version()));
   samples.add(metric::router_waiting_bytes, static_cast<double>(picture_.waiting.used()));
   co_return samples;
 }

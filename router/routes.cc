@@ -30,17 +30,10 @@ void Routes::reload(const std::vector<process::Route>& initial) {
   ++changes_;
 }
 
-bool Routes::apply(int64_t version, TakenOver taken_over) {
-  if (version <= version_) return false;
-  version_ = version;
-  taken_over_ = std::move(taken_over);
+bool Routes::merge(const kafka::Takeovers& told) {
+  if (!takeovers_.merge(told)) return false;
   ++changes_;
   return true;
-}
-
-// One step only: the record names the cluster that is in charge at last, not the way there.
-const std::string& Routes::in_charge_of(const std::string& cluster) const {
-  return find_or(taken_over_, cluster, cluster);
 }
 
 const std::string& Routes::initial_home_of_topic(const std::string& name) const {

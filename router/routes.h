@@ -1,10 +1,10 @@
 // Routes: which cluster is home to a topic or a group.
 //
 // The YAML gives the initial values: exact names, then the default. A switchover moves all that a
-// cluster is home to, and is remembered by the clusters as a versioned record of who has taken over
-// whose routes. Of all records seen the one with the highest version counts, and a lower one never
-// comes back: a site that was cut off returns with what it knew before, and would otherwise lead
-// clients away from where their topics live now.
+// cluster is home to, and is remembered by the clusters as versioned entries of who has taken over
+// whose routes (kafka/takeovers.h). Of all entries seen about one cluster the latest counts, and an
+// older one never comes back: a site that was cut off returns with what it knew before, and would
+// otherwise lead clients away from where their topics live now.
 //
 // A plain value without I/O, of the router (router/picture.h), on its loop. What one reader sees
 // between two awaits is of one piece.
@@ -15,20 +15,18 @@
 #include <string>
 #include <vector>
 
+#include "kafka/takeovers.h"
 #include "process/router_config.h"
 
 namespace isthmus::router {
-
-// Cluster of the YAML -> cluster that is in charge of its routes now.
-using TakenOver = std::map<std::string, std::string>;
 
 class Routes {
  public:
   // REQUIRES: one default, and no name twice (process::validate sees to it).
   explicit Routes(const std::vector<process::Route>& initial);
 
-  // Takes over a record of the clusters. False if it is not newer than the one in force.
-  bool apply(int64_t version, TakenOver taken_over);
+  // What a cluster has told. False if none of it is later than what is in force.
+  bool merge(const kafka::Takeovers& told);
   // Other initial values; what has been taken over stays taken over.
   void reload(const std::vector<process::Route>& initial);
 
@@ -43,21 +41,21 @@ class Routes {
   bool everything_is_at(const std::string& cluster) const;
   bool is_home_of_something(const std::string& cluster) const;
 
-  int64_t version() const { return version_; }  // of the record in force; 0 = none yet
-  const TakenOver& taken_over() const { return taken_over_; }
+  const kafka::Takeovers& takeovers() const { return takeovers_; }
   // Counts the changes of any kind, so that one can see whether there was one.
   uint64_t changes() const { return changes_; }
 
  private:
   using ByName = std::map<std::string, std::string>;
 
-  const std::string& in_charge_of(const std::string& cluster) const;
+  const std::string& in_charge_of(const std::string& cluster) const {
+    return takeovers_.in_charge_of(cluster);
+  }
 
   ByName topics_;
   ByName groups_;
   std::string default_;
-  int64_t version_ = 0;
-  TakenOver taken_over_;
+  kafka::Takeovers takeovers_;
   uint64_t changes_ = 0;
 };
 

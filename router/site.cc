@@ -108,11 +108,8 @@ Result<void> Site::take_over(const kafka::DescribeSiteResponse& told) {
         "its inside listener says that this is {}; correct clusters.{}.inside, or its name",
         told.name, name_));
   }
-  if (told.route_version <= route_version_) return {};
-  route_version_ = told.route_version;
-  taken_over_.clear();
-  for (const auto& route : told.routes) taken_over_[route.from] = route.to;
-  changed_(*this);
+  auto routes = kafka::takeovers_in(told.routes, told.route_version, told.name);
+  if (takeovers_.merge(routes)) changed_(*this);
   return {};
 }
 

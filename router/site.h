@@ -1,5 +1,5 @@
 // Site: one cluster behind the router: whether it answers, who its brokers are, what it
-// understands, and which record of taken-over routes it holds.
+// understands, and what it knows of routes that were taken over.
 //
 // Two conversations keep that up to date. One asks the inside listener (DescribeSite) ten times a
 // second, because a switchover is over only when the routers know; the other asks for metadata,
@@ -46,8 +46,7 @@ class Site {
   bool reachable() const { return reachable_; }
   const std::string& trouble() const { return trouble_; }  // why it is not reachable, one line
   io::Instant last_contact() const { return last_contact_; }
-  int64_t route_version() const { return route_version_; }
-  const TakenOver& taken_over() const { return taken_over_; }
+  const kafka::Takeovers& takeovers() const { return takeovers_; }
   // By key, empty until the first answer; private APIs are among them if the cluster says so.
   const std::map<int16_t, VersionRange>& versions() const { return versions_; }
 
@@ -83,8 +82,7 @@ class Site {
   int attempts_ = 0;  // of the conversation that says whether it answers
   std::string trouble_ = "has not answered yet";
   io::Instant last_contact_{};
-  int64_t route_version_ = 0;
-  TakenOver taken_over_;
+  kafka::Takeovers takeovers_;
   std::map<int16_t, VersionRange> versions_;
 };
 

@@ -15,7 +15,7 @@ Json describe_sites(const Picture& picture, io::Instant now) {
   for (const auto& [name, site] : picture.sites) {
     Json json = {{"reachable", site->reachable()},
                  {"cluster_id", site->cluster().metadata().cluster_id()},
-                 {"route_version", site->route_version()}};
+                 {"route_version", site->takeovers().version()}};
     if (!site->trouble().empty()) json["trouble"] = site->trouble();
     if (site->last_contact() != io::Instant{}) {
       const auto age = std::chrono::duration_cast<io::milliseconds>(now - site->last_contact());
@@ -43,11 +43,14 @@ Json describe_nodes(const Picture& picture,
   return nodes;
 }
 
-// The initial values, beside which the record of who has taken over stands.
+// The initial values, beside which stands who has taken over.
 Json describe_routes(const Routes& routes) {
-  return {{"version", routes.version()},
+  Json versions = Json::object();
+  for (const auto& [from, entry] : routes.takeovers().entries()) versions[from] = entry.version;
+  return {{"version", routes.takeovers().version()},
           {"default_home", routes.default_home()},
-          {"taken_over", routes.taken_over()}};
+          {"taken_over", routes.takeovers().moved()},
+          {"versions", versions}};
 }
 
 std::string missing_home(const Picture& picture) {

@@ -104,7 +104,8 @@ io::Task<kafka::MetadataResponse> gather(Context& context, Request message, int1
   } else {
     // A site whose routes another has taken over would make topics that the router looks for there,
     // and that no link could then join.
-    bool moved_away = image->routes.taken_over.contains(image->cluster_name);
+    const auto& in_charge = image->routes.takeovers.in_charge_of(image->cluster_name);
+    const bool moved_away = in_charge != image->cluster_name;
     bool may_create = context.config.broker.auto_create_topics && !moved_away &&
                       (version < 4 || message.allow_auto_topic_creation);
     for (auto& wanted : *message.topics) {

@@ -18,6 +18,7 @@
 #include "kafka/cluster_identity.h"
 #include "kafka/gen/mirror_state.h"
 #include "kafka/gen/switchover_phase.h"
+#include "kafka/takeovers.h"
 #include "kafka/topic_writer.h"
 
 namespace isthmus::broker {
@@ -105,13 +106,11 @@ struct SwitchoverImage {
   int64_t version = -1;
 };
 
-// Which cluster has taken over what the router's YAML gives to another: the record that wins over
-// the YAML wherever its version is highest. Kept at both ends: mirrors bring it to the target, the
-// ends of switchovers to the source. A version is the time of its promotion in milliseconds, but
-// always above the one before: two sites that cannot see each other are ordered too.
+// Which cluster has taken over what the router's YAML gives to another, as far as this one has
+// heard: mirrors bring the source's entries to the target, the ends of switchovers the target's to
+// the source.
 struct RoutesImage {
-  int64_t route_version = 0;
-  std::map<std::string, std::string> taken_over;  // cluster name -> name of the cluster in charge
+  kafka::Takeovers takeovers;
   int64_t version = -1;
 };
 

@@ -145,8 +145,9 @@ Result<void> apply_routes(Image& image, const Change& change) {
   if (!change.value) return {};
   auto record = decode<kafka::RoutesRecord>(*change.value);
   if (!record) return fail(record.error());
-  image.routes.route_version = record->route_version;
-  for (auto& t : record->taken_over) image.routes.taken_over[t.from] = t.to;
+  // The key of the cluster comes before this one: its name is known.
+  image.routes.takeovers =
+      kafka::takeovers_in(record->taken_over, record->route_version, image.cluster_name);
   image.routes.version = change.version;
   return {};
 }
@@ -272,8 +273,8 @@ void Plan::put(const SwitchoverImage& switchover) {
 
 void Plan::put(const RoutesImage& routes) {
   kafka::RoutesRecord record;
-  record.route_version = routes.route_version;
-  for (const auto& [from, to] : routes.taken_over) record.taken_over.push_back({from, to});
+  record.route_version = routes.takeovers.version();
+  kafka::put_takeovers(record.taken_over, routes.takeovers);
   add("/routes", encode(record), routes.version);
 }
 

@@ -23,8 +23,8 @@ void add_identity(const Image& image, Response& out) {
   out.number = image.cluster_number;
   out.cluster_id = image.cluster_id.to_string();
   out.node_id = image.node_id;
-  out.route_version = image.routes.route_version;
-  for (const auto& [from, to] : image.routes.taken_over) out.routes.push_back({from, to});
+  out.route_version = image.routes.takeovers.version();
+  kafka::put_takeovers(out.routes, image.routes.takeovers);
   for (const auto& [link, s] : image.switchovers) {
     out.switchovers.push_back(
         {link, s.id, s.phase, s.failover, s.route_version, s.peer.id, s.peer.number});
@@ -36,6 +36,7 @@ Response::SiteTopic topic_of(const TopicImage& topic, ClusterNumber self) {
   out.name = topic.name;
   out.topic_id = topic.id;
   kafka::put_writer(out, topic.writer, self);
+  out.promoted_at = topic.promoted_at;
   for (const auto& [name, value] : topic.configs) out.configs.push_back({name, value});
   for (size_t i = 0; i < topic.partitions.size(); ++i) {
     auto& p = out.partitions.emplace_back();

@@ -6,6 +6,7 @@
 #include "broker/group/coordinator.h"
 #include "broker/link/switchover_plans.h"
 #include "kafka/batch.h"
+#include "process/mirror_config.h"
 
 namespace isthmus::broker {
 
@@ -214,11 +215,12 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
       if (partition) co_await partition.note_source(p.source_end_offset, p.lag_ms);
     }
   }
-  std::map<std::string, std::string> routes;
-  for (const auto& route : request.routes) routes[route.from] = route.to;
+  const auto names = process::parse_link_name(request.link);
+  const auto routes = kafka::takeovers_in(request.routes, request.route_version,
+                                          names ? names->source : std::string());
   auto decide = [&](const Image& image) {
     auto plan = plan_report(image, request.link, reports);
-    if (plan) add_newer_routes(*plan, image, request.route_version, routes);
+    if (plan) merge_routes(*plan, image, routes);
     return plan;
   };
   auto done = co_await controller_.update(decide);

@@ -36,33 +36,21 @@ void abandon(SwitchoverImage& record, const Uuid& id) {
 // Above all that is known here, and later than what other sites decided before, as far as their
 // clocks agree.
 int64_t next_version(const Image& image, const SwitchoverImage& record, int64_t now_ms) {
-  return std::max({image.routes.route_version + 1, record.route_version + 1, now_ms});
+  return std::max({image.routes.takeovers.version() + 1, record.route_version + 1, now_ms});
 }
 
-RoutesImage taken_over(const RoutesImage& before, const std::string& from, const std::string& to,
-                       int64_t version) {
-  RoutesImage routes = before;
-  routes.route_version = version;
-  for (auto& [original, now] : routes.taken_over) {
-    if (now == from) now = to;
-  }
-  routes.taken_over[from] = to;
-  std::erase_if(routes.taken_over, [](const auto& pair) { return pair.first == pair.second; });
-  return routes;
-}
-
-// The operator opens this cluster although another may have been promoted: whatever leads to that
-// one leads here again, also above the one version that it may have added and nobody here has seen.
+// The operator opens this cluster although another may have been promoted: whatever leads from here
+// to that one leads here again, and what this one is in charge of stays, also above the one version
+// that the other may have added and nobody here has seen.
 RoutesImage taken_home(const Image& image, int64_t version) {
   RoutesImage routes = image.routes;
-  routes.route_version = version + 1;
-  auto other = routes.taken_over.find(image.cluster_name);
-  if (other == routes.taken_over.end()) return routes;
-  const std::string gone = other->second;
-  for (auto& [from, to] : routes.taken_over) {
-    if (to == gone) to = image.cluster_name;
+  const std::string& self = image.cluster_name;
+  const std::string& gone = image.routes.takeovers.in_charge_of(self);
+  for (const auto& [from, entry] : image.routes.takeovers.entries()) {
+    const bool led_away = entry.to == gone && from != gone;
+    if (led_away || entry.to == self) routes.takeovers.put(from, self, version);
   }
-  std::erase_if(routes.taken_over, [](const auto& pair) { return pair.first == pair.second; });
+  routes.takeovers.put(self, self, version);
   return routes;
 }
 
@@ -175,7 +163,8 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + promotion.id.to_string() + " was given up, and stays so");
   }
-  const int64_t version = next_version(image, record, promotion.now_ms);
+  const int64_t version =
+      std::max(next_version(image, record, promotion.now_ms), promotion.routes.version() + 1);
   for (const auto& [topic_id, next_offsets] : promotion.topics) {
     const TopicImage* found = image.find(topic_id);
     if (found == nullptr || !found->writer.is_link(promotion.link)) {
@@ -212,9 +201,12 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
   if (promotion.whole_link) keep_own_topics(plan, image, promotion, version);
   // Without routes to take over, a site may not know the newest, and must not put itself above
   // them.
+  RoutesImage routes = image.routes;
+  const bool heard = routes.takeovers.merge(promotion.routes);
   if (!promotion.route_from.empty()) {
-    plan.put(taken_over(image.routes, promotion.route_from, image.cluster_name, version));
+    routes.takeovers.take_over(promotion.route_from, image.cluster_name, version);
   }
+  if (heard || !promotion.route_from.empty()) plan.put(routes);
   return plan;
 }
 
@@ -255,7 +247,7 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
   record.route_version = std::max(record.route_version, ending.route_version);
   plan.put(record);
   retire_promotion(plan, image, ending.reverse_link);
-  add_newer_routes(plan, image, ending.route_version, ending.routes);
+  merge_routes(plan, image, ending.routes);
   return plan;
 }
 
@@ -283,26 +275,26 @@ Result<Plan> plan_take_back(const Image& image, const TakeBack& order) {
   }
   auto counts = check_speaker(image, record, order.target);
   if (!order.forced && !counts) return fail(counts.error());
-  const RoutesImage routes = taken_home(image, next_version(image, record, order.now_ms));
+  const int64_t version = next_version(image, record, order.now_ms) + 1;
   for (const auto& [name, found] : image.topics) {
     if (!found->writer.is_closed_by(order.id)) continue;
     TopicImage topic = *found;
     topic.writer = TopicWriter::Clients{};
-    if (order.forced) topic.promoted_at = routes.route_version;
+    if (order.forced) topic.promoted_at = version;
     if (record.phase == Phase::stepped_down) open_above_the_lost_site(topic, image.starts);
     plan.put(topic);
   }
   record.phase = Phase::taken_back;
   plan.put(record);
-  if (order.forced) plan.put(routes);
+  if (order.forced) plan.put(taken_home(image, version));
   return plan;
 }
 
 namespace {
 
 bool takes_over(const Image& image, const StepDown& order) {
-  auto route = order.routes.find(image.cluster_name);
-  return route != order.routes.end() && route->second == order.target_name;
+  const std::string& in_charge = order.routes.in_charge_of(image.cluster_name);
+  return in_charge != image.cluster_name && in_charge == order.target_name;
 }
 
 }  // namespace
@@ -348,7 +340,7 @@ Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
   if (order.target.known()) record.peer = order.target;
   record.route_version = order.route_version;
   plan.put(record);
-  add_newer_routes(plan, image, order.route_version, order.routes);
+  merge_routes(plan, image, order.routes);
   return plan;
 }
 
@@ -356,7 +348,9 @@ Result<void> check_not_promoted_since(const Image& image,
                                       const kafka::BecomeMirrorRequest& request) {
   for (const auto& wanted : request.topics) {
     const TopicImage* topic = image.find(wanted.topic_id);
-    if (topic == nullptr || topic->promoted_at <= request.route_version) continue;
+    // What an older command does not say of each topic it says of all.
+    const int64_t there = wanted.promoted_at >= 0 ? wanted.promoted_at : request.route_version;
+    if (topic == nullptr || topic->promoted_at <= there) continue;
     return refuse(ErrorCode::invalid_request,
                   "a late request: " + topic->name + " has been promoted here since");
   }
@@ -421,18 +415,13 @@ Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
   }
   hand_groups_to_link(plan, image, ending);
   retire_promotion(plan, image, ending.reverse_link);
-  add_newer_routes(plan, image, ending.route_version, ending.routes);
+  merge_routes(plan, image, ending.routes);
   return plan;
 }
 
-void add_newer_routes(Plan& plan, const Image& image, int64_t route_version,
-                      const std::map<std::string, std::string>& routes) {
-  if (route_version <= image.routes.route_version) return;
-  RoutesImage next;
-  next.route_version = route_version;
-  next.taken_over = routes;
-  next.version = image.routes.version;
-  plan.put(next);
+void merge_routes(Plan& plan, const Image& image, const kafka::Takeovers& routes) {
+  RoutesImage next = image.routes;
+  if (next.takeovers.merge(routes)) plan.put(next);
 }
 
 }  // namespace isthmus::broker

@@ -13,8 +13,8 @@
 // "abandoned" only where it has not promoted; what was handed over opens again only on its word,
 // which is no other cluster's (peers.h), or the operator's.
 //
-// Every promotion makes a new version of the routes at its target, and its topics remember it: so a
-// late message about an earlier promotion is known as one, whatever happened in between.
+// Every promotion makes a new version of the routes that it takes over, and its topics remember it:
+// so a late message about an earlier promotion is known as one, whatever happened in between.
 #pragma once
 
 #include <map>
@@ -53,6 +53,7 @@ struct Promotion {
   // For each topic, where each partition's next record goes; -1 = where its log ends.
   std::map<Uuid, std::vector<Offset>> topics;
   std::map<std::string, std::vector<PromotedPartition>> found;  // for who repeats the request
+  kafka::Takeovers routes;                                      // that the source knows of
 };
 // At the target: the topics open a new generation of epochs and are ours from now on.
 Result<Plan> plan_promote(const Image& image, const Promotion& promotion);
@@ -67,8 +68,8 @@ struct Ending {
   std::string reverse_link;
   ClusterNumber new_origin = 0;
   std::vector<std::string> groups;  // that now belong to the reverse link
-  int64_t route_version = 0;
-  std::map<std::string, std::string> routes;
+  int64_t route_version = 0;        // that the promotion made
+  kafka::Takeovers routes;
 };
 // At the source, after the target's answer.
 Result<Plan> plan_done(const Image& image, const Ending& ending);
@@ -89,8 +90,8 @@ struct StepDown {
   ClusterIdentity target;   // whose word it is
   std::string target_name;  // that has taken over the routes of this site
   std::vector<Uuid> topics;
-  int64_t route_version = 0;
-  std::map<std::string, std::string> routes;
+  int64_t route_version = 0;  // that the promotion made
+  kafka::Takeovers routes;
 };
 // At the source of a failover, when it hears of it: nobody writes the topics until the way back.
 // Topics that were promoted here since stay open; if all are, it is only noted. So is a promotion
@@ -105,8 +106,7 @@ Result<void> check_not_promoted_since(const Image& image,
 Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
                                 const kafka::BecomeMirrorRequest& request);
 
-// A record of routes from elsewhere is taken over where it is newer.
-void add_newer_routes(Plan& plan, const Image& image, int64_t route_version,
-                      const std::map<std::string, std::string>& routes);
+// What is heard of routes elsewhere is taken over, entry by entry, where it is later.
+void merge_routes(Plan& plan, const Image& image, const kafka::Takeovers& routes);
 
 }  // namespace isthmus::broker

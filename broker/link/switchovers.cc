@@ -399,6 +399,7 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   promotion.whole_link = request.failover && !request.topics;
   promotion.now_ms = env_.main_loop().wall_ms();
   promotion.route_from = request.route_from;
+  promotion.routes = kafka::takeovers_in(request.routes, 0);
   auto done = co_await look_at_ends(request, topics, promotion);
   if (done) {
     auto decide = [&](const Image& now) { return plan_promote(now, promotion); };
@@ -444,7 +445,7 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   ending.reverse_link = request.reverse_link;
   ending.new_origin = request.new_origin;
   ending.route_version = request.route_version;
-  for (const auto& route : request.routes) ending.routes[route.from] = route.to;
+  ending.routes = kafka::takeovers_in(request.routes, request.route_version);
   if (request.promoted) {
     const bool known = co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
     if (!known) co_return refused<kafka::FinishSwitchoverResponse>(groups_unknown());
@@ -476,7 +477,7 @@ io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest 
   if (auto names = process::parse_link_name(request.link)) order.target_name = names->target;
   order.topics = request.topics;
   order.route_version = request.route_version;
-  for (const auto& route : request.routes) order.routes[route.from] = route.to;
+  order.routes = kafka::takeovers_in(request.routes, request.route_version);
   auto decide = [&](const Image& image) { return plan_step_down(image, order); };
   SwitchoverImage before = switchover_of(*controller_.snapshot(), request.link);
   auto done = co_await controller_.update(decide);

@@ -156,8 +156,7 @@ io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirror
     ending.reverse_link = request.link;
     ending.new_origin = request.origin;
     ending.groups = groups_.names();
-    ending.route_version = request.route_version;
-    for (const auto& route : request.routes) ending.routes[route.from] = route.to;
+    ending.routes = kafka::takeovers_in(request.routes, request.route_version);
     auto decide = [&](const Image& image) { return plan_become_mirror(image, ending, request); };
     done = co_await controller_.update(decide);
     if (done) groups_.follow_register();

@@ -9,6 +9,7 @@
 #include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
 #include "kafka/link_ends.h"
+#include "kafka/takeovers.h"
 #include "kafka/topic_names.h"
 
 namespace isthmus::mirror {
@@ -29,6 +30,10 @@ const kafka::DescribeSiteResponse::SiteTopic* find(const kafka::DescribeSiteResp
   auto found =
       std::ranges::find(site.topics, id, &kafka::DescribeSiteResponse::SiteTopic::topic_id);
   return found == site.topics.end() ? nullptr : &*found;
+}
+
+kafka::Takeovers routes_of(const kafka::DescribeSiteResponse& site) {
+  return kafka::takeovers_in(site.routes, site.route_version, site.name);
 }
 
 bool is_drained(const kafka::DescribeSiteResponse::SitePartition& copy, Offset end) {
@@ -247,6 +252,7 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
   request.source_number = handed_over.self.number;
   request.target_id = handed_over.peer.id;
   request.target_number = handed_over.peer.number;
+  kafka::put_takeovers(request.routes, routes_of(*source));
   request.topics.emplace();
   for (const auto& topic : source->topics) {
     if (!kafka::writer_of(topic).is_closed_by(id)) continue;
@@ -302,8 +308,10 @@ io::Task<Result<void>> Driver::finish(Uuid id, bool promoted) {
   request.promoted = promoted;
   request.reverse_link = reverse_link_;
   request.new_origin = target->number;
-  request.route_version = target->route_version;
-  for (const auto& route : target->routes) request.routes.push_back({route.from, route.to});
+  for (const auto& s : target->switchovers) {
+    if (s.link == link_) request.route_version = s.route_version;
+  }
+  kafka::put_takeovers(request.routes, routes_of(*target));
   auto answer = co_await source_.call_any(std::move(request), soon());
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none)
@@ -327,7 +335,7 @@ io::Task<Result<void>> Driver::step_down(Uuid id) {
   for (const auto& s : target->switchovers) {
     if (s.link == link_) request.route_version = s.route_version;
   }
-  for (const auto& route : target->routes) request.routes.push_back({route.from, route.to});
+  kafka::put_takeovers(request.routes, routes_of(*target));
   auto answer = co_await source_.call_any(std::move(request), soon());
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {

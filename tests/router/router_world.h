@@ -50,10 +50,11 @@ class RouterWorld {
   }
   io::Task<void> until_version(int64_t version) {
     const io::Instant deadline = io::soon(5000);
-    while (router->picture().routes.version() < version && world.loop().now() < deadline) {
+    while (router->picture().routes.takeovers().version() < version &&
+           world.loop().now() < deadline) {
       co_await io::sleep(world.loop(), io::milliseconds(5));
     }
-    EXPECT_EQ(router->picture().routes.version(), version);
+    EXPECT_EQ(router->picture().routes.takeovers().version(), version);
   }
   io::Task<void> until_away(const std::string& site) {
     const io::Instant deadline = io::soon(5000);

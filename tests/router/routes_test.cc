@@ -15,6 +15,12 @@ process::Route default_route(const std::string& cluster) {
   return {.topic = {}, .group = {}, .fallback = cluster, .cluster = {}};
 }
 
+kafka::Takeovers told(const std::string& from, const std::string& to, int64_t version) {
+  kafka::Takeovers told;
+  told.put(from, to, version);
+  return told;
+}
+
 Routes corp() {
   return Routes(
       {topic_route("orders", "tokyo"), group_route("billing", "tokyo"), default_route("seoul")});
@@ -31,7 +37,7 @@ TEST(Routes, ExactNamesBeforeTheDefault) {
 
 TEST(Routes, WhatIsTakenOverMovesWithAllItsNames) {
   Routes routes = corp();
-  EXPECT_TRUE(routes.apply(1, {{"tokyo", "seoul"}}));
+  EXPECT_TRUE(routes.merge(told("tokyo", "seoul", 1)));
   EXPECT_EQ(routes.home_of_topic("orders"), "seoul");
   EXPECT_EQ(routes.home_of_group("billing"), "seoul");
   EXPECT_EQ(routes.initial_home_of_topic("orders"), "tokyo");
@@ -41,30 +47,48 @@ TEST(Routes, WhatIsTakenOverMovesWithAllItsNames) {
 
 TEST(Routes, ALowerVersionNeverComesBack) {
   Routes routes = corp();
-  EXPECT_TRUE(routes.apply(7, {{"seoul", "tokyo"}}));
-  EXPECT_FALSE(routes.apply(6, {}));
-  EXPECT_FALSE(routes.apply(7, {}));
+  EXPECT_TRUE(routes.merge(told("seoul", "tokyo", 7)));
+  EXPECT_FALSE(routes.merge(told("seoul", "seoul", 6)));
+  EXPECT_FALSE(routes.merge(told("seoul", "tokyo", 7)));
+  EXPECT_FALSE(routes.merge({}));
   EXPECT_EQ(routes.default_home(), "tokyo");
-  EXPECT_EQ(routes.version(), 7);
-  EXPECT_TRUE(routes.apply(8, {}));
+  EXPECT_EQ(routes.takeovers().version(), 7);
+  EXPECT_TRUE(routes.merge(told("seoul", "seoul", 8)));
   EXPECT_EQ(routes.default_home(), "seoul");
 }
 
 TEST(Routes, TheRecordNamesWhoIsInChargeAtLast) {
   Routes routes({default_route("a"), topic_route("t", "b")});
-  routes.apply(1, {{"a", "b"}, {"b", "a"}});
+  routes.merge(told("a", "b", 1));
+  routes.merge(told("b", "a", 1));
   EXPECT_EQ(routes.default_home(), "b");
   EXPECT_EQ(routes.home_of_topic("t"), "a") << "following twice would lead back to b";
 }
 
 TEST(Routes, AReloadKeepsWhatWasTakenOver) {
   Routes routes = corp();
-  routes.apply(3, {{"seoul", "tokyo"}});
+  routes.merge(told("seoul", "tokyo", 3));
   const uint64_t before = routes.changes();
   routes.reload({default_route("seoul")});
   EXPECT_EQ(routes.home_of_topic("orders"), "tokyo");
-  EXPECT_EQ(routes.version(), 3);
+  EXPECT_EQ(routes.takeovers().version(), 3);
   EXPECT_GT(routes.changes(), before);
+}
+
+// Neither pair knows of the other's move: each tells what it has, again and again.
+TEST(Routes, TwoPairsBehindOneRouterMoveWithoutEachOther) {
+  Routes routes({default_route("seoul"), topic_route("wine", "paris")});
+  routes.merge(told("seoul", "tokyo", 1));
+  routes.merge(told("paris", "berlin", 2));
+  EXPECT_EQ(routes.home_of_topic("orders"), "tokyo") << "sent back by the other pair's move";
+  EXPECT_EQ(routes.home_of_topic("wine"), "berlin");
+  const uint64_t before = routes.changes();
+  EXPECT_FALSE(routes.merge(told("seoul", "tokyo", 1)));
+  EXPECT_FALSE(routes.merge(told("paris", "berlin", 2)));
+  EXPECT_EQ(routes.changes(), before);
+  routes.merge(told("seoul", "seoul", 3));
+  EXPECT_EQ(routes.home_of_topic("orders"), "seoul");
+  EXPECT_EQ(routes.home_of_topic("wine"), "berlin");
 }
 
 TEST(Routes, EverythingIsSomewhereOnlyIfAllNamesAre) {

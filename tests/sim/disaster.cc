@@ -116,10 +116,14 @@ std::optional<kafka::BecomeMirrorRequest> Disaster::way_back() {
   request.left_link = pair_.reverse_link();
   request.origin = source->number;
   request.route_version = source->route_version;
-  for (const auto& route : source->routes) request.routes.push_back({route.from, route.to});
+  for (const auto& route : source->routes)
+    request.routes.push_back({route.from, route.to, route.version});
   auto& topic = request.topics.emplace_back();
   topic.name = history->topics[0].name;
   topic.topic_id = history->topics[0].topic_id;
+  for (const auto& t : source->topics) {
+    if (t.topic_id == topic.topic_id) topic.promoted_at = t.promoted_at;
+  }
   for (const auto& p : history->topics[0].partitions) {
     auto& partition = topic.partitions.emplace_back();
     partition.index = p.index;
@@ -146,7 +150,8 @@ void Disaster::order_to_step_down() {
   for (const auto& topic : promoted->topics) {
     if (topic.writer != kafka::WriterKind::link) order.topics.push_back(topic.topic_id);
   }
-  for (const auto& route : promoted->routes) order.routes.push_back({route.from, route.to});
+  for (const auto& route : promoted->routes)
+    order.routes.push_back({route.from, route.to, route.version});
   ask(*lost_, order);
 }
 

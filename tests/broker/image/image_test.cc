@@ -1,5 +1,6 @@
 #include "broker/image/image.h"
 
+#include "kafka/gen/routes_record.h"
 #include "kafka/gen/switchover_record.h"
 #include "kafka/gen/topic_record.h"
 #include "tests/broker/apply_plan.h"
@@ -145,14 +146,13 @@ TEST(Records, ASwitchoverOfVersion0DoesNotSayWhoTheOtherEndIs) {
 
 TEST(Records, RoutesAndGroupsComeBackAsTheyWere) {
   RoutesImage routes;
-  routes.route_version = 5;
-  routes.taken_over = {{"a", "b"}, {"c", "b"}};
+  routes.takeovers.put("a", "b", 5);
+  routes.takeovers.put("c", "c", 4);
   Plan plan;
   plan.put(routes);
   plan.put_group("payments", {"a-to-b", -1});
   auto image = written(plan);
-  EXPECT_EQ(image->routes.route_version, 5);
-  EXPECT_EQ(image->routes.taken_over, routes.taken_over);
+  EXPECT_EQ(image->routes.takeovers, routes.takeovers);
   EXPECT_EQ(image->routes.version, 12);
   EXPECT_EQ(image->groups.at("payments").link, "a-to-b");
   EXPECT_EQ(image->groups.at("payments").version, 12);
@@ -160,6 +160,25 @@ TEST(Records, RoutesAndGroupsComeBackAsTheyWere) {
   removal.remove_group("payments", image->groups.at("payments"));
   EXPECT_EQ(removal.checks[0].version, 12);
   EXPECT_TRUE(after(*image, removal)->groups.empty());
+}
+
+// One version for all, and who was in charge of itself was left out.
+TEST(Records, RoutesOfVersion0AreReadAsTheyWereMeant) {
+  Image own;
+  own.cluster_name = "seoul";
+  Plan plan;
+  plan.put_cluster(own);
+  kafka::RoutesRecord record;
+  record.route_version = 7;
+  record.taken_over = {{"osaka", "tokyo", -1}};
+  auto image = apply(Image{}, {{"/cluster", plan.puts[0].value, 1},
+                               {"/routes", kafka::encode_versioned(record, 0), 1}});
+  ASSERT_TRUE(image) << image.error().text;
+  kafka::Takeovers expected;
+  expected.put("osaka", "tokyo", 7);
+  expected.put("tokyo", "tokyo", 7);
+  expected.put("seoul", "seoul", 7);
+  EXPECT_EQ((*image)->routes.takeovers, expected);
 }
 
 TEST(Records, WhoTheClusterIsComesBackAsItWas) {

@@ -45,7 +45,7 @@ StepDown order(const ClusterIdentity& target) {
   order.target_name = "cluster-2";
   order.topics = {topic};
   order.route_version = 1;
-  order.routes = {{"cluster-1", "cluster-2"}};
+  order.routes.put("cluster-1", "cluster-2", 1);
   return order;
 }
 
@@ -125,8 +125,8 @@ TEST(PlanStepDown, APromotionThatTakesNoRoutesOverClosesNothing) {
   for (const char* in_charge : {"", "cluster-1", "cluster-3"}) {
     auto image = source();
     StepDown word = order(other_site);
-    word.routes.clear();
-    if (*in_charge) word.routes["cluster-1"] = in_charge;
+    word.routes = {};
+    if (*in_charge) word.routes.put("cluster-1", in_charge, 1);
     image = after(*image, plan_step_down(*image, word));
     EXPECT_TRUE(image->find(topic)->writer.is_clients()) << in_charge;
     EXPECT_EQ(image->switchovers.at("l").phase, Phase::done)

@@ -45,6 +45,15 @@ Ending ending(const Uuid& id) {
   e.groups = {"payments"};
   return e;
 }
+kafka::Takeovers route(const std::string& from, const std::string& to, int64_t version) {
+  kafka::Takeovers routes;
+  routes.put(from, to, version);
+  return routes;
+}
+const std::string& in_charge_of(const std::string& cluster, const Image& image) {
+  return image.routes.takeovers.in_charge_of(cluster);
+}
+int64_t route_version(const Image& image) { return image.routes.takeovers.version(); }
 Phase phase(const Image& image, const std::string& link = "l") {
   return image.switchovers.at(link).phase;
 }
@@ -79,9 +88,7 @@ TEST(PlanPromote, OpensANewGenerationAboveEveryElectionOfTheOldSite) {
   EXPECT_EQ(t.partitions[0].promoted_to, -1);
   EXPECT_EQ(t.partitions[1].promoted_to, 500);
   EXPECT_EQ(t.partitions[1].mirror_state, MirrorState::stopped);
-  EXPECT_EQ(image->routes.taken_over,
-            (std::map<std::string, std::string>{{"cluster-1", "cluster-2"}}));
-  EXPECT_EQ(image->routes.route_version, 1);
+  EXPECT_EQ(image->routes.takeovers, route("cluster-1", "cluster-2", 1));
   EXPECT_TRUE(plan_promote(*image, p)->empty()) << "repeated, it raises no epoch";
 }
 
@@ -141,13 +148,13 @@ TEST(PlanDone, TheSourceBecomesTheMirrorOfTheOtherDirection) {
   image = after(*image, plan_hand_over(*image, {"l", first, {topic}, other_site}));
   Ending end = ending(first);
   end.route_version = 4;
-  end.routes = {{"cluster-1", "cluster-2"}};
+  end.routes = route("cluster-1", "cluster-2", 4);
   image = after(*image, plan_done(*image, end));
   const TopicImage& t = *image->find(topic);
   EXPECT_EQ(t.writer, TopicWriter(TopicWriter::Link{"back", 2, true}));
   EXPECT_EQ(t.partitions[0].mirror_state, MirrorState::mirroring);
   EXPECT_EQ(image->groups.at("payments").link, "back");
-  EXPECT_EQ(image->routes.route_version, 4);
+  EXPECT_EQ(image->routes.takeovers, end.routes);
   EXPECT_TRUE(plan_done(*image, end)->empty());
   EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false, 0, other_site})),
             ErrorCode::invalid_request);
@@ -199,10 +206,10 @@ TEST(PlanDone, ATopicThatComesBackRetiresItsPromotion) {
 TEST(PlanDone, OlderRoutesNeverReplaceNewerOnes) {
   auto image = source();
   Plan plan;
-  add_newer_routes(plan, *image, 3, {{"x", "y"}});
+  merge_routes(plan, *image, route("x", "y", 3));
   image = after(*image, plan);
   Plan older;
-  add_newer_routes(older, *image, 3, {{"x", "z"}});
+  merge_routes(older, *image, route("x", "z", 2));
   EXPECT_TRUE(older.empty());
 }
 
@@ -241,7 +248,7 @@ StepDown order(const Uuid& id, int64_t route_version) {
   order.target_name = "cluster-2";
   order.topics = {topic};
   order.route_version = route_version;
-  order.routes = {{"cluster-1", "cluster-2"}};
+  order.routes = route("cluster-1", "cluster-2", route_version);
   return order;
 }
 
@@ -249,7 +256,7 @@ StepDown order(const Uuid& id, int64_t route_version) {
 std::shared_ptr<const Image> promoted_since() {
   auto image = target();
   Plan routes;
-  add_newer_routes(routes, *image, 1, {});
+  merge_routes(routes, *image, route("cluster-2", "cluster-1", 1));
   image = after(*image, routes);
   Promotion home = promotion(second);
   return after(*image, plan_promote(*image, home));
@@ -260,8 +267,7 @@ TEST(PlanStepDown, ClosesWhatTheOtherSiteWritesAndTakesOverItsRoutes) {
   image = after(*image, plan_step_down(*image, order(first, 1)));
   EXPECT_TRUE(image->find(topic)->writer.is_closed_by(first));
   EXPECT_EQ(phase(*image), Phase::stepped_down);
-  EXPECT_EQ(image->routes.route_version, 1);
-  EXPECT_EQ(image->routes.taken_over.at("cluster-1"), "cluster-2");
+  EXPECT_EQ(image->routes.takeovers, route("cluster-1", "cluster-2", 1));
   EXPECT_TRUE(plan_step_down(*image, order(first, 1))->empty()) << "repeated";
   EXPECT_EQ(code_of(plan_hand_over(*image, {"l", second, {topic}, other_site})),
             ErrorCode::unknown_topic_id);
@@ -279,7 +285,7 @@ TEST(PlanStepDown, ALateOrderClosesNothing) {
   auto image = promoted_since();
   StepDown late = order(first, 1);
   late.link = "forth";
-  late.routes = {{"cluster-2", "cluster-1"}};
+  late.routes = route("cluster-2", "cluster-1", 1);
   late.target_name = "cluster-1";
   image = after(*image, plan_step_down(*image, late));
   EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
@@ -311,7 +317,7 @@ TEST(PlanStepDown, AMirrorHasNothingToClose) {
   image = after(*image, plan_done(*image, ending(first)));
   image = after(*image, plan_step_down(*image, order(second, 5)));
   EXPECT_EQ(phase(*image), Phase::done);
-  EXPECT_EQ(image->routes.route_version, 5);
+  EXPECT_EQ(route_version(*image), 5);
 }
 
 // What was handed over equals the other site's log; finishing that cuts nothing.
@@ -328,7 +334,7 @@ TEST(PlanStepDown, OnlyTheOperatorOpensItAgainAndHisWordIsTheNewest) {
             ErrorCode::invalid_request);
   image = after(*image, plan_take_back(*image, {"l", first, true}));
   EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
-  EXPECT_TRUE(image->routes.taken_over.empty());
+  EXPECT_EQ(in_charge_of("cluster-1", *image), "cluster-1");
   image = after(*image, plan_step_down(*image, order(first, 1)));
   EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr) << "a late order";
 }
@@ -402,9 +408,14 @@ TEST(PlanTakeBack, OpensAboveTheEpochsOfTheLostSite) {
 TEST(PlanBecomeMirror, ALateRepetitionIsRefusedByTheSiteThatWasPromotedSince) {
   auto image = promoted_since();
   kafka::BecomeMirrorRequest late;
-  late.topics.emplace_back().topic_id = topic;
+  auto& wanted = late.topics.emplace_back();
+  wanted.topic_id = topic;
   late.route_version = 1;
   EXPECT_EQ(code_of(plan_become_mirror(*image, ending(first), late)), ErrorCode::invalid_request);
+  late.route_version = 9;
+  wanted.promoted_at = 1;
+  EXPECT_EQ(code_of(plan_become_mirror(*image, ending(first), late)), ErrorCode::invalid_request)
+      << "whatever else has moved there meanwhile";
 }
 
 // There is data here: to begin anew at the new source's log start would throw it away.
@@ -424,7 +435,7 @@ TEST(PlanPromote, TheVersionOfTheRoutesIsTheTimeButAlwaysANewOne) {
   p.route_from = "cluster-1";
   p.now_ms = 1'000;
   image = after(*image, plan_promote(*image, p));
-  EXPECT_EQ(image->routes.route_version, 1'000);
+  EXPECT_EQ(route_version(*image), 1'000);
   EXPECT_EQ(image->switchovers.at("l").route_version, 1'000);
   EXPECT_EQ(image->find(topic)->promoted_at, 1'000);
   Promotion with_a_slow_clock = promotion(second);
@@ -432,7 +443,7 @@ TEST(PlanPromote, TheVersionOfTheRoutesIsTheTimeButAlwaysANewOne) {
   with_a_slow_clock.route_from = "cluster-1";
   with_a_slow_clock.now_ms = 10;
   image = after(*image, plan_promote(*image, with_a_slow_clock));
-  EXPECT_EQ(image->routes.route_version, 1'001);
+  EXPECT_EQ(route_version(*image), 1'001);
 }
 
 // A late repetition of the first must not be taken for a new promotion.
@@ -467,8 +478,48 @@ TEST(PlanPromote, WithoutRoutesItPublishesNone) {
   Promotion failover = promotion(first);
   failover.failover = true;
   image = after(*image, plan_promote(*image, failover));
-  EXPECT_EQ(image->routes.route_version, 0);
+  EXPECT_EQ(route_version(*image), 0);
   EXPECT_EQ(image->switchovers.at("l").route_version, 1) << "the lost site is told all the same";
+}
+
+// Another pair of sites, behind the same router, has moved: nothing of this one follows from it.
+TEST(PlanPromote, LeavesTheRoutesOfOtherPairsAsTheyAre) {
+  auto image = target();
+  Plan heard;
+  merge_routes(heard, *image, route("paris", "berlin", 5'000));
+  image = after(*image, heard);
+  Promotion p = promotion(first);
+  p.route_from = "cluster-1";
+  p.routes = route("cluster-1", "cluster-0", 9'000);
+  p.routes.put("rome", "cluster-1", 7'000);
+  p.now_ms = 8'000;
+  image = after(*image, plan_promote(*image, p));
+  const auto& entries = image->routes.takeovers.entries();
+  EXPECT_EQ(entries.at("paris"), (kafka::Takeovers::Entry{"berlin", 5'000}));
+  EXPECT_EQ(entries.at("cluster-1"), (kafka::Takeovers::Entry{"cluster-2", 9'001}))
+      << "above what the source knew, whatever the clocks say";
+  EXPECT_EQ(entries.at("rome"), (kafka::Takeovers::Entry{"cluster-2", 9'001}))
+      << "what the source had taken over moves with it";
+}
+
+// The target was promoted, took over what this one was in charge of, and is gone unheard.
+TEST(PlanTakeBack, WhatLedHereLeadsHereAgainAndNothingElse) {
+  auto image = source();
+  kafka::Takeovers routes = route("cluster-1", "cluster-2", 5);
+  routes.put("rome", "cluster-1", 4);
+  routes.put("cluster-2", "cluster-2", 5);
+  routes.put("paris", "berlin", 3);
+  Plan heard;
+  merge_routes(heard, *image, routes);
+  image = after(*image, heard);
+  image = after(*image, plan_step_down(*image, order(first, 5)));
+  image = after(*image, plan_take_back(*image, {"l", first, true}));
+  const auto& entries = image->routes.takeovers.entries();
+  EXPECT_EQ(entries.at("cluster-1"), (kafka::Takeovers::Entry{"cluster-1", 7}));
+  EXPECT_EQ(entries.at("rome"), (kafka::Takeovers::Entry{"cluster-1", 7}));
+  EXPECT_EQ(entries.at("cluster-2"), (kafka::Takeovers::Entry{"cluster-2", 5}));
+  EXPECT_EQ(entries.at("paris"), (kafka::Takeovers::Entry{"berlin", 3}));
+  EXPECT_EQ(image->find(topic)->promoted_at, 7);
 }
 
 // The line was cut, the other site was promoted and died; this one has never heard of it. What it
@@ -483,7 +534,7 @@ TEST(PlanPromote, AFailoverToTheSiteThatWritesIsTheLatestWord) {
   failover.now_ms = 1'000;
   image = after(*image, plan_promote(*image, failover));
   EXPECT_EQ(image->find(topic)->promoted_at, 1'000);
-  EXPECT_EQ(image->routes.route_version, 1'000);
+  EXPECT_EQ(route_version(*image), 1'000);
   image = after(*image, plan_step_down(*image, order(first, 900)));
   EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
 }
