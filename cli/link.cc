@@ -1,5 +1,5 @@
 // isthmus link list|describe: what links are, how far they are behind, what a failover would lose.
-// The verbs that change a link are in failover.cc (promote) and link_reverse.cc.
+// The verbs that change a link are in failover.cc (promote), link_reverse.cc and link_forget.cc.
 #include "cli/link.h"
 
 #include <fmt/format.h>
@@ -90,6 +90,7 @@ void add_link(Command line) {
   described.argument("LINK", options->name, "<source>-<target>");
   add_link_promote(group, options);
   add_link_reverse(group, options);
+  add_link_forget(group, options);
 }
 
 }  // namespace isthmus::cli

@@ -16,11 +16,13 @@ struct LinkOptions {
   std::string group;  // promote --group
   bool dry_run = false;
   bool force = false;
+  bool yes = false;
 };
 using LinkOptionsPtr = std::shared_ptr<LinkOptions>;
 
 void add_link_promote(Command group, LinkOptionsPtr options);
 void add_link_reverse(Command group, LinkOptionsPtr options);
+void add_link_forget(Command group, LinkOptionsPtr options);
 
 // The target must answer; the source need not.
 io::Task<Result<LinkView>> look_at_link(Sites& sites, std::string name);

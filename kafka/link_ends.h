@@ -16,6 +16,8 @@ ClusterIdentity identity_of(const DescribeSiteResponse& site);
 // way back; not known if nothing.
 ClusterIdentity other_end(const DescribeSiteResponse& site, const std::string& link,
                           const std::string& reverse);
+// Whether `site` has given that cluster up for good.
+bool was_forgotten(const DescribeSiteResponse& site, const ClusterIdentity& cluster);
 
 // Names of a link's ends, as its own name says them.
 struct EndNames {

@@ -126,6 +126,10 @@ io::Task<Result<int64_t>> Link::attach() {
       if (link.source_number != 0) {
         request.reachable.push_back({link.source_number, link.source_cluster_id});
       }
+      // Their numbers stay taken, at both ends.
+      for (const auto& gone : link.forgotten) {
+        if (gone.number != 0) request.reachable.push_back({gone.number, gone.cluster_id});
+      }
     }
   }
   auto answer = co_await target_.call_any(std::move(request), loop_.now() + patience);

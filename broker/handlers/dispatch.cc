@@ -56,6 +56,7 @@ Handler find_private(ApiKey key) {
     case ApiKey::become_mirror: return become_mirror;
     case ApiKey::epoch_history: return epoch_history;
     case ApiKey::step_down: return step_down;
+    case ApiKey::forget_link: return forget_link;
     default: return nullptr;
   }
 }

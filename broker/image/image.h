@@ -71,9 +71,12 @@ struct LinkImage {
   std::string name;
   std::string source_name;
   ClusterNumber source_number = 0;  // 0 = a foreign cluster
-  std::string source_cluster_id;
-  int64_t epoch = 0;  // raised by each mirror process that takes the link over
+  std::string source_cluster_id;    // empty: forgotten, and none came since
+  int64_t epoch = 0;                // raised by each mirror process that takes the link over
   std::map<ClusterNumber, std::string> reachable;  // linked to the source: number -> cluster id
+  // What had the source's name before and was given up for good: its epochs and producer ids are in
+  // the logs, so neither it nor its number may come back.
+  std::vector<ClusterIdentity> forgotten;
   int64_t version = -1;
 
   ClusterIdentity source() const { return {source_cluster_id, source_number}; }

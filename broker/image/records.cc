@@ -102,6 +102,7 @@ Result<void> apply_link(Image& image, const std::string& name, const Change& cha
   link.source_cluster_id = record->source_cluster_id;
   link.epoch = record->epoch;
   for (auto& r : record->reachable) link.reachable[r.number] = r.cluster_id;
+  for (auto& f : record->forgotten) link.forgotten.push_back({f.cluster_id, f.number});
   link.version = change.version;
   image.links[name] = std::move(link);
   return {};
@@ -248,6 +249,7 @@ void Plan::put(const LinkImage& link) {
   record.source_cluster_id = link.source_cluster_id;
   record.epoch = link.epoch;
   for (const auto& [number, id] : link.reachable) record.reachable.push_back({number, id});
+  for (const auto& gone : link.forgotten) record.forgotten.push_back({gone.id, gone.number});
   add("/links/" + link.name, encode(record), link.version);
 }
 

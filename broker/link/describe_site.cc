@@ -66,6 +66,7 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
     l.source_number = link.source_number;
     l.source_cluster_id = link.source_cluster_id;
     l.epoch = link.epoch;
+    for (const auto& gone : link.forgotten) l.forgotten.push_back({gone.id, gone.number});
     auto age = contact_age(name);
     if (age) l.contact_age_ms = std::chrono::duration_cast<io::milliseconds>(*age).count();
   }

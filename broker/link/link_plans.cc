@@ -1,6 +1,7 @@
 #include "broker/link/link_plans.h"
 
 #include "broker/controller/topic_plans.h"
+#include "broker/link/peers.h"
 #include "kafka/errors.h"
 
 namespace isthmus::broker {
@@ -41,6 +42,9 @@ std::map<ClusterNumber, std::string> reachable_clusters(const Image& image) {
   std::map<ClusterNumber, std::string> all;
   all[image.cluster_number] = image.cluster_id.to_string();
   for (const auto& [name, link] : image.links) {
+    for (const auto& gone : link.forgotten) {
+      if (gone.number != 0) all.emplace(gone.number, gone.id);
+    }
     if (link.source_number == 0) continue;
     all[link.source_number] = link.source_cluster_id;
     for (const auto& [number, id] : link.reachable) all.emplace(number, id);
@@ -61,6 +65,8 @@ Result<Plan> plan_attach(const Image& image, const Attach& attach) {
                   "link " + attach.link + " was to be attached to cluster " + attach.target_id +
                       ", and this is " + to_string(image.identity()));
   }
+  auto forgotten = check_not_forgotten(image, {attach.source_cluster_id, attach.source_number});
+  if (!forgotten) return fail(forgotten.error());
   for (const auto& [number, id] : theirs) {
     auto mine = known.find(number);
     if (mine == known.end() || mine->second == id) continue;
@@ -72,10 +78,14 @@ Result<Plan> plan_attach(const Image& image, const Attach& attach) {
   LinkImage link;
   if (auto found = image.links.find(attach.link); found != image.links.end()) {
     link = found->second;
-    if (link.source_cluster_id != attach.source_cluster_id) {
+    const bool has_source = !link.source_cluster_id.empty();
+    if (has_source && link.source_cluster_id != attach.source_cluster_id) {
       return refuse(ErrorCode::invalid_request,
                     "link " + attach.link + " belongs to source cluster " + link.source_cluster_id +
-                        ", not " + attach.source_cluster_id + ": use another name for the link");
+                        ", not " + attach.source_cluster_id +
+                        ": use another name for the link, or, if that one is gone for good: "
+                        "isthmus link forget " +
+                        attach.link);
     }
   }
   link.name = attach.link;

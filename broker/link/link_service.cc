@@ -4,6 +4,7 @@
 
 #include "broker/controller/topic_plans.h"
 #include "broker/group/coordinator.h"
+#include "broker/link/forget.h"
 #include "broker/link/switchover_plans.h"
 #include "kafka/batch.h"
 #include "process/mirror_config.h"
@@ -225,6 +226,19 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
   };
   auto done = co_await controller_.update(decide);
   if (!done) response.error_code = kafka::error_code(done.error());
+  co_return response;
+}
+
+io::Task<kafka::ForgetLinkResponse> LinkService::forget(kafka::ForgetLinkRequest request) {
+  const ClusterIdentity meant{request.cluster_id, request.number};
+  auto decide = [&](const Image& image) { return plan_forget(image, request.link, meant); };
+  auto done = co_await controller_.update(decide);
+  kafka::ForgetLinkResponse response;
+  if (!done) {
+    kafka::refuse(response, done.error());
+    co_return response;
+  }
+  log_.warn("forgotten: link={} does not come from {} any more", request.link, to_string(meant));
   co_return response;
 }
 

@@ -20,6 +20,7 @@
 #include "kafka/gen/describe_site.h"
 #include "kafka/gen/ensure_mirror_topics.h"
 #include "kafka/gen/epoch_history.h"
+#include "kafka/gen/forget_link.h"
 #include "kafka/gen/mirror_append.h"
 #include "kafka/gen/mirror_offsets.h"
 #include "kafka/gen/report_mirror.h"
@@ -40,6 +41,7 @@ class LinkService {
   io::Task<kafka::ReportMirrorResponse> report(kafka::ReportMirrorRequest request);
   io::Task<kafka::DescribeSiteResponse> describe(kafka::DescribeSiteRequest request);
   io::Task<kafka::EpochHistoryResponse> history(kafka::EpochHistoryRequest request);
+  io::Task<kafka::ForgetLinkResponse> forget(kafka::ForgetLinkRequest request);
 
   // Since a mirror process of the link spoke; nothing since our start.
   std::optional<io::Duration> contact_age(const std::string& link) const;

@@ -1,5 +1,7 @@
 #include "broker/link/peers.h"
 
+#include <algorithm>
+
 #include "kafka/errors.h"
 #include "process/mirror_config.h"
 
@@ -23,15 +25,34 @@ Error stranger(const std::string& link, const ClusterIdentity& expected,
 
 }  // namespace
 
-ClusterIdentity other_end(const Image& image, const std::string& link) {
-  auto record = image.switchovers.find(link);
-  if (record != image.switchovers.end() && record->second.peer.known()) return record->second.peer;
-  auto incoming = image.links.find(link);
-  if (incoming != image.links.end()) return incoming->second.source();
+std::string reverse_of(const std::string& link) {
   auto names = process::parse_link_name(link);
-  if (!names) return {};
-  incoming = image.links.find(names->target + "-" + names->source);
-  return incoming == image.links.end() ? ClusterIdentity{} : incoming->second.source();
+  return names ? names->target + "-" + names->source : std::string();
+}
+
+ClusterIdentity other_end(const Image& image, const std::string& link) {
+  for (const std::string& name : {link, reverse_of(link)}) {
+    auto record = image.switchovers.find(name);
+    const bool says = record != image.switchovers.end() && record->second.peer.known();
+    if (says) return record->second.peer;
+  }
+  for (const std::string& name : {link, reverse_of(link)}) {
+    auto incoming = image.links.find(name);
+    if (incoming != image.links.end()) return incoming->second.source();
+  }
+  return {};
+}
+
+Result<void> check_not_forgotten(const Image& image, const ClusterIdentity& cluster) {
+  for (const auto& [name, link] : image.links) {
+    const bool gone = std::ranges::any_of(
+        link.forgotten, [&](const ClusterIdentity& was) { return was.id == cluster.id; });
+    if (!gone) continue;
+    return refuse(ErrorCode::invalid_request,
+                  to_string(cluster) + " was forgotten here with link " + name +
+                      ", for good: set that site up anew, with another cluster.number");
+  }
+  return {};
 }
 
 Result<void> check_heir(const Image& image, const std::string& link,
@@ -63,6 +84,8 @@ Result<void> check_speaker(const Image& image, const SwitchoverImage& record,
 
 Result<void> check_no_stranger(const Image& image, const std::string& link,
                                const ClusterIdentity& speaker) {
+  auto here = check_not_forgotten(image, speaker);
+  if (!here) return here;
   const ClusterIdentity expected = other_end(image, link);
   if (!speaker.known() || !expected.known() || speaker == expected) return {};
   return fail(stranger(link, expected, speaker));

@@ -13,9 +13,15 @@
 
 namespace isthmus::broker {
 
-// Its record of the link's switchovers says it, else the link that leads here: the same, or the one
+// The record of the link's switchovers says it, else the link itself; of the same, or of the one
 // that runs the other way.
 ClusterIdentity other_end(const Image& image, const std::string& link);
+
+// <target>-<source> of the link <source>-<target>; empty if it is not called so.
+std::string reverse_of(const std::string& link);
+
+// A cluster that was given up for good has no say any more (forget.h).
+Result<void> check_not_forgotten(const Image& image, const ClusterIdentity& cluster);
 
 // At the source: whether it may hand over to `target`: somebody, and nobody else than before.
 Result<void> check_heir(const Image& image, const std::string& link, const ClusterIdentity& target);

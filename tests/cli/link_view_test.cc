@@ -25,7 +25,7 @@ SiteAnswer target_with(MirrorState state = MirrorState::mirroring) {
   SiteAnswer site;
   site.name = "tokyo";
   site.number = 2;
-  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000});
+  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}});
   auto& topic = site.topics.emplace_back();
   topic.name = "orders";
   topic.topic_id = id_of(1);
@@ -47,7 +47,7 @@ SiteAnswer source_with(Offset end) {
   SiteAnswer site;
   site.name = "seoul";
   site.number = 1;
-  site.links.push_back({"tokyo-seoul", 2, "", 1, 1000});
+  site.links.push_back({"tokyo-seoul", 2, "", 1, 1000, {}});
   auto& topic = site.topics.emplace_back();
   topic.name = "orders";
   topic.topic_id = id_of(1);

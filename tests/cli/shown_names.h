@@ -27,7 +27,7 @@ inline SiteAnswer site_with(const OutsideNames& names, const std::string& name) 
   SiteAnswer site;
   site.name = name;
   site.number = 2;
-  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000});
+  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}});
   auto& topic = site.topics.emplace_back();
   topic.name = names.topic;
   if (name == "tokyo") topic.writer = kafka::WriterKind::link;

@@ -70,6 +70,17 @@ TEST(LinkEnds, WhomASwitchoverWasAgreedWithCountsBeforeTheLinks) {
   EXPECT_NE(wrong_ends(names, &handed_over, another_tokyo), "");
 }
 
+TEST(LinkEnds, WhatWasForgottenDoesNotComeBackAndItsSuccessorMay) {
+  auto has_forgotten = seoul;
+  add_incoming(has_forgotten, "tokyo-seoul", "", 0);
+  has_forgotten.links[0].forgotten.push_back({"T", 2});
+  EXPECT_NE(wrong_ends(names, &has_forgotten, tokyo).find("forgotten"), std::string::npos);
+  EXPECT_EQ(wrong_ends(names, &has_forgotten, another_tokyo), "");
+  EXPECT_NE(wrong_ends({"tokyo", "seoul"}, &tokyo, has_forgotten).find("forgotten"),
+            std::string::npos)
+      << "nor by the link that leads here";
+}
+
 // Never the same number with another id, nor the same id with another number.
 TEST(LinkEnds, BothIdAndNumberCount) {
   auto knows_tokyo = seoul;

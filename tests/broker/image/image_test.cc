@@ -93,7 +93,14 @@ TEST(Records, ATopicOfVersion0IsReadAsItWasMeant) {
 }
 
 TEST(Records, ALinkComesBackAsItWas) {
-  LinkImage link{"a-to-b", "seoul", 4, "AAAAAAAAAAAAAAAAAAAAAA", 17, {{1, "x"}, {2, "y"}}, -1};
+  LinkImage link{"a-to-b",
+                 "seoul",
+                 4,
+                 "AAAAAAAAAAAAAAAAAAAAAA",
+                 17,
+                 {{1, "x"}, {2, "y"}},
+                 {{"one that is gone", 9}},
+                 -1};
   Plan plan;
   plan.put(link);
   auto image = written(plan);
@@ -104,6 +111,7 @@ TEST(Records, ALinkComesBackAsItWas) {
   EXPECT_EQ(read.source_cluster_id, link.source_cluster_id);
   EXPECT_EQ(read.epoch, 17);
   EXPECT_EQ(read.reachable, link.reachable);
+  EXPECT_EQ(read.forgotten, link.forgotten);
   EXPECT_EQ(read.version, 12);
 }
 
