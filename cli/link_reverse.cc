@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/table.h"
 #include "kafka/gen/become_mirror.h"
+#include "kafka/gen/create_partitions.h"
 #include "kafka/gen/epoch_history.h"
 #include "kafka/takeovers.h"
 
@@ -54,12 +55,47 @@ kafka::BecomeMirrorRequest::BecomeMirrorTopic topic_of(
   return topic;
 }
 
+// Partitions that the lost site got and the link never saw: what is in them is kept like any other
+// suffix, and at the new source they are made, empty, so that both have as many.
+std::vector<kafka::CreatePartitionsRequest::CreatePartitionsTopic> partitions_to_make(
+    const SiteAnswer& source, const SiteAnswer& target) {
+  std::vector<kafka::CreatePartitionsRequest::CreatePartitionsTopic> topics;
+  for (const Topic& topic : source.topics) {
+    auto old = std::ranges::find(target.topics, topic.topic_id, &Topic::topic_id);
+    const bool both = old != target.topics.end() && topic.writer == kafka::WriterKind::clients;
+    if (!both || old->partitions.size() <= topic.partitions.size()) continue;
+    topics.push_back({topic.name, static_cast<int32_t>(old->partitions.size()), std::nullopt});
+  }
+  return topics;
+}
+
+io::Task<Result<void>> make_partitions(Sites& sites, std::string at, const SiteAnswer& source,
+                                       const SiteAnswer& target) {
+  kafka::CreatePartitionsRequest request;
+  request.topics = partitions_to_make(source, target);
+  request.timeout_ms = 10'000;
+  if (request.topics.empty()) co_return Result<void>{};
+  auto answer = co_await sites.ask(at, std::move(request));
+  if (!answer) co_return fail(answer.error());
+  for (const auto& result : answer->results) {
+    if (result.error_code == kafka::ErrorCode::none) continue;
+    const std::string code(kafka::error_name(result.error_code));
+    co_return fail(at + ": partitions of " + result.name + ": " +
+                   result.error_message.value_or(code));
+  }
+  co_return Result<void>{};
+}
+
 io::Task<Result<kafka::BecomeMirrorRequest>> make_request(Sites& sites, LinkOptionsPtr options,
                                                           process::LinkName ends) {
   auto source = co_await sites.describe(ends.source, true, false);
   if (!source) co_return fail(source.error());
   auto target = co_await sites.describe(ends.target, true, false);
   if (!target) co_return fail(target.error());
+  if (!options->dry_run) {
+    auto made = co_await make_partitions(sites, ends.source, *source, *target);
+    if (!made) co_return fail(made.error());
+  }
   kafka::BecomeMirrorRequest request;
   request.link = options->name;
   request.left_link = ends.target + "-" + ends.source;

@@ -8,6 +8,7 @@
 #include "broker/image/image.h"
 #include "cli/table.h"
 #include "kafka/link_ends.h"
+#include "kafka/topic_names.h"
 
 namespace isthmus::cli {
 namespace {
@@ -107,6 +108,65 @@ TopicView view_topic(const std::string& target, const SiteAnswer::SiteTopic& top
   return view;
 }
 
+using Told = std::map<std::string, const SiteAnswer::LeftOutTopic*>;
+
+const SiteAnswer::SiteTopic* copy_of(const SiteAnswer& target, const std::string& link,
+                                     const std::string& topic) {
+  auto copy = std::ranges::find(target.topics, topic, &SiteAnswer::SiteTopic::name);
+  const bool is_there = copy != target.topics.end() && kafka::writer_of(*copy).is_link(link);
+  return is_there ? &*copy : nullptr;
+}
+
+// Whether, and why, the link does not bring a topic that is written at the source.
+std::optional<LeftOutTopic> left_out_of(const SiteAnswer& target, const std::string& link,
+                                        const SiteAnswer::SiteTopic& topic, const Told& told) {
+  LeftOutTopic out;
+  out.name = topic.name;
+  const auto word = told.find(topic.name);
+  const auto* copy = copy_of(target, link, topic.name);
+  out.was_mirrored = copy != nullptr;
+  if (word != told.end()) {
+    out.why = word->second->reason;
+    out.selected = word->second->selected;
+    return out;
+  }
+  if (copy == nullptr) {
+    auto other = std::ranges::find(target.topics, topic.name, &SiteAnswer::SiteTopic::name);
+    out.why = other == target.topics.end() ? "not mirrored yet"
+                                           : "another topic of that name is at " + target.name;
+    return out;
+  }
+  if (copy->topic_id != topic.topic_id) {
+    out.why = "made anew at the source: the copy is of another topic";
+    return out;
+  }
+  if (copy->partitions.size() >= topic.partitions.size()) return std::nullopt;
+  out.why = fmt::format("{} of {} mirrored", copy->partitions.size(),
+                        count_of(topic.partitions.size(), "partition"));
+  return out;
+}
+
+void view_left_out(LinkView& view, const SiteAnswer& target, const SiteAnswer* source,
+                   const SiteAnswer::SiteLink& link) {
+  Told told;
+  for (const auto& topic : link.left_out) told[topic.name] = &topic;
+  if (source != nullptr) {
+    for (const auto& topic : source->topics) {
+      if (topic.writer == kafka::WriterKind::link || kafka::is_internal(topic.name)) continue;
+      auto left = left_out_of(target, view.name, topic, told);
+      if (left) view.left_out.push_back(std::move(*left));
+    }
+    view.left_out_count = view.left_out.size();
+    return;
+  }
+  if (link.left_out_count < 0) return;
+  view.left_out_count = static_cast<size_t>(link.left_out_count);
+  for (const auto& topic : link.left_out) {
+    view.left_out.push_back({topic.name, topic.reason, topic.selected,
+                             copy_of(target, view.name, topic.name) != nullptr});
+  }
+}
+
 }  // namespace
 
 bool LinkView::mirror_is_there() const {
@@ -151,6 +211,24 @@ std::string LinkView::would_lose() const {
   return text;
 }
 
+std::string LinkView::what_is_left_out() const {
+  constexpr size_t most = 3;
+  const size_t count = left_out_count.value_or(0);
+  if (count == 0) return "";
+  std::string text = fmt::format("{} of {}: ", count_of(count, "topic"), source);
+  for (size_t i = 0; i < std::min(left_out.size(), most); ++i) {
+    text += fmt::format("{}{} ({})", i ? ", " : "", left_out[i].name, left_out[i].why);
+  }
+  if (count > std::min(left_out.size(), most))
+    text += fmt::format(" and {} more", count - std::min(left_out.size(), most));
+  return text;
+}
+
+size_t LinkView::amiss() const {
+  return static_cast<size_t>(std::ranges::count_if(
+      left_out, [](const LeftOutTopic& topic) { return topic.selected || topic.was_mirrored; }));
+}
+
 std::string LinkView::why_held() const {
   return fmt::format(
       "a held group lives at {0} too: after a move it goes on at what it had committed there, not "
@@ -190,6 +268,7 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
         t.partitions, [](const auto& p) { return p.offline || p.state == MirrorState::failed; }));
     view.topics.push_back(std::move(t));
   }
+  view_left_out(view, target, source, *link);
   for (const auto& group : target.groups) {
     if (group.link == name) view.groups.push_back(group.name);
     if (group.wanted_by == name) view.held.push_back(group.name);

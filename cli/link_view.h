@@ -38,6 +38,14 @@ struct TopicView {
   Lag lag;  // the sum of records, the greatest age; nothing where one is unknown
 };
 
+// A topic that clients write at the source and that the link does not bring, or not all of it.
+struct LeftOutTopic {
+  std::string name;
+  std::string why;
+  bool selected = true;       // by the link; else it is left out on purpose
+  bool was_mirrored = false;  // a copy is there, which nobody brings up to date
+};
+
 struct LinkView {
   std::string name;
   std::string source;
@@ -51,6 +59,10 @@ struct LinkView {
   std::vector<TopicView> topics;
   std::vector<std::string> groups;  // that the link owns
   std::vector<std::string> held;    // that it wants, but that live at the target
+  // In the source's own words where it answers, else as the mirror told the target last; nothing if
+  // nobody has told.
+  std::optional<size_t> left_out_count;
+  std::vector<LeftOutTopic> left_out;  // the first of many
   size_t partitions = 0;
   size_t failed = 0;
   std::optional<SiteAnswer::SiteSwitchover> switchover;  // at the target
@@ -59,6 +71,10 @@ struct LinkView {
   Lag lag() const;
   // "≤1,204 records (0.3 s) in 2 partitions, plus pay.b-3: unknown"
   std::string would_lose() const;
+  // "2 topics of seoul: tea (not attached yet), wine (...)"; empty if it brings all.
+  std::string what_is_left_out() const;
+  // Those that should be mirrored, or were once.
+  size_t amiss() const;
   // What it means that groups are held, and what mends it.
   std::string why_held() const;
 };

@@ -37,6 +37,7 @@ Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, b
                    {"groups", view.groups.size()},
                    {"would_lose", view.would_lose()},
                    {"wrong_ends", view.wrong_ends},
+                   {"not_moved", not_moved(view)},
                    {"takes_over", wish.route_from},
                    {"source_answers", view.source_answers}};
     show(out);
@@ -45,6 +46,7 @@ Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, b
   say("{}: {}, {}, {}", wish.link, count_of(view.topics.size(), "topic"),
       count_of(view.partitions, "partition"), count_of(view.groups.size(), "group"));
   say("Would lose  {}", view.would_lose());
+  if (!not_moved(view).empty()) say("Not moved   {}", not_moved(view));
   if (wish.group.empty()) say("Routes      {}", consequence(wish));
   if (!view.wrong_ends.empty()) say("Ends        {}", view.wrong_ends);
   if (stopped) {
@@ -78,9 +80,9 @@ io::Task<Exit> promote_without_source(Sites& sites, PromotionWish wish, bool as_
         Error::message(wish.target + ": group " + wish.group + " is not owned by " + wish.link));
   }
   if (as_json) {
-    show(json_of(wish, *response));
+    show(json_of(wish, *view, *response));
   } else {
-    show(text_of(wish, *response));
+    show(text_of(wish, *view, *response));
   }
   co_return Exit::done;
 }

@@ -5,12 +5,9 @@
 #include <algorithm>
 
 #include "cli/table.h"
-#include "kafka/topic_names.h"
 
 namespace isthmus::cli {
 namespace {
-
-using Topic = SiteAnswer::SiteTopic;
 
 // The first three, and how many more there are.
 std::string names_of(const std::vector<std::string>& all) {
@@ -60,17 +57,13 @@ Finding judge_partitions(const LinkView& link) {
           "isthmus link describe " + link.name};
 }
 
-// Topics that are written at the source and would stay behind.
-Finding judge_topics(const SiteAnswer& source, const SiteAnswer& target, const LinkView& link) {
-  std::vector<std::string> missing;
-  for (const Topic& topic : source.topics) {
-    if (topic.writer == kafka::WriterKind::link || kafka::is_internal(topic.name)) continue;
-    auto copy = std::ranges::find(target.topics, topic.topic_id, &Topic::topic_id);
-    if (copy != target.topics.end() && kafka::writer_of(*copy).is_link(link.name)) continue;
-    missing.push_back(topic.name);
-  }
-  if (missing.empty()) return {Verdict::ok, "every topic of " + source.name + " is mirrored", ""};
-  return {Verdict::warn, "not mirrored, so they stay where they are: " + names_of(missing), ""};
+// Topics that are written at the source and would stay behind, while their clients are led away.
+Finding judge_topics(const LinkView& link, bool leave_behind) {
+  const std::string left = link.what_is_left_out();
+  if (left.empty()) return {Verdict::ok, "every topic of " + link.source + " is mirrored", ""};
+  return {leave_behind ? Verdict::warn : Verdict::stop,
+          "would stay behind, and their clients be led to " + link.target + ": " + left,
+          leave_behind ? "" : "mirror them (link topics), or leave them: --leave-behind"};
 }
 
 // Groups that live at the target too would go on at what they have committed there.
@@ -81,6 +74,23 @@ Finding judge_groups(const LinkView& link) {
   return {Verdict::stop,
           fmt::format("{} held: {}", count_of(link.held.size(), "group"), names_of(link.held)),
           link.why_held()};
+}
+
+// By groups.exclude, most often.
+void add_groups_left(std::vector<Finding>& findings, const SiteAnswer& source,
+                     const LinkView& link) {
+  std::vector<std::string> left;
+  for (const auto& group : source.groups) {
+    const bool follows = !group.link.empty() || std::ranges::count(link.groups, group.name) > 0 ||
+                         std::ranges::count(link.held, group.name) > 0;
+    if (!follows) left.push_back(group.name);
+  }
+  if (left.empty()) return;
+  findings.push_back(
+      {Verdict::warn,
+       fmt::format("{} of {} not of the link, so they begin anew at {}: {}",
+                   count_of(left.size(), "group"), link.source, link.target, names_of(left)),
+       ""});
 }
 
 Finding judge_way_back(const SiteAnswer& source, const LinkView& link) {
@@ -99,10 +109,13 @@ size_t Readiness::stops() const {
   return static_cast<size_t>(std::ranges::count(findings, Verdict::stop, &Finding::verdict));
 }
 
-Readiness judge(const LinkView& link, const SiteAnswer& source, const SiteAnswer& target,
-                const process::SwitchoverConfig& limits) {
-  return {{judge_ends(link), judge_mirror(link), judge_partitions(link), judge_lag(link, limits),
-           judge_groups(link), judge_topics(source, target, link), judge_way_back(source, link)}};
+Readiness judge(const LinkView& link, const SiteAnswer& source,
+                const process::SwitchoverConfig& limits, bool leave_behind) {
+  Readiness readiness{{judge_ends(link), judge_mirror(link), judge_partitions(link),
+                       judge_lag(link, limits), judge_groups(link),
+                       judge_topics(link, leave_behind), judge_way_back(source, link)}};
+  add_groups_left(readiness.findings, source, link);
+  return readiness;
 }
 
 }  // namespace isthmus::cli

@@ -22,7 +22,8 @@ struct Readiness {
   size_t stops() const;
 };
 
-Readiness judge(const LinkView& link, const SiteAnswer& source, const SiteAnswer& target,
-                const process::SwitchoverConfig& limits);
+// `leave_behind`: the operator has said that topics which the link does not bring may stay.
+Readiness judge(const LinkView& link, const SiteAnswer& source,
+                const process::SwitchoverConfig& limits, bool leave_behind = false);
 
 }  // namespace isthmus::cli

@@ -38,6 +38,9 @@ std::string summary(const LinkView& view) {
     return fmt::format("DEGRADED: its mirror has not spoken for {} s",
                        seconds(view.contact_age_ms));
   }
+  if (view.amiss() > 0) {
+    return fmt::format("DEGRADED: {} not mirrored, or not all", count_of(view.amiss(), "topic"));
+  }
   return "OK";
 }
 
@@ -59,6 +62,7 @@ Lines text_of(const LinkView& view) {
               ? ""
               : fmt::format("; {} held: {}", view.held.size(), fmt::join(view.held, ", ")));
   if (!view.held.empty()) out.say("            {}", view.why_held());
+  if (view.left_out_count.value_or(0) > 0) out.say("Left out    {}", view.what_is_left_out());
   if (view.topics.empty()) {
     out.say("No topic of {} is mirrored this way", view.target);
     return out;
@@ -75,6 +79,13 @@ Lines text_of(const LinkView& view) {
 }
 
 json json_of(const LinkView& view) {
+  json left_out = json::array();
+  for (const LeftOutTopic& topic : view.left_out) {
+    left_out.push_back({{"topic", topic.name},
+                        {"why", topic.why},
+                        {"selected", topic.selected},
+                        {"was_mirrored", topic.was_mirrored}});
+  }
   json topics = json::array();
   for (const TopicView& topic : view.topics) {
     json partitions = json::array();
@@ -107,6 +118,8 @@ json json_of(const LinkView& view) {
           {"would_lose", view.would_lose()},
           {"groups", view.groups},
           {"held", view.held},
+          {"left_out", left_out},
+          {"left_out_count", view.left_out_count ? json(*view.left_out_count) : json(nullptr)},
           {"topics", topics}};
 }
 
@@ -234,7 +247,16 @@ std::string consequence(const PromotionWish& wish) {
       wish.source);
 }
 
-Lines text_of(const PromotionWish& wish, const kafka::PromoteResponse& response) {
+std::string not_moved(const LinkView& link) {
+  if (!link.left_out_count) {
+    return "unknown: which topics of " + link.source +
+           " were never mirrored, no mirror has told since the start of " + link.target;
+  }
+  return link.what_is_left_out();
+}
+
+Lines text_of(const PromotionWish& wish, const LinkView& link,
+              const kafka::PromoteResponse& response) {
   Lines out;
   out.say("{}: {} and {} are written at {} now", wish.link,
           count_of(response.topics.size(), "topic"), count_of(response.groups.size(), "group"),
@@ -243,6 +265,7 @@ Lines text_of(const PromotionWish& wish, const kafka::PromoteResponse& response)
   if (response.topics.empty()) return out;
   out.say("Routes      {}", consequence(wish));
   add_offline(out, wish, response.topics);
+  if (!not_moved(link).empty()) out.say("Not moved   {}", not_moved(link));
   const Loss loss = loss_of(response.topics);
   out.say(
       "Lost        at least {} in {}, going by what was last heard of {}{}",
@@ -257,7 +280,8 @@ Lines text_of(const PromotionWish& wish, const kafka::PromoteResponse& response)
   return out;
 }
 
-json json_of(const PromotionWish& wish, const kafka::PromoteResponse& response) {
+json json_of(const PromotionWish& wish, const LinkView& link,
+             const kafka::PromoteResponse& response) {
   json topics = json::array();
   for (const Topic& topic : response.topics) {
     json partitions = json::array();
@@ -278,6 +302,7 @@ json json_of(const PromotionWish& wish, const kafka::PromoteResponse& response) 
           {"topics", topics},
           {"groups", response.groups},
           {"takes_over", wish.route_from},
+          {"not_moved", not_moved(link)},
           {"way_back", wish.target + "-" + wish.source}};
 }
 

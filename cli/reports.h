@@ -21,8 +21,12 @@ nlohmann::json json_of(const LinkView& link, const Readiness& readiness);
 
 // What a promotion means for clients and for the source, in one line.
 std::string consequence(const PromotionWish& wish);
-// After it was done.
-Lines text_of(const PromotionWish& wish, const kafka::PromoteResponse& response);
-nlohmann::json json_of(const PromotionWish& wish, const kafka::PromoteResponse& response);
+// What it leaves at the source, as far as anybody has told; empty if nothing.
+std::string not_moved(const LinkView& link);
+// After it was done; `link` is how it was before.
+Lines text_of(const PromotionWish& wish, const LinkView& link,
+              const kafka::PromoteResponse& response);
+nlohmann::json json_of(const PromotionWish& wish, const LinkView& link,
+                       const kafka::PromoteResponse& response);
 
 }  // namespace isthmus::cli

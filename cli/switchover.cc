@@ -32,6 +32,7 @@ struct SwitchoverOptions {
   bool dry_run = false;
   bool take_back = false;
   bool force = false;
+  bool leave_behind = false;
   int64_t wait_s = 30;  // for the hand-over; then the wish is given up
 
   std::string link() const { return from + "-" + to; }
@@ -88,7 +89,7 @@ io::Task<Exit> check_readiness(Sites& sites, Options options, bool as_json) {
   if (!target) co_return fail_with(target.error());
   auto link = view_link(options->link(), *target, &*source);
   if (!link) co_return fail_with(link.error());
-  const Readiness readiness = judge(*link, *source, *target, sites.switchover());
+  const Readiness readiness = judge(*link, *source, sites.switchover(), options->leave_behind);
   const bool ready = readiness.stops() == 0;
   if (as_json && (options->dry_run || !ready)) {
     show(json_of(*link, readiness));
@@ -272,6 +273,8 @@ void add_switchover(Command line) {
   command.option("--from", options->from, "The site that is written now", {.required = true});
   command.option("--to", options->to, "The site that shall be", {.required = true});
   command.flag("--dry-run", options->dry_run, "Only say what speaks for and against it");
+  command.flag("--leave-behind", options->leave_behind,
+               "Although the link does not bring every topic: those stay, and routes lead away");
   command.option("--wait", options->wait_s,
                  "Seconds to wait for the hand-over, then the wish is given up (default 30)",
                  {1, 3600});

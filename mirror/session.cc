@@ -144,8 +144,10 @@ io::Task<Result<void>> Session::discover() {
   } else {
     std::vector<SourceTopic> mine;
     std::set<std::string> names, there;
+    left_out_.begin();
     for (auto& topic : *topics) {
       there.insert(topic.name);
+      left_out_.found(topic, topics_.takes(topic.name));
       if (!wanted(topic)) continue;
       names.insert(topic.name);
       mine.push_back(std::move(topic));
@@ -439,6 +441,7 @@ io::Task<Result<void>> Session::report() {
   request.link_epoch = link_epoch_;
   request.route_version = view_.routes().version();
   kafka::put_takeovers(request.routes, view_.routes());
+  left_out_.tell(mirrored_, refused_, request);
   std::map<Uuid, size_t> place;
   std::set<std::string> ended;
   io::Instant now = source_.loop().now();

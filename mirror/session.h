@@ -21,6 +21,7 @@
 #include "client/fetcher.h"
 #include "io/gate.h"
 #include "mirror/appender.h"
+#include "mirror/left_out.h"
 #include "mirror/offset_sync.h"
 #include "mirror/pump.h"
 #include "mirror/selector.h"
@@ -109,6 +110,7 @@ class Session final : public client::FetchSink {
   std::map<TopicPartition, Running> running_;
   std::set<TopicPartition> waiting_;            // for room in the appender
   std::map<std::string, std::string> refused_;  // topics that the target does not take, and why
+  LeftOut left_out_;
   std::set<std::string> mirrored_;  // a topic that runs without is ended, and yet to be reported
   std::vector<uint32_t> lags_;      // of the latest batches, in milliseconds
   size_t next_lag_ = 0;

@@ -132,8 +132,16 @@ Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_
                   name + " has " + std::to_string(have) + " partitions, which can only grow, to " +
                       std::to_string(max_partitions_per_topic) + " at most");
   }
+  // Of the generation of the others: a site that had such a partition before a failover, and
+  // follows it now, never sees its epoch go back.
+  LeaderEpoch generation = 0;
+  for (const auto& partition : topic->partitions) {
+    generation = std::max(generation, epoch_in_force(partition, image.starts) >> election_bits);
+  }
   for (int32_t i = have; i < count; ++i) {
-    topic->partitions.emplace_back().recorded_at_start = image.starts;
+    auto& partition = topic->partitions.emplace_back();
+    partition.recorded_at_start = image.starts;
+    partition.leader_epoch = generation << election_bits;
   }
   Plan plan;
   plan.put(*topic);

@@ -67,6 +67,12 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
     l.source_cluster_id = link.source_cluster_id;
     l.epoch = link.epoch;
     for (const auto& gone : link.forgotten) l.forgotten.push_back({gone.id, gone.number});
+    if (auto left = left_out_.find(name); left != left_out_.end()) {
+      l.left_out_count = left->second.count;
+      for (const auto& t : left->second.topics) {
+        l.left_out.push_back({t.name, t.selected, t.reason});
+      }
+    }
     auto age = contact_age(name);
     if (age) l.contact_age_ms = std::chrono::duration_cast<io::milliseconds>(*age).count();
   }

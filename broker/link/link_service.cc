@@ -205,6 +205,7 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
     co_return response;
   }
   last_contact_[request.link] = env_.main_loop().now();
+  left_out_[request.link] = {request.left_out_count, std::move(request.left_out)};
   std::vector<PartitionReport> reports;
   for (auto& topic : request.topics) {
     auto image = controller_.snapshot();

@@ -75,6 +75,12 @@ class LinkService {
   Coordinator& groups_;
   const io::Instant started_at_ = env_.main_loop().now();
   std::map<std::string, io::Instant> last_contact_;  // of each link's mirror process
+  // What it said last of topics that it does not bring. In memory: a report comes within seconds.
+  struct LeftOut {
+    int32_t count = -1;
+    std::vector<kafka::ReportMirrorRequest::LeftOutTopic> topics;
+  };
+  std::map<std::string, LeftOut> left_out_;
 };
 
 }  // namespace isthmus::broker

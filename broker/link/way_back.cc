@@ -52,13 +52,18 @@ io::Task<WayBack::Answer> WayBack::compare(const kafka::BecomeMirrorRequest& req
     auto theirs = std::ranges::find(wanted.partitions, index,
                                     &kafka::BecomeMirrorRequest::BecomeMirrorPartition::index);
     auto partition = partitions_.find(wanted.name, index);
-    if (!partition || theirs == wanted.partitions.end()) {
-      co_return refuse("partition " + std::to_string(index) + " is missing at one end");
+    // One that only this site has is kept whole, and is to be made there before it is cut here.
+    const bool only_here = theirs == wanted.partitions.end();
+    if (!partition || (only_here && !request.dry_run)) {
+      co_return refuse("partition " + std::to_string(index) +
+                       (partition ? " is not at the new source yet" : " is offline here"));
     }
     std::vector<EpochEntry> history;
-    for (const auto& e : theirs->history) history.push_back({e.epoch, e.start_offset, e.owner});
-    auto common =
-        co_await partition.fence_and_compare(fence, std::move(history), theirs->end_offset);
+    const Offset their_end = only_here ? 0 : theirs->end_offset;
+    if (!only_here) {
+      for (const auto& e : theirs->history) history.push_back({e.epoch, e.start_offset, e.owner});
+    }
+    auto common = co_await partition.fence_and_compare(fence, std::move(history), their_end);
     if (common.refusal) co_return refuse(common.refusal->reason);
     answer.partitions.push_back({index, common.cut_at, common.end_offset});
     if (common.cut_at < common.end_offset) diverged = true;

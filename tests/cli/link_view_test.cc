@@ -25,7 +25,7 @@ SiteAnswer target_with(MirrorState state = MirrorState::mirroring) {
   SiteAnswer site;
   site.name = "tokyo";
   site.number = 2;
-  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}});
+  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}, -1, {}});
   auto& topic = site.topics.emplace_back();
   topic.name = "orders";
   topic.topic_id = id_of(1);
@@ -47,7 +47,7 @@ SiteAnswer source_with(Offset end) {
   SiteAnswer site;
   site.name = "seoul";
   site.number = 1;
-  site.links.push_back({"tokyo-seoul", 2, "", 1, 1000, {}});
+  site.links.push_back({"tokyo-seoul", 2, "", 1, 1000, {}, -1, {}});
   auto& topic = site.topics.emplace_back();
   topic.name = "orders";
   topic.topic_id = id_of(1);
@@ -129,7 +129,7 @@ TEST(LinkView, ALinkThatTheTargetDoesNotKnowIsAnErrorThatSaysWhatWouldBringIt) {
 
 size_t stops_with(SiteAnswer target, SiteAnswer source) {
   auto view = view_link("seoul-tokyo", target, &source);
-  return judge(*view, source, target, process::SwitchoverConfig{}).stops();
+  return judge(*view, source, process::SwitchoverConfig{}).stops();
 }
 
 TEST(Readiness, AHealthyLinkIsReady) { EXPECT_EQ(stops_with(target_with(), source_with(100)), 0u); }
@@ -179,7 +179,7 @@ TEST(Readiness, AGroupThatTheTargetHoldsIsAStopThatNamesIt) {
   ASSERT_TRUE(view);
   EXPECT_EQ(view->held, std::vector<std::string>{"billing"});
   EXPECT_EQ(view->groups, std::vector<std::string>{"ours"});
-  Readiness readiness = judge(*view, source, target, process::SwitchoverConfig{});
+  Readiness readiness = judge(*view, source, process::SwitchoverConfig{});
   EXPECT_EQ(readiness.stops(), 1u);
   auto stop = std::ranges::find(readiness.findings, Verdict::stop, &Finding::verdict);
   EXPECT_NE(stop->text.find("billing"), std::string::npos);
@@ -192,15 +192,101 @@ TEST(Readiness, AGroupThatAnotherLinkWantsIsNoConcernOfThisOne) {
   EXPECT_EQ(stops_with(target, source_with(100)), 0u);
 }
 
-TEST(Readiness, ATopicThatIsNotMirroredAndAMissingWayBackAreWarnings) {
+TEST(Readiness, AMissingWayBackIsAWarning) {
   SiteAnswer source = source_with(100);
-  source.topics.emplace_back().name = "left behind";
   source.links.clear();
-  SiteAnswer target = target_with();
-  auto view = view_link("seoul-tokyo", target, &source);
-  Readiness readiness = judge(*view, source, target, process::SwitchoverConfig{});
+  auto view = view_link("seoul-tokyo", target_with(), &source);
+  Readiness readiness = judge(*view, source, process::SwitchoverConfig{});
   EXPECT_EQ(readiness.stops(), 0u);
-  EXPECT_EQ(std::ranges::count(readiness.findings, Verdict::warn, &Finding::verdict), 2);
+  EXPECT_EQ(std::ranges::count(readiness.findings, Verdict::warn, &Finding::verdict), 1);
+}
+
+SiteAnswer::SiteTopic topic_of(const std::string& name, uint8_t id, size_t partitions = 1) {
+  SiteAnswer::SiteTopic topic;
+  topic.name = name;
+  topic.topic_id = id_of(id);
+  topic.partitions.resize(partitions);
+  return topic;
+}
+
+std::string left_out(const SiteAnswer& target, const SiteAnswer& source) {
+  auto view = view_link("seoul-tokyo", target, &source);
+  return view ? view->what_is_left_out() : view.error().text;
+}
+
+TEST(LeftOut, AnythingThatTheLinkDoesNotHoldStopsASwitchoverUnlessItIsToBeLeft) {
+  SiteAnswer source = source_with(100);
+  source.topics.push_back(topic_of("tea", 7));
+  auto view = view_link("seoul-tokyo", target_with(), &source);
+  EXPECT_EQ(judge(*view, source, process::SwitchoverConfig{}).stops(), 1u);
+  EXPECT_EQ(judge(*view, source, process::SwitchoverConfig{}, true).stops(), 0u);
+  EXPECT_EQ(view->what_is_left_out(), "1 topic of seoul: tea (not mirrored yet)");
+  EXPECT_EQ(summary(*view), "DEGRADED: 1 topic not mirrored, or not all");
+}
+
+TEST(LeftOut, ATopicOrAPartitionThatIsYoungerThanTheLastDiscoveryIsNamed) {
+  SiteAnswer source = source_with(100);
+  source.topics[0].partitions.resize(3);
+  EXPECT_EQ(left_out(target_with(), source),
+            "1 topic of seoul: orders (2 of 3 partitions mirrored)");
+  source = source_with(100);
+  source.topics[0].topic_id = id_of(9);
+  EXPECT_EQ(left_out(target_with(), source),
+            "1 topic of seoul: orders (made anew at the source: the copy is of another topic)");
+}
+
+TEST(LeftOut, ANameThatIsAtBothEndsIsNamed) {
+  SiteAnswer source = source_with(100), target = target_with();
+  source.topics.push_back(topic_of("tea", 7));
+  target.topics.push_back(topic_of("tea", 8));
+  EXPECT_EQ(left_out(target, source),
+            "1 topic of seoul: tea (another topic of that name is at tokyo)");
+}
+
+// The mirror was started again with fewer topics: the copy looks as if nothing was amiss.
+TEST(LeftOut, ATopicThatWasExcludedAfterItHadBeenMirroredIsNamed) {
+  SiteAnswer source = source_with(100), target = target_with();
+  target.links[0].left_out_count = 1;
+  target.links[0].left_out = {{"orders", false, "not among the link's topics"}};
+  EXPECT_EQ(left_out(target, source), "1 topic of seoul: orders (not among the link's topics)");
+  auto view = view_link("seoul-tokyo", target, &source);
+  EXPECT_EQ(view->amiss(), 1u)
+      << "its clients would be led to a copy that nobody brings up to date";
+}
+
+TEST(LeftOut, WhatIsLeftOutOnPurposeDegradesNothing) {
+  SiteAnswer source = source_with(100), target = target_with();
+  source.topics.push_back(topic_of("tea", 7));
+  target.links[0].left_out = {{"tea", false, "not among the link's topics"}};
+  auto view = view_link("seoul-tokyo", target, &source);
+  EXPECT_EQ(view->amiss(), 0u);
+  EXPECT_EQ(summary(*view), "OK");
+}
+
+// The source is gone: what its mirror told the target all along is the last that anybody knows.
+TEST(LeftOut, AFailoverNamesWhatWasNeverMirrored) {
+  SiteAnswer target = target_with();
+  auto view = view_link("seoul-tokyo", target, nullptr);
+  EXPECT_NE(not_moved(*view).find("unknown"), std::string::npos);
+  target.links[0].left_out_count = 5;
+  target.links[0].left_out = {{"tea", true, "not attached yet"}};
+  view = view_link("seoul-tokyo", target, nullptr);
+  EXPECT_EQ(not_moved(*view), "5 topics of seoul: tea (not attached yet) and 4 more");
+  target.links[0].left_out_count = 0;
+  target.links[0].left_out.clear();
+  view = view_link("seoul-tokyo", target, nullptr);
+  EXPECT_EQ(not_moved(*view), "");
+}
+
+TEST(Readiness, GroupsThatDoNotFollowAreNamed) {
+  SiteAnswer source = source_with(100), target = target_with();
+  source.groups = {{"billing", "", ""}, {"console-consumer-1", "", ""}};
+  target.groups = {{"billing", "seoul-tokyo", ""}};
+  auto view = view_link("seoul-tokyo", target, &source);
+  Readiness readiness = judge(*view, source, process::SwitchoverConfig{});
+  EXPECT_EQ(readiness.stops(), 0u);
+  EXPECT_NE(readiness.findings.back().text.find("console-consumer-1"), std::string::npos);
+  EXPECT_EQ(readiness.findings.back().text.find("billing"), std::string::npos);
 }
 
 }  // namespace

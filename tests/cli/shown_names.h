@@ -27,7 +27,7 @@ inline SiteAnswer site_with(const OutsideNames& names, const std::string& name) 
   SiteAnswer site;
   site.name = name;
   site.number = 2;
-  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}});
+  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}, -1, {}});
   auto& topic = site.topics.emplace_back();
   topic.name = names.topic;
   if (name == "tokyo") topic.writer = kafka::WriterKind::link;
@@ -70,7 +70,7 @@ inline void show_all(const OutsideNames& names) {
   CHECK(read_back(link["topics"][0]["topic"].get<std::string>()) == names.topic, "exactly");
   CHECK(read_back(link["held"][0].get<std::string>()) == names.group, "exactly");
 
-  const Readiness readiness = judge(*view, source, target, process::SwitchoverConfig{});
+  const Readiness readiness = judge(*view, source, process::SwitchoverConfig{});
   size_t lines = 4 + readiness.findings.size();
   for (const Finding& finding : readiness.findings) lines += finding.next.empty() ? 0 : 1;
   hold_text(text_of(*view, readiness).text(), lines);
@@ -81,8 +81,8 @@ inline void show_all(const OutsideNames& names) {
   kafka::PromoteResponse response;
   response.topics.push_back({names.topic, {{}}});
   response.groups.push_back(names.group);
-  hold_text(text_of(wish, response).text(), 8);
-  const nlohmann::json promotion = hold_json(json_of(wish, response));
+  hold_text(text_of(wish, *view, response).text(), 8);
+  const nlohmann::json promotion = hold_json(json_of(wish, *view, response));
   CHECK(read_back(promotion["groups"][0].get<std::string>()) == names.group, "exactly");
 }
 

@@ -4,7 +4,7 @@ way back brings every acknowledged record that it lacks."""
 import time
 
 import world
-from support import ledger
+from support import kafka, ledger
 from support.client import Producer
 from support.processes import Failed, wait_for
 from world import TwoSites, identities, marked
@@ -61,6 +61,33 @@ class Failover(TwoSites):
         self.assertEqual(self.digests(self.seoul.bootstrap, "orders"),
                          self.digests(self.tokyo.bootstrap, "orders"))
         self.hold_bytes("orders", source="tokyo", target="seoul")
+
+    def test_a_partition_that_the_other_site_never_saw_is_kept_and_follows(self):
+        self.fill(self.seoul.bootstrap, "orders", 1000)
+        self.wait_mirrored("seoul-tokyo")
+        before = len(self.describe("seoul-tokyo")["topics"][0]["partitions"])
+        self.cut()
+        kafka.run_tool(kafka.TOPIC_COMMAND, "--bootstrap-server", self.seoul.bootstrap, "--alter",
+                       "--topic", "orders", "--partitions", str(before + 1))
+        self.fill(self.seoul.bootstrap, "orders", 1000, "behind the line")
+        self.seoul.kill()
+        answer = self.command("failover", "--from", "seoul", "--to", "tokyo")
+        self.assertIn("not_moved", answer)
+        self.relay.restore()
+        self.seoul.start()
+        reversed_ = self.command("link", "reverse", "tokyo-seoul")
+        cut = {p["partition"]: p for p in reversed_["topics"][0]["partitions"]}
+        self.assertEqual(cut[before]["cut_at"], 0)
+        self.assertGreater(cut[before]["end_offset"], 0, "nothing was written there")
+        export = reversed_["topics"][0]["exported_to"]
+        saved = set(identities(ledger.read(self.seoul.bootstrap, export)))
+        self.assertTrue(saved <= {("behind the line", i) for i in range(1000)})
+        self.fill(self.tokyo.bootstrap, "orders", 1000, "after")
+        self.wait_mirrored("tokyo-seoul")
+        self.assertEqual(self.digests(self.seoul.bootstrap, "orders"),
+                         self.digests(self.tokyo.bootstrap, "orders"))
+        self.wait_ready("tokyo", "seoul")
+        self.switch_over("tokyo", "seoul")
 
     def test_it_refuses_while_the_source_answers(self):
         self.fill(self.seoul.bootstrap, "orders", 100)

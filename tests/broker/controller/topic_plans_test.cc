@@ -160,6 +160,17 @@ TEST(PlanPartitions, OnlyEverGrow) {
   EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[4], 3), 0);
 }
 
+TEST(PlanPartitions, NewOnesAreOfTheGenerationOfTheOthers) {
+  auto image = with_topic();
+  TopicImage promoted = *image->find("orders");
+  promoted.partitions[0].leader_epoch = next_generation(5);
+  Plan plan;
+  plan.put(promoted);
+  image = after(*image, plan);
+  image = after(*image, plan_partitions(*image, "orders", 5));
+  EXPECT_EQ(image->find("orders")->partitions[4].leader_epoch, 1 << election_bits);
+}
+
 TEST(PlanPartitions, NeitherOfAMirrorNorOfATopicBetweenTwoSites) {
   EXPECT_EQ(code_of(plan_partitions(*with_mirror(), "orders", 5)), ErrorCode::policy_violation);
   EXPECT_EQ(code_of(plan_partitions(*with_closed(), "orders", 5)), ErrorCode::policy_violation);
