@@ -122,6 +122,8 @@ io::Task<Result<int64_t>> Link::attach() {
     if (!site) co_return fail(site.error());
     auto right = check_ends(&*site);
     if (!right) co_return fail(right.error());
+    request.source_starts = site->starts;
+    request.source_start_times = site->start_times;
     for (const auto& link : site->links) {
       if (link.source_number != 0) {
         request.reachable.push_back({link.source_number, link.source_cluster_id});

@@ -442,6 +442,7 @@ io::Task<Result<void>> Session::report() {
   request.route_version = view_.routes().version();
   kafka::put_takeovers(request.routes, view_.routes());
   left_out_.tell(mirrored_, refused_, request);
+  std::tie(request.source_starts, request.source_started_at) = view_.latest_start();
   std::map<Uuid, size_t> place;
   std::set<std::string> ended;
   io::Instant now = source_.loop().now();

@@ -69,6 +69,7 @@ io::Task<Result<std::vector<SourceTopic>>> Source::topics(io::Instant deadline) 
   }
   auto site = co_await describe(true, deadline);
   if (!site) co_return fail(site.error());
+  latest_start_ = {site->starts, site->start_times.empty() ? 0 : site->start_times.back()};
   routes_ = kafka::takeovers_in(site->routes, site->route_version, site->name);
   std::vector<SourceTopic> all;
   for (const auto& topic : site->topics) {

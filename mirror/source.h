@@ -50,6 +50,8 @@ class Source {
   io::Task<Result<std::vector<SourceTopic>>> topics(io::Instant deadline);
   // What the source knows of routes, as topics() saw it last; a foreign cluster knows nothing.
   const kafka::Takeovers& routes() const { return routes_; }
+  // Its latest start, of the same moment: the number and when it was; -1 of an older source.
+  std::pair<int32_t, int64_t> latest_start() const { return latest_start_; }
   // Whose epochs a topic's partitions have, by partition; empty for a foreign cluster.
   using Owners = std::map<LeaderEpoch, ClusterNumber>;
   io::Task<Result<std::vector<Owners>>> owners(std::string topic, io::Instant deadline);
@@ -67,6 +69,7 @@ class Source {
   client::Cluster& cluster_;
   SourceIdentity identity_;
   kafka::Takeovers routes_;
+  std::pair<int32_t, int64_t> latest_start_{-1, 0};
 };
 
 }  // namespace isthmus::mirror

@@ -9,6 +9,8 @@ namespace {
 constexpr int64_t producer_block = 1000;
 constexpr int64_t producer_counter_limit = int64_t{1} << 40;
 constexpr int max_conflicts = 100;
+// A mirror that was away for more starts than these cannot tell whether it has met this directory.
+constexpr size_t max_start_times = 64;
 }  // namespace
 
 ProducerId make_producer_id(ClusterNumber number, int8_t incarnation, int64_t counter) {
@@ -63,6 +65,8 @@ io::Task<Result<void>> Controller::found(Identity identity) {
               next.cluster_id.to_string());
   }
   next.starts = now.starts + 1;
+  next.start_times.push_back(env_.main_loop().wall_ms());
+  if (next.start_times.size() > max_start_times) next.start_times.erase(next.start_times.begin());
   plan.put_broker(next);
   auto done = co_await store_->commit(plan.checks, plan.puts);
   if (!done) co_return fail(done.error());

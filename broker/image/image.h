@@ -77,6 +77,10 @@ struct LinkImage {
   // What had the source's name before and was given up for good: its epochs and producer ids are in
   // the logs, so neither it nor its number may come back.
   std::vector<ClusterIdentity> forgotten;
+  // The source's latest start that was heard of. One that has not had it was restored from an older
+  // copy: what it has written since may differ from what is here, at the same offsets and epochs.
+  int32_t source_starts = 0;
+  int64_t source_started_at = 0;
   int64_t version = -1;
 
   ClusterIdentity source() const { return {source_cluster_id, source_number}; }
@@ -129,7 +133,8 @@ struct Image {
   Uuid cluster_id;
   int8_t incarnation = 0;  // raised when the metadata is rebuilt
   NodeId node_id = 0;
-  int32_t starts = 0;  // of this broker; raised once per start, durably
+  int32_t starts = 0;                // of this broker; raised once per start, durably
+  std::vector<int64_t> start_times;  // of the latest starts, in milliseconds; the last one last
   int64_t next_producer_id = 0;
   int64_t cluster_version = -1, broker_version = -1, producer_ids_version = -1;
 

@@ -102,6 +102,8 @@ Result<void> apply_link(Image& image, const std::string& name, const Change& cha
   link.source_cluster_id = record->source_cluster_id;
   link.epoch = record->epoch;
   for (auto& r : record->reachable) link.reachable[r.number] = r.cluster_id;
+  link.source_starts = record->source_starts;
+  link.source_started_at = record->source_started_at;
   for (auto& f : record->forgotten) link.forgotten.push_back({f.cluster_id, f.number});
   link.version = change.version;
   image.links[name] = std::move(link);
@@ -180,6 +182,7 @@ Result<bool> apply_single(Image& image, const Change& change) {
     auto [end, error] = std::from_chars(node->data(), last, image.node_id);
     if (error != std::errc() || end != last) return fail("not a node id");
     image.starts = record->starts;
+    image.start_times = record->start_times;
     image.broker_version = change.version;
     return true;
   }
@@ -249,6 +252,8 @@ void Plan::put(const LinkImage& link) {
   record.source_cluster_id = link.source_cluster_id;
   record.epoch = link.epoch;
   for (const auto& [number, id] : link.reachable) record.reachable.push_back({number, id});
+  record.source_starts = link.source_starts;
+  record.source_started_at = link.source_started_at;
   for (const auto& gone : link.forgotten) record.forgotten.push_back({gone.id, gone.number});
   add("/links/" + link.name, encode(record), link.version);
 }
@@ -302,6 +307,7 @@ void Plan::put_cluster(const Image& image) {
 void Plan::put_broker(const Image& image) {
   kafka::BrokerRecord record;
   record.starts = image.starts;
+  record.start_times = image.start_times;
   add("/brokers/" + std::to_string(image.node_id), encode(record), image.broker_version);
 }
 

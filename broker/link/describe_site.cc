@@ -23,6 +23,8 @@ void add_identity(const Image& image, Response& out) {
   out.number = image.cluster_number;
   out.cluster_id = image.cluster_id.to_string();
   out.node_id = image.node_id;
+  out.starts = image.starts;
+  out.start_times = image.start_times;
   out.route_version = image.routes.takeovers.version();
   kafka::put_takeovers(out.routes, image.routes.takeovers);
   for (const auto& [link, s] : image.switchovers) {

@@ -81,6 +81,8 @@ Result<Plan> plan_forget(const Image& image, const std::string& link,
   gone.source_number = 0;
   gone.source_cluster_id.clear();
   gone.reachable.clear();
+  gone.source_starts = 0;
+  gone.source_started_at = 0;
   gone.forgotten.push_back(known);
   gone.epoch += 1;  // fences the mirror process that is attached
   plan.put(gone);

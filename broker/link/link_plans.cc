@@ -1,5 +1,7 @@
 #include "broker/link/link_plans.h"
 
+#include <algorithm>
+
 #include "broker/controller/topic_plans.h"
 #include "broker/link/peers.h"
 #include "kafka/errors.h"
@@ -37,6 +39,70 @@ bool bring_up_to(TopicImage& topic, const MirrorTopic& source, int32_t starts) {
 }
 
 }  // namespace
+
+namespace {
+
+bool mirrors_any(const Image& image, const std::string& link) {
+  return std::ranges::any_of(image.topics,
+                             [&](const auto& entry) { return entry.second->writer.is_link(link); });
+}
+
+std::string start_text(int32_t number, int64_t at_ms) {
+  return "start " + std::to_string(number) + " (at " + std::to_string(at_ms / 1000) + " s of Unix)";
+}
+
+}  // namespace
+
+std::string went_back(const Image& image, const Attach& attach) {
+  auto found = image.links.find(attach.link);
+  if (found == image.links.end() || attach.source_starts < 0) return "";
+  const LinkImage& known = found->second;
+  if (known.source_cluster_id != attach.source_cluster_id) return "";  // refused as another
+  if (known.source_starts <= 0 || !mirrors_any(image, attach.link)) return "";
+  const auto& times = attach.source_start_times;
+  // How many starts before its latest; what lies before those that it tells is not known.
+  const int64_t since = int64_t{attach.source_starts} - known.source_starts;
+  std::string says;
+  if (since < 0) {
+    says = "has had " + std::to_string(attach.source_starts) + " starts";
+  } else if (since < std::ssize(times)) {
+    const int64_t at = times[times.size() - 1 - static_cast<size_t>(since)];
+    if (at != known.source_started_at) says = "has had " + start_text(known.source_starts, at);
+  }
+  if (says.empty()) return "";
+  return "diverged: " + attach.source_name + " " + says + ", but was seen after " +
+         start_text(known.source_starts, known.source_started_at) +
+         ": it was restored from an older copy, and may have other records at the same offsets";
+}
+
+Plan plan_went_back(const Image& image, const std::string& link, const std::string& why) {
+  Plan plan;
+  for (const auto& [name, found] : image.topics) {
+    if (!found->writer.is_link(link)) continue;
+    TopicImage topic = *found;
+    bool changed = false;
+    for (auto& partition : topic.partitions) {
+      changed |= partition.mirror_reason != why;
+      partition.mirror_state = MirrorState::failed;
+      partition.mirror_reason = why;
+    }
+    if (changed) plan.put(topic);
+  }
+  return plan;
+}
+
+Result<void> check_start(const LinkImage& link, const SourceStart& start) {
+  if (start.number < 0 || start.number > link.source_starts) return {};
+  if (start.number == link.source_starts && start.at_ms == link.source_started_at) return {};
+  return refuse(ErrorCode::invalid_request,
+                "the source of " + link.name + " has gone back in time");
+}
+
+void note_start(LinkImage& link, const SourceStart& start) {
+  if (start.number <= link.source_starts) return;
+  link.source_starts = start.number;
+  link.source_started_at = start.at_ms;
+}
 
 std::map<ClusterNumber, std::string> reachable_clusters(const Image& image) {
   std::map<ClusterNumber, std::string> all;
@@ -95,6 +161,10 @@ Result<Plan> plan_attach(const Image& image, const Attach& attach) {
   link.reachable = attach.reachable;
   link.reachable.erase(image.cluster_number);
   link.epoch += 1;
+  const auto& times = attach.source_start_times;
+  // Also one that is not above the last: no copy is left here that it could contradict.
+  if (attach.source_starts >= 0) link.source_starts = attach.source_starts;
+  if (attach.source_starts >= 0) link.source_started_at = times.empty() ? 0 : times.back();
   Plan plan;
   plan.put(link);
   return plan;

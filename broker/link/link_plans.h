@@ -18,13 +18,30 @@ struct Attach {
   ClusterNumber source_number = 0;  // 0 = a foreign cluster
   std::string source_cluster_id;
   std::map<ClusterNumber, std::string> reachable;
-  std::string target_id;  // of the cluster that is meant; empty: an older mirror process
+  std::string target_id;       // of the cluster that is meant; empty: an older mirror process
+  int32_t source_starts = -1;  // -1: an older source
+  std::vector<int64_t> source_start_times;
 };
 
 // A mirror process takes the link over under a new epoch. Refuses a source whose number, or a
 // number linked to it, belongs to another cluster here: producer ids and epochs would mean two
 // things. Refuses to stand for another cluster, and another source than the one written down.
 Result<Plan> plan_attach(const Image& image, const Attach& attach);
+
+// Why what the source holds now may not be what this site has a copy of: it has never had the start
+// that it was last seen with, so a backup was restored. Empty where nothing speaks for that, or
+// where no topic is left that could differ.
+std::string went_back(const Image& image, const Attach& attach);
+// All mirrors of the link are failed, for that reason.
+Plan plan_went_back(const Image& image, const std::string& link, const std::string& why);
+
+// A later start of the source, heard of by a mirror process. Refused if it is none.
+struct SourceStart {
+  int32_t number = -1;
+  int64_t at_ms = 0;
+};
+Result<void> check_start(const LinkImage& link, const SourceStart& start);
+void note_start(LinkImage& link, const SourceStart& start);
 
 // The clusters that are linked to this one, this one included.
 std::map<ClusterNumber, std::string> reachable_clusters(const Image& image);

@@ -39,10 +39,21 @@ io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest
   attach.source_number = request.source_number;
   attach.source_cluster_id = request.source_cluster_id;
   attach.target_id = request.target_id;
+  attach.source_starts = request.source_starts;
+  attach.source_start_times = request.source_start_times;
   for (const auto& r : request.reachable) attach.reachable[r.number] = r.cluster_id;
-  auto decide = [&](const Image& image) { return plan_attach(image, attach); };
+  auto decide = [&](const Image& image) -> Result<Plan> {
+    const std::string why = went_back(image, attach);
+    return why.empty() ? plan_attach(image, attach) : plan_went_back(image, attach.link, why);
+  };
+  const std::string back = went_back(*controller_.snapshot(), attach);
   auto done = co_await controller_.update(decide);
   kafka::AttachLinkResponse response;
+  if (done && !back.empty()) {
+    done = kafka::refuse(ErrorCode::invalid_request, back);
+    if (back != said_) log_.error("link={}: {}", request.link, back);
+    said_ = back;
+  }
   if (!done) {
     kafka::refuse(response, done.error());
     co_return response;
@@ -220,9 +231,17 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
   const auto names = process::parse_link_name(request.link);
   const auto routes = kafka::takeovers_in(request.routes, request.route_version,
                                           names ? names->source : std::string());
-  auto decide = [&](const Image& image) {
+  const SourceStart start{request.source_starts, request.source_started_at};
+  auto decide = [&](const Image& image) -> Result<Plan> {
     auto plan = plan_report(image, request.link, reports);
     if (plan) merge_routes(*plan, image, routes);
+    auto link = image.links.find(request.link);
+    if (!plan || link == image.links.end()) return plan;
+    auto right = check_start(link->second, start);
+    if (!right) return Result<Plan>(fail(right.error()));
+    LinkImage later = link->second;
+    note_start(later, start);
+    if (later.source_starts != link->second.source_starts) plan->put(later);
     return plan;
   };
   auto done = co_await controller_.update(decide);

@@ -81,6 +81,7 @@ class LinkService {
     std::vector<kafka::ReportMirrorRequest::LeftOutTopic> topics;
   };
   std::map<std::string, LeftOut> left_out_;
+  std::string said_;  // the latest complaint about a source that went back in time
 };
 
 }  // namespace isthmus::broker

@@ -100,6 +100,8 @@ TEST(Records, ALinkComesBackAsItWas) {
                  17,
                  {{1, "x"}, {2, "y"}},
                  {{"one that is gone", 9}},
+                 6,
+                 1234,
                  -1};
   Plan plan;
   plan.put(link);
@@ -112,6 +114,8 @@ TEST(Records, ALinkComesBackAsItWas) {
   EXPECT_EQ(read.epoch, 17);
   EXPECT_EQ(read.reachable, link.reachable);
   EXPECT_EQ(read.forgotten, link.forgotten);
+  EXPECT_EQ(read.source_starts, 6);
+  EXPECT_EQ(read.source_started_at, 1234);
   EXPECT_EQ(read.version, 12);
 }
 
@@ -197,6 +201,7 @@ TEST(Records, WhoTheClusterIsComesBackAsItWas) {
   own.incarnation = 3;
   own.node_id = 301;
   own.starts = 8;
+  own.start_times = {100, 200};
   own.next_producer_id = 5000;
   Plan plan;
   plan.put_cluster(own);
@@ -209,6 +214,7 @@ TEST(Records, WhoTheClusterIsComesBackAsItWas) {
   EXPECT_EQ(image->incarnation, 3);
   EXPECT_EQ(image->node_id, 301);
   EXPECT_EQ(image->starts, 8);
+  EXPECT_EQ(image->start_times, own.start_times);
   EXPECT_EQ(image->next_producer_id, 5000);
   EXPECT_EQ(image->cluster_version, 12);
   EXPECT_EQ(image->broker_version, 12);

@@ -74,6 +74,71 @@ TEST(PlanAttach, AMirrorThatMeansAnotherTargetIsRefused) {
   EXPECT_TRUE(says(plan_attach(*image, attach), "this is cluster"));
 }
 
+Attach after_start(int32_t starts, std::vector<int64_t> times) {
+  Attach attach = attach_to(1);
+  attach.source_starts = starts;
+  attach.source_start_times = std::move(times);
+  return attach;
+}
+std::shared_ptr<const Image> seen_after_start_7() {
+  auto image = cluster(2);
+  image = after(*image, plan_attach(*image, after_start(7, {500, 600, 700})));
+  return after(*image, plan_mirror_topic(*image, "l", mirror_topic()));
+}
+
+// While the mirror was off a backup was restored: what was written before and what is written since
+// may stand at the same offsets, under the same epochs, for these count the starts.
+TEST(WentBack, ASourceThatHasNotHadTheStartItWasSeenWithIsOlderThanTheCopy) {
+  auto image = seen_after_start_7();
+  EXPECT_EQ(went_back(*image, after_start(7, {500, 600, 700})), "");
+  EXPECT_EQ(went_back(*image, after_start(9, {700, 800, 900})), "") << "two starts later";
+  EXPECT_NE(went_back(*image, after_start(6, {500, 600})), "") << "younger than it was";
+  EXPECT_NE(went_back(*image, after_start(7, {500, 600, 750})), "") << "a start 7, but another";
+  EXPECT_NE(went_back(*image, after_start(9, {600, 750, 800, 900})), "")
+      << "it has been started again and again since";
+  EXPECT_EQ(went_back(*image, after_start(100, {1000, 1100})), "") << "that long ago is not known";
+  EXPECT_EQ(went_back(*image, attach_to(1)), "") << "an older release does not tell";
+  Attach another = after_start(1, {2000});
+  another.source_cluster_id = "another";
+  EXPECT_EQ(went_back(*image, another), "") << "refused as another cluster, and nothing failed";
+}
+
+TEST(WentBack, FailsTheMirrorsOfTheLinkAndSaysWhyOnce) {
+  auto image = seen_after_start_7();
+  const std::string why = went_back(*image, after_start(6, {500, 600}));
+  EXPECT_TRUE(why.starts_with("diverged: ")) << why;
+  image = after(*image, plan_went_back(*image, "l", why));
+  EXPECT_EQ(image->find("orders")->partitions[1].mirror_state, MirrorState::failed);
+  EXPECT_EQ(image->find("orders")->partitions[1].mirror_reason, why);
+  EXPECT_TRUE(plan_went_back(*image, "l", why).empty());
+  EXPECT_TRUE(plan_went_back(*image, "other", why).empty());
+}
+
+// The operator has decided for the source, and deleted the copies.
+TEST(WentBack, WithoutACopyThereIsNothingThatCouldDiffer) {
+  auto image = cluster(2);
+  image = after(*image, plan_attach(*image, after_start(7, {700})));
+  EXPECT_EQ(went_back(*image, after_start(6, {600})), "");
+  image = after(*image, plan_attach(*image, after_start(6, {600})));
+  EXPECT_EQ(image->links.at("l").source_starts, 6);
+  EXPECT_EQ(image->links.at("l").source_started_at, 600);
+}
+
+TEST(WentBack, LaterStartsAreHeardOfWithReports) {
+  LinkImage link;
+  link.source_starts = 7;
+  link.source_started_at = 700;
+  EXPECT_TRUE(check_start(link, {}));
+  EXPECT_TRUE(check_start(link, {7, 700}));
+  EXPECT_FALSE(check_start(link, {7, 750}));
+  EXPECT_FALSE(check_start(link, {6, 600}));
+  EXPECT_TRUE(check_start(link, {8, 800}));
+  note_start(link, {8, 800});
+  note_start(link, {6, 600});
+  EXPECT_EQ(link.source_starts, 8);
+  EXPECT_EQ(link.source_started_at, 800);
+}
+
 TEST(PlanAttach, ForeignClustersHaveNoNumberAndNeverCollide) {
   auto image = cluster(2);
   image = after(*image, plan_attach(*image, attach_to(0, "kafka-1")));
