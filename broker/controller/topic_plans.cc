@@ -123,6 +123,18 @@ Result<Plan> plan_delete_topic(const Image& image, const std::string& name) {
   return plan;
 }
 
+bool is_standby(const Image& image) {
+  bool mirrors = false;
+  for (const auto& [name, topic] : image.topics) {
+    if (is_internal(name)) continue;
+    // What a way back has exported is written by nobody.
+    const bool is_export = name.find(".diverged.") != std::string::npos;
+    if (topic->writer.is_clients() && !is_export) return false;
+    mirrors = mirrors || topic->is_mirror();
+  }
+  return mirrors;
+}
+
 Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_t count) {
   auto topic = own_topic(image, name);
   if (!topic) return fail(topic.error());

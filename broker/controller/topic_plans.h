@@ -32,6 +32,11 @@ constexpr size_t max_deleted_topics = 10'000;
 Result<void> check_topic_name(const std::string& name);
 using kafka::is_internal;
 
+// Whether this cluster only has what links bring. A topic that a client's question founds here
+// would travel home, over the link that runs the other way, and close the name to those who write
+// there.
+bool is_standby(const Image& image);
+
 // An id that was deleted is refused while the image knows it as such (DeletedTopic):
 // LEADER_NOT_AVAILABLE, try again.
 Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish);

@@ -1,5 +1,5 @@
 // Metadata: this broker, and topics with their leaders. Unknown topics are created where the client
-// allows it and the broker's options do.
+// allows it and the broker's options do, but for a site whose topics are at home elsewhere.
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/topic_creation.h"
 #include "kafka/gen/metadata.h"
@@ -71,7 +71,7 @@ io::Task<Topic> one_topic(Context& context, Request::MetadataRequestTopic wanted
   if (found != nullptr) co_return describe(context.partitions, *image, *found);
   if (by_id) co_return refusal(wanted, ErrorCode::unknown_topic_id);
   if (!check_topic_name(name)) co_return refusal(wanted, ErrorCode::invalid_topic_exception);
-  if (!may_create || is_internal(name)) {
+  if (!may_create || is_internal(name) || is_standby(*image)) {
     co_return refusal(wanted, ErrorCode::unknown_topic_or_partition);
   }
   ErrorCode code = co_await auto_create(context, name);

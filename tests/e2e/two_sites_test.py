@@ -40,6 +40,8 @@ class Mirroring(TwoSites):
         self.start_mirror("seoul-tokyo")
         self.start_mirror("tokyo-seoul")
         self.fill(self.seoul.bootstrap, "eastward", 5000)
+        # A site that has only what a link brings makes no topics for who asks.
+        self.command("topic", "create", "westward", "--cluster", "tokyo")
         self.fill(self.tokyo.bootstrap, "westward", 5000)
         for link, topic in (("seoul-tokyo", "eastward"), ("tokyo-seoul", "westward")):
             self.wait_mirrored(link, topic)

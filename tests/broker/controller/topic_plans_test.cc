@@ -150,6 +150,21 @@ TEST(PlanDeleteTopic, TheOldestDeletionIsForgottenWhenTheyAreTooMany) {
   EXPECT_TRUE(image->deleted.contains(uuid_of(9)));
 }
 
+TEST(IsStandby, WhoHasOnlyWhatLinksBring) {
+  EXPECT_FALSE(is_standby(*cluster(1))) << "nothing at all";
+  EXPECT_FALSE(is_standby(*with_topic()));
+  auto image = cluster(2);
+  auto mirrored = topic_wish("wine", 5);
+  mirrored.writer = TopicWriter::Link{"l", 1};
+  image = after(*image, plan_create_topic(*image, mirrored));
+  EXPECT_TRUE(is_standby(*image));
+  image = after(*image, plan_create_topic(*image, topic_wish("__consumer_offsets", 6)));
+  image = after(*image, plan_create_topic(*image, topic_wish("wine.diverged.7", 7)));
+  EXPECT_TRUE(is_standby(*image)) << "neither is written by applications";
+  image = after(*image, plan_create_topic(*image, topic_wish("beer", 8)));
+  EXPECT_FALSE(is_standby(*image));
+}
+
 TEST(PlanPartitions, OnlyEverGrow) {
   auto image = with_topic();
   EXPECT_EQ(code_of(plan_partitions(*image, "orders", 2)), ErrorCode::invalid_partitions);

@@ -159,6 +159,18 @@ TEST_P(Mirroring, BatchesAreThereVerbatimAtTheirOffsetsWhenAnswered) {
   EXPECT_EQ(*fetch("orders", {}).records.flatten(), batch);
 }
 
+// A console consumer looks for a topic that nobody has written yet: founded here, it would travel
+// home and close the name to the producers there.
+TEST_P(Mirroring, AStandbyMakesNoTopicThatAClientOnlyAsksFor) {
+  start();
+  kafka::MetadataRequest unknown;
+  unknown.topics->push_back({Uuid{}, "new"});
+  ensure(attach());
+  EXPECT_EQ(ask(unknown).topics[0].error_code, ErrorCode::unknown_topic_or_partition);
+  create("own");
+  EXPECT_EQ(ask(unknown).topics[0].error_code, ErrorCode::none) << "it is home to something";
+}
+
 TEST_P(Mirroring, AMirrorProcessThatWasReplacedIsFenced) {
   start();
   auto zombie = attach();
