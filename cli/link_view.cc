@@ -117,7 +117,8 @@ const SiteAnswer::SiteTopic* copy_of(const SiteAnswer& target, const std::string
   return is_there ? &*copy : nullptr;
 }
 
-// Whether, and why, the link does not bring a topic that is written at the source.
+// Whether, and why, the link does not bring a topic that is written at the source. What the mirror
+// told last may be two seconds old: of a topic that it selects, the copy itself says more.
 std::optional<LeftOutTopic> left_out_of(const SiteAnswer& target, const std::string& link,
                                         const SiteAnswer::SiteTopic& topic, const Told& told) {
   LeftOutTopic out;
@@ -128,7 +129,7 @@ std::optional<LeftOutTopic> left_out_of(const SiteAnswer& target, const std::str
   if (word != told.end()) {
     out.why = word->second->reason;
     out.selected = word->second->selected;
-    return out;
+    if (copy == nullptr || !out.selected) return out;
   }
   if (copy == nullptr) {
     auto other = std::ranges::find(target.topics, topic.name, &SiteAnswer::SiteTopic::name);

@@ -235,6 +235,13 @@ TEST(LeftOut, ATopicOrAPartitionThatIsYoungerThanTheLastDiscoveryIsNamed) {
             "1 topic of seoul: orders (made anew at the source: the copy is of another topic)");
 }
 
+// It was attached since the mirror's last report, two seconds ago.
+TEST(LeftOut, TheCopyItselfIsBelievedBeforeAnOldReport) {
+  SiteAnswer source = source_with(100), target = target_with();
+  target.links[0].left_out = {{"orders", true, "not attached yet"}};
+  EXPECT_EQ(left_out(target, source), "");
+}
+
 TEST(LeftOut, ANameThatIsAtBothEndsIsNamed) {
   SiteAnswer source = source_with(100), target = target_with();
   source.topics.push_back(topic_of("tea", 7));
