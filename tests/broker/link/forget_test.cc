@@ -6,7 +6,7 @@
 #include "broker/link/switchover_plans.h"
 #include "tests/broker/plans.h"
 
-namespace isthmus::broker {
+namespace isthmus::broker::forget_test {
 namespace {
 
 using Phase = SwitchoverImage::Phase;
@@ -124,4 +124,4 @@ TEST(PlanForget, AClusterThatOnlyAHandOverNamesIsForgottenAsWell) {
 }
 
 }  // namespace
-}  // namespace isthmus::broker
+}  // namespace isthmus::broker::forget_test

@@ -5,7 +5,7 @@
 #include "broker/link/switchover_plans.h"
 #include "tests/broker/plans.h"
 
-namespace isthmus::broker {
+namespace isthmus::broker::peers_test {
 namespace {
 
 using Phase = SwitchoverImage::Phase;
@@ -135,4 +135,4 @@ TEST(PlanStepDown, APromotionThatTakesNoRoutesOverClosesNothing) {
 }
 
 }  // namespace
-}  // namespace isthmus::broker
+}  // namespace isthmus::broker::peers_test
