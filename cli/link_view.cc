@@ -258,6 +258,7 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   view.target = ends->target;
   view.source_number = link->source_number;
   view.target_number = target.number;
+  view.forgotten = link->source_cluster_id.empty() && !link->forgotten.empty();
   view.source_answers = source != nullptr;
   view.wrong_ends = wrong;
   if (link->contact_age_ms >= 0) view.contact_age_ms = link->contact_age_ms;

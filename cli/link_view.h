@@ -52,6 +52,7 @@ struct LinkView {
   std::string target;
   ClusterNumber source_number = 0;
   ClusterNumber target_number = 0;
+  bool forgotten = false;  // the cluster that it came from; none has taken its name yet
   bool source_answers = false;
   // The ones that answer are not the two that the link means: what was expected, what was found.
   std::string wrong_ends;

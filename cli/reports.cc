@@ -16,6 +16,10 @@ std::string number_text(ClusterNumber number) {
   return number == 0 ? "(not Isthmus)" : fmt::format("({})", number);
 }
 
+std::string source_text(const LinkView& view) {
+  return view.forgotten ? "(forgotten)" : number_text(view.source_number);
+}
+
 void add_failures(Lines& out, const LinkView& view) {
   for (const TopicView& topic : view.topics) {
     for (const PartitionView& p : topic.partitions) {
@@ -33,6 +37,7 @@ std::string summary(const LinkView& view) {
     return fmt::format("DEGRADED: {} of {} failed", view.failed,
                        count_of(view.partitions, "partition"));
   }
+  if (view.forgotten) return "DEGRADED: its source was forgotten, and none has come since";
   if (!view.contact_age_ms) return "DEGRADED: no mirror runs for it since the target's start";
   if (!view.mirror_is_there()) {
     return fmt::format("DEGRADED: its mirror has not spoken for {} s",
@@ -46,8 +51,8 @@ std::string summary(const LinkView& view) {
 
 Lines text_of(const LinkView& view) {
   Lines out;
-  out.say("{}  preserve  {}{} → {}{}  {}", view.name, view.source, number_text(view.source_number),
-          view.target, number_text(view.target_number), summary(view));
+  out.say("{}  preserve  {}{} → {}{}  {}", view.name, view.source, source_text(view), view.target,
+          number_text(view.target_number), summary(view));
   out.say("Source      {}", view.source_answers ? "answers" : "does not answer from here");
   if (!view.wrong_ends.empty()) {
     out.say("Ends        {}", view.wrong_ends);

@@ -242,6 +242,16 @@ TEST(LeftOut, TheCopyItselfIsBelievedBeforeAnOldReport) {
   EXPECT_EQ(left_out(target, source), "");
 }
 
+TEST(LinkView, ALinkWhoseSourceWasForgottenSaysSo) {
+  SiteAnswer target = target_with();
+  target.topics.clear();
+  target.links[0].source_number = 0;
+  target.links[0].forgotten = {{"S", 1}};
+  auto view = view_link("seoul-tokyo", target, nullptr);
+  EXPECT_NE(summary(*view).find("forgotten"), std::string::npos);
+  EXPECT_NE(text_of(*view).text().find("seoul(forgotten)"), std::string::npos);
+}
+
 TEST(LeftOut, ANameThatIsAtBothEndsIsNamed) {
   SiteAnswer source = source_with(100), target = target_with();
   source.topics.push_back(topic_of("tea", 7));
