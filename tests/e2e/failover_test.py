@@ -4,7 +4,8 @@ way back brings every acknowledged record that it lacks."""
 import time
 
 import world
-from support import kafka, ledger
+from confluent_kafka.admin import AdminClient, NewPartitions
+from support import ledger
 from support.client import Producer
 from support.processes import Failed, wait_for
 from world import TwoSites, identities, marked
@@ -67,8 +68,8 @@ class Failover(TwoSites):
         self.wait_mirrored("seoul-tokyo")
         before = len(self.describe("seoul-tokyo")["topics"][0]["partitions"])
         self.cut()
-        kafka.run_tool(kafka.TOPIC_COMMAND, "--bootstrap-server", self.seoul.bootstrap, "--alter",
-                       "--topic", "orders", "--partitions", str(before + 1))
+        admin = AdminClient({"bootstrap.servers": self.seoul.bootstrap})
+        admin.create_partitions([NewPartitions("orders", before + 1)])["orders"].result(20)
         self.fill(self.seoul.bootstrap, "orders", 1000, "behind the line")
         self.seoul.kill()
         answer = self.command("failover", "--from", "seoul", "--to", "tokyo")

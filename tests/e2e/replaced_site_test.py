@@ -1,5 +1,5 @@
 """A site dies for good and is set up anew under its name: until the one that stays is told, nothing
-is attached to the newcomer; then it is mirrored to, moved to and moved home from, as the first.
+is attached to the newcomer; then it is mirrored to, moved to and moved home from like the first."""
 
 import json
 
