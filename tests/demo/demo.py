@@ -97,9 +97,11 @@ class Demo:
                 self.switch_over(source, target, steady, member)
             producer.flush_and_close()
             steady.wait_all_read(member)
+            rebalances = member.rebalances
             member.leave()
         self.acked |= producer.where
         self.audit_planned(producer, member)
+        self.report.at_most("planned: rebalances of the group", rebalances, 4, "times")
 
     def steady_until_read(self, steady: "Steady", member: Member) -> bool:
         steady.run(0.2)

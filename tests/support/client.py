@@ -159,6 +159,7 @@ class Member:
         self.count = count
         self.records: list[ledger.Record] = []
         self.resumptions: list[Resumption] = []
+        self.rebalances = 0  # how often something was taken from it; leaving takes everything, too
         self.silence = Silence()
         self.said: deque[str] = deque(maxlen=200)
         self.committed: dict[int, int] = {}
@@ -213,6 +214,7 @@ class Member:
                          for each in partitions}
 
     def _on_revoke(self, _, partitions) -> None:
+        self.rebalances += 1
         self._note("revoked " + " ".join(str(each.partition) for each in partitions))
 
     def _on_commit(self, error, partitions) -> None:
