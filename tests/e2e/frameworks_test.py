@@ -24,8 +24,9 @@ class Streams:
     """StreamsApp (tests/clients/frameworks/) while it runs."""
 
     def __init__(self, bootstrap: str, state: Path):
-        classes = testing.need(testing.PEERS / "java", "./dev test makes it")
-        command = java("StreamsApp", bootstrap, "shop", state, options=SHORT, classes=classes)
+        testing.need(testing.PEERS / "java.stamp", "./dev test makes it")
+        command = java("StreamsApp", bootstrap, "shop", state, options=SHORT,
+                       classes=testing.PEERS / "java")
         self.states: list[str] = []
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.DEVNULL, text=True, start_new_session=True)
