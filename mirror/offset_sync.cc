@@ -4,6 +4,7 @@
 
 #include "client/pipeline.h"
 #include "kafka/gen/describe_site.h"
+#include "kafka/gen/read_members.h"
 
 namespace isthmus::mirror {
 
@@ -53,27 +54,26 @@ size_t OffsetSync::held() const {
 }
 
 io::Task<Result<void>> OffsetSync::round(Topics topics) {
-  auto failures = co_await take_turn(std::move(topics));
+  auto failures = co_await take_turn(std::move(topics), Uuid{});
   report(failures);
   if (!failures) co_return fail(failures.error());
   co_return Result<void>{};
 }
 
-io::Task<Result<void>> OffsetSync::strict_round(Topics topics) {
-  auto failures = co_await take_turn(std::move(topics));
+io::Task<Result<void>> OffsetSync::last_round(Topics topics, Uuid switchover) {
+  auto failures = co_await take_turn(std::move(topics), switchover);
   if (!failures) co_return fail(failures.error());
   if (failures->empty()) co_return Result<void>{};
-  co_return fail("offsets of " + names_in(*failures) +
-                 " do not cross: " + failures->begin()->second);
+  co_return fail("groups: " + names_in(*failures) + " do not cross: " + failures->begin()->second);
 }
 
-io::Task<Result<OffsetSync::Failures>> OffsetSync::take_turn(Topics topics) {
+io::Task<Result<OffsetSync::Failures>> OffsetSync::take_turn(Topics topics, Uuid switchover) {
   auto held = co_await turn_.lock();
-  auto failures = co_await run(std::move(topics));
+  auto failures = co_await run(std::move(topics), switchover);
   co_return failures;
 }
 
-io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics) {
+io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics, Uuid switchover) {
   if (!asked_target_) {
     auto learned = co_await learn_from_target();
     if (!learned) co_return fail(learned.error());
@@ -86,7 +86,7 @@ io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics) {
   }
   auto groups = co_await groups_to_read();
   if (!groups) co_return fail(groups.error());
-  auto read = co_await reader_.read(std::move(*groups));
+  auto read = co_await reader_.read(*groups);
   Failures failures;
   NewsByGroup news;
   for (const auto& [group, committed] : read) {
@@ -100,8 +100,12 @@ io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics) {
   for (const auto& [group, is_held] : known_) {
     if (is_held && !selector_.takes(group)) news[group] = {};
   }
+  if (!switchover.is_zero()) {
+    auto added = co_await read_members(std::move(*groups), switchover, news, failures);
+    if (!added) co_return fail(added.error());
+  }
   if (news.empty()) co_return failures;
-  auto sent = co_await send(std::move(news), failures);
+  auto sent = co_await send(std::move(news), switchover, failures);
   if (!sent) co_return fail(sent.error());
   co_return failures;
 }
@@ -161,7 +165,53 @@ void OffsetSync::compare(const std::string& group, Positions now, NewsByGroup& n
   if (lost || now != before->second) news[group] = {std::move(now), lost};
 }
 
-io::Task<Result<void>> OffsetSync::send(NewsByGroup news, Failures& failures) {
+io::Task<Result<void>> OffsetSync::read_members(std::set<std::string> groups, Uuid switchover,
+                                                NewsByGroup& news, Failures& failures) {
+  auto connection = co_await source_.any(soon());
+  if (!connection) co_return fail(connection.error());
+  const auto version = (*connection)->version_for(kafka::ReadMembersRequest::api_key);
+  if (!version) {
+    log_.info("members of groups do not go along, they join again: the source is too old");
+    co_return Result<void>{};
+  }
+  // What has failed already is not sent, and so stays a failure.
+  for (const auto& [group, why] : failures) groups.erase(group);
+  std::vector<kafka::ReadMembersRequest> requests;
+  for (const std::string& group : groups) {
+    if (requests.empty() || requests.back().groups.size() == groups_per_request) {
+      requests.emplace_back().switchover_id = switchover;
+    }
+    requests.back().groups.push_back(group);
+  }
+  auto answers = co_await client::call_pipelined(*connection, std::move(requests), *version,
+                                                 requests_under_way, patience_);
+  if (!answers) co_return fail(answers.error());
+  for (auto& answer : *answers) {
+    for (auto& result : answer.groups) {
+      if (groups.erase(result.group_id) == 0) continue;
+      if (result.error_code == ErrorCode::none) {
+        news_of(result.group_id, news).membership = std::move(result.membership);
+      } else {
+        failures[result.group_id] =
+            "members at the source: " + std::string(kafka::error_name(result.error_code));
+      }
+    }
+  }
+  for (const std::string& group : groups) {
+    failures[group] = "the source's answer leaves its members out";
+  }
+  for (const auto& [group, why] : failures) news.erase(group);
+  co_return Result<void>{};
+}
+
+// Of offsets in which nothing is new the target knows already.
+OffsetSync::News& OffsetSync::news_of(const std::string& group, NewsByGroup& news) const {
+  const auto known = sent_.find(group);
+  return news.try_emplace(group, News{known == sent_.end() ? Positions{} : known->second})
+      .first->second;
+}
+
+io::Task<Result<void>> OffsetSync::send(NewsByGroup news, Uuid switchover, Failures& failures) {
   bool any_complete =
       std::ranges::any_of(news, [](const auto& group) { return group.second.complete; });
   std::vector<std::string> covered;
@@ -182,12 +232,15 @@ io::Task<Result<void>> OffsetSync::send(NewsByGroup news, Failures& failures) {
       auto& request = requests.emplace_back();
       request.link = link_;
       request.link_epoch = link_epoch_;
+      request.switchover_id = switchover;
       bytes = 0;
     }
     if (what.complete && requests.back().topics.empty()) requests.back().topics = covered;
     auto& out = requests.back().groups.emplace_back();
     out.group_id = group;
     out.complete = what.complete;
+    out.membership = what.membership;
+    bytes += what.membership ? what.membership->size() : 0;
     for (const auto& [tp, at] : what.positions) {
       out.offsets.push_back({tp.topic, tp.partition, at.offset, at.metadata});
       bytes += tp.topic.size() + at.metadata.size() + bytes_of_numbers;

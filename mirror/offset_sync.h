@@ -8,6 +8,9 @@
 // topic that the link leaves out, and a topic that was deleted (whose offsets Kafka deletes with
 // it, while the target keeps its copy) say nothing.
 //
+// The last round of a switchover takes the groups' members along. Where one end is too old to know
+// of that, or is no Isthmus, they join anew at the target.
+//
 // A round reads and sends whatever many groups in few round trips, each request with a deadline of
 // its own. Rounds never overlap: an older one would bring back what a newer one has replaced.
 //
@@ -15,6 +18,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -39,9 +43,10 @@ class OffsetSync {
   // away. A group that does not get across is tried again in the next round, and the log says so
   // once.
   io::Task<Result<void>> round(Topics topics);
-  // As round(), but a group that did not get across is an error that names it: for a switchover,
-  // after which the target's offsets are the only ones. A group that the target holds is none.
-  io::Task<Result<void>> strict_round(Topics topics);
+  // The last round of a switchover, after which the target's offsets are the only ones: a group
+  // that did not get across is an error that names it; one that the target holds is none. Members
+  // go along, so that they go on there in the same generation. REQUIRES: the source is fenced.
+  io::Task<Result<void>> last_round(Topics topics, Uuid switchover);
 
   size_t groups() const { return known_.size() - held(); }
   // Those that have members or commits of their own at the target, which therefore does not take
@@ -58,18 +63,24 @@ class OffsetSync {
   struct News {
     Positions positions;
     bool complete = false;
+    std::optional<Slice> membership = std::nullopt;  // as the source gave it
   };
   using NewsByGroup = std::map<std::string, News>;
   using Failures = std::map<std::string, std::string>;  // group -> why
 
-  io::Task<Result<Failures>> run(Topics topics);
-  io::Task<Result<Failures>> take_turn(Topics topics);
+  // `switchover`: whose last round it is; zero = of none.
+  io::Task<Result<Failures>> run(Topics topics, Uuid switchover);
+  io::Task<Result<Failures>> take_turn(Topics topics, Uuid switchover);
   io::Task<Result<void>> learn_from_target();
   io::Task<Result<std::set<std::string>>> groups_to_read();
   Positions positions_in(const client::ByPartition<client::CommittedOffset>& committed) const;
   // What the target should hear of a group, if anything.
   void compare(const std::string& group, Positions now, NewsByGroup& news) const;
-  io::Task<Result<void>> send(NewsByGroup news, Failures& failures);
+  // Adds what the groups' members are to the news.
+  io::Task<Result<void>> read_members(std::set<std::string> groups, Uuid switchover,
+                                      NewsByGroup& news, Failures& failures);
+  News& news_of(const std::string& group, NewsByGroup& news) const;
+  io::Task<Result<void>> send(NewsByGroup news, Uuid switchover, Failures& failures);
   void note_answer(const kafka::MirrorOffsetsResponse& answer, NewsByGroup& news,
                    Failures& failures);
   void report(const Result<Failures>& outcome);

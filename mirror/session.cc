@@ -63,7 +63,8 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
           [this](const Error& e) { stop(e); }),
       fetcher_(source, *this, fetch_options()),
       driver_(source, target, name_, reverse_of(name_), config.fence,
-              {[this] { return discover(); }, [this] { return offsets_.strict_round(mirrored_); },
+              {[this] { return discover(); },
+               [this](Uuid id) { return offsets_.last_round(mirrored_, id); },
                [this](const std::string& topic) { return takes(topic); },
                [this](const std::string& topic) { return topics_.takes(topic); }}) {}
 

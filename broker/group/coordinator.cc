@@ -118,6 +118,13 @@ class Coordinator::Loader {
       auto value = decode_group(*record.value);
       if (!value) return fail(value.error());
       stored = std::move(*value);
+    } else if (const auto* moved = std::get_if<MovedGroupKey>(&*key)) {
+      auto& brought = groups_[moved->group].moved;
+      brought.reset();
+      if (!record.value) return {};
+      auto value = decode_moved(*record.value);
+      if (!value) return fail(value.error());
+      brought = std::move(*value);
     }
     return {};
   }
@@ -130,13 +137,14 @@ class Coordinator::Loader {
       auto node = groups_.extract(groups_.begin());
       const std::string& id = node.key();
       Loaded& from = node.mapped();
-      if (!from.stored && from.offsets.empty()) continue;
+      if (!from.stored && !from.moved && from.offsets.empty()) continue;
       Group group = from.stored ? Group(id, config, *from.stored, now) : Group(id, config);
       auto hosted = std::make_shared<HostedGroup>(std::move(group), partition, loop);
       // In the order of the keys a link's offset comes after a client's, and counts instead of it.
       for (auto& [at, committed] : from.offsets) {
         hosted->offsets.apply(at.first, std::move(committed), at.second, hosted->offsets.begin());
       }
+      hosted->moved = std::move(from.moved);
       made.push_back(std::move(hosted));
     }
     return made;
@@ -145,6 +153,7 @@ class Coordinator::Loader {
  private:
   struct Loaded {
     std::optional<kafka::GroupMetadataValue> stored;
+    std::optional<MovedGroup> moved;
     std::map<std::pair<TopicPartition, bool>, CommittedOffset> offsets;
   };
   std::unordered_map<std::string, Loaded> groups_;

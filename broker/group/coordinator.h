@@ -16,7 +16,8 @@
 // where the group is, until it is promoted or detached. A link commits offsets at their full
 // height, also above what has been copied; they are stored under a key of our own (records.h), and
 // what is served is never above the log's end. When ownership ends, offsets are cut to the log's
-// end for good, as records that Kafka knows: data written here afterwards is not skipped.
+// end for good, as records that Kafka knows: data written here afterwards is not skipped. A
+// switchover brings members, too, with whom the group goes on when that switchover promotes it.
 #pragma once
 
 #include <map>
@@ -87,9 +88,14 @@ class Coordinator {
   io::Task<LinkCommitResult> commit_from_link(LinkCommit commit);
 
   // Ends a link's ownership. Idempotent: a group that nobody owns is fine. detach() ends it
-  // whichever link it is; promote() refuses (invalid_request) a group of another link.
-  io::Task<kafka::ErrorCode> promote(std::string link, std::string group);
+  // whichever link it is; promote() refuses (invalid_request) a group of another link, and goes on
+  // with the members that `switchover` has brought; zero = none has.
+  io::Task<kafka::ErrorCode> promote(std::string link, std::string group, Uuid switchover);
   io::Task<kafka::ErrorCode> detach(std::string group);
+
+  // The members of a group that the fence of `switchover` has stopped, for another coordinator to
+  // go on with. Error::kafka: the fence has ended, or the group is loading.
+  Result<Membership> members_of(const std::string& group, const std::string& switchover);
 
   // All groups in the partitions that are loaded here, in order.
   std::vector<std::string> names() const;
@@ -173,7 +179,9 @@ class Coordinator {
   io::Task<kafka::ErrorCode> take(HostedGroupPtr hosted, std::string link);
   // Writes what is new in the commit, and tombstones for what the link has found gone.
   io::Task<kafka::ErrorCode> write_from_link(HostedGroupPtr hosted, LinkCommit commit);
-  io::Task<kafka::ErrorCode> release(HostedGroupPtr hosted);
+  io::Task<kafka::ErrorCode> release(HostedGroupPtr hosted, Uuid switchover);
+  using FinalOffsets = std::vector<std::pair<TopicPartition, CommittedOffset>>;
+  io::Task<Result<FinalOffsets>> write_final(HostedGroupPtr hosted, bool with_members);
 
   io::Loop& loop_;
   io::Random& random_;

@@ -25,8 +25,9 @@ io::Task<LinkCommitResult> Coordinator::commit_from_link(LinkCommit commit) {
     co_return result;
   }
   newest_epoch = commit.link_epoch;
-  const HostedGroupPtr hosted = commit.offsets.empty() ? find(commit.group) : host(commit.group);
-  if (commit.offsets.empty() && (!hosted || hosted->link != commit.link)) {
+  const bool brings = commit.brings_anything();
+  const HostedGroupPtr hosted = brings ? host(commit.group) : find(commit.group);
+  if (!brings && (!hosted || hosted->link != commit.link)) {
     if (hosted && hosted->wanted_by == commit.link) hosted->wanted_by.reset();
     co_return result;
   }
@@ -44,7 +45,7 @@ io::Task<LinkCommitResult> Coordinator::commit_from_link(LinkCommit commit) {
   if (result.error != ErrorCode::none) co_return result;
   hosted->wanted_by.reset();
   result.error = co_await write_from_link(hosted, std::move(commit));
-  result.empty = hosted->offsets.empty();
+  result.empty = hosted->offsets.empty() && !hosted->moved;
   co_return result;
 }
 
@@ -90,10 +91,19 @@ io::Task<ErrorCode> Coordinator::write_from_link(HostedGroupPtr hosted, LinkComm
     records.push_back(encode_tombstone(OffsetKey{commit.group, at, false}));
     records.push_back(encode_tombstone(OffsetKey{commit.group, at, true}));
   }
+  const bool members = commit.moved.has_value() && !commit.moved->membership.empty();
+  const bool members_go = commit.moved.has_value() && !members && hosted->moved.has_value();
+  if (members && commit.moved != hosted->moved) {
+    records.push_back(encode_moved(commit.group, *commit.moved));
+  } else if (members_go) {
+    records.push_back(encode_tombstone(MovedGroupKey{commit.group}));
+  }
   if (records.empty()) co_return ErrorCode::none;
   const uint64_t number = hosted->offsets.begin();
   Result<void> written = co_await append(hosted->partition, std::move(records));
   if (!written) co_return coordinator_error(written.error());
+  if (members) hosted->moved = std::move(commit.moved);
+  if (members_go) hosted->moved.reset();
   for (auto& [at, committed] : news) hosted->offsets.apply(at, std::move(committed), true, number);
   for (const TopicPartition& at : gone) hosted->offsets.erase(at, number);
   if (!gone.empty()) {
@@ -103,14 +113,27 @@ io::Task<ErrorCode> Coordinator::write_from_link(HostedGroupPtr hosted, LinkComm
   co_return ErrorCode::none;
 }
 
-io::Task<ErrorCode> Coordinator::promote(std::string link, std::string group) {
+Result<Membership> Coordinator::members_of(const std::string& group,
+                                           const std::string& switchover) {
+  const ErrorCode error = check(group, GroupName::may_be_empty);
+  if (error != ErrorCode::none) return kafka::refuse(error, "group " + group);
+  if (!fences_on_all_.contains(switchover)) {
+    return kafka::refuse(ErrorCode::invalid_request, "the fence has ended");
+  }
+  const HostedGroupPtr hosted = find(group);
+  // A link's group has its members elsewhere.
+  if (!hosted || hosted->link) return Membership{};
+  return hosted->group.membership();
+}
+
+io::Task<ErrorCode> Coordinator::promote(std::string link, std::string group, Uuid switchover) {
   InFlight::Hold hold(requests_);
   const ErrorCode error = check(group, GroupName::may_be_empty);
   if (error != ErrorCode::none) co_return error;
   const HostedGroupPtr hosted = host(group);
   if (!hosted->link) co_return ErrorCode::none;
   if (*hosted->link != link) co_return ErrorCode::invalid_request;
-  const ErrorCode released = co_await release(hosted);
+  const ErrorCode released = co_await release(hosted, switchover);
   co_return released;
 }
 
@@ -120,17 +143,56 @@ io::Task<ErrorCode> Coordinator::detach(std::string group) {
   if (error != ErrorCode::none) co_return error;
   const HostedGroupPtr hosted = host(group);
   if (!hosted->link) co_return ErrorCode::none;
-  const ErrorCode released = co_await release(hosted);
+  const ErrorCode released = co_await release(hosted, Uuid{});
   co_return released;
 }
 
-// Offsets first, the register last: until the register says otherwise the group is the link's, and
-// a release that broke off is simply repeated. The other way round, an offset above the log's end
-// could meet data that was written here in the meantime, and skip it.
-io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted) {
+// What a link has brought becomes records that Kafka knows, the register comes last: until it says
+// otherwise the group is the link's, and a release that broke off is simply repeated. The other way
+// round, an offset above the log's end could meet data that was written here in the meantime, and
+// skip it. So the members stay under the link's key until then.
+io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted, Uuid switchover) {
   if (hosted->releasing) co_return ErrorCode::coordinator_load_in_progress;
   hosted->releasing = true;
   co_await hosted->appends.ended();
+  const std::string id = hosted->group.id();
+  // Those of a switchover that came to nothing have gone on at the source since.
+  const bool with_members = hosted->moved && hosted->moved->switchover_id == switchover;
+  if (with_members) hosted->moved->membership.raise_to(hosted->group.generation());
+  auto final_offsets = co_await write_final(hosted, with_members);
+  Result<void> result;
+  if (!final_offsets) result = fail(final_offsets.error());
+  if (result) result = co_await seams_.ownership.put(id, std::nullopt);
+  hosted->releasing = false;
+  if (!result) co_return coordinator_error(result.error());
+  const uint64_t number = hosted->offsets.begin();
+  const Offsets::Entries brought = hosted->offsets.entries();
+  for (const auto& [at, entry] : brought) hosted->offsets.erase(at, number);
+  for (auto& [at, committed] : *final_offsets) {
+    hosted->offsets.apply(at, std::move(committed), false, number);
+  }
+  log_.info("link={} has released group={} members={}", *hosted->link, id,
+            with_members ? hosted->moved->membership.stored.members.size() : 0);
+  hosted->link.reset();
+  hosted->wanted_by.reset();
+  const std::optional<MovedGroup> moved = std::exchange(hosted->moved, std::nullopt);
+  if (with_members) {
+    hosted->group = Group(id, config_, moved->membership, now());
+    perform(hosted, {});
+  } else {
+    // Loaded from the log, it may have had members of the time before the link.
+    perform(hosted, hosted->group.dismiss(ErrorCode::unknown_member_id, now()));
+  }
+  if (!moved) co_return ErrorCode::none;
+  // Not missed if it fails: no other switchover has that id.
+  std::vector<GroupRecord> records{encode_tombstone(MovedGroupKey{id})};
+  Result<void> forgotten = co_await append(hosted->partition, std::move(records));
+  if (!forgotten) log_.warn("group={} members to forget: {}", id, forgotten.error().text);
+  co_return ErrorCode::none;
+}
+
+io::Task<Result<Coordinator::FinalOffsets>> Coordinator::write_final(HostedGroupPtr hosted,
+                                                                     bool with_members) {
   std::vector<LogEnds::Position> positions;
   for (const auto& [at, entry] : hosted->offsets.entries()) {
     positions.push_back({at, entry.committed.offset});
@@ -138,7 +200,10 @@ io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted) {
   const std::vector<LogEnds::Position> asked = positions;
   auto ends = co_await seams_.ends.clamp(std::move(positions));
   std::vector<GroupRecord> records;
-  std::vector<std::pair<TopicPartition, CommittedOffset>> final_offsets;
+  if (with_members) {
+    records.push_back(encode_group(hosted->group.id(), hosted->moved->membership.stored));
+  }
+  FinalOffsets final_offsets;
   for (size_t i = 0; i < asked.size(); ++i) {
     const TopicPartition& at = asked[i].partition;
     records.push_back(encode_tombstone(OffsetKey{hosted->group.id(), at, true}));
@@ -156,21 +221,9 @@ io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted) {
     records.push_back(encode_offset({hosted->group.id(), at, false}, committed));
     final_offsets.emplace_back(at, std::move(committed));
   }
-  Result<void> result = co_await append(hosted->partition, std::move(records));
-  if (result) result = co_await seams_.ownership.put(hosted->group.id(), std::nullopt);
-  hosted->releasing = false;
-  if (!result) co_return coordinator_error(result.error());
-  const uint64_t number = hosted->offsets.begin();
-  for (const auto& position : asked) hosted->offsets.erase(position.partition, number);
-  for (auto& [at, committed] : final_offsets) {
-    hosted->offsets.apply(at, std::move(committed), false, number);
-  }
-  log_.info("link={} has released group={}", *hosted->link, hosted->group.id());
-  hosted->link.reset();
-  hosted->wanted_by.reset();
-  // Loaded from the log, it may have had members of the time before the link.
-  perform(hosted, hosted->group.dismiss(ErrorCode::unknown_member_id, now()));
-  co_return ErrorCode::none;
+  Result<void> written = co_await append(hosted->partition, std::move(records));
+  if (!written) co_return fail(written.error());
+  co_return final_offsets;
 }
 
 std::vector<std::string> Coordinator::names() const {

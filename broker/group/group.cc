@@ -70,6 +70,16 @@ Group::Group(std::string id, const GroupConfig& config, const kafka::GroupMetada
   state_ = members_.empty() ? GroupState::empty : GroupState::stable;
 }
 
+Group::Group(std::string id, const GroupConfig& config, const Membership& moved, Now now)
+    : Group(std::move(id), config, moved.stored, now) {
+  // Their clients are on their way; the longest that they may take is not said.
+  const io::Instant expected_until = now.steady + io::milliseconds(config.min_session_timeout_ms);
+  for (const std::string& member : moved.expected) pending_[member] = expected_until;
+  if (!moved.rebalancing || members_.empty()) return;
+  enter(GroupState::preparing_rebalance, now);
+  join_deadline_ = now.steady + rebalance_timeout();
+}
+
 ErrorCode Group::heartbeat(const MemberClaim& claim, Now now) {
   if (const ErrorCode error = check_member(claim); error != ErrorCode::none) return error;
   if (claim.generation != generation_) return ErrorCode::illegal_generation;
@@ -192,7 +202,6 @@ GroupActions Group::dismiss(ErrorCode error, Now now) {
   protocol_.clear();
   leader_.clear();
   initial_ = false;
-  next_generation();
   enter(GroupState::empty, now);
   begin_store({}, snapshot(), actions);
   return actions;
@@ -235,6 +244,22 @@ kafka::GroupMetadataValue Group::snapshot() const {
     to.assignment = member.assignment;
   }
   return value;
+}
+
+Membership Group::membership() const {
+  Membership moved;
+  moved.stored = snapshot();
+  moved.rebalancing =
+      state_ == GroupState::preparing_rebalance || state_ == GroupState::completing_rebalance;
+  for (const auto& [id, until] : pending_) moved.expected.push_back(id);
+  // It has joined, and waits for its first generation: what it has said is not of a generation that
+  // could be stored, and it says it again where it is sent. A static one comes by its name.
+  std::erase_if(moved.stored.members, [&](const auto& stored) {
+    const Member& member = members_.find(stored.member_id)->second;
+    if (member.is_new && !member.instance_id) moved.expected.push_back(member.id);
+    return member.is_new;
+  });
+  return moved;
 }
 
 kafka::DescribeGroupsResponse::DescribedGroup Group::describe() const {

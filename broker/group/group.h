@@ -29,6 +29,7 @@
 
 #include "broker/group/config.h"
 #include "broker/group/group_actions.h"
+#include "broker/group/membership.h"
 #include "kafka/gen/describe_groups.h"
 #include "kafka/gen/leave_group.h"
 
@@ -41,6 +42,8 @@ class Group {
   // As stored by an earlier coordinator. The members get a whole session to report.
   Group(std::string id, const GroupConfig& config, const kafka::GroupMetadataValue& stored,
         Now now);
+  // As another cluster's coordinator has let it go.
+  Group(std::string id, const GroupConfig& config, const Membership& moved, Now now);
 
   // `fresh_id` is random; it becomes the end of the member's id if it has none yet.
   GroupActions join(RequestId request, const Caller& caller, const kafka::JoinGroupRequest& join,
@@ -59,9 +62,9 @@ class Group {
 
   // Answers everything that waits with `error`. Members and state stay.
   GroupActions refuse_waiting(kafka::ErrorCode error);
-  // Its members are another cluster's from now on: they are told `error`, forgotten, and their
-  // generation ends. Kept, they would hold up every rebalance of a later homecoming until their
-  // sessions end.
+  // Its members are another cluster's from now on: they are told `error` and forgotten. Kept, they
+  // would hold up every rebalance of a later homecoming until their sessions end. The generation
+  // stays: they live on in it there, and may come home in it.
   GroupActions dismiss(kafka::ErrorCode error, Now now);
   // Every member gets a whole session from now on: after a time in which it could not report.
   void renew_sessions(Now now);
@@ -86,6 +89,9 @@ class Group {
 
   // What is stored of it now.
   kafka::GroupMetadataValue snapshot() const;
+  // What another coordinator needs to go on with its members. REQUIRES: nothing of it changes until
+  // that one does, or this one goes on alone.
+  Membership membership() const;
   kafka::DescribeGroupsResponse::DescribedGroup describe() const;
 
  private:

@@ -52,6 +52,7 @@ struct HostedGroup {
   Offsets offsets;
   std::optional<std::string> link;       // that owns it
   std::optional<std::string> wanted_by;  // a link that cannot take it: it has a life of its own
+  std::optional<MovedGroup> moved;       // the members that its link has brought
   bool releasing = false;                // its ownership is about to end
   bool removing = false;                 // its tombstones are being written
   bool dropped = false;                  // not served here any more

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "kafka/gen/group_metadata_key.h"
+#include "kafka/gen/membership_value.h"
+#include "kafka/gen/moved_group_value.h"
 #include "kafka/gen/offset_commit_key.h"
 #include "kafka/gen/offset_commit_value.h"
 
@@ -31,10 +33,18 @@ Slice encode_key(const OffsetKey& key) {
   return Slice::copy_of(writer.unsealed());
 }
 
-Slice encode_key(const GroupKey& key) {
+Slice encode_group_key(const std::string& group, int16_t version) {
   kafka::GroupMetadataKey fields;
-  fields.group = key.group;
-  return kafka::encode_versioned(fields, group_key_version);
+  fields.group = group;
+  kafka::Writer writer;
+  writer.int16(version);
+  fields.encode(writer, group_key_version);
+  return Slice::copy_of(writer.unsealed());
+}
+
+Slice encode_key(const GroupKey& key) { return encode_group_key(key.group, group_key_version); }
+Slice encode_key(const MovedGroupKey& key) {
+  return encode_group_key(key.group, moved_group_version);
 }
 
 template <typename Value>
@@ -93,8 +103,16 @@ GroupRecord encode_group(const std::string& group, const kafka::GroupMetadataVal
   return {encode_key(GroupKey{group}), kafka::encode_versioned(value, group_value_version)};
 }
 
+GroupRecord encode_moved(const std::string& group, const MovedGroup& moved) {
+  kafka::MovedGroupValue value;
+  value.switchover_id = moved.switchover_id;
+  value.membership = encode_membership(moved.membership);
+  return {encode_key(MovedGroupKey{group}), kafka::encode_versioned(value, value.max_version)};
+}
+
 GroupRecord encode_tombstone(const OffsetKey& key) { return {encode_key(key), std::nullopt}; }
 GroupRecord encode_tombstone(const GroupKey& key) { return {encode_key(key), std::nullopt}; }
+GroupRecord encode_tombstone(const MovedGroupKey& key) { return {encode_key(key), std::nullopt}; }
 
 Result<GroupRecordKey> decode_key(const Slice& key) {
   kafka::Reader reader(key);
@@ -106,9 +124,11 @@ Result<GroupRecordKey> decode_key(const Slice& key) {
     if (!fields) return fail(fields.error());
     return OffsetKey{fields->group, {fields->topic, fields->partition}, from_link};
   }
-  if (version == group_key_version) {
-    auto fields = kafka::GroupMetadataKey::decode(reader, version);
+  const bool moved = version == moved_group_version;
+  if (moved || version == group_key_version) {
+    auto fields = kafka::GroupMetadataKey::decode(reader, group_key_version);
     if (!fields) return fail(fields.error());
+    if (moved) return MovedGroupKey{fields->group};
     return GroupKey{fields->group};
   }
   return UnknownKey{version};
@@ -124,6 +144,30 @@ Result<CommittedOffset> decode_offset(const Slice& bytes) {
 
 Result<kafka::GroupMetadataValue> decode_group(const Slice& bytes) {
   return decode_value<kafka::GroupMetadataValue>(bytes);
+}
+
+Result<MovedGroup> decode_moved(const Slice& bytes) {
+  auto value = decode_value<kafka::MovedGroupValue>(bytes);
+  if (!value) return fail(value.error());
+  auto membership = decode_membership(value->membership);
+  if (!membership) return fail(membership.error());
+  return MovedGroup{value->switchover_id, std::move(*membership)};
+}
+
+Slice encode_membership(const Membership& membership) {
+  kafka::MembershipValue value;
+  value.rebalancing = membership.rebalancing;
+  value.expected = membership.expected;
+  value.stored = kafka::encode_versioned(membership.stored, group_value_version);
+  return kafka::encode_versioned(value, value.max_version);
+}
+
+Result<Membership> decode_membership(const Slice& bytes) {
+  auto value = decode_value<kafka::MembershipValue>(bytes);
+  if (!value) return fail(value.error());
+  auto stored = decode_group(value->stored);
+  if (!stored) return fail(stored.error());
+  return Membership{std::move(*stored), value->rebalancing, std::move(value->expected)};
 }
 
 PartitionIndex partition_of_group(std::string_view group, int32_t partitions) {

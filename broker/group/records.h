@@ -1,11 +1,12 @@
 // The records of __consumer_offsets, in Kafka's format: other tools read this topic (Burrow,
 // kminion), and Kafka's own can take over a group from it.
 //
-// A key is an int16 version and fields: 0 and 1 are a committed offset, 2 a group's generation. One
-// version is ours, link_offset_version: an offset that a link has committed at its full height,
-// which may lie above what has been copied; it has the fields of a committed offset. It stands
-// beside Kafka's keys so that no tool that knows Kafka's takes it for a committed offset: unknown
-// versions are skipped (KIP-915). Pure functions; a damaged record is Error::corrupt.
+// A key is an int16 version and fields: 0 and 1 are a committed offset, 2 a group's generation. Two
+// versions are ours: link_offset_version, an offset that a link has committed at its full height,
+// which may lie above what has been copied, with the fields of a committed offset; and
+// moved_group_version, the members of a link's group that wait for its promotion. They stand beside
+// Kafka's keys so that no tool that knows Kafka's takes them for a committed offset or a group:
+// unknown versions are skipped (KIP-915). Pure functions; a damaged record is Error::corrupt.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/ids.h"
+#include "broker/group/membership.h"
 #include "kafka/gen/group_metadata_value.h"
 
 namespace isthmus::broker {
@@ -45,13 +47,18 @@ struct GroupKey {
   std::string group;
   bool operator==(const GroupKey&) const = default;
 };
+struct MovedGroupKey {
+  std::string group;
+  bool operator==(const MovedGroupKey&) const = default;
+};
 struct UnknownKey {
   int16_t version = 0;
   bool operator==(const UnknownKey&) const = default;
 };
-using GroupRecordKey = std::variant<OffsetKey, GroupKey, UnknownKey>;
+using GroupRecordKey = std::variant<OffsetKey, GroupKey, MovedGroupKey, UnknownKey>;
 
 inline constexpr int16_t link_offset_version = 10'000;
+inline constexpr int16_t moved_group_version = 10'001;
 
 // A record as the journal stores it; no value is a tombstone.
 struct GroupRecord {
@@ -61,12 +68,19 @@ struct GroupRecord {
 
 GroupRecord encode_offset(const OffsetKey& key, const CommittedOffset& committed);
 GroupRecord encode_group(const std::string& group, const kafka::GroupMetadataValue& value);
+GroupRecord encode_moved(const std::string& group, const MovedGroup& moved);
 GroupRecord encode_tombstone(const OffsetKey& key);
 GroupRecord encode_tombstone(const GroupKey& key);
+GroupRecord encode_tombstone(const MovedGroupKey& key);
 
 Result<GroupRecordKey> decode_key(const Slice& key);
 Result<CommittedOffset> decode_offset(const Slice& value);
 Result<kafka::GroupMetadataValue> decode_group(const Slice& value);
+Result<MovedGroup> decode_moved(const Slice& value);
+
+// As it crosses from site to site.
+Slice encode_membership(const Membership& membership);
+Result<Membership> decode_membership(const Slice& bytes);
 
 // The partition of __consumer_offsets that a group lives in: Java's String.hashCode of its name,
 // over UTF-16, as in Kafka. REQUIRES: partitions > 0.

@@ -57,6 +57,7 @@ Handler find_private(ApiKey key) {
     case ApiKey::epoch_history: return epoch_history;
     case ApiKey::step_down: return step_down;
     case ApiKey::forget_link: return forget_link;
+    case ApiKey::read_members: return read_members;
     default: return nullptr;
   }
 }

@@ -50,5 +50,6 @@ io::Task<server::Reply> become_mirror(Context& context, server::Request request)
 io::Task<server::Reply> epoch_history(Context& context, server::Request request);
 io::Task<server::Reply> step_down(Context& context, server::Request request);
 io::Task<server::Reply> forget_link(Context& context, server::Request request);
+io::Task<server::Reply> read_members(Context& context, server::Request request);
 
 }  // namespace isthmus::broker

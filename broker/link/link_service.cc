@@ -202,6 +202,16 @@ io::Task<kafka::MirrorOffsetsResponse> LinkService::offsets(kafka::MirrorOffsets
       commit.offsets.push_back(
           {{offset.topic, offset.partition}, offset.offset, offset.metadata.value_or("")});
     }
+    if (group.membership) {
+      auto members = decode_membership(*group.membership);
+      if (!members) {
+        log_.warn("link={} group={} members: {}", request.link, group.group_id,
+                  members.error().text);
+        response.groups.push_back({group.group_id, ErrorCode::invalid_request, false, false});
+        continue;
+      }
+      commit.moved = MovedGroup{request.switchover_id, std::move(*members)};
+    }
     auto result = co_await groups_.commit_from_link(std::move(commit));
     response.groups.push_back({group.group_id, result.error, result.held, result.empty});
   }

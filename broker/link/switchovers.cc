@@ -341,10 +341,10 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(const kafka::Prom
   }
   if (!wanted.empty()) co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
   for (const auto& group : wanted) {
-    ErrorCode code = co_await groups_.promote(request.link, group);
+    ErrorCode code = co_await groups_.promote(request.link, group, request.switchover_id);
     for (int i = 1; i < attempts && code != ErrorCode::none; ++i) {
       co_await io::sleep(env_.main_loop(), group_pause);  // its partition is loading
-      code = co_await groups_.promote(request.link, group);
+      code = co_await groups_.promote(request.link, group, request.switchover_id);
     }
     if (code == ErrorCode::none) {
       promoted.push_back(group);
@@ -356,6 +356,21 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(const kafka::Prom
     }
   }
   co_return promoted;
+}
+
+io::Task<kafka::ReadMembersResponse> Switchovers::read_members(kafka::ReadMembersRequest request) {
+  kafka::ReadMembersResponse response;
+  for (const std::string& group : request.groups) {
+    auto& out = response.groups.emplace_back();
+    out.group_id = group;
+    auto members = groups_.members_of(group, request.switchover_id.to_string());
+    if (members) {
+      out.membership = encode_membership(*members);
+    } else {
+      out.error_code = kafka::error_code(members.error());
+    }
+  }
+  co_return response;
 }
 
 io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest request) {

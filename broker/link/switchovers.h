@@ -24,6 +24,7 @@
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
 #include "kafka/gen/promote.h"
+#include "kafka/gen/read_members.h"
 #include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
 
@@ -45,6 +46,8 @@ class Switchovers {
   bool fenced() const;
 
   io::Task<kafka::FenceResponse> fence(kafka::FenceRequest request);
+  // What the last round of a switchover takes along, from the fence on.
+  io::Task<kafka::ReadMembersResponse> read_members(kafka::ReadMembersRequest request);
   io::Task<kafka::HandOverResponse> hand_over(kafka::HandOverRequest request);
   io::Task<kafka::PromoteResponse> promote(kafka::PromoteRequest request);
   io::Task<kafka::SwitchoverWishResponse> wish(kafka::SwitchoverWishRequest request);

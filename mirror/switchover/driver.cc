@@ -127,7 +127,7 @@ io::Task<Result<void>> Driver::fence_and_hand_over(SideRecord target) {
   Site fenced;
   done = co_await fence(id, *before, *source, fenced);
   if (done) done = co_await drain(fenced, deadline);
-  if (done) done = co_await hooks_.sync_offsets();
+  if (done) done = co_await hooks_.sync_groups(id);
   if (done) done = co_await hand_over(target, fenced);
   if (!done) {
     // The answer to a hand-over may be lost: only the source's record tells which way it went.

@@ -26,8 +26,9 @@ class Driver {
   struct Hooks {
     // Finds and creates topics that are new at the source.
     std::function<io::Task<Result<void>>()> discover;
-    // One whole round of group offsets; fails unless those of every group are at the target.
-    std::function<io::Task<Result<void>>()> sync_offsets;
+    // The last round of this switchover: fails unless the offsets and the members of every group
+    // are at the target.
+    std::function<io::Task<Result<void>>(Uuid id)> sync_groups;
     // Mirrored by now; and: to be mirrored, by its name.
     std::function<bool(const std::string& topic)> takes_topic;
     std::function<bool(const std::string& topic)> selects_topic;

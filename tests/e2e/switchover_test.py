@@ -27,6 +27,9 @@ class Switchover(UnderLoad):
         expected = {("p", i) for i in range(self.sent)}
         wait_for(lambda: set(identities(member.records)) == expected, "the group has it all", 30)
         member.leave()
+        # It moved with its member, who lived on in its generation at what it had read.
+        self.assertEqual(member.assignments, 1, list(member.said))
+        self.assertEqual(len(member.records), len(expected))
         self.wait_mirrored("seoul-tokyo")
         self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"),
                          self.digests(self.seoul.bootstrap, "orders"))

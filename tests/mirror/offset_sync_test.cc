@@ -5,6 +5,7 @@
 #include "kafka/gen/describe_site.h"
 #include "kafka/gen/list_groups.h"
 #include "kafka/gen/offset_fetch.h"
+#include "kafka/gen/read_members.h"
 #include "tests/client/fake_broker.h"
 
 namespace isthmus::mirror {
@@ -16,13 +17,14 @@ using Offsets = std::map<TopicPartition, Offset>;
 
 const TopicPartition orders{"orders", 0};
 const TopicPartition pay{"pay", 0};
+const Uuid switchover{{7}};
 
 // One broker is both ends: what a source is asked and what a target is asked are different APIs.
 class OffsetSyncTest : public testing::Test {
  protected:
   struct Round {
     std::function<void()> before = [] {};
-    bool strict = false;
+    bool last = false;
     OffsetSync::Topics topics = {"orders", "pay"};
   };
 
@@ -45,6 +47,7 @@ class OffsetSyncTest : public testing::Test {
     });
     broker.on<kafka::OffsetFetchRequest>([this](const auto& request) { return fetch(request); });
     broker.on<kafka::DescribeSiteRequest>([this](const auto&) { return site_; });
+    broker.on<kafka::ReadMembersRequest>([this](const auto& request) { return members(request); });
     broker.on<Sent>([this](const Sent& request) { return take(request); });
   }
 
@@ -63,6 +66,16 @@ class OffsetSyncTest : public testing::Test {
       }
     }
     if (on_fetch_) on_fetch_();
+    return response;
+  }
+  kafka::ReadMembersResponse members(const kafka::ReadMembersRequest& request) {
+    EXPECT_EQ(request.switchover_id, switchover);
+    kafka::ReadMembersResponse response;
+    for (const std::string& group : request.groups) {
+      if (silent_.contains(group)) continue;
+      const auto code = unfenced_.contains(group) ? ErrorCode::invalid_request : ErrorCode::none;
+      response.groups.push_back({group, code, Slice::copy_of("members of " + group)});
+    }
     return response;
   }
   kafka::MirrorOffsetsResponse take(const Sent& request) {
@@ -86,7 +99,8 @@ class OffsetSyncTest : public testing::Test {
   static io::Task<void> one(OffsetSyncTest* self, OffsetSync* sync, Round round) {
     round.before();
     self->sent_.clear();
-    auto asked = round.strict ? sync->strict_round(round.topics) : sync->round(round.topics);
+    auto asked =
+        round.last ? sync->last_round(round.topics, switchover) : sync->round(round.topics);
     auto outcome = co_await asked;
     self->errors_.push_back(outcome ? "" : outcome.error().text);
     self->sent_by_round_.push_back(self->sent_);
@@ -134,6 +148,7 @@ class OffsetSyncTest : public testing::Test {
   std::map<std::string, Offsets> groups_;  // at the source
   std::string note_;                       // the metadata of every offset
   std::set<std::string> unreadable_, refused_, held_;
+  std::set<std::string> unfenced_, silent_;  // of whose members nothing can be learnt
   std::function<void()> on_fetch_;
   kafka::DescribeSiteResponse site_;  // the target
   std::string order_;
@@ -147,7 +162,7 @@ TEST_F(OffsetSyncTest, ManyGroupsTakeFewRoundTrips) {
   auto& broker = fakes_.broker(1);
   broker.delay = io::milliseconds(20);
   for (int i = 0; i < 500; ++i) groups_["g" + std::to_string(i)] = {{orders, i}};
-  run({{.strict = true}});
+  run({{.last = true}});
   EXPECT_EQ(errors_[0], "");
   EXPECT_EQ(group_count_, 500u);
   EXPECT_EQ(broker.asked[kafka::ApiKey::offset_fetch], 5);
@@ -155,22 +170,22 @@ TEST_F(OffsetSyncTest, ManyGroupsTakeFewRoundTrips) {
   EXPECT_GE(broker.most_under_way, 10) << "one after the other they would not fit into a fence";
 }
 
-TEST_F(OffsetSyncTest, AStrictRoundNamesAGroupThatCouldNotBeReadAndAnOrdinaryOneGoesOn) {
+TEST_F(OffsetSyncTest, TheLastRoundNamesAGroupThatCouldNotBeReadAndAnOrdinaryOneGoesOn) {
   groups_ = {{"bad", {{orders, 1}}}, {"good", {{orders, 2}}}};
   unreadable_ = {"bad"};
-  run({{}, {.strict = true}});
+  run({{}, {.last = true}});
   EXPECT_EQ(errors_[0], "");
   EXPECT_NE(said(0, "good"), nullptr);
   EXPECT_NE(errors_[1].find("bad"), std::string::npos) << errors_[1];
   EXPECT_EQ(errors_[1].find("good"), std::string::npos) << errors_[1];
 }
 
-TEST_F(OffsetSyncTest, AStrictRoundNamesAGroupThatTheTargetDidNotTake) {
+TEST_F(OffsetSyncTest, TheLastRoundNamesAGroupThatTheTargetDidNotTake) {
   groups_ = {{"bad", {{orders, 1}}}, {"good", {{orders, 2}}}};
   refused_ = {"bad"};
-  run({{}, {.strict = true}, {[this] { refused_.clear(); }, true}});
+  run({{}, {.last = true}, {[this] { refused_.clear(); }, true}});
   EXPECT_NE(errors_[1].find("bad"), std::string::npos) << errors_[1];
-  EXPECT_EQ(said(1, "good"), nullptr) << "it has crossed before";
+  EXPECT_FALSE(said(1, "good")->complete) << "it has crossed before";
   EXPECT_EQ(errors_[2], "");
   EXPECT_NE(said(2, "bad"), nullptr);
 }
@@ -220,7 +235,7 @@ TEST_F(OffsetSyncTest, AGroupThatCannotBeReadIsNotTakenForGone) {
     unreadable_ = {"g"};
     groups_.clear();
   };
-  run({{}, {unlisted}, {.strict = true}});
+  run({{}, {unlisted}, {.last = true}});
   EXPECT_TRUE(sent_by_round_[1].empty());
   EXPECT_NE(errors_[2], "");
 }
@@ -249,7 +264,7 @@ TEST_F(OffsetSyncTest, NothingIsSaidOfATopicThatWasDeletedAtTheSource) {
 TEST_F(OffsetSyncTest, AHeldGroupIsCountedAskedForAgainAndNoFailure) {
   groups_ = {{"g", {{orders, 1}}}};
   held_ = {"g"};
-  run({{}, {.strict = true}, {[this] { groups_.clear(); }}, {}});
+  run({{}, {.last = true}, {[this] { groups_.clear(); }}, {}});
   EXPECT_EQ(errors_[1], "");
   EXPECT_NE(said(1, "g"), nullptr) << "it may be free by now";
   ASSERT_NE(said(2, "g"), nullptr) << "it is wanted no longer";
@@ -268,14 +283,37 @@ TEST_F(OffsetSyncTest, AGroupThatTheLinkNoLongerTakesIsNoLongerHeldAgainstIt) {
   EXPECT_TRUE(sent_by_round_[1].empty());
 }
 
-// What an ordinary round has read before a fence must not arrive after what a strict one read.
+// What an ordinary round has read before a fence must not arrive after what the last one read.
 TEST_F(OffsetSyncTest, RoundsDoNotOverlap) {
   fakes_.broker(1).delay = io::milliseconds(20);
   groups_ = {{"g", {{orders, 1}}}};
   on_fetch_ = [this] { ++groups_["g"][orders]; };
-  run({{}, {.strict = true}}, true);
+  run({{}, {.last = true}}, true);
   EXPECT_EQ(order_, "fetch send fetch send ");
   EXPECT_EQ(errors_, (std::vector<std::string>{"", ""}));
+}
+
+TEST_F(OffsetSyncTest, TheLastRoundTakesTheMembersOfEveryGroupAlong) {
+  groups_ = {{"a", {{orders, 1}}}, {"idle", {}}};
+  run({{}, {.last = true}});
+  EXPECT_FALSE(said(0, "a")->membership) << "they still live at the source";
+  EXPECT_EQ(sent_by_round_[1].at(0).switchover_id, switchover);
+  ASSERT_TRUE(said(1, "a")->membership);
+  EXPECT_EQ(as_text(said(1, "a")->membership->view()), "members of a");
+  EXPECT_EQ(said(1, "a")->offsets.size(), 1u) << "with what the target knows, as any other word";
+  ASSERT_NE(said(1, "idle"), nullptr) << "it may have members that have committed nothing yet";
+  EXPECT_EQ(errors_[1], "");
+}
+
+TEST_F(OffsetSyncTest, MembersThatCannotBeReadEndTheSwitchoverAndOffsetsOfOthersGoOn) {
+  groups_ = {{"bad", {{orders, 1}}}, {"good", {{orders, 2}}}, {"silent", {{orders, 3}}}};
+  unfenced_ = {"bad"};
+  silent_ = {"silent"};
+  run({{.last = true}});
+  EXPECT_NE(errors_[0].find("bad"), std::string::npos) << errors_[0];
+  EXPECT_NE(errors_[0].find("silent"), std::string::npos) << errors_[0];
+  EXPECT_EQ(errors_[0].find("good"), std::string::npos) << errors_[0];
+  EXPECT_TRUE(said(0, "good")->membership);
 }
 
 }  // namespace

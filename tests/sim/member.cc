@@ -75,7 +75,7 @@ io::Task<void> Member::run() {
   for (;;) {
     site_ = where_.sites[turn_ % where_.sites.size()];
     Next next = co_await find_coordinator();
-    if (next == Next::go_on) next = Next::join_again;
+    if (next == Next::go_on) next = living_ ? co_await live() : Next::join_again;
     while (next == Next::join_again) {
       living_ = false;
       next = co_await join();
@@ -83,7 +83,6 @@ io::Task<void> Member::run() {
       living_ = true;
       next = co_await live();
     }
-    living_ = false;
     caller_.hang_up(site_);
     ++turn_;
     co_await io::sleep(caller_.loop(), random_.between(milliseconds(20), milliseconds(300)));
@@ -190,7 +189,9 @@ io::Task<Member::Next> Member::live() {
     co_await io::sleep(caller_.loop(), random_.between(milliseconds(50), milliseconds(900)));
     const bool dreams = !calm_ && one_in(30);
     if (dreams) {
+      dreaming_ = true;
       co_await io::sleep(caller_.loop(), random_.between(seconds(3), seconds(14)));
+      dreaming_ = false;
     }
     if (!calm_ && one_in(40)) co_return co_await leave();
     Next next = Next::go_on;

@@ -1,5 +1,6 @@
 // Member: one member of a classic consumer group, over the production client::Connection: joins,
-// syncs, sends heartbeats, commits, leaves, and comes back, as librdkafka does.
+// syncs, sends heartbeats, commits, leaves, and comes back, as librdkafka does. Where its
+// coordinator is no more it looks for another and lives on there, in the generation that it has.
 //
 // It commits positions without reading records (Consumer does that): where it was given a partition
 // it goes on from the committed offset, up to what the ledger knows to be there. Now and then it
@@ -37,8 +38,8 @@ class Member {
   // Dreams and leaves no more.
   void calm() { calm_ = true; }
   const std::string& group() const { return options_.group; }
-  // The generation that it lives in, and what it owns there; 0 = none.
-  int32_t generation() const { return living_ ? generation_ : 0; }
+  // The generation that it lives in, awake, and what it owns there; 0 = none.
+  int32_t generation() const { return living_ && !dreaming_ ? generation_ : 0; }
   size_t owned() const { return living_ ? owned_.size() : 0; }
   const std::string& trouble() const { return trouble_; }
 
@@ -78,6 +79,7 @@ class Member {
   int32_t generation_ = 0;
   std::vector<Owned> owned_;
   bool living_ = false;
+  bool dreaming_ = false;
   bool calm_ = false;
   std::string trouble_;
 };

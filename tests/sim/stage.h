@@ -37,6 +37,8 @@ class Stage {
   void catch_up();
   // The members of the group share everything in one generation, and have committed all of it.
   void await_members();
+  // The one that they share then; 0 = there are none.
+  int32_t members_generation() const { return members_.empty() ? 0 : members_[0]->generation(); }
   // Every group is where it committed, in the words of this site's coordinator.
   void check_groups_at(Site& site);
   // What sites delete by themselves, and by whose calendar records are stamped.

@@ -165,6 +165,7 @@ class Member:
         self.committed: dict[int, int] = {}
         self.read_to: dict[int, int] = {}
         self.assigned: dict[int, int | None] = {}  # nothing read since; what was committed then
+        self.assignments = 0  # the first one, and each rebalance
         self.began = time.monotonic()
         defaults = {"group.id": group, "auto.offset.reset": "earliest", "check.crcs": True,
                     "auto.commit.interval.ms": 1000, "on_commit": self._on_commit,
@@ -210,6 +211,7 @@ class Member:
 
     def _on_assign(self, _, partitions) -> None:
         self._note("assigned " + " ".join(str(each.partition) for each in partitions))
+        self.assignments += 1
         self.assigned = {each.partition: self.committed.get(each.partition)
                          for each in partitions}
 

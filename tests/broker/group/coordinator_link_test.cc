@@ -18,7 +18,7 @@ class LinkedGroups : public CoordinatorTest {
         coordinator().commit_from_link({"tokyo", epoch, group, {{orders, offset, "from tokyo"}}}));
   }
   ErrorCode promote(const std::string& group = "g") {
-    return ask(coordinator().promote("tokyo", group));
+    return ask(coordinator().promote("tokyo", group, switchover));
   }
 
   // All that the group has at the source in `topics`.
@@ -27,6 +27,33 @@ class LinkedGroups : public CoordinatorTest {
     return ask(coordinator().commit_from_link({"tokyo", 1, "g", std::move(offsets), complete_in}));
   }
 
+  // The group "g" of this coordinator, as a fence stops it.
+  Membership stopped() {
+    ask(coordinator().fence_all("move"));
+    auto members = coordinator().members_of("g", "move");
+    EXPECT_TRUE(members);
+    return members.value_or(Membership{});
+  }
+  // This coordinator comes to know nothing, and is given the members by a link.
+  void begin_elsewhere() {
+    journal.logs.clear();
+    ownership.owners.clear();
+    restart();
+  }
+  LinkCommitResult bring(const Membership& members, std::vector<LinkOffset> offsets = {}) {
+    LinkCommit commit{"tokyo", 1, "g", std::move(offsets)};
+    commit.moved = MovedGroup{switchover, members};
+    return ask(coordinator().commit_from_link(std::move(commit)));
+  }
+  ErrorCode beat(const std::string& member, int32_t generation) {
+    kafka::HeartbeatRequest request;
+    request.group_id = "g";
+    request.member_id = member;
+    request.generation_id = generation;
+    return ask(coordinator().heartbeat(caller, request)).error_code;
+  }
+
+  const Uuid switchover{{1}};
   const TopicPartition orders{"orders", 0};
   const OffsetKey kafkas_key{"g", {"orders", 0}, false};
   const OffsetKey links_key{"g", {"orders", 0}, true};
@@ -197,7 +224,7 @@ TEST_F(LinkedGroups, APromotionThatBrokeOffMayGoBackToMirroring) {
 
 TEST_F(LinkedGroups, OnlyTheOwnersNamePromotes) {
   commit_by_link(100);
-  EXPECT_EQ(ask(coordinator().promote("osaka", "g")), ErrorCode::invalid_request);
+  EXPECT_EQ(ask(coordinator().promote("osaka", "g", switchover)), ErrorCode::invalid_request);
   EXPECT_EQ(ask(coordinator().detach("g")), ErrorCode::none);
   EXPECT_EQ(commit_now(commit("g", 5)), ErrorCode::none);
 }
@@ -287,6 +314,134 @@ TEST_F(LinkedGroups, AGroupThatTheRegisterHandsOverSendsItsMembersAway) {
   EXPECT_EQ(fetch("g").offset, 90);
   restart();
   EXPECT_EQ(fetch("g").offset, 90) << "the link's offset counts, not the older one of the group";
+}
+
+TEST_F(LinkedGroups, MembersThatASwitchoverBringsGoOnInTheirGeneration) {
+  const std::string member = become_member("g");
+  const Membership members = stopped();
+  EXPECT_EQ(decode_membership(encode_membership(members)).value(), members);
+  begin_elsewhere();
+  EXPECT_FALSE(bring(members, {{orders, 80, ""}}).empty);
+  EXPECT_EQ(beat(member, 1), ErrorCode::not_coordinator) << "the link's still";
+  restart();
+  EXPECT_EQ(promote(), ErrorCode::none);
+  EXPECT_EQ(beat(member, 1), ErrorCode::none);
+  auto request = commit("g", 85);
+  request.member_id = member;
+  request.generation_id_or_member_epoch = 1;
+  EXPECT_EQ(commit_now(request), ErrorCode::none);
+  kafka::SyncGroupRequest sync;
+  sync.group_id = "g";
+  sync.member_id = member;
+  sync.generation_id = 1;
+  EXPECT_EQ(as_text(ask(coordinator().sync_group(caller, sync)).assignment.view()), "everything");
+  restart();
+  EXPECT_EQ(beat(member, 1), ErrorCode::none) << "it is a group like any";
+}
+
+TEST_F(LinkedGroups, MembersWithoutAnyCommitGoAlong) {
+  const std::string member = become_member("g");
+  const Membership members = stopped();
+  begin_elsewhere();
+  EXPECT_FALSE(bring(members).empty);
+  EXPECT_EQ(ownership.owner_of("g"), "tokyo");
+  promote();
+  EXPECT_EQ(beat(member, 1), ErrorCode::none);
+}
+
+TEST_F(LinkedGroups, MembersThatNeverReportAtTheNewCoordinatorEndWithTheirSession) {
+  const std::string member = become_member("g");
+  const Membership members = stopped();
+  begin_elsewhere();
+  bring(members);
+  pass(seconds(60));
+  promote();
+  pass(seconds(9));
+  EXPECT_EQ(beat(member, 1), ErrorCode::none) << "a whole session from the promotion on";
+  pass(seconds(11));
+  EXPECT_EQ(beat(member, 1), ErrorCode::unknown_member_id);
+}
+
+TEST_F(LinkedGroups, MembersOfASwitchoverThatCameToNothingAreNotGoneOnWith) {
+  const std::string member = become_member("g");
+  const Membership members = stopped();
+  begin_elsewhere();
+  bring(members, {{orders, 80, ""}});
+  EXPECT_EQ(ask(coordinator().promote("tokyo", "g", Uuid{{2}})), ErrorCode::none);
+  EXPECT_EQ(beat(member, 1), ErrorCode::unknown_member_id);
+  EXPECT_FALSE(journal.last(MovedGroupKey{"g"}));
+  EXPECT_EQ(fetch("g").offset, 80);
+}
+
+TEST_F(LinkedGroups, AGroupThatEmptiedBeforeTheNextRoundBringsNobody) {
+  const std::string member = become_member("g");
+  const Membership members = stopped();
+  begin_elsewhere();
+  bring(members, {{orders, 80, ""}});
+  bring(Membership{}, {{orders, 80, ""}});
+  promote();
+  EXPECT_EQ(beat(member, 1), ErrorCode::unknown_member_id);
+}
+
+TEST_F(LinkedGroups, WhoWasMakingAGenerationJoinsAgainAndIsKnown) {
+  const std::string member = become_member("g");
+  const std::string newcomer = ask(coordinator().join_group(caller, join("g"))).member_id;
+  begin(coordinator().join_group(caller, join("g", newcomer)));
+  const std::string awaited = ask(coordinator().join_group(caller, join("g"))).member_id;
+  const Membership members = stopped();
+  EXPECT_TRUE(members.rebalancing);
+  begin_elsewhere();
+  bring(members);
+  promote();
+  EXPECT_EQ(beat(member, 1), ErrorCode::rebalance_in_progress);
+  std::vector<Started<kafka::JoinGroupResponse>> joins;
+  for (const std::string& id : {member, newcomer, awaited}) {
+    joins.push_back(begin(coordinator().join_group(caller, join("g", id))));
+  }
+  pass(seconds(1));
+  for (const auto& joined : joins) {
+    ASSERT_TRUE(joined->has_value()) << "all are there";
+    EXPECT_EQ((*joined)->error_code, ErrorCode::none);
+    EXPECT_EQ((*joined)->generation_id, 2);
+  }
+}
+
+// A site that was away has given out generations which the other does not know of.
+TEST_F(LinkedGroups, AGenerationThatWasGivenOutHereIsNotGivenOutAgain) {
+  const std::string member = become_member("g");
+  const Membership members = stopped();
+  begin_elsewhere();
+  kafka::GroupMetadataValue stored;
+  stored.protocol_type = "consumer";
+  stored.generation = 7;
+  journal.logs[partition_of_group("g", config.partitions)].push_back(encode_group("g", stored));
+  ownership.owners["g"] = "tokyo";
+  restart();
+  bring(members);
+  promote();
+  EXPECT_EQ(beat(member, 1), ErrorCode::illegal_generation);
+  EXPECT_EQ(ask(coordinator().join_group(caller, join("g", member))).generation_id, 8);
+}
+
+TEST_F(LinkedGroups, ThereAreNoMembersToTakeAlongOnceTheFenceHasEnded) {
+  become_member("g");
+  stopped();
+  coordinator().unfence("move");
+  EXPECT_FALSE(coordinator().members_of("g", "move"));
+}
+
+TEST_F(LinkedGroups, APromotionOfMembersThatBrokeOffIsRepeated) {
+  const std::string member = become_member("g");
+  const Membership members = stopped();
+  begin_elsewhere();
+  bring(members, {{orders, 100, ""}});
+  ownership.fails = true;
+  promote();
+  restart();
+  ownership.fails = false;
+  EXPECT_EQ(promote(), ErrorCode::none);
+  EXPECT_EQ(beat(member, 1), ErrorCode::none);
+  EXPECT_EQ(fetch("g").offset, 90);
 }
 
 }  // namespace
