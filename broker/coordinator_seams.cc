@@ -4,19 +4,22 @@ namespace isthmus::broker {
 
 using kafka::ErrorCode;
 
-io::Task<Result<void>> GroupRegister::put(std::string group, std::optional<std::string> link) {
+io::Task<Result<void>> GroupRegister::put(std::vector<std::string> groups,
+                                          std::optional<std::string> link) {
   auto decide = [&](const Image& image) -> Result<Plan> {
     Plan plan;
-    auto known = image.groups.find(group);
-    bool has = known != image.groups.end();
-    if (!link) {
-      if (has) plan.remove_group(group, known->second);
-      return plan;
+    for (const std::string& group : groups) {
+      auto known = image.groups.find(group);
+      const bool has = known != image.groups.end();
+      if (!link) {
+        if (has) plan.remove_group(group, known->second);
+        continue;
+      }
+      GroupImage owner = has ? known->second : GroupImage{};
+      if (owner.link == *link) continue;
+      owner.link = *link;
+      plan.put_group(group, owner);
     }
-    GroupImage owner = has ? known->second : GroupImage{};
-    if (owner.link == *link) return plan;
-    owner.link = *link;
-    plan.put_group(group, owner);
     return plan;
   };
   auto done = co_await controller_.update(decide);

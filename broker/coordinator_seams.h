@@ -13,7 +13,8 @@ class GroupRegister final : public Ownership {
  public:
   explicit GroupRegister(Controller& controller) : controller_(controller) {}
 
-  io::Task<Result<void>> put(std::string group, std::optional<std::string> link) override;
+  io::Task<Result<void>> put(std::vector<std::string> groups,
+                             std::optional<std::string> link) override;
   std::optional<std::string> owner_of(const std::string& group) const override;
 
  private:

@@ -87,10 +87,12 @@ class Coordinator {
   // A commit without offsets takes no group; one that was wanted is no longer.
   io::Task<LinkCommitResult> commit_from_link(LinkCommit commit);
 
-  // Ends a link's ownership. Idempotent: a group that nobody owns is fine. detach() ends it
-  // whichever link it is; promote() refuses (invalid_request) a group of another link, and goes on
-  // with the members that `switchover` has brought; zero = none has.
-  io::Task<kafka::ErrorCode> promote(std::string link, std::string group, Uuid switchover);
+  // Ends a link's ownership, of many groups with few writes. Idempotent: a group that nobody owns
+  // is fine. detach() ends it whichever link it is; promote() refuses (invalid_request) a group of
+  // another link, and goes on with the members that `switchover` has brought; zero = none has. It
+  // answers for each group, in their order.
+  io::Task<std::vector<kafka::ErrorCode>> promote(std::string link, std::vector<std::string> groups,
+                                                  Uuid switchover);
   io::Task<kafka::ErrorCode> detach(std::string group);
 
   // The members of a group that the fence of `switchover` has stopped, for another coordinator to
@@ -179,9 +181,17 @@ class Coordinator {
   io::Task<kafka::ErrorCode> take(HostedGroupPtr hosted, std::string link);
   // Writes what is new in the commit, and tombstones for what the link has found gone.
   io::Task<kafka::ErrorCode> write_from_link(HostedGroupPtr hosted, LinkCommit commit);
-  io::Task<kafka::ErrorCode> release(HostedGroupPtr hosted, Uuid switchover);
-  using FinalOffsets = std::vector<std::pair<TopicPartition, CommittedOffset>>;
-  io::Task<Result<FinalOffsets>> write_final(HostedGroupPtr hosted, bool with_members);
+  struct Release {
+    HostedGroupPtr hosted;  // null: there is nothing to do
+    kafka::ErrorCode error = kafka::ErrorCode::none;
+    bool with_members = false;
+    std::vector<std::pair<TopicPartition, CommittedOffset>> offsets;  // as they stay
+  };
+  // REQUIRES: no more than fit into one write of the register.
+  io::Task<void> release(std::vector<Release>& releases, Uuid switchover);
+  Release begin_release(const std::string& group, const std::string* link);
+  io::Task<void> write_final(Release& release, Uuid switchover, InFlight& writing);
+  void end_release(Release& release);
 
   io::Loop& loop_;
   io::Random& random_;

@@ -7,6 +7,13 @@ namespace isthmus::broker {
 
 using kafka::ErrorCode;
 
+namespace {
+
+// Groups that go into one write of the register.
+constexpr size_t releases_at_once = 500;
+
+}  // namespace
+
 bool Coordinator::may_take(const HostedGroup& hosted, const std::string& link) const {
   if (hosted.link) return *hosted.link == link;
   const std::string& id = hosted.group.id();
@@ -53,7 +60,7 @@ io::Task<ErrorCode> Coordinator::take(HostedGroupPtr hosted, std::string link) {
   const std::string& group = hosted->group.id();
   // At once, so that no client comes in while the register is written.
   hosted->link = link;
-  Result<void> taken = co_await seams_.ownership.put(group, link);
+  Result<void> taken = co_await seams_.ownership.put({group}, link);
   if (!taken) {
     hosted->link = seams_.ownership.owner_of(group);
     log_.warn("link={} cannot take group={}: {}", link, group, taken.error().text);
@@ -126,104 +133,147 @@ Result<Membership> Coordinator::members_of(const std::string& group,
   return hosted->group.membership();
 }
 
-io::Task<ErrorCode> Coordinator::promote(std::string link, std::string group, Uuid switchover) {
+io::Task<std::vector<ErrorCode>> Coordinator::promote(std::string link,
+                                                      std::vector<std::string> groups,
+                                                      Uuid switchover) {
   InFlight::Hold hold(requests_);
-  const ErrorCode error = check(group, GroupName::may_be_empty);
-  if (error != ErrorCode::none) co_return error;
-  const HostedGroupPtr hosted = host(group);
-  if (!hosted->link) co_return ErrorCode::none;
-  if (*hosted->link != link) co_return ErrorCode::invalid_request;
-  const ErrorCode released = co_await release(hosted, switchover);
-  co_return released;
+  std::vector<ErrorCode> answers;
+  for (size_t at = 0; at < groups.size(); at += releases_at_once) {
+    std::vector<Release> releases;
+    for (size_t i = at; i < std::min(groups.size(), at + releases_at_once); ++i) {
+      releases.push_back(begin_release(groups[i], &link));
+    }
+    co_await release(releases, switchover);
+    for (const Release& each : releases) answers.push_back(each.error);
+  }
+  co_return answers;
 }
 
 io::Task<ErrorCode> Coordinator::detach(std::string group) {
   InFlight::Hold hold(requests_);
-  const ErrorCode error = check(group, GroupName::may_be_empty);
-  if (error != ErrorCode::none) co_return error;
+  std::vector<Release> releases;
+  releases.push_back(begin_release(group, nullptr));
+  co_await release(releases, Uuid{});
+  co_return releases[0].error;
+}
+
+Coordinator::Release Coordinator::begin_release(const std::string& group, const std::string* link) {
+  Release out;
+  out.error = check(group, GroupName::may_be_empty);
+  if (out.error != ErrorCode::none) return out;
   const HostedGroupPtr hosted = host(group);
-  if (!hosted->link) co_return ErrorCode::none;
-  const ErrorCode released = co_await release(hosted, Uuid{});
-  co_return released;
+  if (!hosted->link) return out;
+  if (link && *hosted->link != *link) {
+    out.error = ErrorCode::invalid_request;
+  } else if (std::exchange(hosted->releasing, true)) {
+    out.error = ErrorCode::coordinator_load_in_progress;
+  } else {
+    out.hosted = hosted;
+  }
+  return out;
 }
 
 // What a link has brought becomes records that Kafka knows, the register comes last: until it says
 // otherwise the group is the link's, and a release that broke off is simply repeated. The other way
 // round, an offset above the log's end could meet data that was written here in the meantime, and
 // skip it. So the members stay under the link's key until then.
-io::Task<ErrorCode> Coordinator::release(HostedGroupPtr hosted, Uuid switchover) {
-  if (hosted->releasing) co_return ErrorCode::coordinator_load_in_progress;
-  hosted->releasing = true;
-  co_await hosted->appends.ended();
-  const std::string id = hosted->group.id();
-  // Those of a switchover that came to nothing have gone on at the source since.
-  const bool with_members = hosted->moved && hosted->moved->switchover_id == switchover;
-  if (with_members) hosted->moved->membership.raise_to(hosted->group.generation());
-  auto final_offsets = co_await write_final(hosted, with_members);
-  Result<void> result;
-  if (!final_offsets) result = fail(final_offsets.error());
-  if (result) result = co_await seams_.ownership.put(id, std::nullopt);
-  hosted->releasing = false;
-  if (!result) co_return coordinator_error(result.error());
+io::Task<void> Coordinator::release(std::vector<Release>& releases, Uuid switchover) {
+  InFlight writing(loop_);
+  for (Release& each : releases) {
+    if (!each.hosted) continue;
+    const bool begun = gate_.spawn("release group", write_final(each, switchover, writing));
+    if (!begun) each.error = ErrorCode::not_coordinator;
+  }
+  co_await writing.ended();
+  std::vector<std::string> written;
+  for (const Release& each : releases) {
+    if (each.hosted && each.error == ErrorCode::none) written.push_back(each.hosted->group.id());
+  }
+  Result<void> registered;
+  if (!written.empty()) registered = co_await seams_.ownership.put(written, std::nullopt);
+  std::map<PartitionIndex, std::vector<GroupRecord>> forgotten;
+  for (Release& each : releases) {
+    if (!each.hosted) continue;
+    each.hosted->releasing = false;
+    if (each.error != ErrorCode::none) continue;
+    if (!registered) {
+      each.error = coordinator_error(registered.error());
+      continue;
+    }
+    if (each.hosted->moved) {
+      auto& records = forgotten[each.hosted->partition];
+      records.push_back(encode_tombstone(MovedGroupKey{each.hosted->group.id()}));
+    }
+    end_release(each);
+  }
+  for (auto& [partition, records] : forgotten) {
+    Result<void> done = co_await append(partition, std::move(records));
+    // Not missed: no other switchover has that id.
+    if (!done) log_.warn("members that a link has brought stay stored: {}", done.error().text);
+  }
+}
+
+io::Task<void> Coordinator::write_final(Release& release, Uuid switchover, InFlight& writing) {
+  InFlight::Hold hold(writing);
+  HostedGroup& hosted = *release.hosted;
+  const std::string id = hosted.group.id();
+  co_await hosted.appends.ended();
+  std::vector<LogEnds::Position> positions;
+  for (const auto& [at, entry] : hosted.offsets.entries()) {
+    positions.push_back({at, entry.committed.offset});
+  }
+  const std::vector<LogEnds::Position> asked = positions;
+  auto ends = co_await seams_.ends.clamp(std::move(positions));
+  std::vector<GroupRecord> records;
+  // Members of a switchover that came to nothing have gone on at the source since.
+  release.with_members = hosted.moved && hosted.moved->switchover_id == switchover;
+  if (release.with_members) {
+    hosted.moved->membership.raise_to(hosted.group.generation());
+    records.push_back(encode_group(id, hosted.moved->membership.stored));
+  }
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const TopicPartition& at = asked[i].partition;
+    records.push_back(encode_tombstone(OffsetKey{id, at, true}));
+    const bool is_known = i < ends.size() && ends[i];
+    if (is_known && ends[i]->offset < 0) {
+      records.push_back(encode_tombstone(OffsetKey{id, at, false}));
+      continue;
+    }
+    CommittedOffset committed = hosted.offsets.find(at)->committed;
+    // A partition that is offline: one bad disk keeps no group away from all the others. What will
+    // be written there begins far above (Switchovers).
+    committed.offset = is_known ? std::min(committed.offset, ends[i]->offset) : committed.offset;
+    committed.leader_epoch = is_known ? ends[i]->leader_epoch : -1;
+    if (const auto topic = seams_.topics.find(at.topic)) committed.topic_id = topic->id;
+    records.push_back(encode_offset({id, at, false}, committed));
+    release.offsets.emplace_back(at, std::move(committed));
+  }
+  Result<void> written = co_await append(hosted.partition, std::move(records));
+  if (!written) release.error = coordinator_error(written.error());
+}
+
+// The group is the clients' from here on.
+void Coordinator::end_release(Release& release) {
+  const HostedGroupPtr& hosted = release.hosted;
   const uint64_t number = hosted->offsets.begin();
   const Offsets::Entries brought = hosted->offsets.entries();
   for (const auto& [at, entry] : brought) hosted->offsets.erase(at, number);
-  for (auto& [at, committed] : *final_offsets) {
+  for (auto& [at, committed] : release.offsets) {
     hosted->offsets.apply(at, std::move(committed), false, number);
   }
+  const std::string id = hosted->group.id();
   log_.info("link={} has released group={} members={}", *hosted->link, id,
-            with_members ? hosted->moved->membership.stored.members.size() : 0);
+            release.with_members ? hosted->moved->membership.stored.members.size() : 0);
   hosted->link.reset();
   hosted->wanted_by.reset();
   const std::optional<MovedGroup> moved = std::exchange(hosted->moved, std::nullopt);
-  if (with_members) {
+  if (release.with_members) {
     hosted->group = Group(id, config_, moved->membership, now());
     perform(hosted, {});
   } else {
     // Loaded from the log, it may have had members of the time before the link.
     perform(hosted, hosted->group.dismiss(ErrorCode::unknown_member_id, now()));
   }
-  if (!moved) co_return ErrorCode::none;
-  // Not missed if it fails: no other switchover has that id.
-  std::vector<GroupRecord> records{encode_tombstone(MovedGroupKey{id})};
-  Result<void> forgotten = co_await append(hosted->partition, std::move(records));
-  if (!forgotten) log_.warn("group={} members to forget: {}", id, forgotten.error().text);
-  co_return ErrorCode::none;
-}
-
-io::Task<Result<Coordinator::FinalOffsets>> Coordinator::write_final(HostedGroupPtr hosted,
-                                                                     bool with_members) {
-  std::vector<LogEnds::Position> positions;
-  for (const auto& [at, entry] : hosted->offsets.entries()) {
-    positions.push_back({at, entry.committed.offset});
-  }
-  const std::vector<LogEnds::Position> asked = positions;
-  auto ends = co_await seams_.ends.clamp(std::move(positions));
-  std::vector<GroupRecord> records;
-  if (with_members) {
-    records.push_back(encode_group(hosted->group.id(), hosted->moved->membership.stored));
-  }
-  FinalOffsets final_offsets;
-  for (size_t i = 0; i < asked.size(); ++i) {
-    const TopicPartition& at = asked[i].partition;
-    records.push_back(encode_tombstone(OffsetKey{hosted->group.id(), at, true}));
-    const bool is_known = i < ends.size() && ends[i];
-    if (is_known && ends[i]->offset < 0) {
-      records.push_back(encode_tombstone(OffsetKey{hosted->group.id(), at, false}));
-      continue;
-    }
-    CommittedOffset committed = hosted->offsets.find(at)->committed;
-    // A partition that is offline: one bad disk keeps no group away from all the others. What will
-    // be written there begins far above (Switchovers).
-    committed.offset = is_known ? std::min(committed.offset, ends[i]->offset) : committed.offset;
-    committed.leader_epoch = is_known ? ends[i]->leader_epoch : -1;
-    if (const auto topic = seams_.topics.find(at.topic)) committed.topic_id = topic->id;
-    records.push_back(encode_offset({hosted->group.id(), at, false}, committed));
-    final_offsets.emplace_back(at, std::move(committed));
-  }
-  Result<void> written = co_await append(hosted->partition, std::move(records));
-  if (!written) co_return fail(written.error());
-  co_return final_offsets;
 }
 
 std::vector<std::string> Coordinator::names() const {

@@ -39,8 +39,9 @@ class Journal {
 class Ownership {
  public:
   virtual ~Ownership() = default;
-  // nullopt = nobody's. Durable, and visible to owner_of(), when done.
-  virtual io::Task<Result<void>> put(std::string group, std::optional<std::string> link) = 0;
+  // All of them or none; nullopt = nobody's. Durable, and visible to owner_of(), when done.
+  virtual io::Task<Result<void>> put(std::vector<std::string> groups,
+                                     std::optional<std::string> link) = 0;
   virtual std::optional<std::string> owner_of(const std::string& group) const = 0;
 };
 

@@ -340,20 +340,24 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(const kafka::Prom
     if (owner.link == request.link && named) wanted.push_back(group);
   }
   if (!wanted.empty()) co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
-  for (const auto& group : wanted) {
-    ErrorCode code = co_await groups_.promote(request.link, group, request.switchover_id);
-    for (int i = 1; i < attempts && code != ErrorCode::none; ++i) {
-      co_await io::sleep(env_.main_loop(), group_pause);  // its partition is loading
-      code = co_await groups_.promote(request.link, group, request.switchover_id);
-    }
-    if (code == ErrorCode::none) {
-      promoted.push_back(group);
-    } else {
+  for (int i = 0; i < attempts && !wanted.empty(); ++i) {
+    if (i > 0) co_await io::sleep(env_.main_loop(), group_pause);  // its partition is loading
+    const auto codes = co_await groups_.promote(request.link, wanted, request.switchover_id);
+    std::vector<std::string> left;
+    for (size_t g = 0; g < wanted.size(); ++g) {
+      const bool last = i + 1 == attempts;
+      if (codes[g] == ErrorCode::none) {
+        promoted.push_back(wanted[g]);
+      } else {
+        left.push_back(wanted[g]);
+      }
+      if (codes[g] == ErrorCode::none || !last) continue;
       log_.error(
           "group={} is still the link's ({}); end that with: isthmus link promote {} "
           "--group {}",
-          group, kafka::error_name(code), request.link, group);
+          wanted[g], kafka::error_name(codes[g]), request.link, wanted[g]);
     }
+    wanted = std::move(left);
   }
   co_return promoted;
 }

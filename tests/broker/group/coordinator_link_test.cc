@@ -17,9 +17,10 @@ class LinkedGroups : public CoordinatorTest {
     return ask(
         coordinator().commit_from_link({"tokyo", epoch, group, {{orders, offset, "from tokyo"}}}));
   }
-  ErrorCode promote(const std::string& group = "g") {
-    return ask(coordinator().promote("tokyo", group, switchover));
+  std::vector<ErrorCode> promote_all(std::vector<std::string> groups) {
+    return ask(coordinator().promote("tokyo", std::move(groups), switchover));
   }
+  ErrorCode promote(const std::string& group = "g") { return promote_all({group}).at(0); }
 
   // All that the group has at the source in `topics`.
   LinkCommitResult commit_all(std::vector<LinkOffset> offsets, std::set<std::string> topics) {
@@ -222,9 +223,28 @@ TEST_F(LinkedGroups, APromotionThatBrokeOffMayGoBackToMirroring) {
   EXPECT_EQ(fetch("g").offset, 110);
 }
 
+// Each write of the register makes every partition look whether it is concerned.
+TEST_F(LinkedGroups, ManyGroupsArePromotedWithFewWrites) {
+  std::vector<std::string> groups;
+  for (int i = 0; i < 1200; ++i) groups.push_back("g" + std::to_string(i));
+  for (const auto& group : groups) commit_by_link(100, group);
+  commit_now(commit("own", 5));
+  ask(coordinator().commit_from_link({"osaka", 1, "osaka's", {{orders, 5, ""}}}));
+  groups.push_back("own");
+  groups.push_back("osaka's");
+  const size_t puts = ownership.puts;
+  const auto answers = promote_all(groups);
+  ASSERT_EQ(answers.size(), groups.size());
+  for (size_t i = 0; i + 1 < answers.size(); ++i) EXPECT_EQ(answers[i], ErrorCode::none) << i;
+  EXPECT_EQ(answers.back(), ErrorCode::invalid_request);
+  EXPECT_EQ(ownership.puts - puts, 3u);
+  EXPECT_EQ(fetch("g1199").offset, 90);
+}
+
 TEST_F(LinkedGroups, OnlyTheOwnersNamePromotes) {
   commit_by_link(100);
-  EXPECT_EQ(ask(coordinator().promote("osaka", "g", switchover)), ErrorCode::invalid_request);
+  EXPECT_EQ(ask(coordinator().promote("osaka", {"g"}, switchover)).at(0),
+            ErrorCode::invalid_request);
   EXPECT_EQ(ask(coordinator().detach("g")), ErrorCode::none);
   EXPECT_EQ(commit_now(commit("g", 5)), ErrorCode::none);
 }
@@ -367,7 +387,7 @@ TEST_F(LinkedGroups, MembersOfASwitchoverThatCameToNothingAreNotGoneOnWith) {
   const Membership members = stopped();
   begin_elsewhere();
   bring(members, {{orders, 80, ""}});
-  EXPECT_EQ(ask(coordinator().promote("tokyo", "g", Uuid{{2}})), ErrorCode::none);
+  EXPECT_EQ(ask(coordinator().promote("tokyo", {"g"}, Uuid{{2}})).at(0), ErrorCode::none);
   EXPECT_EQ(beat(member, 1), ErrorCode::unknown_member_id);
   EXPECT_FALSE(journal.last(MovedGroupKey{"g"}));
   EXPECT_EQ(fetch("g").offset, 80);

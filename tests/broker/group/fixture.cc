@@ -45,13 +45,17 @@ std::optional<Slice> MemoryJournal::last(const GroupRecordKey& key) const {
   return value;
 }
 
-io::Task<Result<void>> MemoryOwnership::put(std::string group, std::optional<std::string> link) {
+io::Task<Result<void>> MemoryOwnership::put(std::vector<std::string> groups,
+                                            std::optional<std::string> link) {
+  ++puts;
   while (held) co_await io::sleep(*loop, poll);
   if (fails) co_return fail(Error::timeout("the register is away"));
-  if (link) {
-    owners[group] = *link;
-  } else {
-    owners.erase(group);
+  for (const std::string& group : groups) {
+    if (link) {
+      owners[group] = *link;
+    } else {
+      owners.erase(group);
+    }
   }
   co_return Result<void>{};
 }

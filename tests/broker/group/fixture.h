@@ -38,11 +38,13 @@ class MemoryJournal final : public Journal {
 
 class MemoryOwnership final : public Ownership {
  public:
-  io::Task<Result<void>> put(std::string group, std::optional<std::string> link) override;
+  io::Task<Result<void>> put(std::vector<std::string> groups,
+                             std::optional<std::string> link) override;
   std::optional<std::string> owner_of(const std::string& group) const override;
 
   io::Loop* loop = nullptr;
   std::map<std::string, std::string> owners;
+  size_t puts = 0;
   bool held = false;
   bool fails = false;
 };
