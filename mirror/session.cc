@@ -186,7 +186,8 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
     t.name = topic.name;
     t.topic_id = topic.id;
     t.origin = topic.origin;
-    for (const auto& [key, value] : topic.configs) t.configs.push_back({key, value});
+    for (const auto& [key, value] : topic.configs) t.configs.push_back({key, value, false});
+    for (const auto& [key, value] : topic.inherited) t.configs.push_back({key, value, true});
     for (size_t i = 0; i < topic.leader_epochs.size(); ++i) {
       t.partitions.push_back({static_cast<PartitionIndex>(i), topic.leader_epochs[i]});
     }

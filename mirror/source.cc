@@ -10,12 +10,18 @@ using kafka::ErrorCode;
 
 namespace {
 
-// Configs of a foreign topic that mean something at the target.
-const std::set<std::string>& copied_configs() {
-  static const std::set<std::string> names = {
-      "cleanup.policy",  "max.message.bytes", "message.timestamp.type",
-      "retention.bytes", "retention.ms",      "segment.bytes",
-      "segment.ms"};
+// What a copy must have in common with its source, or it keeps records for another time: a topic's
+// key, and the broker's option that counts where the topic does not say.
+const std::map<std::string, std::string>& copied_configs() {
+  static const std::map<std::string, std::string> names = {
+      {"cleanup.policy", "log.cleanup.policy"},
+      {"max.message.bytes", "message.max.bytes"},
+      {"message.timestamp.type", "log.message.timestamp.type"},
+      {"retention.bytes", "log.retention.bytes"},
+      {"retention.ms", "log.retention.ms"},
+      {"segment.bytes", "log.segment.bytes"},
+      {"segment.ms", "log.roll.ms"},
+  };
   return names;
 }
 
@@ -69,13 +75,36 @@ io::Task<Result<std::vector<SourceTopic>>> Source::topics(io::Instant deadline) 
   }
   auto site = co_await describe(true, deadline);
   if (!site) co_return fail(site.error());
+  auto inherited = co_await defaults(site->node_id, deadline);
+  if (!inherited) co_return fail(inherited.error());
   latest_start_ = {site->starts, site->start_times.empty() ? 0 : site->start_times.back()};
   routes_ = kafka::takeovers_in(site->routes, site->route_version, site->name);
   std::vector<SourceTopic> all;
   for (const auto& topic : site->topics) {
-    if (!kafka::is_internal(topic.name)) all.push_back(from_site(topic));
+    if (kafka::is_internal(topic.name)) continue;
+    all.push_back(from_site(topic));
+    for (const auto& [key, value] : *inherited) {
+      if (!all.back().configs.contains(key)) all.back().inherited[key] = value;
+    }
   }
   co_return all;
+}
+
+io::Task<Result<std::map<std::string, std::string>>> Source::defaults(NodeId node,
+                                                                      io::Instant deadline) {
+  client::Admin admin(cluster_);
+  auto answer = co_await admin.describe_configs(kafka::ConfigResource::broker,
+                                                {std::to_string(node)}, deadline);
+  if (!answer) co_return fail(answer.error());
+  std::map<std::string, std::string> found;
+  for (const auto& result : answer->results) {
+    for (const auto& config : result.configs) {
+      for (const auto& [key, option] : copied_configs()) {
+        if (config.name == option && config.value) found[key] = *config.value;
+      }
+    }
+  }
+  co_return found;
 }
 
 io::Task<Result<std::vector<SourceTopic>>> Source::foreign_topics(io::Instant deadline) {
@@ -101,15 +130,17 @@ io::Task<Result<std::vector<SourceTopic>>> Source::foreign_topics(io::Instant de
   if (names.empty()) co_return all;
   auto configs = co_await admin.describe_configs(kafka::ConfigResource::topic, names, deadline);
   if (!configs) co_return fail(configs.error());
-  std::map<std::string, std::map<std::string, std::string>> by_topic;
+  std::map<std::string, SourceTopic*> by_name;
+  for (auto& topic : all) by_name[topic.name] = &topic;
   for (const auto& result : configs->results) {
+    const auto topic = by_name.find(result.resource_name);
+    if (topic == by_name.end()) continue;
     for (const auto& c : result.configs) {
-      bool ours_to_copy =
-          c.config_source == kafka::ConfigSource::topic && copied_configs().contains(c.name);
-      if (ours_to_copy && c.value) by_topic[result.resource_name][c.name] = *c.value;
+      if (!c.value || !copied_configs().contains(c.name)) continue;
+      const bool own = c.config_source == kafka::ConfigSource::topic;
+      (own ? topic->second->configs : topic->second->inherited)[c.name] = *c.value;
     }
   }
-  for (auto& topic : all) topic.configs = std::move(by_topic[topic.name]);
   co_return all;
 }
 

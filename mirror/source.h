@@ -25,8 +25,9 @@ struct SourceTopic {
   std::string name;
   Uuid id;
   ClusterNumber origin = 0;
-  std::string link;  // that writes it at the source; empty = clients do
-  std::map<std::string, std::string> configs;
+  std::string link;                              // that writes it at the source; empty = clients do
+  std::map<std::string, std::string> configs;    // its own
+  std::map<std::string, std::string> inherited;  // of what is copied, what it does not say itself
   std::vector<LeaderEpoch> leader_epochs;
 };
 
@@ -65,6 +66,8 @@ class Source {
 
  private:
   io::Task<Result<std::vector<SourceTopic>>> foreign_topics(io::Instant deadline);
+  // What topics of our own brokers inherit.
+  io::Task<Result<std::map<std::string, std::string>>> defaults(NodeId node, io::Instant deadline);
 
   client::Cluster& cluster_;
   SourceIdentity identity_;

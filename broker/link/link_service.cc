@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/controller/topic_config.h"
 #include "broker/controller/topic_plans.h"
 #include "broker/group/coordinator.h"
 #include "broker/link/forget.h"
@@ -92,6 +93,13 @@ io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> LinkService::ensu
   co_return result;
 }
 
+// What the source's brokers make of a key is what ours do, or nothing that a topic can have here.
+bool LinkService::is_inherited_here(const std::string& name, const std::string& value) const {
+  const TopicConfigKey* key = find_topic_config(name);
+  if (key == nullptr || !check_topic_config(name, value)) return true;
+  return default_value(*key, partitions_.defaults()) == value;
+}
+
 io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
     kafka::EnsureMirrorTopicsRequest request) {
   kafka::EnsureMirrorTopicsResponse response;
@@ -106,7 +114,10 @@ io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
     topic.name = wanted.name;
     topic.id = wanted.topic_id;
     topic.origin = wanted.origin;
-    for (auto& config : wanted.configs) topic.configs[config.name] = config.value;
+    for (auto& config : wanted.configs) {
+      const bool is_same = config.inherited && is_inherited_here(config.name, config.value);
+      if (!is_same) topic.configs[config.name] = config.value;
+    }
     for (auto& p : wanted.partitions) topic.leader_epochs.push_back(p.leader_epoch);
     auto result = co_await ensure_topic(request.link, std::move(topic));
     response.topics.push_back(std::move(result));

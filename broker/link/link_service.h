@@ -63,6 +63,7 @@ class LinkService {
   using AppendPartition = kafka::MirrorAppendRequest::MirrorAppendPartition;
   using AppendResult = kafka::MirrorAppendResponse::MirrorAppendPartitionResult;
 
+  bool is_inherited_here(const std::string& name, const std::string& value) const;
   io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> ensure_topic(std::string link,
                                                                               MirrorTopic topic);
   io::Task<void> append_one(LinkWriter writer, PartitionRef partition, AppendPartition wanted,

@@ -4,6 +4,7 @@
 #include "kafka/gen/create_partitions.h"
 #include "kafka/gen/delete_records.h"
 #include "kafka/gen/delete_topics.h"
+#include "kafka/gen/describe_configs.h"
 #include "kafka/gen/ensure_mirror_topics.h"
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
@@ -41,6 +42,7 @@ class Mirroring : public BrokerWorld {
     topic.name = "orders";
     topic.topic_id = topic_;
     topic.origin = 3;
+    topic.configs = configs_;
     topic.partitions.push_back({0, source_epoch});
     auto response = ask_peers(std::move(request));
     EXPECT_EQ(response.error_code, ErrorCode::none);
@@ -110,9 +112,42 @@ class Mirroring : public BrokerWorld {
     id.bytes.fill(number);
     return id;
   }
+  // The value in force of the copy's key, and whether it is its own.
+  std::pair<std::string, bool> config_of_copy(const std::string& key) {
+    kafka::DescribeConfigsRequest request;
+    auto& resource = request.resources.emplace_back();
+    resource.resource_type = kafka::ConfigResource::topic;
+    resource.resource_name = "orders";
+    resource.configuration_keys = {{key}};
+    const auto entry = ask(std::move(request)).results.at(0).configs.at(0);
+    return {entry.value.value_or("(null)"), entry.config_source == kafka::ConfigSource::topic};
+  }
   Uuid topic_;
+  std::vector<kafka::EnsureMirrorTopicsRequest::MirrorTopicConfig> configs_;
 };
 ON_ONE_LOOP_AND_ON_TWO(Mirroring);
+
+// "Keep for ever" at the source's broker, and a week here: the copy is kept for ever, after a move,
+// too.
+TEST_P(Mirroring, ACopyLivesUnderTheConfigsInForceAtTheSource) {
+  using Value = std::pair<std::string, bool>;
+  config.broker.log_retention_bytes = 5'000'000;
+  start();
+  configs_ = {{"retention.ms", "-1", true},
+              {"retention.bytes", "5000000", true},
+              {"segment.ms", "604800000", false},
+              {"max.message.bytes", "no number", true},
+              {"unheard.of", "x", true}};
+  const int64_t epoch = attach();
+  ensure(epoch);
+  EXPECT_EQ(config_of_copy("retention.ms"), (Value{"-1", true}));
+  EXPECT_EQ(config_of_copy("retention.bytes"), (Value{"5000000", false})) << "as it is here";
+  EXPECT_EQ(config_of_copy("segment.ms"), (Value{"604800000", true})) << "its own there, too";
+  EXPECT_FALSE(config_of_copy("max.message.bytes").second) << "it would be refused here";
+  configs_[0].value = "3600000";
+  ensure(epoch);
+  EXPECT_EQ(config_of_copy("retention.ms"), (Value{"3600000", true})) << "it follows";
+}
 
 TEST_P(Mirroring, EachListenerAnnouncesWhatIsHandledThereAndNothingElse) {
   start();
