@@ -9,10 +9,12 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/image/image.h"
+#include "cli/limits.h"
 #include "cli/link.h"
 #include "cli/readiness.h"
 #include "cli/reports.h"
 #include "cli/table.h"
+#include "client/admin.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/switchover_wish.h"
 #include "kafka/link_ends.h"
@@ -80,6 +82,18 @@ std::optional<Uuid> under_way(const Ends& ends) {
   return std::nullopt;
 }
 
+// Nothing where it does not answer: that is found out elsewhere.
+io::Task<LimitsOf> ask_limits(Sites& sites, std::string name, NodeId node) {
+  LimitsOf found{name, {}};
+  auto cluster = sites.at(name);
+  if (!cluster) co_return found;
+  client::Admin admin(**cluster);
+  auto answer = co_await admin.describe_configs(kafka::ConfigResource::broker,
+                                                {std::to_string(node)}, sites.deadline());
+  if (answer) found.limits = limits_in(*answer);
+  co_return found;
+}
+
 // Done if it is ready, not_ready if not; what speaks against it is printed unless it is in JSON and
 // ready, where the outcome alone is the document.
 io::Task<Exit> check_readiness(Sites& sites, Options options, bool as_json) {
@@ -89,7 +103,10 @@ io::Task<Exit> check_readiness(Sites& sites, Options options, bool as_json) {
   if (!target) co_return fail_with(target.error());
   auto link = view_link(options->link(), *target, &*source);
   if (!link) co_return fail_with(link.error());
-  const Readiness readiness = judge(*link, *source, sites.switchover(), options->leave_behind);
+  Readiness readiness = judge(*link, *source, sites.switchover(), options->leave_behind);
+  const LimitsOf there = co_await ask_limits(sites, options->from, source->node_id);
+  const LimitsOf here = co_await ask_limits(sites, options->to, target->node_id);
+  readiness.findings.push_back(judge_limits(there, here));
   const bool ready = readiness.stops() == 0;
   if (as_json && (options->dry_run || !ready)) {
     show(json_of(*link, readiness));

@@ -91,6 +91,7 @@ std::vector<Entry> own_options(Context& context) {
   add_number("default.replication.factor", b.default_replication_factor);
   add("delete.topic.enable", "true", Type::boolean);
   add_number("group.max.session.timeout.ms", b.group_max_session_timeout_ms);
+  add_number("group.max.size", b.group_max_size);
   add_number("group.min.session.timeout.ms", b.group_min_session_timeout_ms);
   // Tools tell the release, and with it what they may ask for, by this one.
   add("inter.broker.protocol.version", "4.1-IV1", Type::string);
