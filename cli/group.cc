@@ -34,11 +34,12 @@ std::string owner_text(const std::string& link) {
 io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
   Table table({{"CLUSTER"}, {"GROUP"}, {"STATE"}, {"OWNED BY"}});
   json out = json::array();
-  Exit outcome = Exit::done;
+  bool all_known = true;
   for (const std::string& name : sites.names(options->cluster)) {
     auto site = co_await sites.describe(name, false, true);
     if (!site) {
-      outcome = fail_with(site.error());
+      without(name, site.error());
+      all_known = false;
       continue;
     }
     auto cluster = sites.at(name);
@@ -56,7 +57,7 @@ io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
     }
   }
   as_json ? show(out) : show(table);
-  co_return outcome;
+  co_return exit_of_list(all_known, !out.empty());
 }
 
 struct Described {
@@ -133,16 +134,21 @@ json to_json(const std::string& cluster, const Described& group) {
 
 io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
   json out = json::array();
+  bool all_known = true;
   for (const std::string& name : sites.names(options->cluster)) {
     auto group = co_await look(sites, name, options->name);
-    if (!group) co_return fail_with(group.error());
+    if (!group) {
+      without(name, group.error());
+      all_known = false;
+      continue;
+    }
     if (group->group.group_state == "Dead") continue;
     out.push_back(to_json(name, *group));
     if (!as_json) print_group(name, *group);
   }
-  if (out.empty()) co_return fail_with(Error::message("no group '" + options->name + "'"));
+  if (out.empty()) co_return fail_with(Error::message(nowhere("group", options->name, all_known)));
   if (as_json) show(out);
-  co_return Exit::done;
+  co_return exit_of_list(all_known, !out.empty());
 }
 
 }  // namespace

@@ -30,11 +30,12 @@ io::Task<Exit> list(Sites& sites, LinkOptionsPtr options, bool as_json) {
                {"LAG S", true},
                {"STATE"}});
   json out = json::array();
-  Exit outcome = Exit::done;
+  bool all_known = true;
   for (const std::string& name : sites.names()) {
     auto target = co_await sites.describe(name, true, true);
     if (!target) {
-      outcome = fail_with(target.error());
+      without(name, target.error());
+      all_known = false;
       continue;
     }
     for (const auto& link : target->links) {
@@ -48,7 +49,7 @@ io::Task<Exit> list(Sites& sites, LinkOptionsPtr options, bool as_json) {
     }
   }
   as_json ? show(out) : show(table);
-  co_return outcome;
+  co_return exit_of_list(all_known, !out.empty());
 }
 
 io::Task<Exit> describe(Sites& sites, LinkOptionsPtr options, bool as_json) {
@@ -71,7 +72,7 @@ io::Task<Result<LinkView>> look_at_link(Sites& sites, std::string name) {
   if (!target) co_return fail(target.error());
   Result<SiteAnswer> source = fail("not known here");
   if (sites.has(ends->source)) {
-    source = co_await sites.describe(ends->source, true, false, look_within);
+    source = co_await sites.describe(ends->source, true, false);
   }
   co_return view_link(name, *target, source ? &*source : nullptr);
 }

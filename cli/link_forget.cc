@@ -83,7 +83,7 @@ io::Task<Exit> forget(Sites& sites, LinkOptionsPtr options, bool as_json) {
   }
   Result<SiteAnswer> other = fail("not known here");
   if (sites.has(parting.gone)) {
-    other = co_await sites.describe(parting.gone, false, false, look_within);
+    other = co_await sites.describe(parting.gone, false, false);
   }
   if (other && kafka::identity_of(*other) == parting.cluster) {
     co_return refuse(parting.gone + " answers, and is the one that would be forgotten");

@@ -94,7 +94,7 @@ io::Task<Exit> run_explain(Sites& sites, Options options, process::RouterConfig 
   Heard heard;
   Exit outcome = Exit::done;
   for (const std::string& name : sites.names()) {
-    auto site = co_await sites.describe(name, false, false, look_within);
+    auto site = co_await sites.describe(name, false, false);
     if (!site) {
       complain(site.error().text + "; it may know of later routes");
       outcome = Exit::degraded;

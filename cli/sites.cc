@@ -5,6 +5,7 @@
 #include <ranges>
 
 #include "base/log.h"
+#include "cli/output.h"
 #include "process/broker_config.h"
 #include "process/config_file.h"
 #include "process/mirror_config.h"
@@ -149,7 +150,7 @@ Result<client::Cluster*> Sites::at(const std::string& name) {
     client::ClusterOptions options;
     options.name = name.empty() ? known->second[0].to_string() : name;
     options.bootstrap = known->second;
-    options.dial_timeout = look_within;
+    options.dial_timeout = reach_within;
     cluster = std::make_unique<client::Cluster>(env_, loop(), std::move(options));
   }
   return cluster.get();
@@ -161,12 +162,21 @@ Error Sites::no_answer(const Error& error) {
   return Error::message(std::move(text));
 }
 
-io::Task<Result<SiteAnswer>> Sites::describe(std::string name, bool topics, bool groups,
-                                             io::Duration within) {
+io::Task<Result<SiteAnswer>> Sites::look(std::string name, bool topics, bool groups) {
+  auto cluster = at(name);
+  if (!cluster) co_return fail(cluster.error());
+  auto connection = co_await (*cluster)->try_any(deadline());
+  if (!connection) co_return fail(connection.error());
   kafka::DescribeSiteRequest request;
   request.include_topics = topics;
   request.include_groups = groups;
-  auto site = co_await ask(name, request, within);
+  auto answer = co_await (*connection)->call(std::move(request), deadline());
+  if (!answer) co_return fail(no_answer(answer.error()));
+  co_return std::move(*answer);
+}
+
+io::Task<Result<SiteAnswer>> Sites::describe(std::string name, bool topics, bool groups) {
+  auto site = co_await look(name, topics, groups);
   if (site && !name.empty() && site->name != name) {
     co_return fail(name + ": the cluster there calls itself " + site->name);
   }
@@ -191,6 +201,10 @@ Uuid Sites::new_id() const {
 
 io::Task<void> Sites::close() {
   for (auto& [name, cluster] : open_) co_await cluster->close();
+}
+
+void without(const std::string& site, const Error& why) {
+  complain("without " + site + ": " + why.text);
 }
 
 Exit with_sites(const Where& where, std::function<io::Task<Exit>(Sites&)> work) {

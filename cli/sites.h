@@ -40,9 +40,10 @@ struct Known {
 };
 Result<Known> find_sites(const Where& where);
 
+// A site that is dead is heard of in a second at most, at three in the morning and ever; one that
+// is there may have much to say.
+constexpr auto reach_within = std::chrono::seconds(1);
 constexpr auto answer_within = std::chrono::seconds(10);
-// For sites that may well be dead: their answer is welcome, and not waited for.
-constexpr auto look_within = std::chrono::seconds(2);
 
 class Sites {
  public:
@@ -69,8 +70,8 @@ class Sites {
     if (!answer) co_return fail(no_answer(answer.error()));
     co_return std::move(*answer);
   }
-  io::Task<Result<SiteAnswer>> describe(std::string name, bool topics, bool groups,
-                                        io::Duration within = answer_within);
+  // An error at once if it cannot be reached: who waits for a site asks again.
+  io::Task<Result<SiteAnswer>> describe(std::string name, bool topics, bool groups);
 
   io::Loop& loop() const { return env_.main_loop(); }
   io::Instant deadline(io::Duration within = answer_within) const { return loop().now() + within; }
@@ -78,6 +79,7 @@ class Sites {
   io::Task<void> close();
 
  private:
+  io::Task<Result<SiteAnswer>> look(std::string name, bool topics, bool groups);
   static Error no_answer(const Error& error);
 
   io::Env& env_;
@@ -103,6 +105,17 @@ Command add_site_command(Command parent, const About& about, std::shared_ptr<Opt
   add_where(command, options->where);
   if constexpr (requires { options->cluster; }) add_cluster(command, options->cluster);
   return command;
+}
+
+// What a command that lists says of a site that is away, which costs its part of the answer only:
+// degraded, or failed where nothing else is known.
+void without(const std::string& site, const Error& why);
+inline Exit exit_of_list(bool all_known, bool any_known) {
+  return all_known ? Exit::done : any_known ? Exit::degraded : Exit::failed;
+}
+
+inline std::string nowhere(const std::string& kind, const std::string& name, bool all_known) {
+  return "no " + kind + " '" + name + "'" + (all_known ? "" : " at the clusters that answer");
 }
 
 // What an answer refuses, as an error; nothing where it does not.

@@ -65,9 +65,9 @@ Ends::Side side_of(const SiteAnswer& site, const std::string& link) {
 
 io::Task<Ends> look_at_ends(Sites& sites, Options options) {
   Ends ends;
-  auto source = co_await sites.describe(options->from, false, false, look_within);
+  auto source = co_await sites.describe(options->from, false, false);
   if (source) ends.source = side_of(*source, options->link());
-  auto target = co_await sites.describe(options->to, false, false, look_within);
+  auto target = co_await sites.describe(options->to, false, false);
   if (target) ends.target = side_of(*target, options->link());
   if (source && target) {
     ends.wrong = kafka::wrong_ends({options->from, options->to}, &*source, *target);

@@ -50,19 +50,15 @@ json to_json(const Topic& topic) {
           {"configs", configs},  {"partitions", partitions}};
 }
 
-// A site that is away costs its part of the answer only.
-Exit without(const std::string& cluster, const Error& why) {
-  return fail_with(Error::message("without " + cluster + ": " + why.text));
-}
-
 io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
   Table table({{"CLUSTER"}, {"TOPIC"}, {"PARTS", true}, {"OFFSETS", true}, {"WRITTEN BY"}});
   json out = json::array();
-  Exit outcome = Exit::done;
+  bool all_known = true;
   for (const std::string& name : sites.names(options->cluster)) {
-    auto site = co_await sites.describe(name, true, false, look_within);
+    auto site = co_await sites.describe(name, true, false);
     if (!site) {
-      outcome = without(name, site.error());
+      without(name, site.error());
+      all_known = false;
       continue;
     }
     for (const Topic& topic : site->topics) {
@@ -74,7 +70,7 @@ io::Task<Exit> list(Sites& sites, Options options, bool as_json) {
     }
   }
   as_json ? show(out) : show(table);
-  co_return outcome;
+  co_return exit_of_list(all_known, !out.empty());
 }
 
 void print_topic(const std::string& cluster, const Topic& topic) {
@@ -101,11 +97,12 @@ void print_topic(const std::string& cluster, const Topic& topic) {
 io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
   json out = json::array();
   bool found = false;
-  Exit outcome = Exit::done;
+  bool all_known = true;
   for (const std::string& name : sites.names(options->cluster)) {
-    auto site = co_await sites.describe(name, true, false, look_within);
+    auto site = co_await sites.describe(name, true, false);
     if (!site) {
-      outcome = without(name, site.error());
+      without(name, site.error());
+      all_known = false;
       continue;
     }
     auto topic = std::ranges::find(site->topics, options->name, &Topic::name);
@@ -116,9 +113,9 @@ io::Task<Exit> describe(Sites& sites, Options options, bool as_json) {
     out.push_back(std::move(entry));
     if (!as_json) print_topic(name, *topic);
   }
-  if (!found) co_return fail_with(Error::message("no topic '" + options->name + "'"));
+  if (!found) co_return fail_with(Error::message(nowhere("topic", options->name, all_known)));
   if (as_json) show(out);
-  co_return outcome;
+  co_return exit_of_list(all_known, !out.empty());
 }
 
 // What the broker said of the one topic of a request.

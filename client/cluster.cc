@@ -124,18 +124,24 @@ std::vector<io::Address> Cluster::candidates() const {
 }
 
 io::Task<Cluster::ConnectionResult> Cluster::any(io::Instant deadline) {
-  Error latest;
   Backoff backoff = new_backoff();
   for (;;) {
-    for (const auto& address : candidates()) {
-      auto connection = co_await connect(address, deadline, shared_lane);
-      if (connection) co_return connection;
-      latest = connection.error();
-      if (gate_.closing() || loop_.now() >= deadline) break;
-    }
+    auto connection = co_await try_any(deadline);
+    if (connection) co_return connection;
     const bool go_on = co_await pause(backoff.next(), deadline);
-    if (!go_on) co_return fail(gave_up("no broker answers", latest));
+    if (!go_on) co_return connection;
   }
+}
+
+io::Task<Cluster::ConnectionResult> Cluster::try_any(io::Instant deadline) {
+  Error latest;
+  for (const auto& address : candidates()) {
+    auto connection = co_await connect(address, deadline, shared_lane);
+    if (connection) co_return connection;
+    latest = connection.error();
+    if (gate_.closing() || loop_.now() >= deadline) break;
+  }
+  co_return fail(gave_up("no broker answers", latest));
 }
 
 io::Task<Cluster::ConnectionResult> Cluster::node(NodeId id, io::Instant deadline, Lane lane) {

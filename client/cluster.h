@@ -63,6 +63,8 @@ class Cluster {
   // As node(), but tries once and leaves it to the caller to look for another broker.
   io::Task<ConnectionResult> try_node(NodeId id, io::Instant deadline, Lane lane = shared_lane);
   io::Task<ConnectionResult> any(io::Instant deadline);
+  // As any(), but dials each address once and leaves it at that.
+  io::Task<ConnectionResult> try_any(io::Instant deadline);
   io::Task<ConnectionResult> controller(io::Instant deadline);
   // Waits until the partition has a leader that answers; so do the others for their broker.
   io::Task<ConnectionResult> leader(TopicPartition partition, io::Instant deadline,

@@ -103,6 +103,21 @@ TEST(cluster, tries_until_the_deadline_when_nobody_answers) {
   fake.run(nobody_there(fake));
 }
 
+io::Task<void> nobody_there_once(FakeCluster& fake) {
+  auto options = fake.options();
+  co_await fake.broker(1).stop();
+  Cluster cluster(fake.world.env(), fake.world.loop(), options);
+  const auto begun = fake.world.loop().now();
+  auto connection = co_await cluster.try_any(io::soon(60'000));
+  EXPECT_FALSE(connection.has_value());
+  EXPECT_LT(fake.world.loop().now(), begun + io::milliseconds(60'000)) << "it did not wait";
+  co_await cluster.close();
+}
+TEST(cluster, tries_each_address_once_for_those_who_do_not_wait) {
+  FakeCluster fake(1);
+  fake.run(nobody_there_once(fake));
+}
+
 io::Task<void> one_refresh(Cluster& cluster, int& done) {
   auto refreshed = co_await cluster.refresh(io::soon(5000));
   if (refreshed) ++done;

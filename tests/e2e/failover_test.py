@@ -90,6 +90,18 @@ class Failover(TwoSites):
         self.wait_ready("tokyo", "seoul")
         self.switch_over("tokyo", "seoul")
 
+    def test_commands_say_what_is_known_while_a_site_is_dead(self):
+        self.fill(self.seoul.bootstrap, "orders", 100)
+        self.wait_mirrored("seoul-tokyo")
+        self.seoul.kill()
+        for words in (("topic", "list"), ("topic", "describe", "orders")):
+            self.assertEqual({t["cluster"] for t in self.command(*words, allowed=(2,))}, {"tokyo"})
+        links = self.command("link", "list", allowed=(2,))
+        self.assertEqual([each["link"] for each in links], ["seoul-tokyo"])
+        self.command("route", "explain", "--topic", "orders", allowed=(2,))
+        self.assertEqual(self.describe("seoul-tokyo")["link"], "seoul-tokyo")
+        self.command("topic", "list", "--cluster", "seoul", allowed=(1,))
+
     def test_it_refuses_while_the_source_answers(self):
         self.fill(self.seoul.bootstrap, "orders", 100)
         self.wait_mirrored("seoul-tokyo")

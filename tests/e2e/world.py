@@ -176,7 +176,7 @@ class UnderLoad(TwoSites):
         the sites one after the other, and a switchover may pass in between: so two written sites
         count only where the look after says the same."""
         for _ in range(2):
-            listed = self.command("topic", "list", allowed=(0, 1))
+            listed = self.command("topic", "list", allowed=(0, 1, 2))
             writers = [t["cluster"] for t in listed
                        if t["topic"] == "orders" and t["writer"] == "clients"]
             if len(writers) < 2:
