@@ -8,6 +8,9 @@ namespace isthmus::kafka {
 namespace {
 
 constexpr size_t magic_at = 16;
+constexpr int16_t control_version = 0;  // of key and value alike
+// Of a gap's control record; Kafka's own types are counted from 0.
+constexpr int16_t gap_type = 0x6973;
 
 std::unexpected<Error> broken(std::string why) {
   return fail(Error::corrupt("record batch: " + std::move(why)));
@@ -160,12 +163,11 @@ Slice BatchBuilder::finish() && {
 }
 
 Slice build_marker(BatchBuilder::Options options, EndTransactionMarker marker, int64_t timestamp) {
-  constexpr int16_t version = 0;  // of key and value alike
   Writer key;
-  key.int16(version);
+  key.int16(control_version);
   key.int16(static_cast<int16_t>(marker.type));
   Writer value;
-  value.int16(version);
+  value.int16(control_version);
   value.int32(marker.coordinator_epoch);
   options.transactional = true;
   options.control = true;
@@ -176,20 +178,34 @@ Slice build_marker(BatchBuilder::Options options, EndTransactionMarker marker, i
   return std::move(builder).finish();
 }
 
-Result<std::optional<EndTransactionMarker>> read_marker(const Record& record) {
+Slice build_gap(BatchBuilder::Options options, Offset last) {
+  Writer key;
+  key.int16(control_version);
+  key.int16(gap_type);
+  Writer value;
+  value.int16(control_version);
+  options.control = true;
+  BatchBuilder builder(options);
+  builder.add_at(last, -1, key.unsealed(), value.unsealed());
+  return std::move(builder).finish();
+}
+
+Result<ControlRecord> read_control(const Record& record) {
   Reader key(Slice(nullptr, record.key.value_or(Bytes())));
   const int16_t key_version = key.int16();
   const int16_t type = key.int16();
   if (!key.ok() || key_version < 0) return broken("a control record without version and type");
+  ControlRecord control;
+  control.is_gap = type == gap_type;
   if (type != static_cast<int16_t>(ControlType::abort) &&
       type != static_cast<int16_t>(ControlType::commit)) {
-    return std::optional<EndTransactionMarker>();
+    return control;
   }
   Reader value(Slice(nullptr, record.value.value_or(Bytes())));
   value.int16();  // newer versions only add fields
-  EndTransactionMarker marker{ControlType(type), value.int32()};
+  control.marker = EndTransactionMarker{ControlType(type), value.int32()};
   if (!value.ok()) return broken("a transaction marker without its coordinator's epoch");
-  return std::optional(marker);
+  return control;
 }
 
 }  // namespace isthmus::kafka

@@ -123,7 +123,20 @@ struct EndTransactionMarker {
 };
 // A batch with one marker. `options` says offset, leader epoch, producer id and epoch.
 Slice build_marker(BatchBuilder::Options options, EndTransactionMarker marker, int64_t timestamp);
-// The marker in a record of a control batch; nothing if it is another kind of control record.
-Result<std::optional<EndTransactionMarker>> read_marker(const Record& record);
+
+// A batch that fills `options.base_offset` to `last` with offsets that are not given out: after a
+// failover consumers may have read others there at the lost site. Its one record, at `last`, is a
+// control record of a type of our own: each client library skips the types that it does not know,
+// and the batch with them; with no record at all some would never come to its end, and a marker
+// would end a transaction. It has no timestamp: no time was written then, and both sites make the
+// same bytes. `options` says offset and leader epoch.
+Slice build_gap(BatchBuilder::Options options, Offset last);
+
+// What the record of a control batch says. Of another kind, or compacted away: neither.
+struct ControlRecord {
+  std::optional<EndTransactionMarker> marker;
+  bool is_gap = false;
+};
+Result<ControlRecord> read_control(const Record& record);
 
 }  // namespace isthmus::kafka

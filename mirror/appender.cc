@@ -55,8 +55,6 @@ io::Task<void> Appender::send(std::vector<AppendJob> jobs) {
     p.source_high_watermark = job.source_end;
     p.log_start = job.action.log_start;
     p.start_at = job.action.start_at;
-    p.advance_to = job.action.advance_to;
-    p.gap_epoch = job.action.gap_epoch;
     for (const auto& [epoch, number] : job.owners) p.owners.push_back({epoch, number});
     p.records = Rope(job.action.batches);
   }

@@ -44,7 +44,7 @@ void Pump::see_end(Offset end, io::Instant now) {
   }
 }
 
-PumpAction Pump::on_fetched(client::Fetched fetched, bool source_keeps_gaps, io::Instant now) {
+PumpAction Pump::on_fetched(client::Fetched fetched, io::Instant now) {
   if (!active() || fetched.asked_offset != next_) return {};
   if (fetched.diverging) {
     return fail("diverged: the source's epoch " + std::to_string(fetched.diverging->epoch) +
@@ -67,8 +67,6 @@ PumpAction Pump::on_fetched(client::Fetched fetched, bool source_keeps_gaps, io:
   if (!fetched.records.empty()) {
     action = take(std::move(fetched.records));
     if (action.kind == Kind::failed) return action;
-  } else if (source_keeps_gaps && fetched.high_watermark > next_) {
-    return {.kind = Kind::ask_gap};
   }
   if (auto start = starts_.on_heard(fetched.log_start_offset, acknowledged_, now)) {
     // With the batches if there are any, else by itself: an idle partition has no next append.
@@ -135,16 +133,6 @@ PumpAction Pump::on_bounds(Offset start, Offset high_watermark) {
                 ", we hold records to " + std::to_string(next_));
   }
   return {.kind = Kind::append, .expected_offset = next_};  // it has moved meanwhile: ask again
-}
-
-PumpAction Pump::on_gap(Offset position, Offset end, LeaderEpoch epoch) {
-  if (!active() || position != next_ || end <= next_) return {};
-  PumpAction action{.kind = Kind::append, .expected_offset = next_};
-  action.advance_to = end;
-  action.gap_epoch = epoch;
-  next_ = end;
-  last_epoch_ = std::max(last_epoch_, epoch);
-  return action;
 }
 
 void Pump::on_appended(Offset end, uint64_t bytes, io::Instant now) {

@@ -31,15 +31,12 @@ struct PumpAction {
     nothing,     // the fetch goes on
     append,      // `batches` at `expected_offset`, then fetch from fetch_from()
     ask_bounds,  // ask the source where its log begins and ends: on_bounds()
-    ask_gap,     // ask the source for this partition alone: on_gap()
     failed,      // state() and reason() say why
   };
   Kind kind = Kind::nothing;
   Offset expected_offset = -1;
   Slice batches;
   Offset start_at = -1;
-  Offset advance_to = -1;
-  LeaderEpoch gap_epoch = -1;
   Offset log_start = -1;  // what lies before was deleted at the source long enough ago
 };
 
@@ -62,12 +59,9 @@ class Pump {
   }
   uint64_t bytes_in_flight() const { return bytes_in_flight_; }
 
-  PumpAction on_fetched(client::Fetched fetched, bool source_keeps_gaps, io::Instant now);
+  PumpAction on_fetched(client::Fetched fetched, io::Instant now);
   // The source's log, where a fetch found our position outside of it.
   PumpAction on_bounds(Offset start, Offset high_watermark);
-  // The source, asked for our position alone, has nothing there although its log goes on to `end`:
-  // a gap that a failover left. `epoch` is the source's at our position, which began there.
-  PumpAction on_gap(Offset position, Offset end, LeaderEpoch epoch);
   void on_appended(Offset end, uint64_t bytes, io::Instant now);
   PumpAction fail(std::string reason);
   void pause() { state_ = PumpState::paused; }

@@ -326,7 +326,7 @@ void Session::on_fetched(client::Fetched fetched) {
   Running& running = found->second;
   io::Instant now = source_.loop().now();
   if (!fetched.records.empty()) running.fetched_at = now;
-  act(running, running.pump.on_fetched(std::move(fetched), !view_.identity().foreign, now));
+  act(running, running.pump.on_fetched(std::move(fetched), now));
 }
 
 void Session::act(Running& running, PumpAction action) {
@@ -338,13 +338,9 @@ void Session::act(Running& running, PumpAction action) {
       fetcher_.forget(tp);
       return;
     case Kind::ask_bounds: gate_.spawn("bounds " + tp.to_string(), ask_bounds(tp)); return;
-    case Kind::ask_gap:
-      gate_.spawn("gap " + tp.to_string(), ask_gap(tp, running.pump.fetch_from().offset));
-      return;
     case Kind::append: break;
   }
-  bool brings_something = !action.batches.empty() || action.start_at >= 0 ||
-                          action.advance_to >= 0 || action.log_start >= 0;
+  bool brings_something = !action.batches.empty() || action.start_at >= 0 || action.log_start >= 0;
   if (brings_something) {
     AppendJob job{tp,
                   running.topic_id,
@@ -376,38 +372,6 @@ io::Task<void> Session::ask_bounds(TopicPartition partition) {
               found->second.pump.acknowledged() == 0 &&
               found->second.pump.state() == PumpState::initializing;
   act(found->second, found->second.pump.on_bounds(skip ? end : start, end));
-}
-
-// A response may leave a partition out only because others filled it: so the partition is asked for
-// alone, and a leader then gives at least one batch if it has any.
-io::Task<void> Session::ask_gap(TopicPartition partition, Offset position) {
-  const auto* topic = source_.metadata().topic(partition.topic);
-  kafka::FetchRequest request;
-  request.max_bytes = 1 << 20;
-  auto& t = request.topics.emplace_back();
-  t.topic = partition.topic;
-  if (topic != nullptr) t.topic_id = topic->id;
-  auto& p = t.partitions.emplace_back();
-  p.partition = partition.partition;
-  p.fetch_offset = position;
-  p.partition_max_bytes = 1 << 20;
-  auto answer = co_await source_.call_leader(partition, std::move(request),
-                                             source_.loop().now() + request_timeout);
-  auto epoch = co_await view_.epoch_at(partition, position, source_.loop().now() + request_timeout);
-  auto found = running_.find(partition);
-  if (found == running_.end()) co_return;
-  Offset end = -1;
-  bool alone = answer && epoch && answer->responses.size() == 1 &&
-               answer->responses[0].partitions.size() == 1;
-  if (alone) {
-    const auto& data = answer->responses[0].partitions[0];
-    if (data.error_code == ErrorCode::none && data.records.empty()) {
-      // A gap belongs to one epoch: behind it there may be the gap of the next failover.
-      end = std::min(data.high_watermark, epoch->end);
-    }
-  }
-  act(found->second, found->second.pump.on_gap(position, end, epoch ? epoch->epoch : -1));
-  if (end <= position) want(found->second);
 }
 
 void Session::on_outcome(const AppendOutcome& outcome) {

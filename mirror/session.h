@@ -82,7 +82,6 @@ class Session final : public client::FetchSink {
 
   void act(Running& running, PumpAction action);
   io::Task<void> ask_bounds(TopicPartition partition);
-  io::Task<void> ask_gap(TopicPartition partition, Offset position);
   void want(Running& running);
   void want_what_waits();
   void on_outcome(const AppendOutcome& outcome);

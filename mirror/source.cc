@@ -161,26 +161,4 @@ io::Task<Result<std::vector<Source::Owners>>> Source::owners(std::string topic,
   co_return all;
 }
 
-io::Task<Result<Source::EpochRange>> Source::epoch_at(TopicPartition partition, Offset offset,
-                                                      io::Instant deadline) {
-  kafka::EpochHistoryRequest request;
-  request.topics = {partition.topic};
-  auto answer = co_await cluster_.call_any(std::move(request), deadline);
-  if (!answer) co_return fail(answer.error());
-  EpochRange range;
-  for (const auto& t : answer->topics) {
-    for (const auto& p : t.partitions) {
-      if (p.index != partition.partition) continue;
-      for (const auto& e : p.entries) {
-        if (e.start_offset <= offset) {
-          range.epoch = std::max(range.epoch, e.epoch);
-        } else {
-          range.end = std::min(range.end, e.start_offset);
-        }
-      }
-    }
-  }
-  co_return range;
-}
-
 }  // namespace isthmus::mirror

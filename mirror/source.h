@@ -7,7 +7,6 @@
 // A plain view of a client::Cluster, on its loop; the cluster outlives it.
 #pragma once
 
-#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -56,13 +55,6 @@ class Source {
   // Whose epochs a topic's partitions have, by partition; empty for a foreign cluster.
   using Owners = std::map<LeaderEpoch, ClusterNumber>;
   io::Task<Result<std::vector<Owners>>> owners(std::string topic, io::Instant deadline);
-  // The epoch in whose range an offset lies (-1 if there is none), and where the next one begins.
-  struct EpochRange {
-    LeaderEpoch epoch = -1;
-    Offset end = std::numeric_limits<Offset>::max();
-  };
-  io::Task<Result<EpochRange>> epoch_at(TopicPartition partition, Offset offset,
-                                        io::Instant deadline);
 
  private:
   io::Task<Result<std::vector<SourceTopic>>> foreign_topics(io::Instant deadline);

@@ -133,8 +133,6 @@ io::Task<void> LinkService::append_one(LinkWriter writer, PartitionRef partition
   writer.expected_offset = wanted.expected_offset;
   writer.source_leader_epoch = wanted.source_leader_epoch;
   writer.source_high_watermark = wanted.source_high_watermark;
-  writer.advance_to = wanted.advance_to;
-  writer.gap_epoch = wanted.gap_epoch;
   writer.start_at = wanted.start_at;
   writer.log_start = wanted.log_start;
   for (const auto& owner : wanted.owners) writer.owners.emplace_back(owner.epoch, owner.number);

@@ -64,6 +64,8 @@ class Switchovers {
 
   const Error& said_loudly(const Error& refusal);
   void lift_fence();
+  using PromotedTopics = std::map<std::string, std::vector<PromotedPartition>>;
+  io::Task<void> await_gaps(PromotedTopics promoted);
   io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request,
                                                     int attempts);
   io::Task<void> lift_partitions(std::vector<std::string> topics, Uuid id);

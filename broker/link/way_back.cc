@@ -86,7 +86,7 @@ io::Task<Result<void>> WayBack::export_partition(std::string from, std::string t
   while (saved && saved->log_end < view.end_offset) {
     auto step = co_await source.read_own(std::max(saved->log_end, cut_at), export_step_bytes);
     if (!step) co_return fail(step.error());
-    if (step->empty()) break;  // only a gap is left
+    if (step->empty()) break;
     saved = co_await target.append(writer, *step);
   }
   if (!saved) co_return fail(saved.error());

@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* entries_name = "/leader-epoch-checkpoint";
 constexpr const char* owners_name = "/epoch-owners";
-// Of the line among the owners that says, in place of a gap's end, up to where the log is Kafka's.
+// Of the line among the owners that says in its third place up to where the log is Kafka's.
 constexpr LeaderEpoch kafkas_line = -1;
 
 // Where the entry at `index` ends.
@@ -50,26 +50,13 @@ std::optional<ClusterNumber> EpochCache::owner_of(LeaderEpoch epoch) const {
   return at->owner;
 }
 
-bool EpochCache::assign(LeaderEpoch epoch, Offset start, ClusterNumber owner, Offset gap_end) {
+bool EpochCache::assign(LeaderEpoch epoch, Offset start, ClusterNumber owner) {
   CHECK(epoch >= latest(), "a leader epoch went back");
   if (epoch == latest()) return false;
   while (!entries_.empty() && entries_.back().start_offset >= start) entries_.pop_back();
-  entries_.push_back({epoch, start, owner, gap_end});
+  entries_.push_back({epoch, start, owner});
   dirty_ = true;
   return true;
-}
-
-bool EpochCache::is_gap(Offset from, Offset to) const {
-  return std::ranges::any_of(entries_, [&](const EpochEntry& entry) {
-    const bool begun = entry.start_offset <= from || &entry == entries_.data();
-    return begun && from < to && to <= entry.gap_end;
-  });
-}
-
-bool EpochCache::gap_ends_in(Offset from, Offset to) const {
-  return std::ranges::any_of(entries_, [&](const EpochEntry& entry) {
-    return from < entry.gap_end && entry.gap_end <= to;
-  });
 }
 
 EpochEnd EpochCache::end_offset_for(LeaderEpoch asked, Offset log_end) const {
@@ -130,7 +117,7 @@ Result<EpochCache> load_epochs(io::Disk& disk, const std::string& folder,
   const std::string owners_path = folder + owners_name;
   auto owner_lines = read_checkpoint(disk, owners_path, 3);
   if (!owner_lines) return fail(owner_lines.error());
-  std::map<LeaderEpoch, std::pair<ClusterNumber, Offset>> known;  // owner, end of the gap
+  std::map<LeaderEpoch, std::pair<ClusterNumber, Offset>> known;  // owner, end of an old gap
   for (const CheckpointLine& line : *owner_lines) {
     auto epoch = parse_number<LeaderEpoch>(line[0], owners_path);
     if (!epoch) return fail(epoch.error());
@@ -144,6 +131,7 @@ Result<EpochCache> load_epochs(io::Disk& disk, const std::string& folder,
   auto lines = read_checkpoint(disk, entries_path, 2);
   if (!lines) return fail(lines.error());
   std::vector<EpochEntry> entries;
+  EpochCache::OldGaps old_gaps;
   for (const CheckpointLine& line : *lines) {
     auto epoch = parse_number<LeaderEpoch>(line[0], entries_path);
     if (!epoch) return fail(epoch.error());
@@ -152,9 +140,11 @@ Result<EpochCache> load_epochs(io::Disk& disk, const std::string& folder,
     const auto at = known.find(*epoch);
     const auto [owner, gap_end] =
         at == known.end() ? std::pair(own_cluster, Offset{-1}) : at->second;
-    entries.push_back({*epoch, *start, owner, gap_end});
+    entries.push_back({*epoch, *start, owner});
+    if (gap_end >= 0) old_gaps[*epoch] = gap_end;
   }
   EpochCache epochs(std::move(entries));
+  epochs.set_old_gaps(std::move(old_gaps));
   if (is_as_kafka_left_it(disk, folder)) {
     epochs.set_kafka_end(EpochCache::all_of_it);
   } else {
@@ -168,8 +158,9 @@ Result<void> save_epochs(io::Disk& disk, const std::string& folder, EpochCache& 
   std::vector<std::string> owners{fmt::format("{} 0 {}", kafkas_line, epochs.kafka_end())};
   std::vector<std::string> lines;
   for (const EpochEntry& entry : epochs.entries()) {
-    owners.push_back(std::to_string(entry.epoch) + " " + std::to_string(entry.owner) + " " +
-                     std::to_string(entry.gap_end));
+    const auto gap = epochs.old_gaps().find(entry.epoch);
+    const Offset gap_end = gap == epochs.old_gaps().end() ? -1 : gap->second;
+    owners.push_back(fmt::format("{} {} {}", entry.epoch, entry.owner, gap_end));
     lines.push_back(std::to_string(entry.epoch) + " " + std::to_string(entry.start_offset));
   }
   if (auto done = write_checkpoint(disk, folder + owners_name, owners); !done) return done;

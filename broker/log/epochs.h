@@ -6,18 +6,14 @@
 // two clusters that were both leader of "epoch 7" wrote different records under it: a common
 // prefix of two histories is therefore searched by (owner, epoch), never by epoch alone.
 //
-// An epoch that a failover opened begins where the records end that the new site had, and leaves a
-// gap: offsets that the lost site may have given out are not given out again. The end of that gap
-// stands beside the owner. So a gap is told from records that a disk has lost, and whoever holds
-// the log knows where producers may lack batches (ProducerStates::allow_one_gap).
-//
 // What a Kafka broker wrote, before its folder was carried over, may lack whole stretches of
 // offsets: its compaction took them, and noted nothing. So it is kept up to where the log is
-// Kafka's; above, no segment of ours ends below the next one but for a gap.
+// Kafka's; above, no segment of ours ends below the next one.
 //
 // Entries have strictly ascending epochs and non-descending start offsets.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,7 +29,6 @@ struct EpochEntry {
   LeaderEpoch epoch = -1;
   Offset start_offset = 0;
   ClusterNumber owner = 0;
-  Offset gap_end = -1;  // of an epoch that begins with a gap: where its records do
   friend bool operator==(const EpochEntry&, const EpochEntry&) = default;
 };
 
@@ -66,13 +61,13 @@ class EpochCache {
   // Begins `epoch` at `start`, if it is above latest(). An epoch that began at `start` or later
   // has no record and gives way. True if anything changed.
   // REQUIRES: epoch >= latest() (an epoch never means two things).
-  bool assign(LeaderEpoch epoch, Offset start, ClusterNumber owner, Offset gap_end = -1);
+  bool assign(LeaderEpoch epoch, Offset start, ClusterNumber owner);
 
-  // Whether a gap covers [from, to): nothing was ever written there. The first entry's start may
-  // have moved into its gap, with that of the log.
-  bool is_gap(Offset from, Offset to) const;
-  // Whether a gap ends in (from, to].
-  bool gap_ends_in(Offset from, Offset to) const;
+  // Of epochs that a failover of an earlier release opened: where its records begin (gap.h).
+  using OldGaps = std::map<LeaderEpoch, Offset>;
+  const OldGaps& old_gaps() const { return old_gaps_; }
+  void set_old_gaps(OldGaps gaps) { old_gaps_ = std::move(gaps); }
+  void forget_old_gaps() { old_gaps_.clear(); }
 
   // Below it the records are a Kafka broker's; not_known in a folder of before this was kept.
   static constexpr Offset not_known = -1;
@@ -97,6 +92,7 @@ class EpochCache {
 
  private:
   std::vector<EpochEntry> entries_;
+  OldGaps old_gaps_;
   Offset kafka_end_ = 0;
   bool dirty_ = false;
 };

@@ -201,36 +201,6 @@ Result<void> Log::roll() {
   return active().size() == 0 ? Result<void>{} : roll_to(end_);
 }
 
-Result<void> Log::leave_gap(Offset offset, LeaderEpoch epoch, ClusterNumber owner) {
-  if (auto working = refuse_if_offline(); !working) return working;
-  if (offset < end_ || epoch < epochs_.latest()) {
-    return fail(Error::message(
-        fmt::format("{}: cannot go on at offset {} in epoch {}: the log ends at {} in epoch {}",
-                    tp_.to_string(), offset, epoch, end_, epochs_.latest())));
-  }
-  // Before the segment: one without the entry would be taken for what lost records left.
-  const EpochCache before = epochs_;
-  epochs_.assign(epoch, end_, owner, offset > end_ ? offset : -1);
-  Result<void> done = save_epochs();
-  if (done && offset > end_) done = advance_to(offset);
-  if (!done) forget_epochs_not_written(before);
-  return done;
-}
-
-// The far half of a gap that the epochs know: an empty segment at its end, so that a restart finds
-// it. REQUIRES: offset > end_.
-Result<void> Log::advance_to(Offset offset) {
-  // A tail that is torn below an empty segment would be cut with that segment, and the gap be lost:
-  // what lies below is made safe first, in every mode.
-  if (auto done = syncer_.sync_now(); !done) return failed(done.error());
-  if (auto done = roll_to(offset); !done) return done;
-  if (epochs_.is_gap(end_, offset)) producers_.allow_one_gap();
-  end_ = offset;
-  syncer_.appended(end_);
-  if (auto done = syncer_.sync_now(); !done) return go_offline(done.error());
-  return {};
-}
-
 io::Task<Result<void>> Log::close() {
   closed_ = true;
   if (offline()) co_return fail(*offline());

@@ -61,15 +61,13 @@ class Log {
   // The same for each of a group, in order, in as few writes as segments allow. Each is judged as
   // though those before it were in the log; if the write fails, they all fail that are not in it.
   void append_together(std::span<GroupedAppend> group, LeaderEpoch epoch, int64_t now_ms);
-  // Batches at their own offsets, at or above end_offset(), ascending; gaps are allowed. Not a byte
-  // is changed, and epochs come from the batches alone. All or nothing. A gap before a batch of a
-  // new generation is a failover's, as of leave_gap().
+  // Batches at their own offsets, at or above end_offset(), ascending; holes are allowed. Not a
+  // byte is changed, and epochs come from the batches alone. All or nothing.
   Result<AppendInfo> append_verbatim(Bytes batches, int64_t now_ms, const VerbatimAppend& from);
-  // A failover: `epoch` begins at the end, its records at `offset`; between lies a gap, where
-  // producers may have lost batches (ProducerStates::allow_one_gap). Durable; holds the loop.
-  Result<void> leave_gap(Offset offset, LeaderEpoch epoch, ClusterNumber owner);
+  // A failover: `epoch` begins at the end with a gap (gap.h), its records at `offset`.
+  Result<void> leave_gap(Offset offset, LeaderEpoch epoch, int64_t now_ms);
 
-  // Whole batches below `upper_bound`, from the one that holds `from` (or the next, after a gap),
+  // Whole batches below `upper_bound`, from the one that holds `from` (or the next, after a hole),
   // up to `max_bytes`. With `at_least_one` the first comes even if it is larger.
   // OFFSET_OUT_OF_RANGE outside [start_offset(), end_offset()].
   Result<Rope> read(Offset from, uint64_t max_bytes, Offset upper_bound, bool at_least_one);
@@ -168,10 +166,9 @@ class Log {
   Result<void> write(std::span<const Prepared> batches, int64_t now_ms);
   Result<void> write_run(std::span<const Prepared> run, int64_t now_ms);
   Result<void> note(const Prepared& batch, int64_t now_ms);
-  Result<bool> must_roll(const kafka::BatchHeader& next, int64_t now_ms);
+  Result<bool> must_roll(const Prepared& next, int64_t now_ms);
   Result<void> roll_to(Offset base);
   Result<void> seal_and_begin(Offset base);
-  Result<void> advance_to(Offset offset);
   Result<void> save_epochs();
   Result<std::shared_ptr<io::File>> save_snapshot();
   Result<void> complete(Segment& segment);
@@ -190,6 +187,7 @@ class Log {
   Result<void> remove_newest();
   Result<void> reload_producers();
   Result<bool> is_old(const Segment& segment, int64_t now_ms) const;
+  Result<bool> is_only_a_gap(const Segment& segment) const;
 
   FileCache& files_;
   io::Loop& loop_;

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/crc32c.h"
-#include "base/leader_epoch.h"
+#include "broker/log/gap.h"
 #include "broker/log/log.h"
 #include "broker/log/replay.h"
 #include "kafka/batch.h"
@@ -33,7 +33,7 @@ struct Log::Prepared {
   kafka::BatchHeader header;
   Bytes input;
   std::optional<HeaderBytes> head;
-  std::optional<kafka::EndTransactionMarker> marker;
+  kafka::ControlRecord control;
   ClusterNumber owner = 0;  // of its epoch, if that is new
 
   // Adds those in `batches`, or none.
@@ -48,11 +48,11 @@ Result<void> Log::Prepared::parse(Bytes batches, std::vector<Prepared>& into) {
   };
   kafka::BatchIterator iterator(batches, false);
   while (auto batch = iterator.next()) {
-    Prepared prepared{batch->header, batch->bytes, std::nullopt, std::nullopt};
+    Prepared prepared{batch->header, batch->bytes, std::nullopt, {}};
     if (batch->header.is_control()) {
-      auto marker = marker_of(batch->bytes);
-      if (!marker) return refused(marker.error());
-      prepared.marker = *marker;
+      auto control = control_in(batch->bytes);
+      if (!control) return refused(control.error());
+      prepared.control = *control;
     }
     into.push_back(std::move(prepared));
   }
@@ -81,8 +81,8 @@ struct Log::Group {
     const ProducerId id = batch.header.producer_id;
     const ProducerState* known = in_log.find(id);
     if (known != nullptr && producers.find(id) == nullptr) producers.restore(id, *known);
-    if (batch.marker) {
-      producers.appended_marker(batch.header, *batch.marker, now_ms);
+    if (batch.control.marker) {
+      producers.appended_marker(batch.header, *batch.control.marker, now_ms);
     } else {
       producers.appended(batch.header, now_ms);
     }
@@ -115,9 +115,10 @@ Result<void> Log::judge(std::span<const Prepared> batches, const LeaderAppend& h
                     "an idempotent producer's batch must come alone");
     }
     const ProducerStates& known = group.that_knows(batch.header.producer_id, producers_);
+    const auto& marker = batch.control.marker;
     const ProducerVerdict verdict =
-        batch.marker ? known.check_marker(batch.header, *batch.marker)
-                     : known.check(batch.header, how.origin, how.behind_a_refusal);
+        marker ? known.check_marker(batch.header, *marker)
+               : known.check(batch.header, how.origin, how.behind_a_refusal);
     if (verdict.kind == ProducerVerdict::Kind::duplicate) {
       info.duplicate = true;
       info.first_offset = verdict.first_offset;
@@ -238,21 +239,30 @@ Result<AppendInfo> Log::append_verbatim(Bytes batches, int64_t now_ms, const Ver
   return info;
 }
 
+Result<void> Log::leave_gap(Offset offset, LeaderEpoch epoch, int64_t now_ms) {
+  if (auto working = refuse_if_offline(); !working) return working;
+  if (offset < end_ || epoch < epochs_.latest()) {
+    return fail(Error::message(
+        fmt::format("{}: cannot go on at offset {} in epoch {}: the log ends at {} in epoch {}",
+                    tp_.to_string(), offset, epoch, end_, epochs_.latest())));
+  }
+  if (offset == end_) return {};
+  // Before the epoch is entered: to begin a segment would else make it durable, in files of its
+  // own, holding the loop.
+  if (auto done = roll(); !done) return done;
+  const Slice gap = make_gap(end_, offset, epoch);
+  auto done = append_verbatim(gap, now_ms, {.owner = config_.cluster});
+  return done ? Result<void>{} : fail(done.error());
+}
+
 // Enters the epochs that are new with these batches.
 Result<void> Log::begin_epochs(std::span<const Prepared> batches) {
   bool of_others = false;
-  Offset end = end_;
   for (const Prepared& batch : batches) {
-    const LeaderEpoch before = epochs_.latest();
-    const LeaderEpoch epoch = batch.header.partition_leader_epoch;
-    const Offset start = batch.header.base_offset;
-    // Offsets may be missing because a compaction took them. Only a failover leaves them out where
-    // a new generation begins.
-    const bool gap = start > end && before >= 0 && generation_of(epoch) > generation_of(before);
-    if (epochs_.assign(epoch, gap ? end : start, batch.owner, gap ? start : -1)) {
+    const kafka::BatchHeader& header = batch.header;
+    if (epochs_.assign(header.partition_leader_epoch, header.base_offset, batch.owner)) {
       of_others |= batch.owner != config_.cluster;
     }
-    end = batch.header.next_offset();
   }
   // A crash loses neither epoch nor start, which stand in the batches; but no batch names another
   // cluster as its owner.
@@ -263,7 +273,7 @@ void Log::forget_epochs_not_written(const EpochCache& before) {
   EpochCache written = before;
   for (const EpochEntry& entry : epochs_.entries()) {
     if (entry.epoch <= written.latest() || entry.start_offset >= end_) continue;
-    written.assign(entry.epoch, entry.start_offset, entry.owner, entry.gap_end);
+    written.assign(entry.epoch, entry.start_offset, entry.owner);
   }
   epochs_ = std::move(written);
   epochs_.not_as_saved();
@@ -280,10 +290,13 @@ Result<void> Log::write_all(std::span<const Prepared> batches, int64_t now_ms) {
   return done;
 }
 
-Result<bool> Log::must_roll(const kafka::BatchHeader& next, int64_t now_ms) {
+Result<bool> Log::must_roll(const Prepared& batch, int64_t now_ms) {
+  const kafka::BatchHeader& next = batch.header;
   Segment& segment = active();
   if (segment.size() == 0) return !segment.accepts(next.last_offset());
   if (!segment.accepts(next.last_offset())) return true;
+  // A gap lies with what comes behind it, and goes with that (apply_retention()).
+  if (batch.control.is_gap) return true;
   if (segment.size() + next.total_size() > static_cast<uint64_t>(config_.segment_bytes)) {
     return true;
   }
@@ -296,16 +309,13 @@ Result<bool> Log::must_roll(const kafka::BatchHeader& next, int64_t now_ms) {
 
 Result<void> Log::write(std::span<const Prepared> batches, int64_t now_ms) {
   while (!batches.empty()) {
-    if (epochs_.is_gap(end_, batches.front().header.base_offset)) {
-      if (auto done = advance_to(batches.front().header.base_offset); !done) return done;
-    }
-    auto full = must_roll(batches.front().header, now_ms);
+    auto full = must_roll(batches.front(), now_ms);
     if (!full) return failed(full.error());
     if (*full) {
-      // Offsets are written relative to the base, which after a wide gap is the batch's own.
+      // Offsets are written relative to the base, which after a wide hole is the batch's own.
       const kafka::BatchHeader& next = batches.front().header;
       const bool near = next.last_offset() - end_ <= INT32_MAX;
-      // Below so wide a gap the next start would not miss a tail.
+      // Below so wide a hole the next start would not miss a tail.
       if (!near) {
         if (auto done = syncer_.sync_now(); !done) return failed(done.error());
       }
@@ -314,11 +324,11 @@ Result<void> Log::write(std::span<const Prepared> batches, int64_t now_ms) {
     const auto limit = static_cast<uint64_t>(config_.segment_bytes);
     uint64_t size = active().size() + batches.front().header.total_size();
     size_t run = 1;
-    const auto fits = [&](const kafka::BatchHeader& next) {
-      return size + next.total_size() <= limit && active().accepts(next.last_offset()) &&
-             !epochs_.is_gap(batches[run - 1].header.next_offset(), next.base_offset);
+    const auto fits = [&](const Prepared& next) {
+      return size + next.header.total_size() <= limit &&
+             active().accepts(next.header.last_offset()) && !next.control.is_gap;
     };
-    while (run < batches.size() && fits(batches[run].header)) {
+    while (run < batches.size() && fits(batches[run])) {
       size += batches[run++].header.total_size();
     }
     if (auto done = write_run(batches.first(run), now_ms); !done) return done;
@@ -368,8 +378,9 @@ Result<void> Log::note(const Prepared& batch, int64_t now_ms) {
     producers_.appended(batch.header, now_ms);
     return {};
   }
-  if (!batch.marker) return {};
-  const auto completed = producers_.appended_marker(batch.header, *batch.marker, now_ms);
+  if (batch.control.is_gap) producers_.allow_one_gap();
+  if (!batch.control.marker) return {};
+  const auto completed = producers_.appended_marker(batch.header, *batch.control.marker, now_ms);
   if (!completed || !completed->aborted) return {};
   const bool had_file = active().txns().has_file();
   auto index = active().txns().append({completed->producer_id, completed->first_offset,

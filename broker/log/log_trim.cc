@@ -19,20 +19,17 @@ Result<void> Log::remove_newest() {
 }
 
 // How many of the first segments may go. What goes may be all that tells of a producer's last
-// batches: a snapshot where the first segment that stays begins is on the disk before, or one with
-// only a gap between. Else a crash would leave the producers strangers, and a client that goes on,
-// or tries again, be refused for good. One above would not do: after a kill the next start reads
-// from a segment's beginning on, and believes no snapshot beyond it.
+// batches: a snapshot where the first segment that stays begins is on the disk before. Else a crash
+// would leave the producers strangers, and a client that goes on, or tries again, be refused for
+// good. One above would not do: after a kill the next start reads from a segment's beginning on,
+// and believes no snapshot beyond it.
 Result<size_t> Log::forgettable_segments() {
   const auto after = std::ranges::upper_bound(segments_, start_, {}, &Segment::base);
   auto stays = static_cast<size_t>(std::max<ptrdiff_t>(after - segments_.begin(), 1)) - 1;
   for (; stays > 0; --stays) {
     const Offset base = segments_[stays]->base();
-    const auto above = std::ranges::upper_bound(snapshots_, base);
-    if (above == snapshots_.begin()) continue;
-    const Offset at = *std::prev(above);
-    if (at != base && !epochs_.is_gap(at, base)) continue;
-    if (auto done = secure_snapshot(at); !done) return fail(done.error());
+    if (!std::ranges::binary_search(snapshots_, base)) continue;
+    if (auto done = secure_snapshot(base); !done) return fail(done.error());
     break;
   }
   return stays;
@@ -74,7 +71,7 @@ void Log::remove_below_start() {
 }
 
 Result<void> Log::reload_producers() {
-  auto producers = rebuild_producers(files_, folder_, segments_, snapshots_, epochs_, end_);
+  auto producers = rebuild_producers(files_, folder_, segments_, snapshots_, end_);
   if (!producers) return fail(producers.error());
   producers_ = std::move(*producers);
   safe_snapshot_ = std::min(safe_snapshot_, snapshots_.empty() ? -1 : snapshots_.back());
@@ -188,6 +185,15 @@ Result<bool> Log::is_old(const Segment& segment, int64_t now_ms) const {
   return now_ms - *newest > config_.retention_ms;
 }
 
+// Nothing but offsets that were never given out.
+Result<bool> Log::is_only_a_gap(const Segment& segment) const {
+  if (segment.max_timestamp() >= 0) return false;
+  auto first = segment.find(segment.base());
+  if (!first) return fail(first.error());
+  // A marker has a timestamp.
+  return *first && (*first)->header.is_control() && (*first)->end_position() == segment.size();
+}
+
 Result<size_t> Log::apply_retention(int64_t now_ms, Offset high_watermark) {
   if (auto open = refuse_if_closed(); !open) return fail(open.error());
   remove_below_start();
@@ -216,8 +222,13 @@ Result<size_t> Log::apply_retention(int64_t now_ms, Offset high_watermark) {
                           size - bytes >= static_cast<uint64_t>(config_.retention_bytes);
     if (!*old && !too_much) break;
     size -= bytes;
+    // A gap goes with records behind it. If it went before them, who follows this log could not
+    // know that nothing is missing between his end and our start.
+    auto only_a_gap = is_only_a_gap(*segments_[i]);
+    if (!only_a_gap) return fail(only_a_gap.error());
+    if (*only_a_gap) continue;
     start = end;
-    ++removed;
+    removed = i + 1;
   }
   if (removed == 0) return 0;
   // A log keeps an active segment, which holds its end offset. To begin one may need the room that

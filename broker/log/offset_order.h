@@ -1,11 +1,11 @@
 // OffsetOrder: whether batches that are read one after the other have their right offsets and
 // leader epochs. Neither is under a batch's checksum, so a good one does not say so. Pure.
 //
-// Offsets ascend; they may leave some out (a compaction's holes). A batch, or a gap, must end
-// exactly at the known end (synced_end.h): what jumps over it has a wrong offset. And a batch that
-// comes too early, though it fits behind what stood before a jump, says that the jump was wrong.
-// Epochs never go down; one that does, right behind one that went up, says that it was that one. Of
-// the very last batch nothing can be said so.
+// Offsets ascend; they may leave some out (a compaction's holes). A batch must end exactly at the
+// known end (synced_end.h): what jumps over it has a wrong offset. And a batch that comes too
+// early, though it fits behind what stood before a jump, says that the jump was wrong. Epochs never
+// go down; one that does, right behind one that went up, says that it was that one. Of the very
+// last batch nothing can be said so.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,7 @@ namespace isthmus::broker {
 
 class OffsetOrder {
  public:
-  // `exact`: the known end was the end of a batch or a gap for certain.
+  // `exact`: the known end was the end of a batch for certain.
   OffsetOrder(Offset known_end, bool exact) : known_end_(known_end), exact_(exact) {}
 
   struct Wrong {

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "broker/log/cut_bytes.h"
+#include "broker/log/gap.h"
 #include "broker/log/offset_order.h"
 #include "broker/log/quarantine.h"
 #include "broker/log/replay.h"
@@ -318,7 +319,7 @@ Result<void> Recovery::sync_scanned(Segment& segment) {
 // Whether `segment`, which ends at `end`, once went on to where `next` begins.
 bool Recovery::lost_its_tail(const Segment& segment, Offset end, const Segment& next) const {
   const Offset from = std::max(end, hints_.log_start);  // what lies below is nobody's to read
-  if (next.base() <= from || log_.epochs.is_gap(from, next.base())) return false;
+  if (next.base() <= from) return false;
   // Offsets that a mirror's source left out are inside a segment, but for those which are too many:
   // none was ever so long as to reach across.
   if (!segment.accepts(next.base() - 1)) return false;
@@ -346,7 +347,6 @@ Result<void> Recovery::scan_from(size_t first) {
     if (i > first) {
       if (auto damage = end_of(i - 1, segment)) return settle(i - 1, *damage);
     }
-    if (log_.epochs.gap_ends_in(log_.end, segment.base())) log_.producers.allow_one_gap();
     log_.end = std::max(log_.end, segment.base());
     if (i > first) save_snapshot();
     // Build the indexes of a segment object that has seen nothing yet.
@@ -427,8 +427,7 @@ Result<void> Recovery::cut(size_t damaged, const Damage& damage) {
     // Batches were taken in before it was seen that their offsets are wrong.
     log_.end = damage.offset;
     log_.epochs.truncate_end(log_.end);
-    auto producers =
-        rebuild_producers(files_, folder_, log_.segments, log_.snapshots, log_.epochs, log_.end);
+    auto producers = rebuild_producers(files_, folder_, log_.segments, log_.snapshots, log_.end);
     if (!producers) return fail(producers.error());
     log_.producers = std::move(*producers);
   }
@@ -451,7 +450,7 @@ void Recovery::keep_what_is_cut(size_t damaged, const Damage& damage) {
   }
 }
 
-// Segments after the damaged one hold nothing good, and would leave a gap of offsets.
+// Segments after the damaged one hold nothing good, and would leave a hole in the offsets.
 Result<void> Recovery::drop_after(size_t last) {
   while (log_.segments.size() > last + 1) {
     log_.report.bytes_cut += log_.segments.back()->size();
@@ -470,10 +469,12 @@ Result<RecoveredLog> Recovery::run() {
   if (!found) return fail(found.error());
   log_.snapshots = found->snapshots;
   log_.report.has_cuts = found->cuts;
-  if (auto done = open_segments(found->logs); !done) return fail(done.error());
   auto epochs = load_epochs(files_.disk(), folder_, config_.cluster);
   if (!epochs) return fail(epochs.error());
   log_.epochs = std::move(*epochs);
+  auto filled = fill_old_gaps(files_, folder_, log_.epochs, found->logs, found->snapshots);
+  if (!filled) return fail(filled.error());
+  if (auto done = open_segments(found->logs); !done) return fail(done.error());
 
   auto first = first_to_scan();
   if (first) first = first_that_does_not_reach_the_next(*first);
@@ -486,8 +487,7 @@ Result<RecoveredLog> Recovery::run() {
     if (!end) return fail(end.error());
     log_.end = *end;
   }
-  auto producers =
-      rebuild_producers(files_, folder_, log_.segments, log_.snapshots, log_.epochs, log_.end);
+  auto producers = rebuild_producers(files_, folder_, log_.segments, log_.snapshots, log_.end);
   if (!producers) return fail(producers.error());
   log_.producers = std::move(*producers);
   if (scanning) {

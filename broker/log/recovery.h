@@ -18,19 +18,19 @@
 //
 // A read that fails is neither: the partition stays closed for this start, and nothing is noted.
 //
-// A segment that ends below the base of the next one is followed by the gap of a failover, which
-// the epochs know, is Kafka's and was compacted there (epochs.h), or has lost its tail: then the
-// log ends there, and is judged as above. Every start looks at the ends of all segments, also of
-// those that it believes. A segment is not synced before the next one is begun, so a power loss may
-// take the tail of one and leave the next: nobody was promised anything beyond the known end, and
-// the segments after the damaged one go with it. With durability page_cache that may be more than
-// clients have given up: a mirror fetches it again; a topic that clients write has lost it.
+// A segment that ends below the base of the next one is Kafka's and was compacted there (epochs.h),
+// or has lost its tail: then the log ends there, and is judged as above. Every start looks at the
+// ends of all segments, also of those that it believes. A segment is not synced before the next one
+// is begun, so a power loss may take the tail of one and leave the next: nobody was promised
+// anything beyond the known end, and the segments after the damaged one go with it. With durability
+// page_cache that may be more than clients have given up: a mirror fetches it again; a topic that
+// clients write has lost it.
 //
 // Believed, and not scanned, are the segments below the one of the recovery point. One that ends
 // just there is not: what was synced up to its last record may be less than its indexes.
 //
-// A batch's base offset is not under its checksum. So offsets must ascend, and a batch or a gap
-// must end exactly at the known end: what jumps over it has a wrong offset.
+// A batch's base offset is not under its checksum. So offsets must ascend, and a batch must end
+// exactly at the known end: what jumps over it has a wrong offset.
 //
 // Waits for the disk; any thread (opening.h).
 #pragma once

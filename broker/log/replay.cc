@@ -19,28 +19,22 @@ Result<std::optional<CompletedTxn>> replay(ProducerStates& producers,
     producers.appended(header, -1);
     return std::nullopt;
   }
-  auto marker = marker_of(batch);
-  if (!marker) return fail(marker.error());
-  if (!*marker) return std::nullopt;
-  return producers.appended_marker(header, **marker, -1);
+  auto control = control_in(batch);
+  if (!control) return fail(control.error());
+  if (control->is_gap) producers.allow_one_gap();
+  if (!control->marker) return std::nullopt;
+  return producers.appended_marker(header, *control->marker, -1);
 }
 
 namespace {
 
-// Applies the batches in [from, end) of segments whose indexes are believed, and the gaps between.
-Result<void> replay_range(const std::vector<std::unique_ptr<Segment>>& segments,
-                          const EpochCache& epochs, Offset from, Offset end,
-                          ProducerStates& producers) {
-  Offset seen = from;
-  const auto go_on_at = [&](Offset base) {
-    if (epochs.gap_ends_in(seen, base)) producers.allow_one_gap();
-    seen = std::max(seen, base);
-  };
+// Applies the batches in [from, end) of segments whose indexes are believed.
+Result<void> replay_range(const std::vector<std::unique_ptr<Segment>>& segments, Offset from,
+                          Offset end, ProducerStates& producers) {
   for (size_t i = 0; i < segments.size(); ++i) {
     const Segment& segment = *segments[i];
     if (segment.base() >= end) break;
     if (i + 1 < segments.size() && segments[i + 1]->base() <= from) continue;
-    go_on_at(segment.base());
     auto first = segment.find(from);
     if (!first) return fail(first.error());
     if (!*first) continue;
@@ -61,7 +55,6 @@ Result<void> replay_range(const std::vector<std::unique_ptr<Segment>>& segments,
       if (auto done = replay(producers, header, bytes); !done) return fail(done.error());
     }
   }
-  go_on_at(end);
   return {};
 }
 
@@ -69,8 +62,7 @@ Result<void> replay_range(const std::vector<std::unique_ptr<Segment>>& segments,
 
 Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& folder,
                                          const std::vector<std::unique_ptr<Segment>>& segments,
-                                         std::vector<Offset>& snapshots, const EpochCache& epochs,
-                                         Offset end) {
+                                         std::vector<Offset>& snapshots, Offset end) {
   ProducerStates producers;
   Offset from = segments.front()->base();
   while (!snapshots.empty()) {
@@ -82,14 +74,14 @@ Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& fo
       auto states = decode_snapshot(*bytes, path);
       if (states) {
         producers = std::move(*states);
-        from = at;  // maybe in the gap before the first segment
+        from = at;
         break;
       }
     }
     if (auto done = files.disk().remove(path); !done) return fail(done.error());
     snapshots.pop_back();
   }
-  auto done = replay_range(segments, epochs, from, end, producers);
+  auto done = replay_range(segments, from, end, producers);
   if (!done) return fail(done.error());
   return producers;
 }
@@ -106,15 +98,15 @@ Result<std::shared_ptr<io::File>> write_snapshot(FileCache& files, const std::st
   return fail(done.error());
 }
 
-Result<std::optional<kafka::EndTransactionMarker>> marker_of(Bytes control_batch) {
+Result<kafka::ControlRecord> control_in(Bytes control_batch) {
   auto records = kafka::RecordReader::open(control_batch, max_marker_size);
   if (!records) return fail(records.error());
   kafka::Record record;
   if (!records->next(record)) {
     if (!records->ok()) return fail(records->error());
-    return std::nullopt;  // compaction may leave a batch without records
+    return kafka::ControlRecord{};  // compaction may leave a batch without records
   }
-  return kafka::read_marker(record);
+  return kafka::read_control(record);
 }
 
 }  // namespace isthmus::broker

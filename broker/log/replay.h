@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "broker/log/epochs.h"
 #include "broker/log/file_cache.h"
 #include "broker/log/producers.h"
 #include "broker/log/segment.h"
@@ -21,14 +20,13 @@ Result<std::optional<CompletedTxn>> replay(ProducerStates& producers,
 // between. Removes bad snapshots and those above `end`, from the disk and from `snapshots`.
 Result<ProducerStates> rebuild_producers(FileCache& files, const std::string& folder,
                                          const std::vector<std::unique_ptr<Segment>>& segments,
-                                         std::vector<Offset>& snapshots, const EpochCache& epochs,
-                                         Offset end);
+                                         std::vector<Offset>& snapshots, Offset end);
 
 // Writes the snapshot at `at`, not synced. A failure leaves no file.
 Result<std::shared_ptr<io::File>> write_snapshot(FileCache& files, const std::string& folder,
                                                  Offset at, const ProducerStates& states);
 
-// The marker in a control batch; nothing if it is another kind of control batch.
-Result<std::optional<kafka::EndTransactionMarker>> marker_of(Bytes control_batch);
+// What a control batch says.
+Result<kafka::ControlRecord> control_in(Bytes control_batch);
 
 }  // namespace isthmus::broker

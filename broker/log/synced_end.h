@@ -42,7 +42,7 @@ class SyncedEnd {
   // loss may bring some back, beside a segment that is cut already. Nor where the segments may have
   // been begun out of order.
   bool trusts_names() const { return in_order_ && !(after_cut_ && end_ == Offset{0}); }
-  // Whether the end was read or written here: then a batch or a gap ends exactly there.
+  // Whether the end was read or written here: then a batch ends exactly there.
   bool is_exact() const { return end_.has_value(); }
 
   // A start found the log synced up to `end`, and goes on with segments that are begun in order, as

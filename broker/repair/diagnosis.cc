@@ -77,7 +77,8 @@ void Examination::blame(Offset segment, uint64_t position, Offset offset, std::s
 
 // Whether the segment of this base follows what was walked; else the damage is noted.
 bool Examination::follows(Offset base) {
-  if (base == found_.end || epochs_.is_gap(found_.end, base)) return true;
+  const auto ends_here = [base](const auto& gap) { return gap.second == base; };
+  if (base == found_.end || std::ranges::any_of(epochs_.old_gaps(), ends_here)) return true;
   const Offset before = *std::prev(std::ranges::lower_bound(bases_, base));
   if (const auto wrong = order_.judge_next(base, found_.end)) {
     blame(before, wrong->position, wrong->offset, wrong->why);

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/leader_epoch.h"
-
 namespace isthmus::broker {
 
 using kafka::ErrorCode;
@@ -96,24 +94,24 @@ void Partition::abort_open_transactions() {
   }
 }
 
-// A failover was recorded. Its epoch begins where the mirrored records end, before the gap: were it
-// to begin after, the epoch before it would seem to cover what the lost site still has, and the way
-// back would cut nothing. All this is durable before a client may write, and done once: afterwards
-// the log knows the epoch.
+// A failover was recorded. Its epoch begins where the mirrored records end, with the gap: were it
+// to begin behind it, the epoch before would seem to cover what the lost site still has, and the
+// way back would cut nothing. The gap is in the log before a client may write, so whatever is
+// acknowledged stands behind it. It is made once: a log that ends below it has none, or has lost it
+// in a crash; the record is durable and stays.
 void Partition::catch_up_with_promotion(const PartitionImage& recorded) {
-  if (recorded.promoted_to < 0 || log_->offline() != nullptr) return;
-  if (generation_of(log_->epochs().latest()) >= generation_of(recorded.leader_epoch)) return;
-  Offset end = log_->end_offset();
-  auto left = log_->leave_gap(std::max(recorded.promoted_to, end), recorded.leader_epoch,
-                              log_->config().cluster);
+  const Offset end = log_->end_offset();
+  if (recorded.promoted_to <= end || log_->offline() != nullptr) return;
+  const LeaderEpoch epoch = std::max(recorded.leader_epoch, log_->epochs().latest());
+  auto left = log_->leave_gap(recorded.promoted_to, epoch, loop_.wall_ms());
   if (!left) {
     // No writer may come before the gap is there, whatever the reason.
     log_->give_up(left.error());
     logger_.error("promotion cannot be written: {}", left.error().text);
     return;
   }
-  logger_.info("promoted epoch={} end={} next={}", recorded.leader_epoch, end, log_->end_offset());
-  advanced(replica_.on_durable(log_->durable_offset()));
+  logger_.info("promoted epoch={} end={} next={}", epoch, end, log_->end_offset());
+  on_appended();
 }
 
 Result<void> Partition::admit(const Writer& writer) {
@@ -218,9 +216,6 @@ Result<AppendInfo> Partition::write(const LinkWriter& writer, const Slice& batch
     if (!written) return written;
     info = *written;
   }
-  if (writer.advance_to > log_->end_offset()) {
-    if (auto ok = take_gap(writer); !ok) return fail(ok.error());
-  }
   return info;
 }
 
@@ -231,18 +226,6 @@ Result<void> Partition::follow_start(Offset start) {
   auto moved = log_->move_start_to(start);
   if (moved) logger_.info("follows its source: start={}", start);
   return moved;
-}
-
-// As at the source, the epoch begins before the gap: otherwise the one before it would seem to
-// reach to the gap's far end, and the source, which knows better, would call that a divergence.
-Result<void> Partition::take_gap(const LinkWriter& writer) {
-  if (writer.gap_epoch > leader_epoch_) {
-    return refuse(ErrorCode::unknown_leader_epoch, "the epoch has yet to follow the source's");
-  }
-  const auto named = std::ranges::find(writer.owners, writer.gap_epoch, &EpochOwner::epoch);
-  const ClusterNumber owner = named == writer.owners.end() ? origin_ : named->owner;
-  const LeaderEpoch epoch = std::max(writer.gap_epoch, log_->epochs().latest());
-  return log_->leave_gap(writer.advance_to, epoch, owner);
 }
 
 void Partition::on_appended() {

@@ -115,7 +115,6 @@ class Partition {
   Result<AppendInfo> write(const MarkerWriter& writer, const Slice& batch);
   Result<AppendInfo> write(const ExportWriter& writer, const Slice& batches);
   Result<AppendInfo> write_own(const Slice& batch);
-  Result<void> take_gap(const LinkWriter& writer);
   Result<void> follow_start(Offset start);
   void on_appended();
   void count(const Writer& writer, const AppendInfo& info);
@@ -146,7 +145,7 @@ class Partition {
   bool initializing_ = false;
   ClusterNumber origin_ = 0;  // whose epochs a mirror's batches bring, unless it is told
   // When a client was last refused. After a failover producers may jump ahead once
-  // (Log::leave_gap), but not with what they had sent behind a batch that was refused.
+  // (log/gap.h), but not with what they had sent behind a batch that was refused.
   std::optional<io::Instant> refused_at_;
   Published<Outage> outage_;
   bool flushing_ = false;

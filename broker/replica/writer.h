@@ -25,10 +25,8 @@ struct LinkWriter {
   Offset expected_offset = 0;
   LeaderEpoch source_leader_epoch = -1;
   Offset source_high_watermark = -1;
-  Offset advance_to = -1;      // the source's log ends in a gap that reaches to here
-  LeaderEpoch gap_epoch = -1;  // of the source, which begins where the gap does
-  Offset start_at = -1;        // while the mirror is initializing: where the source's log begins
-  Offset log_start = -1;       // what lies before was deleted at the source long enough ago
+  Offset start_at = -1;   // while the mirror is initializing: where the source's log begins
+  Offset log_start = -1;  // what lies before was deleted at the source long enough ago
   std::vector<EpochOwner> owners;
 };
 

@@ -1,14 +1,50 @@
 """The disaster: the active site is killed under load with the line cut; the other goes on, and the
 way back brings every acknowledged record that it lacks."""
 
+import re
+import subprocess
 import time
 
 import world
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
-from support import ledger
+from support import kafka, ledger, testing
 from support.client import Producer
 from support.processes import Failed, wait_for
 from world import TwoSites, identities, marked
+
+
+def ends_reached(bootstrap: str, topic: str, partitions: int, **options) -> dict[int, int]:
+    """Where a reader of each partition is told that it has come to the end."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "log_level": 0,
+                         "enable.auto.commit": False, "enable.partition.eof": True,
+                         **{key.replace("_", "."): value for key, value in options.items()}})
+    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
+    ends: dict[int, int] = {}
+    deadline = time.monotonic() + 30
+    while len(ends) < partitions and time.monotonic() < deadline:
+        message = consumer.poll(0.1)
+        if message and message.error() and message.error().code() == KafkaError._PARTITION_EOF:
+            ends[message.partition()] = message.offset()
+    consumer.close()
+    return ends
+
+
+KAFKA_PYTHON = """
+import sys, time
+from kafka import KafkaConsumer, TopicPartition
+bootstrap, isolation = sys.argv[1:]
+consumer = KafkaConsumer(bootstrap_servers=bootstrap, isolation_level=isolation,
+                         enable_auto_commit=False)
+partitions = [TopicPartition("orders", p) for p in consumer.partitions_for_topic("orders")]
+consumer.assign(partitions)
+consumer.seek_to_beginning()
+ends = consumer.end_offsets(partitions)
+records, deadline = 0, time.monotonic() + 30
+while any(consumer.position(p) < ends[p] for p in partitions) and time.monotonic() < deadline:
+    records += sum(map(len, consumer.poll(timeout_ms=200).values()))
+print(records, sum(ends[p] - consumer.position(p) for p in partitions))
+"""
 
 
 class Failover(TwoSites):
@@ -120,6 +156,59 @@ class Failover(TwoSites):
         producer.flush_and_close()
         next_offsets = {p["partition"]: p["next_offset"] for p in answer["topics"][0]["partitions"]}
         self.assertTrue(all(o >= next_offsets[p] for p, o in producer.acked))
+
+    def test_who_reads_to_the_end_after_a_failover_arrives_there(self):
+        """A Connect worker, a Streams application, a registry read their topics to the end before
+        they write there. So nothing is written until they have arrived."""
+        ends = self.fail_over(1000)
+
+        def hold(site):
+            for isolation in ("read_uncommitted", "read_committed"):
+                reached = ends_reached(site.bootstrap, "orders", len(ends),
+                                       isolation_level=isolation)
+                self.assertEqual(reached, ends, f"{site.name} {isolation}")
+                read = ledger.read(site.bootstrap, "orders", "-X", f"isolation.level={isolation}",
+                                   timeout_s=30)
+                self.assertEqual(len(list(read)), 1000)
+        hold(self.tokyo)
+        self.tokyo.kill()
+        self.tokyo.start()
+        hold(self.tokyo)
+        self.seoul.start()
+        self.command("link", "reverse", "tokyo-seoul")
+        self.wait_mirrored("tokyo-seoul")
+        hold(self.seoul)
+        self.wait_ready("tokyo", "seoul")
+        self.switch_over("tokyo", "seoul")
+        hold(self.seoul)
+
+    def fail_over(self, count: int) -> dict[int, int]:
+        """Where writing goes on at tokyo, by partition."""
+        self.fill(self.seoul.bootstrap, "orders", count)
+        self.wait_mirrored("seoul-tokyo")
+        self.seoul.kill()
+        answer = self.command("failover", "--from", "seoul", "--to", "tokyo")
+        return {p["partition"]: p["next_offset"] for p in answer["topics"][0]["partitions"]}
+
+    def test_kafka_python_stands_at_the_end_after_a_failover(self):
+        python = testing.need(testing.PEERS / "python" / "bin" / "python", "./dev test makes it")
+        self.fail_over(1000)
+        for isolation in ("read_uncommitted", "read_committed"):
+            done = subprocess.run([python, "-c", KAFKA_PYTHON, self.tokyo.bootstrap, isolation],
+                                  check=True, capture_output=True, timeout=90)
+            self.assertEqual(done.stdout.split(), [b"1000", b"0"], isolation)
+
+    def test_a_java_consumer_stands_at_the_end_after_a_failover(self):
+        testing.need(testing.PEERS / "kafka.stamp", "./dev test fetches Apache Kafka")
+        ends = self.fail_over(1000)
+        at = ("--bootstrap-server", self.tokyo.bootstrap)
+        kafka.run_tool(kafka.CONSOLE_CONSUMER, *at, "--topic", "orders", "--group", "java",
+                       "--from-beginning", "--timeout-ms", "8000", check=False)
+        said = kafka.run_tool(kafka.GROUP_COMMAND, *at, "--describe", "--group", "java")
+        said = said.stdout.decode()
+        stands = re.findall(r"^java +orders +(\d+) +(\d+) +\d+ +(\d+)", said, re.M)
+        self.assertEqual({int(p): (int(o), int(lag)) for p, o, lag in stands},
+                         {p: (end, 0) for p, end in ends.items()}, said)
 
     def test_a_site_that_comes_back_refuses_direct_writers_until_it_follows(self):
         """Nobody tells it in person: the mirror does, at first contact. A restart forgets nothing,

@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       CHECK(record.offset > last && record.offset <= batch->header.last_offset(), "in order");
       last = record.offset;
       ++count;
-      (void)kafka::read_marker(record);
+      (void)kafka::read_control(record);
     }
     CHECK(count <= batch->header.record_count, "no more than were announced");
   }

@@ -323,11 +323,12 @@ TEST(Marker, IsAControlBatchOfOneRecord) {
     ASSERT_TRUE(records);
     Record record;
     ASSERT_TRUE(records->next(record));
-    const auto marker = read_marker(record);
-    ASSERT_TRUE(marker);
-    ASSERT_TRUE(marker->has_value());
-    EXPECT_EQ((*marker)->type, type);
-    EXPECT_EQ((*marker)->coordinator_epoch, 12);
+    const auto control = read_control(record);
+    ASSERT_TRUE(control);
+    ASSERT_TRUE(control->marker.has_value());
+    EXPECT_EQ(control->marker->type, type);
+    EXPECT_EQ(control->marker->coordinator_epoch, 12);
+    EXPECT_FALSE(control->is_gap);
   }
 }
 
@@ -335,14 +336,45 @@ TEST(Marker, OtherControlRecordsAreNone) {
   Record record;
   const std::vector<uint8_t> leader_change = {0, 0, 0, 2};
   record.key = leader_change;
-  const auto other = read_marker(record);
+  const auto other = read_control(record);
   ASSERT_TRUE(other);
-  EXPECT_FALSE(other->has_value());
+  EXPECT_FALSE(other->marker.has_value());
+  EXPECT_FALSE(other->is_gap);
   record.key = Bytes(leader_change).first(3);
-  EXPECT_FALSE(read_marker(record));
+  EXPECT_FALSE(read_control(record));
   const std::vector<uint8_t> commit = {0, 0, 0, 1};
   record.key = commit;
-  EXPECT_FALSE(read_marker(record)) << "a marker without a value";
+  EXPECT_FALSE(read_control(record)) << "a marker without a value";
+}
+
+// As client libraries read over it: one control record at its far end, which ends no transaction.
+TEST(Gap, IsAControlBatchOfOneRecordAtItsFarEnd) {
+  for (Offset last : {Offset{7}, Offset{1'000'006}, 7 + Offset{INT32_MAX}}) {
+    const Slice batch = build_gap({.base_offset = 7, .leader_epoch = 1 << 20}, last);
+    const auto header = check_batch(batch);
+    ASSERT_TRUE(header) << header.error().text;
+    EXPECT_TRUE(header->is_control());
+    EXPECT_FALSE(header->is_transactional());
+    EXPECT_FALSE(header->has_producer());
+    EXPECT_EQ(header->base_offset, 7);
+    EXPECT_EQ(header->last_offset(), last);
+    EXPECT_EQ(header->partition_leader_epoch, 1 << 20);
+    EXPECT_EQ(header->record_count, 1);
+    EXPECT_EQ(header->max_timestamp, -1) << "no search by time finds it";
+    auto records = RecordReader::open(batch);
+    ASSERT_TRUE(records);
+    Record record;
+    ASSERT_TRUE(records->next(record));
+    EXPECT_EQ(record.offset, last);
+    ASSERT_TRUE(record.key);
+    EXPECT_EQ(record.key->size(), 4u) << "librdkafka and kafka-python take no other key";
+    const auto control = read_control(record);
+    ASSERT_TRUE(control);
+    EXPECT_TRUE(control->is_gap);
+    EXPECT_FALSE(control->marker.has_value());
+    EXPECT_FALSE(records->next(record));
+    EXPECT_TRUE(records->ok());
+  }
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ class PumpTest : public testing::Test {
     return f;
   }
   PumpAction give(client::Fetched f, io::Instant now = start) {
-    return pump.on_fetched(std::move(f), true, now);
+    return pump.on_fetched(std::move(f), now);
   }
   Pump pump = pump_at(10);
 };
@@ -102,23 +102,17 @@ TEST_F(PumpTest, AGapBetweenBatchesIsKept) {
   EXPECT_EQ(pump.fetch_from().offset, 501);
 }
 
-TEST_F(PumpTest, AGapAtTheEndIsAskedForAndFollowed) {
-  EXPECT_EQ(give(fetched(10, {}, 10'010)).kind, Kind::ask_gap);
-  EXPECT_EQ(pump.on_gap(9, 10'010, 1).kind, Kind::nothing) << "we have moved since";
-  EXPECT_EQ(pump.on_gap(10, 10, 1).kind, Kind::nothing);
-  auto action = pump.on_gap(10, 10'010, 1);
+TEST_F(PumpTest, AFailoversGapIsABatchLikeAnyOther) {
+  const Slice gap = kafka::build_gap({.base_offset = 10, .leader_epoch = 1 << 20}, 1'000'009);
+  auto action = give(fetched(10, {gap.view().begin(), gap.view().end()}, 1'000'010));
   EXPECT_EQ(action.kind, Kind::append);
-  EXPECT_EQ(action.expected_offset, 10);
-  EXPECT_EQ(action.advance_to, 10'010);
-  EXPECT_EQ(pump.fetch_from().offset, 10'010);
-}
-
-TEST_F(PumpTest, AForeignSourceHasNoGapsToAskFor) {
-  EXPECT_EQ(pump.on_fetched(fetched(10, {}, 20), false, start).kind, Kind::nothing);
+  EXPECT_EQ(action.batches, gap);
+  EXPECT_EQ(pump.fetch_from().offset, 1'000'010);
 }
 
 TEST_F(PumpTest, NothingNewIsNothingToDo) {
   EXPECT_EQ(give(fetched(10, {}, 10)).kind, Kind::nothing);
+  EXPECT_EQ(give(fetched(10, {}, 20)).kind, Kind::nothing) << "others filled the answer";
 }
 
 TEST_F(PumpTest, ADivergedSourceStopsIt) {

@@ -146,5 +146,7 @@ class Consumer {
 // The records of a fetch answer from `position` on, in order; nothing if a value is not what its
 // name makes.
 std::optional<std::vector<StoredRecord>> records_in(Bytes batches, Offset position);
+// Where its reader goes on; also over batches without records for him.
+Offset records_end(Bytes batches, Offset position);
 
 }  // namespace isthmus::sim

@@ -34,6 +34,12 @@ std::optional<std::vector<StoredRecord>> records_in(Bytes batches, Offset positi
   return found;
 }
 
+Offset records_end(Bytes batches, Offset position) {
+  kafka::BatchIterator walk(batches, false);
+  while (auto batch = walk.next()) position = std::max(position, batch->header.next_offset());
+  return position;
+}
+
 Consumer::Consumer(io::Env& env, Judge& judge, Ledger& ledger, const Destination& where,
                    ConsumerOptions options)
     : caller_(env), judge_(judge), ledger_(ledger), where_(where), options_(std::move(options)) {}
@@ -99,8 +105,9 @@ bool Consumer::take(const Part& part) {
                     std::to_string(record.offset) + " of " + std::to_string(part.high_watermark));
     }
     ledger_.seen(options_.partition, record);
-    position_ = record.offset + 1;
   }
+  // Past what holds no records, too.
+  position_ = records_end(*bytes, position_);
   return true;
 }
 

@@ -93,11 +93,22 @@ void Disaster::promote() {
   request.failover = true;
   request.route_from = pair_.writer().name();
   for (int i = 0; i < 20 && stage_.content(); ++i) {
-    if (stage_.one_in(4)) kill_and_restart(stage_, pair_.follower());
-    auto answer = ask(pair_.follower(), request);
+    Site& site = pair_.follower();
+    if (stage_.one_in(4)) kill_and_restart(stage_, site);
+    // The record of the promotion may be durable by then, and the gaps not.
+    if (stage_.one_in(4)) {
+      stage_.world().after(stage_.random().between(milliseconds(0), milliseconds(40)),
+                           [&site] { site.crash(); });
+    }
+    auto answer = ask(site, request);
+    stage_.world().run_for(milliseconds(50));
+    if (!site.serving()) {
+      site.start();
+      await_whole(stage_, site);
+    }
     // A second death may take the answer with it; the command is then given again.
     if (answer && answer->error_code == ErrorCode::none && !stage_.one_in(4)) {
-      stage_.destination().sites = {pair_.follower().clients()};
+      stage_.destination().sites = {site.clients()};
       return pair_.swap();
     }
     stage_.world().run_for(milliseconds(200));

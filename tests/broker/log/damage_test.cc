@@ -297,7 +297,7 @@ TEST_F(SealedSegment, OfKafkasMayHaveBeenCompactedAndOursNot) {
   expect_closed("offset 51: it ends there, and the next segment begins at offset 60");
 }
 
-TEST_F(SealedSegment, MayEndBelowTheGapOfAFailover) {
+TEST_F(SealedSegment, MayBeFollowedByTheGapOfAFailover) {
   w.open();
   ASSERT_TRUE(w.log->leave_gap(1000, 1 << 20, 0));
   w.append(make_batch({}), 1 << 20);

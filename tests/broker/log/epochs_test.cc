@@ -85,28 +85,12 @@ TEST(CommonPrefix, WithNothingSharedEndsAtTheEarlierStart) {
   EXPECT_EQ(common_prefix({}, 0, {}, 0), (CommonPrefix{0, -1}));
 }
 
-TEST(Epochs, KnowTheGapsOfFailovers) {
-  EpochCache epochs = three();
-  ASSERT_TRUE(epochs.assign(1 << 20, 40, 1, 1000));
-  ASSERT_TRUE(epochs.assign(2 << 20, 1000, 1, 2000));  // nothing was written in between
-  EXPECT_TRUE(epochs.is_gap(40, 1000));
-  EXPECT_TRUE(epochs.is_gap(500, 600));
-  EXPECT_FALSE(epochs.is_gap(39, 1000)) << "a record is missing";
-  EXPECT_FALSE(epochs.is_gap(40, 1001));
-  EXPECT_FALSE(epochs.is_gap(1000, 1000));
-  EXPECT_TRUE(epochs.gap_ends_in(40, 1000));
-  EXPECT_FALSE(epochs.gap_ends_in(40, 999));
-  EXPECT_FALSE(epochs.gap_ends_in(1000, 1999));
-  EXPECT_TRUE(epochs.gap_ends_in(0, 5000));
-  EXPECT_TRUE(epochs.truncate_end(40));
-  EXPECT_FALSE(epochs.is_gap(40, 1000));
-}
-
 TEST(EpochFiles, AreKafkasTextAndKeepTheOwnersBeside) {
   LogWorld w;
   w.disk().make_folders(w.folder).value();
   EpochCache epochs({{1, 0, 7}, {5, 100, 9}});
-  epochs.assign(6, 200, 7, 1200);
+  epochs.assign(6, 200, 7);
+  epochs.set_old_gaps({{6, 1200}});
   EXPECT_TRUE(epochs.dirty());
   ASSERT_TRUE(save_epochs(w.disk(), w.folder, epochs));
   EXPECT_FALSE(epochs.dirty());
@@ -115,6 +99,7 @@ TEST(EpochFiles, AreKafkasTextAndKeepTheOwnersBeside) {
   auto loaded = load_epochs(w.disk(), w.folder, 7);
   ASSERT_TRUE(loaded);
   EXPECT_EQ(loaded->entries(), epochs.entries());
+  EXPECT_EQ(loaded->old_gaps(), epochs.old_gaps());
   EXPECT_EQ(loaded->kafka_end(), 0);
   // A directory of Kafka's own has no owners: they are ours.
   ASSERT_TRUE(w.disk().remove(w.folder + "/epoch-owners"));

@@ -40,12 +40,13 @@ class KafkaReadsOurs(unittest.TestCase):
 
     def test_records(self):
         said = self.dump("*.log", "--deep-iteration")
-        self.assertEqual(said.count("| offset:"), 600 + 4 + 3)
+        self.assertEqual(said.count("| offset:"), 600 + 4 + 1 + 3)
         self.assertNotIn("isvalid: false", said)
         for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
             self.assertIn(f"compresscodec: {codec}", said)
         self.assertIn("endTxnMarker: ABORT coordinatorEpoch: 7", said)
         self.assertIn("endTxnMarker: COMMIT coordinatorEpoch: 7", said)
+        self.assertIn("baseOffset: 604 lastOffset: 999999 count: 1", said)
         self.assertIn("baseOffset: 1000000 lastOffset: 1000002", said)
         self.assertIn(f"partitionLeaderEpoch: {1 << 20}", said)
 

@@ -61,9 +61,9 @@ Result<void> fill(Log& log) {
         {.producer_id = transactional_producer, .producer_epoch = 0}, {end, 7}, 1'700'000'900'000);
     if (auto done = append(log, marker, 3, AppendOrigin::coordinator); !done) return done;
   }
-  // A failover's gap, an empty segment at its far end, and life after it.
+  // A failover's gap, and life after it.
   const LeaderEpoch promoted = 1 << election_bits;
-  if (auto done = log.leave_gap(1'000'000, promoted, 0); !done) return done;
+  if (auto done = log.leave_gap(1'000'000, promoted, 1'700'000'901'000); !done) return done;
   return append(log, records(5, {}), promoted);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/crc32c.h"
 #include "base/leader_epoch.h"
+#include "broker/log/gap.h"
 #include "broker/log/producer_snapshot.h"
 #include "tests/broker/log/log_world.h"
 
@@ -247,7 +248,7 @@ class ProducersAcrossAGap : public ::testing::Test {
     }
   }
   void fail_over() {
-    ASSERT_TRUE(w.log->leave_gap(gap_end, promoted, 0));
+    ASSERT_TRUE(w.log->leave_gap(gap_end, promoted, w.now_ms));
     w.append(make_batch({.producer_id = 5, .sequence = 20}), promoted, able);
   }
   kafka::ErrorCode try_append(ProducerId id, int32_t sequence) {
@@ -300,6 +301,7 @@ TEST_F(ProducersAcrossAGap, TheAllowanceOutlivesTheRecordsBeforeTheGap) {
   ASSERT_TRUE(w.log->move_start_to(gap_end));
   w.sync();
   w.crash();
+  w.hints.log_start = gap_end;
   w.open();
   ASSERT_EQ(w.log->start_offset(), gap_end);
   expect_one_gap();
@@ -316,13 +318,15 @@ TEST_F(ProducersAcrossAGap, AMirrorComesToItAtTheSamePlace) {
     for (int i = 0; i < 9; ++i) mirror.append_one({.producer_id = 4, .sequence = i});
     ASSERT_EQ(mirror.log->truncate_to(5), 5);
     if (alone) {
-      ASSERT_TRUE(mirror.log->leave_gap(gap_end, promoted, 2));
+      const Slice gap = make_gap(5, gap_end, promoted);
+      ASSERT_TRUE(mirror.log->append_verbatim(gap, 0, {.owner = 2}));
       ASSERT_TRUE(mirror.log->append_verbatim(across, 0, {.owner = 2}));
     } else {
       const Slice before = make_batch({.base_offset = 5, .epoch = 1});
-      ASSERT_TRUE(mirror.log->append_verbatim(joined({before, across}), 0, {.owner = 2}));
+      const Slice gap = make_gap(6, gap_end, promoted);
+      ASSERT_TRUE(mirror.log->append_verbatim(joined({before, gap, across}), 0, {.owner = 2}));
     }
-    const EpochEntry expected{promoted, alone ? 5 : 6, 2, gap_end};
+    const EpochEntry expected{promoted, alone ? 5 : 6, 2};
     EXPECT_EQ(mirror.log->epochs().entries().back(), expected);
     if (!alone) {
       mirror.sync();

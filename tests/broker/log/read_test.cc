@@ -68,18 +68,18 @@ TEST_F(Read, WorksWithFewFilesOpenAndAfterAReopen) {
   EXPECT_EQ(w.files->size(), 1u);
 }
 
-TEST_F(Read, AGapLeadsToTheNextBatch) {
+TEST_F(Read, AHoleLeadsToTheNextBatch) {
   ASSERT_TRUE(w.log->append_verbatim(make_batch({.base_offset = 1000, .epoch = 1}), 0, {}));
   EXPECT_EQ(w.read(300)[0].base_offset, 1000);
   EXPECT_EQ(w.read(999)[0].base_offset, 1000);
   EXPECT_TRUE(w.read(300, UINT64_MAX, 900).empty());
 }
 
-TEST_F(Read, AcrossAnEmptySegment) {
+TEST_F(Read, AcrossAFailoversGap) {
   ASSERT_TRUE(w.log->leave_gap(1000, 2, 0));
   w.append(make_batch({}), 2);
-  EXPECT_EQ(w.read(299).size(), 2u);
-  EXPECT_EQ(w.read(500)[0].base_offset, 1000);
+  EXPECT_EQ(w.read(299).size(), 3u);
+  EXPECT_EQ(w.read(500)[0].base_offset, 300);
 }
 
 TEST_F(Read, TimestampsFindTheFirstRecordAtOrAfterThem) {
