@@ -84,6 +84,7 @@ PartitionView view_partition(const std::string& target, const SiteAnswer::SiteTo
   if (source_end >= 0 && from.end_offset >= 0)
     view.lag.records = std::max<int64_t>(0, source_end - from.end_offset);
   if (from.lag_ms >= 0) view.lag.ms = from.lag_ms;
+  if (from.source_age_ms >= 0) view.source_age_ms = from.source_age_ms;
   return view;
 }
 
@@ -180,6 +181,14 @@ Lag LinkView::lag() const {
   return sum;
 }
 
+std::optional<int64_t> LinkView::source_age_ms() const {
+  std::optional<int64_t> oldest;
+  for (const TopicView& topic : topics) {
+    for (const PartitionView& p : topic.partitions) oldest = std::max(oldest, p.source_age_ms);
+  }
+  return oldest;
+}
+
 std::string LinkView::would_lose() const {
   int64_t records = 0;
   int64_t ms = 0;
@@ -198,16 +207,14 @@ std::string LinkView::would_lose() const {
     }
   }
   if (unknowns > 3) unknown += fmt::format(" and {} more", unknowns - 3);
-  // A mirror that is alive may not hear the source any more; only the source's own word is of now.
+  // Only what the source itself says is of now.
+  const auto age = source_age_ms();
+  if (!source_answers && !age && partitions > 0) return "unknown: nothing was heard of " + source;
   std::string text =
       records == 0 ? "nothing"
                    : fmt::format("{}{} records ({} s) in {}", source_answers ? "≤" : "≥",
                                  grouped(records), seconds(ms), count_of(behind, "partition"));
-  if (!source_answers) {
-    text += contact_age_ms ? fmt::format(" as of {} s ago; what came since is unknown",
-                                         seconds(*contact_age_ms))
-                           : "; what came since a mirror last ran is unknown";
-  }
+  if (!source_answers && age) text += fmt::format(" as of {} s ago, unknown since", seconds(*age));
   if (!unknown.empty()) text += ", plus " + unknown + ": unknown";
   return text;
 }

@@ -28,6 +28,7 @@ struct PartitionView {
   bool offline = false;  // at one end; the reason says which
   Offset end_offset = -1;
   Lag lag;
+  std::optional<int64_t> source_age_ms;  // since the source said where it ends; nothing = never
 };
 
 struct TopicView {
@@ -70,7 +71,10 @@ struct LinkView {
 
   bool mirror_is_there() const;
   Lag lag() const;
-  // "≤1,204 records (0.3 s) in 2 partitions, plus pay.b-3: unknown"
+  // The oldest of them; nothing where the source has said nothing of any.
+  std::optional<int64_t> source_age_ms() const;
+  // "≤1,204 records (0.3 s) in 2 partitions, plus pay.b-3: unknown"; of a source that is silent
+  // "nothing as of 4.0 s ago, unknown since".
   std::string would_lose() const;
   // "2 topics of seoul: tea (not attached yet), wine (...)"; empty if it brings all.
   std::string what_is_left_out() const;

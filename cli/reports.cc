@@ -236,6 +236,23 @@ void add_offline(Lines& out, const PromotionWish& wish, const std::vector<Topic>
   }
 }
 
+// How old that is.
+std::string since(const LinkView& before) {
+  if (before.source_answers) return "";
+  const auto age = before.source_age_ms();
+  return age ? fmt::format(" {} s ago, unknown since", seconds(*age)) : ", unknown since when";
+}
+
+std::optional<int64_t> age_of(const LinkView& before, const std::string& topic,
+                              PartitionIndex index) {
+  const std::string name = topic + "-" + std::to_string(index);
+  for (const TopicView& view : before.topics) {
+    const auto found = std::ranges::find(view.partitions, name, &PartitionView::name);
+    if (found != view.partitions.end()) return found->source_age_ms;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string consequence(const PromotionWish& wish) {
@@ -273,9 +290,9 @@ Lines text_of(const PromotionWish& wish, const LinkView& link,
   if (!not_moved(link).empty()) out.say("Not moved   {}", not_moved(link));
   const Loss loss = loss_of(response.topics);
   out.say(
-      "Lost        at least {} in {}, going by what was last heard of {}{}",
+      "Lost        at least {} in {}, going by what was heard of {}{}{}",
       count_of(static_cast<size_t>(loss.records), "record"), count_of(loss.partitions, "partition"),
-      wish.source,
+      wish.source, since(link),
       loss.unknown > 0 ? fmt::format("; unknown in {}", count_of(loss.unknown, "partition")) : "");
   out.say("Gap         offsets that consumers may have read at {} are not given out again",
           wish.source);
@@ -297,6 +314,7 @@ json json_of(const PromotionWish& wish, const LinkView& link,
                             {"end_offset", p.end_offset},
                             {"next_offset", p.next_offset},
                             {"source_end_offset", p.source_end_offset},
+                            {"source_heard_ms_ago", to_json(age_of(link, topic.name, p.index))},
                             {"lost_at_least", lost ? json(*lost) : json(nullptr)},
                             {"open_transactions", p.open_transactions}});
     }

@@ -128,7 +128,7 @@ std::vector<Fetcher::Asked> Fetcher::take_wanted(NodeId leader, Source& source) 
     if (!known || known->node != leader) continue;
     entry.in_flight = true;
     const Uuid topic_id = cluster_.metadata().topic(partition.topic)->id;
-    asked.push_back({partition, entry.position, entry.wish, known->epoch, topic_id});
+    asked.push_back({partition, entry.position, entry.wish, known->epoch, topic_id, loop_.now()});
   }
   // A broker fills an answer from its first partition on: each gets its turn to be the first.
   if (!asked.empty()) {
@@ -228,6 +228,7 @@ void Fetcher::tell(Entry& entry, const Asked& asked, PartitionData& answer) {
   Fetched fetched;
   fetched.partition = asked.partition;
   fetched.asked_offset = asked.position.offset;
+  fetched.asked_at = asked.at;
   fetched.error = answer.error_code;
   if (!answer.records.empty()) fetched.records = *answer.records.flatten();  // is in memory
   fetched.high_watermark = answer.high_watermark;

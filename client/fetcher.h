@@ -51,6 +51,7 @@ struct FetchPosition {
 struct Fetched {
   TopicPartition partition;
   Offset asked_offset = 0;
+  io::Instant asked_at{};  // the answer is of this time or later, however long it was on its way
   // Never one that only says that the leader is elsewhere.
   kafka::ErrorCode error = kafka::ErrorCode::none;
   // Whole batches, except that the last may be cut short. May begin before the asked offset.
@@ -105,6 +106,7 @@ class Fetcher {
     uint64_t wish = 0;
     LeaderEpoch epoch = -1;
     Uuid topic_id;
+    io::Instant at{};
   };
   struct Source {
     explicit Source(io::Loop& loop) : changed(loop) {}

@@ -58,6 +58,7 @@ PumpAction Pump::on_fetched(client::Fetched fetched, io::Instant now) {
   if (fetched.error != ErrorCode::none) {
     return fail("the source answers " + std::string(kafka::error_name(fetched.error)));
   }
+  heard_at_ = std::max(heard_at_, std::optional(fetched.asked_at));
   source_epoch_ = std::max(source_epoch_, fetched.leader_epoch);
   see_end(fetched.high_watermark, now);
   if (acknowledged_ >= source_end_ && state_ == PumpState::initializing) {

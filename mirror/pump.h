@@ -51,6 +51,8 @@ class Pump {
   // Everything below is at the target, durably.
   Offset acknowledged() const { return acknowledged_; }
   Offset source_end() const { return source_end_; }
+  // When the source said so last; nothing while it has said nothing.
+  std::optional<io::Instant> heard_at() const { return heard_at_; }
   LeaderEpoch source_epoch() const { return source_epoch_; }
   PumpState state() const { return state_; }
   const std::string& reason() const { return reason_; }
@@ -86,6 +88,7 @@ class Pump {
   LeaderEpoch last_epoch_;
   Offset acknowledged_;
   Offset source_end_ = -1;
+  std::optional<io::Instant> heard_at_;
   LeaderEpoch source_epoch_ = -1;
   PumpState state_;
   std::string reason_;

@@ -421,6 +421,9 @@ io::Task<Result<void>> Session::report() {
     p.state = running.pump.state();
     p.reason = running.pump.reason();
     p.source_end_offset = running.pump.source_end();
+    if (const auto heard = running.pump.heard_at()) {
+      p.source_age_ms = std::chrono::duration_cast<io::milliseconds>(now - *heard).count();
+    }
     auto lag = running.pump.lag(now);
     p.lag_ms = lag ? std::chrono::duration_cast<io::milliseconds>(*lag).count() : 0;
   }

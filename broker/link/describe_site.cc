@@ -8,13 +8,16 @@ namespace {
 
 using Response = kafka::DescribeSiteResponse;
 
-void show(const PartitionView& view, Response::SitePartition& out) {
+void show(const PartitionView& view, io::Instant now, Response::SitePartition& out) {
   out.leader_epoch = view.leader_epoch;
   out.start_offset = view.start_offset;
   out.high_watermark = view.high_watermark;
   out.end_offset = view.end_offset;
   out.last_batch_epoch = view.last_batch_epoch;
   out.source_end_offset = view.source.end_offset;
+  if (const auto age = view.source.age(now)) {
+    out.source_age_ms = std::chrono::duration_cast<io::milliseconds>(*age).count();
+  }
   out.lag_ms = view.source.lag_ms;
 }
 
@@ -86,7 +89,7 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
         if (auto outage = partition.outage()) p.offline = outage->reason;
         if (!partition) continue;
         const PartitionView view = co_await partition.describe();
-        show(view, p);
+        show(view, env_.main_loop().now(), p);
       }
     }
   }

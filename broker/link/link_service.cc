@@ -27,6 +27,13 @@ Result<void> check_batches(Bytes batches) {
   return fail(Error::corrupt("the records end inside a batch"));
 }
 
+// As a mirror process says it.
+std::optional<io::Duration> age_of(int64_t ms) {
+  constexpr int64_t longest_ms = int64_t{1000} * 365 * 24 * 3600 * 1000;
+  if (ms < 0) return std::nullopt;
+  return io::milliseconds(std::min(ms, longest_ms));
+}
+
 }  // namespace
 
 LinkService::LinkService(io::Env& env, Controller& controller, PartitionTable& partitions,
@@ -244,7 +251,8 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
     for (auto& p : topic.partitions) {
       reports.push_back({topic.topic_id, p.index, p.state, p.reason});
       auto partition = partitions_.find(found->name, p.index);
-      if (partition) co_await partition.note_source(p.source_end_offset, p.lag_ms);
+      if (!partition) continue;
+      co_await partition.note_source(p.source_end_offset, p.lag_ms, age_of(p.source_age_ms));
     }
   }
   const auto names = process::parse_link_name(request.link);

@@ -5,6 +5,7 @@
 #include "broker/controller/topic_plans.h"
 #include "broker/group/coordinator.h"
 #include "broker/link/peers.h"
+#include "broker/link/source_reach.h"
 #include "process/mirror_config.h"
 
 namespace isthmus::broker {
@@ -14,13 +15,6 @@ using Phase = SwitchoverImage::Phase;
 
 namespace {
 
-// Half a minute at 30,000 records a second, should the line have been cut before a rush of them.
-// Offsets are 63 bits wide and a gap takes no space: a larger one costs nothing.
-constexpr Offset least_gap = 1'000'000;
-// Of a partition that is offline when it is promoted. Below 2^53, which JSON and JavaScript keep.
-constexpr Offset beyond_any_log = Offset{1} << 50;
-// How much faster than measured the lost site may have been, and how long it may have gone on.
-constexpr double rate_margin = 4;
 constexpr int group_attempts = 10;
 constexpr auto group_pause = io::milliseconds(50);
 constexpr auto patience_for_disks = std::chrono::seconds(2);  // below the mirror's for an answer
@@ -92,15 +86,6 @@ Error invalid(std::string why) {
 }
 
 }  // namespace
-
-Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now) {
-  Offset reached = std::max(end, source.end_offset);
-  if (source.end_offset < 0) return end + least_gap;
-  auto silent = std::chrono::duration<double>(now - source.heard_at).count();
-  double expected = source.records_per_second * silent * rate_margin;
-  auto margin = static_cast<Offset>(std::clamp(expected, 0.0, 1e12));
-  return reached + std::max(least_gap, margin);
-}
 
 Switchovers::Switchovers(io::Env& env, Controller& controller, PartitionTable& partitions,
                          Coordinator& groups)

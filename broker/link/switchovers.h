@@ -32,10 +32,6 @@ namespace isthmus::broker {
 
 class Coordinator;
 
-// How many offsets a failover leaves out after the last one that the lost site is known, or at its
-// measured rate could be expected, to have reached. Consumers may have read those there.
-Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now);
-
 class Switchovers {
  public:
   Switchovers(io::Env& env, Controller& controller, PartitionTable& partitions,

@@ -127,6 +127,10 @@ Result<void> LogDirs::take_over(Dir& dir) {
     if (!offsets) return fail(offsets.error());
     *into[n] = std::move(*offsets);
   }
+  // What is not known of a source makes a failover's gap wider, and no start fail.
+  auto sources = read_source_marks(disk_, dir.path);
+  if (!sources) log_.warn("where the sources of mirrors end is unknown: {}", sources.error().text);
+  dir.sources = std::move(sources).value_or(SourceMarks());
   if (!dir.id.is_zero()) {
     const auto [seen, is_new] = assignments_.directories.try_emplace(dir.id, dir.path);
     dir.is_new = is_new;
@@ -296,6 +300,17 @@ RecoveryHints LogDirs::hints_of(const TopicPartition& tp, const Dir& dir) const 
   return hints;
 }
 
+// The latest, should its folder have been moved by hand.
+std::optional<SourceMark> LogDirs::source_of(const TopicPartition& tp) const {
+  std::optional<SourceMark> latest;
+  for (const Dir& dir : dirs_) {
+    const auto known = dir.sources.find(tp);
+    if (known == dir.sources.end()) continue;
+    if (!latest || latest->heard_ms < known->second.heard_ms) latest = known->second;
+  }
+  return latest;
+}
+
 size_t LogDirs::emptiest() const {
   size_t best = 0;
   for (size_t i = 1; i < dirs_.size(); ++i) {
@@ -325,7 +340,7 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
   }
   const size_t index = found.dirs.empty() ? emptiest() : found.dirs.front();
   if (placed_.insert_or_assign(tp, index).second) ++dirs_[index].partitions;
-  Place place{dirs_[index].path + "/" + tp.to_string(), {}};
+  Place place{dirs_[index].path + "/" + tp.to_string(), {}, source_of(tp)};
   if (!found.dirs.empty()) {
     place.hints = hints_of(tp, dirs_[index]);
   } else if (given_up && !is_mirror) {
@@ -349,6 +364,7 @@ void LogDirs::opened(const TopicPartition& tp) {
     dir.recovery_points.erase(tp);
     dir.log_starts.erase(tp);
     dir.high_watermarks.erase(tp);
+    dir.sources.erase(tp);
   }
 }
 
@@ -363,6 +379,7 @@ void LogDirs::forget(const TopicPartition& tp, const Uuid& topic_id) {
     dir.recovery_points.erase(tp);
     dir.log_starts.erase(tp);
     dir.high_watermarks.erase(tp);
+    dir.sources.erase(tp);
   }
   const auto placed = placed_.extract(tp);
   if (!placed) return;
@@ -377,6 +394,7 @@ void LogDirs::forget_all_but(const Exists& exists) {
     std::erase_if(dir.recovery_points, gone);
     std::erase_if(dir.log_starts, gone);
     std::erase_if(dir.high_watermarks, gone);
+    std::erase_if(dir.sources, gone);
   }
   const auto erased = std::erase_if(assignments_.partitions, [&](const auto& entry) {
     return !exists({entry.second.topic, entry.first.second}, entry.first.first);
@@ -398,31 +416,40 @@ void LogDirs::saved(const Result<void>& how) {
 }
 
 io::Disk::Work LogDirs::checkpoints_to_write(const std::map<TopicPartition, Offsets>& open) {
-  using Three = std::array<OffsetCheckpoint::Offsets, 3>;
-  std::vector<Three> all(dirs_.size());
+  struct Files {
+    std::array<OffsetCheckpoint::Offsets, 3> offsets;
+    SourceMarks sources;
+  };
+  std::vector<Files> all(dirs_.size());
   for (const auto& [tp, offsets] : open) {
     const auto placed = placed_.find(tp);
     if (placed == placed_.end()) continue;
-    auto& [points, starts, watermarks] = all[placed->second];
+    auto& [points, starts, watermarks] = all[placed->second].offsets;
     points[tp] = offsets.recovery_point;
     starts[tp] = offsets.log_start;
     watermarks[tp] = offsets.high_watermark;
+    if (offsets.source) all[placed->second].sources[tp] = *offsets.source;
   }
-  std::vector<std::pair<std::string, Three>> to_write;
+  std::vector<std::pair<std::string, Files>> to_write;
   for (size_t i = 0; i < dirs_.size(); ++i) {
     const Dir& dir = dirs_[i];
     if (!dir.present) continue;
     const OffsetCheckpoint::Offsets* kept[] = {&dir.recovery_points, &dir.log_starts,
                                                &dir.high_watermarks};
-    for (size_t n = 0; n < all[i].size(); ++n) all[i][n].insert(kept[n]->begin(), kept[n]->end());
+    Files& files = all[i];
+    for (size_t n = 0; n < files.offsets.size(); ++n) {
+      files.offsets[n].insert(kept[n]->begin(), kept[n]->end());
+    }
+    files.sources.insert(dir.sources.begin(), dir.sources.end());
     to_write.emplace_back(dir.path, std::move(all[i]));
   }
   return [&disk = disk_, to_write = std::move(to_write)]() -> Result<void> {
-    for (const auto& [dir, offsets] : to_write) {
-      for (size_t n = 0; n < offsets.size(); ++n) {
-        auto done = OffsetCheckpoint(disk, dir, checkpoint_names[n]).write(offsets[n]);
+    for (const auto& [dir, files] : to_write) {
+      for (size_t n = 0; n < files.offsets.size(); ++n) {
+        auto done = OffsetCheckpoint(disk, dir, checkpoint_names[n]).write(files.offsets[n]);
         if (!done) return done;
       }
+      if (auto done = write_source_marks(disk, dir, files.sources); !done) return done;
     }
     return {};
   };

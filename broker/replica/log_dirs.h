@@ -33,6 +33,7 @@
 #include "broker/log/checkpoints.h"
 #include "broker/log/config.h"
 #include "broker/replica/burial.h"
+#include "broker/replica/source_view.h"
 #include "io/disk.h"
 
 namespace isthmus::broker {
@@ -63,6 +64,7 @@ class LogDirs {
   struct Place {
     std::string folder;
     RecoveryHints hints;
+    std::optional<SourceMark> source;  // if it mirrored one
   };
   Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror,
                       const Holders& found);
@@ -104,6 +106,7 @@ class LogDirs {
   void saved(const Result<void>& how);
   struct Offsets {
     Offset recovery_point = 0, log_start = 0, high_watermark = 0;
+    std::optional<SourceMark> source;
   };
   // What writes those that are open, beside the loop; the others keep what was known.
   io::Disk::Work checkpoints_to_write(const std::map<TopicPartition, Offsets>& open);
@@ -119,6 +122,7 @@ class LogDirs {
     Uuid id;              // zero: it has none
     CleanShutdownMark::Found clean;
     OffsetCheckpoint::Offsets recovery_points, log_starts, high_watermarks;
+    SourceMarks sources;
     size_t partitions = 0;
   };
 
@@ -134,6 +138,7 @@ class LogDirs {
   Error missing_directory(const TopicPartition& tp, const Uuid& id) const;
   Error in_two_directories(const Holders& found) const;
   RecoveryHints hints_of(const TopicPartition& tp, const Dir& dir) const;
+  std::optional<SourceMark> source_of(const TopicPartition& tp) const;
   size_t emptiest() const;
 
   io::Disk& disk_;

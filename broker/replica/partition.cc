@@ -389,8 +389,22 @@ PartitionNumbers Partition::numbers() const {
 
 Marks Partition::marks() const {
   const SyncedEnd& synced = log_->synced_end();
-  return {log_->recovery_point(), log_->start_offset(), replica_.high_watermark(),
-          synced.doubts_checkpoint(), synced.cuts()};
+  const bool is_mirror = gate_.topic_writer().link() != nullptr;
+  return {log_->recovery_point(),
+          log_->start_offset(),
+          replica_.high_watermark(),
+          is_mirror ? source_.mark(loop_.now(), loop_.wall_ms()) : std::nullopt,
+          synced.doubts_checkpoint(),
+          synced.cuts()};
+}
+
+void Partition::note_source(Offset end_offset, int64_t lag_ms, std::optional<io::Duration> age) {
+  const io::Instant now = loop_.now();
+  source_.note(end_offset, lag_ms, age ? std::optional(now - *age) : std::nullopt);
+}
+
+void Partition::remember_source(const SourceMark& mark) {
+  source_ = SourceView::of(mark, loop_.now(), loop_.wall_ms());
 }
 
 Held Partition::fence(const Uuid& id, io::Duration for_at_most) {

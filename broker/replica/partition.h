@@ -82,9 +82,8 @@ class Partition {
   void lift(const Uuid& id) { gate_.lift(id); }
   Parting fence_and_compare(const Uuid& id, std::span<const EpochEntry> theirs, Offset their_end);
 
-  void note_source(Offset end_offset, int64_t lag_ms) {
-    source_.note(end_offset, lag_ms, loop_.now());
-  }
+  void note_source(Offset end_offset, int64_t lag_ms, std::optional<io::Duration> age);
+  void remember_source(const SourceMark& mark);  // of before the start
 
   // Cuts a suffix that another site never had; the caller has saved it. Returns the new end.
   Result<Offset> truncate(Offset end);

@@ -152,9 +152,11 @@ io::Task<Result<Offset>> PartitionRef::cut(Offset end, Uuid fence) const {
   });
 }
 
-io::Task<void> PartitionRef::note_source(Offset end_offset, int64_t lag_ms) const {
-  return on_loop(partition_,
-                 [end_offset, lag_ms](Partition& p) { p.note_source(end_offset, lag_ms); });
+io::Task<void> PartitionRef::note_source(Offset end_offset, int64_t lag_ms,
+                                         std::optional<io::Duration> age) const {
+  return on_loop(partition_, [end_offset, lag_ms, age](Partition& p) {
+    p.note_source(end_offset, lag_ms, age);
+  });
 }
 
 io::Task<Result<void>> PartitionRef::sync() const {

@@ -84,8 +84,9 @@ class PartitionRef {
                                       Offset their_end) const;
   // Cuts a suffix that another site never had, and lifts the fence; the caller has saved it.
   io::Task<Result<Offset>> cut(Offset end, Uuid fence) const;
-  // What a mirror process says of its source.
-  io::Task<void> note_source(Offset end_offset, int64_t lag_ms) const;
+  // What a mirror process says of its source, and how long ago that said so; nothing if it has not.
+  io::Task<void> note_source(Offset end_offset, int64_t lag_ms,
+                             std::optional<io::Duration> age) const;
   io::Task<Result<void>> sync() const;
 
   // For the table.

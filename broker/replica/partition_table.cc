@@ -52,6 +52,7 @@ io::Task<Result<Opened>> open_on_loop(io::Loop& loop, FileCache& files, LogDirs:
   RecoveryReport report = (*log)->recovery();
   auto partition =
       std::make_shared<Partition>(loop, tp, topic_id, node, std::move(*log), std::move(room));
+  if (place.source) partition->remember_source(*place.source);
   co_return Opened{PartitionRef(std::move(partition)), std::move(report)};
 }
 
@@ -324,7 +325,7 @@ io::Task<Result<void>> PartitionTable::write_checkpoints() {
     TopicPartition tp = partition.name();
     auto marks = co_await partition.marks();
     if (find(tp.topic, tp.partition) != partition) continue;  // deleted meanwhile
-    open[tp] = {marks.recovery_point, marks.log_start, marks.high_watermark};
+    open[tp] = {marks.recovery_point, marks.log_start, marks.high_watermark, marks.source};
     if (marks.doubts_checkpoint) doubting.emplace_back(partition, marks.cuts);
   }
   io::doing("checkpoints");

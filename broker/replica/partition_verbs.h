@@ -115,6 +115,7 @@ struct ClampedOffset {
 // What the checkpoints keep.
 struct Marks {
   Offset recovery_point = 0, log_start = 0, high_watermark = 0;
+  std::optional<SourceMark> source;
   // The log was cut since the last checkpoint, for the `cuts`-th time (log/synced_end.h).
   bool doubts_checkpoint = false;
   uint64_t cuts = 0;

@@ -72,11 +72,26 @@ TEST(LinkView, WithoutSourceAndMirrorTheLossIsAtLeastWhatWasLastHeard) {
   SiteAnswer target = target_with();
   target.links[0].contact_age_ms = 60'000;
   target.topics[0].partitions[1].source_end_offset = 105;
+  target.topics[0].partitions[0].source_age_ms = 60'000;
+  target.topics[0].partitions[1].source_age_ms = 200;
   auto view = view_link("seoul-tokyo", target, nullptr);
   ASSERT_TRUE(view);
   EXPECT_FALSE(view->mirror_is_there());
   EXPECT_EQ(view->would_lose(),
-            "≥5 records (0.0 s) in 1 partition as of 60.0 s ago; what came since is unknown");
+            "≥5 records (0.0 s) in 1 partition as of 60.0 s ago, unknown since");
+}
+
+// Also while a mirror is there that has lost its source.
+TEST(LinkView, ASilentSourceHasLostNothingOnlyAsOfItsLastWord) {
+  SiteAnswer target = target_with();
+  for (auto& p : target.topics[0].partitions) p.source_age_ms = 4'000;
+  auto view = view_link("seoul-tokyo", target, nullptr);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->would_lose(), "nothing as of 4.0 s ago, unknown since");
+  for (auto& p : target.topics[0].partitions) p.source_age_ms = -1;
+  view = view_link("seoul-tokyo", target, nullptr);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->would_lose(), "unknown: nothing was heard of seoul");
 }
 
 TEST(LinkView, APartitionThatWasNeverHeardOfIsUnknownNotZero) {

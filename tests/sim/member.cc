@@ -217,7 +217,8 @@ io::Task<Member::Next> Member::commit_one() {
   const TopicPartition partition = owned_[which].partition;
   const Offset position = owned_[which].position;
   // In steps, as who reads; or over all of it, as who seeks, or reads over a failover's gap.
-  const auto step = one_in(4) ? INT32_MAX : static_cast<Offset>(random_.between(1, 200));
+  constexpr Offset over_any_gap = Offset{1} << 52;
+  const auto step = one_in(4) ? over_any_gap : static_cast<Offset>(random_.between(1, 200));
   const Offset target = std::min(ledger_.end(partition), position + step);
   if (target <= position && (calm_ || !one_in(4))) co_return Next::go_on;
   const Offset offset = std::max(position, target);

@@ -11,6 +11,7 @@
 #include "kafka/gen/hand_over.h"
 #include "kafka/gen/mirror_append.h"
 #include "kafka/gen/promote.h"
+#include "kafka/gen/report_mirror.h"
 #include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
 #include "tests/broker/handlers/broker_world.h"
@@ -66,6 +67,19 @@ class Mirroring : public BrokerWorld {
     p.source_high_watermark = expected;
     p.records = Rope(std::move(batch));
     return ask_peers(std::move(request)).topics.at(0).partitions.at(0);
+  }
+  // The source says just now that it ends there.
+  void report(int64_t link_epoch, Offset source_end) {
+    kafka::ReportMirrorRequest request;
+    request.link = "busan-seoul";
+    request.link_epoch = link_epoch;
+    auto& topic = request.topics.emplace_back();
+    topic.topic_id = topic_;
+    auto& p = topic.partitions.emplace_back();
+    p.state = kafka::MirrorState::mirroring;
+    p.source_end_offset = source_end;
+    p.source_age_ms = 0;
+    EXPECT_EQ(ask_peers(std::move(request)).error_code, ErrorCode::none);
   }
   kafka::PromoteResponse promote(const Uuid& id, bool failover, Offset end = -1) {
     kafka::PromoteRequest request;
@@ -266,6 +280,7 @@ TEST_P(Mirroring, AFailoverOpensTheTopicBehindAGapForGood) {
   auto link_epoch = attach();
   ensure(link_epoch);
   append(link_epoch, 0, make_batch({{}, {}}, {}, 0));
+  report(link_epoch, 2);
   const auto told = promote(id(1), true);
   EXPECT_EQ(told.error_code, ErrorCode::none);
   Offset first = produce("orders", make_batch({{}})).base_offset;
@@ -290,6 +305,25 @@ TEST_P(Mirroring, AFailoverOpensTheTopicBehindAGapForGood) {
   abandon.switchover_id = id(1);
   abandon.abandon = true;
   EXPECT_NE(ask_peers(abandon).error_code, ErrorCode::none);
+}
+
+// Neither a mirror that is gone nor a restart of the target takes from what the source may have
+// reached since it was heard.
+TEST_P(Mirroring, TheGapGrowsFromTheSourcesLastWordOverRestarts) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  append(link_epoch, 0, make_batch({{}, {}}, {}, 0));
+  report(link_epoch, 500);
+  world.run_for(std::chrono::seconds(15));
+  lose_power();
+  world.run_for(std::chrono::minutes(5));
+  const auto told = promote(id(1), true);
+  ASSERT_EQ(told.topics.size(), 1u) << told.error_message.value_or("");
+  const auto& p = told.topics[0].partitions.at(0);
+  EXPECT_EQ(p.source_end_offset, 500);
+  EXPECT_GT(p.next_offset, 300'000'000);
+  EXPECT_LT(p.next_offset, 400'000'000);
 }
 
 TEST_P(Mirroring, AFenceHoldsProducersUntilItsDeadline) {

@@ -539,21 +539,5 @@ TEST(PlanPromote, AFailoverToTheSiteThatWritesIsTheLatestWord) {
   EXPECT_TRUE(image->find(topic)->writer.nobody() == nullptr);
 }
 
-TEST(OffsetAfterGap, LeavesOutWhatConsumersMayHaveReadAtTheLostSite) {
-  const io::Instant now{std::chrono::seconds(1000)};
-  SourceView never;
-  EXPECT_EQ(offset_after_gap(100, never, now), 1'000'100);
-  SourceView slow{.end_offset = 150, .lag_ms = 0, .heard_at = now, .records_per_second = 1};
-  EXPECT_EQ(offset_after_gap(100, slow, now), 1'000'150) << "from what it is known to have had";
-  SourceView fast = slow;
-  fast.records_per_second = 1'000'000;
-  EXPECT_GE(offset_after_gap(100, fast, now + std::chrono::seconds(2)), 150 + 2'000'000);
-  SourceView behind{.end_offset = 50, .lag_ms = 0, .heard_at = now, .records_per_second = 0};
-  EXPECT_EQ(offset_after_gap(100, behind, now), 1'000'100);
-  SourceView absurd = fast;
-  absurd.records_per_second = 1e300;
-  EXPECT_GT(offset_after_gap(100, absurd, now + std::chrono::hours(1)), 0) << "no overflow";
-}
-
 }  // namespace
 }  // namespace isthmus::broker

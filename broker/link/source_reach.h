@@ -1,0 +1,22 @@
+// How far the source of a link may have come, by what is known of it here: where a failover goes
+// on, and whether anything is missing. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "broker/replica/partition_verbs.h"
+#include "io/loop.h"
+
+namespace isthmus::broker {
+
+// Where the next record goes after a failover, in a log that ends at `end`: beyond all that the
+// lost site can have given out and shown to consumers. Since it was last heard it may have taken a
+// million records a second in each partition, or more where it was seen to be faster.
+Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now);
+
+// The same for a partition that is offline: where its log ends is not known. Below 2^53, which JSON
+// and JavaScript keep.
+inline constexpr Offset beyond_any_log = Offset{1} << 50;
+
+}  // namespace isthmus::broker
