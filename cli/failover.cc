@@ -32,6 +32,11 @@ io::Task<Exit> promote_link(Sites& sites, LinkOptionsPtr options, bool as_json) 
   wish.group = options->group;
   wish.dry_run = options->dry_run;
   wish.force = options->force;
+  wish.drained = options->drained;
+  if (wish.drained && !wish.group.empty()) {
+    return io::ready(fail_with(Error::message(
+        "--drained is about records, and --group promotes none: leave one of them out")));
+  }
   return promote_without_source(sites, std::move(wish), as_json);
 }
 
@@ -47,6 +52,8 @@ void add_link_promote(Command group, LinkOptionsPtr options) {
   command.option("--group", options->group, "Only this group");
   command.flag("--dry-run", options->dry_run, "Only say what would be lost");
   command.flag("--force", options->force, "Although the source answers");
+  command.flag("--drained", options->drained,
+               "Its producers are stopped and all is mirrored: leave no gap; refused if it is not");
 }
 
 void add_failover(Command line) {

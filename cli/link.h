@@ -17,6 +17,7 @@ struct LinkOptions {
   bool dry_run = false;
   bool force = false;
   bool yes = false;
+  bool drained = false;  // promote --drained
 };
 using LinkOptionsPtr = std::shared_ptr<LinkOptions>;
 

@@ -17,6 +17,7 @@ kafka::PromoteRequest request_of(const Sites& sites, const PromotionWish& wish) 
   request.switchover_id = sites.new_id();
   request.link = wish.link;
   request.failover = true;
+  request.drained = wish.drained;
   request.route_from = wish.route_from;
   if (wish.group.empty()) {
     request.topics = std::nullopt;
@@ -28,10 +29,22 @@ kafka::PromoteRequest request_of(const Sites& sites, const PromotionWish& wish) 
   return request;
 }
 
+// Of a promotion that is said to lose nothing; the target looks again when nobody writes there.
+std::optional<std::string> why_not_drained(const LinkView& view) {
+  if (!view.mirror_is_there())
+    return "its mirror does not run, so nothing is known of " + view.source;
+  const auto behind = view.lag().records;
+  if (!behind) return "where " + view.source + " ends is not known of every partition";
+  if (*behind > 0)
+    return fmt::format("{} records are not at {} yet", grouped(*behind), view.target);
+  return std::nullopt;
+}
+
 Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, bool as_json) {
+  const auto undrained = wish.drained ? why_not_drained(view) : std::nullopt;
   if (as_json) {
     const json out{{"link", wish.link},
-                   {"ready", !stopped},
+                   {"ready", !stopped && !undrained},
                    {"topics", view.topics.size()},
                    {"partitions", view.partitions},
                    {"groups", view.groups.size()},
@@ -41,7 +54,7 @@ Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, b
                    {"takes_over", wish.route_from},
                    {"source_answers", view.source_answers}};
     show(out);
-    return stopped ? Exit::not_ready : Exit::done;
+    return stopped || undrained ? Exit::not_ready : Exit::done;
   }
   say("{}: {}, {}, {}", wish.link, count_of(view.topics.size(), "topic"),
       count_of(view.partitions, "partition"), count_of(view.groups.size(), "group"));
@@ -53,7 +66,14 @@ Exit print_plan(const PromotionWish& wish, const LinkView& view, bool stopped, b
     say("STOP  {} answers: after a failover both sites would be written", wish.source);
     say("      Next: isthmus switchover --from {} --to {}, which loses nothing; or --force",
         wish.source, wish.target);
-    say("NOT READY: 1 stop. Nothing was changed.");
+  }
+  if (undrained) {
+    say("STOP  not drained: {}", *undrained);
+    say("      Next: stop the producers and wait until `isthmus link describe {}` shows no lag",
+        wish.link);
+  }
+  if (stopped || undrained) {
+    say("NOT READY: {}. Nothing was changed.", count_of(stopped && undrained ? 2 : 1, "stop"));
     return Exit::not_ready;
   }
   say("READY. Nothing was changed.");

@@ -14,7 +14,8 @@ struct PromotionWish {
   std::string route_from;  // whose routes the target takes over; empty = none
   std::string group;       // only this group; empty = all topics and groups of the link
   bool dry_run = false;
-  bool force = false;  // although the source answers
+  bool force = false;    // although the source answers
+  bool drained = false;  // nobody writes at the source any more, and all of it is here
 };
 
 // Refuses (not_ready) while the source answers, unless forced: both would then be written.

@@ -288,6 +288,10 @@ Lines text_of(const PromotionWish& wish, const LinkView& link,
   out.say("Routes      {}", consequence(wish));
   add_offline(out, wish, response.topics);
   if (!not_moved(link).empty()) out.say("Not moved   {}", not_moved(link));
+  if (wish.drained) {
+    out.say("Lost        nothing: each ends where {} said just before that it ends", wish.source);
+    return out;
+  }
   const Loss loss = loss_of(response.topics);
   out.say(
       "Lost        at least {} in {}, going by what was heard of {}{}{}",

@@ -1,5 +1,7 @@
 #include "broker/link/source_reach.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace isthmus::broker {
@@ -15,6 +17,9 @@ constexpr Offset least_gap = 1'000'000;
 // Twelve days at that rate.
 constexpr Offset widest_gap = Offset{1} << 40;
 
+// A mirror process reports every two seconds at least, and hears an idle partition once a second.
+constexpr auto just_now = std::chrono::seconds(5);
+
 }  // namespace
 
 Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now) {
@@ -25,6 +30,19 @@ Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now) {
   const double expected = rate * std::chrono::duration<double>(*silent).count();
   const double most = static_cast<double>(widest_gap);
   return reached + least_gap + static_cast<Offset>(std::min(expected, most));
+}
+
+std::optional<std::string> why_not_drained(Offset end, const SourceView& source, io::Instant now) {
+  const auto age = source.age(now);
+  if (!age) return "nothing was heard of its source";
+  if (*age > just_now) {
+    return fmt::format("its source was last heard {} s ago",
+                       std::chrono::duration_cast<std::chrono::seconds>(*age).count());
+  }
+  if (source.end_offset > end) {
+    return fmt::format("it ends at {}, its source at {}", end, source.end_offset);
+  }
+  return std::nullopt;
 }
 
 }  // namespace isthmus::broker

@@ -15,8 +15,12 @@ namespace isthmus::broker {
 // million records a second in each partition, or more where it was seen to be faster.
 Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now);
 
-// The same for a partition that is offline: where its log ends is not known. Below 2^53, which JSON
-// and JavaScript keep.
+// Why it cannot be said that all of the source is in a log that ends at `end`; nothing if it can,
+// as far as is known: it said so just now.
+std::optional<std::string> why_not_drained(Offset end, const SourceView& source, io::Instant now);
+
+// Where the next record goes in a partition that is offline: where its log ends is not known. Below
+// 2^53, which JSON and JavaScript keep.
 inline constexpr Offset beyond_any_log = Offset{1} << 50;
 
 }  // namespace isthmus::broker

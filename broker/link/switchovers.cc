@@ -76,6 +76,14 @@ kafka::PromoteResponse what_was_promoted(const SwitchoverImage& record) {
   return response;
 }
 
+// Where the hand-over ended the partition; nothing if it names another number of them.
+std::optional<Offset> wanted_end(const kafka::PromoteRequest& request, size_t topic,
+                                 PartitionIndex index, size_t count) {
+  const auto& wanted = (*request.topics)[topic].partitions;
+  if (!wanted || wanted->size() != count || (*wanted)[index].index != index) return std::nullopt;
+  return (*wanted)[index].end_offset;
+}
+
 Error groups_unknown() {
   return kafka::error_of(ErrorCode::coordinator_load_in_progress,
                          "the groups are still being loaded; ask again");
@@ -259,6 +267,40 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
   co_return kafka::HandOverResponse{};
 }
 
+// The end of one partition, which nobody writes from now on, and where it goes on.
+io::Task<Result<PromotedPartition>> Switchovers::look_at_end(const kafka::PromoteRequest& request,
+                                                             PartitionRef partition,
+                                                             std::optional<Offset> wanted,
+                                                             io::Instant safe_by) {
+  const TopicPartition& tp = partition.name();
+  const Held held = co_await partition.fence(request.switchover_id, io::Duration::max());
+  if (held.refusal) co_return fail(invalid(refusal_text(tp, held.refusal->reason)));
+  const PartitionView& end = held.view;
+  const io::Instant now = env_.main_loop().now();
+  const bool leaves_gap = request.failover && !request.drained;
+  if (!leaves_gap) {
+    // The source cuts itself to what is here, or is left for good: what a crash could take, or a
+    // disk has refused to keep, would be gone at both sites.
+    auto safe = co_await partition.committed(end.end_offset, safe_by);
+    if (!safe) co_return fail(invalid(refusal_text(tp, safe.error().text)));
+  }
+  if (!request.failover && wanted != end.end_offset) {
+    co_return fail(invalid(refusal_text(tp, "the log ends at " + std::to_string(end.end_offset) +
+                                                ", not where it was handed over")));
+  }
+  if (request.drained) {
+    const auto why = why_not_drained(end.end_offset, end.source, now);
+    if (why) co_return fail(invalid(refusal_text(tp, *why + ": it is not drained")));
+  }
+  co_return PromotedPartition{.leader_epoch = next_generation(end.leader_epoch),
+                              .end_offset = end.end_offset,
+                              .next_offset = leaves_gap
+                                                 ? offset_after_gap(end.end_offset, end.source, now)
+                                                 : end.end_offset,
+                              .source_end_offset = end.source.end_offset,
+                              .open_transactions = end.open_transactions};
+}
+
 io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& request,
                                                  const std::vector<Uuid>& topics,
                                                  Promotion& promotion) {
@@ -276,7 +318,7 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
       auto partition = partitions_.find(name, index);
       TopicPartition tp{name, index};
       if (partition.is_opening()) co_return fail(invalid(refusal_text(tp, "being opened")));
-      if (!partition && request.failover) {
+      if (!partition && request.failover && !request.drained) {
         // One bad disk does not hold up a disaster's end. Where its log ends is not known.
         LeaderEpoch epoch = epoch_in_force(topic->partitions[i], image->starts);
         next_offsets.push_back(beyond_any_log);
@@ -284,31 +326,11 @@ io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& re
         continue;
       }
       if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
-      const Held held = co_await partition.fence(request.switchover_id, io::Duration::max());
-      if (held.refusal) co_return fail(invalid(refusal_text(tp, held.refusal->reason)));
-      const PartitionView& end = held.view;
-      if (!request.failover) {
-        // The source cuts itself to what is here: what a crash could take, or a disk has refused to
-        // keep, would be gone at both sites.
-        auto safe = co_await partition.committed(end.end_offset, safe_by);
-        if (!safe) co_return fail(invalid(refusal_text(tp, safe.error().text)));
-        const auto& wanted = (*request.topics)[t].partitions;
-        if (!wanted || wanted->size() != count || (*wanted)[i].index != index ||
-            (*wanted)[i].end_offset != end.end_offset) {
-          co_return fail(
-              invalid(refusal_text(tp, "the log ends at " + std::to_string(end.end_offset) +
-                                           ", not where it was handed over")));
-        }
-      }
-      const Offset next_offset =
-          request.failover ? offset_after_gap(end.end_offset, end.source, env_.main_loop().now())
-                           : -1;
-      next_offsets.push_back(next_offset);
-      found.push_back({.leader_epoch = next_generation(end.leader_epoch),
-                       .end_offset = end.end_offset,
-                       .next_offset = std::max(next_offset, end.end_offset),
-                       .source_end_offset = end.source.end_offset,
-                       .open_transactions = end.open_transactions});
+      const auto wanted = request.failover ? std::nullopt : wanted_end(request, t, index, count);
+      auto end = co_await look_at_end(request, std::move(partition), wanted, safe_by);
+      if (!end) co_return fail(end.error());
+      next_offsets.push_back(end->next_offset > end->end_offset ? end->next_offset : -1);
+      found.push_back(*end);
     }
   }
   co_return Result<void>{};
@@ -391,6 +413,9 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   }
   if (!request.failover && !request.topics) {
     co_return refused<kafka::PromoteResponse>(invalid("a planned promotion names its topics"));
+  }
+  if (request.drained && !request.failover) {
+    co_return refused<kafka::PromoteResponse>(invalid("a planned promotion is drained anyway"));
   }
   bool groups_only = request.failover && request.topics && request.topics->empty();
   if (groups_only) {

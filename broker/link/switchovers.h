@@ -66,6 +66,10 @@ class Switchovers {
                                                     int attempts);
   io::Task<void> lift_partitions(std::vector<std::string> topics, Uuid id);
   io::Task<Result<void>> check_ends(const kafka::HandOverRequest& request);
+  io::Task<Result<PromotedPartition>> look_at_end(const kafka::PromoteRequest& request,
+                                                  PartitionRef partition,
+                                                  std::optional<Offset> wanted,
+                                                  io::Instant safe_by);
   io::Task<Result<void>> look_at_ends(const kafka::PromoteRequest& request,
                                       const std::vector<Uuid>& topics, Promotion& promotion);
 

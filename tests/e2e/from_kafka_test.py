@@ -1,10 +1,11 @@
 """A mirror from a real Apache Kafka: identical offsets, its transactional batches, markers and
 aborted records included, as stock clients of both isolation levels read them."""
 
+import json
 import subprocess
 
 import world
-from support import ledger, testing
+from support import ledger, site, testing
 from support.kafka import Kafka
 from support.client import Producer
 from support.processes import wait_for
@@ -51,6 +52,17 @@ class FromKafka(world.World):
         committed = self.isolated(source.bootstrap, "read_committed")
         self.assertEqual(sum(d.records for d in everything.values()), 5000 + 20 * 50)
         self.assertEqual(sum(d.records for d in committed.values()), 5000 + 13 * 50)
+        # To move for good, the producers being stopped: offsets go on where the Kafka's ended.
+        done = site.run("link", "promote", "kafka-tokyo", "--drained", "-o", "json",
+                        "--config", mirror.config_file)
+        ends = {p["partition"]: p for p in json.loads(done.stdout)["topics"][0]["partitions"]}
+        self.assertEqual({p: end["next_offset"] for p, end in ends.items()},
+                         {p: end["source_end_offset"] for p, end in ends.items()})
+        with Producer(tokyo.bootstrap, "orders") as producer:
+            producer.send(marked("moved", 0, 1000))
+            producer.flush_and_close()
+        for p, end in ends.items():
+            self.assertEqual(min(o for q, o in producer.acked if q == p), end["next_offset"])
 
     def isolated(self, bootstrap: str, isolation: str) -> dict[int, ledger.Digest]:
         try:

@@ -81,6 +81,13 @@ class Mirroring : public BrokerWorld {
     p.source_age_ms = 0;
     EXPECT_EQ(ask_peers(std::move(request)).error_code, ErrorCode::none);
   }
+  kafka::PromoteResponse promote_drained(const Uuid& id) {
+    kafka::PromoteRequest request;
+    request.switchover_id = id;
+    request.link = "busan-seoul";
+    request.failover = request.drained = true;
+    return ask_peers(std::move(request));
+  }
   kafka::PromoteResponse promote(const Uuid& id, bool failover, Offset end = -1) {
     kafka::PromoteRequest request;
     request.switchover_id = id;
@@ -305,6 +312,26 @@ TEST_P(Mirroring, AFailoverOpensTheTopicBehindAGapForGood) {
   abandon.switchover_id = id(1);
   abandon.abandon = true;
   EXPECT_NE(ask_peers(abandon).error_code, ErrorCode::none);
+}
+
+TEST_P(Mirroring, APromotionThatLosesNothingLeavesNoGap) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  append(link_epoch, 0, make_batch({{}, {}}, {}, 0));
+  EXPECT_NE(promote_drained(id(1)).error_code, ErrorCode::none) << "nothing is known of the source";
+  report(link_epoch, 3);
+  EXPECT_NE(promote_drained(id(1)).error_code, ErrorCode::none) << "a record is missing";
+  EXPECT_EQ(append(link_epoch, 2, make_batch({{}}, {}, 0, 2)).error_code, ErrorCode::none)
+      << "the mirror does not go on";
+  world.run_for(std::chrono::seconds(20));
+  EXPECT_NE(promote_drained(id(1)).error_code, ErrorCode::none) << "it may have more by now";
+  report(link_epoch, 3);
+  const auto told = promote_drained(id(1));
+  EXPECT_EQ(told.error_code, ErrorCode::none) << told.error_message.value_or("");
+  ASSERT_EQ(told.topics.size(), 1u);
+  EXPECT_EQ(told.topics[0].partitions.at(0).next_offset, 3);
+  EXPECT_EQ(produce("orders", make_batch({{}})).base_offset, 3);
 }
 
 // Neither a mirror that is gone nor a restart of the target takes from what the source may have

@@ -41,6 +41,14 @@ TEST(OffsetAfterGap, OfASourceThatWasNeverHeardIsTheWidest) {
   EXPECT_GE(offset_after_gap(100, by_its_batches, now), (Offset{1} << 40) + 150);
 }
 
+TEST(WhyNotDrained, GoesByWhatTheSourceSaidJustNow) {
+  EXPECT_EQ(why_not_drained(150, heard(150, seconds(2)), now), std::nullopt);
+  EXPECT_EQ(why_not_drained(150, heard(151), now), "it ends at 150, its source at 151");
+  EXPECT_EQ(why_not_drained(150, heard(150, seconds(60)), now),
+            "its source was last heard 60 s ago");
+  EXPECT_EQ(why_not_drained(150, SourceView{}, now), "nothing was heard of its source");
+}
+
 TEST(SourceView, TakesTheSourcesWordNotTheMirrors) {
   SourceView view;
   view.note(100, 0, std::nullopt);
