@@ -238,26 +238,26 @@ io::Task<Exit> switch_over(Sites& sites, Options options, bool as_json) {
   co_return co_await watch(sites, options, *id, as_json);
 }
 
-// After a hand-over or a failover, when the target is gone for good: the source opens on the
-// operator's word.
+// After a hand-over or a failover, when the target is gone for good: the source goes on, on the
+// operator's word. Also where it has closed nothing: it was failed over, came back, and never heard
+// of that.
 io::Task<Exit> take_back(Sites& sites, Options options, bool as_json) {
   const Ends ends = co_await look_at_ends(sites, options);
   if (!ends.source) co_return fail_with(Error::message(options->from + " does not answer"));
-  const bool stepped_down = ends.source->phase == Phase::stepped_down;
-  if (ends.source->phase != Phase::handed_over && !stepped_down) {
-    co_return fail_with(Error::message(options->from + " has handed nothing over that is open"));
-  }
+  const bool handed_over = ends.source->phase == Phase::handed_over;
   // What another cluster answers, that has its name, is no answer of the target's.
   const bool gave_up = ends.says(ends.target, ends.source->id, Phase::abandoned);
   if (ends.target && ends.wrong.empty() && !gave_up) {
-    co_return fail_with(Error::message(
-        options->to + " answers: " +
-        (stepped_down ? "let " + options->from + " follow it with: isthmus link reverse " +
-                            options->to + "-" + options->from
-                      : "repeat the switchover instead, it goes forward from here")));
+    co_return fail_with(
+        Error::message(options->to + " answers: " +
+                       (handed_over ? "repeat the switchover instead, it goes forward from here"
+                                    : "after a failover let " + options->from +
+                                          " follow it with: isthmus link reverse " + options->to +
+                                          "-" + options->from)));
   }
+  const bool is_closed = handed_over || ends.source->phase == Phase::stepped_down;
   kafka::FinishSwitchoverRequest request;
-  request.switchover_id = ends.source->id;
+  request.switchover_id = is_closed ? ends.source->id : sites.new_id();
   request.link = options->link();
   request.force = true;
   auto answer = co_await sites.ask(options->from, std::move(request));
@@ -296,7 +296,7 @@ void add_switchover(Command line) {
                  "Seconds to wait for the hand-over, then the wish is given up (default 30)",
                  {1, 3600});
   Command back = command.word(
-      "take-back", "After a hand-over to a site that died before it was promoted, for good",
+      "take-back", "Goes on at --from after a hand-over or a failover to a site that died for good",
       options->take_back);
   back.flag("--force", options->force, "I have made sure that it will not come back",
             {.required = true});

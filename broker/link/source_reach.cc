@@ -32,6 +32,8 @@ Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now) {
   return reached + least_gap + static_cast<Offset>(std::min(expected, most));
 }
 
+Offset offset_after_take_back(Offset end) { return end + 4 * widest_gap; }
+
 std::optional<std::string> why_not_drained(Offset end, const SourceView& source, io::Instant now) {
   const auto age = source.age(now);
   if (!age) return "nothing was heard of its source";

@@ -15,6 +15,10 @@ namespace isthmus::broker {
 // million records a second in each partition, or more where it was seen to be faster.
 Offset offset_after_gap(Offset end, const SourceView& source, io::Instant now);
 
+// The same where a source opens again although its target may have been promoted, and so may have
+// left such a gap itself, behind which it was written and read for nobody knows how long.
+Offset offset_after_take_back(Offset end);
+
 // Why it cannot be said that all of the source is in a log that ends at `end`; nothing if it can,
 // as far as is known: it said so just now.
 std::optional<std::string> why_not_drained(Offset end, const SourceView& source, io::Instant now);

@@ -4,6 +4,7 @@
 
 #include "broker/link/peers.h"
 #include "kafka/errors.h"
+#include "kafka/topic_names.h"
 
 namespace isthmus::broker {
 
@@ -253,37 +254,67 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
 
 namespace {
 
-// Clients have seen the next generation at the site that is gone.
-void open_above_the_lost_site(TopicImage& topic, int32_t starts) {
-  for (auto& partition : topic.partitions) {
+// Clients have seen the next generation at the site that is gone, and offsets.
+void open_above_the_lost_site(TopicImage& topic, int32_t starts, const TakeBack& order) {
+  const auto next_offsets = order.topics.find(topic.id);
+  for (size_t i = 0; i < topic.partitions.size(); ++i) {
+    PartitionImage& partition = topic.partitions[i];
     partition.leader_epoch = next_generation(next_generation(epoch_in_force(partition, starts)));
     partition.recorded_at_start = starts;
+    if (next_offsets == order.topics.end() || i >= next_offsets->second.size()) continue;
+    partition.promoted_to = next_offsets->second[i];
   }
 }
 
+// Whether this link has topics closed here.
+bool is_closed(const SwitchoverImage& record) {
+  return record.phase == Phase::handed_over || record.phase == Phase::stepped_down;
+}
+
 }  // namespace
+
+std::vector<Uuid> topics_taken_back(const Image& image, const TakeBack& order) {
+  const SwitchoverImage record = record_of(image, order.link);
+  std::vector<Uuid> topics;
+  if (record.id == order.id && record.phase == Phase::taken_back) return topics;
+  for (const auto& [name, topic] : image.topics) {
+    const bool concerned = is_closed(record)
+                               ? topic->writer.is_closed_by(order.id)
+                               : topic->writer.is_clients() && !kafka::is_internal(name);
+    if (concerned) topics.push_back(topic->id);
+  }
+  return topics;
+}
 
 Result<Plan> plan_take_back(const Image& image, const TakeBack& order) {
   SwitchoverImage record = record_of(image, order.link);
   Plan plan;
   if (record.id == order.id && record.phase == Phase::taken_back) return plan;
-  bool closed =
-      record.phase == Phase::handed_over || (order.forced && record.phase == Phase::stepped_down);
-  if (record.id != order.id || !closed) {
+  const bool never_heard = order.forced && !is_closed(record) && !order.topics.empty();
+  const bool closed = record.id == order.id &&
+                      (record.phase == Phase::handed_over || (order.forced && is_closed(record)));
+  if (order.forced && !is_closed(record) && order.topics.empty()) {
+    return refuse(ErrorCode::invalid_request,
+                  "clients write nothing here: what mirrors the lost site goes on with: isthmus "
+                  "failover");
+  }
+  if (!never_heard && !closed) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + order.id.to_string() + " was not handed over here");
   }
   auto counts = check_speaker(image, record, order.target);
   if (!order.forced && !counts) return fail(counts.error());
   const int64_t version = next_version(image, record, order.now_ms) + 1;
-  for (const auto& [name, found] : image.topics) {
-    if (!found->writer.is_closed_by(order.id)) continue;
-    TopicImage topic = *found;
+  for (const Uuid& topic_id : topics_taken_back(image, order)) {
+    TopicImage topic = *image.find(topic_id);
     topic.writer = TopicWriter::Clients{};
-    if (order.forced) topic.promoted_at = version;
-    if (record.phase == Phase::stepped_down) open_above_the_lost_site(topic, image.starts);
+    if (order.forced) {
+      topic.promoted_at = version;
+      open_above_the_lost_site(topic, image.starts, order);
+    }
     plan.put(topic);
   }
+  record.id = order.id;
   record.phase = Phase::taken_back;
   plan.put(record);
   if (order.forced) plan.put(taken_home(image, version));

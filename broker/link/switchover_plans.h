@@ -74,15 +74,23 @@ struct Ending {
 // At the source, after the target's answer.
 Result<Plan> plan_done(const Image& image, const Ending& ending);
 // On the answer of `target`. `forced`: the operator's word instead, who has made sure that the
-// target is gone for good; also for a source that has stepped down.
+// target is gone for good. It may have been promoted, and clients have seen what it wrote: so a
+// generation above its own is opened, and its offsets are left out, as in a failover. Also for a
+// source that has stepped down; and for one that was failed over, came back and never heard of it,
+// so that it has closed nothing.
 struct TakeBack {
   std::string link;
   Uuid id;
   bool forced = false;
   int64_t now_ms = 0;
   ClusterIdentity target{};
+  // For each topic, where each partition's next record goes.
+  std::map<Uuid, std::vector<Offset>> topics = {};
 };
 Result<Plan> plan_take_back(const Image& image, const TakeBack& order);
+// Whom such an order concerns: what is closed for `id`; where nothing is, all that clients write
+// here. Nothing where it was carried out already.
+std::vector<Uuid> topics_taken_back(const Image& image, const TakeBack& order);
 
 struct StepDown {
   std::string link;

@@ -482,6 +482,11 @@ io::Task<kafka::SwitchoverWishResponse> Switchovers::wish(kafka::SwitchoverWishR
 
 io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
     kafka::FinishSwitchoverRequest request) {
+  if (!request.promoted) {
+    const ClusterIdentity target = target_of(request);
+    auto response = co_await take_back(std::move(request), target);
+    co_return response;
+  }
   Ending ending;
   ending.link = request.link;
   ending.id = request.switchover_id;
@@ -490,23 +495,16 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   ending.new_origin = request.new_origin;
   ending.route_version = request.route_version;
   ending.routes = kafka::takeovers_in(request.routes, request.route_version);
-  if (request.promoted) {
-    const bool known = co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
-    if (!known) co_return refused<kafka::FinishSwitchoverResponse>(groups_unknown());
-    ending.groups = groups_.names();
-  }
-  auto decide = [&](const Image& image) {
-    return request.promoted
-               ? plan_done(image, ending)
-               : plan_take_back(image, {request.link, request.switchover_id, request.force,
-                                        env_.main_loop().wall_ms(), ending.target});
-  };
+  const bool known = co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
+  if (!known) co_return refused<kafka::FinishSwitchoverResponse>(groups_unknown());
+  ending.groups = groups_.names();
+  auto decide = [&](const Image& image) { return plan_done(image, ending); };
   auto done = co_await controller_.update(decide);
   if (!done) co_return refused<kafka::FinishSwitchoverResponse>(said_loudly(done.error()));
   groups_.follow_register();
   groups_.unfence(request.switchover_id.to_string());
-  log_.info("finished id={} link={} promoted={}", request.switchover_id.to_string(), request.link,
-            request.promoted);
+  log_.info("finished id={} link={} promoted=true", request.switchover_id.to_string(),
+            request.link);
   co_return kafka::FinishSwitchoverResponse{};
 }
 

@@ -62,6 +62,9 @@ class Switchovers {
   void lift_fence();
   using PromotedTopics = std::map<std::string, std::vector<PromotedPartition>>;
   io::Task<void> await_gaps(PromotedTopics promoted);
+  io::Task<kafka::FinishSwitchoverResponse> take_back(kafka::FinishSwitchoverRequest request,
+                                                      ClusterIdentity target);
+  io::Task<Result<void>> look_at_what_is_taken_back(TakeBack& order, PromotedTopics& found);
   io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request,
                                                     int attempts);
   io::Task<void> lift_partitions(std::vector<std::string> topics, Uuid id);

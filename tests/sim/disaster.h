@@ -34,6 +34,11 @@ class Disaster {
   // then in the middle of it.
   void bring_back();
   void check_nothing_unreported();
+  // The promoted site is gone for good, and the lost one, which may have met it before, goes on
+  // with what it has: isthmus switchover take-back --force. What was acknowledged over there is
+  // lost.
+  void take_back();
+  void check_no_offset_twice();
   // Once clients write at the lost site again: what was asked during the disaster arrives now.
   void repeat_late();
 
@@ -42,6 +47,8 @@ class Disaster {
   Result<typename Request::Response> ask(Site& site, const Request& request);
   void order_to_step_down();
   std::optional<kafka::BecomeMirrorRequest> way_back();
+  void die_while_asked(Site& site);
+  void live_again(Site& site);
   std::map<TopicPartition, LogContents> exports();
 
   Stage& stage_;

@@ -7,8 +7,8 @@ std::span<const Scenario> all_scenarios() {
       {"one_site", one_site, 20},     {"bad_disk", bad_disk, 4},
       {"lying_disk", lying_disk, 2},  {"mirror", mirror, 15},
       {"switchover", switchover, 15}, {"scripted_switchover", scripted_switchover, 15},
-      {"failover", failover, 15},     {"split_brain", split_brain, 10},
-      {"stranger", stranger, 4},
+      {"failover", failover, 13},     {"split_brain", split_brain, 10},
+      {"stranger", stranger, 4},      {"taken_back", taken_back, 2},
   };
   return scenarios;
 }

@@ -93,6 +93,7 @@ void scripted_switchover(Stage& stage);
 void failover(Stage& stage);
 void split_brain(Stage& stage);
 void stranger(Stage& stage);
+void taken_back(Stage& stage);
 
 std::span<const Scenario> all_scenarios();
 

@@ -498,7 +498,73 @@ TEST_P(Mirroring, ASiteThatHasSteppedDownRefusesWritersGroupsAndNewNames) {
   EXPECT_NE(ask_peers(open).error_code, ErrorCode::none) << "not without the operator's word";
   open.force = true;
   ASSERT_EQ(ask_peers(open).error_code, ErrorCode::none);
+  EXPECT_GT(produce("t", make_batch({{}})).base_offset, 1'000'000);
+  EXPECT_EQ(produce("local", make_batch({{}})).base_offset, 2) << "nobody else wrote that";
+}
+
+// The other site may have been promoted, written and read before it died. A producer that went on
+// there comes back with later sequences.
+class TakingBack : public Mirroring {
+ protected:
+  void write_as(ProducerId producer) {
+    t_ = create("t");
+    EXPECT_EQ(produce("t", make_batch({{}, {}}, {producer, 0, 0})).base_offset, 0);
+  }
+  ErrorCode take_back(const Uuid& id) {
+    kafka::FinishSwitchoverRequest request;
+    request.switchover_id = id;
+    request.link = "seoul-busan";
+    request.force = true;
+    return ask_peers(request).error_code;
+  }
+  void expect_one_gap(ProducerId producer) {
+    // The refusal of the closed site is long ago.
+    world.run_for(std::chrono::seconds(15));
+    const auto jump = produce("t", make_batch({{}}, {producer, 0, 7}));
+    EXPECT_EQ(jump.error_code, ErrorCode::none);
+    EXPECT_GT(jump.base_offset, Offset{1} << 40) << "offsets that were read there";
+    EXPECT_EQ(produce("t", make_batch({{}}, {producer, 0, 9})).error_code,
+              ErrorCode::out_of_order_sequence_number);
+    EXPECT_EQ(fetch("t", {.offset = 2, .current_epoch = 0}).error_code,
+              ErrorCode::fenced_leader_epoch);
+  }
+  Uuid t_;
+};
+ON_ONE_LOOP_AND_ON_TWO(TakingBack);
+
+TEST_P(TakingBack, WhatWasHandedOverGoesOnBehindAGap) {
+  start();
+  write_as(77);
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  ASSERT_EQ(hand_over(id(1), t_, 2).error_code, ErrorCode::none);
+  EXPECT_EQ(take_back(id(1)), ErrorCode::none);
+  EXPECT_EQ(take_back(id(1)), ErrorCode::none) << "repeated";
+  expect_one_gap(77);
+}
+
+TEST_P(TakingBack, ASiteThatNeverHeardOfTheFailoverGoesOnBehindAGap) {
+  start();
+  write_as(77);
+  EXPECT_EQ(take_back(id(1)), ErrorCode::none);
+  const Offset first = produce("t", make_batch({{}})).base_offset;
+  EXPECT_EQ(take_back(id(1)), ErrorCode::none) << "repeated";
+  EXPECT_EQ(produce("t", make_batch({{}})).base_offset, first + 1);
+  lose_power();
+  expect_one_gap(77);
+  // The other one lives after all, and says that it was promoted before.
+  kafka::StepDownRequest late;
+  late.switchover_id = id(2);
+  late.link = "seoul-busan";
+  late.topics = {t_};
+  late.route_version = 1;
+  ask_peers(late);
   EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none);
+}
+
+TEST_P(TakingBack, WhereNothingIsWrittenThereIsNothingToTakeBack) {
+  start();
+  ensure(attach());
+  EXPECT_EQ(take_back(id(1)), ErrorCode::invalid_request);
 }
 
 }  // namespace

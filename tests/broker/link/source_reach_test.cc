@@ -41,6 +41,12 @@ TEST(OffsetAfterGap, OfASourceThatWasNeverHeardIsTheWidest) {
   EXPECT_GE(offset_after_gap(100, by_its_batches, now), (Offset{1} << 40) + 150);
 }
 
+// The target's gap was counted from an end that was at most ours.
+TEST(OffsetAfterTakeBack, LiesBeyondAllThatAPromotedTargetHasGivenOut) {
+  const Offset at_the_target = offset_after_gap(100, heard(150, hours(10'000)), now);
+  EXPECT_GT(offset_after_take_back(150), at_the_target + 1'000'000'000'000);
+}
+
 TEST(WhyNotDrained, GoesByWhatTheSourceSaidJustNow) {
   EXPECT_EQ(why_not_drained(150, heard(150, seconds(2)), now), std::nullopt);
   EXPECT_EQ(why_not_drained(150, heard(151), now), "it ends at 150, its source at 151");

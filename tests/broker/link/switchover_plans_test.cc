@@ -403,6 +403,42 @@ TEST(PlanTakeBack, OpensAboveTheEpochsOfTheLostSite) {
   EXPECT_GT(image->find(topic)->partitions[0].leader_epoch, next_generation(before));
 }
 
+TEST(PlanTakeBack, LeavesOutOffsetsThatWereReadAtTheLostSite) {
+  auto image = source();
+  image = after(*image, plan_hand_over(*image, {"l", first, {topic}, other_site}));
+  TakeBack back{"l", first, true, 1'000};
+  EXPECT_EQ(topics_taken_back(*image, back), std::vector<Uuid>{topic});
+  back.topics[topic] = {500, 600};
+  image = after(*image, plan_take_back(*image, back));
+  EXPECT_EQ(image->find(topic)->partitions[0].promoted_to, 500);
+  EXPECT_EQ(image->find(topic)->partitions[1].promoted_to, 600);
+  EXPECT_TRUE(topics_taken_back(*image, back).empty()) << "repeated";
+}
+
+// It came back and believes that it writes; routers lead to the other, which is dead by now.
+TEST(PlanTakeBack, OfASiteThatNeverHeardOfTheFailoverIsTheNewestWord) {
+  auto image = source();
+  const LeaderEpoch before = image->find(topic)->partitions[0].leader_epoch;
+  EXPECT_EQ(code_of(plan_take_back(*image, {"l", second, true})), ErrorCode::invalid_request)
+      << "nobody has looked where it ends";
+  TakeBack back{"l", second, true, 1'000};
+  EXPECT_EQ(topics_taken_back(*image, back), std::vector<Uuid>{topic});
+  back.topics[topic] = {500, 600};
+  image = after(*image, plan_take_back(*image, back));
+  EXPECT_GT(image->find(topic)->partitions[0].leader_epoch, next_generation(before));
+  EXPECT_EQ(image->find(topic)->partitions[0].promoted_to, 500);
+  EXPECT_GE(route_version(*image), 1'000);
+  image = after(*image, plan_step_down(*image, order(first, 900)));
+  EXPECT_TRUE(image->find(topic)->writer.is_clients()) << "a late order";
+}
+
+TEST(PlanTakeBack, AMirrorTakesNothingBack) {
+  auto image = target();
+  const TakeBack back{"l", second, true, 1'000};
+  EXPECT_TRUE(topics_taken_back(*image, back).empty());
+  EXPECT_TRUE(says(plan_take_back(*image, back), "isthmus failover"));
+}
+
 // After the way back and the way home, a request that was given up on long ago arrives: it would
 // make a mirror of the site that writes, and cut it.
 TEST(PlanBecomeMirror, ALateRepetitionIsRefusedByTheSiteThatWasPromotedSince) {
