@@ -217,10 +217,11 @@ io::Task<Result<void>> Broker::recover() {
   for (const auto& [link, s] : image->switchovers) {
     // Handed over, or stepped down, before the restart: groups stay closed until the other site has
     // answered, or the way back is done.
-    bool closed = s.phase == SwitchoverImage::Phase::handed_over ||
-                  s.phase == SwitchoverImage::Phase::stepped_down;
-    if (!closed) continue;
-    co_await p.groups.fence_all(s.id.to_string());
+    const bool handed_over = s.phase == SwitchoverImage::Phase::handed_over;
+    if (!handed_over && s.phase != SwitchoverImage::Phase::stepped_down) continue;
+    const auto clients =
+        handed_over ? GroupFences::Clients::wait : GroupFences::Clients::are_refused;
+    co_await p.groups.fence_all(s.id.to_string(), clients);
   }
   co_return Result<void>{};
 }
@@ -329,6 +330,9 @@ io::Task<void> Broker::drain() {
   // Groups first: their members' waits (a rebalance) end with NOT_COORDINATOR only here, and the
   // connections wait for every reply. Commits under way are still stored and answered.
   co_await p.groups.drain();
+  p.controller.settled().close();
+  p.switchovers.topic_changes().end_waits();
+  co_await p.partitions.end_waits();
   co_await p.acceptor.close(drain_grace);
   co_await p.admin.close();
   co_await p.journal.close();

@@ -5,7 +5,7 @@
 //   requests   arrived and not answered yet. When they reach the limit, connections stop reading.
 //              One is always let in when nothing is under way, and the last one may overdraw.
 //   arrivals   frames of which a part is here (server/arrival.h): half the limit, as part of it.
-//   parked     what only waits (a long poll, a join): four times the limit.
+//   parked     what only waits (a long poll, a join, a fence): four times the limit.
 //   replies    ready, in memory, and not taken by their clients yet: four times the limit; then
 //              connections stop reading too, until whoever takes nothing is ended (the Acceptor).
 //   windows    read buffers above the smallest: half the limit. Without one a connection reads
@@ -42,8 +42,9 @@ class Budget {
   io::Event& room() { return room_; }
 
   // False, and nothing is taken, where too much is parked already.
+  bool can_park(size_t bytes) const { return bytes <= parking_ * limit_ - parked_; }
   bool park(size_t bytes) {
-    if (bytes > parking_ * limit_ - parked_) return false;
+    if (!can_park(bytes)) return false;
     parked_ += bytes;
     return true;
   }
@@ -116,8 +117,9 @@ class Charge {
   Charge& operator=(const Charge&) = delete;
 
   // For a request that is about to wait long and holds no slice of its frame any more, but `bytes`
-  // of what it has made of it. False where too many wait already: then it keeps its charge, and
-  // should not wait.
+  // of what it has made of it, or of the frame itself. False where too many wait already: then it
+  // keeps its charge, and should not wait.
+  bool can_park(size_t bytes) const { return budget_.can_park(bytes); }
   bool park(size_t bytes) {
     if (!budget_.park(bytes)) return false;
     parked_ += bytes;

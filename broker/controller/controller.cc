@@ -19,7 +19,7 @@ ProducerId make_producer_id(ClusterNumber number, int8_t incarnation, int64_t co
 }
 
 Controller::Controller(io::Env& env, PublishedImage& image)
-    : env_(env), published_(image), settling_(env.main_loop()) {}
+    : env_(env), published_(image), settled_event_(env.main_loop()), settling_(env.main_loop()) {}
 
 void Controller::on_changes(const std::vector<MetadataStore::Change>& changes) {
   auto next = apply(*current_, changes);
@@ -82,6 +82,8 @@ io::Task<Result<void>> Controller::settle() {
   Result<void> followed = {};
   if (follower_) followed = co_await follower_(target);
   if (followed) settled_ = target;
+  followed_ = target;
+  settled_event_.notify_all();
   co_return followed;
 }
 

@@ -17,6 +17,7 @@
 #include "broker/image/records.h"
 #include "broker/store/metadata_store.h"
 #include "io/env.h"
+#include "io/event.h"
 #include "io/mutex.h"
 #include "io/task.h"
 
@@ -47,6 +48,11 @@ class Controller {
   // Runs the follower on the image in force.
   io::Task<Result<void>> settle();
 
+  // The latest image that the partitions have followed, as far as they can; settled() tells of
+  // each, and is closed by a stop.
+  std::shared_ptr<const Image> followed() const { return followed_ ? followed_ : current_; }
+  io::Event& settled() { return settled_event_; }
+
   // An empty plan is a success that writes nothing.
   io::Task<Result<void>> update(Decision decision);
   // Whether update() would refuse it now; writes nothing (validate_only).
@@ -71,6 +77,8 @@ class Controller {
   std::optional<Error> unreadable_;
   Follower follower_;
   std::shared_ptr<const Image> settled_;
+  std::shared_ptr<const Image> followed_;
+  io::Event settled_event_;
   io::Mutex settling_;
   int64_t next_producer_ = 0;
   int64_t producer_block_end_ = 0;

@@ -39,6 +39,7 @@ Coordinator::Coordinator(io::Loop& loop, io::Random& random, GroupConfig config,
       random_(random),
       config_(config),
       seams_(seams),
+      fences_(loop),
       requests_(loop),
       loading_(loop),
       stop_(loop),
@@ -88,6 +89,7 @@ io::Task<bool> Coordinator::loaded(io::Instant deadline) {
 
 io::Task<void> Coordinator::drain() {
   closing_ = true;
+  fences_.end_waits();
   loading_.notify_all();
   while (!partitions_.empty()) resign(partitions_.begin()->first);
   stop_.close();
@@ -244,13 +246,19 @@ ErrorCode Coordinator::check(const std::string& group, GroupName name) {
 
 ErrorCode Coordinator::check_client(const std::string& group, GroupName name) {
   if (const ErrorCode error = check(group, name); error != ErrorCode::none) return error;
-  if (fenced(group)) return ErrorCode::not_coordinator;
   const HostedGroupPtr hosted = find(group);
   const bool owned =
       hosted ? hosted->link.has_value() : seams_.ownership.owner_of(group).has_value();
   if (owned) return ErrorCode::not_coordinator;
   if (hosted && hosted->removing) return ErrorCode::coordinator_not_available;
   return ErrorCode::none;
+}
+
+io::Task<ErrorCode> Coordinator::admit_client(std::string group, GroupName name) {
+  if (const ErrorCode error = check_client(group, name); error != ErrorCode::none) co_return error;
+  const bool is_here = co_await fences_.pass(group);
+  if (!is_here || fenced(group)) co_return ErrorCode::not_coordinator;
+  co_return check_client(group, name);
 }
 
 HostedGroupPtr Coordinator::find(const std::string& group) {

@@ -29,6 +29,7 @@
 
 #include "base/log.h"
 #include "broker/group/config.h"
+#include "broker/group/fences.h"
 #include "broker/group/hosted_group.h"
 #include "broker/group/link_commit.h"
 #include "broker/group/seams.h"
@@ -117,13 +118,15 @@ class Coordinator {
   void forget_topics(std::set<std::string> deleted);
 
   // Switchover, at the source: from now on clients' joins, commits, leaves and heartbeats for these
-  // groups get NOT_COORDINATOR; done when the commits accepted before have ended. fence_all() is
-  // for every group, also those that are not loaded or not there yet. Not durable: the switchover's
-  // own record is, and whoever reads it fences again after a restart. unfence() gives the members
-  // a whole session to come back, with their ids and generation.
+  // groups wait (fences.h), or get NOT_COORDINATOR; done when the commits accepted before have
+  // ended. fence_all() is for every group, also those that are not loaded or not there yet. Not
+  // durable: the switchover's own record is, and whoever reads it fences again after a restart.
+  // unfence() gives the members a whole session to report, with their ids and generation; `moved`:
+  // who waits gets NOT_COORDINATOR, whatever the register says of the group.
   io::Task<void> fence(std::vector<std::string> groups, std::string id);
-  io::Task<void> fence_all(std::string id);
-  void unfence(const std::string& id);
+  io::Task<void> fence_all(std::string id,
+                           GroupFences::Clients clients = GroupFences::Clients::wait);
+  void unfence(const std::string& id, bool moved = false);
 
  private:
   using Groups = std::unordered_map<std::string, HostedGroupPtr>;
@@ -142,9 +145,9 @@ class Coordinator {
   // Whether the group's partition is served here, and, for clients, whether they may change it.
   kafka::ErrorCode check(const std::string& group, GroupName name);
   kafka::ErrorCode check_client(const std::string& group, GroupName name);
-  bool fenced(const std::string& group) const {
-    return !fences_on_all_.empty() || fences_.contains(group);
-  }
+  // The same, once no fence holds the group.
+  io::Task<kafka::ErrorCode> admit_client(std::string group, GroupName name);
+  bool fenced(const std::string& group) const { return fences_.hold(group); }
   HostedGroupPtr find(const std::string& group);
   HostedGroupPtr host(const std::string& group);  // found or made. REQUIRES: check() is none
   void drop(const HostedGroupPtr& hosted);
@@ -177,6 +180,7 @@ class Coordinator {
 
   // coordinator_link.cc
   void suspend(const HostedGroupPtr& hosted);
+  io::Task<void> refuse_late(std::string fence);
   bool may_take(const HostedGroup& hosted, const std::string& link) const;
   io::Task<kafka::ErrorCode> take(HostedGroupPtr hosted, std::string link);
   // Writes what is new in the commit, and tombstones for what the link has found gone.
@@ -203,9 +207,8 @@ class Coordinator {
   uint64_t last_term_ = 0;
   size_t bytes_ = 0;  // of all groups' members
   bool told_of_no_room_ = false;
-  std::map<std::string, std::set<std::string>> fences_;  // group -> ids of the fences
-  std::set<std::string> fences_on_all_;                  // ids
-  std::map<std::string, int64_t> link_epochs_;           // the highest seen
+  GroupFences fences_;
+  std::map<std::string, int64_t> link_epochs_;  // the highest seen
 
   RequestId last_request_ = 0;
   Waiting<kafka::JoinGroupResponse>::Map joins_;

@@ -51,7 +51,7 @@ io::Task<kafka::OffsetDeleteResponse> Coordinator::offset_delete(
     Caller caller, kafka::OffsetDeleteRequest request) {
   InFlight::Hold hold(requests_);
   kafka::OffsetDeleteResponse response;
-  response.error_code = check_client(request.group_id, GroupName::may_be_empty);
+  response.error_code = co_await admit_client(request.group_id, GroupName::may_be_empty);
   if (response.error_code != ErrorCode::none) co_return response;
   const HostedGroupPtr hosted = find(request.group_id);
   if (!hosted) {
@@ -116,7 +116,7 @@ io::Task<kafka::DeleteGroupsResponse> Coordinator::delete_groups(
   for (const std::string& id : request.groups_names) {
     auto& result = response.results.emplace_back();
     result.group_id = id;
-    ErrorCode error = check_client(id, GroupName::may_be_empty);
+    ErrorCode error = co_await admit_client(id, GroupName::may_be_empty);
     if (error == ErrorCode::none) {
       const HostedGroupPtr hosted = find(id);
       error = !hosted ? ErrorCode::group_id_not_found

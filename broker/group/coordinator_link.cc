@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "broker/group/coordinator.h"
+#include "broker/replica/fence_wait.h"
 
 namespace isthmus::broker {
 
@@ -124,7 +125,7 @@ Result<Membership> Coordinator::members_of(const std::string& group,
                                            const std::string& switchover) {
   const ErrorCode error = check(group, GroupName::may_be_empty);
   if (error != ErrorCode::none) return kafka::refuse(error, "group " + group);
-  if (!fences_on_all_.contains(switchover)) {
+  if (!fences_.hold_all(switchover)) {
     return kafka::refuse(ErrorCode::invalid_request, "the fence has ended");
   }
   const HostedGroupPtr hosted = find(group);
@@ -304,12 +305,23 @@ void Coordinator::follow_register() {
 
 void Coordinator::suspend(const HostedGroupPtr& hosted) {
   loop_.cancel(std::exchange(hosted->timer, 0));
+  if (fences_.are_waited_for(hosted->group.id())) return;
   perform(hosted, hosted->group.refuse_waiting(ErrorCode::not_coordinator));
+}
+
+// A rebalance stands still at a fence; its members wait no longer than those that meet the fence.
+io::Task<void> Coordinator::refuse_late(std::string fence) {
+  const bool gone = co_await fences_.gone(std::move(fence), loop_.now() + fence_wait);
+  if (gone) co_return;
+  for (const std::string& group : names()) {
+    const HostedGroupPtr hosted = find(group);
+    if (fenced(group)) perform(hosted, hosted->group.refuse_waiting(ErrorCode::not_coordinator));
+  }
 }
 
 io::Task<void> Coordinator::fence(std::vector<std::string> groups, std::string id) {
   InFlight::Hold hold(requests_);
-  for (const std::string& group : groups) fences_[group].insert(id);
+  fences_.add(groups, id);
   for (const std::string& group : groups) {
     if (const HostedGroupPtr hosted = find(group)) suspend(hosted);
   }
@@ -319,9 +331,10 @@ io::Task<void> Coordinator::fence(std::vector<std::string> groups, std::string i
   }
 }
 
-io::Task<void> Coordinator::fence_all(std::string id) {
+io::Task<void> Coordinator::fence_all(std::string id, GroupFences::Clients clients) {
   InFlight::Hold hold(requests_);
-  fences_on_all_.insert(id);
+  fences_.add_for_all(id, clients);
+  gate_.spawn("fence", refuse_late(id));
   const std::vector<std::string> groups = names();
   for (const std::string& group : groups) suspend(find(group));
   for (const std::string& group : groups) {
@@ -330,12 +343,10 @@ io::Task<void> Coordinator::fence_all(std::string id) {
   }
 }
 
-void Coordinator::unfence(const std::string& id) {
+void Coordinator::unfence(const std::string& id, bool moved) {
   std::vector<std::string> were_fenced = names();
   std::erase_if(were_fenced, [this](const std::string& group) { return !fenced(group); });
-  fences_on_all_.erase(id);
-  for (auto& [group, ids] : fences_) ids.erase(id);
-  std::erase_if(fences_, [](const auto& fence) { return fence.second.empty(); });
+  fences_.remove(id, moved);
   for (const std::string& group : were_fenced) {
     const HostedGroupPtr hosted = find(group);
     if (!hosted || fenced(group)) continue;

@@ -17,7 +17,7 @@ io::Task<kafka::JoinGroupResponse> Coordinator::join_group(Caller caller,
   InFlight::Hold hold(requests_);
   kafka::JoinGroupResponse refusal;
   refusal.member_id = request.member_id;
-  refusal.error_code = check_client(request.group_id, GroupName::required);
+  refusal.error_code = co_await admit_client(request.group_id, GroupName::required);
   if (refusal.error_code != ErrorCode::none) co_return refusal;
   if (!request.member_id.empty() && !find(request.group_id)) {
     refusal.error_code = ErrorCode::unknown_member_id;
@@ -41,7 +41,7 @@ io::Task<kafka::SyncGroupResponse> Coordinator::sync_group(Caller caller,
                                                            kafka::SyncGroupRequest request) {
   InFlight::Hold hold(requests_);
   kafka::SyncGroupResponse refusal;
-  refusal.error_code = check_client(request.group_id, GroupName::required);
+  refusal.error_code = co_await admit_client(request.group_id, GroupName::required);
   // The rebalance that it belongs to was forgotten when the coordinator moved: it has to join
   // again, which this answer makes it do at once.
   if (refusal.error_code == ErrorCode::coordinator_load_in_progress) {
@@ -68,7 +68,7 @@ io::Task<kafka::HeartbeatResponse> Coordinator::heartbeat(Caller caller,
                                                           kafka::HeartbeatRequest request) {
   InFlight::Hold hold(requests_);
   kafka::HeartbeatResponse response;
-  response.error_code = check_client(request.group_id, GroupName::required);
+  response.error_code = co_await admit_client(request.group_id, GroupName::required);
   // Clients have no use for "loading" here, some fail; sessions start anew after loading anyway.
   if (response.error_code == ErrorCode::coordinator_load_in_progress) {
     response.error_code = ErrorCode::none;
@@ -92,7 +92,7 @@ io::Task<kafka::LeaveGroupResponse> Coordinator::leave_group(Caller caller,
     request.members.front().member_id = request.member_id;
   }
   kafka::LeaveGroupResponse response;
-  response.error_code = check_client(request.group_id, GroupName::required);
+  response.error_code = co_await admit_client(request.group_id, GroupName::required);
   if (response.error_code != ErrorCode::none) co_return response;
   if (const HostedGroupPtr hosted = find(request.group_id)) {
     auto [left, actions] = hosted->group.leave(request, now());

@@ -76,7 +76,7 @@ io::Task<kafka::OffsetCommitResponse> Coordinator::offset_commit(
   kafka::OffsetCommitResponse response = refuse_unknown(request, seams_.topics);
   if (!request.topics.empty() && refuses_all(response)) co_return response;
   const int32_t generation = request.generation_id_or_member_epoch;
-  ErrorCode error = check_client(request.group_id, GroupName::may_be_empty);
+  ErrorCode error = co_await admit_client(request.group_id, GroupName::may_be_empty);
   HostedGroupPtr hosted;
   if (error == ErrorCode::none) {
     // A generation of a group that is not there was another coordinator's, or has been deleted.

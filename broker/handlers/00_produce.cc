@@ -3,6 +3,9 @@
 // connection's loop and handed over on the partitions' loops, with one hop for each loop; there
 // they are written together with what else arrives in that turn.
 //
+// What meets a fence waits for its end in the first stage: the connection gives out no further
+// request meanwhile, so its order holds, and one request of each client is kept here at most.
+//
 // What takes long to check goes to the workers. Meanwhile the connection gives out no further
 // request, so its order holds, and no other connection waits: each has one batch there at most, and
 // they take their turns.
@@ -12,8 +15,10 @@
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/handlers.h"
 #include "broker/replica/append_group.h"
+#include "broker/replica/fence_wait.h"
 #include "kafka/gen/produce.h"
 #include "kafka/validate.h"
+#include "server/budget.h"
 
 namespace isthmus::broker {
 
@@ -52,7 +57,7 @@ struct Work {
   std::shared_ptr<server::ConnectionContext> connection;
   int16_t acks = 0;
   io::Instant deadline;
-  io::Instant opened_at;
+  ClientWriter writer;
   std::vector<std::string> topics;  // their names, in order
   std::vector<size_t> topic_of;     // of each item
   std::vector<Item> items;
@@ -139,8 +144,19 @@ io::Task<void> hand_over(io::Loop& loop, Work& work, std::vector<size_t> items) 
   for (size_t i : items) {
     if (++count % slice == 0) co_await io::yield(loop);
     Item& item = work.items[i];
-    item.pending =
-        co_await item.partition.enqueue(ClientWriter{work.opened_at}, std::move(item.batch));
+    item.pending = co_await item.partition.enqueue(work.writer, std::move(item.batch));
+  }
+}
+
+// Until what met a fence is written, or refused. It leaves the room of those that are worked on:
+// the end of the fence comes as a request, too.
+io::Task<void> wait_at_fence(server::Charge& charge, size_t bytes, Work& work) {
+  bool waits = false;
+  for (Item& item : work.items) {
+    if (!item.pending || !item.pending->held) continue;
+    if (!waits) charge.park(bytes);
+    waits = true;
+    (void)co_await item.partition.written(item.pending);
   }
 }
 
@@ -179,9 +195,12 @@ std::shared_ptr<Work> take_apart(Context& context, const server::Request& reques
   work->header = request.header;
   work->connection = request.connection;
   work->acks = message.acks;
-  work->opened_at = request.connection->opened_at;
   int32_t timeout_ms = std::max(0, message.timeout_ms);
-  work->deadline = request.connection->loop->now() + io::milliseconds(timeout_ms);
+  const io::Instant now = request.connection->loop->now();
+  work->deadline = now + io::milliseconds(timeout_ms);
+  work->writer.opened_at = request.connection->opened_at;
+  const bool may_wait = request.charge->can_park(request.frame.size());
+  if (may_wait) work->writer.waits_until = now + fence_wait_of(timeout_ms);
   for (auto& topic : message.topic_data) {
     work->topics.push_back(topic.name);
     for (auto& data : topic.partition_data) {
@@ -225,6 +244,7 @@ io::Task<server::Reply> produce(Context& context, server::Request request) {
   for (auto& [loop, items] : by_loop) {
     co_await io::call_on(*loop, hand_over(*loop, *work, std::move(items)));
   }
+  co_await wait_at_fence(*request.charge, request.frame.size(), *work);
   co_return finish(std::move(work));
 }
 

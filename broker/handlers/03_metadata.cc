@@ -1,7 +1,12 @@
 // Metadata: this broker, and topics with their leaders. Unknown topics are created where the client
 // allows it and the broker's options do, but for a site whose topics are at home elsewhere.
+//
+// Between a hand-over and the other site's word nobody leads a topic. Who asks then waits a little:
+// a router that is told of the new leader meanwhile asks there, and its client never hears of the
+// old one again.
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/topic_creation.h"
+#include "broker/link/switchovers.h"
 #include "kafka/gen/metadata.h"
 
 namespace isthmus::broker {
@@ -12,6 +17,8 @@ using kafka::ErrorCode;
 
 // Of partitions, between which others go on.
 constexpr size_t slice = 500;
+// A hand-over is answered in less, unless the other site is dead.
+constexpr auto move_wait = std::chrono::seconds(1);
 
 using Topic = kafka::MetadataResponse::MetadataResponseTopic;
 using Partition = kafka::MetadataResponse::MetadataResponsePartition;
@@ -53,13 +60,22 @@ Topic refusal(const Request::MetadataRequestTopic& wanted, ErrorCode code) {
   return out;
 }
 
+// On the main loop.
+io::Task<Result<void>> create_now(Context& context, NewTopic wish) {
+  const auto turn = context.switchovers.topic_changes().turn({});
+  auto done = co_await create_topic(context, std::move(wish), turn);
+  co_return done;
+}
+
 io::Task<ErrorCode> auto_create(Context& context, const std::string& name) {
   NewTopic wish;
   wish.name = name;
   wish.partitions = context.config.broker.num_partitions;
-  auto done = co_await io::call_on(context.env.main_loop(), create_topic(context, std::move(wish)));
+  // In a switchover the client asks again: the topics beside this one are not kept from it.
+  auto done = co_await io::call_on(context.env.main_loop(), create_now(context, std::move(wish)));
   if (done) co_return ErrorCode::none;
   ErrorCode code = error_code(done.error());
+  if (code == ErrorCode::not_controller) co_return ErrorCode::leader_not_available;
   co_return code == ErrorCode::topic_already_exists ? ErrorCode::none : code;
 }
 
@@ -82,6 +98,35 @@ io::Task<Topic> one_topic(Context& context, Request::MetadataRequestTopic wanted
   co_return describe(context.partitions, *now, *created);
 }
 
+bool is_handed_over(const TopicImage& topic) {
+  const auto* nobody = topic.writer.nobody();
+  return nobody != nullptr && !nobody->stepped_down;
+}
+
+bool asks_for_moving(const Image& image, const Request& message) {
+  const auto handed_over = [](const auto& entry) {
+    return entry.second.phase == SwitchoverImage::Phase::handed_over;
+  };
+  if (std::ranges::none_of(image.switchovers, handed_over)) return false;
+  if (!message.topics || message.topics->empty()) return true;
+  return std::ranges::any_of(*message.topics, [&](const auto& asked) {
+    const bool by_id = !asked.topic_id.is_zero();
+    const TopicImage* topic =
+        by_id ? image.find(asked.topic_id) : image.find(asked.name.value_or(""));
+    return topic != nullptr && is_handed_over(*topic);
+  });
+}
+
+// On the main loop.
+io::Task<void> end_of_move(Context& context, const Request& message) {
+  io::Event& settled = context.controller.settled();
+  const io::Instant deadline = context.env.main_loop().now() + move_wait;
+  while (asks_for_moving(*context.controller.snapshot(), message) && !settled.closed() &&
+         context.env.main_loop().now() < deadline) {
+    co_await settled.wait_until(deadline);
+  }
+}
+
 // Before version 1 an empty list means all topics; since then a null one does.
 bool wants_all(const Request& message, int16_t version) {
   return !message.topics || (version == 0 && message.topics->empty());
@@ -90,6 +135,9 @@ bool wants_all(const Request& message, int16_t version) {
 io::Task<kafka::MetadataResponse> gather(Context& context, Request message, int16_t version,
                                          std::string listener) {
   kafka::MetadataResponse response;
+  if (asks_for_moving(*context.image.load(), message)) {
+    co_await io::call_on(context.env.main_loop(), end_of_move(context, message));
+  }
   auto image = context.image.load();
   if (wants_all(message, version)) {
     size_t partitions = 0;

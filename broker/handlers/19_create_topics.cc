@@ -41,7 +41,8 @@ Result<NewTopic> wish_of(Context& context, const Wanted& wanted) {
   return wish;
 }
 
-io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only) {
+io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only,
+                            TopicChanges::Turn turn) {
   Answer answer;
   answer.name = wanted.name;
   auto wish = wish_of(context, wanted);
@@ -57,7 +58,7 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only)
     done = context.controller.check(
         [&](const Image& image) { return plan_create_topic(image, trial); });
   } else {
-    done = co_await create_topic(context, *wish);
+    done = co_await create_topic(context, *wish, turn);
   }
   if (!done) {
     refuse(answer, done.error());
@@ -87,6 +88,7 @@ using Response = kafka::CreateTopicsResponse;
 
 io::Task<void> create_all(Context& context, kafka::CreateTopicsRequest message,
                           std::shared_ptr<Response> response) {
+  const auto turn = turn_of(context, message.timeout_ms);
   std::multiset<std::string> names;
   for (const auto& topic : message.topics) names.insert(topic.name);
   for (size_t i = 0; i < message.topics.size(); ++i) {
@@ -95,7 +97,7 @@ io::Task<void> create_all(Context& context, kafka::CreateTopicsRequest message,
              kafka::error_of(ErrorCode::invalid_request, "named more than once in one request"));
       continue;
     }
-    auto answer = co_await create_one(context, message.topics[i], message.validate_only);
+    auto answer = co_await create_one(context, message.topics[i], message.validate_only, turn);
     response->topics[i] = std::move(answer);
   }
 }

@@ -2,6 +2,7 @@
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/admin_work.h"
 #include "broker/handlers/handlers.h"
+#include "broker/link/switchovers.h"
 #include "kafka/gen/delete_topics.h"
 
 namespace isthmus::broker {
@@ -11,7 +12,8 @@ namespace {
 using kafka::ErrorCode;
 using Answer = kafka::DeleteTopicsResponse::DeletableTopicResult;
 
-io::Task<Answer> delete_one(Context& context, std::optional<std::string> name, Uuid id) {
+io::Task<Answer> delete_one(Context& context, std::optional<std::string> name, Uuid id,
+                            TopicChanges::Turn turn) {
   Answer answer;
   answer.topic_id = id;
   answer.name = name;
@@ -26,17 +28,18 @@ io::Task<Answer> delete_one(Context& context, std::optional<std::string> name, U
   }
   std::string wanted = *answer.name;
   auto decide = [&wanted](const Image& image) { return plan_delete_topic(image, wanted); };
-  auto done = co_await context.controller.update(decide);
+  auto done = co_await context.switchovers.topic_changes().make(decide, turn);
   if (!done) refuse(answer, done.error());
   co_return answer;
 }
 
 using Response = kafka::DeleteTopicsResponse;
 
-io::Task<void> delete_all(Context& context, std::shared_ptr<Response> response) {
+io::Task<void> delete_all(Context& context, std::shared_ptr<Response> response,
+                          TopicChanges::Turn turn) {
   for (size_t i = 0; i < response->responses.size(); ++i) {
     const Answer& wanted = response->responses[i];
-    auto answer = co_await delete_one(context, wanted.name, wanted.topic_id);
+    auto answer = co_await delete_one(context, wanted.name, wanted.topic_id, turn);
     response->responses[i] = std::move(answer);
   }
 }
@@ -51,7 +54,8 @@ io::Task<Response> delete_in_time(Context& context, kafka::DeleteTopicsRequest m
   };
   for (auto& topic : message.topics) add(topic.name, topic.topic_id);
   for (auto& name : message.topic_names) add(name, Uuid{});
-  co_await wait_for_work(context, message.timeout_ms, delete_all(context, response));
+  const auto turn = turn_of(context, message.timeout_ms);
+  co_await wait_for_work(context, message.timeout_ms, delete_all(context, response, turn));
   co_return *response;
 }
 

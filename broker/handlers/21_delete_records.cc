@@ -2,6 +2,7 @@
 // cluster's own topics, as in Kafka: who cuts __consumer_offsets cuts what groups have committed.
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/handlers.h"
+#include "broker/replica/fence_wait.h"
 #include "kafka/gen/delete_records.h"
 
 namespace isthmus::broker {
@@ -11,7 +12,8 @@ namespace {
 using kafka::ErrorCode;
 using Answer = kafka::DeleteRecordsResponse::DeleteRecordsPartitionResult;
 
-io::Task<Answer> delete_before(PartitionRef partition, PartitionIndex index, Offset offset) {
+io::Task<Answer> delete_before(PartitionRef partition, PartitionIndex index, Offset offset,
+                               io::Instant waits_until) {
   Answer answer;
   answer.partition_index = index;
   answer.low_watermark = -1;
@@ -19,6 +21,7 @@ io::Task<Answer> delete_before(PartitionRef partition, PartitionIndex index, Off
     answer.error_code = partition.absence();
     co_return answer;
   }
+  co_await partition.fence_ended(waits_until);
   auto start = co_await partition.delete_records(ClientWriter{}, offset);
   if (start) {
     answer.low_watermark = *start;
@@ -30,7 +33,8 @@ io::Task<Answer> delete_before(PartitionRef partition, PartitionIndex index, Off
 
 io::Task<kafka::DeleteRecordsResponse> delete_all(Context& context,
                                                   kafka::DeleteRecordsRequest message,
-                                                  std::shared_ptr<server::ConnectionContext>) {
+                                                  std::shared_ptr<server::ConnectionContext> from) {
+  const io::Instant waits_until = from->loop->now() + fence_wait_of(message.timeout_ms);
   kafka::DeleteRecordsResponse response;
   for (const auto& topic : message.topics) {
     auto& answers = response.topics.emplace_back();
@@ -42,8 +46,8 @@ io::Task<kafka::DeleteRecordsResponse> delete_all(Context& context,
         continue;
       }
       auto partition = context.partitions.find(topic.name, wanted.partition_index);
-      auto answer =
-          co_await delete_before(std::move(partition), wanted.partition_index, wanted.offset);
+      auto answer = co_await delete_before(std::move(partition), wanted.partition_index,
+                                           wanted.offset, waits_until);
       answers.partitions.push_back(std::move(answer));
     }
   }

@@ -10,13 +10,14 @@ namespace {
 
 using Resource = kafka::AlterConfigsRequest::AlterConfigsResource;
 
-io::Task<Result<void>> alter_one(Context& context, Resource resource, bool validate_only) {
+io::Task<Result<void>> alter_one(Context& context, Resource resource, bool validate_only,
+                                 TopicChanges::Turn turn) {
   ConfigChanges changes;
   for (const auto& config : resource.configs) {
     if (config.value) changes[config.name] = config.value;
   }
   return change_configs(context, resource.resource_type, std::move(resource.resource_name),
-                        std::move(changes), true, validate_only);
+                        std::move(changes), true, validate_only, turn);
 }
 
 }  // namespace

@@ -11,14 +11,11 @@ namespace {
 
 using kafka::ErrorCode;
 
-io::Task<Result<void>> grow(Context& context, std::string name, int32_t count, bool only_check) {
-  if (context.switchovers.fenced()) {
-    co_return kafka::refuse(ErrorCode::leader_not_available,
-                            "a switchover is under way: try again in a moment");
-  }
+io::Task<Result<void>> grow(Context& context, std::string name, int32_t count, bool only_check,
+                            TopicChanges::Turn turn) {
   auto decide = [&](const Image& image) { return plan_partitions(image, name, count); };
   if (only_check) co_return context.controller.check(decide);
-  auto done = co_await context.controller.update(decide);
+  auto done = co_await context.switchovers.topic_changes().make(decide, turn);
   co_return done;
 }
 
@@ -26,9 +23,10 @@ using Response = kafka::CreatePartitionsResponse;
 
 io::Task<void> grow_all(Context& context, kafka::CreatePartitionsRequest message,
                         std::shared_ptr<Response> response) {
+  const auto turn = turn_of(context, message.timeout_ms);
   for (size_t i = 0; i < message.topics.size(); ++i) {
     const auto& topic = message.topics[i];
-    auto done = co_await grow(context, topic.name, topic.count, message.validate_only);
+    auto done = co_await grow(context, topic.name, topic.count, message.validate_only, turn);
     auto& result = response->results[i];
     result.error_code = ErrorCode::none;
     if (!done) refuse(result, done.error());

@@ -26,11 +26,12 @@ Result<ConfigChanges> changes_of(const Resource& resource) {
   return changes;
 }
 
-io::Task<Result<void>> alter_one(Context& context, Resource resource, bool validate_only) {
+io::Task<Result<void>> alter_one(Context& context, Resource resource, bool validate_only,
+                                 TopicChanges::Turn turn) {
   auto changes = changes_of(resource);
   if (!changes) return io::ready(Result<void>(fail(changes.error())));
   return change_configs(context, resource.resource_type, std::move(resource.resource_name),
-                        std::move(*changes), false, validate_only);
+                        std::move(*changes), false, validate_only, turn);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <memory>
 
+#include "broker/link/switchovers.h"
+#include "broker/replica/fence_wait.h"
 #include "io/event.h"
 
 namespace isthmus::broker {
@@ -21,6 +23,15 @@ io::Task<void> to_its_end(io::Task<void> work, std::shared_ptr<End> end) {
 }
 
 }  // namespace
+
+TopicChanges::Turn turn_of(Context& context, int32_t timeout_ms) {
+  const io::Instant now = context.env.main_loop().now();
+  return context.switchovers.topic_changes().turn(now + fence_wait_of(timeout_ms));
+}
+
+TopicChanges::Turn turn_of(Context& context) {
+  return context.switchovers.topic_changes().turn(context.env.main_loop().now() + fence_wait);
+}
 
 io::Task<void> wait_for_work(Context& context, int32_t timeout_ms, io::Task<void> work) {
   io::Loop& loop = context.env.main_loop();

@@ -3,8 +3,14 @@
 #pragma once
 
 #include "broker/handlers/context.h"
+#include "broker/link/topic_changes.h"
 
 namespace isthmus::broker {
+
+// How long the changes of a request that names this time-out wait for a switchover to end.
+TopicChanges::Turn turn_of(Context& context, int32_t timeout_ms);
+// Of one that names none.
+TopicChanges::Turn turn_of(Context& context);
 
 // Starts `work` and waits for its end, or until the sender's time is over; it then goes on by
 // itself. `work` fills in an answer that both share: items that it has not come to by then say

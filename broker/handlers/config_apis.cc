@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "broker/controller/topic_config.h"
+#include "broker/link/switchovers.h"
 
 namespace isthmus::broker {
 
@@ -9,7 +10,7 @@ using kafka::ErrorCode;
 
 io::Task<Result<void>> change_configs(Context& context, ConfigResource resource_type,
                                       std::string name, ConfigChanges changes, bool replace_all,
-                                      bool validate_only) {
+                                      bool validate_only, TopicChanges::Turn turn) {
   if (resource_type != ConfigResource::topic) {
     co_return kafka::refuse(ErrorCode::invalid_request,
                             "only topics are configured here; a broker's options stand in its "
@@ -17,7 +18,7 @@ io::Task<Result<void>> change_configs(Context& context, ConfigResource resource_
   }
   auto decide = [&](const Image& image) { return plan_configs(image, name, changes, replace_all); };
   if (validate_only) co_return context.controller.check(decide);
-  auto done = co_await context.controller.update(decide);
+  auto done = co_await context.switchovers.topic_changes().make(decide, turn);
   auto image = context.controller.snapshot();
   const TopicImage* topic = image->find(name);
   if (done && topic != nullptr) warn_of_configs(name, topic->configs);

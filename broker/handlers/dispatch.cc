@@ -58,6 +58,8 @@ Handler find_private(ApiKey key) {
     case ApiKey::step_down: return step_down;
     case ApiKey::forget_link: return forget_link;
     case ApiKey::read_members: return read_members;
+    case ApiKey::site_record: return site_record;
+    case ApiKey::durable_ends: return durable_ends;
     default: return nullptr;
   }
 }

@@ -25,6 +25,17 @@ io::Task<server::Reply> carry(Context& context, server::Request request) {
                                              request.connection);
 }
 
+// What may meet a fence: waiting there it must not hold what the end of the fence lives on. The
+// messages keep nothing of the frame.
+template <typename Message, auto Method>
+io::Task<server::Reply> carry_past_fences(Context& context, server::Request request) {
+  auto message = server::decode_request<Message>(request);
+  if (!message) co_return refuse_malformed(request, message.error());
+  request.charge->park(request.frame.size());
+  co_return ask_coordinator<Message, Method>(context, std::move(*message), request.header,
+                                             request.connection);
+}
+
 // Copies of what would keep the request's frame alive, and what they take.
 size_t detach(kafka::JoinGroupRequest& message) {
   size_t bytes = sizeof message;
@@ -68,7 +79,8 @@ io::Task<server::Reply> carry_waiting(Context& context, server::Request request)
 }  // namespace
 
 io::Task<server::Reply> offset_commit(Context& c, server::Request request) {
-  return carry<kafka::OffsetCommitRequest, &Coordinator::offset_commit>(c, std::move(request));
+  return carry_past_fences<kafka::OffsetCommitRequest, &Coordinator::offset_commit>(
+      c, std::move(request));
 }
 
 io::Task<server::Reply> offset_fetch(Context& c, server::Request request) {
@@ -80,11 +92,12 @@ io::Task<server::Reply> join_group(Context& c, server::Request request) {
 }
 
 io::Task<server::Reply> heartbeat(Context& c, server::Request request) {
-  return carry<kafka::HeartbeatRequest, &Coordinator::heartbeat>(c, std::move(request));
+  return carry_past_fences<kafka::HeartbeatRequest, &Coordinator::heartbeat>(c, std::move(request));
 }
 
 io::Task<server::Reply> leave_group(Context& c, server::Request request) {
-  return carry<kafka::LeaveGroupRequest, &Coordinator::leave_group>(c, std::move(request));
+  return carry_past_fences<kafka::LeaveGroupRequest, &Coordinator::leave_group>(c,
+                                                                                std::move(request));
 }
 
 io::Task<server::Reply> sync_group(Context& c, server::Request request) {
@@ -100,11 +113,13 @@ io::Task<server::Reply> list_groups(Context& c, server::Request request) {
 }
 
 io::Task<server::Reply> delete_groups(Context& c, server::Request request) {
-  return carry<kafka::DeleteGroupsRequest, &Coordinator::delete_groups>(c, std::move(request));
+  return carry_past_fences<kafka::DeleteGroupsRequest, &Coordinator::delete_groups>(
+      c, std::move(request));
 }
 
 io::Task<server::Reply> offset_delete(Context& c, server::Request request) {
-  return carry<kafka::OffsetDeleteRequest, &Coordinator::offset_delete>(c, std::move(request));
+  return carry_past_fences<kafka::OffsetDeleteRequest, &Coordinator::offset_delete>(
+      c, std::move(request));
 }
 
 }  // namespace isthmus::broker

@@ -48,6 +48,8 @@ io::Task<server::Reply> switchover_wish(Context& context, server::Request reques
 io::Task<server::Reply> finish_switchover(Context& context, server::Request request);
 io::Task<server::Reply> become_mirror(Context& context, server::Request request);
 io::Task<server::Reply> epoch_history(Context& context, server::Request request);
+io::Task<server::Reply> durable_ends(Context& context, server::Request request);
+io::Task<server::Reply> site_record(Context& context, server::Request request);
 io::Task<server::Reply> step_down(Context& context, server::Request request);
 io::Task<server::Reply> forget_link(Context& context, server::Request request);
 io::Task<server::Reply> read_members(Context& context, server::Request request);

@@ -6,14 +6,13 @@ namespace isthmus::broker {
 
 const char* const offsets_topic = "__consumer_offsets";
 
-io::Task<Result<void>> create_topic(Context& context, NewTopic wish) {
-  if (context.switchovers.fenced() && !is_internal(wish.name)) {
-    co_return kafka::refuse(kafka::ErrorCode::leader_not_available,
-                            "a switchover is under way: try again in a moment");
-  }
+io::Task<Result<void>> create_topic(Context& context, NewTopic wish, TopicChanges::Turn turn) {
   context.env.random.fill(wish.id.bytes);
   auto decide = [&wish](const Image& image) { return plan_create_topic(image, wish); };
-  auto done = co_await context.controller.update(decide);
+  // The cluster's own topics stay where they are.
+  auto made = is_internal(wish.name) ? context.controller.update(decide)
+                                     : context.switchovers.topic_changes().make(decide, turn);
+  auto done = co_await made;
   co_return done;
 }
 
@@ -23,7 +22,7 @@ io::Task<Result<void>> ensure_offsets_topic(Context& context) {
   wish.name = offsets_topic;
   wish.partitions = context.config.broker.offsets_topic_num_partitions;
   wish.configs = {{"cleanup.policy", "compact"}, {"segment.bytes", "104857600"}};
-  auto done = co_await create_topic(context, std::move(wish));
+  auto done = co_await create_topic(context, std::move(wish), {});
   bool there = context.controller.snapshot()->find(offsets_topic) != nullptr;
   if (there) co_return Result<void>{};
   co_return done;

@@ -4,12 +4,12 @@
 
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/context.h"
+#include "broker/link/topic_changes.h"
 
 namespace isthmus::broker {
 
-// The id is chosen here. Refused while a switchover is under way: the topic would be missing at the
-// other site.
-io::Task<Result<void>> create_topic(Context& context, NewTopic wish);
+// The id is chosen here. While a switchover is under way it waits (link/topic_changes.h).
+io::Task<Result<void>> create_topic(Context& context, NewTopic wish, TopicChanges::Turn turn);
 
 // The coordinator's own topic, made when a group is first looked for.
 extern const char* const offsets_topic;

@@ -18,12 +18,14 @@
 #include "broker/replica/partition_table.h"
 #include "kafka/gen/attach_link.h"
 #include "kafka/gen/describe_site.h"
+#include "kafka/gen/durable_ends.h"
 #include "kafka/gen/ensure_mirror_topics.h"
 #include "kafka/gen/epoch_history.h"
 #include "kafka/gen/forget_link.h"
 #include "kafka/gen/mirror_append.h"
 #include "kafka/gen/mirror_offsets.h"
 #include "kafka/gen/report_mirror.h"
+#include "kafka/gen/site_record.h"
 
 namespace isthmus::broker {
 
@@ -40,6 +42,8 @@ class LinkService {
   io::Task<kafka::MirrorOffsetsResponse> offsets(kafka::MirrorOffsetsRequest request);
   io::Task<kafka::ReportMirrorResponse> report(kafka::ReportMirrorRequest request);
   io::Task<kafka::DescribeSiteResponse> describe(kafka::DescribeSiteRequest request);
+  io::Task<kafka::SiteRecordResponse> record(kafka::SiteRecordRequest request);
+  io::Task<kafka::DurableEndsResponse> ends(kafka::DurableEndsRequest request);
   io::Task<kafka::EpochHistoryResponse> history(kafka::EpochHistoryRequest request);
   io::Task<kafka::ForgetLinkResponse> forget(kafka::ForgetLinkRequest request);
 

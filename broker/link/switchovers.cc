@@ -101,6 +101,7 @@ Switchovers::Switchovers(io::Env& env, Controller& controller, PartitionTable& p
       controller_(controller),
       partitions_(partitions),
       groups_(groups),
+      topic_changes_(env.main_loop(), controller),
       handing_over_(env.main_loop()) {}
 
 Switchovers::~Switchovers() {
@@ -114,17 +115,12 @@ const Error& Switchovers::said_loudly(const Error& refusal) {
   return refusal;
 }
 
-bool Switchovers::fenced() const {
-  auto image = controller_.snapshot();
-  auto handed_over = [](const auto& entry) { return entry.second.phase == Phase::handed_over; };
-  return fence_ || std::ranges::any_of(image->switchovers, handed_over);
-}
-
 // Ends what is fenced here besides the partitions, whose gates open by the clock.
 void Switchovers::lift_fence() {
   if (!fence_) return;
   log_.info("fence lifted id={}", fence_->id.to_string());
   groups_.unfence(fence_->id.to_string());
+  topic_changes_.release();
   fence_.reset();
   if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
   deadline_timer_ = 0;
@@ -134,6 +130,31 @@ io::Task<void> Switchovers::lift_partitions(std::vector<std::string> topics, Uui
   for (const auto& topic : topics) {
     for (auto& partition : partitions_.all_of(topic)) co_await partition.lift(id);
   }
+}
+
+io::Task<kafka::FenceResponse> Switchovers::refuse_fence(kafka::FenceRequest request,
+                                                         std::string why) {
+  const bool is_ours = fence_ && fence_->id == request.switchover_id;
+  if (is_ours && !handing_over_.is_locked()) {
+    lift_fence();
+    co_await lift_partitions(request.topics, request.switchover_id);
+  }
+  co_return refused<kafka::FenceResponse>(invalid(std::move(why)));
+}
+
+// The ends that a hand-over names: what the other site has been given, a crash must not take here.
+io::Task<Result<void>> Switchovers::await_durable(const kafka::FenceResponse& fenced,
+                                                  io::Instant deadline) {
+  for (const auto& topic : fenced.topics) {
+    for (const auto& p : topic.partitions) {
+      auto partition = partitions_.find(topic.name, p.index);
+      const TopicPartition tp{topic.name, p.index};
+      if (!partition) co_return fail(refusal_text(tp, "offline"));
+      auto safe = co_await partition.committed(p.end_offset, deadline);
+      if (!safe) co_return fail(refusal_text(tp, safe.error().text));
+    }
+  }
+  co_return Result<void>{};
 }
 
 io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
@@ -166,7 +187,10 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
     deadline_timer_ = 0;
     lift_fence();
   });
+  const io::Instant deadline = fence_->deadline;
+  topic_changes_.hold();
   co_await groups_.fence_all(request.switchover_id.to_string());
+  co_await topic_changes_.settled();
   for (const auto& name : request.topics) {
     // Each step may have let the deadline or another message in.
     if (!fence_ || fence_->id != request.switchover_id || handing_over_.is_locked()) {
@@ -178,23 +202,19 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
     out.name = name;
     if (topic != nullptr) out.topic_id = topic->id;
     if (topic != nullptr && is_opening(partitions_, *topic)) {
-      auto topics = request.topics;
-      lift_fence();
-      co_await lift_partitions(std::move(topics), request.switchover_id);
-      co_return refused<kafka::FenceResponse>(invalid(name + ": it is being opened"));
+      co_return co_await refuse_fence(request, name + ": it is being opened");
     }
     for (auto& partition : partitions_.all_of(name)) {
       const TopicPartition& tp = partition.name();
       const Held held = co_await partition.fence(request.switchover_id, span);
       if (held.refusal) {
-        auto topics = request.topics;
-        lift_fence();
-        co_await lift_partitions(std::move(topics), request.switchover_id);
-        co_return refused<kafka::FenceResponse>(invalid(refusal_text(tp, held.refusal->reason)));
+        co_return co_await refuse_fence(request, refusal_text(tp, held.refusal->reason));
       }
       out.partitions.push_back({tp.partition, held.view.end_offset});
     }
   }
+  auto durable = co_await await_durable(response, deadline);
+  if (!durable) co_return co_await refuse_fence(request, durable.error().text);
   auto image = controller_.snapshot();
   for (const auto& [name, topic] : image->topics) {
     bool named = std::ranges::find(request.topics, name) != request.topics.end();
@@ -219,7 +239,8 @@ io::Task<Result<void>> Switchovers::check_ends(const kafka::HandOverRequest& req
       if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
       const Held held = co_await partition.hold(request.switchover_id);
       if (held.refusal) co_return fail(invalid(refusal_text(tp, held.refusal->reason)));
-      if (held.view.end_offset != p.end_offset) {
+      // Nothing is written behind what is drained, and all of it is durable here.
+      if (held.view.end_offset != p.end_offset || held.view.high_watermark != p.end_offset) {
         co_return fail(invalid(refusal_text(tp, "drained to " + std::to_string(p.end_offset) +
                                                     ", but the log ends at " +
                                                     std::to_string(held.view.end_offset))));
@@ -262,6 +283,7 @@ io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest 
   }
   // Groups stay refused: the record that ends the switchover says whose they are.
   fence_.reset();
+  topic_changes_.release();
   log_.info("handed over id={} link={} topics={} to={}", request.switchover_id.to_string(),
             request.link, ids.size(), to_string(target_of(request)));
   co_return kafka::HandOverResponse{};
@@ -499,10 +521,13 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   if (!known) co_return refused<kafka::FinishSwitchoverResponse>(groups_unknown());
   ending.groups = groups_.names();
   auto decide = [&](const Image& image) { return plan_done(image, ending); };
+  const SwitchoverImage before = switchover_of(*controller_.snapshot(), request.link);
   auto done = co_await controller_.update(decide);
   if (!done) co_return refused<kafka::FinishSwitchoverResponse>(said_loudly(done.error()));
+  const bool is_repeated = before.phase != Phase::handed_over || before.id != request.switchover_id;
   groups_.follow_register();
-  groups_.unfence(request.switchover_id.to_string());
+  groups_.unfence(request.switchover_id.to_string(), true);
+  if (!is_repeated) topic_changes_.release(true);
   log_.info("finished id={} link={} promoted=true", request.switchover_id.to_string(),
             request.link);
   co_return kafka::FinishSwitchoverResponse{};
@@ -530,7 +555,8 @@ io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest 
   }
   // Nothing was left to close, or nothing was to be closed.
   if (response.closed == 0) co_return response;
-  co_await groups_.fence_all(request.switchover_id.to_string());
+  topic_changes_.release(true);
+  co_await groups_.fence_all(request.switchover_id.to_string(), GroupFences::Clients::are_refused);
   bool another = before.phase == Phase::stepped_down && before.id != request.switchover_id;
   if (another) groups_.unfence(before.id.to_string());
   log_.warn("stepped down: link={} was promoted without us; next: isthmus link reverse",

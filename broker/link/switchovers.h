@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "broker/controller/controller.h"
 #include "broker/link/switchover_plans.h"
+#include "broker/link/topic_changes.h"
 #include "broker/replica/partition_table.h"
 #include "io/mutex.h"
 #include "kafka/gen/fence.h"
@@ -38,8 +39,8 @@ class Switchovers {
               Coordinator& groups);
   ~Switchovers();
 
-  // No topics and partitions are made while a fence holds: they would be missing at the other site.
-  bool fenced() const;
+  // What administrators do to topics waits while a switchover is under way.
+  TopicChanges& topic_changes() { return topic_changes_; }
 
   io::Task<kafka::FenceResponse> fence(kafka::FenceRequest request);
   // What the last round of a switchover takes along, from the fence on.
@@ -68,6 +69,8 @@ class Switchovers {
   io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request,
                                                     int attempts);
   io::Task<void> lift_partitions(std::vector<std::string> topics, Uuid id);
+  io::Task<kafka::FenceResponse> refuse_fence(kafka::FenceRequest request, std::string why);
+  io::Task<Result<void>> await_durable(const kafka::FenceResponse& fenced, io::Instant deadline);
   io::Task<Result<void>> check_ends(const kafka::HandOverRequest& request);
   io::Task<Result<PromotedPartition>> look_at_end(const kafka::PromoteRequest& request,
                                                   PartitionRef partition,
@@ -81,6 +84,7 @@ class Switchovers {
   Controller& controller_;
   PartitionTable& partitions_;
   Coordinator& groups_;
+  TopicChanges topic_changes_;
   std::optional<Fence> fence_;
   std::string said_;        // the latest refusal in the log
   io::Mutex handing_over_;  // from the comparison of the ends to the record

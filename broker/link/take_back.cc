@@ -69,6 +69,7 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::take_back(
   co_await await_gaps(std::move(found));
   groups_.follow_register();
   groups_.unfence(order.id.to_string());
+  topic_changes_.release();
   log_.info("taken back id={} link={} forced={}", order.id.to_string(), order.link, order.forced);
   co_return response;
 }

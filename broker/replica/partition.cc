@@ -11,7 +11,6 @@ namespace {
 std::unexpected<Error> refuse(const Refusal& refusal) {
   return refuse(refusal.code, refusal.reason);
 }
-
 std::shared_ptr<const kafka::RecordRules> rules_of(const LogConfig& config) {
   const auto max_bytes = static_cast<size_t>(config.max_message_bytes);
   return std::make_shared<const kafka::RecordRules>(
@@ -41,6 +40,7 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
       rules_(rules_of(log_->config())),
       room_(std::move(room)),
       replica_(self, {self}, 1, log_->durable_offset()),
+      gate_changed_(loop),
       written_(loop),
       acks_(loop),
       background_(loop) {}
@@ -67,6 +67,7 @@ void Partition::on_image(const Image& image, const TopicImage& topic, const LogC
   leader_epoch_ = epoch_in_force(recorded, image.starts);
   if (topic.writer.is_clients()) catch_up_with_promotion(recorded);
   gate_.set(topic.writer, link != nullptr ? image.epoch_of(link->name) : 0);
+  gate_changed_.notify_all();
   if (topic.writer.is_clients()) abort_open_transactions();
 }
 
@@ -476,6 +477,7 @@ io::Task<void> Partition::stop() {
   closing_ = true;
   acks_.wake_all();
   fetches_.notify_all();
+  gate_changed_.notify_all();
   co_await background_.close();
   write_pending();
 }

@@ -56,8 +56,12 @@ class Partition {
   // A client's batch, to be written with others; written() tells what became of it.
   std::shared_ptr<PendingAppend> enqueue(ClientWriter writer, Slice batch);
   io::Task<Result<Appended>> written(std::shared_ptr<PendingAppend> append);
-  // Before anybody looks: what waits goes into the log.
+  // Before anybody looks: what waits goes into the log, unless a fence holds it back.
   void write_pending();
+  // Until clients may write, or have to be told why not; or the deadline.
+  io::Task<void> fence_ended(io::Instant deadline);
+  // From now on nobody waits at a fence: the broker stops.
+  void end_waits();
   // Waits until everything before `end` is safe. REQUEST_TIMED_OUT leaves the outcome unknown.
   io::Task<Result<void>> committed(Offset end, io::Instant deadline);
 
@@ -79,7 +83,10 @@ class Partition {
 
   Held fence(const Uuid& id, io::Duration for_at_most);
   Held hold(const Uuid& id);
-  void lift(const Uuid& id) { gate_.lift(id); }
+  void lift(const Uuid& id) {
+    gate_.lift(id);
+    gate_changed_.notify_all();
+  }
   Parting fence_and_compare(const Uuid& id, std::span<const EpochEntry> theirs, Offset their_end);
 
   void note_source(Offset end_offset, int64_t lag_ms, std::optional<io::Duration> age);
@@ -108,6 +115,11 @@ class Partition {
   LeaderAppend how_for(const ClientWriter& writer) const;
   Appended told(const AppendInfo& info) const;
   io::Task<void> write_at_the_end_of_the_turn();
+  // What clients wait for at present, rather than being refused.
+  std::optional<Refusal> fence_that_passes() const;
+  void hold_back(const Refusal& fence);
+  io::Task<void> await_opening();
+  void write_together(std::vector<std::shared_ptr<PendingAppend>> appends);
   Result<AppendInfo> write(const ClientWriter& writer, const Slice& batch);
   Result<AppendInfo> write(const LinkWriter& writer, const Slice& batches);
   Result<AppendInfo> write(const CoordinatorWriter& writer, const Slice& batch);
@@ -134,7 +146,10 @@ class Partition {
   std::shared_ptr<StorageWatch> room_;
   Replica replica_;
   WriteGate gate_;
+  io::Event gate_changed_;
   AppendGroup pending_;
+  bool held_back_ = false;    // by a fence, and await_opening() runs
+  bool waits_ended_ = false;  // nobody waits at a fence any more
   io::Event written_;
   AckQueue acks_;
   FetchWaiters fetches_;

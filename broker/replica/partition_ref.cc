@@ -43,6 +43,9 @@ io::Task<Value> wait_on_loop(std::shared_ptr<Partition> partition, io::Task<Valu
   auto done = co_await io::call_on(partition->loop(), std::move(verb));
   co_return done;
 }
+io::Task<void> wait_on_loop(std::shared_ptr<Partition> partition, io::Task<void> verb) {
+  co_await io::call_on(partition->loop(), std::move(verb));
+}
 
 }  // namespace
 
@@ -73,6 +76,10 @@ io::Task<std::shared_ptr<PendingAppend>> PartitionRef::enqueue(ClientWriter writ
 
 io::Task<Result<Appended>> PartitionRef::written(std::shared_ptr<PendingAppend> append) const {
   return wait_on_loop(partition_, partition_->written(std::move(append)));
+}
+
+io::Task<void> PartitionRef::fence_ended(io::Instant deadline) const {
+  return wait_on_loop(partition_, partition_->fence_ended(deadline));
 }
 
 io::Task<Result<void>> PartitionRef::committed(Offset end, io::Instant deadline) const {
@@ -180,6 +187,10 @@ io::Task<void> PartitionRef::checkpointed(uint64_t cuts) const {
 
 io::Task<Result<void>> PartitionRef::apply_retention() const {
   return on_loop(partition_, [](Partition& p) { return p.apply_retention(); });
+}
+
+io::Task<void> PartitionRef::end_waits() const {
+  return on_loop(partition_, [](Partition& p) { p.end_waits(); });
 }
 
 io::Task<Result<void>> PartitionRef::close() const {

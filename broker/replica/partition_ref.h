@@ -56,6 +56,8 @@ class PartitionRef {
   // the loop, in the order of the calls; what became of it comes with written().
   io::Task<std::shared_ptr<PendingAppend>> enqueue(ClientWriter writer, Slice batch) const;
   io::Task<Result<Appended>> written(std::shared_ptr<PendingAppend> append) const;
+  // Until clients may write, or have to be told why not; or the deadline.
+  io::Task<void> fence_ended(io::Instant deadline) const;
   // Waits until everything before `end` is safe. REQUEST_TIMED_OUT leaves the outcome unknown.
   io::Task<Result<void>> committed(Offset end, io::Instant deadline) const;
   // Moves the start of the log up, at most to the high watermark; -1 means up to there. Returns it.
@@ -96,6 +98,8 @@ class PartitionRef {
   // A checkpoint with marks of `cuts` cuts is durable.
   io::Task<void> checkpointed(uint64_t cuts) const;
   io::Task<Result<void>> apply_retention() const;
+  // Whoever waits at a fence is answered, and nobody waits there any more.
+  io::Task<void> end_waits() const;
   // Ends all waits and background work and closes the log.
   io::Task<Result<void>> close() const;
   // The same for a deleted topic: the folder goes.

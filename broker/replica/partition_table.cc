@@ -375,6 +375,10 @@ io::Task<void> close_one(const PartitionRef& partition, const Names& synced, Nam
 
 }  // namespace
 
+io::Task<void> PartitionTable::end_waits() {
+  for (auto& partition : all()) co_await partition.end_waits();
+}
+
 io::Task<void> PartitionTable::close() {
   const auto turn = co_await following_.lock();
   auto everything = all();

@@ -89,6 +89,8 @@ class PartitionTable {
   // Since the start, of all loops.
   io::Task<Histogram> fsyncs();
   void watch_space() { rooms_.watch(); }
+  // Before a stop: nobody waits at a fence any more.
+  io::Task<void> end_waits();
   // A clean stop: everything durable, and marked so.
   io::Task<void> close();
   // After a start that failed: ends what was opened, and writes nothing.

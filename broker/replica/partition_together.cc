@@ -1,4 +1,5 @@
-// How a partition writes together what clients bring in one turn of its loop (append_group.h).
+// How a partition writes together what clients bring in one turn of its loop (append_group.h), and
+// how it keeps that while a fence holds.
 #include "broker/replica/partition.h"
 
 namespace isthmus::broker {
@@ -19,12 +20,15 @@ LeaderAppend Partition::how_for(const ClientWriter& writer) const {
 
 std::shared_ptr<PendingAppend> Partition::enqueue(ClientWriter writer, Slice batch) {
   auto append = std::make_shared<PendingAppend>(writer, std::move(batch), std::nullopt);
+  append->held = fence_that_passes().has_value();
+  const bool is_next = append->held && writer.waits_until < pending_.next_late();
   const bool first = pending_.empty();
   if (pending_.add(append)) {
     write_pending();
   } else if (first && !background_.spawn("appends", write_at_the_end_of_the_turn())) {
     write_pending();  // it is closing, and says so
   }
+  if (is_next) gate_changed_.notify_all();  // who waits for the fence has to look earlier
   return append;
 }
 
@@ -33,9 +37,59 @@ io::Task<void> Partition::write_at_the_end_of_the_turn() {
   write_pending();
 }
 
+std::optional<Refusal> Partition::fence_that_passes() const {
+  if (closing_ || waits_ended_ || log_->offline() != nullptr) return std::nullopt;
+  auto refusal = gate_.admit(ClientWriter{}, loop_.now());
+  if (refusal && !refusal->passes) return std::nullopt;
+  return refusal;
+}
+
 void Partition::write_pending() {
   if (pending_.empty()) return;
-  const auto appends = pending_.take();
+  if (auto fence = fence_that_passes()) {
+    hold_back(*fence);
+  } else {
+    write_together(pending_.take());
+  }
+}
+
+// What has waited enough is refused; the rest stays, and somebody looks when the gate has opened.
+void Partition::hold_back(const Refusal& fence) {
+  const auto late = pending_.take_late(loop_.now());
+  for (const auto& append : late) {
+    refused_at_ = loop_.now();
+    append->outcome = refuse(fence.code, fence.reason);
+    append->batch = {};
+  }
+  if (!late.empty()) written_.notify_all();
+  if (pending_.empty() || held_back_) return;
+  held_back_ = true;  // until await_opening() ends, which may be at once
+  if (!background_.spawn("fence", await_opening())) held_back_ = false;
+}
+
+io::Task<void> Partition::await_opening() {
+  while (!pending_.empty() && fence_that_passes()) {
+    const io::Instant opens_at = gate_.opens_at(loop_.now());
+    co_await gate_changed_.wait_until(std::min(opens_at, pending_.next_late()));
+    write_pending();
+  }
+  held_back_ = false;
+  write_pending();
+}
+
+io::Task<void> Partition::fence_ended(io::Instant deadline) {
+  while (fence_that_passes() && loop_.now() < deadline) {
+    const io::Instant opens_at = gate_.opens_at(loop_.now());
+    co_await gate_changed_.wait_until(std::min(opens_at, deadline));
+  }
+}
+
+void Partition::end_waits() {
+  waits_ended_ = true;
+  gate_changed_.notify_all();
+}
+
+void Partition::write_together(std::vector<std::shared_ptr<PendingAppend>> appends) {
   std::vector<GroupedAppend> group;
   std::vector<PendingAppend*> of_group;
   for (const auto& append : appends) {

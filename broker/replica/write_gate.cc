@@ -40,12 +40,15 @@ std::optional<Refusal> WriteGate::admit(const Writer& writer, io::Instant now) c
   if (const auto* who = std::get_if<LinkWriter>(&writer)) {
     return admit_link(who->link, who->link_epoch, now);
   }
-  return admit_own(now);
+  auto refusal = admit_own(now);
+  if (refusal && !std::holds_alternative<ClientWriter>(writer)) refusal->passes = false;
+  return refusal;
 }
 
 std::optional<Refusal> WriteGate::admit_own(io::Instant now) const {
-  if (topic_writer_.nobody() != nullptr) {
-    return Refusal{ErrorCode::not_leader_or_follower, "handed over to the other site"};
+  if (const auto* nobody = topic_writer_.nobody()) {
+    return Refusal{ErrorCode::not_leader_or_follower, "handed over to the other site",
+                   !nobody->stepped_down};
   }
   if (const auto* mirror = topic_writer_.link()) {
     if (mirror->moved_away) {
@@ -57,7 +60,7 @@ std::optional<Refusal> WriteGate::admit_own(io::Instant now) const {
                        mirror->name};
   }
   if (fenced(now)) {
-    return Refusal{ErrorCode::not_leader_or_follower, "a switchover is under way"};
+    return Refusal{ErrorCode::not_leader_or_follower, "a switchover is under way", true};
   }
   return std::nullopt;
 }

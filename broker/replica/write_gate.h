@@ -16,6 +16,8 @@
 //          lifts it too, and the hand-over then fails, which is safe.
 // closed:  handed over, or stepped down after a failover elsewhere: the other site may be writable
 //          by now. Durable (the controller's record); opens again only on the other site's word.
+//          Clients wait at a gate that is fenced or handed over: a moment later they may write
+//          here, or be sent where they may. Told earlier, they would find no leader anywhere.
 // mirror:  only the owning link writes, under its current epoch: a mirror process that was replaced
 //          still speaks an older one and is refused (a zombie would else write twice).
 //
@@ -38,6 +40,9 @@ namespace isthmus::broker {
 struct Refusal {
   kafka::ErrorCode code;
   std::string reason;  // for the answer's error message
+  // It will pass: a client waits for that, and is told this only if it has waited enough
+  // (fence_wait.h).
+  bool passes = false;
 };
 
 class WriteGate {
@@ -52,9 +57,13 @@ class WriteGate {
   std::optional<Refusal> fence(const Uuid& id, io::Instant now, io::Instant deadline);
   void lift(const Uuid& id);
   bool fenced_by(const Uuid& id, io::Instant now) const;
+  // When it opens by itself; Instant::max() where the clock does not matter.
+  io::Instant opens_at(io::Instant now) const {
+    return fenced(now) ? fence_deadline_ : io::Instant::max();
+  }
 
   // Whether `writer` may write, or delete, now. All but links write where clients may: a fence
-  // holds the markers and records of this cluster too.
+  // holds the markers and records of this cluster too. Only clients have the time to wait.
   std::optional<Refusal> admit(const Writer& writer, io::Instant now) const;
 
   const kafka::TopicWriter& topic_writer() const { return topic_writer_; }

@@ -15,7 +15,8 @@ namespace isthmus::broker {
 // A producer, or an administrator who deletes records. The batch is one, and the partition's
 // record_rules() hold for it (kafka/validate.h).
 struct ClientWriter {
-  io::Instant opened_at{};  // when its connection was opened
+  io::Instant opened_at{};    // when its connection was opened
+  io::Instant waits_until{};  // at a gate that will open (fence_wait.h), before it is refused
 };
 
 // The mirror process of an incoming link. The batches are verbatim, CRCs checked; none is fine.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kafka/gen/durable_ends.h"
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
@@ -25,19 +26,19 @@ Error refusal(const char* step, const std::optional<std::string>& message) {
   return Error::message(std::string(step) + ": " + message.value_or("refused"));
 }
 
-const kafka::DescribeSiteResponse::SiteTopic* find(const kafka::DescribeSiteResponse& site,
-                                                   const Uuid& id) {
-  auto found =
-      std::ranges::find(site.topics, id, &kafka::DescribeSiteResponse::SiteTopic::topic_id);
-  return found == site.topics.end() ? nullptr : &*found;
+using Ends = kafka::DurableEndsResponse;
+
+const Ends::EndsTopic* find(const Ends& ends, const Uuid& id) {
+  auto found = std::ranges::find(ends.topics, id, &Ends::EndsTopic::topic_id);
+  return found == ends.topics.end() ? nullptr : &*found;
 }
 
 kafka::Takeovers routes_of(const kafka::DescribeSiteResponse& site) {
   return kafka::takeovers_in(site.routes, site.route_version, site.name);
 }
 
-bool is_drained(const kafka::DescribeSiteResponse::SitePartition& copy, Offset end) {
-  return copy.offline.empty() && copy.end_offset == end && copy.high_watermark == end;
+bool is_drained(const Ends::EndsPartition& copy, Offset end) {
+  return copy.offline.empty() && copy.end_offset == end && copy.durable_end == end;
 }
 
 }  // namespace
@@ -116,16 +117,8 @@ io::Task<Result<void>> Driver::fence_and_hand_over(SideRecord target) {
   const Uuid id = target.id;
   io::Instant deadline = source_.loop().now() + fence_;
   log_.info("begins id={}", id.to_string());
-  // A topic that is made after this look, and not fenced, is in the answer to the fence. One that
-  // was there is not mirrored for a reason that the link tells.
-  auto before = co_await describe(source_, true);
-  if (!before) co_return fail(before.error());
-  auto done = co_await hooks_.discover();
-  if (!done) co_return done;
-  auto source = co_await describe(source_, true);
-  if (!source) co_return fail(source.error());
   Site fenced;
-  done = co_await fence(id, *before, *source, fenced);
+  auto done = co_await fence_everything(id, fenced);
   if (done) done = co_await drain(fenced, deadline);
   if (done) done = co_await hooks_.sync_groups(id);
   if (done) done = co_await hand_over(target, fenced);
@@ -144,8 +137,35 @@ io::Task<Result<void>> Driver::fence_and_hand_over(SideRecord target) {
   co_return promoted;
 }
 
-io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& before, const Site& source,
-                                     Site& fenced) {
+// A topic that is made after the look, and not fenced, is in the answer to the fence; one that was
+// there is not mirrored for a reason that the link tells. Behind a fence nobody makes topics, so a
+// second one, which names the new ones too, is enough.
+io::Task<Result<void>> Driver::fence_everything(const Uuid& id, Site& fenced) {
+  auto before = co_await describe(source_, true);
+  if (!before) co_return fail(before.error());
+  std::string left_behind;
+  for (int fences = 0; fences < 2; ++fences) {
+    auto found = co_await hooks_.discover();
+    if (!found) co_return found;
+    auto source = co_await describe(source_, true);
+    if (!source) co_return fail(source.error());
+    fenced = {};
+    std::vector<std::string> others;
+    auto done = co_await fence(id, *source, fenced, others);
+    if (!done) co_return done;
+    const auto is_new = [&](const std::string& topic) {
+      const auto known = std::ranges::find(before->topics, topic, &Site::SiteTopic::name);
+      return known == before->topics.end() && hooks_.selects_topic(topic);
+    };
+    const auto left = std::ranges::find_if(others, is_new);
+    if (left == others.end()) co_return Result<void>{};
+    left_behind = *left;
+  }
+  co_return fail("fence: topic " + left_behind + " was made meanwhile, and would stay behind");
+}
+
+io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& source, Site& fenced,
+                                     std::vector<std::string>& others) {
   kafka::FenceRequest request;
   request.switchover_id = id;
   request.link = link_;
@@ -170,20 +190,17 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& before, const S
       out.end_offset = p.end_offset;
     }
   }
-  for (const std::string& other : answer->others) {
-    bool known =
-        std::ranges::find(before.topics, other, &Site::SiteTopic::name) != before.topics.end();
-    if (known || !hooks_.selects_topic(other)) continue;
-    co_return fail("fence: topic " + other + " was made meanwhile, and would stay behind");
-  }
+  others = std::move(answer->others);
   co_return Result<void>{};
 }
 
 // Waits until the target's logs end where the source's do, and a crash would take nothing of them.
 io::Task<Result<void>> Driver::drain(const Site& fenced, io::Instant deadline) {
+  kafka::DurableEndsRequest request;
+  for (const auto& topic : fenced.topics) request.topic_ids.push_back(topic.topic_id);
   std::string behind;
   while (source_.loop().now() < deadline) {
-    auto target = co_await describe(target_, true);
+    auto target = co_await target_.call_any(request, soon());
     if (!target) co_return fail(target.error());
     behind.clear();
     for (const auto& topic : fenced.topics) {
@@ -240,7 +257,8 @@ io::Task<void> Driver::fall_back(Uuid id, std::string why) {
 }
 
 io::Task<Result<void>> Driver::promote(Uuid id) {
-  // The ends are read at the source again: since the hand-over nothing moves them.
+  // The ends are read at the source again: since the hand-over nothing moves them, and all that
+  // lies before them is durable.
   auto source = co_await describe(source_, true);
   if (!source) co_return fail(source.error());
   kafka::PromoteRequest request;
@@ -259,7 +277,7 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
     auto& t = request.topics->emplace_back();
     t.topic_id = topic.topic_id;
     t.partitions.emplace();
-    for (const auto& p : topic.partitions) t.partitions->push_back({p.index, p.end_offset});
+    for (const auto& p : topic.partitions) t.partitions->push_back({p.index, p.high_watermark});
   }
   auto answer = co_await target_.call_any(std::move(request), soon());
   if (!answer) co_return fail(answer.error());

@@ -42,8 +42,9 @@ class Driver {
  private:
   using Site = kafka::DescribeSiteResponse;
   io::Task<Result<void>> fence_and_hand_over(SideRecord target);
-  io::Task<Result<void>> fence(const Uuid& id, const Site& before, const Site& source,
-                               Site& fenced);
+  io::Task<Result<void>> fence_everything(const Uuid& id, Site& fenced);
+  io::Task<Result<void>> fence(const Uuid& id, const Site& source, Site& fenced,
+                               std::vector<std::string>& others);
   io::Task<Result<void>> drain(const Site& fenced, io::Instant deadline);
   io::Task<Result<void>> hand_over(const SideRecord& target, const Site& fenced);
   io::Task<void> fall_back(Uuid id, std::string why);

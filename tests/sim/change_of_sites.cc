@@ -54,11 +54,11 @@ void ChangeOfSites::give_up() {
   say(pair_.follower(), request);
 }
 
-std::optional<ChangeOfSites::Ends> ChangeOfSites::fence() {
+std::optional<ChangeOfSites::Ends> ChangeOfSites::fence(int32_t deadline_ms) {
   kafka::FenceRequest request;
   request.switchover_id = id_;
   request.link = pair_.link();
-  request.deadline_ms = static_cast<int32_t>(stage_.random().between(500, 5000));
+  request.deadline_ms = deadline_ms;
   request.topics = {"orders"};
   auto answer = stage_.asker().ask(pair_.writer().peers(), request);
   if (!answer || answer->error_code != ErrorCode::none) return std::nullopt;
@@ -150,7 +150,7 @@ void ChangeOfSites::drive_by_hand() {
   for (Site* site : pair_.sites()) (void)identity(*site);
   // Durable at the target before anything happens at the source: whoever comes later must know.
   if (!wish()) return give_up();
-  auto ends = fence();
+  auto ends = fence(static_cast<int32_t>(stage_.random().between(500, 5000)));
   if (stage_.one_in(2)) die_perhaps();
   if (!ends || !await_drained(*ends)) return give_up();
   // The mirror's own driver competes with this one, or is dead.
@@ -168,7 +168,7 @@ void ChangeOfSites::drive_by_hand() {
 bool ChangeOfSites::drive_to_the_middle(bool promotes) {
   for (Site* site : pair_.sites()) (void)identity(*site);
   if (!wish()) return false;
-  auto ends = fence();
+  auto ends = fence(5'000);
   if (!ends || !await_drained(*ends)) return false;
   pair_.kill_mirror();
   if (!hand_over(*ends)) return false;
@@ -231,6 +231,20 @@ void ChangeOfSites::await_end() {
                           "writer " + std::to_string(static_cast<int>(view(pair_.writer()).state)) +
                               ", follower " +
                               std::to_string(static_cast<int>(view(pair_.follower()).state)));
+  }
+}
+
+void ChangeOfSites::fence_in_vain() {
+  stage_.destination().sites = {pair_.writer().clients()};
+  stage_.resume_producers();
+  stage_.world().run_for(seconds(3));  // by then all have found it
+  const uint64_t before = stage_.refusals();
+  id_ = new_id();
+  if (!fence(1'500)) return;
+  stage_.world().run_for(seconds(3));
+  if (stage_.content() && stage_.refusals() > before) {
+    stage_.judge().broken("a fence that lifts is seen by no producer",
+                          std::to_string(stage_.refusals() - before) + " requests were refused");
   }
 }
 

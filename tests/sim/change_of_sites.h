@@ -37,6 +37,10 @@ class ChangeOfSites {
   // Some earlier request once more, as a line that was cut for long would bring it.
   void repeat_something();
 
+  // All is calm, and producers go to the writer: a fence that ends by itself is none of their
+  // business. They run afterwards.
+  void fence_in_vain();
+
   // Both sites never say at once that clients may write.
   void check_one_writer();
   // Everything is up: the switchover ends, forward or back. Makes the writer the one that it is.
@@ -57,7 +61,7 @@ class ChangeOfSites {
   // Sends it and remembers it. False if it was refused or not answered.
   template <typename Request>
   bool say(Site& to, Request request);
-  std::optional<Ends> fence();
+  std::optional<Ends> fence(int32_t deadline_ms);
   bool await_drained(const Ends& ends);
   bool hand_over(const Ends& ends);
   bool promote(const Ends& ends);

@@ -48,6 +48,7 @@ class Producer {
   void go_on();
   bool idle() const { return stopping_ && unacknowledged_.empty(); }
   int64_t acknowledged() const { return acknowledged_; }
+  uint64_t refusals() const { return refusals_; }
   // The latest refusal, for the one who wonders why nothing moves.
   const std::string& trouble() const { return trouble_; }
 
@@ -90,6 +91,7 @@ class Producer {
   std::deque<BatchPtr> unacknowledged_;
   io::Instant next_batch_{};
   int64_t acknowledged_ = 0;
+  uint64_t refusals_ = 0;
   bool stopping_ = false;
   std::string trouble_;
 };

@@ -196,6 +196,7 @@ bool Producer::take_answers(size_t& sent) {
     }
     const bool repeated = code == ErrorCode::duplicate_sequence_number;
     if (code != ErrorCode::none && !repeated) {
+      ++refusals_;
       trouble_ = std::string(kafka::error_name(code)) + " " + answer->error_message.value_or("");
       return false;
     }

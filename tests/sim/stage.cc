@@ -88,6 +88,12 @@ void Stage::resume_producers() {
   for (Producer* producer : producers_) producer->go_on();
 }
 
+uint64_t Stage::refusals() const {
+  uint64_t all = 0;
+  for (const Producer* producer : producers_) all += producer->refusals();
+  return all;
+}
+
 void Stage::stop_some_producers() {
   for (Producer* producer : producers_) {
     if (one_in(2)) producer->stop();

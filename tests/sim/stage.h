@@ -27,6 +27,8 @@ class Stage {
   void add_late_producer(const TopicPartition& partition);
   void stop_producers();
   void resume_producers();
+  // How often one of them was refused.
+  uint64_t refusals() const;
   // The same for each with a chance of one half.
   void stop_some_producers();
   void resume_some_producers();

@@ -88,6 +88,8 @@ void scripted_switchover(Stage& stage) {
   change.await_end();
   change.succeed();
   check_everything(stage, pair, false);
+  change.fence_in_vain();
+  stage.settle("a fence has lifted");
 }
 
 }  // namespace isthmus::sim

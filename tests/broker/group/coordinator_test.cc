@@ -369,16 +369,30 @@ TEST_F(CoordinatorTest, OldLeaveGroupHasOneAnswer) {
             ErrorCode::unknown_member_id);
 }
 
-TEST_F(CoordinatorTest, AFencedGroupTakesNothingUntilItIsUnfenced) {
-  const std::string member = become_member("g");
-  kafka::HeartbeatRequest heartbeat;
-  heartbeat.group_id = "g";
-  heartbeat.member_id = member;
-  heartbeat.generation_id = 1;
-  auto late = commit("g", 7);
-  late.member_id = member;
-  late.generation_id_or_member_epoch = 1;
+class AtAFence : public CoordinatorTest {
+ protected:
+  kafka::HeartbeatRequest heartbeat() const {
+    kafka::HeartbeatRequest request;
+    request.group_id = "g";
+    request.member_id = member;
+    request.generation_id = 1;
+    return request;
+  }
+  kafka::OffsetCommitRequest commit_of_member(Offset offset) const {
+    auto request = commit("g", offset);
+    request.member_id = member;
+    request.generation_id_or_member_epoch = 1;
+    return request;
+  }
+  static ErrorCode error_of(const kafka::OffsetCommitResponse& response) {
+    return response.topics.at(0).partitions.at(0).error_code;
+  }
 
+  const std::string member = become_member("g");
+};
+
+TEST_F(AtAFence, AFencedGroupTakesNothingUntilItIsUnfenced) {
+  const auto late = commit_of_member(7);
   journal.held = true;
   const auto accepted = begin(coordinator().offset_commit(caller, late));
   pass(milliseconds(1));
@@ -389,7 +403,9 @@ TEST_F(CoordinatorTest, AFencedGroupTakesNothingUntilItIsUnfenced) {
   pass(milliseconds(10));
   EXPECT_TRUE(fenced->has_value() && accepted->has_value());
 
-  EXPECT_EQ(ask(coordinator().heartbeat(caller, heartbeat)).error_code, ErrorCode::not_coordinator);
+  EXPECT_EQ(ask(coordinator().heartbeat(caller, heartbeat())).error_code,
+            ErrorCode::not_coordinator)
+      << "once it has waited enough";
   EXPECT_EQ(commit_now(late), ErrorCode::not_coordinator);
   EXPECT_EQ(commit_now(commit("later", 1)), ErrorCode::not_coordinator);
   EXPECT_EQ(ask(coordinator().join_group(caller, join("g"))).error_code,
@@ -399,8 +415,92 @@ TEST_F(CoordinatorTest, AFencedGroupTakesNothingUntilItIsUnfenced) {
 
   coordinator().unfence("s1");
   pass(seconds(9));
-  EXPECT_EQ(ask(coordinator().heartbeat(caller, heartbeat)).error_code, ErrorCode::none)
+  EXPECT_EQ(ask(coordinator().heartbeat(caller, heartbeat())).error_code, ErrorCode::none)
       << "the member could not report, and is still one";
+}
+
+TEST_F(AtAFence, WhatIsAskedMeanwhileGoesOnInItsOrderWhenTheFenceLifts) {
+  ask(coordinator().fence_all("s1"));
+  const auto beat = begin(coordinator().heartbeat(caller, heartbeat()));
+  const auto first = begin(coordinator().offset_commit(caller, commit_of_member(8)));
+  const auto second = begin(coordinator().offset_commit(caller, commit_of_member(9)));
+  const auto joined = begin(coordinator().join_group(caller, join("new")));
+  pass(seconds(4));
+  EXPECT_FALSE(beat->has_value() || first->has_value() || second->has_value());
+  EXPECT_FALSE(joined->has_value());
+  coordinator().unfence("s1");
+  const auto third = begin(coordinator().offset_commit(caller, commit_of_member(10)));
+  pass(milliseconds(100));
+  ASSERT_TRUE(beat->has_value() && first->has_value() && second->has_value() && third->has_value());
+  EXPECT_EQ((*beat)->error_code, ErrorCode::none) << "a member sees nothing of it";
+  EXPECT_EQ(error_of(**first), ErrorCode::none);
+  EXPECT_EQ(error_of(**second), ErrorCode::none);
+  EXPECT_EQ(error_of(**third), ErrorCode::none);
+  EXPECT_EQ(fetch("g").offset, 10) << "a commit has overtaken those that had waited";
+  ASSERT_TRUE(joined->has_value());
+  EXPECT_EQ((*joined)->error_code, ErrorCode::member_id_required);
+}
+
+// Also of a group that the register does not know: it would be founded where nobody looks for it.
+TEST_F(AtAFence, AfterAMoveWhoWaitedLooksForTheGroupElsewhere) {
+  ask(coordinator().fence_all("s1"));
+  const auto beat = begin(coordinator().heartbeat(caller, heartbeat()));
+  const auto committed = begin(coordinator().offset_commit(caller, commit_of_member(8)));
+  const auto joined = begin(coordinator().join_group(caller, join("new")));
+  pass(seconds(4));
+  ownership.owners["g"] = "reverse";
+  coordinator().follow_register();
+  coordinator().unfence("s1", true);
+  pass(milliseconds(100));
+  ASSERT_TRUE(beat->has_value() && committed->has_value() && joined->has_value());
+  EXPECT_EQ((*beat)->error_code, ErrorCode::not_coordinator);
+  EXPECT_EQ(error_of(**committed), ErrorCode::not_coordinator);
+  EXPECT_EQ((*joined)->error_code, ErrorCode::not_coordinator);
+  EXPECT_EQ(fetch("g").offset, -1) << "committed after the hand-over";
+  EXPECT_FALSE(ask(coordinator().join_group(caller, join("new"))).member_id.empty());
+}
+
+TEST_F(AtAFence, ARebalanceStandsStillAndGoesOn) {
+  const std::string id = ask(coordinator().join_group(caller, join("g"))).member_id;
+  const auto second = begin(coordinator().join_group(caller, join("g", id)));
+  pass(milliseconds(100));
+  ask(coordinator().fence_all("s1"));
+  pass(seconds(5));
+  EXPECT_FALSE(second->has_value()) << "a member was told of the fence";
+  coordinator().unfence("s1");
+  const auto first = begin(coordinator().join_group(caller, join("g", member)));
+  pass(seconds(1));
+  ASSERT_TRUE(first->has_value() && second->has_value());
+  EXPECT_EQ((*second)->error_code, ErrorCode::none);
+}
+
+TEST_F(AtAFence, AMemberThatWaitsForARebalanceIsToldInTime) {
+  const std::string id = ask(coordinator().join_group(caller, join("g"))).member_id;
+  const auto waiting = begin(coordinator().join_group(caller, join("g", id)));
+  pass(milliseconds(100));
+  ask(coordinator().fence_all("s1"));
+  pass(seconds(8));
+  ASSERT_TRUE(waiting->has_value());
+  EXPECT_EQ((*waiting)->error_code, ErrorCode::not_coordinator);
+}
+
+// A failover went past this site: that lasts until the way back.
+TEST_F(AtAFence, WhereAFailoverWentPastNobodyWaits) {
+  ask(coordinator().fence_all("s1", GroupFences::Clients::are_refused));
+  const auto beat = begin(coordinator().heartbeat(caller, heartbeat()));
+  pass(milliseconds(100));
+  ASSERT_TRUE(beat->has_value());
+  EXPECT_EQ((*beat)->error_code, ErrorCode::not_coordinator);
+}
+
+TEST_F(AtAFence, AStopAnswersWhoWaits) {
+  ask(coordinator().fence_all("s1"));
+  const auto beat = begin(coordinator().heartbeat(caller, heartbeat()));
+  pass(milliseconds(100));
+  ask(coordinator().drain());
+  ASSERT_TRUE(beat->has_value());
+  EXPECT_EQ((*beat)->error_code, ErrorCode::not_coordinator);
+  restart();
 }
 
 TEST_F(CoordinatorTest, AFenceOnAllHoldsForGroupsThatAreNotThereYet) {

@@ -9,6 +9,7 @@
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
+#include "kafka/gen/incremental_alter_configs.h"
 #include "kafka/gen/mirror_append.h"
 #include "kafka/gen/promote.h"
 #include "kafka/gen/report_mirror.h"
@@ -123,6 +124,38 @@ class Mirroring : public BrokerWorld {
   }
   kafka::HandOverResponse hand_over(const Uuid& id, const Uuid& topic, Offset end) {
     return ask_peers(hand_over_request(id, topic, end));
+  }
+  // Asks, and notes the answer when it comes.
+  template <typename Request>
+  static io::Task<void> note(client::Connection& over, Request request,
+                             std::optional<typename Request::Response>& answer) {
+    auto got = co_await over.call(std::move(request), io::Instant::max(), INT16_MAX);
+    if (got) answer = std::move(*got);
+  }
+  template <typename Request>
+  void begin(client::Connection& over, Request request,
+             std::optional<typename Request::Response>& answer) {
+    client()->spawn("request", note(over, std::move(request), answer));
+  }
+  void begin_produce(client::Connection& over, Producing producer,
+                     std::optional<kafka::ProduceResponse>& answer) {
+    begin(over, produce_request("t", make_batch({{}}, producer)), answer);
+  }
+  static io::Task<void> note_sent(client::Connection& over, kafka::ProduceRequest request) {
+    const bool sent = co_await raw(over, std::move(request));
+    EXPECT_TRUE(sent);
+  }
+  static const Produced& outcome(const kafka::ProduceResponse& response) {
+    return response.responses.at(0).partition_responses.at(0);
+  }
+  static kafka::FinishSwitchoverRequest done(const Uuid& id) {
+    kafka::FinishSwitchoverRequest request;
+    request.switchover_id = id;
+    request.link = "seoul-busan";
+    request.promoted = true;
+    request.reverse_link = "busan-seoul";
+    request.new_origin = 3;
+    return request;
   }
   static io::Task<void> note_hand_over(client::Connection& over, Uuid id, Uuid topic, bool& done) {
     auto answer = co_await over.call(hand_over_request(id, topic, 2), io::Instant::max());
@@ -353,30 +386,212 @@ TEST_P(Mirroring, TheGapGrowsFromTheSourcesLastWordOverRestarts) {
   EXPECT_LT(p.next_offset, 400'000'000);
 }
 
+// As a producer sees it: the answer takes a little longer.
 TEST_P(Mirroring, AFenceHoldsProducersUntilItsDeadline) {
   start();
   create("t");
   ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
-  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::not_leader_or_follower);
+  std::optional<kafka::ProduceResponse> first, second;
+  begin_produce(*connection, {7, 0, 0}, first);
+  begin_produce(*connection, {7, 0, 1}, second);
+  auto silent = dial({"site", 9092});
+  client()->spawn("acks=0", note_sent(*silent, produce_request("t", make_batch({{}}), 0)));
+  world.run_for(std::chrono::seconds(4));
+  EXPECT_FALSE(first || second);
   EXPECT_NE(fence(id(2), 5'000).error_code, ErrorCode::none) << "one switchover at a time";
-  world.run_for(std::chrono::seconds(6));
-  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none);
-  ASSERT_EQ(fence(id(2), 5'000).error_code, ErrorCode::none);
-  fence(id(2), 0, true);
-  EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none) << "lifted";
+  world.run_for(std::chrono::seconds(2));
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(outcome(*first).error_code, ErrorCode::none);
+  EXPECT_EQ(outcome(*second).error_code, ErrorCode::none) << "the second has overtaken the first";
+  EXPECT_LT(outcome(*first).base_offset, outcome(*second).base_offset);
+  EXPECT_EQ(list_offset("t", -1).offset, 3) << "what was sent with acks=0 is lost";
+  EXPECT_FALSE(silent->closed());
 }
 
-TEST_P(Mirroring, NothingIsCreatedWhileAFenceHolds) {
+TEST_P(Mirroring, ALiftedFenceLetsProducersGoOnAtOnce) {
+  start();
+  create("t");
+  ASSERT_EQ(fence(id(2), 5'000).error_code, ErrorCode::none);
+  std::optional<kafka::ProduceResponse> waiting;
+  begin_produce(*connection, {7, 0, 0}, waiting);
+  kafka::DeleteRecordsRequest records;
+  records.timeout_ms = 10'000;
+  records.topics.push_back({"t", {{0, -1}}});
+  std::optional<kafka::DeleteRecordsResponse> deleted;
+  auto other = dial({"site", 9092});
+  begin(*other, records, deleted);
+  world.run_for(std::chrono::seconds(1));
+  EXPECT_FALSE(waiting || deleted);
+  fence(id(2), 0, true);
+  world.run_for(std::chrono::milliseconds(500));
+  ASSERT_TRUE(waiting && deleted);
+  EXPECT_EQ(outcome(*waiting).error_code, ErrorCode::none);
+  EXPECT_EQ(deleted->topics[0].partitions[0].error_code, ErrorCode::none);
+}
+
+// Not before: the target has to lead first, or they would find no leader anywhere.
+TEST_P(Mirroring, WhatMetAFenceIsSentAwayWhenTheMoveIsDone) {
+  start();
+  const Uuid t = create("t");
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  std::optional<kafka::ProduceResponse> waiting;
+  begin_produce(*connection, {7, 0, 0}, waiting);
+  ASSERT_EQ(hand_over(id(1), t, 0).error_code, ErrorCode::none);
+  world.run_for(std::chrono::seconds(5));
+  EXPECT_FALSE(waiting);
+  ASSERT_EQ(ask_peers(done(id(1))).error_code, ErrorCode::none);
+  world.run_for(std::chrono::milliseconds(500));
+  ASSERT_TRUE(waiting);
+  EXPECT_EQ(outcome(*waiting).error_code, ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(list_offset("t", -1).offset, 0) << "written after the hand-over";
+}
+
+TEST_P(Mirroring, WhoWaitsAtAFenceTakesNoRoomOfThoseWhoEndIt) {
+  config.broker.queued_max_request_bytes = 4096 * static_cast<int64_t>(GetParam());
   start();
   create("t");
   ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  const std::string text(3'500, 'x');
+  std::vector<std::shared_ptr<client::Connection>> clients;
+  std::vector<std::optional<kafka::ProduceResponse>> answers(2 * GetParam());
+  for (auto& answer : answers) {
+    clients.push_back(dial({"site", 9092}));
+    client()->spawn(
+        "produce", call(*clients.back(), produce_request("t", make_batch({{1000, text}})), answer));
+  }
+  world.run_for(std::chrono::seconds(1));
+  auto too_large = produce("t", make_batch({{1000, std::string(20'000, 'x')}}));
+  EXPECT_EQ(too_large.error_code, ErrorCode::not_leader_or_follower) << "there is no room for it";
+  fence(id(1), 0, true);
+  world.run_for(std::chrono::seconds(1));
+  for (auto& answer : answers) {
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(outcome(*answer).error_code, ErrorCode::none);
+  }
+}
+
+TEST_P(Mirroring, AStopAnswersWhoWaitsAtAFence) {
+  start();
+  create("t");
+  ASSERT_EQ(fence(id(1), 60'000).error_code, ErrorCode::none);
+  std::optional<kafka::ProduceResponse> waiting;
+  begin_produce(*connection, {7, 0, 0}, waiting);
+  world.run_for(std::chrono::seconds(1));
+  const auto before = world.now();
+  stop();
+  EXPECT_LT(world.now() - before, std::chrono::seconds(1));
+  world.run_until([&] { return waiting.has_value(); }, std::chrono::seconds(1));
+  ASSERT_TRUE(waiting);
+  EXPECT_EQ(outcome(*waiting).error_code, ErrorCode::not_leader_or_follower);
+}
+
+// What an administrator does to topics while a fence holds.
+struct Changes {
+  std::optional<kafka::CreateTopicsResponse> created;
+  std::optional<kafka::CreatePartitionsResponse> grown;
+  std::optional<kafka::DeleteTopicsResponse> deleted;
+  std::optional<kafka::IncrementalAlterConfigsResponse> altered;
+
+  bool any() const { return created || grown || deleted || altered; }
+  bool all() const { return created && grown && deleted && altered; }
+  // Of all four, if it is the same.
+  ErrorCode error() const {
+    const ErrorCode code = created->topics.at(0).error_code;
+    EXPECT_EQ(created->topics.at(1).error_code, code) << "the second was not asked with the first";
+    EXPECT_EQ(grown->results.at(0).error_code, code);
+    EXPECT_EQ(deleted->responses.at(0).error_code, code);
+    EXPECT_EQ(altered->responses.at(0).error_code, code);
+    return code;
+  }
+};
+
+class MirroringChanges : public Mirroring {
+ protected:
+  void change_everything(Changes& changes) {
+    kafka::CreateTopicsRequest topics;
+    topics.timeout_ms = 10'000;
+    topics.topics.push_back({.name = "new", .num_partitions = 1, .replication_factor = 1});
+    topics.topics.push_back({.name = "newer", .num_partitions = 1, .replication_factor = 1});
+    begin(*connection, topics, changes.created);
+    kafka::CreatePartitionsRequest partitions;
+    partitions.timeout_ms = 10'000;
+    partitions.topics.push_back({"t", 4, std::nullopt});
+    begin(*connection, partitions, changes.grown);
+    kafka::DeleteTopicsRequest deletion;
+    deletion.timeout_ms = 10'000;
+    deletion.topics.push_back({"old", Uuid{}});
+    begin(*connection, deletion, changes.deleted);
+    kafka::IncrementalAlterConfigsRequest configs;
+    auto& of = configs.resources.emplace_back();
+    of.resource_type = kafka::ConfigResource::topic;
+    of.resource_name = "t";
+    of.configs.push_back({"retention.ms", kafka::ConfigOperation::set, "1000"});
+    begin(*connection, configs, changes.altered);
+  }
+};
+ON_ONE_LOOP_AND_ON_TWO(MirroringChanges);
+
+TEST_P(MirroringChanges, WaitForTheEndOfAFence) {
+  start();
+  create("t");
+  create("old");
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  Changes changes;
+  change_everything(changes);
+  auto other = dial({"site", 9092});
+  std::optional<kafka::MetadataResponse> metadata;
   kafka::MetadataRequest request;
-  request.topics->push_back({Uuid{}, "new"});
-  EXPECT_EQ(ask(request).topics[0].error_code, ErrorCode::leader_not_available);
-  kafka::CreatePartitionsRequest partitions;
-  partitions.timeout_ms = 10'000;
-  partitions.topics.push_back({"t", 4, std::nullopt});
-  EXPECT_EQ(ask(partitions).results[0].error_code, ErrorCode::leader_not_available);
+  request.topics->push_back({Uuid{}, "first-use"});
+  begin(*other, request, metadata);
+  world.run_for(std::chrono::seconds(3));
+  EXPECT_FALSE(changes.any());
+  ASSERT_TRUE(metadata) << "who asks for other topics, too, is kept from those";
+  EXPECT_EQ(metadata->topics.at(0).error_code, ErrorCode::leader_not_available);
+  world.run_for(std::chrono::seconds(3));
+  ASSERT_TRUE(changes.all());
+  EXPECT_EQ(changes.error(), ErrorCode::none);
+}
+
+// Made behind the hand-over they would be missing at the site that leads now.
+TEST_P(MirroringChanges, AreSentToTheOtherSiteAfterAMove) {
+  start();
+  const Uuid t = create("t");
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  Changes changes;
+  change_everything(changes);
+  ASSERT_EQ(hand_over(id(1), t, 0).error_code, ErrorCode::none);
+  world.run_for(std::chrono::seconds(5));
+  EXPECT_FALSE(changes.any());
+  ASSERT_EQ(ask_peers(done(id(1))).error_code, ErrorCode::none);
+  world.run_for(std::chrono::seconds(1));
+  ASSERT_TRUE(changes.all());
+  EXPECT_EQ(changes.error(), ErrorCode::not_controller);
+}
+
+TEST_P(MirroringChanges, AreRefusedInTheTimeOfTheirRequest) {
+  start();
+  create("t");
+  ASSERT_EQ(fence(id(1), 60'000).error_code, ErrorCode::none);
+  Changes changes;
+  change_everything(changes);
+  world.run_for(std::chrono::seconds(8));
+  ASSERT_TRUE(changes.all());
+  EXPECT_EQ(changes.error(), ErrorCode::not_controller);
+}
+
+TEST_P(MirroringChanges, AreAnsweredByAStop) {
+  start();
+  create("t");
+  ASSERT_EQ(fence(id(1), 60'000).error_code, ErrorCode::none);
+  Changes changes;
+  change_everything(changes);
+  world.run_for(std::chrono::seconds(1));
+  const auto before = world.now();
+  stop();
+  EXPECT_LT(world.now() - before, std::chrono::seconds(1));
+  world.run_until([&] { return changes.all(); }, std::chrono::seconds(1));
+  ASSERT_TRUE(changes.all());
+  EXPECT_EQ(changes.error(), ErrorCode::not_controller);
 }
 
 TEST_P(Mirroring, AHandOverNamesTheEndThatWasDrainedTo) {
@@ -387,6 +602,24 @@ TEST_P(Mirroring, AHandOverNamesTheEndThatWasDrainedTo) {
   ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
   EXPECT_NE(hand_over(id(1), t, 1).error_code, ErrorCode::none) << "one record is missing";
   EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none) << "refused, it opens";
+}
+
+// What is drained to, and handed over, no crash of the source takes any more.
+TEST_P(Mirroring, AFenceAnswersWhenItsEndsAreDurable) {
+  start();
+  create("t");
+  site.disk().sync_latency_min = site.disk().sync_latency_max = std::chrono::seconds(2);
+  EXPECT_EQ(produce("t", make_batch({{}}), 1).base_offset, 0);
+  const auto before = world.now();
+  const auto fenced = fence(id(1), 5'000);
+  EXPECT_GE(world.now() - before, std::chrono::seconds(1));
+  ASSERT_EQ(fenced.error_code, ErrorCode::none) << fenced.error_message.value_or("");
+  EXPECT_EQ(fenced.topics.at(0).partitions.at(0).end_offset, 1);
+  fence(id(1), 0, true);
+  EXPECT_EQ(produce("t", make_batch({{}}), 1).base_offset, 1);
+  const auto refused = fence(id(2), 500);
+  EXPECT_NE(refused.error_code, ErrorCode::none) << "the disk is slower than the fence";
+  EXPECT_EQ(produce("t", make_batch({{}}), 1).base_offset, 2) << "and it is lifted";
 }
 
 TEST_P(Mirroring, WhatWasHandedOverStaysClosedOverTimeAndPowerLoss) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/replica/storage_room.h"
+#include "kafka/batch.h"
 
 namespace isthmus::broker {
 namespace {
@@ -35,6 +36,32 @@ TEST(AppendGroup, KeepsTheOrderOfArrival) {
   std::vector<PendingAppend*> taken;
   for (const auto& append : group.take()) taken.push_back(append.get());
   EXPECT_EQ(taken, arrived);
+}
+
+// A batch whose producer is refused one before it would come out of sequence.
+TEST(AppendGroup, WhatIsLateTakesWithItWhatItsProducerHasSentBehind) {
+  const auto at = [](int second) { return io::Instant{std::chrono::seconds(second)}; };
+  AppendGroup group;
+  std::vector<std::shared_ptr<PendingAppend>> all;
+  const auto add = [&](ProducerId producer, int waits_until) {
+    kafka::BatchBuilder builder({.producer_id = producer, .producer_epoch = 0, .base_sequence = 0});
+    builder.add(1000, std::nullopt, as_bytes("value"));
+    all.push_back(std::make_shared<PendingAppend>(ClientWriter{{}, at(waits_until)},
+                                                  std::move(builder).finish(), std::nullopt));
+    group.add(all.back());
+  };
+  add(7, 10);
+  add(8, 5);
+  add(-1, 9);
+  add(8, 20);
+  add(7, 20);
+  EXPECT_EQ(group.next_late(), at(5));
+  EXPECT_TRUE(group.take_late(at(4)).empty());
+  EXPECT_EQ(group.take_late(at(5)), (std::vector{all[1], all[3]}));
+  EXPECT_EQ(group.next_late(), at(9));
+  EXPECT_EQ(group.take_late(at(9)), std::vector{all[2]}) << "it has no sequence to break";
+  EXPECT_EQ(group.take(), (std::vector{all[0], all[4]}));
+  EXPECT_EQ(group.next_late(), io::Instant::max());
 }
 
 TEST(StorageRoom, IsLowBelowTheReserveAndAgainEnoughSomewhatAboveIt) {

@@ -276,6 +276,137 @@ TEST_F(Together, AFenceComesBeforeWhatWasNotWrittenYet) {
   EXPECT_EQ(view().end_offset, 0) << "nothing is written behind what the fence showed";
 }
 
+// ---- a fence: what clients bring waits for its end ----
+
+class AtAFence : public Together {
+ protected:
+  AtAFence() {
+    EXPECT_TRUE(append());
+    settle();
+    fence(seconds(20));
+  }
+  void fence(io::Duration span) {
+    world_.on_loop([&] { EXPECT_FALSE(partition_->fence(uuid_of(9), span).refusal); });
+  }
+  void lift() {
+    world_.on_loop([&] { partition_->lift(uuid_of(9)); });
+  }
+  std::shared_ptr<PendingAppend> park(Records records = {}, io::Duration patience = seconds(10)) {
+    return world_.on_loop([&] {
+      const io::Instant now = world_.loop().now();
+      return partition_->enqueue({now, now + patience}, batch(records));
+    });
+  }
+  static io::Task<void> note_end(Partition& partition, io::Instant until, bool& ended) {
+    co_await partition.fence_ended(until);
+    ended = true;
+  }
+  static Offset offset_of(const std::shared_ptr<PendingAppend>& append) {
+    return append->outcome && *append->outcome ? (*append->outcome)->first_offset : -1;
+  }
+  static ErrorCode refusal_of(const std::shared_ptr<PendingAppend>& append) {
+    return append->outcome ? code(*append->outcome) : ErrorCode::unknown_server_error;
+  }
+};
+
+TEST_F(AtAFence, ItGoesOnInTheOrderOfArrivalWhenTheFenceLifts) {
+  auto first = park({.producer = 7, .sequence = 0});
+  EXPECT_TRUE(first->held);
+  world_.run_for(seconds(1));
+  auto second = park({.count = 2, .producer = 7, .sequence = 1});
+  world_.run_for(seconds(1));
+  EXPECT_FALSE(first->outcome || second->outcome);
+  EXPECT_EQ(view().end_offset, 1) << "nothing is written behind what the fence showed";
+  lift();
+  auto third = park({.producer = 7, .sequence = 3});
+  EXPECT_FALSE(third->held);
+  settle();
+  EXPECT_EQ(offset_of(first), 1);
+  EXPECT_EQ(offset_of(second), 2);
+  EXPECT_EQ(offset_of(third), 4);
+}
+
+TEST_F(AtAFence, ItGoesOnAtTheDeadlineAlsoIfThatHasMoved) {
+  lift();
+  fence(seconds(2));
+  auto waiting = park();
+  world_.run_for(seconds(1));
+  fence(seconds(3));
+  world_.run_for(seconds(2));
+  EXPECT_FALSE(waiting->outcome) << "the fence was repeated";
+  world_.run_for(seconds(2));
+  EXPECT_EQ(offset_of(waiting), 1);
+}
+
+TEST_F(AtAFence, AfterAHandOverItIsSentAwayOnlyWhenTheOtherSiteLeads) {
+  topic_.writer = TopicWriter::Nobody{uuid_of(9)};
+  show();
+  auto waiting = park();
+  world_.run_for(seconds(5));
+  EXPECT_FALSE(waiting->outcome) << "nobody leads it now";
+  topic_.writer = TopicWriter::Link{"l", 2, true};
+  show();
+  settle();
+  EXPECT_EQ(refusal_of(waiting), ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(view().end_offset, 1) << "written after the hand-over";
+}
+
+TEST_F(AtAFence, TakenBackItGoesOnAsIfNothingHadBeen) {
+  topic_.writer = TopicWriter::Nobody{uuid_of(9)};
+  show();
+  auto waiting = park();
+  world_.run_for(seconds(5));
+  topic_.writer = TopicWriter::Clients{};
+  show();
+  settle();
+  EXPECT_EQ(offset_of(waiting), 1);
+}
+
+TEST_F(AtAFence, WhoHasWaitedEnoughIsRefusedWithWhatCameBehindIt) {
+  auto first = park({.producer = 7, .sequence = 0}, seconds(2));
+  auto second = park({.producer = 7, .sequence = 1}, seconds(10));
+  auto other = park({.producer = 8, .sequence = 0}, seconds(10));
+  auto impatient = park({}, seconds(1));
+  world_.run_for(std::chrono::milliseconds(1500));
+  EXPECT_EQ(refusal_of(impatient), ErrorCode::not_leader_or_follower);
+  EXPECT_FALSE(first->outcome || second->outcome || other->outcome);
+  world_.run_for(seconds(1));
+  EXPECT_EQ(refusal_of(first), ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(refusal_of(second), ErrorCode::not_leader_or_follower) << "out of sequence";
+  EXPECT_FALSE(other->outcome);
+  lift();
+  settle();
+  EXPECT_EQ(offset_of(other), 1);
+}
+
+TEST_F(AtAFence, DeletionsWaitToo) {
+  bool ended = false;
+  world_.process->spawn("delete", note_end(*partition_, world_.loop().now() + seconds(5), ended));
+  world_.run_for(seconds(4));
+  EXPECT_FALSE(ended);
+  lift();
+  settle();
+  EXPECT_TRUE(ended);
+}
+
+TEST_F(AtAFence, AStopAnswersAtOnceAndNobodyWaitsAnyMore) {
+  auto waiting = park();
+  world_.on_loop([&] { partition_->end_waits(); });
+  settle();
+  EXPECT_EQ(refusal_of(waiting), ErrorCode::not_leader_or_follower);
+  auto late = park();
+  EXPECT_FALSE(late->held);
+  settle();
+  EXPECT_EQ(refusal_of(late), ErrorCode::not_leader_or_follower);
+}
+
+TEST_F(AtAFence, ClosingAnswersWhatWaits) {
+  auto waiting = park();
+  settle();
+  close();
+  EXPECT_EQ(refusal_of(waiting), ErrorCode::not_leader_or_follower);
+}
+
 TEST_F(Together, WhatWaitsWhenThePartitionClosesIsAnswered) {
   auto append = world_.on_loop([&] {
     auto waiting = partition_->enqueue(ClientWriter{world_.loop().now()}, batch());

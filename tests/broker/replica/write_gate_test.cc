@@ -66,6 +66,32 @@ TEST(WriteGate, WhatTheClusterWritesItselfPassesAsClientsDo) {
   }
 }
 
+// What passes is waited for, by those who have a client that waits; what does not is told at once.
+TEST(WriteGate, ClientsWaitAtAFenceAndForTheOtherSitesWord) {
+  const auto waits = [](const WriteGate& gate, const Writer& writer = ClientWriter{}) {
+    const auto refusal = gate.admit(writer, start);
+    return refusal && refusal->passes;
+  };
+  WriteGate gate;
+  EXPECT_FALSE(waits(gate));
+  EXPECT_EQ(gate.opens_at(start), io::Instant::max());
+  gate.fence(id, start, start + seconds(10));
+  EXPECT_TRUE(waits(gate));
+  EXPECT_EQ(gate.opens_at(start), start + seconds(10));
+  for (const Writer& writer :
+       {Writer{CoordinatorWriter{}}, Writer{MarkerWriter{}}, Writer{ExportWriter{}}}) {
+    EXPECT_FALSE(waits(gate, writer));
+  }
+  gate.set(TopicWriter::Nobody{id});
+  EXPECT_TRUE(waits(gate)) << "the target has yet to promote";
+  EXPECT_EQ(gate.opens_at(start), io::Instant::max());
+  gate.set(TopicWriter::Link{"back", 1, true}, 1);
+  EXPECT_FALSE(waits(gate)) << "promoted: the leader is elsewhere";
+  gate.set(TopicWriter::Nobody{id, true});
+  EXPECT_FALSE(waits(gate)) << "until the way back, who knows when";
+  EXPECT_FALSE(waits(mirror_gate()));
+}
+
 TEST(WriteGate, OnlyItsOwnIdLiftsAFence) {
   WriteGate gate;
   gate.fence(id, start, io::Instant::max());

@@ -1,0 +1,175 @@
+// The driver between a source and a target that answer what the test says.
+#include "mirror/switchover/driver.h"
+
+#include "kafka/gen/durable_ends.h"
+#include "kafka/gen/fence.h"
+#include "kafka/gen/finish_switchover.h"
+#include "kafka/gen/hand_over.h"
+#include "kafka/gen/promote.h"
+#include "kafka/gen/switchover_wish.h"
+#include "tests/client/fake_broker.h"
+
+namespace isthmus::mirror {
+namespace {
+
+Uuid uuid_of(uint8_t number) {
+  Uuid id;
+  id.bytes.fill(number);
+  return id;
+}
+
+using Names = std::vector<std::string>;
+
+class DriverTest : public testing::Test {
+ protected:
+  DriverTest() {
+    for (NodeId id : {1, 2}) {
+      fakes_.broker(id).on<kafka::MetadataRequest>([this, id](const auto&) {
+        auto metadata = fakes_.metadata;
+        std::erase_if(metadata.brokers, [id](const auto& broker) { return broker.node_id != id; });
+        return metadata;
+      });
+    }
+    at_target_.switchovers.push_back(
+        {.link = "l", .switchover_id = uuid_of(7), .phase = Phase::wished});
+    make("orders", 1);
+    mirrored_ = {"orders"};
+    auto& source = fakes_.broker(1);
+    source.on<kafka::DescribeSiteRequest>([this](const auto&) { return at_source_; });
+    source.on<kafka::FenceRequest>([this](const auto& request) { return fence(request); });
+    source.on<kafka::HandOverRequest>([this](const auto& request) {
+      handed_over_ = request;
+      for (auto& topic : at_source_.topics) {
+        topic.writer = kafka::WriterKind::handed_over;
+        topic.closed_by = request.switchover_id;
+      }
+      return kafka::HandOverResponse{};
+    });
+    source.always<kafka::FinishSwitchoverRequest>();
+    auto& target = fakes_.broker(2);
+    target.on<kafka::DescribeSiteRequest>([this](const auto&) { return at_target_; });
+    target.on<kafka::DurableEndsRequest>([this](const auto& request) { return ends(request); });
+    target.on<kafka::PromoteRequest>([this](const auto& request) {
+      promoted_ = request;
+      return kafka::PromoteResponse{};
+    });
+    target.on<kafka::SwitchoverWishRequest>([this](const auto& request) {
+      given_up_ = request.abandon;
+      return kafka::SwitchoverWishResponse{};
+    });
+  }
+
+  void make(const std::string& name, uint8_t id) {
+    auto& topic = at_source_.topics.emplace_back();
+    topic.name = name;
+    topic.topic_id = uuid_of(id);
+    topic.partitions.push_back({.end_offset = 5});
+    topic.partitions.back().high_watermark = 5;
+  }
+  kafka::FenceResponse fence(const kafka::FenceRequest& request) {
+    fenced_.push_back(request.topics);
+    if (on_fence_) on_fence_();
+    kafka::FenceResponse response;
+    if (request.lift) return response;
+    for (const auto& topic : at_source_.topics) {
+      if (std::ranges::find(request.topics, topic.name) == request.topics.end()) {
+        response.others.push_back(topic.name);
+        continue;
+      }
+      auto& fenced = response.topics.emplace_back();
+      fenced.name = topic.name;
+      fenced.topic_id = topic.topic_id;
+      fenced.partitions.push_back({0, 5});
+    }
+    return response;
+  }
+  kafka::DurableEndsResponse ends(const kafka::DurableEndsRequest& request) {
+    ++asked_for_ends_;
+    kafka::DurableEndsResponse response;
+    for (const Uuid& id : request.topic_ids) {
+      auto& topic = response.topics.emplace_back();
+      topic.topic_id = id;
+      topic.link = "l";
+      topic.partitions.push_back({0, 5, asked_for_ends_ < durable_after_ ? 4 : 5, ""});
+    }
+    return response;
+  }
+
+  static io::Task<Result<void>> found(DriverTest* self) {
+    self->mirrored_.clear();
+    for (const auto& topic : self->at_source_.topics) self->mirrored_.push_back(topic.name);
+    co_return Result<void>{};
+  }
+  static io::Task<Result<void>> synced() { co_return Result<void>{}; }
+  static io::Task<void> step(DriverTest* self) {
+    auto& world = self->fakes_.world;
+    auto options = self->fakes_.options();
+    auto of = [&](NodeId id) {
+      auto only = options;
+      only.bootstrap = {self->fakes_.broker(id).address};
+      return only;
+    };
+    client::Cluster source(world.env(), world.loop(), of(1));
+    client::Cluster target(world.env(), world.loop(), of(2));
+    Driver::Hooks hooks;
+    hooks.discover = [self] { return found(self); };
+    hooks.sync_groups = [](const Uuid&) { return synced(); };
+    hooks.takes_topic = [self](const std::string& topic) {
+      return std::ranges::find(self->mirrored_, topic) != self->mirrored_.end();
+    };
+    hooks.selects_topic = [](const std::string&) { return true; };
+    hooks.first_stuck = [] { return std::optional<std::string>(); };
+    Driver driver(source, target, "l", "back", std::chrono::seconds(5), hooks);
+    self->outcome_ = co_await driver.look_and_step();
+    co_await source.close();
+    co_await target.close();
+  }
+  void run() { fakes_.run(step(this)); }
+
+  client::FakeCluster fakes_{2};
+  kafka::DescribeSiteResponse at_source_, at_target_;
+  Names mirrored_;
+  std::vector<Names> fenced_;
+  std::function<void()> on_fence_;
+  int asked_for_ends_ = 0;
+  int durable_after_ = 0;
+  std::optional<kafka::HandOverRequest> handed_over_;
+  std::optional<kafka::PromoteRequest> promoted_;
+  bool given_up_ = false;
+  Result<void> outcome_ = fail("it did not end");
+};
+
+TEST_F(DriverTest, HandsOverWhatIsDurableAtTheTarget) {
+  durable_after_ = 3;
+  run();
+  EXPECT_TRUE(outcome_) << outcome_.error().text;
+  EXPECT_EQ(asked_for_ends_, 3) << "a crash of the target could take what was handed over";
+  ASSERT_TRUE(handed_over_ && promoted_);
+  EXPECT_EQ(handed_over_->topics.at(0).partitions.at(0).end_offset, 5);
+  EXPECT_EQ(promoted_->topics->at(0).partitions->at(0).end_offset, 5);
+}
+
+// Made between the look and the fence. Behind the fence nobody makes topics.
+TEST_F(DriverTest, ATopicThatIsMadeMeanwhileIsFencedToo) {
+  on_fence_ = [this] {
+    if (fenced_.size() == 1) make("new", 2);
+  };
+  run();
+  EXPECT_TRUE(outcome_) << outcome_.error().text;
+  EXPECT_EQ(fenced_, (std::vector<Names>{{"orders"}, {"orders", "new"}}));
+  ASSERT_TRUE(handed_over_);
+  EXPECT_EQ(handed_over_->topics.size(), 2u);
+}
+
+TEST_F(DriverTest, ATopicThatWouldStayBehindStopsTheMove) {
+  on_fence_ = [this] {
+    if (fenced_.size() <= 2) make("new" + std::to_string(fenced_.size()), 2);
+  };
+  run();
+  EXPECT_FALSE(outcome_);
+  EXPECT_FALSE(handed_over_ || promoted_);
+  EXPECT_TRUE(given_up_);
+}
+
+}  // namespace
+}  // namespace isthmus::mirror
