@@ -45,6 +45,8 @@ class Answers {
   // Decodes, divides, asks, puts together: divided_answers.cc.
   template <typename Request>
   server::Reply divided(server::Request request);
+  template <typename Request, typename Items>
+  io::Task<Items> ask_homes(Request like, Items items, typename Request::Response& response);
 
   io::Loop& loop_;
   Picture& picture_;

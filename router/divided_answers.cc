@@ -21,6 +21,8 @@ using kafka::ErrorCode;
 
 // Within the time-out of Kafka's own tools.
 constexpr auto division_timeout = std::chrono::seconds(25);
+// A move may take an item elsewhere while its home is asked.
+constexpr int most_homes = 2;
 
 Place home_of(const Picture& picture, const std::string& topic) {
   return {picture.routes.home_of_topic(topic), Asked::controller};
@@ -44,12 +46,14 @@ std::optional<Place> place_of_resource(const Picture& picture, const Resource& r
 }
 
 // Division<Request> says of one API: its items, where each goes (nullopt: nowhere, it does not
-// exist), its results, and the result of an item that got no answer.
+// exist), its results, what an item and its result have in common, and the result of an item that
+// got no answer.
 template <typename Request>
 struct Division;
 
 template <>
 struct Division<kafka::CreateTopicsRequest> {
+  static auto key(const auto& either) { return either.name; }
   static auto& items(auto& request) { return request.topics; }
   static auto& results(auto& response) { return response.topics; }
   static std::optional<Place> place(const Picture& picture, const auto& item) {
@@ -66,6 +70,7 @@ struct Division<kafka::CreateTopicsRequest> {
 
 template <>
 struct Division<kafka::DeleteTopicsRequest> {
+  static auto key(const auto& either) { return either.name.value_or(""); }
   static auto& items(auto& request) { return request.topics; }
   static auto& results(auto& response) { return response.responses; }
   static std::optional<Place> place(const Picture& picture, const auto& item) {
@@ -82,6 +87,7 @@ struct Division<kafka::DeleteTopicsRequest> {
 
 template <>
 struct Division<kafka::CreatePartitionsRequest> {
+  static auto key(const auto& either) { return either.name; }
   static auto& items(auto& request) { return request.topics; }
   static auto& results(auto& response) { return response.results; }
   static std::optional<Place> place(const Picture& picture, const auto& item) {
@@ -93,6 +99,9 @@ struct Division<kafka::CreatePartitionsRequest> {
 };
 
 struct ResourceDivision {
+  static auto key(const auto& either) {
+    return std::pair(either.resource_type, either.resource_name);
+  }
   static auto& items(auto& request) { return request.resources; }
   static std::optional<Place> place(const Picture& picture, const auto& item) {
     return place_of_resource(picture, item);
@@ -132,18 +141,13 @@ ErrorCode error_of(const Picture& picture, const Place& place) {
 
 }  // namespace
 
-template <typename Request>
-server::Reply Answers::divided(server::Request request) {
+// Each item to its home; their results into `response`. What a home has sent away because a move
+// took it elsewhere is given back, to be asked there.
+template <typename Request, typename Items>
+io::Task<Items> Answers::ask_homes(Request like, Items items,
+                                   typename Request::Response& response) {
   using Of = Division<Request>;
-  auto wire = server::decode_request<Request>(request);
-  if (!wire) co_return end_of(request, wire.error());
-  if constexpr (requires { wire->topic_names; }) {  // DeleteTopics before version 6
-    for (auto& name : wire->topic_names) wire->topics.push_back({std::move(name), {}});
-    wire->topic_names.clear();
-  }
-  typename Request::Response response;
   std::map<Place, Request> by_place;
-  const auto items = std::exchange(Of::items(*wire), {});
   for (const auto& item : items) {
     const auto place = Of::place(picture_, item);
     if (!place) {
@@ -151,7 +155,7 @@ server::Reply Answers::divided(server::Request request) {
           Of::failed(item, ErrorCode::resource_not_found, "no cluster knows it"));
       continue;
     }
-    auto& part = by_place.try_emplace(*place, *wire).first->second;
+    auto& part = by_place.try_emplace(*place, like).first->second;
     Of::items(part).push_back(item);
     if constexpr (requires { part.topic_names; }) {
       if (item.name) part.topic_names.push_back(*item.name);
@@ -160,6 +164,7 @@ server::Reply Answers::divided(server::Request request) {
   std::vector<Part<Request>> parts;
   for (auto& [place, part] : by_place) parts.push_back({place, std::move(part)});
   co_await ask_all(loop_, picture_, parts, loop_.now() + division_timeout);
+  Items moved;
   for (auto& part : parts) {
     if (!part.answer) {
       const ErrorCode error = error_of(picture_, part.place);
@@ -172,9 +177,36 @@ server::Reply Answers::divided(server::Request request) {
     for (auto& result : Of::results(*part.answer)) {
       if (result.error_code == ErrorCode::not_controller) {
         picture_.site(part.place.cluster)->cluster().metadata().forget_controller();
+        const auto key = [](const auto& item) { return Of::key(item); };
+        const auto& asked = Of::items(part.request);
+        const auto item = std::ranges::find(asked, Of::key(result), key);
+        if (item != asked.end() && Of::place(picture_, *item) != part.place) {
+          moved.push_back(*item);
+          continue;
+        }
       }
       Of::results(response).push_back(std::move(result));
     }
+  }
+  co_return moved;
+}
+
+template <typename Request>
+server::Reply Answers::divided(server::Request request) {
+  using Of = Division<Request>;
+  auto wire = server::decode_request<Request>(request);
+  if (!wire) co_return end_of(request, wire.error());
+  if constexpr (requires { wire->topic_names; }) {  // DeleteTopics before version 6
+    for (auto& name : wire->topic_names) wire->topics.push_back({std::move(name), {}});
+    wire->topic_names.clear();
+  }
+  typename Request::Response response;
+  auto items = std::exchange(Of::items(*wire), {});
+  for (int homes = 0; !items.empty() && homes < most_homes; ++homes) {
+    items = co_await ask_homes(*wire, std::move(items), response);
+  }
+  for (const auto& item : items) {
+    Of::results(response).push_back(Of::failed(item, ErrorCode::not_controller, "it moves about"));
   }
   co_return server::encode_response(request.header, response);
 }

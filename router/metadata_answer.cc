@@ -167,8 +167,16 @@ void drop_needless_unknown_ids(std::vector<Topic>& topics) {
 server::Reply Answers::metadata(server::Request request) {
   auto wire = server::decode_request<kafka::MetadataRequest>(request);
   if (!wire) co_return end_of(request, wire.error());
-  auto parts = divide(picture_, *wire, request.header.api_version);
-  co_await ask_all(loop_, picture_, parts, loop_.now() + metadata_timeout);
+  // The old home may have answered as it was before a move: the new one is asked, so that no client
+  // is told of a leader that leads no more.
+  std::vector<MetadataPart> parts;
+  const io::Instant deadline = loop_.now() + metadata_timeout;
+  uint64_t routes = 0;
+  do {
+    routes = picture_.routes.changes();
+    parts = divide(picture_, *wire, request.header.api_version);
+    co_await ask_all(loop_, picture_, parts, deadline);
+  } while (routes != picture_.routes.changes() && loop_.now() < deadline);
 
   kafka::MetadataResponse response;
   for (auto& part : parts) {

@@ -97,6 +97,7 @@ void Router::learn_routes(const Site& site) {
   log_.info("routes version={} from={}:{}", site.takeovers().version(), site.name(),
             moves.empty() ? " as in the file" : moves);
   for (auto& endpoint : endpoints_) endpoint->cut_silent_sessions();
+  for (const auto& [name, known] : picture_.sites) known->look_again();  // under new epochs
 }
 
 Result<void> Router::open_endpoints() {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "kafka/gen/produce.h"
+#include "router/leader_hints.h"
 #include "router/reading.h"
 #include "router/refusals.h"
 #include "server/budget.h"
@@ -25,6 +26,9 @@ constexpr auto dial_timeout = std::chrono::seconds(3);
 constexpr auto short_dial_timeout = std::chrono::milliseconds(500);
 // A node that takes no bytes for so long is given up.
 constexpr auto write_timeout = std::chrono::seconds(30);
+
+// Of Produce (KIP-951).
+bool has_hints(int16_t version) { return version >= 10; }
 
 ApiKey key_of(const server::Request& request) {
   return static_cast<ApiKey>(request.header.api_key);
@@ -162,6 +166,16 @@ server::Reply Session::refuse(const server::Request& request, bool expects_reply
   if (!expects_reply) return end("produce with acks=0 for a partition that is led elsewhere");
   auto refusal = router::refuse(request);
   if (!refusal) return end(refusal.error().text);
+  const int16_t version = request.header.api_version;
+  if (key_of(request) == ApiKey::produce && has_hints(version)) {
+    auto bytes = refusal->flatten();
+    if (!bytes) return end(bytes.error().text);
+    auto response = client::decode_response<kafka::ProduceResponse>(
+        bytes->sub(sizeof(int32_t), bytes->size() - sizeof(int32_t)), version);
+    if (!response) return end(response.error().text);
+    add_hints(picture_, picture_.virtual_cluster.node(node_)->cluster, *response);
+    return server::reply_with(request.header, *response);
+  }
   return io::ready(std::optional(std::move(*refusal)));
 }
 
@@ -229,28 +243,22 @@ void Session::answered(ApiKey key) {
   if (finishing_ && under_way_ == 0) cut();
 }
 
-// Notes refusals; gives the nodes that come with them as hints (KIP-951) their addresses here.
+// Notes refusals; leads to the new leaders where the version has hints for that.
 Result<Slice> Session::look_at_produce(const server::Request& request, Slice answer) {
   const int16_t version = request.header.api_version;
   auto response = client::decode_response<kafka::ProduceResponse>(answer, version);
   if (!response) return fail(response.error());
+  bool refused = false;
   for (const auto& topic : response->responses) {
     for (const auto& partition : topic.partition_responses) {
       if (partition.error_code != ErrorCode::not_leader_or_follower) continue;
       note_refused(true);
+      refused = true;
     }
   }
-  if (response->node_endpoints.empty()) return answer;
-  std::vector<kafka::ProduceResponse::NodeEndpoint> known;
-  for (auto& endpoint : response->node_endpoints) {
-    const Node* node = picture_.virtual_cluster.node(endpoint.node_id);
-    if (node == nullptr) continue;
-    const io::Address here = picture_.virtual_cluster.advertised(*node);
-    endpoint.host = here.host;
-    endpoint.port = here.port;
-    known.push_back(std::move(endpoint));
-  }
-  response->node_endpoints = std::move(known);
+  if (!has_hints(version) || (!refused && response->node_endpoints.empty())) return answer;
+  lead_hints_here(picture_, *response);
+  add_hints(picture_, picture_.virtual_cluster.node(node_)->cluster, *response);
   auto rewritten = server::encode_response(request.header, *response).flatten();
   if (!rewritten) return fail(rewritten.error());
   return rewritten->sub(sizeof(int32_t), rewritten->size() - sizeof(int32_t));

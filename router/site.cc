@@ -2,11 +2,16 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace isthmus::router {
 
 namespace {
 
-constexpr auto poll_interval = io::milliseconds(100);
+constexpr auto record_wait = io::milliseconds(500);
+// A site that answers at once, with nothing new, is not asked in a rush.
+constexpr auto least_interval = io::milliseconds(100);
 constexpr auto pause_after_silence = std::chrono::seconds(1);
 // A site that does not answer so small a question in this time is away.
 constexpr auto site_timeout = std::chrono::seconds(3);
@@ -88,20 +93,29 @@ io::Task<void> Site::watch_inside() {
 
 // Until the site does not answer.
 io::Task<void> Site::poll(client::Connection& connection) {
+  if (!connection.version_for(kafka::ApiKey::site_record)) {
+    co_return note_silence(
+        Error::message("its inside listener does not speak SiteRecord: its brokers are older than "
+                       "this router, update them first"));
+  }
+  kafka::SiteRecordRequest request;
+  request.max_wait_ms = static_cast<int32_t>(record_wait.count());
   for (bool go_on = true; go_on;) {
-    const io::Instant deadline = loop_.now() + site_timeout;
-    auto told = co_await connection.call(kafka::DescribeSiteRequest{}, deadline);
+    const io::Instant asked = loop_.now();
+    auto told = co_await connection.call(request, asked + site_timeout);
     if (!told) co_return note_silence(told.error());
     auto taken = take_over(*told);
     if (!taken) co_return note_silence(taken.error());
     note_answer();
-    go_on = co_await pause(poll_interval);
+    const bool is_news = std::exchange(request.known_version, told->version) != told->version;
+    const io::Instant next = is_news ? loop_.now() : asked + least_interval;
+    go_on = co_await pause(std::max(io::Duration::zero(), next - loop_.now()));
   }
 }
 
-Result<void> Site::take_over(const kafka::DescribeSiteResponse& told) {
+Result<void> Site::take_over(const kafka::SiteRecordResponse& told) {
   if (told.error_code != kafka::ErrorCode::none) {
-    return fail("DescribeSite is answered with " + std::string(kafka::error_name(told.error_code)));
+    return fail("SiteRecord is answered with " + std::string(kafka::error_name(told.error_code)));
   }
   if (told.name != name_) {
     return fail(fmt::format(

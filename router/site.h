@@ -1,10 +1,11 @@
 // Site: one cluster behind the router: whether it answers, who its brokers are, what it
 // understands, and what it knows of routes that were taken over.
 //
-// Two conversations keep that up to date. One asks the inside listener (DescribeSite) ten times a
-// second, because a switchover is over only when the routers know; the other asks for metadata,
-// less often. A cluster that is not Isthmus has no inside listener: its metadata say whether it
-// answers. What a site said last is kept while it does not answer.
+// Two conversations keep that up to date. One waits at the inside listener for another record
+// (SiteRecord), because a switchover is over only when the routers know: the answer comes at once
+// when there is one, and otherwise twice a second, to show that the site is there. The other asks
+// for metadata, less often. A cluster that is not Isthmus has no inside listener: its metadata say
+// whether it answers. What a site said last is kept while it does not answer.
 //
 // Owned by the router, on its loop.
 #pragma once
@@ -16,7 +17,7 @@
 
 #include "base/log.h"
 #include "client/cluster.h"
-#include "kafka/gen/describe_site.h"
+#include "kafka/gen/site_record.h"
 #include "process/router_config.h"
 #include "router/routes.h"
 
@@ -57,7 +58,7 @@ class Site {
   io::Task<void> watch_inside();
   io::Task<void> poll(client::Connection& connection);
   io::Task<void> watch_metadata();
-  Result<void> take_over(const kafka::DescribeSiteResponse& told);
+  Result<void> take_over(const kafka::SiteRecordResponse& told);
   void note_answer();
   void note_silence(const Error& why);
   // False when the site is closing.

@@ -154,6 +154,34 @@ TEST(RouterAdmin, TopicsAreCreatedAtTheirHomes) {
   w.run(created(&w));
 }
 
+io::Task<void> created_in_a_move(RouterWorld* w) {
+  std::vector<std::string> at_tokyo;
+  create(w->tokyo, at_tokyo);
+  w->seoul.broker.on<kafka::CreateTopicsRequest>([w](const auto& request) {
+    w->tokyo.learn_of_takeover();
+    kafka::CreateTopicsResponse response;
+    for (const auto& topic : request.topics) {
+      auto& refused = response.topics.emplace_back();
+      refused.name = topic.name;
+      refused.error_code = ErrorCode::not_controller;
+    }
+    return std::optional(response);
+  });
+  w->seoul.broker.delay = io::milliseconds(500);  // the answer comes when the move is done
+  auto connection = co_await w->at(101);
+  auto response = co_await w->call(*connection, two_topics());
+  EXPECT_TRUE(response.has_value());
+  if (!response) co_return;
+  EXPECT_EQ(response->topics.size(), 2u);
+  for (const auto& topic : response->topics) EXPECT_EQ(topic.error_code, ErrorCode::none);
+  std::ranges::sort(at_tokyo);
+  EXPECT_EQ(at_tokyo, (std::vector<std::string>{"orders", "tea"}));
+}
+TEST(RouterAdmin, WhatAMoveTakesElsewhereIsAskedThere) {
+  RouterWorld w;
+  w.run(created_in_a_move(&w));
+}
+
 io::Task<void> created_in_part(RouterWorld* w) {
   std::vector<std::string> at_seoul;
   create(w->seoul, at_seoul);

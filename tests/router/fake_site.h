@@ -2,9 +2,9 @@
 // routes; a test scripts the rest with `broker.on`.
 #pragma once
 
-#include "kafka/gen/describe_site.h"
 #include "kafka/gen/metadata.h"
 #include "kafka/gen/produce.h"
+#include "kafka/gen/site_record.h"
 #include "server/reply.h"
 #include "tests/client/fake_broker.h"
 
@@ -42,7 +42,10 @@ class FakeSite {
     metadata.cluster_id = name;
     metadata.controller_id = node;
     metadata.brokers.push_back({node, broker.address.host, broker.address.port, std::nullopt});
-    broker.on<kafka::DescribeSiteRequest>([this](const auto&) { return std::optional(told); });
+    broker.on<kafka::SiteRecordRequest>([this](const auto&) {
+      told.version = told.route_version;
+      return std::optional(told);
+    });
     broker.on<kafka::MetadataRequest>([this](const auto& request) { return describe(request); });
   }
 
@@ -63,7 +66,7 @@ class FakeSite {
   const std::string name;
   SiteBroker broker;
   kafka::MetadataResponse metadata;
-  kafka::DescribeSiteResponse told;
+  kafka::SiteRecordResponse told;          // at once, whatever the asker knows
   std::vector<std::string> asked_by_name;  // topics that metadata was asked for
   bool may_create = false;                 // of the latest metadata request with names
 

@@ -138,6 +138,40 @@ TEST(RouterSession, LeaderHintsOfProduceLeadToTheRouter) {
   w.run(with_hints(&w));
 }
 
+// Of what has moved: said by the router itself, and with the refusal of the old home.
+io::Task<void> with_hints_after_a_move(RouterWorld* w) {
+  w->seoul.add_topic("orders");
+  w->tokyo.add_topic("orders");
+  const LeaderEpoch promoted = (1 << 20) + 5;
+  w->seoul.broker.on<kafka::ProduceRequest>([w](const kafka::ProduceRequest& request) {
+    w->tokyo.metadata.topics.back().partitions[0].leader_epoch = (1 << 20) + 5;
+    for (FakeSite* site : {&w->seoul, &w->tokyo}) site->learn_of_takeover();
+    return std::optional(produced(request, -1, ErrorCode::not_leader_or_follower));
+  });
+  auto connection = co_await w->at(101);
+  kafka::MetadataRequest metadata;
+  metadata.topics->emplace_back().name = "orders";
+  auto before = co_await w->call(*connection, metadata);
+  EXPECT_TRUE(before.has_value());
+  w->seoul.broker.delay = io::milliseconds(500);
+  for (const char* who : {"the node", "the router"}) {
+    auto response = co_await w->call(*connection, produce_to("orders"));
+    EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower);
+    if (!response) co_return;
+    const auto& leader = response->responses[0].partition_responses[0].current_leader;
+    EXPECT_EQ(leader.leader_id, 201) << who;
+    EXPECT_EQ(leader.leader_epoch, promoted) << who;
+    EXPECT_EQ(response->node_endpoints.size(), 1u) << who;
+    if (response->node_endpoints.empty()) co_return;
+    EXPECT_EQ(response->node_endpoints[0].port, w->port_of(201));
+  }
+  EXPECT_EQ(w->seoul.broker.asked[kafka::ApiKey::produce], 1);
+}
+TEST(RouterSession, RefusalsAfterAMoveNameTheNewLeader) {
+  RouterWorld w;
+  w.run(with_hints_after_a_move(&w));
+}
+
 io::Task<void> elsewhere(RouterWorld* w) {
   int written = 0;
   accept_produce(w->seoul.broker, written);

@@ -176,13 +176,54 @@ TEST(RouterSwitchover, AfterAFailoverTheLostSiteIsNotNeeded) {
   w.run(lost(&w));
 }
 
+io::Task<void> asked_in_the_flip(RouterWorld* w) {
+  w->seoul.add_topic("orders");
+  w->tokyo.add_topic("orders");
+  auto connection = co_await w->bootstrap();
+  w->seoul.broker.delay = io::milliseconds(600);
+  kafka::MetadataRequest request;
+  request.topics->emplace_back().name = "orders";
+  kafka::Writer body;
+  request.encode(body, 9);
+  auto waiting = connection->call_raw({3, 9, "c", std::move(body).finish()}, io::soon(8000));
+  co_await io::sleep(w->world.loop(), io::milliseconds(100));
+  w->tokyo.learn_of_takeover();
+  co_await w->until_version(1);
+  auto answer = co_await waiting;
+  EXPECT_TRUE(answer.has_value());
+  if (!answer) co_return;
+  auto told = client::decode_response<kafka::MetadataResponse>(std::move(*answer), 9);
+  EXPECT_TRUE(told.has_value());
+  if (!told) co_return;
+  EXPECT_EQ(told->topics.at(0).error_code, ErrorCode::none);
+  EXPECT_EQ(told->topics.at(0).partitions.at(0).leader_id, 201) << "it leads no more";
+}
+TEST(RouterSwitchover, WhoAsksInTheFlipIsToldOfTheNewLeader) {
+  RouterWorld w;
+  w.run(asked_in_the_flip(&w));
+}
+
+io::Task<void> older_brokers(RouterWorld* w) {
+  co_await w->until_away("seoul");
+  const std::string& trouble = w->router->picture().site("seoul")->trouble();
+  EXPECT_NE(trouble.find("older than this router"), std::string::npos) << trouble;
+}
+TEST(RouterSwitchover, BrokersThatAreOlderThanTheRouterAreNamedInOneLine) {
+  RouterWorld w;
+  w.seoul.broker.apis = [](const kafka::ApiInfo& api) -> std::optional<server::VersionRange> {
+    if (api.key == kafka::ApiKey::site_record) return std::nullopt;
+    return server::public_and_private_apis(api);
+  };
+  w.run(older_brokers(&w));
+}
+
 io::Task<void> frozen(RouterWorld* w) {
   w->seoul.broker.never<kafka::ProduceRequest>();
   auto connection = co_await w->at(101);
   kafka::Writer body;
   produce_to("orders").encode(body, 9);
   auto waiting = connection->call_raw({0, 9, "c", std::move(body).finish()}, io::soon(8000));
-  w->seoul.broker.never<kafka::DescribeSiteRequest>();
+  w->seoul.broker.never<kafka::SiteRecordRequest>();
   co_await w->until_away("seoul");
   const io::Instant flipped = w->world.loop().now();
   w->tokyo.learn_of_takeover();
