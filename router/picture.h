@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "io/event.h"
 #include "router/asked_metadata.h"
 #include "router/routes.h"
 #include "router/site.h"
@@ -27,7 +28,8 @@ struct Picture {
       : virtual_cluster(config.virtual_cluster),
         routes(config.routes),
         waiting(loop, max_waiting_bytes),
-        requests(loop, max_request_bytes) {}
+        requests(loop, max_request_bytes),
+        news(loop) {}
 
   // REQUIRES: routes name clusters of the configuration only; Routes may name others when a record
   // does, for which this is nullptr.
@@ -49,6 +51,7 @@ struct Picture {
   AskedMetadata asked_metadata;
   server::Budget waiting;   // bytes fetched for clients that have not taken them yet
   server::Budget requests;  // of the connections of all ports
+  io::Event news;           // of routes, or of who leads what
 };
 
 }  // namespace isthmus::router

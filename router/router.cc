@@ -79,6 +79,7 @@ void Router::site_changed(Site& site) {
   const std::string trouble = opened ? "" : opened.error().text;
   if (!opened && trouble != port_trouble_) log_.error("{}", trouble);
   port_trouble_ = trouble;
+  picture_.news.notify_all();
 }
 
 Result<void> Router::learn_nodes(Site& site) {

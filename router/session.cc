@@ -71,12 +71,13 @@ Session::Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, Tr
 
 void Session::finish() {
   finishing_ = true;
-  if (client_->closed || under_way_ == 0) cut();
+  if (client_->closed || is_idle()) cut();
 }
 
 void Session::cut() {
   fewer_fetches_.close();
   if (behind_) behind_->close();
+  if (silent_) silent_->cut();
 }
 
 bool Session::cut_if_unheard() {
@@ -86,6 +87,7 @@ bool Session::cut_if_unheard() {
 
 void Session::cut_if_silent(io::Duration limit) {
   if (under_way_ > 0 && latest_progress_ + limit < loop_.now()) cut();
+  if (silent_) silent_->cut_if_silent(limit);
 }
 
 server::Reply Session::end(std::string why) {
@@ -96,9 +98,8 @@ server::Reply Session::end(std::string why) {
 io::Task<bool> Session::connect() {
   const Node* node = picture_.virtual_cluster.node(node_);
   if (behind_ && !behind_->closed()) co_return true;
-  // What was lost with it is not asked again here: only the client knows whether it may be. And
-  // only the client can find out where the leader of what it sent without acks is now.
-  if (behind_ && (under_way_ > 0 || sent_without_reply_)) co_return false;
+  // What was lost with it is not asked again here: only the client knows whether it may be.
+  if (behind_ && under_way_ > 0) co_return false;
   Site* site = picture_.site(node->cluster);
   const bool is_away = site == nullptr || !site->reachable();
   const auto timeout = is_away ? io::Duration(short_dial_timeout) : io::Duration(dial_timeout);
@@ -108,7 +109,6 @@ io::Task<bool> Session::connect() {
                                                   loop_.now() + timeout);
   if (!opened) co_return false;
   behind_ = std::move(*opened);
-  sent_without_reply_ = false;
   if (finishing_) behind_->close();
   co_return !finishing_;
 }
@@ -162,8 +162,7 @@ Result<bool> Session::is_elsewhere(const server::Request& request) {
   return false;
 }
 
-server::Reply Session::refuse(const server::Request& request, bool expects_reply) {
-  if (!expects_reply) return end("produce with acks=0 for a partition that is led elsewhere");
+server::Reply Session::refuse(const server::Request& request) {
   auto refusal = router::refuse(request);
   if (!refusal) return end(refusal.error().text);
   const int16_t version = request.header.api_version;
@@ -180,17 +179,22 @@ server::Reply Session::refuse(const server::Request& request, bool expects_reply
 }
 
 io::Task<server::Reply> Session::forward(server::Request request) {
-  bool replies = true;
   if (key_of(request) == ApiKey::produce) {
     auto expected = expects_reply(request);
     if (!expected) co_return end(expected.error().text);
-    replies = *expected;
+    if (!*expected) {
+      if (!silent_) {
+        silent_ = std::make_shared<SilentProduces>(env_, gate_, picture_, node_, traffic_, client_);
+      }
+      auto reply = co_await silent_->forward(std::move(request));
+      co_return reply;
+    }
   }
   auto elsewhere = is_elsewhere(request);
   if (!elsewhere) co_return end(elsewhere.error().text);
   const bool refused = is_refused(request);
   if (*elsewhere && key_of(request) == ApiKey::produce) note_refused(false);
-  if (*elsewhere || refused) co_return refuse(request, replies);
+  if (*elsewhere || refused) co_return refuse(request);
 
   const bool connected = co_await connect();
   if (!connected) co_return end(fmt::format("node {} does not answer", node_));
@@ -200,18 +204,13 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   ++traffic_.requests;
   traffic_.bytes_to_node += request.body.size();
   if (under_way_ == 0) latest_progress_ = loop_.now();
-  if (replies) {
-    ++under_way_;
-  } else {
-    sent_without_reply_ = true;
-  }
+  ++under_way_;
   if (key_of(request) == ApiKey::fetch) ++fetches_under_way_;
   // Its bytes count until the node has taken them, not until it answers: a join may wait for long.
   Slice body = charged(picture_.requests, std::move(request.body));
   client::RawRequest raw{request.header.api_key, request.header.api_version,
-                         request.header.client_id, Rope(std::move(body)), replies};
+                         request.header.client_id, Rope(std::move(body))};
   Answer answer = behind_->call_raw(std::move(raw), io::Instant::max());
-  if (!replies) co_return server::no_reply();
   request.body = request.frame = {};
   request.charge->park(waiting_request_bytes);
   co_return pass(shared_from_this(), std::move(request), std::move(answer));
@@ -240,7 +239,7 @@ void Session::answered(ApiKey key) {
     --fetches_under_way_;
     fewer_fetches_.notify_all();
   }
-  if (finishing_ && under_way_ == 0) cut();
+  if (finishing_ && is_idle()) cut();
 }
 
 // Notes refusals; leads to the new leaders where the version has hints for that.

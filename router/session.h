@@ -10,8 +10,8 @@
 //
 // The connection behind is dialled by the first request. When it breaks, what was under way is
 // lost with it, so the client's connection ends too, as it would at the broker itself; clients know
-// what to do then. A node that breaks it while nothing is under way is dialled again, unless it was
-// sent produce requests with acks=0: by closing, a broker says that it refused one of them.
+// what to do then. A node that breaks it while nothing is under way is dialled again. Produce
+// requests with acks=0 go a way of their own (router/silent_produces.h).
 //
 // Memory is bounded: the client is not read while the node takes no more, while too many fetches
 // are under way, or while answers wait for the client (server/connection.h). Nobody fetches while
@@ -26,6 +26,7 @@
 #include "io/event.h"
 #include "io/gate.h"
 #include "router/picture.h"
+#include "router/silent_produces.h"
 #include "router/traffic.h"
 #include "server/service.h"
 
@@ -59,13 +60,14 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_refused(const server::Request& request);
   void note_refused(bool by_node);
   Result<bool> is_elsewhere(const server::Request& request);
-  server::Reply refuse(const server::Request& request, bool expects_reply);
+  server::Reply refuse(const server::Request& request);
   server::Reply end(std::string why);
 
   // Second stages. Each holds the session while it runs.
   static server::Reply pass(std::shared_ptr<Session> self, server::Request request, Answer answer);
   Result<Slice> look_at_produce(const server::Request& request, Slice answer);
   void answered(kafka::ApiKey key);
+  bool is_idle() const { return under_way_ == 0 && (!silent_ || silent_->idle()); }
 
   io::Env& env_;
   io::Loop& loop_;
@@ -75,8 +77,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Traffic& traffic_;
   const std::shared_ptr<server::ConnectionContext> client_;
   std::unique_ptr<client::Connection> behind_;
+  std::shared_ptr<SilentProduces> silent_;
   io::Event fewer_fetches_;
-  bool sent_without_reply_ = false;  // over `behind_`
   size_t under_way_ = 0;
   size_t fetches_under_way_ = 0;
   io::Instant latest_progress_{};

@@ -3,13 +3,14 @@ the hand-over it falls back to the source, after it a repeated command goes forw
 
 import random
 import subprocess
+import threading
 import time
 
 import world
-from support import site
+from support import ledger, site
 from support.client import Member
 from support.processes import wait_for
-from world import UnderLoad, identities
+from world import UnderLoad, identities, marked
 
 
 class Switchover(UnderLoad):
@@ -34,6 +35,47 @@ class Switchover(UnderLoad):
         self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"),
                          self.digests(self.seoul.bootstrap, "orders"))
         self.hold_bytes("orders")
+
+    def test_clients_with_little_patience_notice_nothing(self):
+        """What meets the fence waits there. One retry is for the new leader; without acks there is
+        none at all."""
+        self.begin()
+        impatient = self.producer(self.router.bootstrap, "calm", idempotent=False, retries=1,
+                                  max_in_flight=1)
+        silent = self.producer(self.router.bootstrap, "quick", idempotent=False, acks=0)
+        sent = 0
+
+        def send(seconds: float) -> None:
+            nonlocal sent
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                impatient.send(marked("impatient", sent, 5))
+                silent.send(marked("silent", sent, 5))
+                sent += 5
+                self.keep_sending(0.02)
+
+        send(2)
+        for topic in ("calm", "quick"):
+            self.wait_mirrored("seoul-tokyo", topic)
+        for source, target in (("seoul", "tokyo"), ("tokyo", "seoul")):
+            self.wait_ready(source, target)
+            moving = threading.Thread(target=self.switch_over, args=(source, target))
+            moving.start()
+            while moving.is_alive():
+                send(0.1)
+            moving.join()
+            send(2)
+        for producer in (impatient, silent):
+            producer.flush_and_close()
+            self.assertEqual(list(producer.failures), [])
+        everything = set(range(sent))
+        for topic, name in (("calm", "impatient"), ("quick", "silent")):
+            wait_for(lambda: self.held(topic, name) >= everything, f"{topic} has all", 30)
+        self.hold_nothing_lost(self.seoul.bootstrap)
+
+    def held(self, topic: str, name: str) -> set[int]:
+        read = identities(ledger.read(self.seoul.bootstrap, topic))
+        return {number for who, number in read if who == name}
 
     def test_without_a_mirror_it_is_not_ready_and_changes_nothing(self):
         self.begin()

@@ -3,34 +3,17 @@
 #pragma once
 
 #include "kafka/gen/metadata.h"
-#include "kafka/gen/produce.h"
 #include "kafka/gen/site_record.h"
-#include "server/reply.h"
 #include "tests/client/fake_broker.h"
 
 namespace isthmus::router {
 
-// Does not answer produce with acks=0, as brokers do; those that it refuses end the connection.
 class SiteBroker : public client::FakeBroker {
  public:
   using FakeBroker::FakeBroker;
 
-  io::Task<server::Reply> dispatch(server::Request request) override {
-    if (static_cast<kafka::ApiKey>(request.header.api_key) == kafka::ApiKey::produce) {
-      auto message = server::decode_request<kafka::ProduceRequest>(request);
-      if (message && message->acks == 0) {
-        ++unanswered;
-        if (refuses_unanswered) request.connection->end("the leader has moved");
-        return io::ready(server::no_reply());
-      }
-    }
-    return FakeBroker::dispatch(std::move(request));
-  }
-
   void closed(server::ConnectionContext&) override { ++closed_connections; }
 
-  bool refuses_unanswered = false;
-  int unanswered = 0;
   int closed_connections = 0;
 };
 

@@ -54,42 +54,6 @@ TEST(RouterSession, PipelinedAnswersKeepTheOrderOfTheirRequestsWhoeverAnswers) {
   w.run(pipelined(&w));
 }
 
-io::Task<void> without_answer(RouterWorld* w) {
-  w->seoul.broker.always<kafka::HeartbeatRequest>();
-  auto connection = co_await w->at(101);
-  kafka::Writer body;
-  produce_to("orders", 0).encode(body, 9);
-  client::RawRequest silent{0, 9, "c", std::move(body).finish(), false};
-  auto none = co_await connection->call_raw(std::move(silent), io::soon(1000));
-  EXPECT_TRUE(none.has_value());
-  auto beat = co_await w->call(*connection, heartbeat_of("g"));
-  EXPECT_TRUE(beat.has_value()) << beat.error().text;
-  EXPECT_EQ(w->seoul.broker.unanswered, 1);
-}
-TEST(RouterSession, ProduceWithoutAcksHasNoAnswerAndHoldsUpNothing) {
-  RouterWorld w;
-  w.run(without_answer(&w));
-}
-
-io::Task<void> refused_without_answer(RouterWorld* w) {
-  w->seoul.broker.refuses_unanswered = true;
-  auto connection = co_await w->at(101);
-  kafka::Writer body;
-  produce_to("orders", 0).encode(body, 9);
-  const client::RawRequest silent{0, 9, "c", std::move(body).finish(), false};
-  const io::Instant deadline = io::soon(2000);
-  while (!connection->closed() && w->world.loop().now() < deadline) {
-    auto none = co_await connection->call_raw(silent, io::soon(1000));
-    co_await io::sleep(w->world.loop(), io::milliseconds(50));
-  }
-  EXPECT_TRUE(connection->closed()) << "it never looks for the new leader";
-  EXPECT_EQ(w->seoul.broker.unanswered, 1);
-}
-TEST(RouterSession, WhoProducesWithoutAcksIsToldOfARefusalByTheEndOfItsConnection) {
-  RouterWorld w;
-  w.run(refused_without_answer(&w));
-}
-
 io::Task<void> refused_produce(RouterWorld* w) {
   int asked = 0;
   w->seoul.broker.on<kafka::ProduceRequest>([&asked](const kafka::ProduceRequest& request) {
