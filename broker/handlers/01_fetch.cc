@@ -188,7 +188,8 @@ server::Reply answer_fetch(Work work, std::shared_ptr<server::ConnectionContext>
     if (!parked) parked = charge.park(work.size());
     if (!parked) work.deadline = std::min(work.deadline, loop.now() + crowded_wait);
     work.answers = {};
-    co_await wait_for_data(std::move(wait), work.deadline, connection, work.items.size());
+    co_await wait_for_data(wait, work.deadline, connection, work.items.size());
+    if (wait->over()) work.deadline = loop.now();
   }
   for (size_t i = 0; i < work.items.size(); ++i) {
     auto& topic = work.response.responses[work.items[i].topic];

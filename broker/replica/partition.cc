@@ -66,8 +66,7 @@ void Partition::on_image(const Image& image, const TopicImage& topic, const LogC
   initializing_ = recorded.mirror_state == MirrorState::initializing;
   leader_epoch_ = epoch_in_force(recorded, image.starts);
   if (topic.writer.is_clients()) catch_up_with_promotion(recorded);
-  gate_.set(topic.writer, link != nullptr ? image.epoch_of(link->name) : 0);
-  gate_changed_.notify_all();
+  set_gate(topic.writer, link != nullptr ? image.epoch_of(link->name) : 0);
   if (topic.writer.is_clients()) abort_open_transactions();
 }
 

@@ -117,6 +117,7 @@ class Partition {
   io::Task<void> write_at_the_end_of_the_turn();
   // What clients wait for at present, rather than being refused.
   std::optional<Refusal> fence_that_passes() const;
+  void set_gate(const kafka::TopicWriter& writer, int64_t link_epoch);
   void hold_back(const Refusal& fence);
   io::Task<void> await_opening();
   void write_together(std::vector<std::shared_ptr<PendingAppend>> appends);

@@ -77,6 +77,15 @@ io::Task<void> Partition::await_opening() {
   write_pending();
 }
 
+// Long polls for what has moved away are answered: the next one finds the new leader.
+void Partition::set_gate(const kafka::TopicWriter& writer, int64_t link_epoch) {
+  const auto* link = writer.link();
+  const bool moves = gate_.topic_writer().link() == nullptr && link != nullptr && link->moved_away;
+  gate_.set(writer, link_epoch);
+  gate_changed_.notify_all();
+  if (moves) fetches_.end_all();
+}
+
 io::Task<void> Partition::fence_ended(io::Instant deadline) {
   while (fence_that_passes() && loop_.now() < deadline) {
     const io::Instant opens_at = gate_.opens_at(loop_.now());

@@ -58,10 +58,11 @@ void AckQueue::wake_all() {
   for (Wait* wait : all) wake(wait);
 }
 
-void FetchWait::notify(std::shared_ptr<FetchWait> self) {
+void FetchWait::notify(std::shared_ptr<FetchWait> self, bool over) {
   io::Loop& loop = self->loop_;
-  loop.post([self = std::move(self)] {
+  loop.post([self = std::move(self), over] {
     self->notified_ = true;
+    self->over_ |= over;
     self->event_.notify_all();
   });
 }
@@ -75,12 +76,12 @@ void FetchWaiters::add(std::weak_ptr<FetchWait> wait) {
   waits_.push_back(std::move(wait));
 }
 
-void FetchWaiters::notify_all() {
+void FetchWaiters::tell_all(bool over) {
   if (waits_.empty()) return;
   std::vector<std::weak_ptr<FetchWait>> all;
   all.swap(waits_);
   for (auto& weak : all) {
-    if (auto wait = weak.lock()) FetchWait::notify(std::move(wait));
+    if (auto wait = weak.lock()) FetchWait::notify(std::move(wait), over);
   }
 }
 

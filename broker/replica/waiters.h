@@ -61,23 +61,28 @@ class AckQueue {
 class FetchWait {
  public:
   explicit FetchWait(io::Loop& loop) : loop_(loop), event_(loop) {}
-  // From any loop. `self` keeps the wait alive until its loop has seen the news.
-  static void notify(std::shared_ptr<FetchWait> self);
+  // From any loop. `self` keeps the wait alive until its loop has seen the news. `over`: nothing
+  // more is to be waited for here.
+  static void notify(std::shared_ptr<FetchWait> self, bool over = false);
   io::Event& event() { return event_; }
   bool notified() const { return notified_; }
+  bool over() const { return over_; }
 
  private:
   io::Loop& loop_;
   io::Event event_;
   bool notified_ = false;
+  bool over_ = false;
 };
 
 class FetchWaiters {
  public:
   void add(std::weak_ptr<FetchWait> wait);
-  void notify_all();
+  void notify_all() { tell_all(false); }
+  void end_all() { tell_all(true); }
 
  private:
+  void tell_all(bool over);
   std::vector<std::weak_ptr<FetchWait>> waits_;
 };
 

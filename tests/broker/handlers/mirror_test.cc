@@ -446,6 +446,21 @@ TEST_P(Mirroring, WhatMetAFenceIsSentAwayWhenTheMoveIsDone) {
   EXPECT_EQ(list_offset("t", -1).offset, 0) << "written after the hand-over";
 }
 
+TEST_P(Mirroring, ALongPollForWhatMovesAwayIsAnsweredAtOnce) {
+  start();
+  const Uuid t = create("t");
+  auto other = dial({"site", 9092});
+  std::optional<size_t> size;
+  client()->spawn("poll", poll(*other, fetch_request("t", {.max_wait_ms = 20'000}), size));
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  ASSERT_EQ(hand_over(id(1), t, 0).error_code, ErrorCode::none);
+  world.run_for(std::chrono::milliseconds(500));
+  EXPECT_FALSE(size) << "the target has yet to lead";
+  ASSERT_EQ(ask_peers(done(id(1))).error_code, ErrorCode::none);
+  world.run_for(std::chrono::milliseconds(500));
+  EXPECT_EQ(size, 0u);
+}
+
 TEST_P(Mirroring, WhoWaitsAtAFenceTakesNoRoomOfThoseWhoEndIt) {
   config.broker.queued_max_request_bytes = 4096 * static_cast<int64_t>(GetParam());
   start();

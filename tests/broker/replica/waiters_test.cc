@@ -92,6 +92,18 @@ TEST_F(FetchWaitTest, AnyPartitionOfAnyLoopWakesItOnce) {
   world_.run_for(milliseconds(1));
 }
 
+TEST_F(FetchWaitTest, AnyPartitionMayEndIt) {
+  auto poll = std::make_shared<FetchWait>(world_.loop());
+  here_.add(poll);
+  there_.add(poll);
+  here_.notify_all();
+  world_.run_for(milliseconds(1));
+  EXPECT_TRUE(poll->notified() && !poll->over());
+  world_.env().loops[1]->post([this] { there_.end_all(); });
+  world_.run_for(milliseconds(1));
+  EXPECT_TRUE(poll->over());
+}
+
 TEST_F(FetchWaitTest, APollThatHasEndedIsNotWoken) {
   auto poll = std::make_shared<FetchWait>(world_.loop());
   here_.add(poll);
