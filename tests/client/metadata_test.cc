@@ -82,8 +82,8 @@ TEST(metadata, an_error_about_a_topic_keeps_what_was_known) {
 TEST(metadata, learns_a_later_leader_in_passing) {
   Metadata m;
   m.update(answer("orders", 1, 2, 5), false);
-  EXPECT_FALSE(m.learn_leader(orders, {1, 5}));
-  EXPECT_TRUE(m.learn_leader(orders, {1, 6}));
+  EXPECT_FALSE(m.learn_leader({"orders", 0}, {1, 5}));
+  EXPECT_TRUE(m.learn_leader({"orders", 0}, {1, 6}));
   EXPECT_EQ(m.leader_of({"orders", 0}), (LeaderInfo{1, 6}));
   EXPECT_FALSE(m.learn_leader({"unknown", 0}, {1, 6}));
 }
