@@ -102,12 +102,12 @@ void Cluster::note_dialled(Peer& peer, const Error* failure) {
   }
 }
 
-std::vector<io::Address> Cluster::candidates() const {
+std::vector<io::Address> Cluster::candidates(Lane lane) const {
   std::vector<io::Address> open, others, failing;
   std::set<io::Address> seen;
   const auto add = [&](const io::Address& address) {
     if (!seen.insert(address).second) return;
-    const auto found = peers_.find({address, shared_lane});
+    const auto found = peers_.find({address, lane});
     const bool is_open =
         found != peers_.end() && found->second->connection && !found->second->connection->closed();
     if (is_open) {
@@ -123,20 +123,20 @@ std::vector<io::Address> Cluster::candidates() const {
   return open;
 }
 
-io::Task<Cluster::ConnectionResult> Cluster::any(io::Instant deadline) {
+io::Task<Cluster::ConnectionResult> Cluster::any(io::Instant deadline, Lane lane) {
   Backoff backoff = new_backoff();
   for (;;) {
-    auto connection = co_await try_any(deadline);
+    auto connection = co_await try_any(deadline, lane);
     if (connection) co_return connection;
     const bool go_on = co_await pause(backoff.next(), deadline);
     if (!go_on) co_return connection;
   }
 }
 
-io::Task<Cluster::ConnectionResult> Cluster::try_any(io::Instant deadline) {
+io::Task<Cluster::ConnectionResult> Cluster::try_any(io::Instant deadline, Lane lane) {
   Error latest;
-  for (const auto& address : candidates()) {
-    auto connection = co_await connect(address, deadline, shared_lane);
+  for (const auto& address : candidates(lane)) {
+    auto connection = co_await connect(address, deadline, lane);
     if (connection) co_return connection;
     latest = connection.error();
     if (gate_.closing() || loop_.now() >= deadline) break;

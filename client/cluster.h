@@ -1,9 +1,9 @@
 // Cluster: one Kafka cluster, spoken to: a connection to each broker when it is needed, the
 // metadata that says which broker that is, and the coordinators of groups.
 //
-// Requests to one broker share a connection, except that long polls would hold up what is behind
-// them: whoever sends those uses a lane of its own. A broker that does not answer is dialled again
-// with growing pauses, and the log says once that it is away and once that it is back.
+// Requests to one broker share a connection, except that long polls and bulk would hold up what is
+// behind them: whoever sends those uses a lane of its own. A broker that does not answer is dialled
+// again with growing pauses, and the log says once that it is away and once that it is back.
 //
 // A call is sent once. A transport error means that its effect is unknown; only when nothing was
 // sent yet does the cluster itself try again, until the deadline.
@@ -62,9 +62,9 @@ class Cluster {
   io::Task<ConnectionResult> node(NodeId id, io::Instant deadline, Lane lane = shared_lane);
   // As node(), but tries once and leaves it to the caller to look for another broker.
   io::Task<ConnectionResult> try_node(NodeId id, io::Instant deadline, Lane lane = shared_lane);
-  io::Task<ConnectionResult> any(io::Instant deadline);
+  io::Task<ConnectionResult> any(io::Instant deadline, Lane lane = shared_lane);
   // As any(), but dials each address once and leaves it at that.
-  io::Task<ConnectionResult> try_any(io::Instant deadline);
+  io::Task<ConnectionResult> try_any(io::Instant deadline, Lane lane = shared_lane);
   io::Task<ConnectionResult> controller(io::Instant deadline);
   // Waits until the partition has a leader that answers; so do the others for their broker.
   io::Task<ConnectionResult> leader(TopicPartition partition, io::Instant deadline,
@@ -78,8 +78,8 @@ class Cluster {
   using Answer = io::Task<Result<typename Request::Response>>;
 
   template <typename Request>
-  Answer<Request> call_any(Request request, io::Instant deadline) {
-    return call_through<Request>(any(deadline), std::move(request), deadline);
+  Answer<Request> call_any(Request request, io::Instant deadline, Lane lane = shared_lane) {
+    return call_through<Request>(any(deadline, lane), std::move(request), deadline);
   }
   template <typename Request>
   Answer<Request> call_controller(Request request, io::Instant deadline) {
@@ -149,7 +149,7 @@ class Cluster {
   io::Task<void> dial(std::shared_ptr<Peer> peer);
   void note_dialled(Peer& peer, const Error* failure);
   // All addresses at which the cluster may answer, those with an open connection first.
-  std::vector<io::Address> candidates() const;
+  std::vector<io::Address> candidates(Lane lane) const;
   // False when there is no time left, or the cluster is closing.
   io::Task<bool> pause(io::Duration duration, io::Instant deadline);
   io::Task<Result<void>> ask_metadata(io::Instant deadline);

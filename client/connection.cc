@@ -14,6 +14,8 @@ namespace {
 
 constexpr size_t length_size = 4;
 constexpr size_t correlation_size = 4;
+// How often, within the time that a request has, it is looked whether bytes move for it.
+constexpr int looks = 8;
 
 std::string api_name(int16_t key) {
   const auto* api = kafka::find_api(key);
@@ -32,11 +34,12 @@ Error no_common_version(kafka::ApiKey key, const io::Address& peer) {
 struct Connection::State {
   // A request whose answer is awaited.
   struct Pending {
-    Pending(io::Loop& loop, int32_t id, int16_t key)
-        : done(loop), correlation_id(id), api_key(key) {}
+    Pending(io::Loop& loop, int32_t id, int16_t key, uint64_t e)
+        : done(loop), correlation_id(id), api_key(key), end(e) {}
     io::Event done;
     const int32_t correlation_id;
     const int16_t api_key;
+    const uint64_t end;  // where it ends, among all bytes that were ever to be written
     std::optional<Result<Slice>> answer;
   };
 
@@ -52,6 +55,11 @@ struct Connection::State {
   void end(Error why);
   void enqueue(const RawRequest& request, int32_t correlation_id);
   Result<void> deliver(const Slice& frame);
+  // Grows whenever bytes move for it. What moves behind it does not count: a broker that no longer
+  // answers goes on receiving for a while.
+  uint64_t moved_for(const Pending& request) const {
+    return std::min(stream->delivered(), request.end) + arrivals;
+  }
 
   static io::Task<void> write_requests(std::shared_ptr<State> self);
   static io::Task<void> read_replies(std::shared_ptr<State> self);
@@ -69,6 +77,8 @@ struct Connection::State {
   std::deque<std::shared_ptr<Pending>> pending;           // in the order of their requests
   int32_t next_correlation_id = 1;
   Rope outgoing;
+  uint64_t enqueued = 0;  // bytes, ever
+  uint64_t arrivals = 0;  // reads that brought something
   uint64_t writing_bytes = 0;
   io::Event to_write;
   io::Event written;
@@ -97,6 +107,7 @@ void Connection::State::enqueue(const RawRequest& request, int32_t correlation_i
   frame.append(request.body);
   std::vector<uint8_t> length(length_size);
   store_be(length.data(), static_cast<uint32_t>(frame.size()));
+  enqueued += length.size() + frame.size();
   outgoing.append(Slice::take(std::move(length)));
   outgoing.append(std::move(frame));
   to_write.notify_all();
@@ -112,17 +123,26 @@ io::Task<Result<Slice>> Connection::State::call(RawRequest request, io::Instant 
   const int32_t id = next_correlation_id++;
   enqueue(request, id);
   if (!request.expects_reply) return io::ready(Result<Slice>(Slice()));
-  pending.push_back(std::make_shared<Pending>(loop, id, request.api_key));
+  pending.push_back(std::make_shared<Pending>(loop, id, request.api_key, enqueued));
   return wait_for(std::move(self), pending.back(), deadline);
 }
 
 io::Task<Result<Slice>> Connection::State::wait_for(std::shared_ptr<State> self,
                                                     std::shared_ptr<Pending> pending,
                                                     io::Instant deadline) {
-  if (!pending->answer) co_await pending->done.wait_until(deadline);
-  if (!pending->answer) {
-    self->end(Error::timeout("no answer to " + api_name(pending->api_key) + " from " +
-                             self->stream->peer().to_string() + " in time"));
+  if (deadline == io::Instant::max() && !pending->answer) co_await pending->done.wait();
+  const io::Duration patience = deadline - self->loop.now();
+  uint64_t moved = self->moved_for(*pending);
+  while (!pending->answer) {
+    co_await pending->done.wait_until(std::min(deadline, self->loop.now() + patience / looks));
+    if (pending->answer) break;
+    const uint64_t moved_by_now = self->moved_for(*pending);
+    if (std::exchange(moved, moved_by_now) != moved_by_now) {
+      deadline = self->loop.now() + patience;
+    } else if (self->loop.now() >= deadline) {
+      self->end(Error::timeout("no answer to " + api_name(pending->api_key) + " from " +
+                               self->stream->peer().to_string() + " in time"));
+    }
   }
   co_return std::move(*pending->answer);
 }
@@ -164,6 +184,7 @@ io::Task<void> Connection::State::read_replies(std::shared_ptr<State> self) {
   while (!self->ended) {
     auto more = co_await self->frames.fill();
     if (!more) co_return self->end(more.error());
+    ++self->arrivals;
     if (!*more) {
       co_return self->end(Error::closed(self->stream->peer().to_string() + " has closed"));
     }

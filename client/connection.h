@@ -2,10 +2,12 @@
 // and then carries any number of requests at once; replies come in the order of the requests, as
 // Kafka promises, and are slices of what was read.
 //
-// A request has a deadline. When it passes, the whole connection is closed: replies that may still
-// come could not be told apart from late ones, and a broker that does not answer one request will
-// not answer those behind it. Whether an unanswered request took effect is unknown. One whose
-// deadline has passed before it is sent is not sent, and the connection stays.
+// A request has a deadline, which follows progress and not size: while bytes move for it (its own
+// or earlier ones reach the broker, replies come in) it has as long again from then on, so a slow
+// line or a large request is no failure. When it passes, the whole connection is closed: replies
+// that may still come could not be told apart from late ones, and a broker that does not answer one
+// request will not answer those behind it. Whether an unanswered request took effect is unknown.
+// One whose deadline has passed before it is sent is not sent, and the connection stays.
 //
 // Owned by whoever speaks, on the loop it was opened on. Its conversations are counted by the gate
 // given to open(), whose owner closes the connection before the gate.

@@ -127,6 +127,7 @@ Result<size_t> RopeSender::send_range(int socket, const FileRange& range) {
 }
 
 void RopeSender::advance(size_t sent) {
+  sent_ += sent;
   while (sent > 0) {
     uint64_t here = size_of(pieces_[piece_]) - offset_;
     if (sent < here) {

@@ -23,6 +23,8 @@ class RopeSender {
   };
   // Sends as much as it can. REQUIRES: `socket` is non-blocking.
   Result<Outcome> send_to(int socket);
+  // Bytes that have gone into the socket.
+  uint64_t sent() const { return sent_; }
 
   // A part of a file that is to be read into memory.
   struct Cold {
@@ -48,6 +50,7 @@ class RopeSender {
   size_t piece_ = 0;
   uint64_t offset_ = 0;      // within pieces_[piece_]
   uint64_t warm_until_ = 0;  // within pieces_[piece_]
+  uint64_t sent_ = 0;
 };
 
 }  // namespace isthmus::io

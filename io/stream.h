@@ -36,6 +36,9 @@ class Stream {
   virtual Task<Result<void>> write(Rope rope) = 0;
   virtual void close() = 0;
   virtual const Address& peer() const = 0;
+  // Of all bytes that were written, how many the peer's system has taken: what tells a slow line
+  // from a dead one while much waits in buffers. Never goes back. 0 where it cannot be told.
+  virtual uint64_t delivered() const { return 0; }
 };
 
 class Listener {

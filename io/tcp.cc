@@ -1,8 +1,11 @@
 #include "io/tcp.h"
 
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
+#include <algorithm>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/v6_only.hpp>
 
@@ -39,9 +42,21 @@ struct Connection {
     socket.close(ignored);  // ends what is pending, with operation_aborted
   }
 
+  // What is in the socket, and not acknowledged, is not delivered. Once it is closed nobody can
+  // tell any more.
+  uint64_t delivered() {
+    int queued = 0;
+    if (closed || ::ioctl(socket.native_handle(), SIOCOUTQ, &queued) != 0) return known_delivered;
+    const auto waiting = static_cast<uint64_t>(std::max(0, queued));
+    known_delivered = std::max(known_delivered, sent - std::min(sent, waiting));
+    return known_delivered;
+  }
+
   Tcp::socket socket;
   Address peer;
   bool closed = false;
+  uint64_t sent = 0;  // into the socket
+  uint64_t known_delivered = 0;
   struct Operation* reading = nullptr;
   struct Operation* writing = nullptr;
 };
@@ -132,6 +147,7 @@ class TcpStream final : public Stream {
   }
   void close() override { connection_->close(); }
   const Address& peer() const override { return connection_->peer; }
+  uint64_t delivered() const override { return connection_->delivered(); }
 
  private:
   static Error closed(const Connection& connection) {
@@ -151,7 +167,9 @@ class TcpStream final : public Stream {
     RopeSender sender(std::move(rope));
     for (;;) {
       if (connection->closed) co_return fail(closed(*connection));
+      const uint64_t before = sender.sent();
       auto outcome = sender.send_to(connection->socket.native_handle());
+      connection->sent += sender.sent() - before;
       if (outcome && *outcome == RopeSender::Outcome::sent) co_return Result<void>{};
       if (outcome && *outcome == RopeSender::Outcome::file_cold) {
         auto read = co_await run_on(readers, sender.cold());

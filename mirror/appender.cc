@@ -1,12 +1,10 @@
 #include "mirror/appender.h"
 
+#include "mirror/lanes.h"
+
 namespace isthmus::mirror {
 
 using kafka::ErrorCode;
-
-namespace {
-constexpr auto append_timeout = std::chrono::seconds(30);
-}
 
 Appender::Appender(client::Cluster& target, std::string link, int64_t link_epoch,
                    OnOutcome on_outcome, OnBroken on_broken)
@@ -60,7 +58,7 @@ io::Task<void> Appender::send(std::vector<AppendJob> jobs) {
   }
   ++requests_;
   io::Instant deadline = target_.loop().now() + append_timeout;
-  auto answer = co_await target_.call_any(std::move(request), deadline);
+  auto answer = co_await target_.call_any(std::move(request), deadline, append_lane);
   --under_way_;
   for (const auto& job : jobs) bytes_ -= job.action.batches.size();
   if (gate_.closing()) co_return;

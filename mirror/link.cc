@@ -2,6 +2,7 @@
 
 #include "kafka/gen/attach_link.h"
 #include "kafka/link_ends.h"
+#include "mirror/lanes.h"
 
 namespace isthmus::mirror {
 
@@ -9,7 +10,6 @@ using kafka::ErrorCode;
 
 namespace {
 
-constexpr auto patience = std::chrono::seconds(5);
 // A live process reports a few times a second.
 constexpr int64_t alive_within_ms = 2500;
 
@@ -69,7 +69,7 @@ io::Task<void> Link::run() {
 }
 
 io::Task<Result<void>> Link::serve() {
-  auto identity = co_await view_.identify(loop_.now() + patience);
+  auto identity = co_await view_.identify(loop_.now() + attach_timeout);
   if (!identity) co_return fail(identity.error());
   auto free = co_await wait_until_free();
   if (!free) co_return free;
@@ -87,7 +87,8 @@ io::Task<Result<void>> Link::serve() {
 }
 
 io::Task<Result<void>> Link::wait_until_free() {
-  auto answer = co_await target_.call_any(kafka::DescribeSiteRequest{}, loop_.now() + patience);
+  auto answer =
+      co_await target_.call_any(kafka::DescribeSiteRequest{}, loop_.now() + attach_timeout);
   if (!answer) co_return fail(answer.error());
   target_seen_ = std::move(*answer);
   for (const auto& link : target_seen_.links) {
@@ -118,7 +119,7 @@ io::Task<Result<int64_t>> Link::attach() {
     auto right = check_ends(nullptr);
     if (!right) co_return fail(right.error());
   } else {
-    auto site = co_await view_.describe(false, loop_.now() + patience);
+    auto site = co_await view_.describe(false, loop_.now() + attach_timeout);
     if (!site) co_return fail(site.error());
     auto right = check_ends(&*site);
     if (!right) co_return fail(right.error());
@@ -134,7 +135,7 @@ io::Task<Result<int64_t>> Link::attach() {
       }
     }
   }
-  auto answer = co_await target_.call_any(std::move(request), loop_.now() + patience);
+  auto answer = co_await target_.call_any(std::move(request), loop_.now() + attach_timeout);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
     co_return fail(answer->error_message.value_or("the target refuses the link"));

@@ -4,6 +4,7 @@
 
 #include "kafka/gen/ensure_mirror_topics.h"
 #include "kafka/gen/report_mirror.h"
+#include "mirror/lanes.h"
 
 namespace isthmus::mirror {
 
@@ -20,7 +21,6 @@ constexpr auto discover_at_least_every = std::chrono::seconds(2);
 constexpr auto offsets_every = io::milliseconds(500);
 constexpr auto ask_again_after = io::milliseconds(200);
 constexpr auto drive_every = io::milliseconds(100);
-constexpr auto request_timeout = std::chrono::seconds(10);
 constexpr size_t max_lags = 4096;
 constexpr size_t topics_per_request = 200;
 

@@ -12,6 +12,7 @@
 #include "kafka/link_ends.h"
 #include "kafka/takeovers.h"
 #include "kafka/topic_names.h"
+#include "mirror/lanes.h"
 
 namespace isthmus::mirror {
 
@@ -19,7 +20,6 @@ using kafka::ErrorCode;
 
 namespace {
 
-constexpr auto step_patience = std::chrono::seconds(3);
 constexpr auto drain_poll = io::milliseconds(10);
 
 Error refusal(const char* step, const std::optional<std::string>& message) {
@@ -53,7 +53,7 @@ Driver::Driver(client::Cluster& source, client::Cluster& target, std::string lin
       hooks_(std::move(hooks)),
       log_("switchover " + link_) {}
 
-io::Instant Driver::soon() const { return source_.loop().now() + step_patience; }
+io::Instant Driver::soon() const { return source_.loop().now() + step_timeout; }
 
 SideRecord Driver::record_in(const Site& site) const {
   SideRecord record;
@@ -85,7 +85,7 @@ Error Driver::stranger(const SideRecord& source, const SideRecord& target) {
 io::Task<Result<Driver::Site>> Driver::describe(client::Cluster& cluster, bool topics) {
   kafka::DescribeSiteRequest request;
   request.include_topics = topics;
-  auto answer = co_await cluster.call_any(std::move(request), soon());
+  auto answer = co_await cluster.call_any(std::move(request), soon(), control_lane);
   co_return answer;
 }
 
@@ -176,7 +176,7 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& source, Site& f
     const bool is_taken = !kafka::is_internal(topic.name) && hooks_.takes_topic(topic.name);
     if (written_here && is_taken) request.topics.push_back(topic.name);
   }
-  auto answer = co_await source_.call_any(std::move(request), soon());
+  auto answer = co_await source_.call_any(std::move(request), soon(), control_lane);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none)
     co_return fail(refusal("fence", answer->error_message));
@@ -232,7 +232,7 @@ io::Task<Result<void>> Driver::hand_over(const SideRecord& target, const Site& f
     t.topic_id = topic.topic_id;
     for (const auto& p : topic.partitions) t.partitions.push_back({p.index, p.end_offset});
   }
-  auto answer = co_await source_.call_any(std::move(request), soon());
+  auto answer = co_await source_.call_any(std::move(request), soon(), control_lane);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
     co_return fail(refusal("hand over", answer->error_message));
@@ -246,13 +246,13 @@ io::Task<void> Driver::fall_back(Uuid id, std::string why) {
   give_up.link = link_;
   give_up.switchover_id = id;
   give_up.abandon = true;
-  auto given_up = co_await target_.call_any(std::move(give_up), soon());
+  auto given_up = co_await target_.call_any(std::move(give_up), soon(), control_lane);
   if (!given_up) log_.warn("the wish cannot be given up yet: {}", given_up.error().text);
   kafka::FenceRequest lift;
   lift.switchover_id = id;
   lift.link = link_;
   lift.lift = true;
-  auto lifted = co_await source_.call_any(std::move(lift), soon());
+  auto lifted = co_await source_.call_any(std::move(lift), soon(), control_lane);
   if (!lifted) log_.warn("the fence lifts at its deadline: {}", lifted.error().text);
 }
 
@@ -279,7 +279,7 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
     t.partitions.emplace();
     for (const auto& p : topic.partitions) t.partitions->push_back({p.index, p.high_watermark});
   }
-  auto answer = co_await target_.call_any(std::move(request), soon());
+  auto answer = co_await target_.call_any(std::move(request), soon(), control_lane);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
     co_return fail(refusal("promote", answer->error_message));
@@ -297,7 +297,7 @@ io::Task<void> Driver::release_groups(SideRecord target) {
   request.link = link_;
   request.failover = target.failover;
   request.topics.emplace();
-  auto answer = co_await target_.call_any(std::move(request), soon());
+  auto answer = co_await target_.call_any(std::move(request), soon(), control_lane);
   if (!answer) log_.warn("groups at the target: {}", answer.error().text);
 }
 
@@ -306,7 +306,7 @@ io::Task<Result<void>> Driver::abandon(Uuid id) {
   give_up.link = link_;
   give_up.switchover_id = id;
   give_up.abandon = true;
-  auto answer = co_await target_.call_any(std::move(give_up), soon());
+  auto answer = co_await target_.call_any(std::move(give_up), soon(), control_lane);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
     co_return fail(refusal("abandon", answer->error_message));
@@ -330,7 +330,7 @@ io::Task<Result<void>> Driver::finish(Uuid id, bool promoted) {
     if (s.link == link_) request.route_version = s.route_version;
   }
   kafka::put_takeovers(request.routes, routes_of(*target));
-  auto answer = co_await source_.call_any(std::move(request), soon());
+  auto answer = co_await source_.call_any(std::move(request), soon(), control_lane);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none)
     co_return fail(refusal("finish", answer->error_message));
@@ -354,7 +354,7 @@ io::Task<Result<void>> Driver::step_down(Uuid id) {
     if (s.link == link_) request.route_version = s.route_version;
   }
   kafka::put_takeovers(request.routes, routes_of(*target));
-  auto answer = co_await source_.call_any(std::move(request), soon());
+  auto answer = co_await source_.call_any(std::move(request), soon(), control_lane);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
     co_return fail(refusal("step down", answer->error_message));

@@ -14,6 +14,10 @@
 
 namespace isthmus::sim {
 
+// What fits between a writer and a reader that does not read: small, so that every test meets
+// back-pressure.
+constexpr size_t in_flight_max = 256 * 1024;
+
 struct Segment {
   Slice bytes = {};
   bool end = false;    // no more will follow
@@ -32,7 +36,9 @@ struct End {
   std::deque<Segment> sent;
   Instant last_arrival{};
   size_t waiting = 0;
-  size_t unread = 0;  // bytes sent that the peer's process has not read
+  size_t unread = 0;            // bytes sent that the peer's process has not read
+  size_t room = in_flight_max;  // for those
+  uint64_t arrived = 0;         // bytes that the peer's machine has
 
   // From the peer.
   std::deque<Slice> inbox;

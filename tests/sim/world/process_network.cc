@@ -47,6 +47,7 @@ class SimStream final : public io::Stream {
   io::Task<Result<void>> write(Rope rope) override { return send(state_, end_, std::move(rope)); }
   void close() override { state_->close(end_); }
   const io::Address& peer() const override { return end_->peer_address; }
+  uint64_t delivered() const override { return end_->arrived; }
 
  private:
   static io::Task<Result<size_t>> read(std::shared_ptr<State> state, std::shared_ptr<End> end,

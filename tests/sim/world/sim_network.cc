@@ -10,21 +10,34 @@ namespace isthmus::sim {
 
 namespace {
 
-// What fits between a writer and a reader that does not read: small, so that every test meets
-// back-pressure.
-constexpr size_t in_flight_max = 256 * 1024;
+// On a line with a limited rate.
+constexpr size_t in_flight_least = 16 * 1024;
+constexpr uint64_t queues_per_second = 4;
 constexpr size_t backlog_max = 128;
 // A machine does not talk to itself through a line that can be cut.
 constexpr auto local_latency_max = std::chrono::microseconds(30);
 
+size_t room_on(const Line& line) {
+  if (line.bytes_per_second == 0) return in_flight_max;
+  return std::clamp<size_t>(line.bytes_per_second / queues_per_second, in_flight_least,
+                            in_flight_max);
+}
+
 }  // namespace
+
+Instant Line::leaves(Instant now, size_t bytes) {
+  if (bytes_per_second == 0) return now;
+  const auto takes = std::chrono::nanoseconds(bytes * std::nano::den / bytes_per_second);
+  free_at = std::max(now, free_at) + takes;
+  return free_at;
+}
 
 void End::wake() {
   if (readable) readable->notify_all();
   if (writable) writable->notify_all();
 }
 
-bool End::writable_now() const { return closed || reset || unread < in_flight_max; }
+bool End::writable_now() const { return closed || reset || unread < room; }
 
 bool SimNetwork::State::passable(const Machine& from, const Machine& to) {
   return to.powered && (&from == &to || !line(from.name, to.name).cut);
@@ -74,8 +87,14 @@ void SimNetwork::State::send(const std::shared_ptr<End>& from, Segment segment) 
   schedule.note(segment.bytes.size());
   from->unread += segment.bytes.size();
   from->sent.push_back(std::move(segment));
-  Duration takes = latency(*from->process.machine, *peer->process.machine);
-  from->last_arrival = std::max(from->last_arrival, schedule.now() + takes);
+  Instant leaves = schedule.now();
+  if (from->process.machine != peer->process.machine) {
+    Line& l = line(from->process.machine->name, peer->process.machine->name);
+    from->room = room_on(l);
+    leaves = l.leaves(leaves, from->sent.back().bytes.size());
+  }
+  const Duration takes = latency(*from->process.machine, *peer->process.machine);
+  from->last_arrival = std::max(from->last_arrival, leaves + takes);
   schedule.at(from->last_arrival, [this, from] { arrive(from); });
 }
 
@@ -88,6 +107,7 @@ void SimNetwork::State::arrive(const std::shared_ptr<End>& from) {
   }
   Segment segment = std::move(from->sent.front());
   from->sent.pop_front();
+  from->arrived += segment.bytes.size();
   receive(peer, std::move(segment));
 }
 
@@ -207,6 +227,10 @@ void SimNetwork::set_latency(const std::string& a, const std::string& b, Duratio
     l->latency_min = min;
     l->latency_max = max;
   }
+}
+
+void SimNetwork::set_rate(const std::string& a, const std::string& b, uint64_t bytes_per_second) {
+  for (Line* l : {&line(a, b), &line(b, a)}) l->bytes_per_second = bytes_per_second;
 }
 
 void SimNetwork::cut(const std::string& a, const std::string& b) {

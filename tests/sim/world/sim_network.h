@@ -37,7 +37,14 @@ struct Line {
   // One message in so many million is late by up to `late_max`: a retransmission, a pause.
   uint32_t late_in_a_million = 1000;
   Duration late_max = std::chrono::milliseconds(200);
+  // Of all its connections together; 0 = no limit. Each of them has a quarter of a second of it on
+  // the way at most, as where queues are managed.
+  uint64_t bytes_per_second = 0;
+  Instant free_at{};  // what was sent before has left by then
   bool cut = false;
+
+  // When the last of so many bytes leaves that are sent now.
+  Instant leaves(Instant now, size_t bytes);
 };
 
 class SimNetwork {
@@ -51,6 +58,8 @@ class SimNetwork {
   // The direction from one machine to another, to be changed at will (then heal(), if uncut).
   Line& line(const std::string& from, const std::string& to);
   void set_latency(const std::string& a, const std::string& b, Duration min, Duration max);
+  // Each way.
+  void set_rate(const std::string& a, const std::string& b, uint64_t bytes_per_second);
   // Nothing passes, either way; connections stay, as on a real cut line. heal() lets what was sent
   // meanwhile arrive.
   void cut(const std::string& a, const std::string& b);

@@ -1,0 +1,25 @@
+// The connections of a link to each of its ends, and how long one is waited for on which nothing
+// moves. Records, of which tens of MiB may be on their way, have connections of their own, and so
+// has the driver of a switchover: what it asks must not wait behind the records of a slow line, nor
+// behind the offsets of a thousand groups.
+//
+// The times follow progress and not size (client/connection.h): over a slow line a request of any
+// size takes as long as it takes.
+#pragma once
+
+#include "client/cluster.h"
+
+namespace isthmus::mirror {
+
+// Beside Cluster::shared_lane, for all small questions, and the lanes of the fetcher, from 1 on.
+constexpr client::Cluster::Lane control_lane = 100;
+constexpr client::Cluster::Lane append_lane = 101;
+
+// An operator waits for the step; a fence ends by itself meanwhile.
+constexpr auto step_timeout = std::chrono::seconds(5);
+constexpr auto attach_timeout = std::chrono::seconds(5);
+constexpr auto request_timeout = std::chrono::seconds(10);
+// The target answers when its disk has what came.
+constexpr auto append_timeout = std::chrono::seconds(30);
+
+}  // namespace isthmus::mirror
