@@ -15,18 +15,33 @@ namespace {
 
 using kafka::MirrorState;
 
-constexpr int offline_badness = 6;
+constexpr int offline_badness = 7;
 
 int badness(MirrorState state) {
   switch (state) {
-    case MirrorState::failed: return 4;
+    case MirrorState::failed: return 5;
+    case MirrorState::waiting: return 4;
     case MirrorState::paused: return 3;
     case MirrorState::initializing: return 2;
     case MirrorState::none: return 1;
     case MirrorState::mirroring:
     case MirrorState::stopped: return 0;
   }
-  return 5;
+  return 6;
+}
+
+// One that is still initializing keeps that state; its reason is what keeps it from going on.
+bool is_stuck(const PartitionView& partition) {
+  switch (partition.state) {
+    case MirrorState::failed:
+    case MirrorState::waiting: return true;
+    case MirrorState::initializing: return !partition.reason.empty();
+    case MirrorState::none:
+    case MirrorState::mirroring:
+    case MirrorState::paused:
+    case MirrorState::stopped: return partition.offline;
+  }
+  return true;
 }
 
 std::string state_text(const PartitionView& partition) {
@@ -99,7 +114,9 @@ TopicView view_topic(const std::string& target, const SiteAnswer::SiteTopic& top
     view.lag = add(view.lag, partition.lag);
     const bool mirrors = p.mirror_state == MirrorState::mirroring;
     if (mirrors && !partition.offline) ++view.healthy;
-    const int bad = partition.offline ? offline_badness : badness(p.mirror_state);
+    const bool stuck = is_stuck(partition);
+    if (stuck) view.stuck.push_back(partition.name + ": " + state_text(partition));
+    const int bad = partition.offline ? offline_badness : badness(p.mirror_state) + stuck;
     if (bad > worst) {
       worst = bad;
       view.state = state_text(partition);
@@ -273,8 +290,7 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
     if (!kafka::writer_of(topic).is_link(name)) continue;
     TopicView t = view_topic(target.name, topic, ends_at_source(source, topic.topic_id));
     view.partitions += t.partitions.size();
-    view.failed += static_cast<size_t>(std::ranges::count_if(
-        t.partitions, [](const auto& p) { return p.offline || p.state == MirrorState::failed; }));
+    view.failed += t.stuck.size();
     view.topics.push_back(std::move(t));
   }
   view_left_out(view, target, source, *link);

@@ -35,6 +35,7 @@ struct TopicView {
   std::string name;
   std::string state;  // of the worst partition, with its reason
   std::vector<PartitionView> partitions;
+  std::vector<std::string> stuck;  // those that do not go on, each with its state and reason
   size_t healthy = 0;
   Lag lag;  // the sum of records, the greatest age; nothing where one is unknown
 };
@@ -66,7 +67,7 @@ struct LinkView {
   std::optional<size_t> left_out_count;
   std::vector<LeftOutTopic> left_out;  // the first of many
   size_t partitions = 0;
-  size_t failed = 0;
+  size_t failed = 0;  // or waiting, or offline: those that do not go on
   std::optional<SiteAnswer::SiteSwitchover> switchover;  // at the target
 
   bool mirror_is_there() const;

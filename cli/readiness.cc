@@ -52,8 +52,13 @@ Finding judge_partitions(const LinkView& link) {
                         count_of(link.topics.size(), "topic")),
             ""};
   }
+  std::vector<std::string> stuck;
+  for (const TopicView& topic : link.topics) {
+    stuck.insert(stuck.end(), topic.stuck.begin(), topic.stuck.end());
+  }
   return {Verdict::stop,
-          fmt::format("{} of {} failed", link.failed, count_of(link.partitions, "partition")),
+          fmt::format("{} of {} not mirrored: {}", link.failed,
+                      count_of(link.partitions, "partition"), names_of(stuck)),
           "isthmus link describe " + link.name};
 }
 

@@ -34,7 +34,7 @@ void add_failures(Lines& out, const LinkView& view) {
 std::string summary(const LinkView& view) {
   if (!view.wrong_ends.empty()) return "DEGRADED: another cluster answers at one end";
   if (view.failed > 0) {
-    return fmt::format("DEGRADED: {} of {} failed", view.failed,
+    return fmt::format("DEGRADED: {} of {} not mirrored", view.failed,
                        count_of(view.partitions, "partition"));
   }
   if (view.forgotten) return "DEGRADED: its source was forgotten, and none has come since";

@@ -24,8 +24,7 @@ bool is_about_leadership(ErrorCode error) {
     case ErrorCode::unknown_topic_or_partition:
     case ErrorCode::unknown_topic_id:
     case ErrorCode::inconsistent_topic_id:
-    case ErrorCode::offset_not_available:
-    case ErrorCode::kafka_storage_error: return true;
+    case ErrorCode::offset_not_available: return true;
     default: return false;
   }
 }
@@ -56,7 +55,7 @@ void Fetcher::want(const TopicPartition& partition, FetchPosition position) {
   entry.position = position;
   entry.wish = next_wish_++;
   entry.wanted = true;
-  entry.in_flight = false;
+  entry.in_flight = entry.astray = false;
   cluster_.add_interest(partition.topic);
   wake(partition);
 }
@@ -87,11 +86,15 @@ Fetcher::Source& Fetcher::source_of(NodeId leader) {
   return *source;
 }
 
+bool Fetcher::is_homeless(const TopicPartition& partition) const {
+  const auto leader = cluster_.metadata().leader_of(partition);
+  return !leader || leader->node < 0;
+}
+
 io::Task<void> Fetcher::find_leaders() {
   while (!closing_) {
     const bool some_homeless = std::ranges::any_of(entries_, [this](const auto& item) {
-      const auto leader = cluster_.metadata().leader_of(item.first);
-      return item.second.wanted && (!leader || leader->node < 0);
+      return item.second.wanted && (item.second.astray || is_homeless(item.first));
     });
     if (some_homeless) {
       co_await look_for_news();
@@ -103,8 +106,23 @@ io::Task<void> Fetcher::find_leaders() {
 
 io::Task<void> Fetcher::look_for_news() {
   auto refreshed = co_await cluster_.refresh_after_pause(loop_.now() + refresh_timeout);
-  if (refreshed) wake_all();
   if (cluster_.closing()) closing_ = true;
+  if (!refreshed || closing_) co_return;
+  for (auto& [partition, entry] : entries_) entry.astray = false;
+  tell_homeless();
+  wake_all();
+}
+
+void Fetcher::tell_homeless() {
+  std::vector<Fetched> all;
+  for (const auto& [partition, entry] : entries_) {
+    if (!entry.wanted || !is_homeless(partition)) continue;
+    auto& fetched = all.emplace_back();
+    fetched.partition = partition;
+    fetched.asked_offset = entry.position.offset;
+    fetched.error = ErrorCode::leader_not_available;
+  }
+  for (Fetched& fetched : all) sink_.on_fetched(std::move(fetched));  // may change entries_
 }
 
 io::Task<void> Fetcher::run_lane(NodeId leader, Source& source, Cluster::Lane lane) {
@@ -114,16 +132,16 @@ io::Task<void> Fetcher::run_lane(NodeId leader, Source& source, Cluster::Lane la
       co_await source.changed.wait();
       continue;
     }
-    const bool at_home = co_await fetch_once(leader, asked, lane);
+    const bool answered = co_await fetch_once(leader, asked, lane);
     put_back(asked);
-    if (!at_home && !closing_) co_await look_for_news();
+    if (!answered && !closing_) co_await look_for_news();
   }
 }
 
 std::vector<Fetcher::Asked> Fetcher::take_wanted(NodeId leader, Source& source) {
   std::vector<Asked> asked;
   for (auto& [partition, entry] : entries_) {
-    if (!entry.wanted || entry.in_flight) continue;
+    if (!entry.wanted || entry.in_flight || entry.astray) continue;
     const auto known = cluster_.metadata().leader_of(partition);
     if (!known || known->node != leader) continue;
     entry.in_flight = true;
@@ -176,7 +194,6 @@ io::Task<bool> Fetcher::fetch_once(NodeId leader, const std::vector<Asked>& aske
   }
   std::unordered_map<TopicPartition, const Asked*> by_partition;
   for (const Asked& one : asked) by_partition.emplace(one.partition, &one);
-  bool at_home = true;
   for (auto& topic : response->responses) {
     const std::string* name = &topic.topic;
     if (name->empty()) name = cluster_.metadata().name_of(topic.topic_id);
@@ -184,10 +201,10 @@ io::Task<bool> Fetcher::fetch_once(NodeId leader, const std::vector<Asked>& aske
     for (auto& answer : topic.partitions) {
       const auto found = by_partition.find({*name, answer.partition_index});
       if (found == by_partition.end()) continue;
-      at_home &= deliver(*found->second, answer);
+      deliver(*found->second, answer);
     }
   }
-  co_return at_home;
+  co_return true;
 }
 
 // What was asked for and is neither delivered nor asked for anew is wanted as before.
@@ -198,23 +215,22 @@ void Fetcher::put_back(const std::vector<Asked>& asked) {
   }
 }
 
-// False if the partition's leader has moved and nobody said where to.
-bool Fetcher::deliver(const Asked& asked, PartitionData& answer) {
+void Fetcher::deliver(const Asked& asked, PartitionData& answer) {
   const auto found = entries_.find(asked.partition);
-  if (closing_ || found == entries_.end() || found->second.wish != asked.wish) return true;
+  if (closing_ || found == entries_.end() || found->second.wish != asked.wish) return;
   Entry& entry = found->second;
   if (is_about_leadership(answer.error_code)) {
     const LeaderInfo said{answer.current_leader.leader_id, answer.current_leader.leader_epoch};
     const bool learned = said.node >= 0 && cluster_.metadata().learn_leader(asked.partition, said);
     entry.in_flight = false;
-    if (learned) wake(asked.partition);
-    return learned;
+    entry.astray = !learned;
+    if (learned) return wake(asked.partition);
+    return homeless_.notify_all();
   }
   const bool ends_wish = answer.error_code != ErrorCode::none || !answer.records.empty() ||
                          answer.diverging_epoch.epoch >= 0;
   if (ends_wish) entry.wanted = false;
   if (ends_wish || is_news(entry, answer)) tell(entry, asked, answer);
-  return true;
 }
 
 bool Fetcher::is_news(const Entry& entry, const PartitionData& answer) const {

@@ -8,7 +8,9 @@
 //             ▲            │ nothing new, or the leader has moved
 //             └────────────┘
 //
-// A leader that moves is followed here, by metadata and by what answers say in passing (KIP-951).
+// A leader that moves is followed here, by metadata and by what answers say in passing (KIP-951). A
+// partition whose leader is not known is set aside until the metadata have been asked for; the
+// others go on meanwhile, also those of the same request.
 // Requests name the leader epoch that we know (KIP-320) and the epoch of the last batch we hold, so
 // that a leader which has truncated since says where the histories part (KIP-595).
 //
@@ -52,7 +54,8 @@ struct Fetched {
   TopicPartition partition;
   Offset asked_offset = 0;
   io::Instant asked_at{};  // the answer is of this time or later, however long it was on its way
-  // Never one that only says that the leader is elsewhere.
+  // Never one that only says that the leader is elsewhere. LEADER_NOT_AVAILABLE: the metadata know
+  // of none; the partition is then still wanted.
   kafka::ErrorCode error = kafka::ErrorCode::none;
   // Whole batches, except that the last may be cut short. May begin before the asked offset.
   // Empty if only the offsets below are told; the partition is then still wanted.
@@ -96,6 +99,7 @@ class Fetcher {
     uint64_t wish = 0;  // tells an answer to an earlier wish
     bool wanted = false;
     bool in_flight = false;
+    bool astray = false;  // its leader was another one than we believe
     Offset told_high_watermark = -1;
     Offset told_log_start = -1;
     io::Instant told_at{};
@@ -119,14 +123,16 @@ class Fetcher {
   void wake_all();
   Source& source_of(NodeId leader);
   io::Task<void> run_lane(NodeId leader, Source& source, Cluster::Lane lane);
-  // One request and its answer. False if the leaders should be looked up again.
+  // One request and its answer. False if the leader does not answer.
   io::Task<bool> fetch_once(NodeId leader, const std::vector<Asked>& asked, Cluster::Lane lane);
   io::Task<void> find_leaders();
   io::Task<void> look_for_news();
+  bool is_homeless(const TopicPartition& partition) const;
+  void tell_homeless();
   std::vector<Asked> take_wanted(NodeId leader, Source& source);
   kafka::FetchRequest request_for(const std::vector<Asked>& asked) const;
   void put_back(const std::vector<Asked>& asked);
-  bool deliver(const Asked& asked, PartitionData& answer);
+  void deliver(const Asked& asked, PartitionData& answer);
   bool is_news(const Entry& entry, const PartitionData& answer) const;
   void tell(Entry& entry, const Asked& asked, PartitionData& answer);
 
@@ -135,7 +141,7 @@ class Fetcher {
   const FetchOptions options_;
   io::Loop& loop_;
   io::Gate gate_;
-  io::Event homeless_;  // a wanted partition has no leader
+  io::Event homeless_;  // a wanted partition has no leader, or another than we believe
   std::map<TopicPartition, Entry> entries_;
   std::map<NodeId, std::unique_ptr<Source>> sources_;
   uint64_t next_wish_ = 1;

@@ -81,9 +81,11 @@ void Appender::settle(const std::vector<AppendJob>& jobs,
     AppendOutcome outcome;
     outcome.partition = jobs[i].partition;
     outcome.bytes = jobs[i].action.batches.size();
+    outcome.life = jobs[i].life;
     if (partitions.size() == 1) {
       outcome.error = partitions[0].error_code;
       outcome.message = partitions[0].error_message.value_or("");
+      outcome.trouble = partitions[0].trouble;
       outcome.end_offset = partitions[0].end_offset;
     } else {
       outcome.error = ErrorCode::invalid_request;

@@ -28,14 +28,17 @@ struct AppendJob {
   Offset source_end = -1;
   std::map<LeaderEpoch, ClusterNumber> owners;
   PumpAction action;
+  uint64_t life = 0;  // comes back with the outcome
 };
 
 struct AppendOutcome {
   TopicPartition partition;
   kafka::ErrorCode error = kafka::ErrorCode::none;
   std::string message;
+  MirrorTrouble trouble = MirrorTrouble::none;
   Offset end_offset = -1;
   uint64_t bytes = 0;
+  uint64_t life = 0;  // of the job
 };
 
 class Appender {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "client/cluster.h"
+#include "client/fetcher.h"
 
 namespace isthmus::mirror {
 
@@ -21,5 +22,16 @@ constexpr auto attach_timeout = std::chrono::seconds(5);
 constexpr auto request_timeout = std::chrono::seconds(10);
 // The target answers when its disk has what came.
 constexpr auto append_timeout = std::chrono::seconds(30);
+
+inline client::FetchOptions fetch_options() {
+  client::FetchOptions options;
+  options.max_bytes = 8 << 20;
+  options.max_partition_bytes = 4 << 20;
+  // A partition that is new waits for the next request of a lane: short polls keep that short.
+  options.max_wait = io::milliseconds(100);
+  // A log start is followed on the word of an answer: idle partitions need one now and then.
+  options.tell_again_after = std::chrono::seconds(1);
+  return options;
+}
 
 }  // namespace isthmus::mirror

@@ -27,8 +27,65 @@ PumpAction Pump::fail(std::string reason) {
   return {.kind = Kind::failed};
 }
 
+PumpState Pump::state() const {
+  if (state_ != PumpState::mirroring || !hindrance_.shown()) return state_;
+  return hindrance_.is(MirrorTrouble::damaged_batch) ? PumpState::failed : PumpState::waiting;
+}
+
+std::string Pump::reason() const {
+  return reason_.empty() && hindrance_.shown() ? hindrance_.text() : reason_;
+}
+
+PumpAction Pump::hindered(MirrorTrouble cause, std::string why, io::Instant now) {
+  hindrance_.meet(cause, std::move(why), now);
+  hindered_at_ = next_;
+  waits_ = true;
+  return {.kind = Kind::wait};
+}
+
+PumpAction Pump::on_error(ErrorCode error, io::Instant now) {
+  const std::string text = "the source answers " + std::string(kafka::error_name(error));
+  if (error == ErrorCode::offset_out_of_range) return {.kind = Kind::ask_bounds};
+  if (error == ErrorCode::corrupt_message) {
+    return hindered(MirrorTrouble::damaged_batch, text, now);
+  }
+  // A disk that is being looked at, a leader that is starting, a partition that has none.
+  if (kafka::is_retriable(error)) return hindered(MirrorTrouble::source_offline, text, now);
+  return fail(text);
+}
+
+PumpAction Pump::on_refused(MirrorTrouble cause, std::string why, io::Instant now) {
+  // What was under way behind a refused append is refused too, and says nothing.
+  if (!is_wanted() || resting_) return {};
+  resting_ = true;
+  hindrance_.meet(cause == MirrorTrouble::none ? MirrorTrouble::target_refuses : cause,
+                  std::move(why), now);
+  return {.kind = Kind::wait};
+}
+
+PumpAction Pump::on_target_troubled(MirrorTrouble cause, std::string why) {
+  if (!is_wanted()) return {};
+  const bool is_news = !resting_;
+  resting_ = true;
+  hindrance_.hear(cause, std::move(why));
+  return {.kind = is_news ? Kind::wait : Kind::nothing};
+}
+
+bool Pump::on_target_ready(Offset end, LeaderEpoch last_epoch, io::Instant now) {
+  hindrance_.hear_nothing();
+  if (!resting_ || !is_wanted() || !hindrance_.may_try(now)) return false;
+  resting_ = waits_ = false;
+  ++life_;
+  next_ = acknowledged_ = end;
+  last_epoch_ = last_epoch;
+  hindered_at_ = end;
+  bytes_in_flight_ = 0;
+  return true;
+}
+
 void Pump::end(std::string reason) {
   ended_ = true;
+  hindrance_.clear();
   reason_ = std::move(reason);
   seen_.clear();  // what did not come is lost, not late
 }
@@ -51,14 +108,10 @@ PumpAction Pump::on_fetched(client::Fetched fetched, io::Instant now) {
                 " ends at " + std::to_string(fetched.diverging->end_offset) +
                 ", we hold records to " + std::to_string(next_));
   }
-  if (fetched.error == ErrorCode::offset_out_of_range) return {.kind = Kind::ask_bounds};
-  // A disk that is being looked at, a leader that is starting: its bounds are asked for until it
-  // answers.
-  if (kafka::is_retriable(fetched.error)) return {.kind = Kind::ask_bounds};
-  if (fetched.error != ErrorCode::none) {
-    return fail("the source answers " + std::string(kafka::error_name(fetched.error)));
-  }
+  if (fetched.error != ErrorCode::none) return on_error(fetched.error, now);
   heard_at_ = std::max(heard_at_, std::optional(fetched.asked_at));
+  waits_ = false;
+  if (hindrance_.is(MirrorTrouble::source_offline)) hindrance_.clear();
   source_epoch_ = std::max(source_epoch_, fetched.leader_epoch);
   see_end(fetched.high_watermark, now);
   if (acknowledged_ >= source_end_ && state_ == PumpState::initializing) {
@@ -66,8 +119,8 @@ PumpAction Pump::on_fetched(client::Fetched fetched, io::Instant now) {
   }
   PumpAction action;
   if (!fetched.records.empty()) {
-    action = take(std::move(fetched.records));
-    if (action.kind == Kind::failed) return action;
+    action = take(std::move(fetched.records), now);
+    if (action.kind == Kind::failed || action.kind == Kind::wait) return action;
   }
   if (auto start = starts_.on_heard(fetched.log_start_offset, acknowledged_, now)) {
     // With the batches if there are any, else by itself: an idle partition has no next append.
@@ -77,9 +130,10 @@ PumpAction Pump::on_fetched(client::Fetched fetched, io::Instant now) {
   return action;
 }
 
-// Whole batches from our position on. A fetch may begin before it and end inside a batch. CRCs are
-// checked by the target, which must not believe the line to it either.
-PumpAction Pump::take(Slice records) {
+// Whole batches from our position on, up to one that cannot be read: it is met by the next fetch. A
+// fetch may begin before our position and end inside a batch. CRCs are checked by the target, which
+// must not believe the line to it either.
+PumpAction Pump::take(Slice records, io::Instant now) {
   kafka::BatchIterator walk(records, false);
   size_t from = 0, to = 0;
   bool begun = false;
@@ -100,8 +154,9 @@ PumpAction Pump::take(Slice records) {
     next = batch->header.next_offset();
     epoch = batch->header.partition_leader_epoch;
   }
-  if (walk.end() == kafka::BatchIterator::End::corrupt) {
-    return fail("the source sends a batch that cannot be read: " + walk.error().text);
+  if (!begun && walk.end() == kafka::BatchIterator::End::corrupt) {
+    return hindered(MirrorTrouble::damaged_batch,
+                    "the batch at offset " + std::to_string(next_) + ": " + walk.error().text, now);
   }
   if (!begun) return {.kind = Kind::append, .expected_offset = next_};  // nothing whole: ask again
   PumpAction action{.kind = Kind::append, .expected_offset = next_};
@@ -140,6 +195,9 @@ void Pump::on_appended(Offset end, uint64_t bytes, io::Instant now) {
   bytes_in_flight_ -= std::min(bytes, bytes_in_flight_);
   acknowledged_ = std::max(acknowledged_, end);
   while (!seen_.empty() && seen_.front().end <= acknowledged_) seen_.pop_front();
+  // What a damaged batch or a full disk had kept back got through.
+  const bool got_through = !resting_ && end > hindered_at_;
+  if (got_through && !hindrance_.is(MirrorTrouble::source_offline)) hindrance_.clear();
   bool caught_up = acknowledged_ >= source_end_;
   if (state_ == PumpState::initializing && caught_up) state_ = PumpState::mirroring;
 }

@@ -8,6 +8,11 @@
 // The target's log end is the only position; what is kept here follows from it. A pump never
 // guesses: what it finds that a mirror cannot go on from (the source was cut, retention overtook
 // it) is a state with a reason, and nothing is touched until the operator decides.
+//
+// What may end by itself (one end is offline, the target's disk is full, a batch is damaged) is a
+// Hindrance: waiting(...), or failed(damaged_batch...), until it has ended. Where the target has
+// refused something, nothing is under way any more that could follow: the pump rests until it is
+// told anew where the target ends, and outcomes of its earlier life say nothing.
 #pragma once
 
 #include <deque>
@@ -19,6 +24,7 @@
 #include "client/fetcher.h"
 #include "io/loop.h"
 #include "kafka/gen/mirror_state.h"
+#include "mirror/hindrance.h"
 #include "mirror/start_follower.h"
 
 namespace isthmus::mirror {
@@ -31,6 +37,7 @@ struct PumpAction {
     nothing,     // the fetch goes on
     append,      // `batches` at `expected_offset`, then fetch from fetch_from()
     ask_bounds,  // ask the source where its log begins and ends: on_bounds()
+    wait,        // ask no more until may_try(): state() and reason() say for what
     failed,      // state() and reason() say why
   };
   Kind kind = Kind::nothing;
@@ -54,17 +61,32 @@ class Pump {
   // When the source said so last; nothing while it has said nothing.
   std::optional<io::Instant> heard_at() const { return heard_at_; }
   LeaderEpoch source_epoch() const { return source_epoch_; }
-  PumpState state() const { return state_; }
-  const std::string& reason() const { return reason_; }
-  bool active() const {
-    return !ended_ && (state_ == PumpState::initializing || state_ == PumpState::mirroring);
-  }
+  // As it is to be told: one that is initializing stays so, with what hinders it as its reason.
+  PumpState state() const;
+  std::string reason() const;
+  // Fetches and appends go on.
+  bool active() const { return is_wanted() && !resting_; }
+  // Something keeps it from going on, for now or until an operator decides.
+  bool stuck() const { return !ended_ && (state_ == PumpState::failed || hindrance_.shown()); }
   uint64_t bytes_in_flight() const { return bytes_in_flight_; }
+  // Grows with each resume().
+  uint64_t life() const { return life_; }
 
   PumpAction on_fetched(client::Fetched fetched, io::Instant now);
   // The source's log, where a fetch found our position outside of it.
   PumpAction on_bounds(Offset start, Offset high_watermark);
   void on_appended(Offset end, uint64_t bytes, io::Instant now);
+  // The target has refused an append.
+  PumpAction on_refused(MirrorTrouble cause, std::string why, io::Instant now);
+  // The target takes nothing now, and says why.
+  PumpAction on_target_troubled(MirrorTrouble cause, std::string why);
+  // The target says where it ends, and that it would take something. True if the pump goes on from
+  // there, having rested.
+  bool on_target_ready(Offset end, LeaderEpoch last_epoch, io::Instant now);
+  // What the source hindered is due to be asked for again.
+  bool is_due(io::Instant now) const { return active() && waits_ && hindrance_.may_try(now); }
+  // It has been asked for.
+  void asked() { waits_ = false; }
   PumpAction fail(std::string reason);
   void pause() { state_ = PumpState::paused; }
   // Nothing more will come, and nothing is wrong with what is here: the topic was deleted at the
@@ -80,7 +102,12 @@ class Pump {
     Offset end;
     io::Instant at;
   };
-  PumpAction take(Slice records);
+  bool is_wanted() const {
+    return !ended_ && (state_ == PumpState::initializing || state_ == PumpState::mirroring);
+  }
+  PumpAction take(Slice records, io::Instant now);
+  PumpAction hindered(MirrorTrouble cause, std::string why, io::Instant now);
+  PumpAction on_error(kafka::ErrorCode error, io::Instant now);
   void see_end(Offset end, io::Instant now);
 
   TopicPartition name_;
@@ -93,6 +120,11 @@ class Pump {
   PumpState state_;
   std::string reason_;
   bool ended_ = false;
+  bool resting_ = false;  // until the target says where it ends
+  bool waits_ = false;    // to ask the source again
+  Hindrance hindrance_;
+  Offset hindered_at_ = -1;  // what gets beyond this has overcome it
+  uint64_t life_ = 0;
   uint64_t bytes_in_flight_ = 0;
   std::deque<Seen> seen_;  // when the source's end was first known to have reached an offset
   StartFollower starts_;

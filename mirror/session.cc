@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "kafka/gen/ensure_mirror_topics.h"
-#include "kafka/gen/report_mirror.h"
 #include "mirror/lanes.h"
 
 namespace isthmus::mirror {
@@ -21,19 +19,7 @@ constexpr auto discover_at_least_every = std::chrono::seconds(2);
 constexpr auto offsets_every = io::milliseconds(500);
 constexpr auto ask_again_after = io::milliseconds(200);
 constexpr auto drive_every = io::milliseconds(100);
-constexpr size_t max_lags = 4096;
 constexpr size_t topics_per_request = 200;
-
-client::FetchOptions fetch_options() {
-  client::FetchOptions options;
-  options.max_bytes = 8 << 20;
-  options.max_partition_bytes = 4 << 20;
-  // A partition that is new waits for the next request of a lane: short polls keep that short.
-  options.max_wait = io::milliseconds(100);
-  // A log start is followed on the word of an answer: idle partitions need one now and then.
-  options.tell_again_after = std::chrono::seconds(1);
-  return options;
-}
 
 std::string reverse_of(const std::string& link) {
   auto names = process::parse_link_name(link);
@@ -66,7 +52,8 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
               {[this] { return discover(); },
                [this](Uuid id) { return offsets_.last_round(mirrored_, id); },
                [this](const std::string& topic) { return takes(topic); },
-               [this](const std::string& topic) { return topics_.takes(topic); }}) {}
+               [this](const std::string& topic) { return topics_.takes(topic); },
+               [this] { return first_stuck(running_); }}) {}
 
 Session::~Session() = default;
 
@@ -98,6 +85,8 @@ io::Task<void> Session::discover_again_and_again() {
   while (going_on) {
     io::Instant begun = source_.loop().now();
     auto found = co_await discover();
+    ask_for_what_is_due();
+    say_changes(running_, log_);
     if (found) found = co_await report();
     if (!found && found.error().kind == Error::Kind::kafka) stop(found.error());
     io::Duration taken = source_.loop().now() - begun;
@@ -181,17 +170,7 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
   kafka::EnsureMirrorTopicsRequest request;
   request.link = name_;
   request.link_epoch = link_epoch_;
-  for (const auto& topic : topics) {
-    auto& t = request.topics.emplace_back();
-    t.name = topic.name;
-    t.topic_id = topic.id;
-    t.origin = topic.origin;
-    for (const auto& [key, value] : topic.configs) t.configs.push_back({key, value, false});
-    for (const auto& [key, value] : topic.inherited) t.configs.push_back({key, value, true});
-    for (size_t i = 0; i < topic.leader_epochs.size(); ++i) {
-      t.partitions.push_back({static_cast<PartitionIndex>(i), topic.leader_epochs[i]});
-    }
-  }
+  add_topics(topics, request);
   const Ends had = acknowledged(topics);
   auto answer =
       co_await target_.call_any(std::move(request), source_.loop().now() + request_timeout);
@@ -215,43 +194,86 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
     mirrored_.insert(result.name);
     for (const auto& p : result.partitions) drop_if_cut({result.name, p.index}, p.end_offset, had);
     std::vector<Source::Owners> owners;
-    // A partition that is offline at the target is left out, and may come later than the others.
-    auto is_new = [&](const auto& p) { return !running_.contains({result.name, p.index}); };
-    if (std::ranges::any_of(result.partitions, is_new)) {
+    // Those that are offline at the target are told apart, and may come later than the others.
+    auto is_new = [&](const auto& p) { return !runs(topics[i], p.index); };
+    if (std::ranges::any_of(result.partitions, is_new) ||
+        std::ranges::any_of(result.troubled, is_new)) {
       // Epochs that begin later are the source's own; older ones may be of any cluster before it.
       auto known = co_await view_.owners(result.name, source_.loop().now() + request_timeout);
       if (!known) co_return fail(known.error());
       owners = std::move(*known);
     }
     owners.resize(topics[i].leader_epochs.size());
-    for (const auto& p : result.partitions) {
-      if (p.index < 0 || p.index >= std::ssize(owners)) continue;
-      start_pump(topics[i], p.index, p.end_offset, p.last_batch_epoch, p.mirror_state,
-                 owners[p.index]);
-    }
+    follow(topics[i], result, std::move(owners));
   }
   co_return Result<void>{};
 }
 
-void Session::start_pump(const SourceTopic& topic, PartitionIndex index, Offset end,
-                         LeaderEpoch epoch, PumpState state, Source::Owners owners) {
-  TopicPartition tp{topic.name, index};
-  auto known = running_.find(tp);
-  if (known != running_.end() && known->second.topic_id == topic.id) return;
-  if (known != running_.end()) running_.erase(known);
+// What the target says of one topic's partitions: new ones begin, those that rested go on from
+// where it ends, and those that it can take nothing for rest.
+void Session::follow(const SourceTopic& topic, const Ensured::MirrorTopicResult& told,
+                     std::vector<Source::Owners> owners) {
+  std::map<PartitionIndex, const Ensured::TroubledPartition*> troubled;
+  std::map<PartitionIndex, Ensured::MirrorTopicPosition> all;
+  for (const auto& p : told.troubled) {
+    troubled[p.index] = &p;
+    all[p.index] = {p.index, 0, -1, p.mirror_state};  // unless it is open
+  }
+  for (const auto& p : told.partitions) all[p.index] = p;
+  for (const auto& [index, at] : all) {
+    if (index < 0 || index >= std::ssize(owners)) continue;
+    const bool is_new = !runs(topic, index);
+    Running& running = pump_of(topic, at, std::move(owners[index]));
+    if (const auto trouble = troubled.find(index); trouble != troubled.end()) {
+      const auto& t = *trouble->second;
+      act(running, running.pump.on_target_troubled(t.trouble, t.reason));
+      continue;
+    }
+    const io::Instant now = source_.loop().now();
+    const bool goes_on = running.pump.on_target_ready(at.end_offset, at.last_batch_epoch, now);
+    if (is_new || goes_on) begin(running);
+  }
+}
+
+bool Session::runs(const SourceTopic& topic, PartitionIndex index) const {
+  auto known = running_.find(TopicPartition{topic.name, index});
+  return known != running_.end() && known->second.topic_id == topic.id;
+}
+
+Running& Session::pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPosition& at,
+                          Source::Owners owners) {
+  const TopicPartition tp{topic.name, at.index};
+  if (runs(topic, at.index)) return running_.find(tp)->second;
+  running_.erase(tp);
   source_.add_interest(topic.name);
   // A recorded failure is tried again by each new session: its reason may be gone. If it is not, it
   // is found again before anything is touched.
-  if (state == PumpState::failed) state = PumpState::mirroring;
-  Pump pump(tp, end, epoch, state, config_.delete_delay);
-  auto& running =
-      running_.try_emplace(tp, Running{std::move(pump), topic.id, std::move(owners)}).first->second;
+  PumpState state = at.mirror_state;
+  if (state == PumpState::failed || state == PumpState::waiting) state = PumpState::mirroring;
+  Pump pump(tp, at.end_offset, at.last_batch_epoch, state, config_.delete_delay);
+  Running running{std::move(pump), topic.id, std::move(owners), {}, {}, ++born_};
+  return running_.try_emplace(tp, std::move(running)).first->second;
+}
+
+void Session::begin(Running& running) {
   if (!running.pump.active()) return;
-  if (config_.start == process::LinkStart::latest && end == 0 && epoch < 0) {
+  const auto from = running.pump.fetch_from();
+  const bool is_empty = from.offset == 0 && from.last_fetched_epoch < 0;
+  if (config_.start == process::LinkStart::latest && is_empty) {
+    const TopicPartition tp = running.pump.name();
     gate_.spawn("bounds " + tp.to_string(), ask_bounds(tp));
     return;
   }
   want(running);
+}
+
+void Session::ask_for_what_is_due() {
+  const io::Instant now = source_.loop().now();
+  for (auto& [tp, running] : running_) {
+    if (!running.pump.is_due(now)) continue;
+    running.pump.asked();
+    want(running);
+  }
 }
 
 // Of the partitions of these topics, what the target has at the least, whatever it is asked now.
@@ -337,6 +359,10 @@ void Session::act(Running& running, PumpAction action) {
       log_.error("partition={} failed: {}", tp.to_string(), running.pump.reason());
       fetcher_.forget(tp);
       return;
+    case Kind::wait:
+      fetcher_.forget(tp);
+      waiting_.erase(tp);
+      return;
     case Kind::ask_bounds: gate_.spawn("bounds " + tp.to_string(), ask_bounds(tp)); return;
     case Kind::append: break;
   }
@@ -347,7 +373,8 @@ void Session::act(Running& running, PumpAction action) {
                   running.pump.source_epoch(),
                   running.pump.source_end(),
                   running.owners,
-                  std::move(action)};
+                  std::move(action),
+                  running.life()};
     appender_.add(std::move(job));
   }
   want(running);
@@ -376,29 +403,23 @@ io::Task<void> Session::ask_bounds(TopicPartition partition) {
 
 void Session::on_outcome(const AppendOutcome& outcome) {
   auto found = running_.find(outcome.partition);
-  if (found != running_.end()) {
+  if (found != running_.end() && found->second.life() == outcome.life) {
     Running& running = found->second;
+    io::Instant now = source_.loop().now();
     if (outcome.error == ErrorCode::none) {
-      io::Instant now = source_.loop().now();
       running.pump.on_appended(outcome.end_offset, outcome.bytes, now);
-      if (outcome.bytes > 0) note_lag(now - running.fetched_at);
+      if (outcome.bytes > 0) lags_.note(now - running.fetched_at);
       bytes_ += outcome.bytes;
     } else if (outcome.error == ErrorCode::fenced_leader_epoch) {
       stop(kafka::error_of(outcome.error, outcome.message));
     } else {
-      // Promoted, recreated or cut meanwhile: the next discovery asks the target how it stands.
+      // Its disk is full, a batch is damaged; or promoted, recreated, cut meanwhile: the next
+      // discovery asks the target how it stands.
       log_.info("partition={} stops: {}", outcome.partition.to_string(), outcome.message);
-      fetcher_.forget(outcome.partition);
-      running_.erase(found);
+      act(running, running.pump.on_refused(outcome.trouble, outcome.message, now));
     }
   }
   want_what_waits();
-}
-
-void Session::note_lag(io::Duration lag) {
-  auto ms = std::chrono::duration_cast<io::milliseconds>(lag).count();
-  if (lags_.size() < max_lags) lags_.push_back(0);
-  lags_[next_lag_++ % max_lags] = static_cast<uint32_t>(std::max<int64_t>(0, ms));
 }
 
 io::Task<Result<void>> Session::report() {
@@ -409,24 +430,12 @@ io::Task<Result<void>> Session::report() {
   kafka::put_takeovers(request.routes, view_.routes());
   left_out_.tell(mirrored_, refused_, request);
   std::tie(request.source_starts, request.source_started_at) = view_.latest_start();
-  std::map<Uuid, size_t> place;
   std::set<std::string> ended;
-  io::Instant now = source_.loop().now();
-  for (auto& [tp, running] : running_) {
+  for (const auto& [tp, running] : running_) {
     if (!mirrored_.contains(tp.topic)) ended.insert(tp.topic);
-    auto [it, is_new] = place.try_emplace(running.topic_id, request.topics.size());
-    if (is_new) request.topics.emplace_back().topic_id = running.topic_id;
-    auto& p = request.topics[it->second].partitions.emplace_back();
-    p.index = tp.partition;
-    p.state = running.pump.state();
-    p.reason = running.pump.reason();
-    p.source_end_offset = running.pump.source_end();
-    if (const auto heard = running.pump.heard_at()) {
-      p.source_age_ms = std::chrono::duration_cast<io::milliseconds>(now - *heard).count();
-    }
-    auto lag = running.pump.lag(now);
-    p.lag_ms = lag ? std::chrono::duration_cast<io::milliseconds>(*lag).count() : 0;
   }
+  io::Instant now = source_.loop().now();
+  add_partitions(running_, now, request);
   auto answer = co_await target_.call_any(std::move(request), now + request_timeout);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
@@ -444,30 +453,13 @@ LinkStatus Session::status() const {
   s.attached = true;
   s.link_epoch = link_epoch_;
   s.topics = mirrored_.size();
-  s.partitions = running_.size();
   s.groups = offsets_.groups();
   s.held = offsets_.held();
   s.bytes = bytes_;
   s.requests = appender_.requests();
   if (!refused_.empty()) s.problem = refused_.begin()->first + ": " + refused_.begin()->second;
-  io::Instant now = source_.loop().now();
-  for (const auto& [tp, running] : running_) {
-    if (running.pump.state() == PumpState::failed) ++s.failed;
-    s.lag_records += std::max<Offset>(0, running.pump.source_end() - running.pump.acknowledged());
-    if (auto lag = running.pump.lag(now)) {
-      int64_t ms = std::chrono::duration_cast<io::milliseconds>(*lag).count();
-      s.lag_ms = std::max(s.lag_ms.value_or(0), ms);
-    }
-  }
+  add_partitions(running_, source_.loop().now(), s);
   return s;
-}
-
-int64_t Session::lag_percentile(double share) const {
-  if (lags_.empty()) return -1;
-  std::vector<uint32_t> sorted = lags_;
-  auto at = static_cast<size_t>(share * static_cast<double>(sorted.size() - 1));
-  std::nth_element(sorted.begin(), sorted.begin() + static_cast<long>(at), sorted.end());
-  return sorted[at];
 }
 
 }  // namespace isthmus::mirror

@@ -21,26 +21,15 @@
 #include "client/fetcher.h"
 #include "io/gate.h"
 #include "mirror/appender.h"
+#include "mirror/lags.h"
 #include "mirror/left_out.h"
 #include "mirror/offset_sync.h"
-#include "mirror/pump.h"
+#include "mirror/running.h"
 #include "mirror/selector.h"
-#include "mirror/source.h"
 #include "mirror/switchover/driver.h"
 #include "process/mirror_config.h"
 
 namespace isthmus::mirror {
-
-// What a session tells of itself.
-struct LinkStatus {
-  bool attached = false;
-  std::string problem;  // why not, or why something is not mirrored
-  int64_t link_epoch = 0;
-  size_t topics = 0, partitions = 0, failed = 0, groups = 0, held = 0;
-  uint64_t bytes = 0, requests = 0;
-  std::optional<int64_t> lag_ms;  // the worst; nothing while all is there
-  int64_t lag_records = 0;
-};
 
 class Session final : public client::FetchSink {
  public:
@@ -54,25 +43,24 @@ class Session final : public client::FetchSink {
   LinkStatus status() const;
   // Milliseconds from the fetch of a batch to the target's answer: half of them are faster than
   // p50, all but one in a hundred than p99.
-  int64_t lag_percentile(double share) const;
+  int64_t lag_percentile(double share) const { return lags_.percentile(share); }
 
   void on_fetched(client::Fetched fetched) override;
 
  private:
-  struct Running {
-    Pump pump;
-    Uuid topic_id;
-    Source::Owners owners;
-    io::Instant fetched_at{};
-  };
-
   io::Task<void> discover_again_and_again();
   io::Task<void> sync_offsets_again_and_again();
   io::Task<void> drive_again_and_again();
   io::Task<Result<void>> discover();
   io::Task<Result<void>> start_pumps(std::vector<SourceTopic> topics);
-  void start_pump(const SourceTopic& topic, PartitionIndex index, Offset end, LeaderEpoch epoch,
-                  PumpState state, Source::Owners owners);
+  using Ensured = kafka::EnsureMirrorTopicsResponse;
+  void follow(const SourceTopic& topic, const Ensured::MirrorTopicResult& told,
+              std::vector<Source::Owners> owners);
+  Running& pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPosition& at,
+                   Source::Owners owners);
+  bool runs(const SourceTopic& topic, PartitionIndex index) const;
+  void begin(Running& running);
+  void ask_for_what_is_due();
   using Ends = std::map<TopicPartition, Offset>;
   Ends acknowledged(const std::vector<SourceTopic>& topics) const;
   void drop_if_cut(const TopicPartition& tp, Offset end, const Ends& before);
@@ -85,7 +73,6 @@ class Session final : public client::FetchSink {
   void want(Running& running);
   void want_what_waits();
   void on_outcome(const AppendOutcome& outcome);
-  void note_lag(io::Duration lag);
   void drop_topic(const std::string& topic);
   void end_topic(const std::string& topic, const std::string& why);
   io::Task<bool> pause(io::Duration time);
@@ -106,14 +93,14 @@ class Session final : public client::FetchSink {
   Appender appender_;
   client::Fetcher fetcher_;
   Driver driver_;
-  std::map<TopicPartition, Running> running_;
+  RunningPumps running_;
   std::set<TopicPartition> waiting_;            // for room in the appender
   std::map<std::string, std::string> refused_;  // topics that the target does not take, and why
   LeftOut left_out_;
   std::set<std::string> mirrored_;  // a topic that runs without is ended, and yet to be reported
-  std::vector<uint32_t> lags_;      // of the latest batches, in milliseconds
-  size_t next_lag_ = 0;
+  Lags lags_;
   uint64_t bytes_ = 0;
+  uint64_t born_ = 0;  // partitions that were ever begun
   bool discovering_ = false;
 };
 

@@ -16,15 +16,30 @@ using kafka::ErrorCode;
 
 namespace {
 
+struct Checked {
+  size_t good = 0;  // bytes of whole batches
+  std::optional<Error> damage;
+};
+
 // Every batch's CRC: what crossed a line is not believed, and what is appended here is never
-// checked again before a consumer reads it.
-Result<void> check_batches(Bytes batches) {
+// checked again before a consumer reads it. `next` is where the first batch belongs.
+Checked check_batches(Bytes batches, Offset next) {
   kafka::BatchIterator walk(batches, true);
-  while (walk.next()) {
-  }
-  if (walk.end() == kafka::BatchIterator::End::clean) return {};
-  if (walk.end() == kafka::BatchIterator::End::corrupt) return fail(walk.error());
-  return fail(Error::corrupt("the records end inside a batch"));
+  while (auto batch = walk.next()) next = batch->header.next_offset();
+  Checked checked{walk.position(), std::nullopt};
+  if (walk.end() == kafka::BatchIterator::End::clean) return checked;
+  const std::string what = walk.end() == kafka::BatchIterator::End::corrupt
+                               ? walk.error().text
+                               : "the records end inside it";
+  checked.damage = Error::corrupt("the batch at offset " + std::to_string(next) + ": " + what);
+  return checked;
+}
+
+kafka::MirrorTrouble trouble_of(ErrorCode error, const PartitionRef& partition) {
+  using kafka::MirrorTrouble;
+  if (error == ErrorCode::corrupt_message) return MirrorTrouble::damaged_batch;
+  if (error != ErrorCode::kafka_storage_error) return MirrorTrouble::none;
+  return partition.outage() ? MirrorTrouble::target_offline : MirrorTrouble::target_full;
 }
 
 // As a mirror process says it.
@@ -92,10 +107,19 @@ io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> LinkService::ensu
   for (size_t i = 0; i < recorded->partitions.size(); ++i) {
     auto index = static_cast<PartitionIndex>(i);
     auto partition = partitions_.find(topic.name, index);
+    const MirrorState state = recorded->partitions[i].mirror_state;
+    const auto outage = partition.outage();
+    if (outage) {
+      result.troubled.push_back(
+          {index, state, kafka::MirrorTrouble::target_offline, outage->reason});
+    }
     if (!partition) continue;
     const PartitionView view = co_await partition.describe();
-    result.partitions.push_back(
-        {index, view.end_offset, view.last_batch_epoch, recorded->partitions[i].mirror_state});
+    if (view.disk_full && !outage) {
+      result.troubled.push_back({index, state, kafka::MirrorTrouble::target_full,
+                                 "the disk is full but for its reserve"});
+    }
+    result.partitions.push_back({index, view.end_offset, view.last_batch_epoch, state});
   }
   co_return result;
 }
@@ -136,7 +160,9 @@ io::Task<void> LinkService::append_one(LinkWriter writer, PartitionRef partition
                                        AppendPartition wanted, AppendResult& result) {
   auto batches = wanted.records.flatten();
   if (!batches) co_return kafka::refuse(result, batches.error());
-  if (auto ok = check_batches(*batches); !ok) co_return kafka::refuse(result, ok.error());
+  const Checked checked = check_batches(*batches, wanted.expected_offset);
+  if (checked.damage && checked.good == 0) co_return kafka::refuse(result, *checked.damage);
+  *batches = batches->sub(0, checked.good);
   writer.expected_offset = wanted.expected_offset;
   writer.source_leader_epoch = wanted.source_leader_epoch;
   writer.source_high_watermark = wanted.source_high_watermark;
@@ -156,6 +182,7 @@ io::Task<void> LinkService::append_one(LinkWriter writer, PartitionRef partition
   }
   if (!done) co_return kafka::refuse(result, done.error());
   result.end_offset = done->log_end;
+  if (checked.damage) kafka::refuse(result, *checked.damage);
 }
 
 io::Task<void> LinkService::append(kafka::MirrorAppendRequest request,
@@ -181,6 +208,7 @@ io::Task<void> LinkService::append(kafka::MirrorAppendRequest request,
       writer.link = request.link;
       writer.link_epoch = request.link_epoch;
       co_await append_one(std::move(writer), partition, std::move(wanted), result);
+      result.trouble = trouble_of(result.error_code, partition);
       if (result.error_code != ErrorCode::none) continue;
       out->to_await.emplace_back(std::move(partition), result.end_offset);
       out->place.emplace_back(out->response.topics.size() - 1, i);
@@ -195,7 +223,9 @@ io::Task<void> LinkService::await_durable(std::shared_ptr<Appending> appending) 
     auto safe = co_await partition.committed(end, partition.loop().now() + limit);
     if (safe) continue;
     auto [t, p] = appending->place[i];
-    appending->response.topics[t].partitions[p].error_code = kafka::error_code(safe.error());
+    AppendResult& result = appending->response.topics[t].partitions[p];
+    kafka::refuse(result, safe.error());
+    result.trouble = trouble_of(result.error_code, partition);
   }
 }
 

@@ -377,6 +377,7 @@ PartitionView Partition::describe() const {
           .end_offset = log_->end_offset(),
           .last_batch_epoch = log_->epochs().latest(),
           .open_transactions = static_cast<int32_t>(log_->producers().open_transactions().size()),
+          .disk_full = room_ && room_->is_low(),
           .source = source_};
 }
 

@@ -75,6 +75,7 @@ struct PartitionView {
   Offset end_offset = -1;
   LeaderEpoch last_batch_epoch = -1;
   int32_t open_transactions = 0;
+  bool disk_full = false;  // but for its reserve
   SourceView source;
 };
 

@@ -147,6 +147,9 @@ io::Task<Result<void>> Driver::fence_everything(const Uuid& id, Site& fenced) {
   for (int fences = 0; fences < 2; ++fences) {
     auto found = co_await hooks_.discover();
     if (!found) co_return found;
+    // It would not catch up: producers need not stand still to learn that.
+    const auto stuck = hooks_.first_stuck();
+    if (stuck) co_return fail(*stuck);
     auto source = co_await describe(source_, true);
     if (!source) co_return fail(source.error());
     fenced = {};

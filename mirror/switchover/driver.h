@@ -32,6 +32,8 @@ class Driver {
     // Mirrored by now; and: to be mirrored, by its name.
     std::function<bool(const std::string& topic)> takes_topic;
     std::function<bool(const std::string& topic)> selects_topic;
+    // A partition that cannot go on, and why.
+    std::function<std::optional<std::string>()> first_stuck;
   };
   Driver(client::Cluster& source, client::Cluster& target, std::string link,
          std::string reverse_link, io::Duration fence, Hooks hooks);

@@ -114,6 +114,24 @@ TEST(LinkView, ATopicShowsItsWorstPartitionWithTheReason) {
   EXPECT_EQ(view->failed, 1u);
 }
 
+TEST(LinkView, APartitionThatWaitsIsCountedWithItsReason) {
+  SiteAnswer target = target_with();
+  target.topics[0].partitions[1].mirror_state = MirrorState::waiting;
+  target.topics[0].partitions[1].mirror_reason = "target_full: no room";
+  auto view = view_link("seoul-tokyo", target, nullptr);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->topics[0].state, "waiting(target_full: no room)");
+  EXPECT_EQ(view->topics[0].stuck,
+            std::vector<std::string>{"orders-1: waiting(target_full: no room)"});
+  EXPECT_EQ(view->failed, 1u);
+  target.topics[0].partitions[1].mirror_state = MirrorState::initializing;
+  view = view_link("seoul-tokyo", target, nullptr);
+  EXPECT_EQ(view->topics[0].state, "initializing(target_full: no room)");
+  EXPECT_EQ(view->failed, 1u);
+  target.topics[0].partitions[1].mirror_reason = "";
+  EXPECT_EQ(view_link("seoul-tokyo", target, nullptr)->failed, 0u) << "it only catches up";
+}
+
 // Its lag is not known: an offline log has no end.
 TEST(LinkView, APartitionThatIsOfflineAtEitherEndIsTheWorstAndSaysWhere) {
   SiteAnswer target = target_with();
@@ -183,6 +201,19 @@ TEST(Readiness, AnotherClusterUnderTheNameIsAStopThatNamesBoth) {
   EXPECT_NE(view->wrong_ends.find("cluster T (number 2)"), std::string::npos) << view->wrong_ends;
   EXPECT_NE(view->wrong_ends.find("cluster X (number 3)"), std::string::npos) << view->wrong_ends;
   EXPECT_EQ(summary(*view), "DEGRADED: another cluster answers at one end");
+}
+
+TEST(Readiness, APartitionThatWaitsIsAStopThatNamesItAndTheCause) {
+  SiteAnswer target = target_with();
+  target.topics[0].partitions[1].mirror_state = MirrorState::waiting;
+  target.topics[0].partitions[1].mirror_reason = "source_offline: away";
+  SiteAnswer source = source_with(100);
+  auto view = view_link("seoul-tokyo", target, &source);
+  ASSERT_TRUE(view);
+  Readiness readiness = judge(*view, source, process::SwitchoverConfig{});
+  EXPECT_EQ(readiness.stops(), 1u);
+  auto stop = std::ranges::find(readiness.findings, Verdict::stop, &Finding::verdict);
+  EXPECT_NE(stop->text.find("orders-1: waiting(source_offline: away)"), std::string::npos);
 }
 
 // It would go on at what it has committed at the target, silently.

@@ -25,6 +25,8 @@ class FakeLogs {
   std::map<TopicPartition, FetchRequest::FetchPartition> latest;  // as asked
   ErrorCode error = ErrorCode::none;
   bool hints_leader = false;
+  TopicPartition astray;  // of which no broker says that it is the leader
+  int asked_astray = 0;
   Offset log_start = 0;
   FetchResponse::EpochEndOffset diverging;
 
@@ -52,7 +54,8 @@ class FakeLogs {
       const kafka::MetadataResponse::MetadataResponsePartition& truth) {
     FetchResponse::PartitionData data;
     data.partition_index = asked.partition;
-    if (truth.leader_id != node) {
+    asked_astray += partition == astray;
+    if (truth.leader_id != node || partition == astray) {
       data.error_code = ErrorCode::not_leader_or_follower;
       if (hints_leader) data.current_leader = {truth.leader_id, truth.leader_epoch};
       return data;
@@ -239,6 +242,50 @@ TEST(fetcher, goes_on_when_a_leader_dies) {
   fake.run(broker_dies(fake, logs));
 }
 
+// Its leader says that it is none, and the metadata say that it is: for ever.
+io::Task<void> one_astray(FakeCluster& fake, FakeLogs& logs) {
+  FetchOptions options = Scene::quick();
+  options.requests_per_leader = 1;
+  Scene scene(fake, logs, options);
+  const TopicPartition astray{"orders", 1};
+  logs.astray = astray;
+  scene.fetcher.want(astray, {0, -1});
+  scene.fetcher.want(orders, {0, -1});
+  for (int i = 0; i < 40; ++i) {
+    logs.logs[orders] += "x";
+    const bool read = co_await scene.collector.until_read(orders, logs.logs[orders]);
+    EXPECT_TRUE(read);
+  }
+  EXPECT_LT(logs.asked_astray, 20) << "it is set aside until the metadata were asked for";
+  co_await scene.close();
+}
+TEST(fetcher, a_partition_whose_leader_is_unknown_holds_no_lane) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  fake.lead("orders", 0, 1, 4);
+  fake.lead("orders", 1, 1, 4);
+  fake.run(one_astray(fake, logs));
+}
+
+io::Task<void> no_leader(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  scene.fetcher.want(orders, {0, -1});
+  const bool told = co_await scene.collector.until_told(2);
+  EXPECT_TRUE(told);
+  EXPECT_EQ(scene.collector.all[1].error, ErrorCode::leader_not_available);
+  fake.lead("orders", 0, 1, 5);
+  const bool read = co_await scene.collector.until_read(orders, "abc");
+  EXPECT_TRUE(read) << "it was wanted all along";
+  co_await scene.close();
+}
+TEST(fetcher, tells_of_a_partition_that_has_no_leader) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  fake.lead("orders", 0, -1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(no_leader(fake, logs));
+}
+
 io::Task<void> topic_comes_later(FakeCluster& fake, FakeLogs& logs) {
   Scene scene(fake, logs);
   scene.fetcher.want(orders, {0, -1});
@@ -315,6 +362,13 @@ TEST(fetcher, reports_a_diverging_epoch) {
   FakeCluster fake(1);
   FakeLogs logs(fake, 1);
   logs.diverging = {2, 7};
+  fake.lead("orders", 0, 1, 4);
+  fake.run(told_once(fake, logs));
+}
+TEST(fetcher, reports_a_log_that_is_offline) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  logs.error = ErrorCode::kafka_storage_error;
   fake.lead("orders", 0, 1, 4);
   fake.run(told_once(fake, logs));
 }

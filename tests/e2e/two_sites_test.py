@@ -2,6 +2,7 @@
 group goes on at the other site at exactly the next record."""
 
 import json
+import os
 import threading
 import time
 
@@ -47,6 +48,27 @@ class Mirroring(TwoSites):
             self.wait_mirrored(link, topic)
             self.assertEqual(self.digests(self.tokyo.bootstrap, topic),
                              self.digests(self.seoul.bootstrap, topic))
+
+    def test_a_damaged_batch_is_named_by_describe_and_dry_run_until_it_is_mended(self):
+        for _ in range(3):
+            self.fill(self.seoul.bootstrap, "orders", 100)
+        log = max(self.seoul.data.glob("orders-*/*.log"), key=lambda file: file.stat().st_size)
+        content = bytearray(log.read_bytes())
+        with log.open("r+b") as file:
+            file.seek(-4, os.SEEK_END)
+            file.write(bytes([content[-4] ^ 0x40]))
+        self.start_mirror("seoul-tokyo")
+        wait_for(lambda: self.describe("seoul-tokyo")["failed"] == 1, "it is seen", 30)
+        said = self.switch_over("seoul", "tokyo", "--dry-run", allowed=(3,))["findings"]
+        stops = [f["text"] for f in said if f["verdict"] == "stop"]
+        self.assertTrue(any(f"{log.parent.name}: " in text and "damaged_batch" in text
+                            for text in stops), stops)
+        self.assertGreater(sum(self.hold_bytes("orders").values()), 0, "what is good is copied")
+        with log.open("r+b") as file:
+            file.seek(-4, os.SEEK_END)
+            file.write(content[-4:-3])
+        self.wait_mirrored("seoul-tokyo")
+        wait_for(lambda: self.describe("seoul-tokyo")["failed"] == 0, "it goes on by itself", 30)
 
     def test_a_mirror_topic_refuses_producers_and_says_who_writes_it(self):
         self.start_mirror("seoul-tokyo")

@@ -9,6 +9,7 @@ namespace {
 
 using kafka::ErrorCode;
 using Kind = PumpAction::Kind;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const io::Instant start{seconds(1000)};
@@ -135,10 +136,109 @@ TEST_F(PumpTest, ATopicThatIsGoneEndsItAndIsNotLate) {
   EXPECT_EQ(give(fetched(12, batches({{12, 1}}), 20)).kind, Kind::nothing);
 }
 
-TEST_F(PumpTest, ABrokenBatchStopsIt) {
+// The first time in a row may be a restart, or the line.
+TEST_F(PumpTest, ABrokenBatchIsTriedAgainAndSeenUntilItIsWhole) {
   auto records = batches({{10, 1}});
   records[16] = 9;  // no such format
-  EXPECT_EQ(give(fetched(10, records, 11)).kind, Kind::failed);
+  EXPECT_EQ(give(fetched(10, records, 11)).kind, Kind::wait);
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+  EXPECT_FALSE(pump.is_due(start));
+  EXPECT_TRUE(pump.is_due(start + seconds(1)));
+  pump.asked();
+  EXPECT_EQ(give(fetched(10, records, 11), start + seconds(1)).kind, Kind::wait);
+  EXPECT_EQ(pump.state(), PumpState::failed);
+  EXPECT_EQ(pump.reason().substr(0, 37), "damaged_batch: the batch at offset 10");
+  EXPECT_FALSE(pump.is_due(start + seconds(1) + milliseconds(600))) << "twice as long";
+  pump.asked();
+  EXPECT_EQ(give(fetched(10, batches({{10, 1}}), 11), start + seconds(3)).kind, Kind::append);
+  pump.on_appended(11, 1, start + seconds(3));
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+  EXPECT_EQ(pump.reason(), "");
+}
+
+TEST_F(PumpTest, WhatIsWholeBeforeABrokenBatchIsTaken) {
+  auto records = batches({{10, 1}, {11, 1}, {12, 1}});
+  const size_t whole = batches({{10, 1}, {11, 1}}).size();
+  records[whole + 16] = 9;
+  auto action = give(fetched(10, records, 13));
+  EXPECT_EQ(action.kind, Kind::append);
+  EXPECT_EQ(action.batches.size(), whole);
+  EXPECT_EQ(pump.fetch_from().offset, 12) << "the broken one is met there";
+}
+
+TEST_F(PumpTest, ASourceThatIsOfflineIsWaitedForAndSeen) {
+  auto f = fetched(10, {}, -1);
+  f.error = ErrorCode::kafka_storage_error;
+  EXPECT_EQ(give(f).kind, Kind::wait);
+  EXPECT_EQ(give(f, start + seconds(1)).kind, Kind::wait);
+  EXPECT_EQ(pump.state(), PumpState::waiting);
+  EXPECT_TRUE(pump.stuck());
+  EXPECT_EQ(pump.reason(), "source_offline: the source answers KAFKA_STORAGE_ERROR");
+  pump.asked();
+  EXPECT_EQ(give(fetched(10, {}, 10), start + seconds(3)).kind, Kind::nothing);
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+  EXPECT_FALSE(pump.stuck());
+}
+
+TEST_F(PumpTest, OneThatIsInitializingStaysSoWhileItWaits) {
+  pump = pump_at(10, PumpState::initializing);
+  auto f = fetched(10, {}, -1);
+  f.error = ErrorCode::kafka_storage_error;
+  give(f);
+  give(f, start + seconds(1));
+  EXPECT_EQ(pump.state(), PumpState::initializing) << "it may still begin anew";
+  EXPECT_TRUE(pump.stuck());
+  EXPECT_NE(pump.reason(), "");
+}
+
+TEST_F(PumpTest, AfterARefusalItRestsUntilTheTargetSaysWhereItEnds) {
+  give(fetched(10, batches({{10, 2}}), 20));
+  give(fetched(12, batches({{12, 2}}), 20));
+  EXPECT_EQ(pump.on_refused(MirrorTrouble::target_full, "full", start).kind, Kind::wait);
+  EXPECT_FALSE(pump.active());
+  EXPECT_EQ(pump.on_refused(MirrorTrouble::none, "12 is not the end", start).kind, Kind::nothing);
+  EXPECT_FALSE(pump.stuck()) << "one attempt";
+  EXPECT_EQ(give(fetched(14, batches({{14, 1}}), 20)).kind, Kind::nothing);
+  EXPECT_FALSE(pump.on_target_ready(10, 2, start)) << "not at once";
+  const uint64_t life = pump.life();
+  EXPECT_TRUE(pump.on_target_ready(11, 3, start + seconds(5)));
+  EXPECT_EQ(pump.fetch_from().offset, 11);
+  EXPECT_EQ(pump.fetch_from().last_fetched_epoch, 3);
+  EXPECT_EQ(pump.acknowledged(), 11);
+  EXPECT_EQ(pump.bytes_in_flight(), 0u);
+  EXPECT_NE(pump.life(), life) << "outcomes of before are of no meaning";
+  pump.on_refused(MirrorTrouble::target_full, "full", start + seconds(5));
+  EXPECT_EQ(pump.reason(), "target_full: full");
+  EXPECT_TRUE(pump.on_target_ready(11, 3, start + seconds(9)));
+  EXPECT_TRUE(pump.stuck()) << "until something gets through";
+  give(fetched(11, batches({{11, 1}}), 20), start + seconds(5));
+  pump.on_appended(12, 1, start + seconds(5));
+  EXPECT_FALSE(pump.stuck());
+}
+
+TEST_F(PumpTest, ATargetThatRefusesForGoodIsTriedLessAndLess) {
+  io::Instant now = start;
+  int tries = 0;
+  for (int s = 0; s < 120; ++s, now += seconds(1)) {
+    if (pump.active()) {
+      ++tries;
+      pump.on_refused(MirrorTrouble::none, "no", now);
+    }
+    pump.on_target_ready(10, 2, now);
+  }
+  EXPECT_EQ(pump.state(), PumpState::waiting);
+  EXPECT_EQ(pump.reason(), "target_refuses: no");
+  EXPECT_LT(tries, 20);
+  EXPECT_GT(tries, 8) << "it may mend itself";
+}
+
+TEST_F(PumpTest, WhatTheTargetSaysOfItselfIsSeenAtOnceAndEndsAtOnce) {
+  EXPECT_EQ(pump.on_target_troubled(MirrorTrouble::target_offline, "disk").kind, Kind::wait);
+  EXPECT_EQ(pump.state(), PumpState::waiting);
+  EXPECT_EQ(pump.on_target_troubled(MirrorTrouble::target_offline, "disk").kind, Kind::nothing);
+  EXPECT_TRUE(pump.on_target_ready(10, 2, start)) << "an idle one has nothing to try";
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+  EXPECT_TRUE(pump.active());
 }
 
 TEST_F(PumpTest, OutOfRangeAsksForTheBoundsFirst) {

@@ -2,18 +2,26 @@
 #include "mirror/mirror.h"
 
 #include "kafka/gen/delete_topics.h"
+#include "kafka/gen/describe_site.h"
 #include "tests/broker/handlers/broker_world.h"
 
 namespace isthmus::broker {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+// What every produce of this file brings.
+uint64_t one_batch() { return make_batch({{}}).size(); }
 
 // The broker of BrokerWorld is the target.
 class SessionTest : public BrokerWorld {
  protected:
   void start_both() {
     start();
+    start_source();
+  }
+  void start_source() {
     process::BrokerConfig other = config;
     other.cluster = {"tokyo", 8};
     other.broker.node_id = 801;
@@ -23,11 +31,17 @@ class SessionTest : public BrokerWorld {
     ASSERT_TRUE(run_on(process, broker.start()));
     at_source_ = dial({"source", 9092});
   }
+  // The target loses power; the connection of the test to the source ends with its process.
+  void restart_target() {
+    lose_power();
+    at_source_ = dial({"source", 9092});
+  }
   void start_mirror() {
     process::MirrorConfig links;
     process::LinkConfig& link = links.links["tokyo-seoul"];
     link.source.bootstrap_servers = {{"source", 9093}};
     link.target.bootstrap_servers = {{"site", 9093}};
+    link.delete_delay = std::chrono::hours(1);
     sim::SimProcess& process = mirror_.start_process();
     auto& role =
         process.make<std::unique_ptr<process::Role>>(mirror::make_mirror(process.env(), links));
@@ -48,6 +62,30 @@ class SessionTest : public BrokerWorld {
     auto answer = ask_source(produce_request(name, make_batch({{}})));
     return answer.responses.at(0).partition_responses.at(0).base_offset;
   }
+  void produce_many(const std::string& name, int count) {
+    for (int i = 0; i < count; ++i) produce_at_source(name);
+  }
+  // How the link stands, as the target has written it down: "waiting target_full: ...".
+  std::string stands(const std::string& name) {
+    kafka::DescribeSiteRequest request;
+    request.include_topics = true;
+    for (const auto& topic : ask_peers(request).topics) {
+      if (topic.name != name) continue;
+      const auto& p = topic.partitions.at(0);
+      return std::string(to_string(p.mirror_state)) + " " + p.mirror_reason;
+    }
+    return "unknown";
+  }
+  Offset copied(const std::string& name) { return list_offset(name, -1).offset; }
+  // The log of a topic of one partition and one segment.
+  static std::string log_of(sim::SimHost& host, const std::string& topic) {
+    const auto found = host.disk().rot({"/" + topic + "-0/", ".log"});
+    EXPECT_TRUE(found) << topic;
+    if (!found) return {};
+    host.disk().flip_bit(found->path, found->position, found->bit);  // as it was
+    return found->path;
+  }
+  sim::SimHost& source() { return source_; }
   ErrorCode remove(const std::string& name) {
     kafka::DeleteTopicsRequest request;
     request.timeout_ms = 30'000;
@@ -78,6 +116,83 @@ TEST_P(SessionTest, AnIdleTopicThatWasDeletedAtTheTargetIsCopiedAgain) {
   EXPECT_EQ(produce_at_source("orders"), 3);
   world.run_for(seconds(5));
   EXPECT_EQ(list_offset("orders", -1).offset, 4);
+}
+
+// Between the last record's value and the end of its batch.
+constexpr uint64_t from_the_end = 4;
+
+TEST_P(SessionTest, APartitionThatIsOfflineAtTheSourceIsSeenAndHoldsUpNoOther) {
+  start_both();
+  for (const char* name : {"bad", "good"}) {
+    create_at_source(name);
+    produce_many(name, 3);
+  }
+  world.run_for(seconds(12));  // a checkpoint knows how far it was synced
+  source().kill();
+  const std::string path = log_of(source(), "bad");
+  source().disk().flip_bit(path, 3 * one_batch() - from_the_end, 0);
+  start_source();
+  start_mirror();
+  world.run_for(seconds(5));
+  EXPECT_EQ(copied("good"), 3);
+  EXPECT_NE(stands("bad").find("source_offline: "), std::string::npos) << stands("bad");
+  for (Offset end = 4; end <= 20; ++end) {
+    produce_at_source("good");
+    world.run_for(milliseconds(250));
+    EXPECT_EQ(copied("good"), end) << "a lane that rests would take longer";
+  }
+}
+
+TEST_P(SessionTest, AFullDiskAtTheTargetIsSeenAndTheMirrorGoesOnByItself) {
+  start_both();
+  create_at_source("orders");
+  produce_many("orders", 3);
+  start_mirror();
+  world.run_for(seconds(5));
+  EXPECT_EQ(stands("orders"), "mirroring ");
+  site.disk().capacity = site.disk().used() * 20 / 19;
+  world.run_for(seconds(3));
+  EXPECT_EQ(stands("orders").substr(0, 21), "waiting target_full: ") << stands("orders");
+  produce_many("orders", 3);
+  world.run_for(seconds(5));
+  EXPECT_EQ(copied("orders"), 3);
+  site.disk().capacity = UINT64_MAX;
+  world.run_for(seconds(30));
+  EXPECT_EQ(copied("orders"), 6);
+  EXPECT_EQ(stands("orders"), "mirroring ");
+}
+
+TEST_P(SessionTest, APartitionThatWentOfflineAtTheTargetIsSeenAndGoesOnAfterItsRestart) {
+  start_both();
+  for (const char* name : {"bad", "good"}) create_at_source(name);
+  start_mirror();
+  world.run_for(seconds(5));
+  site.disk().fail_next_append("/bad-0/", EIO);
+  for (const char* name : {"bad", "good"}) produce_many(name, 3);
+  world.run_for(seconds(5));
+  EXPECT_EQ(copied("good"), 3);
+  EXPECT_EQ(stands("bad").substr(0, 24), "waiting target_offline: ") << stands("bad");
+  restart_target();
+  world.run_for(seconds(15));
+  EXPECT_EQ(copied("bad"), 3);
+  EXPECT_EQ(stands("bad"), "mirroring ");
+}
+
+TEST_P(SessionTest, GoodRecordsBeforeADamagedBatchAreCopiedAndItIsSeenUntilItIsMended) {
+  start_both();
+  create_at_source("orders");
+  produce_many("orders", 10);
+  const std::string path = log_of(source(), "orders");
+  source().disk().flip_bit(path, 6 * one_batch() - from_the_end, 0);
+  start_mirror();
+  world.run_for(seconds(5));
+  EXPECT_EQ(copied("orders"), 5);
+  EXPECT_NE(stands("orders").find("damaged_batch: the batch at offset 5"), std::string::npos)
+      << stands("orders");
+  source().disk().flip_bit(path, 6 * one_batch() - from_the_end, 0);
+  world.run_for(seconds(30));
+  EXPECT_EQ(copied("orders"), 10);
+  EXPECT_EQ(stands("orders"), "mirroring ");
 }
 
 }  // namespace

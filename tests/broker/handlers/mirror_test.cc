@@ -282,6 +282,47 @@ TEST_P(Mirroring, WhatCrossedTheLineIsCheckedBeforeItIsWritten) {
   EXPECT_EQ(append(link_epoch, 0, good).end_offset, 1);
 }
 
+TEST_P(Mirroring, GoodBatchesBeforeADamagedOneAreAppended) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  const Slice first = make_batch({{}, {}}, {}, 0);
+  const Slice second = make_batch({{}}, {}, 0, 2);
+  std::vector<uint8_t> bytes(first.view().begin(), first.view().end());
+  bytes.insert(bytes.end(), second.view().begin(), second.view().end());
+  bytes.back() ^= 1;
+  const auto answer = append(link_epoch, 0, Slice::take(bytes));
+  EXPECT_EQ(answer.error_code, ErrorCode::corrupt_message);
+  EXPECT_EQ(answer.trouble, kafka::MirrorTrouble::damaged_batch);
+  EXPECT_EQ(answer.end_offset, 2);
+  EXPECT_NE(answer.error_message.value_or("").find("at offset 2"), std::string::npos);
+  EXPECT_EQ(append(link_epoch, 2, second).end_offset, 3);
+}
+
+TEST_P(Mirroring, WhatATargetCannotTakeIsToldWithItsCause) {
+  start();
+  auto link_epoch = attach();
+  EXPECT_TRUE(try_ensure(link_epoch).troubled.empty());
+  const auto reserve = site.disk().capacity;
+  site.disk().capacity = site.disk().used() * 20 / 19;
+  world.run_for(std::chrono::seconds(3));
+  auto told = try_ensure(link_epoch).troubled;
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].trouble, kafka::MirrorTrouble::target_full);
+  EXPECT_EQ(append(link_epoch, 0, make_batch({{}}, {}, 0)).trouble,
+            kafka::MirrorTrouble::target_full);
+  site.disk().capacity = reserve;
+  world.run_for(std::chrono::seconds(3));
+  EXPECT_TRUE(try_ensure(link_epoch).troubled.empty());
+  site.disk().fail_next_append("orders-0", EIO);
+  EXPECT_EQ(append(link_epoch, 0, make_batch({{}}, {}, 0)).trouble,
+            kafka::MirrorTrouble::target_offline);
+  told = try_ensure(link_epoch).troubled;
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].trouble, kafka::MirrorTrouble::target_offline);
+  EXPECT_FALSE(told[0].reason.empty());
+}
+
 // The source holds an election: the epoch here follows before its batches come in.
 TEST_P(Mirroring, TheEpochFollowsTheSourcesAndFencesReaders) {
   start();
