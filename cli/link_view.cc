@@ -188,8 +188,10 @@ void view_left_out(LinkView& view, const SiteAnswer& target, const SiteAnswer* s
 
 }  // namespace
 
-bool LinkView::mirror_is_there() const {
-  return contact_age_ms && *contact_age_ms <= most_contact_age_ms;
+bool speaks(const SiteAnswer::SiteLink& link) {
+  constexpr int missed = 3;
+  return link.contact_age_ms >= 0 &&
+         link.contact_age_ms <= std::max(most_contact_age_ms, missed * link.next_within_ms);
 }
 
 Lag LinkView::lag() const {
@@ -286,6 +288,7 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   view.source_answers = source != nullptr;
   view.wrong_ends = wrong;
   if (link->contact_age_ms >= 0) view.contact_age_ms = link->contact_age_ms;
+  view.mirror_speaks = speaks(*link);
   for (const auto& topic : target.topics) {
     if (!kafka::writer_of(topic).is_link(name)) continue;
     TopicView t = view_topic(target.name, topic, ends_at_source(source, topic.topic_id));

@@ -59,6 +59,7 @@ struct LinkView {
   // The ones that answer are not the two that the link means: what was expected, what was found.
   std::string wrong_ends;
   std::optional<int64_t> contact_age_ms;  // since a mirror process spoke at the target
+  bool mirror_speaks = false;             // as often as it has said
   std::vector<TopicView> topics;
   std::vector<std::string> groups;  // that the link owns
   std::vector<std::string> held;    // that it wants, but that live at the target
@@ -70,7 +71,7 @@ struct LinkView {
   size_t failed = 0;  // or waiting, or offline: those that do not go on
   std::optional<SiteAnswer::SiteSwitchover> switchover;  // at the target
 
-  bool mirror_is_there() const;
+  bool mirror_is_there() const { return mirror_speaks; }
   Lag lag() const;
   // The oldest of them; nothing where the source has said nothing of any.
   std::optional<int64_t> source_age_ms() const;
@@ -85,8 +86,10 @@ struct LinkView {
   std::string why_held() const;
 };
 
-// Beyond this a mirror process is taken for gone: it reports every two seconds at least.
+// Beyond this a mirror process is taken for gone, unless it has said that it speaks less often:
+// over a long line a round takes longer.
 constexpr int64_t most_contact_age_ms = 5000;
+bool speaks(const SiteAnswer::SiteLink& link);
 
 // `source` may be nothing. An error where the target knows no such link.
 Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,

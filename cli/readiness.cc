@@ -101,8 +101,7 @@ void add_groups_left(std::vector<Finding>& findings, const SiteAnswer& source,
 Finding judge_way_back(const SiteAnswer& source, const LinkView& link) {
   const std::string reverse = link.target + "-" + link.source;
   auto found = std::ranges::find(source.links, reverse, &SiteAnswer::SiteLink::name);
-  const bool runs = found != source.links.end() && found->contact_age_ms >= 0 &&
-                    found->contact_age_ms <= most_contact_age_ms;
+  const bool runs = found != source.links.end() && speaks(*found);
   if (runs) return {Verdict::ok, "way back: link " + reverse + " is kept", ""};
   return {Verdict::warn, "no mirror keeps " + reverse + ": nothing flows back afterwards",
           "isthmus mirror with link " + reverse + " in its file"};

@@ -3,6 +3,7 @@
 #include "kafka/gen/attach_link.h"
 #include "kafka/link_ends.h"
 #include "mirror/lanes.h"
+#include "mirror/succession.h"
 
 namespace isthmus::mirror {
 
@@ -10,8 +11,11 @@ using kafka::ErrorCode;
 
 namespace {
 
-// A live process reports a few times a second.
-constexpr int64_t alive_within_ms = 2500;
+bool is_alive(const kafka::DescribeSiteResponse::SiteLink& link) {
+  std::optional<io::Duration> promised;
+  if (link.next_within_ms >= 0) promised = io::milliseconds(link.next_within_ms);
+  return link.contact_age_ms >= 0 && io::milliseconds(link.contact_age_ms) < alive_for(promised);
+}
 
 client::ClusterOptions options_for(const std::string& link, const char* end,
                                    const process::LinkEnd& at) {
@@ -92,9 +96,8 @@ io::Task<Result<void>> Link::wait_until_free() {
   if (!answer) co_return fail(answer.error());
   target_seen_ = std::move(*answer);
   for (const auto& link : target_seen_.links) {
-    bool alive = link.contact_age_ms >= 0 && link.contact_age_ms < alive_within_ms;
     bool is_ours = link.epoch == last_epoch_;
-    if (link.name != name_ || !alive || is_ours) continue;
+    if (link.name != name_ || !is_alive(link) || is_ours) continue;
     co_return fail("another mirror process serves the link; this one stands in reserve");
   }
   co_return Result<void>{};

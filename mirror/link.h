@@ -2,8 +2,8 @@
 // until it ends, and begins again.
 //
 // One process at a time serves a link: attaching raises its epoch and fences the process before. A
-// process that finds another one alive (it spoke to the target in the last seconds) waits in
-// reserve instead of taking the link away from it. Nothing is attached while one of the two that
+// process that finds another one alive (mirror/succession.h) waits in reserve instead of taking the
+// link away from it. Nothing is attached while one of the two that
 // answer is another cluster than the link's name says, or than the other end has written down.
 //
 // Lives on one loop; owned by Mirror.

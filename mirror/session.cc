@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mirror/lanes.h"
+#include "mirror/succession.h"
 
 namespace isthmus::mirror {
 
@@ -15,11 +16,14 @@ constexpr auto discover_every = io::milliseconds(250);
 // With many topics, a quarter of the time at most; but never less often than the second, whatever a
 // round trip costs or however long an end did not answer: operators and routers see the reports.
 constexpr int discovery_share = 4;
-constexpr auto discover_at_least_every = std::chrono::seconds(2);
 constexpr auto offsets_every = io::milliseconds(500);
 constexpr auto ask_again_after = io::milliseconds(200);
 constexpr auto drive_every = io::milliseconds(100);
 constexpr size_t topics_per_request = 200;
+
+io::Duration pause_after(io::Duration round) {
+  return std::clamp<io::Duration>(discovery_share * round, discover_every, longest_pause);
+}
 
 std::string reverse_of(const std::string& link) {
   auto names = process::parse_link_name(link);
@@ -82,16 +86,17 @@ io::Task<bool> Session::pause(io::Duration time) {
 
 io::Task<void> Session::discover_again_and_again() {
   bool going_on = true;
+  io::Duration latest{};  // that a whole round took
   while (going_on) {
     io::Instant begun = source_.loop().now();
     auto found = co_await discover();
     ask_for_what_is_due();
     say_changes(running_, log_);
-    if (found) found = co_await report();
+    const io::Duration so_far = source_.loop().now() - begun;
+    if (found) found = co_await report(promise(latest, so_far, pause_after(2 * so_far)));
     if (!found && found.error().kind == Error::Kind::kafka) stop(found.error());
-    io::Duration taken = source_.loop().now() - begun;
-    going_on = co_await pause(
-        std::clamp<io::Duration>(discovery_share * taken, discover_every, discover_at_least_every));
+    latest = source_.loop().now() - begun;
+    going_on = co_await pause(pause_after(latest));
   }
 }
 
@@ -422,10 +427,11 @@ void Session::on_outcome(const AppendOutcome& outcome) {
   want_what_waits();
 }
 
-io::Task<Result<void>> Session::report() {
+io::Task<Result<void>> Session::report(io::Duration next_within) {
   kafka::ReportMirrorRequest request;
   request.link = name_;
   request.link_epoch = link_epoch_;
+  request.next_within_ms = std::chrono::duration_cast<io::milliseconds>(next_within).count();
   request.route_version = view_.routes().version();
   kafka::put_takeovers(request.routes, view_.routes());
   left_out_.tell(mirrored_, refused_, request);

@@ -66,7 +66,8 @@ class Session final : public client::FetchSink {
   void drop_if_cut(const TopicPartition& tp, Offset end, const Ends& before);
   bool wanted(const SourceTopic& topic) const;
   bool takes(const std::string& topic) const;
-  io::Task<Result<void>> report();
+  // The target hears of us again within that.
+  io::Task<Result<void>> report(io::Duration next_within);
 
   void act(Running& running, PumpAction action);
   io::Task<void> ask_bounds(TopicPartition partition);

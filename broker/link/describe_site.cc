@@ -58,7 +58,12 @@ Response::SiteTopic topic_of(const TopicImage& topic, ClusterNumber self) {
 std::optional<io::Duration> LinkService::contact_age(const std::string& link) const {
   auto contact = last_contact_.find(link);
   if (contact == last_contact_.end()) return std::nullopt;
-  return env_.main_loop().now() - contact->second;
+  return env_.main_loop().now() - contact->second.at;
+}
+
+std::optional<io::Duration> LinkService::promised(const std::string& link) const {
+  auto contact = last_contact_.find(link);
+  return contact == last_contact_.end() ? std::nullopt : contact->second.promised;
 }
 
 io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
@@ -80,6 +85,8 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
     }
     auto age = contact_age(name);
     if (age) l.contact_age_ms = std::chrono::duration_cast<io::milliseconds>(*age).count();
+    const auto next = promised(name);
+    if (next) l.next_within_ms = std::chrono::duration_cast<io::milliseconds>(*next).count();
   }
   if (request.include_topics) {
     for (const auto& [name, topic] : image->topics) {

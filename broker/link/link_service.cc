@@ -82,7 +82,7 @@ io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest
     co_return response;
   }
   response.link_epoch = controller_.snapshot()->links.at(request.link).epoch;
-  last_contact_[request.link] = env_.main_loop().now();
+  last_contact_[request.link] = {env_.main_loop().now(), std::nullopt};
   log_.info("attached link={} source={} number={} epoch={}", request.link, request.source_name,
             request.source_number, response.link_epoch);
   co_return response;
@@ -139,7 +139,7 @@ io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
     response.error_code = kafka::error_code(current.error());
     co_return response;
   }
-  last_contact_[request.link] = env_.main_loop().now();
+  last_contact_[request.link].at = env_.main_loop().now();
   for (auto& wanted : request.topics) {
     MirrorTopic topic;
     topic.name = wanted.name;
@@ -271,7 +271,9 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
     response.error_code = kafka::error_code(current.error());
     co_return response;
   }
-  last_contact_[request.link] = env_.main_loop().now();
+  Contact& contact = last_contact_[request.link];
+  contact = {env_.main_loop().now(), std::nullopt};
+  if (request.next_within_ms >= 0) contact.promised = io::milliseconds(request.next_within_ms);
   left_out_[request.link] = {request.left_out_count, std::move(request.left_out)};
   std::vector<PartitionReport> reports;
   for (auto& topic : request.topics) {

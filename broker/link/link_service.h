@@ -49,6 +49,8 @@ class LinkService {
 
   // Since a mirror process of the link spoke; nothing since our start.
   std::optional<io::Duration> contact_age(const std::string& link) const;
+  // How long the latest report allows itself until the next contact.
+  std::optional<io::Duration> promised(const std::string& link) const;
 
   // Since our start.
   io::Duration age() const { return env_.main_loop().now() - started_at_; }
@@ -79,7 +81,6 @@ class LinkService {
   PartitionTable& partitions_;
   Coordinator& groups_;
   const io::Instant started_at_ = env_.main_loop().now();
-  std::map<std::string, io::Instant> last_contact_;  // of each link's mirror process
   // What it said last of topics that it does not bring. In memory: a report comes within seconds.
   struct LeftOut {
     int32_t count = -1;
@@ -87,6 +88,11 @@ class LinkService {
   };
   std::map<std::string, LeftOut> left_out_;
   std::string said_;  // the latest complaint about a source that went back in time
+  struct Contact {
+    io::Instant at;
+    std::optional<io::Duration> promised;
+  };
+  std::map<std::string, Contact> last_contact_;  // of each link's mirror process
 };
 
 }  // namespace isthmus::broker

@@ -5,6 +5,7 @@
 #include "kafka/gen/delete_records.h"
 #include "kafka/gen/delete_topics.h"
 #include "kafka/gen/describe_configs.h"
+#include "kafka/gen/describe_site.h"
 #include "kafka/gen/ensure_mirror_topics.h"
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
@@ -280,6 +281,20 @@ TEST_P(Mirroring, WhatCrossedTheLineIsCheckedBeforeItIsWritten) {
   EXPECT_EQ(append(link_epoch, 0, good.sub(0, good.size() - 1)).error_code,
             ErrorCode::corrupt_message);
   EXPECT_EQ(append(link_epoch, 0, good).end_offset, 1);
+}
+
+TEST_P(Mirroring, AReportSaysHowLongTheNextContactMayTake) {
+  start();
+  kafka::ReportMirrorRequest report;
+  report.link = "busan-seoul";
+  report.link_epoch = attach();
+  EXPECT_EQ(ask_peers(kafka::DescribeSiteRequest()).links.at(0).next_within_ms, -1);
+  report.next_within_ms = 4400;
+  EXPECT_EQ(ask_peers(report).error_code, ErrorCode::none);
+  EXPECT_EQ(ask_peers(kafka::DescribeSiteRequest()).links.at(0).next_within_ms, 4400);
+  attach();
+  EXPECT_EQ(ask_peers(kafka::DescribeSiteRequest()).links.at(0).next_within_ms, -1)
+      << "another process, perhaps over another line";
 }
 
 TEST_P(Mirroring, GoodBatchesBeforeADamagedOneAreAppended) {
