@@ -10,6 +10,7 @@ from pathlib import Path
 from measure import (CLIENT_CORE, FLOOR, TEST_CORE, WALK, Interval, Meter, cpu_of, load,
                      load_command, pin, warm, words)
 from support.processes import Process, answers, free_port
+from support.relay import Relay
 from support.site import Mirror, Site
 
 MIB = 1 << 20
@@ -197,6 +198,9 @@ class MirrorPath:
             time.sleep(SETTLE_S)
             return with_latency(interval, end_to_end(where, there))
 
+    def way_to(self, source: Floor) -> int:
+        return source.port
+
     def slope(self, where: dict, produced: dict) -> Interval:
         end = produced["end"]
         watching = subprocess.Popen(
@@ -231,13 +235,52 @@ class MirrorPath:
             warm(self.directory)
             began = time.monotonic()
             command = ["taskset", "-c", str(TEST_CORE), FLOOR, "mirror",
-                       *words(**{"from": source.port}, to=target.port, records=produced["end"])]
+                       *words(**{"from": self.way_to(source)}, to=target.port,
+                              records=produced["end"])]
             mirror = subprocess.Popen(command)
             _, status, usage = os.wait4(mirror.pid, 0)
             if status != 0:
                 raise SystemExit("bench: the mirror's floor failed")
             return Interval(usage.ru_utime + usage.ru_stime, produced["bytes"] + MIB,
                             time.monotonic() - began, peak_bytes=usage.ru_maxrss * 1024)
+
+
+class FarMirrorPath(MirrorPath):
+    """The same over a line that all connections to the source share: so long, and so wide. Its
+    mirror is another process of the same link, so the two never run at once."""
+
+    def __init__(self, directory: Path, source: Site, target: Site, mirror: Mirror, other: Mirror,
+                 size: int, relay: Relay, round_trip_ms: int, rate: int):
+        super().__init__(directory, source, target, mirror, size)
+        self.other, self.relay, self.line = other, relay, "far"
+        self.round_trip_ms, self.rate = round_trip_ms, rate
+
+    def product(self) -> Interval:
+        if self.other.alive:
+            self.other.stop()
+        for process in (self.source.process.pid, self.target.process.pid, self.relay.child.pid):
+            pin(process, CLIENT_CORE)
+        self.shape(self.line)
+        try:
+            with Topic(self.source.bootstrap, MIB, "mirrored") as where:
+                produced = load("produce", **where, bytes=self.size, in_flight=5)
+                warm(self.directory)
+                return self.slope(where, produced)
+        finally:
+            if self.mirror.alive:
+                self.mirror.stop()
+            self.relay.delay(self.line, 0)
+            self.relay.rate(self.line, 0)
+
+    def shape(self, line: str) -> None:
+        self.relay.delay(line, self.round_trip_ms // 2)
+        self.relay.rate(line, self.rate)
+
+    def way_to(self, source: Floor) -> int:
+        line = f"floor-{next(_numbers)}"
+        port = self.relay.route(line, source.port)
+        self.shape(line)
+        return port
 
 
 class RouterPath:

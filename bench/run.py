@@ -21,7 +21,8 @@ from pathlib import Path
 
 from beside import ColdReads, Creating, Deleting, NoRoom, produce_beside
 from measure import BUILD, BesideRow, Row
-from paths import MIB, Consume, MirrorPath, Produce, RouterPath, Walk
+from paths import MIB, Consume, FarMirrorPath, MirrorPath, Produce, RouterPath, Walk
+from support.relay import Relay
 from support.site import Mirror, Router, Site, cluster, link
 
 LOOPBACK = "dev lo proto kernel scope host src 127.0.0.1 table local congctl cubic"
@@ -76,13 +77,20 @@ class World:
         self.seoul = Site(directory, "seoul", 1, durability="page_cache")
         self.tokyo = Site(directory, "tokyo", 2, durability="page_cache")
         self.durable = Site(directory, "durable", 3, durability="fsync")
-        self.mirror = Mirror(directory, "mirror", {
-            "seoul-tokyo": link(self.seoul, self.tokyo, topics="mirrored-.*")})
+        mirrored = link(self.seoul, self.tokyo, topics="mirrored-.*")
+        self.mirror = Mirror(directory, "mirror", {"seoul-tokyo": mirrored})
+        self.far_mirror = Mirror(directory, "far-mirror", {"seoul-tokyo": dict(mirrored)})
+        self.relay: Relay | None = None
         self.router = Router(directory, "router", {"seoul": cluster(self.seoul)})
         self.started: dict[str, list[float]] = {}
 
     def start(self, times: int) -> None:
         """Starts and stops as often as that, for the start-up times; leaves all running."""
+        self.relay = Relay()
+        far = self.relay.route("far", self.seoul.ports["ROUTER_INSIDE"])
+        self.seoul.advertise("ROUTER_INSIDE", far)
+        source = {"bootstrap.servers": f"127.0.0.1:{far}"}
+        self.far_mirror.config["links"]["seoul-tokyo"]["source"] = source
         for role, port in ((self.seoul, self.seoul.ports["CLIENT"]),
                            (self.tokyo, self.tokyo.ports["CLIENT"]),
                            (self.durable, self.durable.ports["CLIENT"]),
@@ -95,13 +103,21 @@ class World:
                 role.process.wait_ready(role.ready)
 
     def stop(self) -> None:
-        for role in (self.router, self.mirror, self.durable, self.tokyo, self.seoul):
+        for role in (self.router, self.far_mirror, self.mirror, self.durable, self.tokyo,
+                     self.seoul):
             if role.alive:
                 role.stop()
+        if self.relay:
+            self.relay.close()
 
     def rows(self) -> list[tuple[Row, object]]:
         work, seoul, big, small = self.directory, self.seoul, 1_000_000_000, 400_000_000
         self.mirroring = MirrorPath(work, seoul, self.tokyo, self.mirror, big)
+
+        def far(size: int, round_trip_ms: int, rate: int) -> FarMirrorPath:
+            return FarMirrorPath(work, seoul, self.tokyo, self.far_mirror, self.mirror, size,
+                                 self.relay, round_trip_ms, rate)
+
         return [
             (Row("produce, 1 MiB batches", 0.6), Produce(work, seoul, MIB, big, 5)),
             (Row("produce, 16 KiB batches", 1.2), Produce(work, seoul, 16384, small, 64)),
@@ -114,6 +130,8 @@ class World:
             *((Row(f"walk, {codec}"), Walk(codec, 1024)) for codec in CODECS),
             (Row("consume", 0.1), Consume(work, seoul, big)),
             (Row("mirror", 0.4), self.mirroring),
+            (Row("mirror, 80 ms, one partition"), far(big, 80, 125_000_000)),
+            (Row("mirror, 1 MB/s"), far(10_000_000, 20, 1_000_000)),
             (Row("router, produce", 0.25), RouterPath(work, seoul, self.router, big, False)),
             (Row("router, fetch", 0.25), RouterPath(work, seoul, self.router, big, True)),
             (Row("router, produce, 16 KiB"),

@@ -72,6 +72,7 @@ struct Connection::State {
   std::unique_ptr<io::Stream> stream;
   const ConnectionOptions options;
   io::FrameReader frames;
+  io::Duration round_trip{};
   std::optional<Error> ended;
   std::map<int16_t, std::pair<int16_t, int16_t>> ranges;  // by API key
   std::deque<std::shared_ptr<Pending>> pending;           // in the order of their requests
@@ -248,8 +249,10 @@ io::Task<Result<std::unique_ptr<Connection>>> Connection::open(io::Env& env, io:
     kafka::Writer body;
     kafka::ApiVersionsRequest{"isthmus", "1"}.encode(body, version);
     RawRequest request{static_cast<int16_t>(key), version, std::nullopt, std::move(body).finish()};
+    const io::Instant asked = loop.now();
     auto answer = co_await connection->call_raw(std::move(request), deadline);
     if (!answer) co_return fail(answer.error());
+    state->round_trip = loop.now() - asked;
     auto negotiated = read_api_versions(*answer, version);
     if (!negotiated) co_return fail(negotiated.error());
     if (!negotiated->ask_again) {
@@ -298,5 +301,6 @@ io::Task<bool> Connection::room(io::Instant deadline) {
 void Connection::close() { state_->end(Error::closed("closed by us")); }
 bool Connection::closed() const { return state_->ended.has_value(); }
 const io::Address& Connection::peer() const { return state_->stream->peer(); }
+io::Duration Connection::round_trip() const { return state_->round_trip; }
 
 }  // namespace isthmus::client

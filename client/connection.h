@@ -70,6 +70,8 @@ class Connection {
   void close();
   bool closed() const;
   const io::Address& peer() const;
+  // What the first question took to be answered: about the delay of the line, there and back.
+  io::Duration round_trip() const;
 
  private:
   struct State;

@@ -37,8 +37,10 @@ Fetcher::Fetcher(Cluster& cluster, FetchSink& sink, FetchOptions options)
       options_(options),
       loop_(cluster.loop()),
       gate_(loop_),
-      homeless_(loop_) {
+      homeless_(loop_),
+      ahead_wanted_(loop_) {
   gate_.spawn("fetch leaders", find_leaders());
+  if (options_.read_ahead_bytes > 0) gate_.spawn("fetch ahead", run_ahead());
 }
 
 Fetcher::~Fetcher() = default;
@@ -46,6 +48,7 @@ Fetcher::~Fetcher() = default;
 io::Task<void> Fetcher::close() {
   closing_ = true;
   homeless_.close();
+  ahead_wanted_.close();
   for (auto& [leader, source] : sources_) source->changed.close();
   co_await gate_.close();
 }
@@ -57,7 +60,10 @@ void Fetcher::want(const TopicPartition& partition, FetchPosition position) {
   entry.wanted = true;
   entry.in_flight = entry.astray = false;
   cluster_.add_interest(partition.topic);
-  wake(partition);
+  if (entry.ahead && entry.ahead->pieces.wanted() != position.offset) entry.ahead.reset();
+  if (!entry.ahead) return wake(partition);
+  is_ahead_wanted_ = true;
+  ahead_wanted_.notify_all();
 }
 
 void Fetcher::forget(const TopicPartition& partition) { entries_.erase(partition); }
@@ -132,7 +138,7 @@ io::Task<void> Fetcher::run_lane(NodeId leader, Source& source, Cluster::Lane la
       co_await source.changed.wait();
       continue;
     }
-    const bool answered = co_await fetch_once(leader, asked, lane);
+    const bool answered = co_await fetch_once(leader, source, asked, lane);
     put_back(asked);
     if (!answered && !closing_) co_await look_for_news();
   }
@@ -141,7 +147,7 @@ io::Task<void> Fetcher::run_lane(NodeId leader, Source& source, Cluster::Lane la
 std::vector<Fetcher::Asked> Fetcher::take_wanted(NodeId leader, Source& source) {
   std::vector<Asked> asked;
   for (auto& [partition, entry] : entries_) {
-    if (!entry.wanted || entry.in_flight || entry.astray) continue;
+    if (!entry.wanted || entry.in_flight || entry.astray || entry.ahead) continue;
     const auto known = cluster_.metadata().leader_of(partition);
     if (!known || known->node != leader) continue;
     entry.in_flight = true;
@@ -178,22 +184,29 @@ kafka::FetchRequest Fetcher::request_for(const std::vector<Asked>& asked) const 
   return request;
 }
 
-io::Task<bool> Fetcher::fetch_once(NodeId leader, const std::vector<Asked>& asked,
+int16_t Fetcher::at_most_for(const std::vector<Asked>& asked) {
+  const bool all_have_ids =
+      std::ranges::none_of(asked, [](const Asked& one) { return one.topic_id.is_zero(); });
+  return all_have_ids ? INT16_MAX : last_version_with_names;
+}
+
+io::Task<bool> Fetcher::fetch_once(NodeId leader, Source& source, const std::vector<Asked>& asked,
                                    Cluster::Lane lane) {
   const io::Instant deadline = loop_.now() + options_.max_wait + options_.request_timeout;
   auto connection = co_await cluster_.try_node(leader, deadline, lane);
   if (!connection) co_return false;
-  const bool all_have_ids =
-      std::ranges::none_of(asked, [](const Asked& one) { return one.topic_id.is_zero(); });
-  const int16_t at_most = all_have_ids ? INT16_MAX : last_version_with_names;
-  auto response = co_await (*connection)->call(request_for(asked), deadline, at_most);
+  const io::Instant begun = loop_.now();
+  auto response = co_await (*connection)->call(request_for(asked), deadline, at_most_for(asked));
+  const io::Duration took = loop_.now() - begun;
   if (!response || response->error_code != ErrorCode::none) co_return false;
+  source.fastest = std::min(source.fastest, took);
   for (const auto& node : response->node_endpoints) {
     cluster_.metadata().learn_broker(
         {node.node_id, {node.host, static_cast<uint16_t>(node.port)}, node.rack});
   }
   std::unordered_map<TopicPartition, const Asked*> by_partition;
   for (const Asked& one : asked) by_partition.emplace(one.partition, &one);
+  std::vector<Full> full;
   for (auto& topic : response->responses) {
     const std::string* name = &topic.topic;
     if (name->empty()) name = cluster_.metadata().name_of(topic.topic_id);
@@ -201,8 +214,12 @@ io::Task<bool> Fetcher::fetch_once(NodeId leader, const std::vector<Asked>& aske
     for (auto& answer : topic.partitions) {
       const auto found = by_partition.find({*name, answer.partition_index});
       if (found == by_partition.end()) continue;
+      note_full(*found->second, answer, full);
       deliver(*found->second, answer);
     }
+  }
+  if (!full.empty() && !closing_) {
+    begin_ahead(leader, full, took, std::min(source.fastest, (*connection)->round_trip()));
   }
   co_return true;
 }

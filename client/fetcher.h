@@ -18,6 +18,11 @@
 // are asked for while a long poll waits go with the next one. Fetch sessions (KIP-227) are not
 // used.
 //
+// Where one partition has more than a fetch brings, and the line is long, it is read ahead
+// (client/read_ahead.h), by requests for it alone over further connections; what comes is delivered
+// in order, each piece when it is wanted. Anything unusual ends that, and is found again by an
+// ordinary fetch.
+//
 // Owned by its user, on the loop of its Cluster, which outlives it. close() before destruction.
 #pragma once
 
@@ -27,6 +32,7 @@
 #include <vector>
 
 #include "client/cluster.h"
+#include "client/read_ahead.h"
 #include "kafka/gen/fetch.h"
 
 namespace isthmus::client {
@@ -43,6 +49,10 @@ struct FetchOptions {
   std::optional<std::chrono::milliseconds> tell_again_after;
   int requests_per_leader = 2;
   Cluster::Lane first_lane = 1;  // the first of `requests_per_leader` lanes of the cluster
+  // What may be under way ahead of what is wanted, of all partitions; the lanes for it follow those
+  // above. 0 = nothing is read ahead.
+  int32_t read_ahead_bytes = 0;
+  int read_ahead_lanes = 4;
 };
 
 struct FetchPosition {
@@ -94,12 +104,22 @@ class Fetcher {
   io::Task<void> close();
 
  private:
+  // Of a partition that is read ahead, under one epoch of one leader.
+  struct Ahead {
+    ReadAhead pieces;
+    Depth depth;
+    NodeId leader;
+    LeaderEpoch epoch;
+    Uuid topic_id;
+    uint64_t run;  // tells answers to an earlier one
+  };
   struct Entry {
     FetchPosition position;
     uint64_t wish = 0;  // tells an answer to an earlier wish
     bool wanted = false;
     bool in_flight = false;
     bool astray = false;  // its leader was another one than we believe
+    std::unique_ptr<Ahead> ahead;
     Offset told_high_watermark = -1;
     Offset told_log_start = -1;
     io::Instant told_at{};
@@ -116,6 +136,14 @@ class Fetcher {
     explicit Source(io::Loop& loop) : changed(loop) {}
     io::Event changed;  // there may be something to ask for
     size_t turn = 0;
+    io::Duration fastest = io::Duration::max();  // fetch: the delay is no more than that
+  };
+  // A fetch that brought as much as it may, and did not come to the end.
+  struct Full {
+    Asked asked;
+    Extent extent;
+    uint64_t bytes = 0;
+    Offset log_end = -1;
   };
   using PartitionData = kafka::FetchResponse::PartitionData;
 
@@ -124,13 +152,25 @@ class Fetcher {
   Source& source_of(NodeId leader);
   io::Task<void> run_lane(NodeId leader, Source& source, Cluster::Lane lane);
   // One request and its answer. False if the leader does not answer.
-  io::Task<bool> fetch_once(NodeId leader, const std::vector<Asked>& asked, Cluster::Lane lane);
+  io::Task<bool> fetch_once(NodeId leader, Source& source, const std::vector<Asked>& asked,
+                            Cluster::Lane lane);
+  void note_full(const Asked& asked, const PartitionData& answer, std::vector<Full>& full) const;
+  void begin_ahead(NodeId leader, const std::vector<Full>& full, io::Duration took,
+                   io::Duration round_trip);
+  size_t pieces_ahead() const;
+  void end_ahead(const TopicPartition& partition, Entry& entry);
+  // Delivers what is here and wanted, and asks for more.
+  void advance(const TopicPartition& partition);
+  io::Task<void> run_ahead();
+  io::Task<void> fetch_ahead(Asked asked, uint64_t run, NodeId leader, uint64_t max_bytes);
+  io::Task<Result<PartitionData>> ask_ahead(const Asked& asked, NodeId leader, uint64_t max_bytes);
   io::Task<void> find_leaders();
   io::Task<void> look_for_news();
   bool is_homeless(const TopicPartition& partition) const;
   void tell_homeless();
   std::vector<Asked> take_wanted(NodeId leader, Source& source);
   kafka::FetchRequest request_for(const std::vector<Asked>& asked) const;
+  static int16_t at_most_for(const std::vector<Asked>& asked);
   void put_back(const std::vector<Asked>& asked);
   void deliver(const Asked& asked, PartitionData& answer);
   bool is_news(const Entry& entry, const PartitionData& answer) const;
@@ -144,7 +184,11 @@ class Fetcher {
   io::Event homeless_;  // a wanted partition has no leader, or another than we believe
   std::map<TopicPartition, Entry> entries_;
   std::map<NodeId, std::unique_ptr<Source>> sources_;
+  io::Event ahead_wanted_;
+  bool is_ahead_wanted_ = false;
   uint64_t next_wish_ = 1;
+  uint64_t next_run_ = 1;
+  int next_ahead_lane_ = 0;
   bool closing_ = false;
 };
 

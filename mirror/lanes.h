@@ -27,6 +27,8 @@ inline client::FetchOptions fetch_options() {
   client::FetchOptions options;
   options.max_bytes = 8 << 20;
   options.max_partition_bytes = 4 << 20;
+  // Twice what a line of 1 Gbit/s and 80 ms holds.
+  options.read_ahead_bytes = 24 << 20;
   // A partition that is new waits for the next request of a lane: short polls keep that short.
   options.max_wait = io::milliseconds(100);
   // A log start is followed on the word of an answer: idle partitions need one now and then.

@@ -143,6 +143,34 @@ TEST_P(SessionTest, APartitionThatIsOfflineAtTheSourceIsSeenAndHoldsUpNoOther) {
   }
 }
 
+// One fetch after the other would bring 37 MB/s.
+TEST_P(SessionTest, OnePartitionFillsALongLine) {
+  constexpr int batches = 60;
+  constexpr size_t size = 1'000'000;
+  config.broker.message_max_bytes = 2 << 20;
+  start_both();
+  create_at_source("orders");
+  for (int i = 0; i < batches; ++i) {
+    const Slice batch = make_batch({{.text = std::string(size, 'x')}});
+    ASSERT_EQ(ask_source(produce_request("orders", batch))
+                  .responses.at(0)
+                  .partition_responses.at(0)
+                  .error_code,
+              ErrorCode::none);
+  }
+  world.network().set_latency("mirror", "source", milliseconds(40), milliseconds(40));
+  world.network().set_rate("mirror", "source", 125'000'000);
+  start_mirror();
+  io::Instant begun{};
+  for (int step = 0; step < 2000 && copied("orders") < batches; ++step) {
+    world.run_for(milliseconds(5));
+    if (begun == io::Instant{} && copied("orders") > 0) begun = world.now();
+  }
+  ASSERT_EQ(copied("orders"), batches);
+  const double seconds_taken = std::chrono::duration<double>(world.now() - begun).count();
+  EXPECT_GT((batches - 4) * size / seconds_taken, 60e6) << "bytes a second, of the simulation";
+}
+
 TEST_P(SessionTest, AFullDiskAtTheTargetIsSeenAndTheMirrorGoesOnByItself) {
   start_both();
   create_at_source("orders");

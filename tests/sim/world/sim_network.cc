@@ -19,8 +19,7 @@ constexpr auto local_latency_max = std::chrono::microseconds(30);
 
 size_t room_on(const Line& line) {
   if (line.bytes_per_second == 0) return in_flight_max;
-  return std::clamp<size_t>(line.bytes_per_second / queues_per_second, in_flight_least,
-                            in_flight_max);
+  return std::max<size_t>(line.bytes_per_second / queues_per_second, in_flight_least);
 }
 
 }  // namespace
