@@ -4,11 +4,17 @@ namespace isthmus::sim {
 
 std::span<const Scenario> all_scenarios() {
   static constexpr Scenario scenarios[] = {
-      {"one_site", one_site, 20},     {"bad_disk", bad_disk, 4},
-      {"lying_disk", lying_disk, 2},  {"mirror", mirror, 15},
-      {"switchover", switchover, 15}, {"scripted_switchover", scripted_switchover, 15},
-      {"failover", failover, 13},     {"split_brain", split_brain, 10},
-      {"stranger", stranger, 4},      {"taken_back", taken_back, 2},
+      {"one_site", one_site, 18},
+      {"bad_disk", bad_disk, 4},
+      {"lying_disk", lying_disk, 2},
+      {"mirror", mirror, 15},
+      {"switchover", switchover, 15},
+      {"scripted_switchover", scripted_switchover, 15},
+      {"failover", failover, 13},
+      {"split_brain", split_brain, 10},
+      {"stranger", stranger, 4},
+      {"taken_back", taken_back, 2},
+      {"lines", lines, 2},
   };
   return scenarios;
 }

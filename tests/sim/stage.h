@@ -96,6 +96,7 @@ void failover(Stage& stage);
 void split_brain(Stage& stage);
 void stranger(Stage& stage);
 void taken_back(Stage& stage);
+void lines(Stage& stage);
 
 std::span<const Scenario> all_scenarios();
 
