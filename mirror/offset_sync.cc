@@ -37,7 +37,8 @@ std::string names_in(const std::map<std::string, std::string>& groups) {
 }  // namespace
 
 OffsetSync::OffsetSync(client::Cluster& source, client::Cluster& target, std::string link,
-                       int64_t link_epoch, Selector groups, io::Duration patience, Logger log)
+                       int64_t link_epoch, kafka::Selector groups, io::Duration patience,
+                       Logger log)
     : source_(source),
       target_(target),
       link_(std::move(link)),

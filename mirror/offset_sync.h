@@ -27,7 +27,7 @@
 #include "client/group_offsets.h"
 #include "io/mutex.h"
 #include "kafka/gen/mirror_offsets.h"
-#include "mirror/selector.h"
+#include "kafka/selector.h"
 
 namespace isthmus::mirror {
 
@@ -37,7 +37,7 @@ class OffsetSync {
 
   // `patience` is that of each request.
   OffsetSync(client::Cluster& source, client::Cluster& target, std::string link, int64_t link_epoch,
-             Selector groups, io::Duration patience, Logger log);
+             kafka::Selector groups, io::Duration patience, Logger log);
 
   // One round over all groups. `topics` are those that the link mirrors; offsets of others stay
   // away. A group that does not get across is tried again in the next round, and the log says so
@@ -90,7 +90,7 @@ class OffsetSync {
   client::Cluster& target_;
   const std::string link_;
   const int64_t link_epoch_;
-  const Selector selector_;
+  const kafka::Selector selector_;
   const io::Duration patience_;
   Logger log_;
   client::GroupOffsets reader_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "mirror/lanes.h"
 #include "mirror/succession.h"
 
@@ -25,6 +26,14 @@ io::Duration pause_after(io::Duration round) {
   return std::clamp<io::Duration>(discovery_share * round, discover_every, longest_pause);
 }
 
+// They were checked when the configuration was loaded.
+kafka::Selector selector(const std::vector<std::string>& include,
+                         const std::vector<std::string>& exclude) {
+  auto parsed = kafka::Selector::parse(include, exclude);
+  CHECK(parsed.has_value(), "a pattern of the configuration");
+  return std::move(*parsed);
+}
+
 std::string reverse_of(const std::string& link) {
   auto names = process::parse_link_name(link);
   return names ? names->target + "-" + names->source : std::string();
@@ -43,10 +52,10 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
       target_number_(target_number),
       link_epoch_(link_epoch),
       log_("link " + name_),
-      topics_(config.topics, config.topics_exclude),
+      topics_(selector(config.topics, config.topics_exclude)),
       gate_(source.loop()),
       stopping_(source.loop()),
-      offsets_(source, target, name_, link_epoch, Selector(config.groups, config.groups_exclude),
+      offsets_(source, target, name_, link_epoch, selector(config.groups, config.groups_exclude),
                request_timeout, log_),
       appender_(
           target, name_, link_epoch, [this](const auto& o) { on_outcome(o); },

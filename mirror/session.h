@@ -20,12 +20,12 @@
 #include "base/log.h"
 #include "client/fetcher.h"
 #include "io/gate.h"
+#include "kafka/selector.h"
 #include "mirror/appender.h"
 #include "mirror/lags.h"
 #include "mirror/left_out.h"
 #include "mirror/offset_sync.h"
 #include "mirror/running.h"
-#include "mirror/selector.h"
 #include "mirror/switchover/driver.h"
 #include "process/mirror_config.h"
 
@@ -86,7 +86,7 @@ class Session final : public client::FetchSink {
   const ClusterNumber target_number_;
   const int64_t link_epoch_;
   Logger log_;
-  Selector topics_;
+  kafka::Selector topics_;
   io::Gate gate_;
   io::Event stopping_;
   std::optional<Error> why_;

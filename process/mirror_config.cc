@@ -3,8 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <regex>
 
+#include "kafka/selector.h"
 #include "process/broker_config.h"
 
 namespace isthmus::process {
@@ -28,8 +28,10 @@ void describe(Options& o, LinkConfig& c) {
   o.section("target", c.target,
             "The cluster that is written: an Isthmus listener with `for: [mirrors]`.");
   o.add("topics", c.topics,
-        "Topics to mirror: regular expressions, each for a whole name. In the form with commas an "
-        "expression holds none; write a YAML list if one must.");
+        "Topics to mirror: regular expressions (RE2's, which look neither ahead nor back), each "
+        "for a "
+        "whole name. In the form with commas an expression holds none; write a YAML list if one "
+        "must.");
   o.add("topics.exclude", c.topics_exclude,
         "Topics to leave out; wins over `topics`. Kafka's own (`__consumer_offsets` and its kind) "
         "are always left out.");
@@ -93,16 +95,9 @@ std::optional<Problem> distinct_ends(const MirrorConfig& c) {
 
 std::optional<Problem> bad_pattern(const std::string& path,
                                    const std::vector<std::string>& patterns) {
-  for (const std::string& pattern : patterns) {
-    try {
-      std::regex compiled(pattern);
-    } catch (const std::regex_error&) {
-      return Problem{path, fmt::format("\"{}\" is no regular expression; one that matches all "
-                                       "names is .*",
-                                       pattern)};
-    }
-  }
-  return std::nullopt;
+  auto parsed = kafka::Selector::parse(patterns, {});
+  if (parsed) return std::nullopt;
+  return Problem{path, parsed.error().text + "; one that matches all names is .*"};
 }
 
 std::optional<Problem> patterns(const MirrorConfig& c) {

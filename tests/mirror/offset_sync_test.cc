@@ -112,8 +112,8 @@ class OffsetSyncTest : public testing::Test {
     client::Cluster source(world.env(), world.loop(), self->fakes_.options());
     client::Cluster target(world.env(), world.loop(), self->fakes_.options());
     for (const char* topic : {"orders", "pay"}) source.add_interest(topic);
-    OffsetSync sync(source, target, "l", 4, Selector({".*"}, {"excluded"}), std::chrono::seconds(5),
-                    Logger("test"));
+    OffsetSync sync(source, target, "l", 4, *kafka::Selector::parse({".*"}, {"excluded"}),
+                    std::chrono::seconds(5), Logger("test"));
     io::Gate gate(world.loop());
     for (auto& round : rounds) {
       auto task = one(self, &sync, std::move(round));

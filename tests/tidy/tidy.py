@@ -20,7 +20,7 @@ BELOW = {
     "base": set(),
     "io": {"base"},
     "kafka": {"base"},
-    "process": {"base", "io"},
+    "process": {"base", "io", "kafka"},
     "server": {"base", "io", "kafka"},
     "client": {"base", "io", "kafka"},
 }
@@ -51,6 +51,7 @@ HOMES = [
     (r"yaml-cpp/", ["process/"]),
     (r"(lz4|lz4frame|lz4hc|zstd|snappy|snappy-c|zlib)\.h", ["kafka/compression.cc"]),
     (r"(httplib\.h|prometheus/)", ["process/"]),
+    (r"re2/", ["kafka/selector.cc"]),
     (r"CLI/", ["cli/command.cc"]),
     (r"librdkafka/", ["bench/"]),
     (r"(sys/(socket|epoll|uio|sendfile|stat|mman|file)|netinet/|arpa/|fcntl|netdb)", ["io/"]),
