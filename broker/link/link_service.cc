@@ -65,11 +65,11 @@ io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest
   attach.source_starts = request.source_starts;
   attach.source_start_times = request.source_start_times;
   for (const auto& r : request.reachable) attach.reachable[r.number] = r.cluster_id;
+  std::string back;
   auto decide = [&](const Image& image) -> Result<Plan> {
-    const std::string why = went_back(image, attach);
-    return why.empty() ? plan_attach(image, attach) : plan_went_back(image, attach.link, why);
+    back = went_back(image, attach);
+    return back.empty() ? plan_attach(image, attach) : plan_went_back(image, attach.link, back);
   };
-  const std::string back = went_back(*controller_.snapshot(), attach);
   auto done = co_await controller_.update(decide);
   kafka::AttachLinkResponse response;
   if (done && !back.empty()) {
@@ -317,6 +317,9 @@ io::Task<kafka::ForgetLinkResponse> LinkService::forget(kafka::ForgetLinkRequest
     kafka::refuse(response, done.error());
     co_return response;
   }
+  // Its mirror process is fenced: nobody needs to wait for it any more.
+  last_contact_.erase(request.link);
+  left_out_.erase(request.link);
   log_.warn("forgotten: link={} does not come from {} any more", request.link, to_string(meant));
   co_return response;
 }
