@@ -25,7 +25,8 @@ std::string wrong_identity(const EndNames& names, const DescribeSiteResponse& te
   if (!expected.known() || expected == identity_of(found)) return "";
   return "link " + names.link() + ": " + teller.name + " has written down that " + found.name +
          " is " + to_string(expected) + ", but the one that answers there is " +
-         to_string(identity_of(found));
+         to_string(identity_of(found)) + " (if the first is gone for good: isthmus link forget " +
+         found.name + "-" + teller.name + ")";
 }
 
 }  // namespace
