@@ -69,6 +69,11 @@ class Frameworks(TwoSites):
         self.wait_ready(source, target)
         self.switch_over(source, target)
 
+    def fail_over(self) -> None:
+        self.cut()
+        self.seoul.kill()
+        self.command("failover", "--from", "seoul", "--to", "tokyo")
+
     # --- Streams --------------------------------------------------------------------------------
 
     def order(self, count: int) -> None:
@@ -99,15 +104,22 @@ class Frameworks(TwoSites):
         except Failed as failure:
             self.fail(f"{failure}; counted {self.counted()}; {app.states}")
 
-    def test_a_streams_application_goes_on_through_switchovers(self):
+    def found_shop(self) -> None:
         self.ordered = 0
         self.create(names=1, orders=4, counts=4)
         with world.Producer(self.router.bootstrap, "names") as producer:
             producer.send([(b"n%d" % i, ledger.mark("name", i)) for i in range(NAMES)])
             producer.flush_and_close()
-        app = Streams(self.router.bootstrap, self.tmp / "state")
+
+    def streams(self, state: str) -> Streams:
+        app = Streams(self.router.bootstrap, self.tmp / state)
         self.addCleanup(app.kill)
         app.wait_running()
+        return app
+
+    def test_a_streams_application_goes_on_through_switchovers(self):
+        self.found_shop()
+        app = self.streams("state")
         self.order(50)
         self.wait_counted("at seoul", app)
         for source, target in (("seoul", "tokyo"), ("tokyo", "seoul")):
@@ -116,9 +128,22 @@ class Frameworks(TwoSites):
             self.wait_counted(f"at {target}", app)
         # Another that knows nothing reads the changelog and the global table to their ends.
         app.close()
-        other = Streams(self.router.bootstrap, self.tmp / "fresh")
-        self.addCleanup(other.kill)
-        other.wait_running()
+        other = self.streams("fresh")
+        self.order(50)
+        self.wait_counted("from a fresh state directory", other)
+        other.close()
+
+    def test_a_streams_application_starts_anew_after_a_failover(self):
+        """It reads to the ends of its topics first, which lie behind the gap."""
+        self.found_shop()
+        app = self.streams("state")
+        self.order(50)
+        self.wait_counted("at seoul", app)
+        for topic in ("orders", "names", "counts"):
+            self.wait_mirrored("seoul-tokyo", topic)
+        app.close()
+        self.fail_over()
+        other = self.streams("fresh")
         self.order(50)
         self.wait_counted("from a fresh state directory", other)
         other.close()
@@ -170,6 +195,25 @@ class Frameworks(TwoSites):
 
     def test_a_connect_worker_goes_on_through_switchovers(self):
         port = self.start_worker("worker")
+        self.found_connector(port)
+        self.wait_beating(port, "at seoul")
+        for source, target in (("seoul", "tokyo"), ("tokyo", "seoul")):
+            self.move(source, target)
+            self.wait_beating(port, f"at {target}")
+        # Another reads configurations, offsets and states to their ends before it starts.
+        self.worker.stop(60)
+        self.wait_beating(self.start_worker("another"), "another worker")
+
+    def test_a_connect_worker_starts_after_a_failover(self):
+        port = self.start_worker("worker")
+        self.found_connector(port)
+        self.wait_beating(port, "at seoul")
+        self.worker.stop(60)
+        self.wait_mirrored("seoul-tokyo", "heartbeats")
+        self.fail_over()
+        self.wait_beating(self.start_worker("another"), "another worker")
+
+    def found_connector(self, port: int) -> None:
         made = self.rest(port, "/connectors", {"name": "beat", "config": {
             "connector.class": "org.apache.kafka.connect.mirror.MirrorHeartbeatConnector",
             "source.cluster.alias": "here", "target.cluster.alias": "there",
@@ -180,13 +224,6 @@ class Frameworks(TwoSites):
         self.assertIsNotNone(made, self.worker.tail())
         wait_for(lambda: "heartbeats" in {t["topic"] for t in self.command("topic", "list")},
                  "the connector has made its topic", 30, 0.5)
-        self.wait_beating(port, "at seoul")
-        for source, target in (("seoul", "tokyo"), ("tokyo", "seoul")):
-            self.move(source, target)
-            self.wait_beating(port, f"at {target}")
-        # Another reads configurations, offsets and states to their ends before it starts.
-        self.worker.stop(60)
-        self.wait_beating(self.start_worker("another"), "another worker")
 
 
 if __name__ == "__main__":
