@@ -132,9 +132,7 @@ io::Task<server::Reply> Endpoint::dispatch(server::Request request) {
 
 server::Reply Endpoint::answer(server::Request request) {
   switch (static_cast<ApiKey>(request.header.api_key)) {
-    case ApiKey::metadata:
-      picture_.asked_metadata.note(*request.connection);
-      return answers_.metadata(std::move(request));
+    case ApiKey::metadata: return answers_.metadata(std::move(request));
     case ApiKey::find_coordinator: return answers_.find_coordinator(std::move(request));
     case ApiKey::describe_cluster: return answers_.describe_cluster(std::move(request));
     case ApiKey::init_producer_id: return answers_.init_producer_id(std::move(request));

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "io/event.h"
-#include "router/asked_metadata.h"
+#include "router/refused_batches.h"
 #include "router/routes.h"
 #include "router/site.h"
 #include "router/virtual_cluster.h"
@@ -48,7 +48,7 @@ struct Picture {
   VirtualCluster virtual_cluster;
   Routes routes;
   std::map<std::string, std::unique_ptr<Site>> sites;
-  AskedMetadata asked_metadata;
+  RefusedBatches refused_batches;
   server::Budget waiting;   // bytes fetched for clients that have not taken them yet
   server::Budget requests;  // of the connections of all ports
   io::Event news;           // of routes, or of who leads what

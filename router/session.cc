@@ -125,23 +125,12 @@ io::Task<bool> Session::room_for(const server::Request& request) {
   co_return co_await behind_->room(loop_.now() + write_timeout);
 }
 
-// After a refused produce, those that the client sent before it knew are refused as well: if the
-// partition came back, or moved, in between, a later one would be accepted before the retry of the
-// first, and an idempotent producer's sequence would be broken for good. Where the routes refused
-// it, they do the same to what is behind it, as long as they stay as they are: a router that has
-// just begun may hear of an older record first.
-bool Session::is_refused(const server::Request& request) {
-  if (key_of(request) != ApiKey::produce || !refused_) return false;
-  if (picture_.asked_metadata.since(refused_->at, *client_)) {
-    refused_.reset();
-    return false;
-  }
-  return refused_->by_node || refused_->routes != picture_.routes.changes();
-}
-
-void Session::note_refused(bool by_node) {
-  if (!refused_) refused_ = {picture_.asked_metadata.now(), picture_.routes.changes(), false};
-  refused_->by_node |= by_node;
+Result<bool> Session::comes_too_early(const server::Request& request) {
+  RefusedBatches& refused = picture_.refused_batches;
+  if (key_of(request) != ApiKey::produce || refused.empty()) return false;
+  auto message = server::decode_request<kafka::ProduceRequest>(request);
+  if (!message) return fail(message.error());
+  return refused.come_before(*message, loop_.now());
 }
 
 // A site that has lost its topics to another may not know it yet (it was cut off), and a mirror
@@ -166,6 +155,11 @@ server::Reply Session::refuse(const server::Request& request) {
   auto refusal = router::refuse(request);
   if (!refusal) return end(refusal.error().text);
   const int16_t version = request.header.api_version;
+  if (key_of(request) == ApiKey::produce) {
+    auto message = server::decode_request<kafka::ProduceRequest>(request);
+    if (!message) return end(message.error().text);
+    picture_.refused_batches.note(*message, loop_.now());
+  }
   if (key_of(request) == ApiKey::produce && has_hints(version)) {
     auto bytes = refusal->flatten();
     if (!bytes) return end(bytes.error().text);
@@ -192,9 +186,9 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   }
   auto elsewhere = is_elsewhere(request);
   if (!elsewhere) co_return end(elsewhere.error().text);
-  const bool refused = is_refused(request);
-  if (*elsewhere && key_of(request) == ApiKey::produce) note_refused(false);
-  if (*elsewhere || refused) co_return refuse(request);
+  auto too_early = *elsewhere ? Result<bool>(false) : comes_too_early(request);
+  if (!too_early) co_return end(too_early.error().text);
+  if (*elsewhere || *too_early) co_return refuse(request);
 
   const bool connected = co_await connect();
   if (!connected) co_return end(fmt::format("node {} does not answer", node_));
@@ -242,7 +236,7 @@ void Session::answered(ApiKey key) {
   if (finishing_ && is_idle()) cut();
 }
 
-// Notes refusals; leads to the new leaders where the version has hints for that.
+// Leads to the new leaders where the version has hints for that.
 Result<Slice> Session::look_at_produce(const server::Request& request, Slice answer) {
   const int16_t version = request.header.api_version;
   auto response = client::decode_response<kafka::ProduceResponse>(answer, version);
@@ -251,7 +245,6 @@ Result<Slice> Session::look_at_produce(const server::Request& request, Slice ans
   for (const auto& topic : response->responses) {
     for (const auto& partition : topic.partition_responses) {
       if (partition.error_code != ErrorCode::not_leader_or_follower) continue;
-      note_refused(true);
       refused = true;
     }
   }

@@ -57,8 +57,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   io::Task<bool> connect();
   io::Task<bool> room_for(const server::Request& request);
-  bool is_refused(const server::Request& request);
-  void note_refused(bool by_node);
+  // Behind what the routes have refused.
+  Result<bool> comes_too_early(const server::Request& request);
   Result<bool> is_elsewhere(const server::Request& request);
   server::Reply refuse(const server::Request& request);
   server::Reply end(std::string why);
@@ -85,13 +85,6 @@ class Session : public std::enable_shared_from_this<Session> {
   bool finishing_ = false;
   // Of Picture::routes, when the latest fetch that named all its partitions was passed on.
   uint64_t routes_of_fetch_session_ = 0;
-  // A produce that was refused, until the client has asked for metadata since.
-  struct Refused {
-    uint64_t at = 0;      // AskedMetadata::now()
-    uint64_t routes = 0;  // Routes::changes() then
-    bool by_node = false;
-  };
-  std::optional<Refused> refused_;
 };
 
 }  // namespace isthmus::router

@@ -5,23 +5,15 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "kafka/sequence.h"
 
 namespace isthmus::broker {
 
 namespace {
 
+using kafka::is_ahead;
+using kafka::next_sequence;
 using Kind = ProducerVerdict::Kind;
-
-// Sequences wrap from 2^31 - 1 to 0, and the first of an epoch is 0.
-int32_t next_sequence(int32_t last) {
-  return static_cast<int32_t>((int64_t{last} + 1) & 0x7fffffff);
-}
-
-// Whether `sequence` lies ahead of `expected`, by less than half of their circle.
-bool is_ahead(int32_t sequence, int32_t expected) {
-  const int64_t distance = (int64_t{sequence} - expected) & 0x7fffffff;
-  return distance > 0 && distance < (int64_t{1} << 30);
-}
 
 ProducerVerdict refuse(Kind kind, std::string reason) {
   return {kind, -1, -1, -1, std::move(reason)};
@@ -31,6 +23,12 @@ ProducerVerdict stale_epoch(const kafka::BatchHeader& batch, ProducerEpoch curre
   return refuse(Kind::invalid_producer_epoch,
                 fmt::format("producer {} has epoch {}, the batch has {}", batch.producer_id,
                             current, batch.producer_epoch));
+}
+
+ProducerVerdict too_early(const kafka::BatchHeader& batch) {
+  return refuse(Kind::too_early,
+                fmt::format("producer {}: a batch before sequence {} may be on its way again",
+                            batch.producer_id, batch.base_sequence));
 }
 
 }  // namespace
@@ -70,8 +68,10 @@ ProducerVerdict ProducerStates::check(const kafka::BatchHeader& batch, AppendOri
                                       bool behind_a_refusal) const {
   if (!batch.has_producer() || origin != AppendOrigin::client) return {};
   const ProducerState* state = find(batch.producer_id);
-  // Nothing is known of it: its records were deleted or its state expired (KIP-360).
-  if (state == nullptr) return {};
+  if (state == nullptr) {
+    if (behind_a_refusal && batch.base_sequence != 0) return too_early(batch);
+    return {};  // its records were deleted or its state expired (KIP-360)
+  }
   if (batch.producer_epoch < state->epoch) return stale_epoch(batch, state->epoch);
   const bool same_epoch = batch.producer_epoch == state->epoch;
   if (same_epoch) {
@@ -90,11 +90,7 @@ ProducerVerdict ProducerStates::check(const kafka::BatchHeader& batch, AppendOri
   if (batch.base_sequence == expected) return {};
   // A later epoch is ahead whatever its sequence: its first batches may be what was lost.
   const bool ahead = !same_epoch || is_ahead(batch.base_sequence, expected);
-  if (ahead && behind_a_refusal) {
-    return refuse(Kind::too_early,
-                  fmt::format("producer {}: a batch before sequence {} may be on its way again",
-                              batch.producer_id, batch.base_sequence));
-  }
+  if (ahead && behind_a_refusal) return too_early(batch);
   if (ahead && state->gap_allowed) return {Kind::gap, -1, -1, -1, {}};
   return refuse(Kind::out_of_order_sequence,
                 fmt::format("producer {} epoch {}: sequence {}, expected {}", batch.producer_id,

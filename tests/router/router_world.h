@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "client/connection.h"
+#include "kafka/batch.h"
 #include "kafka/gen/heartbeat.h"
 #include "kafka/gen/produce.h"
 #include "router/router.h"
@@ -132,6 +133,21 @@ inline kafka::ProduceRequest produce_to(const std::string& topic, int16_t acks =
   kafka::ProduceRequest request;
   request.acks = acks;
   request.topic_data.push_back({topic, {{0, Rope(Slice::copy_of("records"))}}});
+  return request;
+}
+
+// Of partition 0, by an idempotent producer.
+inline kafka::ProduceRequest sequenced(const std::string& topic, int32_t sequence, int records = 1,
+                                       ProducerEpoch epoch = 0) {
+  kafka::BatchBuilder::Options options;
+  options.producer_id = 7;
+  options.producer_epoch = epoch;
+  options.base_sequence = sequence;
+  kafka::BatchBuilder batch(options);
+  for (int i = 0; i < records; ++i) batch.add(1'000, std::nullopt, as_bytes("value"));
+  kafka::ProduceRequest request;
+  request.acks = -1;
+  request.topic_data.push_back({topic, {{0, Rope(std::move(batch).finish())}}});
   return request;
 }
 

@@ -54,31 +54,6 @@ TEST(RouterSession, PipelinedAnswersKeepTheOrderOfTheirRequestsWhoeverAnswers) {
   w.run(pipelined(&w));
 }
 
-io::Task<void> refused_produce(RouterWorld* w) {
-  int asked = 0;
-  w->seoul.broker.on<kafka::ProduceRequest>([&asked](const kafka::ProduceRequest& request) {
-    const bool first = ++asked == 1;
-    return std::optional(
-        produced(request, 0, first ? ErrorCode::not_leader_or_follower : ErrorCode::none));
-  });
-  auto connection = co_await w->at(101);
-  auto response = co_await w->call(*connection, produce_to("orders"));
-  EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower);
-  response = co_await w->call(*connection, produce_to("other"));
-  EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower);
-  EXPECT_EQ(asked, 1) << "the node would have accepted it before the retry of the first";
-  auto other = co_await w->bootstrap();
-  auto metadata = co_await w->call(*other, kafka::MetadataRequest{});
-  EXPECT_TRUE(metadata.has_value());
-  response = co_await w->call(*connection, produce_to("orders"));
-  EXPECT_EQ(error_of(response), ErrorCode::none);
-  EXPECT_EQ(asked, 2);
-}
-TEST(RouterSession, AfterOneRefusedProduceAllLaterOnesAreUntilTheClientAskedForMetadata) {
-  RouterWorld w;
-  w.run(refused_produce(&w));
-}
-
 io::Task<void> with_hints(RouterWorld* w) {
   w->seoul.broker.on<kafka::ProduceRequest>([](const kafka::ProduceRequest& request) {
     auto response = produced(request, -1, ErrorCode::not_leader_or_follower);

@@ -123,6 +123,13 @@ TEST_F(Producers, WhoComesBehindARefusalIsTooEarlyAndNotOutOfOrder) {
             kafka::ErrorCode::not_leader_or_follower);
 }
 
+// The same of a new producer: its second batch would be taken for its first.
+TEST_F(Producers, WhoIsUnknownAndComesBehindARefusalIsTooEarly) {
+  EXPECT_EQ(check(batch(1, 52), true), Kind::too_early);
+  EXPECT_EQ(check(batch(0), true), Kind::ok);
+  EXPECT_EQ(check(batch(1, 52)), Kind::ok) << "its state may have expired";
+}
+
 TEST_F(Producers, TheGapLapsesWhenNothingWasMissing) {
   put(batch(0));
   states.allow_one_gap();
