@@ -104,6 +104,22 @@ Result<Whereabouts> whereabouts(const server::Request& request, const Picture& p
   }
 }
 
+std::optional<std::string> only_group(const server::Request& request) {
+  switch (static_cast<ApiKey>(request.header.api_key)) {
+    case ApiKey::join_group:
+    case ApiKey::sync_group:
+    case ApiKey::heartbeat:
+    case ApiKey::leave_group:
+    case ApiKey::offset_commit:
+    case ApiKey::offset_fetch:
+    case ApiKey::offset_delete: break;
+    default: return std::nullopt;
+  }
+  auto groups = groups_in(request);
+  if (!groups || groups->size() != 1) return std::nullopt;
+  return std::move(groups->front());
+}
+
 Result<bool> expects_reply(const server::Request& produce) {
   kafka::Reader reader(produce.body);
   const bool compact = produce.header.api_version >= kafka::ProduceRequest::flexible_from;

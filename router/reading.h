@@ -19,6 +19,9 @@ enum class Whereabouts : uint8_t {
 Result<Whereabouts> whereabouts(const server::Request& request, const Picture& picture,
                                 const std::string& cluster);
 
+// The group that a request is about, if that is one group; nullopt also for what is about none.
+std::optional<std::string> only_group(const server::Request& request);
+
 // Produce with acks=0 has no answer.
 Result<bool> expects_reply(const server::Request& produce);
 

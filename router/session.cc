@@ -21,6 +21,8 @@ using kafka::ErrorCode;
 constexpr size_t max_fetches_under_way = 2;
 // Of a request that waits for its answer: what is kept of it here.
 constexpr size_t waiting_request_bytes = 512;
+// Larger ones, of groups, are refused where a group has moved: their clients ask again.
+constexpr size_t max_kept_group_request = size_t{16} << 10;
 constexpr auto dial_timeout = std::chrono::seconds(3);
 // Of a site that is believed to be away: long enough to find that it is back.
 constexpr auto short_dial_timeout = std::chrono::milliseconds(500);
@@ -67,7 +69,8 @@ Session::Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, Tr
       node_(node),
       traffic_(traffic),
       client_(std::move(client)),
-      fewer_fetches_(loop_) {}
+      fewer_fetches_(loop_),
+      groups_(env, gate, picture, client_) {}
 
 void Session::finish() {
   finishing_ = true;
@@ -78,6 +81,7 @@ void Session::cut() {
   fewer_fetches_.close();
   if (behind_) behind_->close();
   if (silent_) silent_->cut();
+  groups_.cut();
 }
 
 bool Session::cut_if_unheard() {
@@ -188,6 +192,10 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   if (!elsewhere) co_return end(elsewhere.error().text);
   auto too_early = *elsewhere ? Result<bool>(false) : comes_too_early(request);
   if (!too_early) co_return end(too_early.error().text);
+  auto group = group_request(request);
+  if (*elsewhere && group) {
+    co_return ask_at_home(shared_from_this(), std::move(request), std::move(*group));
+  }
   if (*elsewhere || *too_early) co_return refuse(request);
 
   const bool connected = co_await connect();
@@ -206,12 +214,41 @@ io::Task<server::Reply> Session::forward(server::Request request) {
                          request.header.client_id, Rope(std::move(body))};
   Answer answer = behind_->call_raw(std::move(raw), io::Instant::max());
   request.body = request.frame = {};
-  request.charge->park(waiting_request_bytes);
-  co_return pass(shared_from_this(), std::move(request), std::move(answer));
+  request.charge->park(waiting_request_bytes + (group ? group->body.size() : 0));
+  co_return pass(shared_from_this(), std::move(request), std::move(group), std::move(answer));
 }
 
-server::Reply Session::pass(std::shared_ptr<Session> self, server::Request request, Answer answer) {
+std::optional<GroupRequest> Session::group_request(const server::Request& request) const {
+  if (request.body.size() > max_kept_group_request) return std::nullopt;
+  auto group = only_group(request);
+  if (!group) return std::nullopt;
+  return GroupRequest{request.header, request.body, std::move(*group)};
+}
+
+server::Reply Session::ask_at_home(std::shared_ptr<Session> self, server::Request request,
+                                   GroupRequest group) {
+  ++self->away_;
+  auto bytes = co_await self->groups_.ask(std::move(group), std::nullopt);
+  --self->away_;
+  if (self->finishing_ && self->is_idle()) self->cut();
+  if (!bytes) {
+    auto refusal = self->refuse(request);
+    auto answer = co_await refusal;
+    co_return answer;
+  }
+  self->traffic_.bytes_to_clients += bytes->size();
+  co_return with_correlation_id(request.header.correlation_id, std::move(*bytes));
+}
+
+server::Reply Session::pass(std::shared_ptr<Session> self, server::Request request,
+                            std::optional<GroupRequest> group, Answer answer) {
   auto bytes = co_await answer;
+  if (bytes && group && is_not_coordinator(request.header, *bytes)) {
+    ++self->away_;
+    auto moved = co_await self->groups_.ask(std::move(*group), self->node_);
+    --self->away_;
+    if (moved) bytes = std::move(*moved);
+  }
   self->answered(key_of(request));
   if (bytes && key_of(request) == ApiKey::produce) {
     bytes = self->look_at_produce(request, std::move(*bytes));

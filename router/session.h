@@ -25,6 +25,7 @@
 
 #include "io/event.h"
 #include "io/gate.h"
+#include "router/moved_groups.h"
 #include "router/picture.h"
 #include "router/silent_produces.h"
 #include "router/traffic.h"
@@ -62,12 +63,17 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<bool> is_elsewhere(const server::Request& request);
   server::Reply refuse(const server::Request& request);
   server::Reply end(std::string why);
+  // Of a request about one group, for which its node may not be the one to ask.
+  std::optional<GroupRequest> group_request(const server::Request& request) const;
 
   // Second stages. Each holds the session while it runs.
-  static server::Reply pass(std::shared_ptr<Session> self, server::Request request, Answer answer);
+  static server::Reply pass(std::shared_ptr<Session> self, server::Request request,
+                            std::optional<GroupRequest> group, Answer answer);
+  static server::Reply ask_at_home(std::shared_ptr<Session> self, server::Request request,
+                                   GroupRequest group);
   Result<Slice> look_at_produce(const server::Request& request, Slice answer);
   void answered(kafka::ApiKey key);
-  bool is_idle() const { return under_way_ == 0 && (!silent_ || silent_->idle()); }
+  bool is_idle() const { return under_way_ == 0 && away_ == 0 && (!silent_ || silent_->idle()); }
 
   io::Env& env_;
   io::Loop& loop_;
@@ -80,8 +86,10 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<SilentProduces> silent_;
   io::Event fewer_fetches_;
   size_t under_way_ = 0;
+  size_t away_ = 0;  // requests of groups that are asked elsewhere
   size_t fetches_under_way_ = 0;
   io::Instant latest_progress_{};
+  MovedGroups groups_;
   bool finishing_ = false;
   // Of Picture::routes, when the latest fetch that named all its partitions was passed on.
   uint64_t routes_of_fetch_session_ = 0;

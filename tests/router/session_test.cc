@@ -118,7 +118,8 @@ io::Task<void> elsewhere(RouterWorld* w) {
   auto response = co_await w->call(*connection, produce_to("tea"));
   EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower);
   auto beat = co_await w->call(*connection, heartbeat_of("samurai"));
-  EXPECT_TRUE(beat.has_value() && beat->error_code == ErrorCode::not_coordinator);
+  EXPECT_TRUE(beat.has_value() && beat->error_code == ErrorCode::not_coordinator)
+      << "its coordinator does not answer that";
   EXPECT_EQ(written, 0);
   EXPECT_EQ(w->seoul.broker.asked[kafka::ApiKey::heartbeat], 0);
   response = co_await w->call(*connection, produce_to("orders"));
