@@ -15,8 +15,8 @@ namespace {
 using nlohmann::json;
 
 Exit exit_of(const LinkView& view) {
-  const bool well =
-      view.failed == 0 && view.mirror_is_there() && view.wrong_ends.empty() && view.amiss() == 0;
+  const bool well = view.failed == 0 && view.mirror_is_there() && view.wrong_ends.empty() &&
+                    view.refused_promotion().empty() && view.amiss() == 0;
   return well ? Exit::done : Exit::degraded;
 }
 

@@ -188,6 +188,20 @@ void view_left_out(LinkView& view, const SiteAnswer& target, const SiteAnswer* s
 
 }  // namespace
 
+std::string not_promoted(const std::string& from, const std::string& to, const std::string& why) {
+  if (why.empty()) return fmt::format("{} has handed over, and nobody promotes {} yet", from, to);
+  return fmt::format("{} has handed over, and {} refuses to be promoted: {}", from, to, why);
+}
+
+std::string after_hand_over(const std::string& from, const std::string& to,
+                            const std::string& why) {
+  return fmt::format(
+      "{}; or go on at {} as before: isthmus switchover take-back --from {} --to {}",
+      why.empty() ? fmt::format("start the mirror of {}-{}", from, to)
+                  : fmt::format("mend that, the mirror of {}-{} asks again by itself", from, to),
+      from, from, to);
+}
+
 bool speaks(const SiteAnswer::SiteLink& link) {
   constexpr int missed = 3;
   return link.contact_age_ms >= 0 &&
@@ -256,6 +270,12 @@ size_t LinkView::amiss() const {
       left_out, [](const LeftOutTopic& topic) { return topic.selected || topic.was_mirrored; }));
 }
 
+// Before a hand-over nobody asks for a promotion.
+std::string LinkView::refused_promotion() const {
+  const bool is_wished = switchover && switchover->phase == kafka::SwitchoverPhase::wished;
+  return is_wished ? switchover->trouble : "";
+}
+
 std::string LinkView::why_held() const {
   return fmt::format(
       "a held group lives at {0} too: after a move it goes on at what it had committed there, not "
@@ -303,6 +323,12 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   }
   auto switchover = std::ranges::find(target.switchovers, name, &SiteAnswer::SiteSwitchover::link);
   if (switchover != target.switchovers.end()) view.switchover = *switchover;
+  if (source == nullptr) return view;
+  auto there = std::ranges::find(source->switchovers, name, &SiteAnswer::SiteSwitchover::link);
+  const bool is_promoted =
+      view.switchover && view.switchover->phase == kafka::SwitchoverPhase::promoted;
+  view.handed_over = there != source->switchovers.end() && !is_promoted &&
+                     there->phase == kafka::SwitchoverPhase::handed_over;
   return view;
 }
 

@@ -70,6 +70,7 @@ struct LinkView {
   size_t partitions = 0;
   size_t failed = 0;  // or waiting, or offline: those that do not go on
   std::optional<SiteAnswer::SiteSwitchover> switchover;  // at the target
+  bool handed_over = false;  // the source says so of that one, and the target is not promoted
 
   bool mirror_is_there() const { return mirror_speaks; }
   Lag lag() const;
@@ -82,9 +83,17 @@ struct LinkView {
   std::string what_is_left_out() const;
   // Those that should be mirrored, or were once.
   size_t amiss() const;
+  // Nobody is written: the source has handed over, and this is why the target refuses to be
+  // promoted. Else empty.
+  std::string refused_promotion() const;
   // What it means that groups are held, and what mends it.
   std::string why_held() const;
 };
+
+// Between the hand-over of `from` and the promotion of `to`, where it does not come: how it stands
+// (`why` is what `to` says, empty if nobody has asked it), and what the operator can do.
+std::string not_promoted(const std::string& from, const std::string& to, const std::string& why);
+std::string after_hand_over(const std::string& from, const std::string& to, const std::string& why);
 
 // Beyond this a mirror process is taken for gone, unless it has said that it speaks less often:
 // over a long line a round takes longer.

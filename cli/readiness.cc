@@ -107,6 +107,14 @@ Finding judge_way_back(const SiteAnswer& source, const LinkView& link) {
           "isthmus mirror with link " + reverse + " in its file"};
 }
 
+// One that is between the two sites goes on under its own id, whatever this one would say.
+void add_hand_over(std::vector<Finding>& findings, const LinkView& link) {
+  const std::string why = link.refused_promotion();
+  if (!link.handed_over && why.empty()) return;
+  findings.push_back({Verdict::stop, not_promoted(link.source, link.target, why),
+                      after_hand_over(link.source, link.target, why)});
+}
+
 }  // namespace
 
 size_t Readiness::stops() const {
@@ -119,6 +127,7 @@ Readiness judge(const LinkView& link, const SiteAnswer& source,
                        judge_lag(link, limits), judge_groups(link),
                        judge_topics(link, leave_behind), judge_way_back(source, link)}};
   add_groups_left(readiness.findings, source, link);
+  add_hand_over(readiness.findings, link);
   return readiness;
 }
 

@@ -29,10 +29,33 @@ void add_failures(Lines& out, const LinkView& view) {
   }
 }
 
+// A switchover that stands between the two sites, or why the latest was given up.
+void add_switchover(Lines& out, const LinkView& view) {
+  if (view.handed_over || !view.refused_promotion().empty()) {
+    const std::string why = view.refused_promotion();
+    out.say("Switchover  {}", not_promoted(view.source, view.target, why));
+    out.say("            Next: {}", after_hand_over(view.source, view.target, why));
+  } else if (view.switchover && !view.switchover->trouble.empty()) {
+    out.say("Switchover  the latest was given up: {}", view.switchover->trouble);
+  }
+}
+
+json switchover_of(const LinkView& view) {
+  if (!view.switchover) return nullptr;
+  return {{"id", view.switchover->switchover_id.to_string()},
+          {"phase", std::string(to_string(view.switchover->phase))},
+          {"handed_over", view.handed_over || !view.refused_promotion().empty()},
+          {"trouble", view.switchover->trouble}};
+}
+
 }  // namespace
 
 std::string summary(const LinkView& view) {
   if (!view.wrong_ends.empty()) return "DEGRADED: another cluster answers at one end";
+  if (!view.refused_promotion().empty()) {
+    return fmt::format("DEGRADED: {} has handed over, {} is not promoted, nobody is written",
+                       view.source, view.target);
+  }
   if (view.failed > 0) {
     return fmt::format("DEGRADED: {} of {} not mirrored", view.failed,
                        count_of(view.partitions, "partition"));
@@ -61,6 +84,7 @@ Lines text_of(const LinkView& view) {
   out.say("Mirror      {}",
           view.contact_age_ms ? fmt::format("last heard of {} s ago", seconds(view.contact_age_ms))
                               : "not heard of since the target's start");
+  add_switchover(out, view);
   out.say("Failover now would lose  {}", view.would_lose());
   out.say("Groups      {} of the link{}", view.groups.size(),
           view.held.empty()
@@ -123,6 +147,7 @@ json json_of(const LinkView& view) {
           {"would_lose", view.would_lose()},
           {"groups", view.groups},
           {"held", view.held},
+          {"switchover", switchover_of(view)},
           {"left_out", left_out},
           {"left_out_count", view.left_out_count ? json(*view.left_out_count) : json(nullptr)},
           {"topics", topics}};

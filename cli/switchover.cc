@@ -46,6 +46,8 @@ struct Ends {
   struct Side {
     Uuid id;
     Phase phase = Phase::none;
+    std::string trouble;
+    kafka::ClusterIdentity identity{};
   };
   std::optional<Side> source;  // nothing: it does not answer
   std::optional<Side> target;
@@ -55,12 +57,21 @@ struct Ends {
   bool says(const std::optional<Side>& side, const Uuid& id, Phase phase) const {
     return side && side->id == id && side->phase == phase;
   }
+  // Why the target has given `id` up, or refuses to be promoted.
+  std::string trouble(const Uuid& id) const {
+    return target && target->id == id ? target->trouble : "";
+  }
 };
 
 Ends::Side side_of(const SiteAnswer& site, const std::string& link) {
   auto found = std::ranges::find(site.switchovers, link, &SiteAnswer::SiteSwitchover::link);
-  if (found == site.switchovers.end()) return {};
-  return {found->switchover_id, found->phase};
+  Ends::Side side;
+  side.identity = kafka::identity_of(site);
+  if (found == site.switchovers.end()) return side;
+  side.id = found->switchover_id;
+  side.phase = found->phase;
+  side.trouble = found->trouble;
+  return side;
 }
 
 io::Task<Ends> look_at_ends(Sites& sites, Options options) {
@@ -115,11 +126,14 @@ io::Task<Exit> check_readiness(Sites& sites, Options options, bool as_json) {
   co_return ready ? Exit::done : Exit::not_ready;
 }
 
-io::Task<Result<Uuid>> wish_for(Sites& sites, Options options, Uuid id, bool abandon) {
+// `give_up` is why; empty: it is wanted.
+io::Task<Result<Uuid>> wish_for(Sites& sites, Options options, Uuid id, std::string give_up) {
+  const bool abandon = !give_up.empty();
   kafka::SwitchoverWishRequest request;
   request.link = options->link();
   request.switchover_id = id;
   request.abandon = abandon;
+  request.reason = std::move(give_up);
   auto answer = co_await sites.ask(options->to, std::move(request));
   if (!answer) co_return fail(answer.error());
   // Somebody else's wish came first: that one is watched.
@@ -152,6 +166,9 @@ std::string step_text(const SwitchoverOptions& options, const Ends& ends, const 
   if (ends.says(ends.target, id, Phase::promoted)) {
     return "promoted: " + options.to + " is written now; waiting for " + options.from +
            " to follow";
+  }
+  if (ends.says(ends.source, id, Phase::handed_over) && !ends.trouble(id).empty()) {
+    return not_promoted(options.from, options.to, ends.trouble(id));
   }
   if (ends.says(ends.source, id, Phase::handed_over)) {
     return "handed over: " + options.to + " has everything, and only it may go on";
@@ -198,7 +215,8 @@ io::Task<Exit> watch(Sites& sites, Options options, Uuid id, bool as_json) {
       co_return report(*options, id, progress.seconds_since_start(), as_json);
     }
     if (ends.says(ends.target, id, Phase::abandoned) && !handed_over) {
-      co_return fell_back(*options, "was given up");
+      const std::string why = ends.trouble(id);
+      co_return fell_back(*options, why.empty() ? "was given up" : "was given up: " + why);
     }
     if (!ends.wrong.empty()) co_return fail_with(another_answers(ends));
     progress.say(step_text(*options, ends, id));
@@ -209,14 +227,14 @@ io::Task<Exit> watch(Sites& sites, Options options, Uuid id, bool as_json) {
       co_return Exit::degraded;
     }
     if (too_late && handed_over) {
+      const std::string why = ends.trouble(id);
       co_return fail_with(
-          Error::message(options->from + " has handed over, and nobody promotes " + options->to +
-                         ": start the mirror of " + options->link() + ", or, if " + options->to +
-                         " is gone for good, isthmus switchover take-back --force"));
+          Error::message(not_promoted(options->from, options->to, why) +
+                         ". Next: " + after_hand_over(options->from, options->to, why)));
     }
     if (too_late && give_up) {
       // A wish that nobody drives would else come true whenever a mirror is started.
-      auto given_up = co_await wish_for(sites, options, id, true);
+      auto given_up = co_await wish_for(sites, options, id, "not handed over in time");
       if (!given_up) co_return fail_with(given_up.error());
       give_up = false;
     }
@@ -231,41 +249,60 @@ io::Task<Exit> switch_over(Sites& sites, Options options, bool as_json) {
   if (!id || options->dry_run) {
     const Exit ready = co_await check_readiness(sites, options, as_json);
     if (ready != Exit::done || options->dry_run) co_return ready;
-    auto wished = co_await wish_for(sites, options, sites.new_id(), false);
+    auto wished = co_await wish_for(sites, options, sites.new_id(), "");
     if (!wished) co_return fail_with(wished.error());
     id = *wished;
   }
   co_return co_await watch(sites, options, *id, as_json);
 }
 
-// After a hand-over or a failover, when the target is gone for good: the source goes on, on the
-// operator's word. Also where it has closed nothing: it was failed over, came back, and never heard
-// of that.
+// What the target says of a hand-over that shall be taken back: given up, durably, so that it can
+// never be promoted on it. Refused where it is promoted already.
+io::Task<Result<void>> give_up_at_target(Sites& sites, Options options, Uuid id) {
+  auto given_up = co_await wish_for(sites, options, id, "taken back by the operator");
+  if (given_up) co_return Result<void>{};
+  co_return fail(given_up.error().text + ": repeat the switchover instead, it goes forward");
+}
+
+// After a hand-over or a failover: the source goes on. Where the target answers, and was not
+// promoted, on its word; where it is gone for good, on the operator's. Also where the source has
+// closed nothing: it was failed over, came back, and never heard of that.
 io::Task<Exit> take_back(Sites& sites, Options options, bool as_json) {
   const Ends ends = co_await look_at_ends(sites, options);
   if (!ends.source) co_return fail_with(Error::message(options->from + " does not answer"));
   const bool handed_over = ends.source->phase == Phase::handed_over;
   // What another cluster answers, that has its name, is no answer of the target's.
-  const bool gave_up = ends.says(ends.target, ends.source->id, Phase::abandoned);
-  if (ends.target && ends.wrong.empty() && !gave_up) {
-    co_return fail_with(
-        Error::message(options->to + " answers: " +
-                       (handed_over ? "repeat the switchover instead, it goes forward from here"
-                                    : "after a failover let " + options->from +
-                                          " follow it with: isthmus link reverse " + options->to +
-                                          "-" + options->from)));
+  const bool answers = ends.target && ends.wrong.empty();
+  if (answers && !handed_over) {
+    co_return fail_with(Error::message(options->to + " answers: after a failover let " +
+                                       options->from + " follow it with: isthmus link reverse " +
+                                       options->to + "-" + options->from));
+  }
+  if (!answers && !options->force) {
+    co_return fail_with(Error::message(
+        options->to +
+        " does not answer: if you have made sure that it will not come back, --force"));
+  }
+  if (answers) {
+    auto given_up = co_await give_up_at_target(sites, options, ends.source->id);
+    if (!given_up) co_return fail_with(given_up.error());
   }
   const bool is_closed = handed_over || ends.source->phase == Phase::stepped_down;
   kafka::FinishSwitchoverRequest request;
   request.switchover_id = is_closed ? ends.source->id : sites.new_id();
   request.link = options->link();
-  request.force = true;
+  request.force = !answers;
+  if (answers) request.target_id = ends.target->identity.id;
+  if (answers) request.target_number = ends.target->identity.number;
   auto answer = co_await sites.ask(options->from, std::move(request));
   if (!answer) co_return fail_with(answer.error());
   if (auto refused = refusal(options->from, *answer)) co_return fail_with(*refused);
   if (as_json) {
     const json out{{"link", options->link()}, {"outcome", "taken back"}};
     show(out);
+  } else if (answers) {
+    say("{} is written again, where it ended: {} has given the switchover up.", options->from,
+        options->to);
   } else {
     say("{} is written again. {} must not come back before its data is thrown away.", options->from,
         options->to);
@@ -296,10 +333,11 @@ void add_switchover(Command line) {
                  "Seconds to wait for the hand-over, then the wish is given up (default 30)",
                  {1, 3600});
   Command back = command.word(
-      "take-back", "Goes on at --from after a hand-over or a failover to a site that died for good",
+      "take-back",
+      "Goes on at --from after a hand-over, or after a failover to a site that died for good",
       options->take_back);
-  back.flag("--force", options->force, "I have made sure that it will not come back",
-            {.required = true});
+  back.flag("--force", options->force,
+            "It does not answer, and I have made sure that it will not come back");
 }
 
 }  // namespace isthmus::cli

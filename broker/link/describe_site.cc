@@ -32,7 +32,7 @@ void add_identity(const Image& image, Response& out) {
   kafka::put_takeovers(out.routes, image.routes.takeovers);
   for (const auto& [link, s] : image.switchovers) {
     out.switchovers.push_back(
-        {link, s.id, s.phase, s.failover, s.route_version, s.peer.id, s.peer.number});
+        {link, s.id, s.phase, s.failover, s.route_version, s.peer.id, s.peer.number, ""});
   }
 }
 

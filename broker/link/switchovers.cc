@@ -420,7 +420,36 @@ io::Task<kafka::ReadMembersResponse> Switchovers::read_members(kafka::ReadMember
   co_return response;
 }
 
+std::string Switchovers::trouble(const std::string& link, const Uuid& id) const {
+  const auto found = troubles_.find(link);
+  return found == troubles_.end() || found->second.id != id ? "" : found->second.why;
+}
+
+// Of a switchover that this site has written down, so there are no more of them than links.
+void Switchovers::note_trouble(const std::string& link, const Uuid& id, std::string why) {
+  const bool is_known = switchover_of(*controller_.snapshot(), link).id == id;
+  if (!is_known) return;
+  troubles_.erase(link);
+  if (!why.empty()) troubles_[link] = {id, std::move(why)};
+}
+
+// The source is closed by then: whoever wonders why nobody writes finds the reason here.
 io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest request) {
+  const bool is_planned = !request.failover;
+  const std::string link = request.link;
+  const Uuid id = request.switchover_id;
+  auto response = co_await try_promote(std::move(request));
+  if (!is_planned) co_return response;
+  std::string why;
+  if (response.error_code != ErrorCode::none) {
+    why = response.error_message.value_or(std::string(kafka::error_name(response.error_code)));
+    said_loudly(Error::message("link=" + link + " was handed over, and is not promoted: " + why));
+  }
+  note_trouble(link, id, std::move(why));
+  co_return response;
+}
+
+io::Task<kafka::PromoteResponse> Switchovers::try_promote(kafka::PromoteRequest request) {
   auto image = controller_.snapshot();
   if (is_promoted(*image, request)) {
     // The record is there; the groups may not all have followed before a crash.
@@ -456,7 +485,7 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
     }
   }
   auto ours = check_handed_here(*image, request);
-  if (!ours) co_return refused<kafka::PromoteResponse>(said_loudly(ours.error()));
+  if (!ours) co_return refused<kafka::PromoteResponse>(ours.error());
   Promotion promotion;
   promotion.link = request.link;
   promotion.id = request.switchover_id;
@@ -496,6 +525,9 @@ io::Task<kafka::SwitchoverWishResponse> Switchovers::wish(kafka::SwitchoverWishR
   auto done = co_await controller_.update(decide);
   kafka::SwitchoverWishResponse response;
   if (!done) response = refused<kafka::SwitchoverWishResponse>(done.error());
+  if (done && request.abandon && !request.reason.empty()) {
+    note_trouble(request.link, request.switchover_id, std::move(request.reason));
+  }
   const SwitchoverImage known = switchover_of(*controller_.snapshot(), request.link);
   response.switchover_id = known.id;
   response.phase = known.phase;

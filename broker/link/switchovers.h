@@ -11,6 +11,7 @@
 // Lives on the main loop.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,13 +53,23 @@ class Switchovers {
   // A failover went past this site while it was away.
   io::Task<kafka::StepDownResponse> step_down(kafka::StepDownRequest request);
 
+  // At the target: why the switchover `id` was given up, or is not promoted although it was handed
+  // over; else empty. In memory: who drives a switchover asks again for what was refused.
+  std::string trouble(const std::string& link, const Uuid& id) const;
+
  private:
   struct Fence {
     Uuid id;
     io::Instant deadline;
     std::vector<std::string> topics;
   };
+  struct Trouble {
+    Uuid id;
+    std::string why;
+  };
 
+  void note_trouble(const std::string& link, const Uuid& id, std::string why);
+  io::Task<kafka::PromoteResponse> try_promote(kafka::PromoteRequest request);
   const Error& said_loudly(const Error& refusal);
   void lift_fence();
   using PromotedTopics = std::map<std::string, std::vector<PromotedPartition>>;
@@ -86,8 +97,9 @@ class Switchovers {
   Coordinator& groups_;
   TopicChanges topic_changes_;
   std::optional<Fence> fence_;
-  std::string said_;        // the latest refusal in the log
-  io::Mutex handing_over_;  // from the comparison of the ends to the record
+  std::string said_;                         // the latest refusal in the log
+  std::map<std::string, Trouble> troubles_;  // by link; of the switchover that its record is about
+  io::Mutex handing_over_;                   // from the comparison of the ends to the record
   io::Loop::TimerId deadline_timer_ = 0;
 };
 

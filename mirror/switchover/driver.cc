@@ -68,7 +68,13 @@ SideRecord Driver::record_in(const Site& site) const {
   return record;
 }
 
-// Said once, not ten times a second.
+// Not ten times a second.
+Error Driver::said_once(std::string text) {
+  if (text != said_) log_.error("{}", text);
+  said_ = text;
+  return Error::message(std::move(text));
+}
+
 Error Driver::stranger(const SideRecord& source, const SideRecord& target) {
   const bool at_target = source.peer.known() && source.peer != target.self;
   const SideRecord& teller = at_target ? source : target;
@@ -77,9 +83,7 @@ Error Driver::stranger(const SideRecord& source, const SideRecord& target) {
                      " was agreed on with " + to_string(teller.peer) + ", and the " +
                      (at_target ? "target" : "source") + " that answers is " +
                      to_string(found.self);
-  if (text != said_) log_.error("{}", text);
-  said_ = text;
-  return Error::message(std::move(text));
+  return said_once(std::move(text));
 }
 
 io::Task<Result<Driver::Site>> Driver::describe(client::Cluster& cluster, bool topics) {
@@ -249,6 +253,7 @@ io::Task<void> Driver::fall_back(Uuid id, std::string why) {
   give_up.link = link_;
   give_up.switchover_id = id;
   give_up.abandon = true;
+  give_up.reason = std::move(why);
   auto given_up = co_await target_.call_any(std::move(give_up), soon(), control_lane);
   if (!given_up) log_.warn("the wish cannot be given up yet: {}", given_up.error().text);
   kafka::FenceRequest lift;
@@ -285,8 +290,12 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
   auto answer = co_await target_.call_any(std::move(request), soon(), control_lane);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
-    co_return fail(refusal("promote", answer->error_message));
+    // The source stays closed meanwhile.
+    co_return fail(said_once("handed over, and not promoted id=" + id.to_string() + ": " +
+                             answer->error_message.value_or("refused") +
+                             "; it is asked again; or: isthmus switchover take-back"));
   }
+  said_.clear();
   log_.info("promoted id={}", id.to_string());
   auto finished = co_await finish(id, true);
   co_return finished;

@@ -58,6 +58,7 @@ class Driver {
   io::Task<Result<Site>> describe(client::Cluster& cluster, bool topics);
   SideRecord record_in(const Site& site) const;
   Error stranger(const SideRecord& source, const SideRecord& target);
+  Error said_once(std::string text);
   io::Instant soon() const;
 
   client::Cluster& source_;
@@ -67,7 +68,7 @@ class Driver {
   const io::Duration fence_;
   Hooks hooks_;
   Logger log_;
-  std::string said_;  // the latest complaint about a stranger
+  std::string said_;  // the latest complaint of what the operator has to mend
 };
 
 }  // namespace isthmus::mirror

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "broker/image/image.h"
 #include "cli/readiness.h"
@@ -299,6 +300,56 @@ TEST(LinkView, ALinkWhoseSourceWasForgottenSaysSo) {
   auto view = view_link("seoul-tokyo", target, nullptr);
   EXPECT_NE(summary(*view).find("forgotten"), std::string::npos);
   EXPECT_NE(text_of(*view).text().find("seoul(forgotten)"), std::string::npos);
+}
+
+// Of the link's switchover: the target wants it, and the source has handed over.
+void hand_over(SiteAnswer& source, SiteAnswer& target) {
+  auto& wished = target.switchovers.emplace_back();
+  wished.link = "seoul-tokyo";
+  wished.switchover_id = id_of(9);
+  wished.phase = kafka::SwitchoverPhase::wished;
+  source.switchovers.push_back(wished);
+  source.switchovers[0].phase = kafka::SwitchoverPhase::handed_over;
+}
+
+TEST(HandedOver, APromotionThatIsRefusedDegradesTheLinkAndNamesTheWayOut) {
+  SiteAnswer source = source_with(100), target = target_with();
+  hand_over(source, target);
+  target.switchovers[0].trouble = "orders-0: offline";
+  for (const SiteAnswer* known : std::vector<const SiteAnswer*>{&source, nullptr}) {
+    auto view = view_link("seoul-tokyo", target, known);
+    ASSERT_TRUE(view);
+    EXPECT_EQ(view->refused_promotion(), "orders-0: offline");
+    EXPECT_NE(summary(*view).find("DEGRADED: seoul has handed over"), std::string::npos);
+    const std::string text = text_of(*view).text();
+    EXPECT_NE(text.find("tokyo refuses to be promoted: orders-0: offline"), std::string::npos);
+    EXPECT_NE(text.find("isthmus switchover take-back --from seoul --to tokyo"), std::string::npos);
+    EXPECT_EQ(json_of(*view)["switchover"]["trouble"], "orders-0: offline");
+    EXPECT_EQ(judge(*view, source, process::SwitchoverConfig{}).stops(), 1u);
+  }
+}
+
+TEST(HandedOver, WhereNobodyPromotesTheMirrorIsNamed) {
+  SiteAnswer source = source_with(100), target = target_with();
+  hand_over(source, target);
+  auto view = view_link("seoul-tokyo", target, &source);
+  const std::string text = text_of(*view).text();
+  EXPECT_NE(text.find("nobody promotes tokyo yet"), std::string::npos) << text;
+  EXPECT_NE(text.find("start the mirror of seoul-tokyo"), std::string::npos) << text;
+  target.switchovers[0].phase = kafka::SwitchoverPhase::promoted;
+  view = view_link("seoul-tokyo", target, &source);
+  EXPECT_EQ(text_of(*view).text().find("Switchover"), std::string::npos) << "it is on its way";
+}
+
+TEST(HandedOver, WhatWasGivenUpNamesTheReason) {
+  SiteAnswer source = source_with(100), target = target_with();
+  hand_over(source, target);
+  source.switchovers.clear();
+  target.switchovers[0].phase = kafka::SwitchoverPhase::abandoned;
+  target.switchovers[0].trouble = "drain: too slow";
+  auto view = view_link("seoul-tokyo", target, &source);
+  EXPECT_EQ(summary(*view), "OK");
+  EXPECT_NE(text_of(*view).text().find("given up: drain: too slow"), std::string::npos);
 }
 
 TEST(LeftOut, ANameThatIsAtBothEndsIsNamed) {

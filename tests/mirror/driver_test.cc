@@ -51,10 +51,11 @@ class DriverTest : public testing::Test {
     target.on<kafka::DurableEndsRequest>([this](const auto& request) { return ends(request); });
     target.on<kafka::PromoteRequest>([this](const auto& request) {
       promoted_ = request;
-      return kafka::PromoteResponse{};
+      return promotion_;
     });
     target.on<kafka::SwitchoverWishRequest>([this](const auto& request) {
       given_up_ = request.abandon;
+      reason_ = request.reason;
       return kafka::SwitchoverWishResponse{};
     });
   }
@@ -135,7 +136,9 @@ class DriverTest : public testing::Test {
   int durable_after_ = 0;
   std::optional<kafka::HandOverRequest> handed_over_;
   std::optional<kafka::PromoteRequest> promoted_;
+  kafka::PromoteResponse promotion_;
   bool given_up_ = false;
+  std::string reason_;
   Result<void> outcome_ = fail("it did not end");
 };
 
@@ -169,6 +172,17 @@ TEST_F(DriverTest, ATopicThatWouldStayBehindStopsTheMove) {
   EXPECT_FALSE(outcome_);
   EXPECT_FALSE(handed_over_ || promoted_);
   EXPECT_TRUE(given_up_);
+  EXPECT_EQ(reason_, outcome_.error().text) << "the command has nothing else to say";
+}
+
+TEST_F(DriverTest, APromotionThatIsRefusedIsToldWithTheReasonAndNotGivenUp) {
+  promotion_.error_code = kafka::ErrorCode::invalid_request;
+  promotion_.error_message = "orders-0: offline";
+  run();
+  ASSERT_FALSE(outcome_);
+  EXPECT_NE(outcome_.error().text.find("orders-0: offline"), std::string::npos);
+  EXPECT_NE(outcome_.error().text.find("take-back"), std::string::npos);
+  EXPECT_FALSE(given_up_) << "what was handed over goes forward";
 }
 
 }  // namespace

@@ -204,6 +204,42 @@ TEST_P(Mirroring, AfterAPromotionThatWasRefusedTheMirrorGoesOn) {
   EXPECT_EQ(promote(id(1), false, 3).error_code, ErrorCode::none);
 }
 
+// After the hand-over nobody writes anywhere: who asks is told why.
+TEST_P(Mirroring, APromotionThatIsRefusedIsSeenUntilItIsDone) {
+  start();
+  auto link_epoch = attach();
+  ensure(link_epoch);
+  append(link_epoch, 0, make_batch({{}, {}}, {}, 0));
+  kafka::SwitchoverWishRequest wish;
+  wish.link = "busan-seoul";
+  wish.switchover_id = id(1);
+  EXPECT_EQ(ask_peers(wish).error_code, ErrorCode::none);
+  EXPECT_EQ(trouble(), "");
+  EXPECT_NE(promote(id(1), false, 3).error_code, ErrorCode::none);
+  EXPECT_EQ(trouble(), "orders-0: the log ends at 2, not where it was handed over");
+  append(link_epoch, 2, make_batch({{}}, {}, 0, 2));
+  EXPECT_EQ(promote(id(1), false, 3).error_code, ErrorCode::none);
+  EXPECT_EQ(trouble(), "");
+}
+
+TEST_P(Mirroring, ASwitchoverThatIsGivenUpIsToldWithTheReason) {
+  start();
+  attach();
+  kafka::SwitchoverWishRequest wish;
+  wish.link = "busan-seoul";
+  wish.switchover_id = id(1);
+  EXPECT_EQ(ask_peers(wish).error_code, ErrorCode::none);
+  wish.abandon = true;
+  wish.reason = "drain: orders-0 did not catch up within the fence";
+  EXPECT_EQ(ask_peers(wish).error_code, ErrorCode::none);
+  EXPECT_EQ(trouble(), wish.reason);
+  wish.switchover_id = id(2);
+  wish.abandon = false;
+  wish.reason.clear();
+  EXPECT_EQ(ask_peers(wish).error_code, ErrorCode::none);
+  EXPECT_EQ(trouble(), "") << "of the one before";
+}
+
 TEST_P(Mirroring, AFailoverOpensTheTopicBehindAGapForGood) {
   start();
   auto link_epoch = attach();

@@ -4,6 +4,7 @@
 
 #include "kafka/gen/attach_link.h"
 #include "kafka/gen/describe_configs.h"
+#include "kafka/gen/describe_site.h"
 #include "kafka/gen/ensure_mirror_topics.h"
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
@@ -157,6 +158,11 @@ class Mirroring : public BrokerWorld {
   static io::Task<void> note_hand_over(client::Connection& over, Uuid id, Uuid topic, bool& done) {
     auto answer = co_await over.call(hand_over_request(id, topic, 2), io::Instant::max());
     done = answer && answer->error_code == ErrorCode::none;
+  }
+  // Of the switchover of busan-seoul that is written down.
+  std::string trouble() {
+    const auto site = ask_peers(kafka::DescribeSiteRequest{});
+    return site.switchovers.empty() ? "no switchover" : site.switchovers.at(0).trouble;
   }
   static Uuid id(uint8_t number) {
     Uuid id;
