@@ -1,8 +1,10 @@
 // isthmus link reverse: the way back after a failover. The site that was lost keeps what only it
-// has in <topic>.diverged.<epoch>, cuts its logs to what both have, and mirrors from there on.
+// has in <topic>.diverged.<epoch>, cuts its logs to what both have, and mirrors from there on. What
+// cannot is named, and the rest goes on.
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/link.h"
@@ -69,8 +71,11 @@ std::vector<kafka::CreatePartitionsRequest::CreatePartitionsTopic> partitions_to
   return topics;
 }
 
+// A topic that does not follow, and why. It stays as it is, and holds no other up.
+using Refused = std::map<std::string, std::string>;
+
 io::Task<Result<void>> make_partitions(Sites& sites, std::string at, const SiteAnswer& source,
-                                       const SiteAnswer& target) {
+                                       const SiteAnswer& target, Refused& refused) {
   kafka::CreatePartitionsRequest request;
   request.topics = partitions_to_make(source, target);
   request.timeout_ms = 10'000;
@@ -80,20 +85,33 @@ io::Task<Result<void>> make_partitions(Sites& sites, std::string at, const SiteA
   for (const auto& result : answer->results) {
     if (result.error_code == kafka::ErrorCode::none) continue;
     const std::string code(kafka::error_name(result.error_code));
-    co_return fail(at + ": partitions of " + result.name + ": " +
-                   result.error_message.value_or(code));
+    refused[result.name] =
+        "partitions that " + at + " has not got: " + result.error_message.value_or(code);
   }
   co_return Result<void>{};
 }
 
+// Why the topic's history is not known; empty if it is.
+std::string why_unknown(const kafka::EpochHistoryResponse::EpochHistoryTopic& history,
+                        const SiteAnswer& source) {
+  if (history.error_code != kafka::ErrorCode::none) {
+    return source.name + ": " + std::string(kafka::error_name(history.error_code));
+  }
+  const auto topic = std::ranges::find(source.topics, history.topic_id, &Topic::topic_id);
+  if (topic == source.topics.end()) return "made or deleted meanwhile at " + source.name;
+  if (history.partitions.size() >= topic->partitions.size()) return "";
+  return "a partition is offline at " + source.name;
+}
+
 io::Task<Result<kafka::BecomeMirrorRequest>> make_request(Sites& sites, LinkOptionsPtr options,
-                                                          process::LinkName ends) {
+                                                          process::LinkName ends,
+                                                          Refused& refused) {
   auto source = co_await sites.describe(ends.source, true, false);
   if (!source) co_return fail(source.error());
   auto target = co_await sites.describe(ends.target, true, false);
   if (!target) co_return fail(target.error());
   if (!options->dry_run) {
-    auto made = co_await make_partitions(sites, ends.source, *source, *target);
+    auto made = co_await make_partitions(sites, ends.source, *source, *target, refused);
     if (!made) co_return fail(made.error());
   }
   kafka::BecomeMirrorRequest request;
@@ -111,13 +129,16 @@ io::Task<Result<kafka::BecomeMirrorRequest>> make_request(Sites& sites, LinkOpti
   auto histories = co_await sites.ask(ends.source, std::move(ask));
   if (!histories) co_return fail(histories.error());
   for (const auto& history : histories->topics) {
-    if (history.error_code != kafka::ErrorCode::none) {
-      co_return fail(ends.source + ": " + history.name + ": " +
-                     std::string(kafka::error_name(history.error_code)));
+    const std::string why = why_unknown(history, *source);
+    if (!why.empty()) refused.emplace(history.name, why);
+    auto at = std::ranges::find(source->topics, history.name, &Topic::name);
+    if (refused.contains(history.name)) {
+      // The lost site keeps it closed.
+      if (at != source->topics.end()) request.others.push_back(at->topic_id);
+      continue;
     }
     auto& topic = request.topics.emplace_back(topic_of(history));
-    auto at = std::ranges::find(source->topics, topic.topic_id, &Topic::topic_id);
-    if (at != source->topics.end()) topic.promoted_at = at->promoted_at;
+    topic.promoted_at = at->promoted_at;
   }
   co_return request;
 }
@@ -126,6 +147,14 @@ int64_t cut_of(const Outcome& topic) {
   int64_t sum = 0;
   for (const auto& p : topic.partitions) sum += p.end_offset - p.cut_at;
   return sum;
+}
+
+void print_refused(const LinkOptions& options, const process::LinkName& ends,
+                   const Refused& refused) {
+  if (refused.empty()) return;
+  say("{} {} not follow:", count_of(refused.size(), "topic"), options.dry_run ? "would" : "could");
+  for (const auto& [topic, why] : refused) say("  {}: {}", topic, why);
+  say("They stay as they are at {}. Next: mend that, and repeat the command", ends.target);
 }
 
 void print_outcome(const LinkOptions& options, const process::LinkName& ends,
@@ -154,7 +183,8 @@ void print_outcome(const LinkOptions& options, const process::LinkName& ends,
   }
 }
 
-json to_json(const LinkOptions& options, const std::vector<Outcome>& outcomes) {
+json to_json(const LinkOptions& options, const std::vector<Outcome>& outcomes,
+             const Refused& refused) {
   json topics = json::array();
   for (const Outcome& topic : outcomes) {
     json partitions = json::array();
@@ -167,7 +197,17 @@ json to_json(const LinkOptions& options, const std::vector<Outcome>& outcomes) {
                       {"offsets_cut", cut_of(topic)},
                       {"partitions", partitions}});
   }
-  return {{"link", options.name}, {"dry_run", options.dry_run}, {"topics", topics}};
+  json left = json::array();
+  for (const auto& [topic, why] : refused) left.push_back({{"topic", topic}, {"why", why}});
+  return {
+      {"link", options.name}, {"dry_run", options.dry_run}, {"topics", topics}, {"refused", left}};
+}
+
+Exit exit_of(const LinkOptions& options, const std::vector<Outcome>& followed,
+             const Refused& refused) {
+  if (refused.empty()) return Exit::done;
+  if (options.dry_run) return Exit::not_ready;
+  return followed.empty() ? Exit::failed : Exit::degraded;
 }
 
 io::Task<Exit> reverse(Sites& sites, LinkOptionsPtr options, bool as_json) {
@@ -176,21 +216,34 @@ io::Task<Exit> reverse(Sites& sites, LinkOptionsPtr options, bool as_json) {
     co_return fail_with(Error::message("'" + options->name +
                                        "' is no link: its name is <new source>-<old source>"));
   }
-  auto request = co_await make_request(sites, options, *ends);
+  Refused refused;
+  auto request = co_await make_request(sites, options, *ends, refused);
   if (!request) co_return fail_with(request.error());
-  if (request->topics.empty()) {
+  if (request->topics.empty() && refused.empty()) {
     co_return fail_with(Error::message("nothing to reverse: " + ends->source +
                                        " writes no topic that " + ends->target + " has too"));
   }
-  auto response = co_await sites.ask(ends->target, std::move(*request), export_within);
-  if (!response) co_return fail_with(response.error());
-  if (auto refused = refusal(ends->target, *response)) co_return fail_with(*refused);
-  if (as_json) {
-    show(to_json(*options, response->topics));
-  } else {
-    print_outcome(*options, *ends, response->topics);
+  std::vector<Outcome> followed;
+  if (!request->topics.empty()) {
+    auto response = co_await sites.ask(ends->target, std::move(*request), export_within);
+    if (!response) co_return fail_with(response.error());
+    for (Outcome& topic : response->topics) {
+      if (topic.error_code != kafka::ErrorCode::none) {
+        refused[topic.name] = topic.error_message.value_or("refused");
+      } else {
+        followed.push_back(std::move(topic));
+      }
+    }
+    auto whole = refusal(ends->target, *response);
+    if (whole && (refused.empty() || !followed.empty())) co_return fail_with(*whole);
   }
-  co_return Exit::done;
+  if (as_json) {
+    show(to_json(*options, followed, refused));
+  } else {
+    if (!followed.empty()) print_outcome(*options, *ends, followed);
+    print_refused(*options, *ends, refused);
+  }
+  co_return exit_of(*options, followed, refused);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ bool is_internal(std::string_view topic) {
 }
 
 bool is_topic_name(std::string_view name) {
-  return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
+  return !name.empty() && name.size() <= longest_topic_name && name != "." && name != ".." &&
          std::ranges::all_of(name, [](unsigned char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '.' || c == '_' || c == '-';

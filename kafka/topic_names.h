@@ -1,6 +1,7 @@
 // Which names topics may have, beyond being texts. Pure functions.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace isthmus::kafka {
@@ -9,6 +10,7 @@ namespace isthmus::kafka {
 // name is its clients', whatever it begins with.
 bool is_internal(std::string_view topic);
 
+constexpr size_t longest_topic_name = 249;
 // 1..249 of [a-zA-Z0-9._-], not "." or "..".
 bool is_topic_name(std::string_view name);
 

@@ -4,6 +4,7 @@
 
 #include "broker/controller/topic_plans.h"
 #include "broker/group/coordinator.h"
+#include "broker/link/exports.h"
 #include "broker/link/link_plans.h"
 #include "broker/link/switchover_plans.h"
 
@@ -15,8 +16,33 @@ namespace {
 
 constexpr uint64_t export_step_bytes = 4u << 20;
 
+using Outcome = kafka::BecomeMirrorResponse::BecomeMirrorResult;
+
 Error refused(std::string why) {
   return kafka::error_of(ErrorCode::invalid_request, std::move(why));
+}
+
+bool is_done(const Outcome& answer) { return answer.error_code == ErrorCode::none; }
+
+void note(Outcome& answer, const Error& why) {
+  answer.error_code = ErrorCode::invalid_request;
+  answer.error_message = why.text;
+}
+
+// Where nothing at all was done, that is the answer to the request.
+kafka::BecomeMirrorResponse answer_of(std::vector<Outcome> answers, Result<void> done,
+                                      const kafka::BecomeMirrorRequest& request) {
+  kafka::BecomeMirrorResponse response;
+  const bool none = !request.topics.empty() && std::ranges::none_of(answers, is_done);
+  if (done && none) {
+    done = fail(refused(answers[0].name + ": " + answers[0].error_message.value_or("")));
+  }
+  if (!done) {
+    response.error_code = ErrorCode::invalid_request;
+    response.error_message = done.error().text;
+  }
+  response.topics = std::move(answers);
+  return response;
 }
 
 }  // namespace
@@ -69,9 +95,12 @@ io::Task<WayBack::Answer> WayBack::compare(const kafka::BecomeMirrorRequest& req
     if (common.cut_at < common.end_offset) diverged = true;
     exported_epoch = std::max(exported_epoch, common.last_batch_epoch);
   }
-  if (diverged) {
-    answer.exported_to = wanted.name + ".diverged." + std::to_string(exported_epoch);
-  }
+  if (!diverged) co_return answer;
+  const auto now = controller_.snapshot();
+  answer.exported_id = export_id(*now, wanted.topic_id, exported_epoch);
+  auto name = export_name(*now, wanted.name, exported_epoch, answer.exported_id);
+  if (!name) co_return refuse(name.error().text);
+  answer.exported_to = std::move(*name);
   co_return answer;
 }
 
@@ -96,9 +125,10 @@ io::Task<Result<void>> WayBack::export_partition(std::string from, std::string t
 
 io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answer) {
   if (answer.exported_to.empty()) co_return Result<void>{};
-  if (controller_.snapshot()->find(answer.exported_to) == nullptr) {
+  if (controller_.snapshot()->find(answer.exported_id) == nullptr) {
     NewTopic wish;
     wish.name = answer.exported_to;
+    wish.id = answer.exported_id;
     wish.partitions = static_cast<int32_t>(answer.partitions.size());
     wish.configs = {{"retention.ms", "-1"}, {"retention.bytes", "-1"}};
     // The batches keep their epochs, and a leader's is never below those in its log. The new
@@ -106,7 +136,6 @@ io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answ
     LeaderEpoch epoch = 0;
     for (const auto& p : wanted.partitions) epoch = std::max(epoch, p.leader_epoch);
     wish.leader_epochs.assign(answer.partitions.size(), epoch);
-    env_.random.fill(wish.id.bytes);
     auto decide = [&wish](const Image& image) { return plan_create_topic(image, wish); };
     auto created = co_await controller_.update(decide);
     if (!created) co_return created;
@@ -135,52 +164,65 @@ io::Task<void> WayBack::lift(std::string topic, Uuid fence) {
   for (auto& partition : partitions_.all_of(topic)) co_await partition.lift(fence);
 }
 
+// The records of what was compared and exported: one commit. What was not is among the topics that
+// this site does not follow, and stays closed.
+io::Task<Result<void>> WayBack::write_down(const kafka::BecomeMirrorRequest& request,
+                                           const std::vector<Answer>& answers) {
+  kafka::BecomeMirrorRequest done = request;
+  done.topics.clear();
+  for (size_t i = 0; i < request.topics.size(); ++i) {
+    if (is_done(answers[i])) {
+      done.topics.push_back(request.topics[i]);
+    } else {
+      done.others.push_back(request.topics[i].topic_id);
+    }
+  }
+  Ending ending;
+  ending.link = request.link;
+  ending.reverse_link = request.link;
+  ending.new_origin = request.origin;
+  ending.groups = groups_.names();
+  ending.routes = kafka::takeovers_in(request.routes, request.route_version);
+  auto decide = [&](const Image& image) { return plan_become_mirror(image, ending, done); };
+  auto written = co_await controller_.update(decide);
+  if (!written) co_return written;
+  groups_.follow_register();
+  const auto image = controller_.snapshot();
+  const auto left = image->switchovers.find(request.left_link);
+  if (left != image->switchovers.end()) groups_.unfence(left->second.id.to_string());
+  co_return written;
+}
+
 io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirrorRequest request) {
-  kafka::BecomeMirrorResponse response;
+  std::vector<Answer> answers;
   Uuid fence;
   env_.random.fill(fence.bytes);
   // Asked again with the decision below; here, before anything is fenced or exported for nothing.
   Result<void> done = check_not_promoted_since(*controller_.snapshot(), request);
   const bool known = co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
   if (done && !known) done = fail(refused("the groups are still being loaded; repeat it"));
-  const bool is_late = !done;
-  for (size_t i = 0; !is_late && i < request.topics.size(); ++i) {
-    const Wanted& wanted = request.topics[i];
+  if (!done) co_return answer_of({}, done, request);
+  for (const Wanted& wanted : request.topics) {
     auto answer = co_await compare(request, wanted, fence);
-    if (answer.error_code != ErrorCode::none) {
-      done = fail(refused(wanted.name + ": " + answer.error_message.value_or("")));
+    answers.push_back(std::move(answer));
+  }
+  for (size_t i = 0; !request.dry_run && i < answers.size(); ++i) {
+    if (!is_done(answers[i])) continue;
+    auto exported = co_await export_suffix(request.topics[i], answers[i]);
+    if (!exported) note(answers[i], exported.error());
+  }
+  const bool any = std::ranges::any_of(answers, is_done);
+  if (any && !request.dry_run) {
+    done = co_await write_down(request, answers);
+    for (size_t i = 0; done && i < answers.size(); ++i) {
+      if (!is_done(answers[i])) continue;
+      auto was_cut = co_await cut(request.topics[i], answers[i], fence);
+      if (!was_cut) note(answers[i], was_cut.error());
     }
-    response.topics.push_back(std::move(answer));
-  }
-  for (size_t i = 0; done && !request.dry_run && i < request.topics.size(); ++i) {
-    done = co_await export_suffix(request.topics[i], response.topics[i]);
-  }
-  if (done && !request.dry_run) {
-    Ending ending;
-    ending.link = request.link;
-    ending.reverse_link = request.link;
-    ending.new_origin = request.origin;
-    ending.groups = groups_.names();
-    ending.routes = kafka::takeovers_in(request.routes, request.route_version);
-    auto decide = [&](const Image& image) { return plan_become_mirror(image, ending, request); };
-    done = co_await controller_.update(decide);
-    if (done) groups_.follow_register();
-    auto image = controller_.snapshot();
-    auto left = image->switchovers.find(request.left_link);
-    if (done && left != image->switchovers.end()) {
-      groups_.unfence(left->second.id.to_string());
-    }
-  }
-  for (size_t i = 0; done && !request.dry_run && i < request.topics.size(); ++i) {
-    done = co_await cut(request.topics[i], response.topics[i], fence);
-  }
-  if (done && !request.dry_run) done = co_await partitions_.checkpoint();
-  if (!done) {
-    response.error_code = ErrorCode::invalid_request;
-    response.error_message = done.error().text;
+    if (done) done = co_await partitions_.checkpoint();
   }
   for (const auto& wanted : request.topics) co_await lift(wanted.name, fence);
-  co_return response;
+  co_return answer_of(std::move(answers), done, request);
 }
 
 }  // namespace isthmus::broker
