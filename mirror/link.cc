@@ -77,13 +77,14 @@ io::Task<Result<void>> Link::serve() {
   if (!identity) co_return fail(identity.error());
   auto free = co_await wait_until_free();
   if (!free) co_return free;
-  auto epoch = co_await attach();
-  if (!epoch) co_return fail(epoch.error());
+  auto attached = co_await attach();
+  if (!attached) co_return fail(attached.error());
   say("");
   backoff_.reset();
-  log_.info("attached source={} number={} epoch={}", identity->name, identity->number, *epoch);
+  log_.info("attached source={} number={} epoch={}", identity->name, identity->number,
+            attached->link_epoch);
   session_ = std::make_unique<Session>(name_, config_, source_, target_, view_, target_seen_.number,
-                                       *epoch);
+                                       *attached);
   if (stopping_.closed()) session_->stop(Error::closed("the mirror is stopping"));
   Error why = co_await session_->run();
   session_.reset();
@@ -111,7 +112,7 @@ Result<void> Link::check_ends(const kafka::DescribeSiteResponse* source) const {
   return fail(wrong + ": nothing is attached");
 }
 
-io::Task<Result<int64_t>> Link::attach() {
+io::Task<Result<kafka::AttachLinkResponse>> Link::attach() {
   kafka::AttachLinkRequest request;
   request.link = name_;
   request.source_name = view_.identity().name;
@@ -144,7 +145,7 @@ io::Task<Result<int64_t>> Link::attach() {
     co_return fail(answer->error_message.value_or("the target refuses the link"));
   }
   last_epoch_ = answer->link_epoch;
-  co_return answer->link_epoch;
+  co_return answer;
 }
 
 LinkStatus Link::status() const {

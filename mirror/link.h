@@ -38,7 +38,7 @@ class Link {
  private:
   io::Task<Result<void>> serve();
   io::Task<Result<void>> wait_until_free();
-  io::Task<Result<int64_t>> attach();
+  io::Task<Result<kafka::AttachLinkResponse>> attach();
   Result<void> check_ends(const kafka::DescribeSiteResponse* source) const;
   void say(const std::string& problem);
 

@@ -43,22 +43,22 @@ std::string reverse_of(const std::string& link) {
 
 Session::Session(std::string name, const process::LinkConfig& config, client::Cluster& source,
                  client::Cluster& target, Source& view, ClusterNumber target_number,
-                 int64_t link_epoch)
+                 const kafka::AttachLinkResponse& attached)
     : name_(std::move(name)),
       config_(config),
       source_(source),
       target_(target),
       view_(view),
       target_number_(target_number),
-      link_epoch_(link_epoch),
+      link_epoch_(attached.link_epoch),
       log_("link " + name_),
       topics_(selector(config.topics, config.topics_exclude)),
       gate_(source.loop()),
       stopping_(source.loop()),
-      offsets_(source, target, name_, link_epoch, selector(config.groups, config.groups_exclude),
+      offsets_(source, target, name_, link_epoch_, selector(config.groups, config.groups_exclude),
                request_timeout, log_),
       appender_(
-          target, name_, link_epoch, [this](const auto& o) { on_outcome(o); },
+          target, name_, link_epoch_, [this](const auto& o) { on_outcome(o); },
           [this](const Error& e) { stop(e); }),
       fetcher_(source, *this, fetch_options()),
       driver_(source, target, name_, reverse_of(name_), config.fence,
@@ -66,7 +66,8 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
                [this](Uuid id) { return offsets_.last_round(mirrored_, id); },
                [this](const std::string& topic) { return takes(topic); },
                [this](const std::string& topic) { return topics_.takes(topic); },
-               [this] { return first_stuck(running_); }}) {}
+               [this] { return first_stuck(running_); }}),
+      first_look_(attached.begins) {}
 
 Session::~Session() = default;
 
@@ -154,6 +155,7 @@ io::Task<Result<void>> Session::discover() {
       left_out_.found(topic, topics_.takes(topic.name));
       if (!wanted(topic)) continue;
       names.insert(topic.name);
+      first_look_.found(topic.id, static_cast<PartitionIndex>(topic.leader_epochs.size()));
       mine.push_back(std::move(topic));
     }
     std::vector<std::string> gone;
@@ -175,6 +177,7 @@ io::Task<Result<void>> Session::discover() {
       mine.resize(mine.size() - n);
       done = co_await start_pumps(std::move(part));
     }
+    if (done) first_look_.found_all();
   }
   discovering_ = false;
   co_return done;
@@ -269,12 +272,19 @@ Running& Session::pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPo
   return running_.try_emplace(tp, std::move(running)).first->second;
 }
 
+bool Session::begins_at_the_end(const Running& running) const {
+  return config_.start == process::LinkStart::latest && running.pump.acknowledged() == 0 &&
+         running.pump.state() == PumpState::initializing &&
+         first_look_.was_there(running.topic_id, running.pump.name().partition);
+}
+
 void Session::begin(Running& running) {
   if (!running.pump.active()) return;
   const auto from = running.pump.fetch_from();
   const bool is_empty = from.offset == 0 && from.last_fetched_epoch < 0;
-  if (config_.start == process::LinkStart::latest && is_empty) {
-    const TopicPartition tp = running.pump.name();
+  const TopicPartition tp = running.pump.name();
+  if (is_empty && begins_at_the_end(running)) {
+    first_look_.asks(running.topic_id, tp.partition);
     gate_.spawn("bounds " + tp.to_string(), ask_bounds(tp));
     return;
   }
@@ -401,17 +411,19 @@ io::Task<void> Session::ask_bounds(TopicPartition partition) {
   auto ends = co_await admin.list_offsets({{partition, client::latest_offset}}, deadline);
   auto found = running_.find(partition);
   if (found == running_.end()) co_return;
+  const Uuid topic = found->second.topic_id;
   if (!starts || !ends || (*starts)[partition].offset < 0 || (*ends)[partition].offset < 0) {
-    co_await pause(ask_again_after);
+    first_look_.cannot_tell(topic, partition.partition);
+    const bool going_on = co_await pause(ask_again_after);
     found = running_.find(partition);
-    if (found != running_.end()) want(found->second);
+    if (going_on && found != running_.end()) begin(found->second);
     co_return;
   }
-  Offset start = (*starts)[partition].offset;
-  Offset end = (*ends)[partition].offset;
-  bool skip = config_.start == process::LinkStart::latest &&
-              found->second.pump.acknowledged() == 0 &&
-              found->second.pump.state() == PumpState::initializing;
+  const Offset start = (*starts)[partition].offset;
+  const Offset end = (*ends)[partition].offset;
+  const bool skip = begins_at_the_end(found->second);
+  // Of an empty one nothing is left out, and nothing has to be written down.
+  if (!skip || end == 0) first_look_.began(topic, partition.partition);
   act(found->second, found->second.pump.on_bounds(skip ? end : start, end));
 }
 
@@ -421,6 +433,7 @@ void Session::on_outcome(const AppendOutcome& outcome) {
     Running& running = found->second;
     io::Instant now = source_.loop().now();
     if (outcome.error == ErrorCode::none) {
+      first_look_.began(running.topic_id, outcome.partition.partition);
       running.pump.on_appended(outcome.end_offset, outcome.bytes, now);
       if (outcome.bytes > 0) lags_.note(now - running.fetched_at);
       bytes_ += outcome.bytes;
@@ -430,6 +443,7 @@ void Session::on_outcome(const AppendOutcome& outcome) {
       // Its disk is full, a batch is damaged; or promoted, recreated, cut meanwhile: the next
       // discovery asks the target how it stands.
       log_.info("partition={} stops: {}", outcome.partition.to_string(), outcome.message);
+      first_look_.cannot_tell(running.topic_id, outcome.partition.partition);
       act(running, running.pump.on_refused(outcome.trouble, outcome.message, now));
     }
   }
@@ -444,6 +458,7 @@ io::Task<Result<void>> Session::report(io::Duration next_within) {
   request.route_version = view_.routes().version();
   kafka::put_takeovers(request.routes, view_.routes());
   left_out_.tell(mirrored_, refused_, request);
+  request.begun = first_look_.done();
   std::tie(request.source_starts, request.source_started_at) = view_.latest_start();
   std::set<std::string> ended;
   for (const auto& [tp, running] : running_) {

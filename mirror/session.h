@@ -20,8 +20,10 @@
 #include "base/log.h"
 #include "client/fetcher.h"
 #include "io/gate.h"
+#include "kafka/gen/attach_link.h"
 #include "kafka/selector.h"
 #include "mirror/appender.h"
+#include "mirror/first_look.h"
 #include "mirror/lags.h"
 #include "mirror/left_out.h"
 #include "mirror/offset_sync.h"
@@ -34,7 +36,8 @@ namespace isthmus::mirror {
 class Session final : public client::FetchSink {
  public:
   Session(std::string name, const process::LinkConfig& config, client::Cluster& source,
-          client::Cluster& target, Source& view, ClusterNumber target_number, int64_t link_epoch);
+          client::Cluster& target, Source& view, ClusterNumber target_number,
+          const kafka::AttachLinkResponse& attached);
   ~Session() override;
 
   // Mirrors until stop() or an error, which it returns.
@@ -60,6 +63,7 @@ class Session final : public client::FetchSink {
                    Source::Owners owners);
   bool runs(const SourceTopic& topic, PartitionIndex index) const;
   void begin(Running& running);
+  bool begins_at_the_end(const Running& running) const;
   void ask_for_what_is_due();
   using Ends = std::map<TopicPartition, Offset>;
   Ends acknowledged(const std::vector<SourceTopic>& topics) const;
@@ -98,6 +102,7 @@ class Session final : public client::FetchSink {
   std::set<TopicPartition> waiting_;            // for room in the appender
   std::map<std::string, std::string> refused_;  // topics that the target does not take, and why
   LeftOut left_out_;
+  FirstLook first_look_;
   std::set<std::string> mirrored_;  // a topic that runs without is ended, and yet to be reported
   Lags lags_;
   uint64_t bytes_ = 0;

@@ -38,7 +38,9 @@ void describe(Options& o, LinkConfig& c) {
   o.add("groups", c.groups, "Consumer groups whose offsets follow; as `topics`.");
   o.add("groups.exclude", c.groups_exclude, "Groups to leave out; wins over `groups`.");
   o.choice("start", c.start, {{"earliest", LinkStart::earliest}, {"latest", LinkStart::latest}},
-           "Where the first mirroring of a partition begins.");
+           "Where copies begin. `latest`: of a topic or partition that is there when the link is "
+           "attached for the first time, at its end; of what is found later, at its beginning, or "
+           "its first records would be missed.");
   o.add("fence", c.fence, {100, 60'000},
         "How long a switchover may hold the source's writers; until the hand-over, after it the "
         "source goes on as before.");

@@ -81,6 +81,8 @@ struct LinkImage {
   // copy: what it has written since may differ from what is here, at the same offsets and epochs.
   int32_t source_starts = 0;
   int64_t source_started_at = 0;
+  // The mirror has not told yet that its first look at the source is done (mirror/first_look.h).
+  bool begins = false;
   int64_t version = -1;
 
   ClusterIdentity source() const { return {source_cluster_id, source_number}; }

@@ -104,6 +104,7 @@ Result<void> apply_link(Image& image, const std::string& name, const Change& cha
   for (auto& r : record->reachable) link.reachable[r.number] = r.cluster_id;
   link.source_starts = record->source_starts;
   link.source_started_at = record->source_started_at;
+  link.begins = record->begins;
   for (auto& f : record->forgotten) link.forgotten.push_back({f.cluster_id, f.number});
   link.version = change.version;
   image.links[name] = std::move(link);
@@ -254,6 +255,7 @@ void Plan::put(const LinkImage& link) {
   for (const auto& [number, id] : link.reachable) record.reachable.push_back({number, id});
   record.source_starts = link.source_starts;
   record.source_started_at = link.source_started_at;
+  record.begins = link.begins;
   for (const auto& gone : link.forgotten) record.forgotten.push_back({gone.id, gone.number});
   add("/links/" + link.name, encode(record), link.version);
 }

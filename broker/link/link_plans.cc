@@ -142,6 +142,7 @@ Result<Plan> plan_attach(const Image& image, const Attach& attach) {
                                                   ": give one of them another cluster.number");
   }
   LinkImage link;
+  link.begins = true;
   if (auto found = image.links.find(attach.link); found != image.links.end()) {
     link = found->second;
     const bool has_source = !link.source_cluster_id.empty();

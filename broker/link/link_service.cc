@@ -81,7 +81,10 @@ io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest
     kafka::refuse(response, done.error());
     co_return response;
   }
-  response.link_epoch = controller_.snapshot()->links.at(request.link).epoch;
+  const auto image = controller_.snapshot();
+  const LinkImage& link = image->links.at(request.link);
+  response.link_epoch = link.epoch;
+  response.begins = link.begins;
   last_contact_[request.link] = {env_.main_loop().now(), std::nullopt};
   log_.info("attached link={} source={} number={} epoch={}", request.link, request.source_name,
             request.source_number, response.link_epoch);
@@ -300,7 +303,9 @@ io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorReq
     if (!right) return Result<Plan>(fail(right.error()));
     LinkImage later = link->second;
     note_start(later, start);
-    if (later.source_starts != link->second.source_starts) plan->put(later);
+    const bool has_begun = request.begun && later.begins;
+    if (has_begun) later.begins = false;
+    if (has_begun || later.source_starts != link->second.source_starts) plan->put(later);
     return plan;
   };
   auto done = co_await controller_.update(decide);

@@ -1,6 +1,7 @@
 // A link between two whole brokers on simulated machines, and a client that deletes at its target.
 #include "mirror/mirror.h"
 
+#include "kafka/gen/create_partitions.h"
 #include "kafka/gen/delete_topics.h"
 #include "kafka/gen/describe_site.h"
 #include "tests/broker/handlers/broker_world.h"
@@ -42,6 +43,7 @@ class SessionTest : public BrokerWorld {
     link.source.bootstrap_servers = {{"source", 9093}};
     link.target.bootstrap_servers = {{"site", 9093}};
     link.delete_delay = std::chrono::hours(1);
+    link.start = link_start;
     sim::SimProcess& process = mirror_.start_process();
     auto& role =
         process.make<std::unique_ptr<process::Role>>(mirror::make_mirror(process.env(), links));
@@ -86,6 +88,11 @@ class SessionTest : public BrokerWorld {
     return found->path;
   }
   sim::SimHost& source() { return source_; }
+  sim::SimHost& mirror() { return mirror_; }
+  process::LinkStart link_start = process::LinkStart::earliest;
+  std::pair<Offset, Offset> bounds(const std::string& name, PartitionIndex index = 0) {
+    return {list_offset(name, -2, -1, index).offset, list_offset(name, -1, -1, index).offset};
+  }
   ErrorCode remove(const std::string& name) {
     kafka::DeleteTopicsRequest request;
     request.timeout_ms = 30'000;
@@ -116,6 +123,37 @@ TEST_P(SessionTest, AnIdleTopicThatWasDeletedAtTheTargetIsCopiedAgain) {
   EXPECT_EQ(produce_at_source("orders"), 3);
   world.run_for(seconds(5));
   EXPECT_EQ(list_offset("orders", -1).offset, 4);
+}
+
+TEST_P(SessionTest, StartLatestLeavesOutOnlyWhatWasThereBeforeTheLink) {
+  using Bounds = std::pair<Offset, Offset>;
+  link_start = process::LinkStart::latest;
+  start_both();
+  for (const char* name : {"old", "empty"}) create_at_source(name);
+  produce_many("old", 3);
+  start_mirror();
+  world.run_for(seconds(5));
+  EXPECT_EQ(bounds("old"), (Bounds{3, 3}));
+  for (const char* name : {"old", "empty", "new"}) {
+    if (name == std::string("new")) create_at_source(name);
+    produce_many(name, 2);
+  }
+  kafka::CreatePartitionsRequest more;
+  more.topics.push_back({"old", 2, std::nullopt});
+  more.timeout_ms = 10'000;
+  EXPECT_EQ(ask_source(more).results.at(0).error_code, ErrorCode::none);
+  ask_source(produce_request("old", make_batch({{}}), -1, 1));
+  world.run_for(seconds(5));
+  EXPECT_EQ(bounds("old"), (Bounds{3, 5}));
+  EXPECT_EQ(bounds("old", 1), (Bounds{0, 1})) << "a partition that it got since";
+  EXPECT_EQ(bounds("empty"), (Bounds{0, 2}));
+  EXPECT_EQ(bounds("new"), (Bounds{0, 2}));
+  mirror().kill();
+  create_at_source("later");
+  produce_many("later", 2);
+  start_mirror();
+  world.run_for(seconds(15));
+  EXPECT_EQ(bounds("later"), (Bounds{0, 2})) << "made while no mirror ran";
 }
 
 // Between the last record's value and the end of its batch.

@@ -102,6 +102,7 @@ TEST(Records, ALinkComesBackAsItWas) {
                  {{"one that is gone", 9}},
                  6,
                  1234,
+                 true,
                  -1};
   Plan plan;
   plan.put(link);
@@ -116,6 +117,7 @@ TEST(Records, ALinkComesBackAsItWas) {
   EXPECT_EQ(read.forgotten, link.forgotten);
   EXPECT_EQ(read.source_starts, 6);
   EXPECT_EQ(read.source_started_at, 1234);
+  EXPECT_TRUE(read.begins);
   EXPECT_EQ(read.version, 12);
 }
 

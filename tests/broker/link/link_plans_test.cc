@@ -40,6 +40,21 @@ TEST(PlanAttach, EachProcessThatAttachesRaisesTheEpoch) {
   EXPECT_EQ(code_of(check_link_epoch(*image, "other", 1)), ErrorCode::resource_not_found);
 }
 
+TEST(PlanAttach, TheFirstLookIsDoneWhenAMirrorSaysSo) {
+  auto image = cluster(2);
+  image = after(*image, plan_attach(*image, attach_to(1)));
+  EXPECT_TRUE(image->links.at("l").begins);
+  image = after(*image, plan_attach(*image, attach_to(1)));
+  EXPECT_TRUE(image->links.at("l").begins) << "the process before had not got so far";
+  LinkImage link = image->links.at("l");
+  link.begins = false;
+  Plan plan;
+  plan.put(link);
+  image = after(*image, plan);
+  image = after(*image, plan_attach(*image, attach_to(1)));
+  EXPECT_FALSE(image->links.at("l").begins);
+}
+
 // Producer ids carry the number: two clusters under one number would deduplicate each other.
 TEST(PlanAttach, ANumberOfTwoClustersIsRefused) {
   auto image = cluster(2);
