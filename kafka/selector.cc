@@ -6,6 +6,8 @@
 #include <set>
 #include <string_view>
 
+#include "base/printable.h"
+
 namespace isthmus::kafka {
 
 namespace {
@@ -17,19 +19,32 @@ bool is_plain(std::string_view text) {
   return text.find_first_of(special) == std::string_view::npos;
 }
 
-RE2::Options options() {
+RE2::Options options(RE2::Options::Encoding encoding) {
   RE2::Options options;
+  options.set_encoding(encoding);
   options.set_dot_nl(true);
   options.set_log_errors(false);
   return options;
 }
+
+// In a name that is no text, `.` is a byte: read as text it would match nothing of such a name.
+struct Expression {
+  explicit Expression(const std::string& pattern)
+      : in_text(pattern, options(RE2::Options::EncodingUTF8)),
+        in_bytes(pattern, options(RE2::Options::EncodingLatin1)) {}
+  bool matches(const std::string& name, bool is_text) const {
+    return RE2::FullMatch(name, is_text ? in_text : in_bytes);
+  }
+
+  RE2 in_text, in_bytes;
+};
 
 }  // namespace
 
 struct Selector::Patterns {
   std::set<std::string> names;
   std::vector<std::string> beginnings;
-  std::vector<std::unique_ptr<RE2>> expressions;
+  std::vector<std::unique_ptr<Expression>> expressions;
 
   Result<void> add(const std::string& pattern) {
     if (is_plain(pattern)) {
@@ -41,9 +56,10 @@ struct Selector::Patterns {
       beginnings.emplace_back(text.substr(0, text.size() - anything.size()));
       return {};
     }
-    auto expression = std::make_unique<RE2>(pattern, options());
-    if (!expression->ok()) {
-      return fail("\"" + pattern + "\" is no regular expression: " + expression->error());
+    auto expression = std::make_unique<Expression>(pattern);
+    for (const RE2* read : {&expression->in_text, &expression->in_bytes}) {
+      if (read->ok()) continue;
+      return fail("\"" + pattern + "\" is no regular expression: " + read->error());
     }
     expressions.push_back(std::move(expression));
     return {};
@@ -52,8 +68,9 @@ struct Selector::Patterns {
     if (names.contains(name)) return true;
     const auto begins = [&](const std::string& beginning) { return name.starts_with(beginning); };
     if (std::ranges::any_of(beginnings, begins)) return true;
+    const bool is_text = expressions.empty() || is_utf8(name);
     return std::ranges::any_of(
-        expressions, [&](const auto& expression) { return RE2::FullMatch(name, *expression); });
+        expressions, [&](const auto& expression) { return expression->matches(name, is_text); });
   }
 };
 

@@ -3,7 +3,8 @@
 //
 // A pattern is a name, a name's beginning with `.*` behind it, or an expression of RE2, which takes
 // time linear in the name whatever the pattern: names come from outside and may be 32 KiB long. `.`
-// matches every character, a line break too: a name that holds one is not left out silently.
+// matches every character, a line break too, and each byte of a name that is not UTF-8: such names
+// are not left out silently.
 //
 // A plain value; any loop.
 #pragma once

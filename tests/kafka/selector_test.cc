@@ -43,6 +43,9 @@ TEST(Selector, ANameThatHoldsALineBreakIsNotLeftOut) {
   EXPECT_TRUE(selector({"team-.*-[0-9]"}).takes("team-two\nlines-1"));
   EXPECT_FALSE(selector({".*"}, {"x.*y"}).takes("x\ny"));
   EXPECT_TRUE(selector({".*"}).takes("\xff\xfe"));
+  EXPECT_TRUE(selector({".*-prod"}).takes("caf\xe9-prod")) << "an expression, too";
+  EXPECT_FALSE(selector({".*"}, {"caf.-prod"}).takes("caf\xe9-prod"));
+  EXPECT_TRUE(selector({"caf.-prod"}).takes("caf\xc3\xa9-prod")) << "of text it is a character";
 }
 
 // These take time exponential in the name, or a stack as deep as it, where matching backtracks.

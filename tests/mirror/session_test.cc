@@ -4,6 +4,8 @@
 #include "kafka/gen/create_partitions.h"
 #include "kafka/gen/delete_topics.h"
 #include "kafka/gen/describe_site.h"
+#include "kafka/gen/offset_commit.h"
+#include "kafka/gen/offset_fetch.h"
 #include "tests/broker/handlers/broker_world.h"
 
 namespace isthmus::broker {
@@ -44,6 +46,7 @@ class SessionTest : public BrokerWorld {
     link.target.bootstrap_servers = {{"site", 9093}};
     link.delete_delay = std::chrono::hours(1);
     link.start = link_start;
+    link.groups = link_groups;
     sim::SimProcess& process = mirror_.start_process();
     auto& role =
         process.make<std::unique_ptr<process::Role>>(mirror::make_mirror(process.env(), links));
@@ -55,9 +58,9 @@ class SessionTest : public BrokerWorld {
     EXPECT_TRUE(answer) << answer.error().text;
     return answer.value_or(typename Request::Response{});
   }
-  void create_at_source(const std::string& name) {
+  void create_at_source(const std::string& name, int32_t partitions = 1) {
     kafka::CreateTopicsRequest request;
-    request.topics.push_back({name, 1, 1, {}, {}});
+    request.topics.push_back({name, partitions, 1, {}, {}});
     EXPECT_EQ(ask_source(std::move(request)).topics.at(0).error_code, ErrorCode::none);
   }
   Offset produce_at_source(const std::string& name) {
@@ -90,6 +93,28 @@ class SessionTest : public BrokerWorld {
   sim::SimHost& source() { return source_; }
   sim::SimHost& mirror() { return mirror_; }
   process::LinkStart link_start = process::LinkStart::earliest;
+  std::vector<std::string> link_groups = {".*"};
+  // Until the groups are loaded there.
+  ErrorCode commit_at_source(const std::string& group, const std::string& topic, Offset offset) {
+    kafka::OffsetCommitRequest request;
+    request.group_id = group;
+    request.topics.push_back({topic, {{0, offset, -1, std::nullopt}}});
+    ErrorCode error = ErrorCode::coordinator_load_in_progress;
+    for (int i = 0; i < 50 && error == ErrorCode::coordinator_load_in_progress; ++i) {
+      world.run_for(milliseconds(100));
+      error = ask_source(request).topics.at(0).partitions.at(0).error_code;
+    }
+    return error;
+  }
+  Offset committed_here(const std::string& group, const std::string& topic) {
+    kafka::OffsetFetchRequest request;
+    auto& asked = request.groups.emplace_back();
+    asked.group_id = group;
+    asked.topics->push_back({topic, {0}});
+    const auto answer = ask(std::move(request)).groups.at(0);
+    if (answer.topics.empty() || answer.topics[0].partitions.empty()) return -1;
+    return answer.topics[0].partitions[0].committed_offset;
+  }
   std::pair<Offset, Offset> bounds(const std::string& name, PartitionIndex index = 0) {
     return {list_offset(name, -2, -1, index).offset, list_offset(name, -1, -1, index).offset};
   }
@@ -154,6 +179,35 @@ TEST_P(SessionTest, StartLatestLeavesOutOnlyWhatWasThereBeforeTheLink) {
   start_mirror();
   world.run_for(seconds(15));
   EXPECT_EQ(bounds("later"), (Bounds{0, 2})) << "made while no mirror ran";
+}
+
+// Each is matched by an expression, read, sent, stored and served.
+TEST_P(SessionTest, GroupsOfWhateverNameCross) {
+  link_groups = {"[a-z]+.*1"};
+  const std::string longest(32'766, 'x');
+  const std::vector<std::string> names = {"two\nlines-1", "caf\xe9-1", longest + "1"};
+  start_both();
+  create("__consumer_offsets", 2);
+  create_at_source("__consumer_offsets", 2);
+  create_at_source("orders");
+  produce_many("orders", 3);
+  Offset offset = 0;
+  for (const auto& name : names) {
+    EXPECT_EQ(commit_at_source(name, "orders", ++offset), ErrorCode::none);
+  }
+  EXPECT_EQ(commit_at_source("other\n2", "orders", 1), ErrorCode::none);
+  start_mirror();
+  world.run_for(seconds(10));
+  kafka::DescribeSiteRequest request;
+  request.include_groups = true;
+  std::map<std::string, std::string> links;
+  for (const auto& group : ask_peers(request).groups) links[group.name] = group.link;
+  offset = 0;
+  for (const auto& name : names) {
+    EXPECT_EQ(links[name], "tokyo-seoul") << name.substr(0, 20);
+    EXPECT_EQ(committed_here(name, "orders"), ++offset) << name.substr(0, 20);
+  }
+  EXPECT_FALSE(links.contains("other\n2"));
 }
 
 // Between the last record's value and the end of its batch.
