@@ -176,6 +176,15 @@ server::Reply Session::refuse(const server::Request& request) {
   return io::ready(std::optional(std::move(*refusal)));
 }
 
+// The node is away, and has not got the request. The end of a connection that has just begun is
+// taken for a refused login by some libraries (franz-go names SASL), which then try it for long; a
+// refusal leads to the metadata, which name no leader until there is one. Where answers are owed
+// they are lost with the node, and only the end of the connection says so.
+server::Reply Session::cannot_pass(const server::Request& request) {
+  if (finishing_ || under_way_ > 0) return end(fmt::format("node {} does not answer", node_));
+  return refuse(request);
+}
+
 io::Task<server::Reply> Session::forward(server::Request request) {
   if (key_of(request) == ApiKey::produce) {
     auto expected = expects_reply(request);
@@ -199,9 +208,8 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   if (*elsewhere || *too_early) co_return refuse(request);
 
   const bool connected = co_await connect();
-  if (!connected) co_return end(fmt::format("node {} does not answer", node_));
-  const bool room = co_await room_for(request);
-  if (!room) co_return end(fmt::format("node {} has closed its connection", node_));
+  const bool room = connected && co_await room_for(request);
+  if (!room) co_return cannot_pass(request);
 
   ++traffic_.requests;
   traffic_.bytes_to_node += request.body.size();

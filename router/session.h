@@ -10,7 +10,8 @@
 //
 // The connection behind is dialled by the first request. When it breaks, what was under way is
 // lost with it, so the client's connection ends too, as it would at the broker itself; clients know
-// what to do then. A node that breaks it while nothing is under way is dialled again. Produce
+// what to do then. A node that breaks it while nothing is under way is dialled again, by each
+// request; while it is away these are refused, as by a broker that leads nothing. Produce
 // requests with acks=0 go a way of their own (router/silent_produces.h).
 //
 // Memory is bounded: the client is not read while the node takes no more, while too many fetches
@@ -62,6 +63,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Result<bool> comes_too_early(const server::Request& request);
   Result<bool> is_elsewhere(const server::Request& request);
   server::Reply refuse(const server::Request& request);
+  server::Reply cannot_pass(const server::Request& request);
   server::Reply end(std::string why);
   // Of a request about one group, for which its node may not be the one to ask.
   std::optional<GroupRequest> group_request(const server::Request& request) const;

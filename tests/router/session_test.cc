@@ -162,12 +162,39 @@ io::Task<void> node_dies(RouterWorld* w) {
   auto again = co_await w->at(101);
   const io::Instant before = w->world.loop().now();
   response = co_await w->call(*again, produce_to("orders"));
-  EXPECT_FALSE(response.has_value());
+  EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower) << "nothing was under way";
   EXPECT_LT(w->world.loop().now() - before, std::chrono::seconds(2));
 }
 TEST(RouterSession, ANodeThatDiesEndsItsClientsConnectionsAndNoOthers) {
   RouterWorld w;
   w.run(node_dies(&w));
+}
+
+// Before the router has noticed, and after.
+io::Task<void> absent_node(RouterWorld* w) {
+  co_await w->tokyo.broker.stop();
+  auto connection = co_await w->at(201);  // it is told the versions
+  for (bool noticed : {false, true}) {
+    if (noticed) co_await w->until_away("tokyo");
+    auto response = co_await w->call(*connection, produce_to("tea"));
+    EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower) << noticed;
+    kafka::FetchRequest fetch;
+    fetch.topics.push_back({"tea", {}, {{.partition = 0}}});
+    auto fetched = co_await w->call(*connection, fetch, 12);
+    EXPECT_TRUE(fetched.has_value()) << fetched.error().text;
+    if (!fetched) co_return;
+    EXPECT_EQ(fetched->responses[0].partitions[0].error_code, ErrorCode::not_leader_or_follower);
+    auto beat = co_await w->call(*connection, heartbeat_of("samurai"));
+    EXPECT_TRUE(beat.has_value() && beat->error_code == ErrorCode::not_coordinator);
+    auto told = co_await w->call(*connection, kafka::MetadataRequest{});
+    EXPECT_TRUE(told.has_value()) << "the router itself answers at every port";
+  }
+  EXPECT_FALSE(connection->closed()) << "some clients take its end for a refused login";
+}
+TEST(RouterSession, TheNodeOfASiteThatIsAwayRefusesAndKeepsTheConnection) {
+  RouterWorld w;
+  w.tokyo.add_topic("tea");
+  w.run(absent_node(&w));
 }
 
 io::Task<void> lost_answer(RouterWorld* w) {
