@@ -1,5 +1,6 @@
 // isthmus link list|describe: what links are, how far they are behind, what a failover would lose.
-// The verbs that change a link are in failover.cc (promote), link_reverse.cc and link_forget.cc.
+// The verbs that change a link are in failover.cc (promote), link_reverse.cc, link_pause.cc and
+// link_forget.cc.
 #include "cli/link.h"
 
 #include <fmt/format.h>
@@ -15,8 +16,9 @@ namespace {
 using nlohmann::json;
 
 Exit exit_of(const LinkView& view) {
-  const bool well = view.failed == 0 && view.mirror_is_there() && view.wrong_ends.empty() &&
-                    view.refused_promotion().empty() && view.amiss() == 0;
+  const bool well = !view.paused && view.failed == 0 && view.mirror_is_there() &&
+                    view.wrong_ends.empty() && view.refused_promotion().empty() &&
+                    view.amiss() == 0;
   return well ? Exit::done : Exit::degraded;
 }
 
@@ -92,6 +94,7 @@ void add_link(Command line) {
   described.argument("LINK", options->name, "<source>-<target>");
   add_link_promote(group, options);
   add_link_reverse(group, options);
+  add_link_pause(group, options);
   add_link_forget(group, options);
 }
 

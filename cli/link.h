@@ -17,12 +17,15 @@ struct LinkOptions {
   bool dry_run = false;
   bool force = false;
   bool yes = false;
-  bool drained = false;  // promote --drained
+  bool drained = false;     // promote --drained
+  bool accept_gap = false;  // resume --accept-gap
+  std::string partition;    // resume --partition
 };
 using LinkOptionsPtr = std::shared_ptr<LinkOptions>;
 
 void add_link_promote(Command group, LinkOptionsPtr options);
 void add_link_reverse(Command group, LinkOptionsPtr options);
+void add_link_pause(Command group, LinkOptionsPtr options);  // and resume
 void add_link_forget(Command group, LinkOptionsPtr options);
 
 // The target must answer; the source need not.

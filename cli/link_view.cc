@@ -8,6 +8,7 @@
 #include "broker/image/image.h"
 #include "cli/table.h"
 #include "kafka/link_ends.h"
+#include "kafka/mirror_reasons.h"
 #include "kafka/topic_names.h"
 
 namespace isthmus::cli {
@@ -22,6 +23,7 @@ int badness(MirrorState state) {
     case MirrorState::failed: return 5;
     case MirrorState::waiting: return 4;
     case MirrorState::paused: return 3;
+    case MirrorState::resuming:
     case MirrorState::initializing: return 2;
     case MirrorState::none: return 1;
     case MirrorState::mirroring:
@@ -35,6 +37,7 @@ bool is_stuck(const PartitionView& partition) {
   switch (partition.state) {
     case MirrorState::failed:
     case MirrorState::waiting: return true;
+    case MirrorState::resuming:
     case MirrorState::initializing: return !partition.reason.empty();
     case MirrorState::none:
     case MirrorState::mirroring:
@@ -81,12 +84,21 @@ Ends ends_at_source(const SiteAnswer* source, const Uuid& topic_id) {
   return ends;
 }
 
-PartitionView view_partition(const std::string& target, const SiteAnswer::SiteTopic& topic,
+// Of a paused link nothing goes on; what has failed needs more than its resumption.
+MirrorState state_in(bool paused, MirrorState state) {
+  const bool goes_on_else = state != MirrorState::failed && state != MirrorState::stopped;
+  return paused && goes_on_else ? MirrorState::paused : state;
+}
+
+PartitionView view_partition(const std::string& target, bool paused,
+                             const SiteAnswer::SiteTopic& topic,
                              const SiteAnswer::SitePartition& from, const Ends& ends) {
   PartitionView view;
   view.name = topic.name + "-" + std::to_string(from.index);
-  view.state = from.mirror_state;
-  view.reason = from.mirror_reason;
+  view.state = state_in(paused, from.mirror_state);
+  if (view.state != MirrorState::paused) view.reason = from.mirror_reason;
+  view.overtaken =
+      view.state == MirrorState::failed && view.reason.starts_with(kafka::retention_overtook);
   view.end_offset = from.end_offset;
   Offset source_end = from.source_end_offset;
   std::string offline = offline_at(target, from.offline);
@@ -103,20 +115,20 @@ PartitionView view_partition(const std::string& target, const SiteAnswer::SiteTo
   return view;
 }
 
-TopicView view_topic(const std::string& target, const SiteAnswer::SiteTopic& topic,
+TopicView view_topic(const std::string& target, bool paused, const SiteAnswer::SiteTopic& topic,
                      const Ends& ends) {
   TopicView view;
   view.name = topic.name;
   view.lag = {0, 0};
   int worst = -1;
   for (const auto& p : topic.partitions) {
-    PartitionView partition = view_partition(target, topic, p, ends);
+    PartitionView partition = view_partition(target, paused, topic, p, ends);
     view.lag = add(view.lag, partition.lag);
-    const bool mirrors = p.mirror_state == MirrorState::mirroring;
+    const bool mirrors = partition.state == MirrorState::mirroring;
     if (mirrors && !partition.offline) ++view.healthy;
     const bool stuck = is_stuck(partition);
     if (stuck) view.stuck.push_back(partition.name + ": " + state_text(partition));
-    const int bad = partition.offline ? offline_badness : badness(p.mirror_state) + stuck;
+    const int bad = partition.offline ? offline_badness : badness(partition.state) + stuck;
     if (bad > worst) {
       worst = bad;
       view.state = state_text(partition);
@@ -305,13 +317,15 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   view.source_number = link->source_number;
   view.target_number = target.number;
   view.forgotten = link->source_cluster_id.empty() && !link->forgotten.empty();
+  view.paused = link->paused;
   view.source_answers = source != nullptr;
   view.wrong_ends = wrong;
   if (link->contact_age_ms >= 0) view.contact_age_ms = link->contact_age_ms;
   view.mirror_speaks = speaks(*link);
   for (const auto& topic : target.topics) {
     if (!kafka::writer_of(topic).is_link(name)) continue;
-    TopicView t = view_topic(target.name, topic, ends_at_source(source, topic.topic_id));
+    TopicView t =
+        view_topic(target.name, link->paused, topic, ends_at_source(source, topic.topic_id));
     view.partitions += t.partitions.size();
     view.failed += t.stuck.size();
     view.topics.push_back(std::move(t));

@@ -25,7 +25,8 @@ struct PartitionView {
   std::string name;  // orders-3
   kafka::MirrorState state = kafka::MirrorState::none;
   std::string reason;
-  bool offline = false;  // at one end; the reason says which
+  bool overtaken = false;  // failed, and may go on behind a gap
+  bool offline = false;    // at one end; the reason says which
   Offset end_offset = -1;
   Lag lag;
   std::optional<int64_t> source_age_ms;  // since the source said where it ends; nothing = never
@@ -54,6 +55,7 @@ struct LinkView {
   std::string target;
   ClusterNumber source_number = 0;
   ClusterNumber target_number = 0;
+  bool paused = false;     // by the operator
   bool forgotten = false;  // the cluster that it came from; none has taken its name yet
   bool source_answers = false;
   // The ones that answer are not the two that the link means: what was expected, what was found.

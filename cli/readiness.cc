@@ -26,6 +26,12 @@ Finding judge_mirror(const LinkView& link) {
           "isthmus mirror with this link in its file"};
 }
 
+Finding judge_pause(const LinkView& link) {
+  if (!link.paused) return {Verdict::ok, link.name + " is not paused", ""};
+  return {Verdict::stop, link.name + " is paused: nothing is copied",
+          "isthmus link resume " + link.name};
+}
+
 Finding judge_ends(const LinkView& link) {
   if (link.wrong_ends.empty())
     return {Verdict::ok, "both ends are the clusters that are meant", ""};
@@ -102,6 +108,10 @@ Finding judge_way_back(const SiteAnswer& source, const LinkView& link) {
   const std::string reverse = link.target + "-" + link.source;
   auto found = std::ranges::find(source.links, reverse, &SiteAnswer::SiteLink::name);
   const bool runs = found != source.links.end() && speaks(*found);
+  if (runs && found->paused) {
+    return {Verdict::warn, reverse + " is paused: nothing flows back afterwards",
+            "isthmus link resume " + reverse};
+  }
   if (runs) return {Verdict::ok, "way back: link " + reverse + " is kept", ""};
   return {Verdict::warn, "no mirror keeps " + reverse + ": nothing flows back afterwards",
           "isthmus mirror with link " + reverse + " in its file"};
@@ -123,8 +133,8 @@ size_t Readiness::stops() const {
 
 Readiness judge(const LinkView& link, const SiteAnswer& source,
                 const process::SwitchoverConfig& limits, bool leave_behind) {
-  Readiness readiness{{judge_ends(link), judge_mirror(link), judge_partitions(link),
-                       judge_lag(link, limits), judge_groups(link),
+  Readiness readiness{{judge_ends(link), judge_mirror(link), judge_pause(link),
+                       judge_partitions(link), judge_lag(link, limits), judge_groups(link),
                        judge_topics(link, leave_behind), judge_way_back(source, link)}};
   add_groups_left(readiness.findings, source, link);
   add_hand_over(readiness.findings, link);

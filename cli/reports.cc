@@ -25,6 +25,8 @@ void add_failures(Lines& out, const LinkView& view) {
     for (const PartitionView& p : topic.partitions) {
       if (p.reason.empty()) continue;
       out.say("  {}: {} at {}", p.name, p.reason, grouped(p.end_offset));
+      if (!p.overtaken) continue;
+      out.say("  Next: isthmus link resume {} --partition {} --accept-gap", view.name, p.name);
     }
   }
 }
@@ -56,6 +58,7 @@ std::string summary(const LinkView& view) {
     return fmt::format("DEGRADED: {} has handed over, {} is not promoted, nobody is written",
                        view.source, view.target);
   }
+  if (view.paused) return "PAUSED by the operator: nothing is copied";
   if (view.failed > 0) {
     return fmt::format("DEGRADED: {} of {} not mirrored", view.failed,
                        count_of(view.partitions, "partition"));
@@ -77,6 +80,7 @@ Lines text_of(const LinkView& view) {
   out.say("{}  preserve  {}{} → {}{}  {}", view.name, view.source, source_text(view), view.target,
           number_text(view.target_number), summary(view));
   out.say("Source      {}", view.source_answers ? "answers" : "does not answer from here");
+  if (view.paused) out.say("Next        isthmus link resume {}", view.name);
   if (!view.wrong_ends.empty()) {
     out.say("Ends        {}", view.wrong_ends);
     out.say("            what that cluster says changes nothing; nothing is attached or moved");
@@ -139,6 +143,7 @@ json json_of(const LinkView& view) {
           {"target", view.target},
           {"source_answers", view.source_answers},
           {"wrong_ends", view.wrong_ends},
+          {"paused", view.paused},
           {"contact_age_ms", to_json(view.contact_age_ms)},
           {"partitions", view.partitions},
           {"failed", view.failed},

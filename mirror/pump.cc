@@ -1,6 +1,9 @@
 #include "mirror/pump.h"
 
+#include <algorithm>
+
 #include "kafka/batch.h"
+#include "kafka/mirror_reasons.h"
 
 namespace isthmus::mirror {
 
@@ -25,6 +28,21 @@ PumpAction Pump::fail(std::string reason) {
   state_ = PumpState::failed;
   reason_ = std::move(reason);
   return {.kind = Kind::failed};
+}
+
+void Pump::pause() {
+  if (!paused_) resting_ = true;
+  paused_ = true;
+}
+
+void Pump::accept_gap() {
+  const bool overtaken =
+      state_ == PumpState::failed && reason_.starts_with(kafka::retention_overtook);
+  if (ended_ || !overtaken) return;
+  state_ = PumpState::resuming;
+  reason_.clear();
+  hindrance_.clear();
+  resting_ = true;
 }
 
 PumpState Pump::state() const {
@@ -75,6 +93,8 @@ bool Pump::on_target_ready(Offset end, LeaderEpoch last_epoch, io::Instant now) 
   hindrance_.hear_nothing();
   if (!resting_ || !is_wanted() || !hindrance_.may_try(now)) return false;
   resting_ = waits_ = false;
+  gap_to_ = -1;
+  gap_epoch_ = -1;
   ++life_;
   next_ = acknowledged_ = end;
   last_epoch_ = last_epoch;
@@ -117,6 +137,8 @@ PumpAction Pump::on_fetched(client::Fetched fetched, io::Instant now) {
   if (acknowledged_ >= source_end_ && state_ == PumpState::initializing) {
     state_ = PumpState::mirroring;
   }
+  // Nothing is missing after all, or not any more.
+  if (state_ == PumpState::resuming && gap_to_ < 0) state_ = PumpState::mirroring;
   PumpAction action;
   if (!fetched.records.empty()) {
     action = take(std::move(fetched.records), now);
@@ -167,14 +189,30 @@ PumpAction Pump::take(Slice records, io::Instant now) {
   return action;
 }
 
+// As a failover leaves one: who reads to the end arrives there, and producers whose batches are in
+// it may jump. Of the epoch that the target has, since no other is known for these offsets. A batch
+// reaches 2^31 offsets at most: what is wider takes another turn.
+PumpAction Pump::leave_gap(Offset start) {
+  if (last_epoch_ >= 0) gap_epoch_ = last_epoch_;
+  const Offset last = std::min<Offset>(start - 1, next_ + INT32_MAX);
+  PumpAction action{.kind = Kind::append, .expected_offset = next_};
+  action.batches = kafka::build_gap({.base_offset = next_, .leader_epoch = gap_epoch_}, last);
+  bytes_in_flight_ += action.batches.size();
+  gap_to_ = start;
+  next_ = last + 1;
+  last_epoch_ = -1;  // the source has nothing of before that ours could differ from
+  return action;
+}
+
 PumpAction Pump::on_bounds(Offset start, Offset high_watermark) {
   if (!active()) return {};
   if (next_ < start) {
-    bool is_empty = last_epoch_ < 0;
+    const bool is_empty = last_epoch_ < 0 && gap_epoch_ < 0;
+    if (state_ == PumpState::resuming && !is_empty) return leave_gap(start);
     if (state_ != PumpState::initializing && !is_empty) {
-      return fail("retention_overtook: the source starts at " + std::to_string(start) +
-                  ", we end at " + std::to_string(next_) + ": " + std::to_string(start - next_) +
-                  " offsets are gone");
+      return fail(std::string(kafka::retention_overtook) + ": the source starts at " +
+                  std::to_string(start) + ", we end at " + std::to_string(next_) + ": " +
+                  std::to_string(start - next_) + " offsets are gone");
     }
     // Nothing here yet, or only what retention has removed over there since: begin where the
     // source begins.
@@ -200,6 +238,10 @@ void Pump::on_appended(Offset end, uint64_t bytes, io::Instant now) {
   if (got_through && !hindrance_.is(MirrorTrouble::source_offline)) hindrance_.clear();
   bool caught_up = acknowledged_ >= source_end_;
   if (state_ == PumpState::initializing && caught_up) state_ = PumpState::mirroring;
+  if (state_ == PumpState::resuming && gap_to_ >= 0 && acknowledged_ >= gap_to_) {
+    state_ = PumpState::mirroring;
+    gap_to_ = -1;
+  }
 }
 
 std::optional<io::Duration> Pump::lag(io::Instant now) const {

@@ -12,7 +12,8 @@
 // What may end by itself (one end is offline, the target's disk is full, a batch is damaged) is a
 // Hindrance: waiting(...), or failed(damaged_batch...), until it has ended. Where the target has
 // refused something, nothing is under way any more that could follow: the pump rests until it is
-// told anew where the target ends, and outcomes of its earlier life say nothing.
+// told anew where the target ends, and outcomes of its earlier life say nothing. So it rests while
+// its link is paused.
 #pragma once
 
 #include <deque>
@@ -88,7 +89,13 @@ class Pump {
   // It has been asked for.
   void asked() { waits_ = false; }
   PumpAction fail(std::string reason);
-  void pause() { state_ = PumpState::paused; }
+  // The link is paused: the state stays, and nothing is asked for or taken until it goes on from
+  // where the target then says that it ends.
+  void pause();
+  void resume() { paused_ = false; }
+  // The operator accepts that offsets are gone at the source, where its retention has overtaken
+  // this one: it goes on behind a gap, and mirrors again when that is at the target.
+  void accept_gap();
   // Nothing more will come, and nothing is wrong with what is here: the topic was deleted at the
   // source. The state stays, with the reason beside it.
   void end(std::string reason);
@@ -103,9 +110,12 @@ class Pump {
     io::Instant at;
   };
   bool is_wanted() const {
-    return !ended_ && (state_ == PumpState::initializing || state_ == PumpState::mirroring);
+    return !ended_ && !paused_ &&
+           (state_ == PumpState::initializing || state_ == PumpState::mirroring ||
+            state_ == PumpState::resuming);
   }
   PumpAction take(Slice records, io::Instant now);
+  PumpAction leave_gap(Offset start);
   PumpAction hindered(MirrorTrouble cause, std::string why, io::Instant now);
   PumpAction on_error(kafka::ErrorCode error, io::Instant now);
   void see_end(Offset end, io::Instant now);
@@ -120,8 +130,11 @@ class Pump {
   PumpState state_;
   std::string reason_;
   bool ended_ = false;
-  bool resting_ = false;  // until the target says where it ends
-  bool waits_ = false;    // to ask the source again
+  bool paused_ = false;
+  Offset gap_to_ = -1;          // where the gap ends that is under way
+  LeaderEpoch gap_epoch_ = -1;  // of what the target has before it
+  bool resting_ = false;        // until the target says where it ends
+  bool waits_ = false;          // to ask the source again
   Hindrance hindrance_;
   Offset hindered_at_ = -1;  // what gets beyond this has overcome it
   uint64_t life_ = 0;

@@ -66,7 +66,10 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
                [this](Uuid id) { return offsets_.last_round(mirrored_, id); },
                [this](const std::string& topic) { return takes(topic); },
                [this](const std::string& topic) { return topics_.takes(topic); },
-               [this] { return first_stuck(running_); }}),
+               [this] {
+                 if (!paused_) return first_stuck(running_);
+                 return std::optional("the link is paused: isthmus link resume " + name_);
+               }}),
       first_look_(attached.begins) {}
 
 Session::~Session() = default;
@@ -114,7 +117,7 @@ io::Task<void> Session::sync_offsets_again_and_again() {
   bool going_on = true;
   while (going_on) {
     // What goes wrong is in the log, and tried again.
-    (void)co_await offsets_.round(mirrored_);
+    if (!paused_) (void)co_await offsets_.round(mirrored_);
     going_on = co_await pause(offsets_every);
   }
 }
@@ -196,6 +199,7 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
     co_return kafka::refuse(answer->error_code,
                             "the target has given the link to another mirror process");
   }
+  heed_pause(answer->paused);
   for (size_t i = 0; i < answer->topics.size() && i < topics.size(); ++i) {
     const auto& result = answer->topics[i];
     if (result.error_code != ErrorCode::none) {
@@ -246,9 +250,24 @@ void Session::follow(const SourceTopic& topic, const Ensured::MirrorTopicResult&
       act(running, running.pump.on_target_troubled(t.trouble, t.reason));
       continue;
     }
+    if (at.mirror_state == PumpState::resuming) running.pump.accept_gap();
     const io::Instant now = source_.loop().now();
     const bool goes_on = running.pump.on_target_ready(at.end_offset, at.last_batch_epoch, now);
     if (is_new || goes_on) begin(running);
+  }
+}
+
+void Session::heed_pause(bool paused) {
+  if (paused != paused_) log_.info("{}", paused ? "paused by the operator" : "goes on");
+  paused_ = paused;
+  for (auto& [tp, running] : running_) {
+    if (!paused) {
+      running.pump.resume();
+      continue;
+    }
+    running.pump.pause();
+    fetcher_.forget(tp);
+    waiting_.erase(tp);
   }
 }
 
@@ -268,6 +287,7 @@ Running& Session::pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPo
   PumpState state = at.mirror_state;
   if (state == PumpState::failed || state == PumpState::waiting) state = PumpState::mirroring;
   Pump pump(tp, at.end_offset, at.last_batch_epoch, state, config_.delete_delay);
+  if (paused_) pump.pause();
   Running running{std::move(pump), topic.id, std::move(owners), {}, {}, ++born_};
   return running_.try_emplace(tp, std::move(running)).first->second;
 }
@@ -487,6 +507,7 @@ LinkStatus Session::status() const {
   s.held = offsets_.held();
   s.bytes = bytes_;
   s.requests = appender_.requests();
+  if (paused_) s.problem = "paused by the operator";
   if (!refused_.empty()) s.problem = refused_.begin()->first + ": " + refused_.begin()->second;
   add_partitions(running_, source_.loop().now(), s);
   return s;

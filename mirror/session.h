@@ -59,6 +59,7 @@ class Session final : public client::FetchSink {
   using Ensured = kafka::EnsureMirrorTopicsResponse;
   void follow(const SourceTopic& topic, const Ensured::MirrorTopicResult& told,
               std::vector<Source::Owners> owners);
+  void heed_pause(bool paused);
   Running& pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPosition& at,
                    Source::Owners owners);
   bool runs(const SourceTopic& topic, PartitionIndex index) const;
@@ -108,6 +109,7 @@ class Session final : public client::FetchSink {
   uint64_t bytes_ = 0;
   uint64_t born_ = 0;  // partitions that were ever begun
   bool discovering_ = false;
+  bool paused_ = false;  // as the target has said last
 };
 
 }  // namespace isthmus::mirror

@@ -57,6 +57,7 @@ Handler find_private(ApiKey key) {
     case ApiKey::epoch_history: return epoch_history;
     case ApiKey::step_down: return step_down;
     case ApiKey::forget_link: return forget_link;
+    case ApiKey::pause_link: return pause_link;
     case ApiKey::read_members: return read_members;
     case ApiKey::site_record: return site_record;
     case ApiKey::durable_ends: return durable_ends;

@@ -52,6 +52,7 @@ io::Task<server::Reply> durable_ends(Context& context, server::Request request);
 io::Task<server::Reply> site_record(Context& context, server::Request request);
 io::Task<server::Reply> step_down(Context& context, server::Request request);
 io::Task<server::Reply> forget_link(Context& context, server::Request request);
+io::Task<server::Reply> pause_link(Context& context, server::Request request);
 io::Task<server::Reply> read_members(Context& context, server::Request request);
 
 }  // namespace isthmus::broker

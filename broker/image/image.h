@@ -83,6 +83,7 @@ struct LinkImage {
   int64_t source_started_at = 0;
   // The mirror has not told yet that its first look at the source is done (mirror/first_look.h).
   bool begins = false;
+  bool paused = false;  // by the operator: nothing is appended
   int64_t version = -1;
 
   ClusterIdentity source() const { return {source_cluster_id, source_number}; }

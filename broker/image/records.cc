@@ -105,6 +105,7 @@ Result<void> apply_link(Image& image, const std::string& name, const Change& cha
   link.source_starts = record->source_starts;
   link.source_started_at = record->source_started_at;
   link.begins = record->begins;
+  link.paused = record->paused;
   for (auto& f : record->forgotten) link.forgotten.push_back({f.cluster_id, f.number});
   link.version = change.version;
   image.links[name] = std::move(link);
@@ -256,6 +257,7 @@ void Plan::put(const LinkImage& link) {
   record.source_starts = link.source_starts;
   record.source_started_at = link.source_started_at;
   record.begins = link.begins;
+  record.paused = link.paused;
   for (const auto& gone : link.forgotten) record.forgotten.push_back({gone.id, gone.number});
   add("/links/" + link.name, encode(record), link.version);
 }

@@ -76,6 +76,7 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
     l.source_number = link.source_number;
     l.source_cluster_id = link.source_cluster_id;
     l.epoch = link.epoch;
+    l.paused = link.paused;
     for (const auto& gone : link.forgotten) l.forgotten.push_back({gone.id, gone.number});
     if (auto left = left_out_.find(name); left != left_out_.end()) {
       l.left_out_count = left->second.count;

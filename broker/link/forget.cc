@@ -83,6 +83,7 @@ Result<Plan> plan_forget(const Image& image, const std::string& link,
   gone.reachable.clear();
   gone.source_starts = 0;
   gone.source_started_at = 0;
+  gone.paused = false;
   gone.forgotten.push_back(known);
   gone.epoch += 1;  // fences the mirror process that is attached
   plan.put(gone);

@@ -5,6 +5,7 @@
 #include "broker/controller/topic_plans.h"
 #include "broker/link/peers.h"
 #include "kafka/errors.h"
+#include "kafka/mirror_reasons.h"
 
 namespace isthmus::broker {
 
@@ -216,6 +217,66 @@ Result<Plan> plan_mirror_topic(const Image& image, const std::string& link,
   return plan;
 }
 
+namespace {
+
+bool was_overtaken(MirrorState state, const std::string& reason) {
+  return state == MirrorState::failed && reason.starts_with(kafka::retention_overtook);
+}
+
+std::unexpected<Error> no_gap(const std::string& why) {
+  return refuse(ErrorCode::invalid_request, why);
+}
+
+// Lets the wished partitions of one topic go on.
+void accept_gaps(const TopicImage& existing, const Steering& wish, Steered& out) {
+  TopicImage topic = existing;
+  for (size_t i = 0; i < topic.partitions.size(); ++i) {
+    PartitionImage& partition = topic.partitions[i];
+    const TopicPartition tp{topic.name, static_cast<PartitionIndex>(i)};
+    const bool wished = wish.partitions.empty() || std::ranges::count(wish.partitions, tp) > 0;
+    const bool overtaken = was_overtaken(partition.mirror_state, partition.mirror_reason);
+    const bool accepted = partition.mirror_state == MirrorState::resuming;
+    if (!wished || (!overtaken && !accepted)) continue;
+    out.accepted.push_back({tp, accepted ? std::string() : partition.mirror_reason});
+    partition.mirror_state = MirrorState::resuming;
+    partition.mirror_reason.clear();
+  }
+  const bool changed = std::ranges::any_of(out.accepted, [&](const AcceptedGap& gap) {
+    return gap.partition.topic == topic.name && !gap.reason.empty();
+  });
+  if (changed) out.plan.put(topic);
+}
+
+}  // namespace
+
+Result<Steered> plan_steer(const Image& image, const Steering& wish) {
+  const auto found = image.links.find(wish.link);
+  if (found == image.links.end() || found->second.source_cluster_id.empty()) {
+    return no_gap("no mirror has ever brought link " + wish.link + " to " + image.cluster_name);
+  }
+  if (wish.paused && wish.accept_gap) {
+    return no_gap("a gap is accepted by a link that goes on, not by one that pauses");
+  }
+  Steered out;
+  if (wish.accept_gap) {
+    for (const auto& [name, topic] : image.topics) {
+      if (topic->writer.is_link(wish.link)) accept_gaps(*topic, wish, out);
+    }
+    for (const TopicPartition& tp : wish.partitions) {
+      if (std::ranges::count(out.accepted, tp, &AcceptedGap::partition) > 0) continue;
+      return no_gap(tp.to_string() + " is no partition of " + wish.link +
+                    " that the source's retention has overtaken");
+    }
+    if (out.accepted.empty()) {
+      return no_gap("the source's retention has overtaken no partition of " + wish.link);
+    }
+  }
+  LinkImage link = found->second;
+  link.paused = wish.paused;
+  if (link.paused != found->second.paused) out.plan.put(link);
+  return out;
+}
+
 Result<Plan> plan_report(const Image& image, const std::string& link,
                          const std::vector<PartitionReport>& reports) {
   std::map<Uuid, TopicImage> changed;
@@ -225,6 +286,9 @@ Result<Plan> plan_report(const Image& image, const std::string& link,
     if (report.index < 0 || report.index >= std::ssize(topic->partitions)) continue;
     const PartitionImage& known = topic->partitions[report.index];
     if (known.mirror_state == report.state && known.mirror_reason == report.reason) continue;
+    // The mirror has yet to hear that the operator accepts the gap.
+    const bool overtaken = was_overtaken(report.state, report.reason);
+    if (overtaken && known.mirror_state == MirrorState::resuming) continue;
     auto place = changed.try_emplace(topic->id, *topic).first;
     PartitionImage& partition = place->second.partitions[report.index];
     partition.mirror_state = report.state;

@@ -72,6 +72,26 @@ struct PartitionReport {
 Result<Plan> plan_report(const Image& image, const std::string& link,
                          const std::vector<PartitionReport>& reports);
 
+// The operator's word: the link copies no more, or goes on.
+struct Steering {
+  std::string link;
+  bool paused = false;
+  // Partitions that the source's retention has overtaken go on behind the offsets that are gone:
+  // those that are named, or all.
+  bool accept_gap = false;
+  std::vector<TopicPartition> partitions;
+};
+struct AcceptedGap {
+  TopicPartition partition;
+  std::string reason;  // what had stopped it; empty if that was accepted before
+};
+struct Steered {
+  Plan plan;
+  std::vector<AcceptedGap> accepted;
+};
+// Refused where there is no such link, or no gap to accept.
+Result<Steered> plan_steer(const Image& image, const Steering& wish);
+
 // Raises the recorded epoch of mirror partitions whose source has moved beyond it.
 Result<Plan> plan_raise_epoch(const Image& image, const Uuid& topic_id, PartitionIndex index,
                               LeaderEpoch at_least);

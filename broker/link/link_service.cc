@@ -156,6 +156,9 @@ io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
     auto result = co_await ensure_topic(request.link, std::move(topic));
     response.topics.push_back(std::move(result));
   }
+  const auto image = controller_.snapshot();
+  const auto link = image->links.find(request.link);
+  response.paused = link != image->links.end() && link->second.paused;
   co_return response;
 }
 
@@ -191,6 +194,8 @@ io::Task<void> LinkService::append_one(LinkWriter writer, PartitionRef partition
 io::Task<void> LinkService::append(kafka::MirrorAppendRequest request,
                                    std::shared_ptr<Appending> out) {
   auto image = partitions_.image();
+  const auto link = image->links.find(request.link);
+  const bool paused = link != image->links.end() && link->second.paused;
   for (auto& topic : request.topics) {
     auto& results = out->response.topics.emplace_back();
     results.topic_id = topic.topic_id;
@@ -205,6 +210,12 @@ io::Task<void> LinkService::append(kafka::MirrorAppendRequest request,
       if (found != nullptr) partition = partitions_.find(found->name, wanted.index);
       if (!partition) {
         result.error_code = ErrorCode::unknown_topic_id;
+        continue;
+      }
+      // Its mirror process has yet to hear of it.
+      if (paused) {
+        kafka::refuse(result, kafka::error_of(ErrorCode::policy_violation,
+                                              "link " + request.link + " is paused"));
         continue;
       }
       LinkWriter writer;
@@ -326,6 +337,32 @@ io::Task<kafka::ForgetLinkResponse> LinkService::forget(kafka::ForgetLinkRequest
   last_contact_.erase(request.link);
   left_out_.erase(request.link);
   log_.warn("forgotten: link={} does not come from {} any more", request.link, to_string(meant));
+  co_return response;
+}
+
+io::Task<kafka::PauseLinkResponse> LinkService::pause(kafka::PauseLinkRequest request) {
+  Steering wish{request.link, request.paused, request.accept_gap, {}};
+  for (const auto& p : request.partitions) wish.partitions.push_back({p.topic, p.partition});
+  std::vector<AcceptedGap> accepted;
+  auto decide = [&](const Image& image) -> Result<Plan> {
+    auto steered = plan_steer(image, wish);
+    if (!steered) return Result<Plan>(fail(steered.error()));
+    accepted = std::move(steered->accepted);
+    return std::move(steered->plan);
+  };
+  auto done = co_await controller_.update(decide);
+  kafka::PauseLinkResponse response;
+  if (!done) {
+    kafka::refuse(response, done.error());
+    co_return response;
+  }
+  for (const auto& [partition, reason] : accepted) {
+    response.accepted.push_back({partition.topic, partition.partition, reason});
+    if (reason.empty()) continue;
+    log_.warn("link={} partition={} goes on behind a gap, as the operator says: {}", request.link,
+              partition.to_string(), reason);
+  }
+  log_.info("link={} {}", request.link, request.paused ? "is paused" : "goes on");
   co_return response;
 }
 

@@ -24,6 +24,7 @@
 #include "kafka/gen/forget_link.h"
 #include "kafka/gen/mirror_append.h"
 #include "kafka/gen/mirror_offsets.h"
+#include "kafka/gen/pause_link.h"
 #include "kafka/gen/report_mirror.h"
 #include "kafka/gen/site_record.h"
 
@@ -46,6 +47,7 @@ class LinkService {
   io::Task<kafka::DurableEndsResponse> ends(kafka::DurableEndsRequest request);
   io::Task<kafka::EpochHistoryResponse> history(kafka::EpochHistoryRequest request);
   io::Task<kafka::ForgetLinkResponse> forget(kafka::ForgetLinkRequest request);
+  io::Task<kafka::PauseLinkResponse> pause(kafka::PauseLinkRequest request);
 
   // Since a mirror process of the link spoke; nothing since our start.
   std::optional<io::Duration> contact_age(const std::string& link) const;

@@ -191,6 +191,35 @@ TEST(Readiness, AFailedPartitionIsAStop) {
   EXPECT_EQ(stops_with(target_with(MirrorState::failed), source_with(100)), 1u);
 }
 
+TEST(Readiness, APausedLinkIsAStopThatNamesItAndDegraded) {
+  SiteAnswer target = target_with();
+  target.links[0].paused = true;
+  target.topics[0].partitions[1].mirror_state = MirrorState::failed;
+  target.topics[0].partitions[1].mirror_reason = "retention_overtook: 3 offsets are gone";
+  const SiteAnswer source = source_with(100);
+  const auto view = view_link("seoul-tokyo", target, &source);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->topics[0].partitions[0].state, MirrorState::paused);
+  EXPECT_EQ(view->topics[0].partitions[1].state, MirrorState::failed)
+      << "to resume it is not enough";
+  EXPECT_TRUE(summary(*view).starts_with("PAUSED")) << summary(*view);
+  const auto findings = judge(*view, source, {}).findings;
+  EXPECT_TRUE(std::ranges::any_of(findings, [](const Finding& f) {
+    return f.verdict == Verdict::stop && f.text == "seoul-tokyo is paused: nothing is copied" &&
+           f.next == "isthmus link resume seoul-tokyo";
+  }));
+}
+
+TEST(LinkView, APartitionThatRetentionHasOvertakenSaysHowItGoesOn) {
+  SiteAnswer target = target_with();
+  target.topics[0].partitions[1].mirror_state = MirrorState::failed;
+  target.topics[0].partitions[1].mirror_reason = "retention_overtook: 3 offsets are gone";
+  const auto view = view_link("seoul-tokyo", target, nullptr);
+  ASSERT_TRUE(view);
+  const std::string way = "isthmus link resume seoul-tokyo --partition orders-1 --accept-gap";
+  EXPECT_NE(text_of(*view).text().find(way), std::string::npos);
+}
+
 // The address is wrong, or tokyo was replaced: the mirror attaches nothing, and says so nowhere
 // else.
 TEST(Readiness, AnotherClusterUnderTheNameIsAStopThatNamesBoth) {

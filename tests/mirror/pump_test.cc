@@ -330,6 +330,62 @@ TEST_F(PumpTest, APausedOneTakesNothing) {
   give(deleted);
   EXPECT_EQ(give(deleted, start + delay).kind, Kind::nothing);
   EXPECT_FALSE(pump.active());
+  EXPECT_EQ(pump.state(), PumpState::mirroring) << "as it was, and goes on as";
+}
+
+TEST_F(PumpTest, OneThatIsResumedGoesOnFromWhereTheTargetEnds) {
+  give(fetched(10, batches({{10, 2}}), 12));
+  pump.pause();
+  EXPECT_FALSE(pump.on_target_ready(10, 2, start)) << "it is paused";
+  EXPECT_EQ(pump.on_refused(MirrorTrouble::none, "paused", start).kind, Kind::nothing);
+  const auto before = pump.life();
+  pump.resume();
+  EXPECT_FALSE(pump.active()) << "what was under way may have been refused";
+  EXPECT_TRUE(pump.on_target_ready(10, 2, start));
+  EXPECT_GT(pump.life(), before);
+  EXPECT_EQ(pump.fetch_from().offset, 10);
+  EXPECT_EQ(give(fetched(10, batches({{10, 2}}), 12)).expected_offset, 10);
+}
+
+TEST_F(PumpTest, AnAcceptedGapIsAppendedAndTheMirrorGoesOnBehindIt) {
+  pump.accept_gap();
+  EXPECT_EQ(pump.state(), PumpState::mirroring) << "nothing has overtaken it";
+  pump.on_bounds(50, 100);
+  pump.accept_gap();
+  EXPECT_EQ(pump.state(), PumpState::resuming);
+  ASSERT_TRUE(pump.on_target_ready(10, 2, start));
+  const auto action = pump.on_bounds(50, 100);
+  EXPECT_EQ(action.kind, Kind::append);
+  EXPECT_EQ(action.expected_offset, 10);
+  EXPECT_EQ(action.batches, kafka::build_gap({.base_offset = 10, .leader_epoch = 2}, 49));
+  EXPECT_EQ(pump.fetch_from().offset, 50);
+  give(fetched(50, batches({{50, 1}}), 51));
+  EXPECT_EQ(pump.state(), PumpState::resuming) << "the gap is not at the target yet";
+  pump.on_appended(50, action.batches.size(), start);
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+  // What is overtaken anew is another loss, which nobody has accepted.
+  EXPECT_EQ(pump.on_bounds(70, 100).kind, Kind::failed);
+}
+
+TEST_F(PumpTest, AGapThatTheTargetDidNotTakeIsMadeAgain) {
+  pump = pump_at(10, PumpState::resuming);
+  pump.on_bounds(50, 100);
+  pump.on_refused(MirrorTrouble::target_full, "full", start);
+  EXPECT_EQ(pump.state(), PumpState::resuming);
+  ASSERT_TRUE(pump.on_target_ready(10, 2, start + seconds(1)));
+  const auto action = pump.on_bounds(60, 100);
+  EXPECT_EQ(action.batches, kafka::build_gap({.base_offset = 10, .leader_epoch = 2}, 59));
+}
+
+TEST_F(PumpTest, AGapThatIsWiderThanABatchIsLeftInTwo) {
+  constexpr Offset far = Offset{3} << 31;
+  pump = pump_at(10, PumpState::resuming);
+  const auto near = pump.on_bounds(far, far);
+  const Offset next = pump.fetch_from().offset;
+  EXPECT_EQ(next, 10 + (Offset{1} << 31));
+  pump.on_appended(next, near.batches.size(), start);
+  EXPECT_EQ(pump.state(), PumpState::resuming);
+  EXPECT_EQ(pump.on_bounds(far, far).expected_offset, next);
 }
 
 TEST_F(PumpTest, TheLagIsTheAgeOfTheOldestRecordThatIsNotThere) {

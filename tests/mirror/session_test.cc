@@ -2,10 +2,12 @@
 #include "mirror/mirror.h"
 
 #include "kafka/gen/create_partitions.h"
+#include "kafka/gen/delete_records.h"
 #include "kafka/gen/delete_topics.h"
 #include "kafka/gen/describe_site.h"
 #include "kafka/gen/offset_commit.h"
 #include "kafka/gen/offset_fetch.h"
+#include "kafka/gen/pause_link.h"
 #include "tests/broker/handlers/broker_world.h"
 
 namespace isthmus::broker {
@@ -89,6 +91,20 @@ class SessionTest : public BrokerWorld {
     if (!found) return {};
     host.disk().flip_bit(found->path, found->position, found->bit);  // as it was
     return found->path;
+  }
+  kafka::PauseLinkResponse steer(bool paused, bool accept_gap = false) {
+    kafka::PauseLinkRequest request;
+    request.link = "tokyo-seoul";
+    request.paused = paused;
+    request.accept_gap = accept_gap;
+    return ask_peers(std::move(request));
+  }
+  void delete_at_source(const std::string& name, Offset before) {
+    kafka::DeleteRecordsRequest request;
+    request.timeout_ms = 30'000;
+    request.topics.push_back({name, {{0, before}}});
+    const auto answer = ask_source(std::move(request));
+    EXPECT_EQ(answer.topics.at(0).partitions.at(0).error_code, ErrorCode::none);
   }
   sim::SimHost& source() { return source_; }
   sim::SimHost& mirror() { return mirror_; }
@@ -208,6 +224,51 @@ TEST_P(SessionTest, GroupsOfWhateverNameCross) {
     EXPECT_EQ(committed_here(name, "orders"), ++offset) << name.substr(0, 20);
   }
   EXPECT_FALSE(links.contains("other\n2"));
+}
+
+TEST_P(SessionTest, APausedLinkCopiesNothingOverRestartsUntilItIsResumed) {
+  start_both();
+  create_at_source("orders");
+  produce_many("orders", 3);
+  start_mirror();
+  world.run_for(seconds(5));
+  ASSERT_EQ(copied("orders"), 3);
+  EXPECT_EQ(steer(true).error_code, ErrorCode::none);
+  produce_many("orders", 2);
+  world.run_for(seconds(5));
+  EXPECT_EQ(copied("orders"), 3);
+  restart_target();
+  world.run_for(seconds(10));
+  EXPECT_EQ(copied("orders"), 3);
+  EXPECT_EQ(steer(false).error_code, ErrorCode::none);
+  world.run_for(seconds(5));
+  EXPECT_EQ(copied("orders"), 5);
+  EXPECT_EQ(stands("orders"), "mirroring ");
+}
+
+TEST_P(SessionTest, WhereRetentionHasOvertakenTheCopyGoesOnBehindAGapOnTheOperatorsWordOnly) {
+  start_both();
+  create_at_source("orders");
+  produce_many("orders", 3);
+  start_mirror();
+  world.run_for(seconds(5));
+  ASSERT_EQ(copied("orders"), 3);
+  steer(true);
+  produce_many("orders", 6);
+  delete_at_source("orders", 7);
+  EXPECT_NE(steer(false, true).error_code, ErrorCode::none) << "nobody has found a gap yet";
+  steer(false);
+  world.run_for(seconds(5));
+  EXPECT_EQ(copied("orders"), 3);
+  EXPECT_TRUE(stands("orders").starts_with("failed retention_overtook")) << stands("orders");
+  const auto answer = steer(false, true);
+  ASSERT_EQ(answer.error_code, ErrorCode::none) << answer.error_message.value_or("");
+  ASSERT_EQ(answer.accepted.size(), 1u);
+  EXPECT_TRUE(answer.accepted[0].reason.ends_with("4 offsets are gone"));
+  restart_target();
+  world.run_for(seconds(10));
+  EXPECT_EQ(copied("orders"), 9);
+  EXPECT_EQ(stands("orders"), "mirroring ");
 }
 
 // Between the last record's value and the end of its batch.

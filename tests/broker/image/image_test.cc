@@ -103,6 +103,7 @@ TEST(Records, ALinkComesBackAsItWas) {
                  6,
                  1234,
                  true,
+                 true,
                  -1};
   Plan plan;
   plan.put(link);
@@ -118,6 +119,7 @@ TEST(Records, ALinkComesBackAsItWas) {
   EXPECT_EQ(read.source_starts, 6);
   EXPECT_EQ(read.source_started_at, 1234);
   EXPECT_TRUE(read.begins);
+  EXPECT_TRUE(read.paused);
   EXPECT_EQ(read.version, 12);
 }
 

@@ -225,6 +225,68 @@ TEST(PlanReport, WritesOnlyWhatChanged) {
   EXPECT_TRUE(plan_report(*image, "l", {{uuid_of(9), -1, MirrorState::paused, ""}})->empty());
 }
 
+std::shared_ptr<const Image> with_two_overtaken() {
+  auto image = after(*cluster(2), plan_attach(*cluster(2), attach_to(1)));
+  image = after(*image, plan_mirror_topic(*image, "l", mirror_topic({3, 3, 3})));
+  std::vector<PartitionReport> reports = {
+      {uuid_of(9), 0, MirrorState::failed, "retention_overtook: 209 offsets are gone"},
+      {uuid_of(9), 1, MirrorState::failed, "retention_overtook: 3 offsets are gone"},
+      {uuid_of(9), 2, MirrorState::failed, "diverged: ..."}};
+  return after(*image, plan_report(*image, "l", reports));
+}
+
+std::shared_ptr<const Image> steered(const Image& image, const Steering& wish) {
+  auto done = plan_steer(image, wish);
+  EXPECT_TRUE(done) << done.error().text;
+  return done ? after(image, Result<Plan>(done->plan)) : nullptr;
+}
+
+TEST(PlanSteer, APauseIsRecordedAndOutlivesTheProcessesThatAttach) {
+  auto image = with_two_overtaken();
+  image = steered(*image, {"l", true, false, {}});
+  EXPECT_TRUE(image->links.at("l").paused);
+  EXPECT_TRUE(plan_steer(*image, {"l", true, false, {}})->plan.empty()) << "said again";
+  image = after(*image, plan_attach(*image, attach_to(1)));
+  EXPECT_TRUE(image->links.at("l").paused);
+  image = steered(*image, {"l", false, false, {}});
+  EXPECT_FALSE(image->links.at("l").paused);
+  EXPECT_EQ(image->find("orders")->partitions[0].mirror_state, MirrorState::failed)
+      << "no gap is accepted unasked";
+}
+
+TEST(PlanSteer, AGapIsAcceptedWhereRetentionHasOvertakenAndNowhereElse) {
+  const auto image = with_two_overtaken();
+  const auto all = plan_steer(*image, {"l", false, true, {}});
+  ASSERT_EQ(all->accepted.size(), 2u);
+  EXPECT_EQ(all->accepted[0].reason, "retention_overtook: 209 offsets are gone");
+  const auto one = steered(*image, {"l", false, true, {{"orders", 1}}});
+  const auto& partitions = one->find("orders")->partitions;
+  EXPECT_EQ(partitions[0].mirror_state, MirrorState::failed);
+  EXPECT_EQ(partitions[1].mirror_state, MirrorState::resuming);
+  EXPECT_EQ(partitions[1].mirror_reason, "");
+  EXPECT_EQ(partitions[2].mirror_state, MirrorState::failed);
+  EXPECT_TRUE(plan_steer(*one, {"l", false, true, {{"orders", 1}}})->plan.empty()) << "said again";
+  EXPECT_FALSE(plan_steer(*image, {"l", false, true, {{"orders", 2}}})) << "it has diverged";
+  EXPECT_FALSE(plan_steer(*image, {"l", false, true, {{"orders", 7}}}));
+  EXPECT_FALSE(plan_steer(*image, {"l", true, true, {}}));
+  EXPECT_FALSE(plan_steer(*image, {"unknown", true, false, {}}));
+}
+
+// A report that was under way when the operator spoke tells of the old failure.
+TEST(PlanSteer, AnAcceptedGapIsNotUndoneByWhatTheMirrorSaidBefore) {
+  auto image = steered(*with_two_overtaken(), {"l", false, true, {}});
+  const PartitionReport late{uuid_of(9), 0, MirrorState::failed, "retention_overtook: 209 ..."};
+  EXPECT_TRUE(plan_report(*image, "l", {late})->empty());
+  image = after(*image, plan_report(*image, "l", {{uuid_of(9), 0, MirrorState::mirroring, ""}}));
+  EXPECT_EQ(image->find("orders")->partitions[0].mirror_state, MirrorState::mirroring);
+  image = after(*image, plan_report(*image, "l", {late}));
+  EXPECT_EQ(image->find("orders")->partitions[0].mirror_state, MirrorState::failed)
+      << "a second time is a second question";
+  image =
+      after(*image, plan_report(*image, "l", {{uuid_of(9), 1, MirrorState::failed, "diverged"}}));
+  EXPECT_EQ(image->find("orders")->partitions[1].mirror_reason, "diverged");
+}
+
 TEST(PlanRaiseEpoch, OnlyUpwards) {
   auto image = cluster(2, 4);
   image = after(*image, plan_mirror_topic(*image, "l", mirror_topic({3, 3})));
