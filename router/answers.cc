@@ -10,6 +10,7 @@
 #include "kafka/gen/init_producer_id.h"
 #include "kafka/gen/list_groups.h"
 #include "router/fan_out.h"
+#include "router/leader_hints.h"
 #include "server/api_versions.h"
 #include "server/reply.h"
 
@@ -24,16 +25,11 @@ constexpr auto answer_timeout = std::chrono::seconds(5);
 // Of FindCoordinator (KIP-699). Before it a request has one key, and its answer no list.
 constexpr int16_t first_with_many_keys = 4;
 
-// Fetch from version 16 on may name leaders with their addresses behind the records (KIP-951): to
-// give them ours, every answer would have to be read to its end.
-constexpr int16_t last_fetch_without_addresses = 15;
-
-std::optional<server::VersionRange> spoken(const kafka::ApiInfo& api) {
-  auto range = server::public_apis(api);
-  if (range && api.key == ApiKey::fetch) {
-    range->max = std::min(range->max, last_fetch_without_addresses);
-  }
-  return range;
+// Fetch from version 16 on may name leaders with their addresses behind the records (KIP-951). Our
+// brokers do not; of another cluster's every answer would have to be read to its end.
+bool names_addresses(const Picture& picture) {
+  return std::ranges::any_of(picture.sites,
+                             [](const auto& entry) { return !entry.second->is_isthmus(); });
 }
 
 // What the cluster leaves of a range; nullopt if nothing. A cluster that has told us nothing yet
@@ -56,7 +52,7 @@ std::optional<server::VersionRange> shared(const kafka::ApiInfo& api, server::Ve
 bool Answers::is_spoken(int16_t api_key, int16_t version) {
   const auto* api = kafka::find_api(api_key);
   if (api == nullptr || !api->supports(version)) return false;
-  const auto range = spoken(*api);
+  const auto range = server::public_apis(*api);
   return range && version <= range->max;
 }
 
@@ -83,7 +79,10 @@ std::optional<Rope> end_of(const server::Request& request, const Error& why) {
 
 Rope Answers::api_versions(const server::Request& request) const {
   const auto filter = [this](const kafka::ApiInfo& api) {
-    auto range = spoken(api);
+    auto range = server::public_apis(api);
+    if (range && api.key == ApiKey::fetch && names_addresses(picture_)) {
+      range->max = std::min<int16_t>(range->max, first_fetch_with_hints - 1);
+    }
     for (const auto& [name, site] : picture_.sites) {
       if (range && site->reachable()) range = shared(api, *range, *site);
     }

@@ -7,11 +7,36 @@ namespace isthmus::router {
 namespace {
 
 using kafka::ErrorCode;
-using NodeEndpoint = kafka::ProduceResponse::NodeEndpoint;
 
-NodeEndpoint endpoint_of(const Picture& picture, const Node& node) {
-  const io::Address here = picture.virtual_cluster.advertised(node);
-  return {node.real.id, here.host, here.port, node.real.rack};
+// What the answers of the two APIs call by different names.
+auto& partitions_of(auto& topic) {
+  if constexpr (requires { topic.partition_responses; }) {
+    return topic.partition_responses;
+  } else {
+    return topic.partitions;
+  }
+}
+int32_t index_of(const kafka::ProduceResponse::PartitionProduceResponse& p) { return p.index; }
+int32_t index_of(const kafka::FetchResponse::PartitionData& p) { return p.partition_index; }
+
+// A fetch names topics by id from version 13 on. nullptr if nobody has told us of it.
+const std::string* named_in(const Picture&, const kafka::ProduceResponse::TopicProduceResponse& t) {
+  return &t.name;
+}
+const std::string* named_in(const Picture& picture,
+                            const kafka::FetchResponse::FetchableTopicResponse& t) {
+  return t.topic_id.is_zero() ? &t.topic : picture.topic_name(t.topic_id);
+}
+
+bool is_refusal(ErrorCode error) { return error == ErrorCode::not_leader_or_follower; }
+
+template <typename Response>
+bool has_refusal_or_address(const Response& response) {
+  if (!response.node_endpoints.empty()) return true;
+  return std::ranges::any_of(response.responses, [](const auto& topic) {
+    return std::ranges::any_of(partitions_of(topic),
+                               [](const auto& p) { return is_refusal(p.error_code); });
+  });
 }
 
 // Clients believe a leader only under an epoch above the one that they know, and so do we: what the
@@ -28,34 +53,59 @@ std::optional<client::LeaderInfo> leader_now(const Picture& picture, const std::
   return leader;
 }
 
-}  // namespace
-
-void lead_hints_here(const Picture& picture, kafka::ProduceResponse& response) {
-  std::vector<NodeEndpoint> known;
-  for (const auto& endpoint : response.node_endpoints) {
-    const Node* node = picture.virtual_cluster.node(endpoint.node_id);
-    if (node == nullptr) continue;
-    known.push_back(endpoint_of(picture, *node));
-    known.back().rack = endpoint.rack;
-  }
-  response.node_endpoints = std::move(known);
+template <typename Endpoint>
+Endpoint endpoint_of(const Picture& picture, const Node& node) {
+  const io::Address here = picture.virtual_cluster.advertised(node);
+  return {node.real.id, here.host, here.port, node.real.rack};
 }
 
-void add_hints(const Picture& picture, const std::string& cluster,
-               kafka::ProduceResponse& response) {
+template <typename Endpoint>
+void lead_here(const Picture& picture, std::vector<Endpoint>& endpoints) {
+  std::vector<Endpoint> known;
+  for (const Endpoint& endpoint : endpoints) {
+    const Node* node = picture.virtual_cluster.node(endpoint.node_id);
+    if (node == nullptr) continue;
+    known.push_back(endpoint_of<Endpoint>(picture, *node));
+    known.back().rack = endpoint.rack;
+  }
+  endpoints = std::move(known);
+}
+
+template <typename Response>
+void lead(const Picture& picture, const std::string& cluster, Response& response) {
+  using Endpoint = typename decltype(response.node_endpoints)::value_type;
+  lead_here(picture, response.node_endpoints);
   for (auto& topic : response.responses) {
-    for (auto& partition : topic.partition_responses) {
+    const std::string* name = named_in(picture, topic);
+    if (name == nullptr) continue;
+    for (auto& partition : partitions_of(topic)) {
       const bool is_told = partition.current_leader.leader_id >= 0;
-      if (partition.error_code != ErrorCode::not_leader_or_follower || is_told) continue;
-      const auto leader = leader_now(picture, cluster, {topic.name, partition.index});
+      if (!is_refusal(partition.error_code) || is_told) continue;
+      const auto leader = leader_now(picture, cluster, {*name, index_of(partition)});
       const Node* node = leader ? picture.virtual_cluster.node(leader->node) : nullptr;
       if (node == nullptr) continue;
       partition.current_leader = {leader->node, leader->epoch};
-      const auto& all = response.node_endpoints;
-      const auto known = std::ranges::find(all, leader->node, &NodeEndpoint::node_id);
-      if (known == all.end()) response.node_endpoints.push_back(endpoint_of(picture, *node));
+      auto& all = response.node_endpoints;
+      const auto known = std::ranges::find(all, leader->node, &Endpoint::node_id);
+      if (known == all.end()) all.push_back(endpoint_of<Endpoint>(picture, *node));
     }
   }
+}
+
+}  // namespace
+
+bool wants_hints(const kafka::ProduceResponse& response) {
+  return has_refusal_or_address(response);
+}
+bool wants_hints(const kafka::FetchResponse& response) { return has_refusal_or_address(response); }
+
+void lead_hints(const Picture& picture, const std::string& cluster,
+                kafka::ProduceResponse& response) {
+  lead(picture, cluster, response);
+}
+void lead_hints(const Picture& picture, const std::string& cluster,
+                kafka::FetchResponse& response) {
+  lead(picture, cluster, response);
 }
 
 }  // namespace isthmus::router

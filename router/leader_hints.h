@@ -1,17 +1,25 @@
-// Leader hints (KIP-951): a refused Produce names who leads now, so that clients which know hints
-// go there without asking for metadata first. Plain functions, on the router's loop.
+// Leader hints (KIP-951): a refused Produce or Fetch names who leads now, so that clients which
+// know hints go there without asking for metadata first. Plain functions, on the router's loop.
 #pragma once
 
+#include "kafka/gen/fetch.h"
 #include "kafka/gen/produce.h"
 #include "router/picture.h"
 
 namespace isthmus::router {
 
-// Gives the nodes that an answer names their addresses here; those that are not known go.
-void lead_hints_here(const Picture& picture, kafka::ProduceResponse& response);
+// From these versions on, answers have hints.
+inline constexpr int16_t first_produce_with_hints = 10;
+inline constexpr int16_t first_fetch_with_hints = 16;
 
-// Adds who leads what `cluster` has refused because it is at home elsewhere by now.
-void add_hints(const Picture& picture, const std::string& cluster,
-               kafka::ProduceResponse& response);
+// Whether anything is to be changed in the answer: a refusal, or addresses that are not ours.
+bool wants_hints(const kafka::ProduceResponse& response);
+bool wants_hints(const kafka::FetchResponse& response);
+
+// Gives the nodes that an answer of `cluster` names their addresses here; those that are not known
+// go. Adds who leads what the cluster has refused because it is at home elsewhere by now.
+void lead_hints(const Picture& picture, const std::string& cluster,
+                kafka::ProduceResponse& response);
+void lead_hints(const Picture& picture, const std::string& cluster, kafka::FetchResponse& response);
 
 }  // namespace isthmus::router

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "kafka/gen/fetch.h"
 #include "kafka/gen/produce.h"
 #include "router/leader_hints.h"
 #include "router/reading.h"
@@ -29,11 +30,16 @@ constexpr auto short_dial_timeout = std::chrono::milliseconds(500);
 // A node that takes no bytes for so long is given up.
 constexpr auto write_timeout = std::chrono::seconds(30);
 
-// Of Produce (KIP-951).
-bool has_hints(int16_t version) { return version >= 10; }
-
 ApiKey key_of(const server::Request& request) {
   return static_cast<ApiKey>(request.header.api_key);
+}
+
+// Whether answers to it may name leaders with their addresses (KIP-951).
+bool has_hints(const server::Request& request) {
+  const int16_t version = request.header.api_version;
+  const ApiKey key = key_of(request);
+  return (key == ApiKey::produce && version >= first_produce_with_hints) ||
+         (key == ApiKey::fetch && version >= first_fetch_with_hints);
 }
 
 // The same bytes, which count for the budget until the last reference to them is gone.
@@ -158,22 +164,18 @@ Result<bool> Session::is_elsewhere(const server::Request& request) {
 server::Reply Session::refuse(const server::Request& request) {
   auto refusal = router::refuse(request);
   if (!refusal) return end(refusal.error().text);
-  const int16_t version = request.header.api_version;
   if (key_of(request) == ApiKey::produce) {
     auto message = server::decode_request<kafka::ProduceRequest>(request);
     if (!message) return end(message.error().text);
     picture_.refused_batches.note(*message, loop_.now());
   }
-  if (key_of(request) == ApiKey::produce && has_hints(version)) {
-    auto bytes = refusal->flatten();
-    if (!bytes) return end(bytes.error().text);
-    auto response = client::decode_response<kafka::ProduceResponse>(
-        bytes->sub(sizeof(int32_t), bytes->size() - sizeof(int32_t)), version);
-    if (!response) return end(response.error().text);
-    add_hints(picture_, picture_.virtual_cluster.node(node_)->cluster, *response);
-    return server::reply_with(request.header, *response);
-  }
-  return io::ready(std::optional(std::move(*refusal)));
+  if (!has_hints(request)) return io::ready(std::optional(std::move(*refusal)));
+  auto bytes = refusal->flatten();
+  if (!bytes) return end(bytes.error().text);
+  auto hinted = add_hints(request, bytes->sub(sizeof(int32_t), bytes->size() - sizeof(int32_t)));
+  if (!hinted) return end(hinted.error().text);
+  return io::ready(
+      std::optional(with_correlation_id(request.header.correlation_id, std::move(*hinted))));
 }
 
 // The node is away, and has not got the request. The end of a connection that has just begun is
@@ -258,8 +260,8 @@ server::Reply Session::pass(std::shared_ptr<Session> self, server::Request reque
     if (moved) bytes = std::move(*moved);
   }
   self->answered(key_of(request));
-  if (bytes && key_of(request) == ApiKey::produce) {
-    bytes = self->look_at_produce(request, std::move(*bytes));
+  if (bytes && self->may_be_hinted(request)) {
+    bytes = self->add_hints(request, std::move(*bytes));
   }
   if (bytes && key_of(request) == ApiKey::fetch) {
     bytes = charged(self->picture_.waiting, std::move(*bytes));
@@ -281,24 +283,34 @@ void Session::answered(ApiKey key) {
   if (finishing_ && is_idle()) cut();
 }
 
-// Leads to the new leaders where the version has hints for that.
-Result<Slice> Session::look_at_produce(const server::Request& request, Slice answer) {
-  const int16_t version = request.header.api_version;
-  auto response = client::decode_response<kafka::ProduceResponse>(answer, version);
+// Leads to the new leaders where the version has hints for that. Of an answer to a fetch the
+// records are not looked at, nor copied unless there is something to say.
+template <typename Response>
+Result<Slice> Session::hinted(const server::Request& request, Slice answer) {
+  auto response = client::decode_response<Response>(answer, request.header.api_version);
   if (!response) return fail(response.error());
-  bool refused = false;
-  for (const auto& topic : response->responses) {
-    for (const auto& partition : topic.partition_responses) {
-      if (partition.error_code != ErrorCode::not_leader_or_follower) continue;
-      refused = true;
-    }
-  }
-  if (!has_hints(version) || (!refused && response->node_endpoints.empty())) return answer;
-  lead_hints_here(picture_, *response);
-  add_hints(picture_, picture_.virtual_cluster.node(node_)->cluster, *response);
+  if (!wants_hints(*response)) return answer;
+  lead_hints(picture_, picture_.virtual_cluster.node(node_)->cluster, *response);
   auto rewritten = server::encode_response(request.header, *response).flatten();
   if (!rewritten) return fail(rewritten.error());
   return rewritten->sub(sizeof(int32_t), rewritten->size() - sizeof(int32_t));
+}
+
+Result<Slice> Session::add_hints(const server::Request& request, Slice answer) {
+  if (key_of(request) == ApiKey::produce) {
+    return hinted<kafka::ProduceResponse>(request, std::move(answer));
+  }
+  return hinted<kafka::FetchResponse>(request, std::move(answer));
+}
+
+// Where all is at home at this node's cluster, its brokers have nobody else to name: a fetch passes
+// as bytes. One that is not Isthmus names addresses of its own.
+bool Session::may_be_hinted(const server::Request& request) const {
+  if (!has_hints(request)) return false;
+  if (key_of(request) == ApiKey::produce) return true;
+  const std::string& cluster = picture_.virtual_cluster.node(node_)->cluster;
+  const Site* site = picture_.site(cluster);
+  return site == nullptr || !site->is_isthmus() || !picture_.routes.everything_is_at(cluster);
 }
 
 }  // namespace isthmus::router

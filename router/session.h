@@ -5,8 +5,9 @@
 //   client ◄─ server/connection ◄─ Reply, in the order of requests ◄─────────┘
 //
 // Requests and answers pass as bytes: slices of what was read are what is written, with the
-// client's own correlation id, and nobody looks at records. What is looked at is small: produce
-// answers (for refusals, and for the addresses that come with them).
+// client's own correlation id, and nobody looks at records. What is looked at is small: answers to
+// produces, and to fetches where topics have a home elsewhere (for refusals, and for the addresses
+// that come with them).
 //
 // The connection behind is dialled by the first request. When it breaks, what was under way is
 // lost with it, so the client's connection ends too, as it would at the broker itself; clients know
@@ -73,7 +74,10 @@ class Session : public std::enable_shared_from_this<Session> {
                             std::optional<GroupRequest> group, Answer answer);
   static server::Reply ask_at_home(std::shared_ptr<Session> self, server::Request request,
                                    GroupRequest group);
-  Result<Slice> look_at_produce(const server::Request& request, Slice answer);
+  bool may_be_hinted(const server::Request& request) const;
+  Result<Slice> add_hints(const server::Request& request, Slice answer);
+  template <typename Response>
+  Result<Slice> hinted(const server::Request& request, Slice answer);
   void answered(kafka::ApiKey key);
   bool is_idle() const { return under_way_ == 0 && away_ == 0 && (!silent_ || silent_->idle()); }
 

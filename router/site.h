@@ -44,6 +44,8 @@ class Site {
   client::Cluster& cluster() { return cluster_; }
   const client::Cluster& cluster() const { return cluster_; }
 
+  // It serves the private API, so we know what its brokers say. They name no addresses to readers.
+  bool is_isthmus() const { return !config_.inside.empty(); }
   bool reachable() const { return reachable_; }
   const std::string& trouble() const { return trouble_; }  // why it is not reachable, one line
   io::Instant last_contact() const { return last_contact_; }

@@ -33,7 +33,7 @@ io::Task<void> api_versions(RouterWorld* w) {
   auto connection = co_await w->bootstrap();
   EXPECT_EQ(connection->range_of(0)->first, 0) << "clients of old look for Produce from 0";
   EXPECT_EQ(connection->range_of(0)->second, 11);
-  EXPECT_EQ(connection->range_of(1)->second, 15) << "later ones carry addresses after the records";
+  EXPECT_EQ(connection->range_of(1)->second, 16) << "Isthmus names no addresses of its own";
   EXPECT_EQ(connection->range_of(3)->second, 9) << "tokyo speaks no more";
   EXPECT_FALSE(connection->range_of(20)) << "tokyo does not speak it at all";
   for (int16_t key = 10'000; key < 10'020; ++key) EXPECT_FALSE(connection->range_of(key)) << key;

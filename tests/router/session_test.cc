@@ -111,6 +111,100 @@ TEST(RouterSession, RefusalsAfterAMoveNameTheNewLeader) {
   w.run(with_hints_after_a_move(&w));
 }
 
+kafka::FetchRequest fetch_of(const std::string& topic) {
+  kafka::FetchRequest request;
+  request.session_epoch = -1;
+  request.topics.push_back({topic, {}, {{.partition = 0}}});
+  return request;
+}
+
+// As clients ask from version 13 on.
+kafka::FetchRequest fetch_by_id(char first_letter_of_its_name) {
+  kafka::FetchRequest request = fetch_of("");
+  request.topics[0].topic_id.bytes[0] = static_cast<uint8_t>(first_letter_of_its_name);
+  return request;
+}
+
+kafka::FetchResponse refused_fetch(const kafka::FetchRequest& request) {
+  kafka::FetchResponse response;
+  auto& topic = response.responses.emplace_back();
+  topic.topic_id = request.topics.at(0).topic_id;
+  auto& partition = topic.partitions.emplace_back();
+  partition.error_code = ErrorCode::not_leader_or_follower;
+  return response;
+}
+
+io::Task<void> fetch_after_a_move(RouterWorld* w) {
+  w->seoul.add_topic("orders");
+  w->tokyo.add_topic("orders");
+  const LeaderEpoch promoted = (1 << 20) + 5;
+  w->seoul.broker.on<kafka::FetchRequest>([w](const kafka::FetchRequest& request) {
+    w->tokyo.metadata.topics.back().partitions[0].leader_epoch = (1 << 20) + 5;
+    for (FakeSite* site : {&w->seoul, &w->tokyo}) site->learn_of_takeover();
+    return std::optional(refused_fetch(request));
+  });
+  auto connection = co_await w->at(101);
+  kafka::MetadataRequest metadata;
+  metadata.topics->emplace_back().name = "orders";
+  auto before = co_await w->call(*connection, metadata);
+  EXPECT_TRUE(before.has_value());
+  w->seoul.broker.delay = io::milliseconds(500);
+  for (const char* who : {"the node", "the router"}) {
+    auto response = co_await w->call(*connection, fetch_by_id('o'));
+    EXPECT_TRUE(response.has_value() && response->responses.size() == 1u) << who;
+    if (!response || response->responses.empty()) co_return;
+    const auto& partition = response->responses[0].partitions.at(0);
+    EXPECT_EQ(partition.error_code, ErrorCode::not_leader_or_follower) << who;
+    EXPECT_EQ(partition.current_leader.leader_id, 201) << who;
+    EXPECT_EQ(partition.current_leader.leader_epoch, promoted) << who;
+    EXPECT_EQ(response->node_endpoints.size(), 1u) << who;
+    if (response->node_endpoints.empty()) co_return;
+    EXPECT_EQ(response->node_endpoints[0].host, "127.0.0.1");
+    EXPECT_EQ(response->node_endpoints[0].port, w->port_of(201));
+  }
+  EXPECT_EQ(w->seoul.broker.asked[kafka::ApiKey::fetch], 1);
+}
+TEST(RouterSession, RefusedFetchesAfterAMoveNameTheNewLeader) {
+  RouterWorld w;
+  w.run(fetch_after_a_move(&w));
+}
+
+// An answer with records and without refusals passes as it is, whatever is at home elsewhere.
+io::Task<void> fetch_with_addresses(RouterWorld* w, int16_t announced) {
+  w->seoul.add_topic("orders");
+  w->seoul.broker.on<kafka::FetchRequest>([](const kafka::FetchRequest& request) {
+    auto response = refused_fetch(request);
+    auto& partition = response.responses[0].partitions[0];
+    partition.error_code = ErrorCode::none;
+    partition.records = Rope(Slice::copy_of("records"));
+    response.node_endpoints.push_back({101, "hidden.seoul", 1234, std::nullopt});
+    return std::optional(response);
+  });
+  auto connection = co_await w->at(101);
+  EXPECT_EQ(connection->range_of(static_cast<int16_t>(kafka::ApiKey::fetch))->second, announced);
+  kafka::Writer body;
+  fetch_by_id('o').encode(body, 16);
+  auto answer = co_await connection->call_raw(
+      {static_cast<int16_t>(kafka::ApiKey::fetch), 16, "c", std::move(body).finish()},
+      io::soon(3000));
+  EXPECT_TRUE(answer.has_value());
+  if (!answer) co_return;
+  auto response = client::decode_response<kafka::FetchResponse>(*answer, 16);
+  EXPECT_TRUE(response.has_value());
+  if (!response) co_return;
+  EXPECT_EQ(response->responses[0].partitions[0].records.size(), 7u);
+  EXPECT_EQ(response->node_endpoints.at(0).port, w->port_of(101));
+}
+TEST(RouterSession, AddressesBehindFetchedRecordsLeadToTheRouter) {
+  RouterWorld w;
+  w.run(fetch_with_addresses(&w, 16));
+}
+TEST(RouterSession, BeforeAClusterThatNamesAddressesFetchEndsBelowThem) {
+  RouterWorld w;
+  w.config.clusters["seoul"].inside.clear();
+  w.run(fetch_with_addresses(&w, 15));
+}
+
 io::Task<void> elsewhere(RouterWorld* w) {
   int written = 0;
   accept_produce(w->seoul.broker, written);
@@ -257,7 +351,7 @@ io::Task<void> garbage(RouterWorld* w) {
   // An API of ours that clients may not use, a version too new, bytes that are no request.
   const std::vector<client::RawRequest> wrong = {
       {static_cast<int16_t>(kafka::ApiKey::mirror_append), 0, "c", Rope(Slice::copy_of("abc"))},
-      {static_cast<int16_t>(kafka::ApiKey::fetch), 16, "c", Rope(Slice::copy_of("abc"))},
+      {static_cast<int16_t>(kafka::ApiKey::fetch), 17, "c", Rope(Slice::copy_of("abc"))},
       {static_cast<int16_t>(kafka::ApiKey::produce), 9, "c", Rope(Slice::copy_of("\xff"))},
       {static_cast<int16_t>(kafka::ApiKey::metadata), 12, "c", Rope(Slice::copy_of("\xff\xff"))},
       {static_cast<int16_t>(kafka::ApiKey::fetch), 12, "c", Rope(Slice::copy_of("abc"))},
@@ -275,13 +369,6 @@ io::Task<void> garbage(RouterWorld* w) {
 TEST(RouterSession, GarbageEndsItsOwnConnectionOnly) {
   RouterWorld w;
   w.run(garbage(&w));
-}
-
-kafka::FetchRequest fetch_of(const std::string& topic) {
-  kafka::FetchRequest request;
-  request.session_epoch = -1;
-  request.topics.push_back({topic, {}, {{.partition = 0}}});
-  return request;
 }
 
 // Until what waits for slow readers has grown and not changed for a while; returns the most that it
