@@ -7,6 +7,7 @@
 
 #include "broker/image/image.h"
 #include "cli/table.h"
+#include "kafka/gen/mirror_trouble.h"
 #include "kafka/link_ends.h"
 #include "kafka/mirror_reasons.h"
 #include "kafka/topic_names.h"
@@ -84,6 +85,11 @@ Ends ends_at_source(const SiteAnswer* source, const Uuid& topic_id) {
   return ends;
 }
 
+bool was_recreated(const SiteAnswer::SitePartition& partition) {
+  return partition.mirror_state == MirrorState::failed &&
+         partition.mirror_reason.starts_with(to_string(kafka::MirrorTrouble::recreated));
+}
+
 // Of a paused link nothing goes on; what has failed needs more than its resumption.
 MirrorState state_in(bool paused, MirrorState state) {
   const bool goes_on_else = state != MirrorState::failed && state != MirrorState::stopped;
@@ -111,6 +117,8 @@ PartitionView view_partition(const std::string& target, bool paused,
   if (source_end >= 0 && from.end_offset >= 0)
     view.lag.records = std::max<int64_t>(0, source_end - from.end_offset);
   if (from.lag_ms >= 0) view.lag.ms = from.lag_ms;
+  // What the topic holds that has the name now, nobody here knows.
+  if (was_recreated(from)) view.lag = {};
   if (from.source_age_ms >= 0) view.source_age_ms = from.source_age_ms;
   return view;
 }
@@ -168,7 +176,7 @@ std::optional<LeftOutTopic> left_out_of(const SiteAnswer& target, const std::str
     return out;
   }
   if (copy->topic_id != topic.topic_id) {
-    out.why = "made anew at the source: the copy is of another topic";
+    out.why = "re-created at the source: the copy is of the topic before";
     return out;
   }
   if (copy->partitions.size() >= topic.partitions.size()) return std::nullopt;

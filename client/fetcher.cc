@@ -1,7 +1,9 @@
 #include "client/fetcher.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
+#include <utility>
 
 namespace isthmus::client {
 
@@ -53,12 +55,14 @@ io::Task<void> Fetcher::close() {
   co_await gate_.close();
 }
 
-void Fetcher::want(const TopicPartition& partition, FetchPosition position) {
+void Fetcher::want(const TopicPartition& partition, FetchPosition position, const Uuid& topic_id) {
   Entry& entry = entries_[partition];
+  if (entry.topic_id != topic_id) entry = {};
   entry.position = position;
+  entry.topic_id = topic_id;
   entry.wish = next_wish_++;
   entry.wanted = true;
-  entry.in_flight = entry.astray = false;
+  entry.in_flight = entry.astray = entry.denied = false;
   cluster_.add_interest(partition.topic);
   if (entry.ahead && entry.ahead->pieces.wanted() != position.offset) entry.ahead.reset();
   if (!entry.ahead) return wake(partition);
@@ -115,6 +119,7 @@ io::Task<void> Fetcher::look_for_news() {
   if (cluster_.closing()) closing_ = true;
   if (!refreshed || closing_) co_return;
   for (auto& [partition, entry] : entries_) entry.astray = false;
+  tell_denied();
   tell_homeless();
   wake_all();
 }
@@ -129,6 +134,31 @@ void Fetcher::tell_homeless() {
     fetched.error = ErrorCode::leader_not_available;
   }
   for (Fetched& fetched : all) sink_.on_fetched(std::move(fetched));  // may change entries_
+}
+
+// Where the metadata still name the topic that is meant, its leader may be starting, or they are
+// old: it is asked again.
+void Fetcher::tell_denied() {
+  std::vector<Fetched> all;
+  for (auto& [partition, entry] : entries_) {
+    if (!std::exchange(entry.denied, false) || !entry.wanted) continue;
+    const TopicInfo* now = cluster_.metadata().topic(partition.topic);
+    if (now == nullptr || now->id.is_zero() || now->id == entry.topic_id) continue;
+    entry.wanted = false;
+    auto& fetched = all.emplace_back();
+    fetched.partition = partition;
+    fetched.asked_offset = entry.position.offset;
+    fetched.error = ErrorCode::unknown_topic_id;
+  }
+  for (Fetched& fetched : all) sink_.on_fetched(std::move(fetched));  // may change entries_
+}
+
+void Fetcher::deny(const Asked& asked) {
+  const auto found = entries_.find(asked.partition);
+  if (closing_ || found == entries_.end() || found->second.wish != asked.wish) return;
+  found->second.in_flight = false;
+  found->second.astray = found->second.denied = true;
+  homeless_.notify_all();
 }
 
 io::Task<void> Fetcher::run_lane(NodeId leader, Source& source, Cluster::Lane lane) {
@@ -151,8 +181,9 @@ std::vector<Fetcher::Asked> Fetcher::take_wanted(NodeId leader, Source& source) 
     const auto known = cluster_.metadata().leader_of(partition);
     if (!known || known->node != leader) continue;
     entry.in_flight = true;
-    const Uuid topic_id = cluster_.metadata().topic(partition.topic)->id;
-    asked.push_back({partition, entry.position, entry.wish, known->epoch, topic_id, loop_.now()});
+    const bool meant = !entry.topic_id.is_zero();
+    const Uuid id = meant ? entry.topic_id : cluster_.metadata().topic(partition.topic)->id;
+    asked.push_back({partition, entry.position, entry.wish, known->epoch, id, loop_.now(), meant});
   }
   // A broker fills an answer from its first partition on: each gets its turn to be the first.
   if (!asked.empty()) {
@@ -190,6 +221,27 @@ int16_t Fetcher::at_most_for(const std::vector<Asked>& asked) {
   return all_have_ids ? INT16_MAX : last_version_with_names;
 }
 
+io::Task<Result<Fetcher::Ids>> Fetcher::ask_ids(std::shared_ptr<Connection> connection,
+                                                const std::vector<Asked>& asked,
+                                                io::Instant deadline) {
+  kafka::MetadataRequest request;
+  request.allow_auto_topic_creation = false;
+  request.topics.emplace();
+  std::set<std::string> names;
+  for (const Asked& one : asked) {
+    if (!one.meant || !names.insert(one.partition.topic).second) continue;
+    request.topics->emplace_back().name = one.partition.topic;
+  }
+  Ids ids;
+  if (names.empty()) co_return ids;
+  auto answer = co_await connection->call(std::move(request), deadline);
+  if (!answer) co_return fail(answer.error());
+  for (const auto& topic : answer->topics) {
+    if (topic.name && topic.error_code == ErrorCode::none) ids[*topic.name] = topic.topic_id;
+  }
+  co_return ids;
+}
+
 io::Task<bool> Fetcher::fetch_once(NodeId leader, Source& source, const std::vector<Asked>& asked,
                                    Cluster::Lane lane) {
   const io::Instant deadline = loop_.now() + options_.max_wait + options_.request_timeout;
@@ -200,22 +252,43 @@ io::Task<bool> Fetcher::fetch_once(NodeId leader, Source& source, const std::vec
   const io::Duration took = loop_.now() - begun;
   if (!response || response->error_code != ErrorCode::none) co_return false;
   source.fastest = std::min(source.fastest, took);
+  // A topic that was deleted is gone from the leader's metadata before it serves another one.
+  const auto version = (*connection)->version_for(kafka::ApiKey::fetch, at_most_for(asked));
+  const bool by_name = version.value_or(0) <= last_version_with_names;
+  Ids ids;
+  if (by_name) {
+    auto told = co_await ask_ids(*connection, asked, deadline);
+    if (!told) co_return false;
+    ids = std::move(*told);
+  }
   for (const auto& node : response->node_endpoints) {
     cluster_.metadata().learn_broker(
         {node.node_id, {node.host, static_cast<uint16_t>(node.port)}, node.rack});
   }
   std::unordered_map<TopicPartition, const Asked*> by_partition;
-  for (const Asked& one : asked) by_partition.emplace(one.partition, &one);
+  std::unordered_map<Uuid, const std::string*> names;
+  for (const Asked& one : asked) {
+    by_partition.emplace(one.partition, &one);
+    names.emplace(one.topic_id, &one.partition.topic);
+  }
   std::vector<Full> full;
   for (auto& topic : response->responses) {
-    const std::string* name = &topic.topic;
-    if (name->empty()) name = cluster_.metadata().name_of(topic.topic_id);
-    if (name == nullptr) continue;
+    const auto named = names.find(topic.topic_id);
+    if (!by_name && named == names.end()) continue;
+    const std::string& name = by_name ? topic.topic : *named->second;
     for (auto& answer : topic.partitions) {
-      const auto found = by_partition.find({*name, answer.partition_index});
+      const auto found = by_partition.find({name, answer.partition_index});
       if (found == by_partition.end()) continue;
-      note_full(*found->second, answer, full);
-      deliver(*found->second, answer);
+      const Asked& one = *found->second;
+      const auto id = ids.find(name);
+      const bool is_another =
+          by_name && one.meant && (id == ids.end() || id->second != one.topic_id);
+      if (is_another) {
+        deny(one);
+        continue;
+      }
+      if (!(by_name && one.meant)) note_full(one, answer, full);
+      deliver(one, answer);
     }
   }
   if (!full.empty() && !closing_) {
@@ -236,6 +309,9 @@ void Fetcher::deliver(const Asked& asked, PartitionData& answer) {
   const auto found = entries_.find(asked.partition);
   if (closing_ || found == entries_.end() || found->second.wish != asked.wish) return;
   Entry& entry = found->second;
+  const bool is_unknown = answer.error_code == ErrorCode::unknown_topic_id ||
+                          answer.error_code == ErrorCode::inconsistent_topic_id;
+  if (asked.meant && is_unknown) return deny(asked);
   if (is_about_leadership(answer.error_code)) {
     const LeaderInfo said{answer.current_leader.leader_id, answer.current_leader.leader_epoch};
     const bool learned = said.node >= 0 && cluster_.metadata().learn_leader(asked.partition, said);

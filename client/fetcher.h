@@ -14,6 +14,10 @@
 // Requests name the leader epoch that we know (KIP-320) and the epoch of the last batch we hold, so
 // that a leader which has truncated since says where the histories part (KIP-595).
 //
+// Who says which topic it means (by id) never gets records of another that has its name since
+// (KIP-516): from version 13 on a fetch asks by id. Before that it asks by name, and what it brings
+// is delivered once the same leader has said, after it, that the name still belongs to that topic.
+//
 // Several requests may be under way at each leader, on connections of their own: partitions that
 // are asked for while a long poll waits go with the next one. Fetch sessions (KIP-227) are not
 // used.
@@ -65,7 +69,8 @@ struct Fetched {
   Offset asked_offset = 0;
   io::Instant asked_at{};  // the answer is of this time or later, however long it was on its way
   // Never one that only says that the leader is elsewhere. LEADER_NOT_AVAILABLE: the metadata know
-  // of none; the partition is then still wanted.
+  // of none; the partition is then still wanted. UNKNOWN_TOPIC_ID: the name belongs to another
+  // topic than the one that was meant.
   kafka::ErrorCode error = kafka::ErrorCode::none;
   // Whole batches, except that the last may be cut short. May begin before the asked offset.
   // Empty if only the offsets below are told; the partition is then still wanted.
@@ -94,8 +99,9 @@ class Fetcher {
   Fetcher(Cluster& cluster, FetchSink& sink, FetchOptions options);
   ~Fetcher();
 
-  // Asks for what follows `position`. An answer to an earlier wish is dropped.
-  void want(const TopicPartition& partition, FetchPosition position);
+  // Asks for what follows `position`, of the topic with that id; zero: of whatever has the name. An
+  // answer to an earlier wish is dropped.
+  void want(const TopicPartition& partition, FetchPosition position, const Uuid& topic_id = {});
   // Nothing of this partition is delivered from now on.
   void forget(const TopicPartition& partition);
 
@@ -115,10 +121,12 @@ class Fetcher {
   };
   struct Entry {
     FetchPosition position;
+    Uuid topic_id;      // as it was meant; zero: any
     uint64_t wish = 0;  // tells an answer to an earlier wish
     bool wanted = false;
     bool in_flight = false;
     bool astray = false;  // its leader was another one than we believe
+    bool denied = false;  // the leader does not know the topic that is meant
     std::unique_ptr<Ahead> ahead;
     Offset told_high_watermark = -1;
     Offset told_log_start = -1;
@@ -131,6 +139,7 @@ class Fetcher {
     LeaderEpoch epoch = -1;
     Uuid topic_id;
     io::Instant at{};
+    bool meant = false;  // that topic and no other
   };
   struct Source {
     explicit Source(io::Loop& loop) : changed(loop) {}
@@ -154,6 +163,13 @@ class Fetcher {
   // One request and its answer. False if the leader does not answer.
   io::Task<bool> fetch_once(NodeId leader, Source& source, const std::vector<Asked>& asked,
                             Cluster::Lane lane);
+  // The ids that the leader has for these topics, asked for behind a fetch by name.
+  using Ids = std::map<std::string, Uuid>;
+  static io::Task<Result<Ids>> ask_ids(std::shared_ptr<Connection> connection,
+                                       const std::vector<Asked>& asked, io::Instant deadline);
+  // The leader has not that topic: the metadata will say what has become of it.
+  void deny(const Asked& asked);
+  void tell_denied();
   void note_full(const Asked& asked, const PartitionData& answer, std::vector<Full>& full) const;
   void begin_ahead(NodeId leader, const std::vector<Full>& full, io::Duration took,
                    io::Duration round_trip);

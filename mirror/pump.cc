@@ -47,7 +47,9 @@ void Pump::accept_gap() {
 
 PumpState Pump::state() const {
   if (state_ != PumpState::mirroring || !hindrance_.shown()) return state_;
-  return hindrance_.is(MirrorTrouble::damaged_batch) ? PumpState::failed : PumpState::waiting;
+  const bool is_for_good =
+      hindrance_.is(MirrorTrouble::damaged_batch) || hindrance_.is(MirrorTrouble::recreated);
+  return is_for_good ? PumpState::failed : PumpState::waiting;
 }
 
 std::string Pump::reason() const {
@@ -64,6 +66,11 @@ PumpAction Pump::hindered(MirrorTrouble cause, std::string why, io::Instant now)
 PumpAction Pump::on_error(ErrorCode error, io::Instant now) {
   const std::string text = "the source answers " + std::string(kafka::error_name(error));
   if (error == ErrorCode::offset_out_of_range) return {.kind = Kind::ask_bounds};
+  if (error == ErrorCode::unknown_topic_id) {
+    return hindered(MirrorTrouble::recreated,
+                    "the source has another topic of this name; this is a copy of the one before",
+                    now);
+  }
   if (error == ErrorCode::corrupt_message) {
     return hindered(MirrorTrouble::damaged_batch, text, now);
   }
@@ -131,7 +138,9 @@ PumpAction Pump::on_fetched(client::Fetched fetched, io::Instant now) {
   if (fetched.error != ErrorCode::none) return on_error(fetched.error, now);
   heard_at_ = std::max(heard_at_, std::optional(fetched.asked_at));
   waits_ = false;
-  if (hindrance_.is(MirrorTrouble::source_offline)) hindrance_.clear();
+  if (hindrance_.is(MirrorTrouble::source_offline) || hindrance_.is(MirrorTrouble::recreated)) {
+    hindrance_.clear();
+  }
   source_epoch_ = std::max(source_epoch_, fetched.leader_epoch);
   see_end(fetched.high_watermark, now);
   if (acknowledged_ >= source_end_ && state_ == PumpState::initializing) {

@@ -171,7 +171,7 @@ io::Task<Result<void>> Session::discover() {
         continue;
       }
       log_.warn("topic={} is gone at the source; the target keeps its copy", name);
-      end_topic(name, "gone at the source: the copy stays until it is deleted here too");
+      end_topic(name, "gone at the source: the copy stays until it is deleted here too", false);
     }
     while (done && !mine.empty()) {
       size_t n = std::min(mine.size(), topics_per_request);
@@ -207,7 +207,7 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
           result.error_message.value_or(std::string(kafka::error_name(result.error_code)));
       if (refused_[result.name] != why) log_.warn("topic={} is not mirrored: {}", result.name, why);
       refused_[result.name] = why;
-      end_topic(result.name, why);
+      end_topic(result.name, why, result.error_code == ErrorCode::inconsistent_topic_id);
       continue;
     }
     refused_.erase(result.name);
@@ -220,7 +220,8 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
     if (std::ranges::any_of(result.partitions, is_new) ||
         std::ranges::any_of(result.troubled, is_new)) {
       // Epochs that begin later are the source's own; older ones may be of any cluster before it.
-      auto known = co_await view_.owners(result.name, source_.loop().now() + request_timeout);
+      auto known =
+          co_await view_.owners(result.name, topics[i].id, source_.loop().now() + request_timeout);
       if (!known) co_return fail(known.error());
       owners = std::move(*known);
     }
@@ -280,6 +281,8 @@ Running& Session::pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPo
                           Source::Owners owners) {
   const TopicPartition tp{topic.name, at.index};
   if (runs(topic, at.index)) return running_.find(tp)->second;
+  fetcher_.forget(tp);
+  waiting_.erase(tp);
   running_.erase(tp);
   source_.add_interest(topic.name);
   // A recorded failure is tried again by each new session: its reason may be gone. If it is not, it
@@ -354,11 +357,12 @@ void Session::drop_topic(const std::string& topic) {
 }
 
 // Its pumps stay until the target has been told why nothing comes any more.
-void Session::end_topic(const std::string& topic, const std::string& why) {
+void Session::end_topic(const std::string& topic, const std::string& why, bool recreated) {
   if (mirrored_.erase(topic) == 0) return;
   for (auto& [tp, running] : running_) {
     if (tp.topic != topic) continue;
     running.pump.end(why);
+    if (recreated) running.pump.fail(why);  // as the target has written it down
     fetcher_.forget(tp);
     waiting_.erase(tp);
   }
@@ -374,7 +378,7 @@ void Session::want(Running& running) {
     waiting_.insert(tp);
     return;
   }
-  fetcher_.want(tp, running.pump.fetch_from());
+  fetcher_.want(tp, running.pump.fetch_from(), running.topic_id);
 }
 
 void Session::want_what_waits() {

@@ -80,7 +80,8 @@ class Session final : public client::FetchSink {
   void want_what_waits();
   void on_outcome(const AppendOutcome& outcome);
   void drop_topic(const std::string& topic);
-  void end_topic(const std::string& topic, const std::string& why);
+  // `recreated`: the source has another topic of that name, which is for an operator to decide.
+  void end_topic(const std::string& topic, const std::string& why, bool recreated);
   io::Task<bool> pause(io::Duration time);
 
   const std::string name_;

@@ -144,7 +144,7 @@ io::Task<Result<std::vector<SourceTopic>>> Source::foreign_topics(io::Instant de
   co_return all;
 }
 
-io::Task<Result<std::vector<Source::Owners>>> Source::owners(std::string topic,
+io::Task<Result<std::vector<Source::Owners>>> Source::owners(std::string topic, Uuid id,
                                                              io::Instant deadline) {
   std::vector<Owners> all;
   if (identity_.foreign) co_return all;
@@ -153,6 +153,7 @@ io::Task<Result<std::vector<Source::Owners>>> Source::owners(std::string topic,
   auto answer = co_await cluster_.call_any(std::move(request), deadline);
   if (!answer) co_return fail(answer.error());
   for (const auto& t : answer->topics) {
+    if (t.error_code == ErrorCode::none && t.topic_id != id) co_return fail("another topic now");
     for (const auto& p : t.partitions) {
       if (std::ssize(all) <= p.index) all.resize(p.index + 1);
       for (const auto& e : p.entries) all[p.index][e.epoch] = e.owner;

@@ -153,7 +153,11 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
       item.index = partition.partition;
       item.spec = spec_of(message, partition);
       item.partition = context.partitions.find(name, partition.partition);
-      if (by_id && name.empty()) item.partition = PartitionRef(ErrorCode::unknown_topic_id);
+      // A topic that was made anew since may have the name already.
+      const bool is_another = item.partition && item.partition.topic_id() != topic.topic_id;
+      if (by_id && (name.empty() || is_another)) {
+        item.partition = PartitionRef(ErrorCode::unknown_topic_id);
+      }
       work.items.push_back(std::move(item));
     }
   }

@@ -5,6 +5,7 @@
 #include "broker/controller/topic_plans.h"
 #include "broker/link/peers.h"
 #include "kafka/errors.h"
+#include "kafka/gen/mirror_trouble.h"
 #include "kafka/mirror_reasons.h"
 
 namespace isthmus::broker {
@@ -48,6 +49,16 @@ bool mirrors_any(const Image& image, const std::string& link) {
                              [&](const auto& entry) { return entry.second->writer.is_link(link); });
 }
 
+void put_failed(Plan& plan, TopicImage topic, const std::string& why) {
+  bool changed = false;
+  for (auto& partition : topic.partitions) {
+    changed |= partition.mirror_state != MirrorState::failed || partition.mirror_reason != why;
+    partition.mirror_state = MirrorState::failed;
+    partition.mirror_reason = why;
+  }
+  if (changed) plan.put(topic);
+}
+
 std::string start_text(int32_t number, int64_t at_ms) {
   return "start " + std::to_string(number) + " (at " + std::to_string(at_ms / 1000) + " s of Unix)";
 }
@@ -80,14 +91,7 @@ Plan plan_went_back(const Image& image, const std::string& link, const std::stri
   Plan plan;
   for (const auto& [name, found] : image.topics) {
     if (!found->writer.is_link(link)) continue;
-    TopicImage topic = *found;
-    bool changed = false;
-    for (auto& partition : topic.partitions) {
-      changed |= partition.mirror_reason != why;
-      partition.mirror_state = MirrorState::failed;
-      partition.mirror_reason = why;
-    }
-    if (changed) plan.put(topic);
+    put_failed(plan, *found, why);
   }
   return plan;
 }
@@ -275,6 +279,21 @@ Result<Steered> plan_steer(const Image& image, const Steering& wish) {
   link.paused = wish.paused;
   if (link.paused != found->second.paused) out.plan.put(link);
   return out;
+}
+
+std::string was_recreated(const Image& image, const std::string& link, const MirrorTopic& topic) {
+  const TopicImage* copy = image.find(topic.name);
+  if (copy == nullptr || copy->id == topic.id || !copy->writer.is_link(link)) return "";
+  return std::string(to_string(kafka::MirrorTrouble::recreated)) +
+         ": the source has another topic of this name now (id " + topic.id.to_string() +
+         "), and this is a copy of the one before (id " + copy->id.to_string() +
+         "): when nobody needs it, delete it here, and the new one is mirrored from its beginning";
+}
+
+Plan plan_recreated(const Image& image, const std::string& topic, const std::string& why) {
+  Plan plan;
+  if (const TopicImage* copy = image.find(topic)) put_failed(plan, *copy, why);
+  return plan;
 }
 
 Result<Plan> plan_report(const Image& image, const std::string& link,

@@ -62,6 +62,12 @@ Result<void> check_link_epoch(const Image& image, const std::string& link, int64
 Result<Plan> plan_mirror_topic(const Image& image, const std::string& link,
                                const MirrorTopic& topic);
 
+// Why the copy that is here is not one of that topic: the source has made it anew, under another
+// id. Empty where there is no copy of this link, or it is the right one.
+std::string was_recreated(const Image& image, const std::string& link, const MirrorTopic& topic);
+// The copy is failed, for that reason; what it holds stays, and nothing of the new topic enters it.
+Plan plan_recreated(const Image& image, const std::string& topic, const std::string& why);
+
 struct PartitionReport {
   Uuid topic_id;
   PartitionIndex index = 0;

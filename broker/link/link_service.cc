@@ -95,8 +95,14 @@ io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> LinkService::ensu
     std::string link, MirrorTopic topic) {
   kafka::EnsureMirrorTopicsResponse::MirrorTopicResult result;
   result.name = topic.name;
-  auto decide = [&](const Image& image) { return plan_mirror_topic(image, link, topic); };
+  std::string again;
+  auto decide = [&](const Image& image) -> Result<Plan> {
+    again = was_recreated(image, link, topic);
+    return again.empty() ? plan_mirror_topic(image, link, topic)
+                         : plan_recreated(image, topic.name, again);
+  };
   auto done = co_await controller_.update(decide);
+  if (done && !again.empty()) done = kafka::refuse(ErrorCode::inconsistent_topic_id, again);
   if (!done) {
     kafka::refuse(result, done.error());
     co_return result;
@@ -208,7 +214,7 @@ io::Task<void> LinkService::append(kafka::MirrorAppendRequest request,
       result.end_offset = -1;
       PartitionRef partition;
       if (found != nullptr) partition = partitions_.find(found->name, wanted.index);
-      if (!partition) {
+      if (!partition || partition.topic_id() != topic.topic_id) {
         result.error_code = ErrorCode::unknown_topic_id;
         continue;
       }

@@ -311,7 +311,20 @@ TEST(LeftOut, ATopicOrAPartitionThatIsYoungerThanTheLastDiscoveryIsNamed) {
   source = source_with(100);
   source.topics[0].topic_id = id_of(9);
   EXPECT_EQ(left_out(target_with(), source),
-            "1 topic of seoul: orders (made anew at the source: the copy is of another topic)");
+            "1 topic of seoul: orders (re-created at the source: the copy is of the topic before)");
+}
+
+// Also while the source is silent: what the topic holds that has the name now is not known.
+TEST(LinkView, ACopyOfATopicThatWasCreatedAgainSaysNothingOfWhatWouldBeLost) {
+  SiteAnswer target = target_with(MirrorState::failed);
+  for (auto& p : target.topics[0].partitions) {
+    p.mirror_reason = "recreated: the source has another topic of this name now";
+    p.source_age_ms = 5000;
+  }
+  auto view = view_link("seoul-tokyo", target, nullptr);
+  EXPECT_FALSE(view->lag().records);
+  EXPECT_NE(view->would_lose().find("orders-0"), std::string::npos) << view->would_lose();
+  EXPECT_TRUE(summary(*view).starts_with("DEGRADED: ")) << summary(*view);
 }
 
 // It was attached since the mirror's last report, two seconds ago.

@@ -27,6 +27,7 @@ class FakeLogs {
   bool hints_leader = false;
   TopicPartition astray;  // of which no broker says that it is the leader
   int asked_astray = 0;
+  int asked_by_name = 0;
   Offset log_start = 0;
   FetchResponse::EpochEndOffset diverging;
 
@@ -36,10 +37,20 @@ class FakeLogs {
     EXPECT_EQ(request.session_id, 0);
     for (const auto& topic : request.topics) {
       auto& to = response.responses.emplace_back();
+      to.topic = topic.topic;
       to.topic_id = topic.topic_id;
-      const auto& known =
-          *std::ranges::find(fake_.metadata.topics, topic.topic_id,
-                             &kafka::MetadataResponse::MetadataResponseTopic::topic_id);
+      if (!topic.topic.empty()) ++asked_by_name;
+      const auto found = std::ranges::find_if(fake_.metadata.topics, [&](const auto& known) {
+        return topic.topic.empty() ? known.topic_id == topic.topic_id : known.name == topic.topic;
+      });
+      for (const auto& asked : topic.partitions) {
+        if (found != fake_.metadata.topics.end()) break;
+        auto& unknown = to.partitions.emplace_back();
+        unknown.partition_index = asked.partition;
+        unknown.error_code = ErrorCode::unknown_topic_id;
+      }
+      if (found == fake_.metadata.topics.end()) continue;
+      const auto& known = *found;
       for (const auto& asked : topic.partitions) {
         const TopicPartition partition{*known.name, asked.partition};
         latest[partition] = asked;
@@ -84,7 +95,7 @@ class Collector : public FetchSink {
     read[fetched.partition] += records;
     if (goes_on && fetcher != nullptr && !records.empty()) {
       const Offset next = fetched.asked_offset + static_cast<Offset>(records.size());
-      fetcher->want(fetched.partition, {next, 0});
+      fetcher->want(fetched.partition, {next, 0}, topic_id);
     }
     all.push_back(std::move(fetched));
     news.notify_all();
@@ -109,6 +120,7 @@ class Collector : public FetchSink {
   io::Event news;
   Fetcher* fetcher = nullptr;
   bool goes_on = true;
+  Uuid topic_id;  // of what it wants more
   std::map<TopicPartition, std::string> read;
   std::vector<Fetched> all;
 };
@@ -378,6 +390,70 @@ TEST(fetcher, reports_an_offset_out_of_range) {
   logs.error = ErrorCode::offset_out_of_range;
   fake.lead("orders", 0, 1, 4);
   fake.run(told_once(fake, logs));
+}
+
+// Deleted and created again while a fetch waits, or between two: nothing tells it but the id.
+io::Task<void> topic_is_recreated(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  Uuid& id = fake.metadata.topics[0].topic_id;
+  scene.collector.topic_id = id;
+  scene.fetcher.want(orders, {0, -1}, id);
+  const bool first = co_await scene.collector.until_read(orders, "abc");
+  EXPECT_TRUE(first);
+  id.bytes[0] = 99;
+  logs.logs[orders] = "ABCDEF";
+  const size_t before = scene.collector.all.size();
+  const bool told = co_await scene.collector.until_told(before + 1);
+  EXPECT_TRUE(told);
+  EXPECT_EQ(scene.collector.all.back().error, ErrorCode::unknown_topic_id);
+  EXPECT_EQ(scene.collector.all.back().asked_offset, 3);
+  EXPECT_EQ(scene.collector.read[orders], "abc") << "nothing of the other topic";
+  scene.collector.topic_id = id;
+  scene.fetcher.want(orders, {0, -1}, id);
+  const bool second = co_await scene.collector.until_read(orders, "abcABCDEF");
+  EXPECT_TRUE(second) << "who means the other topic gets it";
+  co_await scene.close();
+}
+TEST(fetcher, a_topic_that_was_created_again_is_not_the_one_that_was_meant) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  fake.lead("orders", 0, 1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(topic_is_recreated(fake, logs));
+  EXPECT_EQ(logs.asked_by_name, 0);
+}
+TEST(fetcher, a_topic_that_was_created_again_is_told_where_fetches_name_no_ids) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  fake.broker(1).apis = [](const kafka::ApiInfo& api) {
+    auto range = server::public_apis(api);
+    if (range && api.key == kafka::ApiKey::fetch) range->max = 12;
+    return range;
+  };
+  fake.lead("orders", 0, 1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(topic_is_recreated(fake, logs));
+  EXPECT_GT(logs.asked_by_name, 0);
+}
+
+io::Task<void> leader_is_behind(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  Uuid meant = fake.metadata.topics[0].topic_id;
+  logs.error = ErrorCode::unknown_topic_id;
+  scene.fetcher.want(orders, {0, -1}, meant);
+  co_await io::sleep(fake.world.loop(), io::milliseconds(30));
+  EXPECT_TRUE(scene.collector.all.empty());
+  logs.error = ErrorCode::none;
+  const bool read = co_await scene.collector.until_read(orders, "abc");
+  EXPECT_TRUE(read);
+  co_await scene.close();
+}
+TEST(fetcher, a_leader_that_does_not_know_the_topic_yet_is_asked_again) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  fake.lead("orders", 0, 1, 4);
+  logs.logs[orders] = "abc";
+  fake.run(leader_is_behind(fake, logs));
 }
 
 }  // namespace

@@ -221,7 +221,7 @@ class Deletions(TwoSites):
         wait_for(said, "the target says that the topic is gone")
         self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"), before)
         self.fill(self.seoul.bootstrap, "orders", 10, "another")
-        wait_for(lambda: "another topic here" in self.mirrors["seoul-tokyo"].process.tail(),
+        wait_for(lambda: "recreated: " in self.mirrors["seoul-tokyo"].process.tail(),
                  "one that is made anew is refused")
         self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"), before)
         site.run("topic", "delete", "orders", "--bootstrap-server", self.tokyo.inside)

@@ -180,6 +180,21 @@ TEST_F(PumpTest, ASourceThatIsOfflineIsWaitedForAndSeen) {
   EXPECT_FALSE(pump.stuck());
 }
 
+// Two in a row: once is what brokers that start say. Should the source take it back, it goes on.
+TEST_F(PumpTest, ATopicThatWasCreatedAgainIsAFailureWithAName) {
+  auto f = fetched(10, {}, -1);
+  f.error = ErrorCode::unknown_topic_id;
+  EXPECT_EQ(give(f).kind, Kind::wait);
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+  EXPECT_EQ(give(f, start + seconds(1)).kind, Kind::wait);
+  EXPECT_EQ(pump.state(), PumpState::failed);
+  EXPECT_TRUE(pump.reason().starts_with("recreated: ")) << pump.reason();
+  EXPECT_TRUE(pump.stuck());
+  EXPECT_EQ(pump.fetch_from().offset, 10);
+  EXPECT_EQ(give(fetched(10, {}, 10), start + seconds(3)).kind, Kind::nothing);
+  EXPECT_EQ(pump.state(), PumpState::mirroring);
+}
+
 TEST_F(PumpTest, OneThatIsInitializingStaysSoWhileItWaits) {
   pump = pump_at(10, PumpState::initializing);
   auto f = fetched(10, {}, -1);

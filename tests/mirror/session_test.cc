@@ -134,6 +134,12 @@ class SessionTest : public BrokerWorld {
   std::pair<Offset, Offset> bounds(const std::string& name, PartitionIndex index = 0) {
     return {list_offset(name, -2, -1, index).offset, list_offset(name, -1, -1, index).offset};
   }
+  void remove_at_source(const std::string& name) {
+    kafka::DeleteTopicsRequest request;
+    request.timeout_ms = 30'000;
+    request.topics.push_back({name, {}});
+    EXPECT_EQ(ask_source(std::move(request)).responses.at(0).error_code, ErrorCode::none);
+  }
   ErrorCode remove(const std::string& name) {
     kafka::DeleteTopicsRequest request;
     request.timeout_ms = 30'000;
@@ -357,6 +363,26 @@ TEST_P(SessionTest, APartitionThatWentOfflineAtTheTargetIsSeenAndGoesOnAfterItsR
   world.run_for(seconds(15));
   EXPECT_EQ(copied("bad"), 3);
   EXPECT_EQ(stands("bad"), "mirroring ");
+}
+
+// The new topic has more than the old one had: its offsets alone would fit to the copy's end.
+TEST_P(SessionTest, NothingOfATopicThatWasCreatedAgainEntersTheCopyOfTheOneBefore) {
+  start_both();
+  create_at_source("orders");
+  produce_many("orders", 10);
+  start_mirror();
+  world.run_for(seconds(5));
+  ASSERT_EQ(copied("orders"), 10);
+  remove_at_source("orders");
+  create_at_source("orders");
+  produce_many("orders", 20);
+  world.run_for(seconds(5));
+  EXPECT_EQ(copied("orders"), 10);
+  EXPECT_EQ(stands("orders").substr(0, 18), "failed recreated: ") << stands("orders");
+  EXPECT_EQ(remove("orders"), ErrorCode::none);
+  world.run_for(seconds(10));
+  EXPECT_EQ(copied("orders"), 20) << "the copy is deleted: the new one is mirrored";
+  EXPECT_EQ(stands("orders"), "mirroring ");
 }
 
 TEST_P(SessionTest, GoodRecordsBeforeADamagedBatchAreCopiedAndItIsSeenUntilItIsMended) {

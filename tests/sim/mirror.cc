@@ -5,6 +5,7 @@
 #include "kafka/gen/offset_commit.h"
 #include "tests/sim/deletions.h"
 #include "tests/sim/intruder.h"
+#include "tests/sim/recreated.h"
 
 namespace isthmus::sim {
 
@@ -80,6 +81,7 @@ void mirror(Stage& stage) {
   pair.check_groups_behind();
   deletions.check_followed();
   if (holds) check_held_group(stage, pair);
+  check_recreated(stage, pair);
 }
 
 }  // namespace isthmus::sim

@@ -205,6 +205,28 @@ TEST(PlanMirrorTopic, ANameThatIsAnotherTopicIsRefusedExplicitly) {
   EXPECT_TRUE(says(refused, uuid_of(8).to_string())) << "both ids are named";
 }
 
+// Same name, other id: another topic. What is here stays, with a state that names it.
+TEST(Recreated, TheCopyOfTheTopicBeforeIsFailedAndNotContinued) {
+  auto image = cluster(2);
+  image = after(*image, plan_mirror_topic(*image, "l", mirror_topic()));
+  MirrorTopic again = mirror_topic({0, 0});
+  EXPECT_EQ(was_recreated(*image, "l", again), "");
+  again.id = uuid_of(10);
+  EXPECT_EQ(was_recreated(*image, "other", again), "") << "no copy of that link";
+  EXPECT_EQ(code_of(plan_mirror_topic(*image, "l", again)), ErrorCode::inconsistent_topic_id);
+  const std::string why = was_recreated(*image, "l", again);
+  EXPECT_TRUE(why.starts_with("recreated: ")) << why;
+  EXPECT_NE(why.find(uuid_of(9).to_string()), std::string::npos) << "both ids are named";
+  EXPECT_NE(why.find(uuid_of(10).to_string()), std::string::npos);
+  image = after(*image, plan_recreated(*image, "orders", why));
+  for (const auto& partition : image->find("orders")->partitions) {
+    EXPECT_EQ(partition.mirror_state, MirrorState::failed);
+    EXPECT_EQ(partition.mirror_reason, why);
+  }
+  EXPECT_TRUE(plan_recreated(*image, "orders", why).empty()) << "written once";
+  EXPECT_EQ(image->find("orders")->id, uuid_of(9));
+}
+
 TEST(PlanMirrorTopic, ATopicOfAnotherLinkIsRefused) {
   auto image = cluster(2);
   image = after(*image, plan_mirror_topic(*image, "first", mirror_topic()));
