@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "kafka/gen/describe_site.h"
+#include "kafka/topic_writer.h"
 #include "mirror/lanes.h"
 #include "mirror/succession.h"
 
@@ -70,7 +72,8 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
                  if (!paused_) return first_stuck(running_);
                  return std::optional("the link is paused: isthmus link resume " + name_);
                }}),
-      first_look_(attached.begins) {}
+      first_look_(attached.begins),
+      gone_(config.delete_delay) {}
 
 Session::~Session() = default;
 
@@ -170,9 +173,12 @@ io::Task<Result<void>> Session::discover() {
         drop_topic(name);
         continue;
       }
-      log_.warn("topic={} is gone at the source; the target keeps its copy", name);
-      end_topic(name, "gone at the source: the copy stays until it is deleted here too", false);
+      log_.warn("topic={} is gone at the source; the target keeps its copy for now", name);
+      end_topic(name, "gone at the source: the copy stays until delete_delay is over", false);
     }
+    co_await learn_copies();
+    gone_.look(there, source_.loop().now());
+    done = co_await delete_copies();
     while (done && !mine.empty()) {
       size_t n = std::min(mine.size(), topics_per_request);
       std::vector<SourceTopic> part(std::make_move_iterator(mine.end() - static_cast<long>(n)),
@@ -184,6 +190,44 @@ io::Task<Result<void>> Session::discover() {
   }
   discovering_ = false;
   co_return done;
+}
+
+io::Task<void> Session::learn_copies() {
+  if (copies_known_) co_return;
+  kafka::DescribeSiteRequest request;
+  request.include_topics = true;
+  auto site = co_await target_.call_any(std::move(request), source_.loop().now() + request_timeout);
+  if (!site) co_return;  // the next round asks again
+  for (const auto& topic : site->topics) {
+    if (kafka::writer_of(topic).is_link(name_)) gone_.add_copy(topic.name, topic.topic_id);
+  }
+  copies_known_ = true;
+}
+
+io::Task<Result<void>> Session::delete_copies() {
+  const auto due = gone_.due(source_.loop().now());
+  if (due.empty()) co_return Result<void>{};
+  kafka::EnsureMirrorTopicsRequest request;
+  request.link = name_;
+  request.link_epoch = link_epoch_;
+  for (const auto& topic : due) {
+    auto is_gone = co_await view_.is_gone(topic.name, source_.loop().now() + request_timeout);
+    if (!is_gone) co_return fail(is_gone.error());
+    if (*is_gone) request.gone.push_back({topic.name, topic.id});
+  }
+  if (request.gone.empty()) co_return Result<void>{};
+  const io::Instant deadline = source_.loop().now() + request_timeout;
+  auto answer = co_await target_.call_any(std::move(request), deadline);
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none) {
+    co_return kafka::refuse(answer->error_code,
+                            "the target has given the link to another mirror process");
+  }
+  for (const auto& topic : due) {
+    log_.warn("topic={} is gone at the source for delete_delay: its copy is deleted", topic.name);
+    gone_.forget(topic.name);
+  }
+  co_return Result<void>{};
 }
 
 io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
@@ -213,6 +257,7 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
     refused_.erase(result.name);
     if (!mirrored_.contains(result.name)) drop_topic(result.name);  // what has ended begins anew
     mirrored_.insert(result.name);
+    gone_.add_copy(result.name, topics[i].id);
     for (const auto& p : result.partitions) drop_if_cut({result.name, p.index}, p.end_offset, had);
     std::vector<Source::Owners> owners;
     // Those that are offline at the target are told apart, and may come later than the others.

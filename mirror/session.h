@@ -24,6 +24,7 @@
 #include "kafka/selector.h"
 #include "mirror/appender.h"
 #include "mirror/first_look.h"
+#include "mirror/gone_topics.h"
 #include "mirror/lags.h"
 #include "mirror/left_out.h"
 #include "mirror/offset_sync.h"
@@ -55,6 +56,9 @@ class Session final : public client::FetchSink {
   io::Task<void> sync_offsets_again_and_again();
   io::Task<void> drive_again_and_again();
   io::Task<Result<void>> discover();
+  // Copies that earlier sessions have made: their topics may be gone since.
+  io::Task<void> learn_copies();
+  io::Task<Result<void>> delete_copies();
   io::Task<Result<void>> start_pumps(std::vector<SourceTopic> topics);
   using Ensured = kafka::EnsureMirrorTopicsResponse;
   void follow(const SourceTopic& topic, const Ensured::MirrorTopicResult& told,
@@ -105,6 +109,8 @@ class Session final : public client::FetchSink {
   std::map<std::string, std::string> refused_;  // topics that the target does not take, and why
   LeftOut left_out_;
   FirstLook first_look_;
+  GoneTopics gone_;
+  bool copies_known_ = false;
   std::set<std::string> mirrored_;  // a topic that runs without is ended, and yet to be reported
   Lags lags_;
   uint64_t bytes_ = 0;

@@ -144,6 +144,16 @@ io::Task<Result<std::vector<SourceTopic>>> Source::foreign_topics(io::Instant de
   co_return all;
 }
 
+io::Task<Result<bool>> Source::is_gone(std::string topic, io::Instant deadline) {
+  if (!identity_.foreign) co_return true;
+  client::Admin admin(cluster_);
+  std::vector<std::string> names = {std::move(topic)};
+  auto answer = co_await admin.describe_topics(std::move(names), deadline);
+  if (!answer) co_return fail(answer.error());
+  co_return answer->topics.size() == 1 &&
+      answer->topics[0].error_code == ErrorCode::unknown_topic_or_partition;
+}
+
 io::Task<Result<std::vector<Source::Owners>>> Source::owners(std::string topic, Uuid id,
                                                              io::Instant deadline) {
   std::vector<Owners> all;

@@ -48,6 +48,9 @@ class Source {
   io::Task<Result<kafka::DescribeSiteResponse>> describe(bool topics, io::Instant deadline);
   // All but internal ones.
   io::Task<Result<std::vector<SourceTopic>>> topics(io::Instant deadline);
+  // Whether a topic that the others did not name is really not there. A foreign cluster leaves out
+  // of its list what we may not see; asked by name, it says so.
+  io::Task<Result<bool>> is_gone(std::string topic, io::Instant deadline);
   // What the source knows of routes, as topics() saw it last; a foreign cluster knows nothing.
   const kafka::Takeovers& routes() const { return routes_; }
   // Its latest start, of the same moment: the number and when it was; -1 of an older source.

@@ -44,10 +44,12 @@ void describe(Options& o, LinkConfig& c) {
   o.add("fence", c.fence, {100, 60'000},
         "How long a switchover may hold the source's writers; until the hand-over, after it the "
         "source goes on as before.");
-  o.add("delete_delay", c.delete_delay, {0, most_delete_delay_ms},
-        "How long records that are deleted at the source stay at the target: its log start is "
-        "followed when the source has kept it for so long, and twice as long at the latest. Each "
-        "start of the mirror, and each new hold of the link, begins the delay anew.");
+  o.add(
+      "delete_delay", c.delete_delay, {0, most_delete_delay_ms},
+      "How long records that are deleted at the source stay at the target: its log start is "
+      "followed when the source has kept it for so long, and twice as long at the latest. The copy "
+      "of a topic that is deleted at the source goes when it has been gone for so long. Each "
+      "start of the mirror, and each new hold of the link, begins the delay anew.");
 }
 
 void describe(Options& o, MirrorConfig& c) {

@@ -296,6 +296,12 @@ Plan plan_recreated(const Image& image, const std::string& topic, const std::str
   return plan;
 }
 
+Result<Plan> plan_delete_copy(const Image& image, const std::string& link, const Uuid& id) {
+  const TopicImage* copy = image.find(id);
+  if (copy == nullptr || !copy->writer.is_link(link)) return Plan{};
+  return plan_delete_topic(image, copy->name);
+}
+
 Result<Plan> plan_report(const Image& image, const std::string& link,
                          const std::vector<PartitionReport>& reports) {
   std::map<Uuid, TopicImage> changed;

@@ -68,6 +68,10 @@ std::string was_recreated(const Image& image, const std::string& link, const Mir
 // The copy is failed, for that reason; what it holds stays, and nothing of the new topic enters it.
 Plan plan_recreated(const Image& image, const std::string& topic, const std::string& why);
 
+// The source has deleted the topic of this copy, long enough ago. Empty where it is no copy of that
+// link, or not any more: what was promoted is never deleted from afar.
+Result<Plan> plan_delete_copy(const Image& image, const std::string& link, const Uuid& id);
+
 struct PartitionReport {
   Uuid topic_id;
   PartitionIndex index = 0;

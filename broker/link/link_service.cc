@@ -162,6 +162,20 @@ io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
     auto result = co_await ensure_topic(request.link, std::move(topic));
     response.topics.push_back(std::move(result));
   }
+  for (const auto& gone : request.gone) {
+    auto decide = [&](const Image& image) -> Result<Plan> {
+      auto right = check_link_epoch(image, request.link, request.link_epoch);
+      if (!right) return Result<Plan>(fail(right.error()));
+      return plan_delete_copy(image, request.link, gone.topic_id);
+    };
+    auto done = co_await controller_.update(decide);
+    if (!done) {
+      response.error_code = kafka::error_code(done.error());
+      co_return response;
+    }
+    log_.warn("link={} topic={} id={} was deleted at the source: the copy goes too", request.link,
+              gone.name, gone.topic_id.to_string());
+  }
   const auto image = controller_.snapshot();
   const auto link = image->links.find(request.link);
   response.paused = link != image->links.end() && link->second.paused;

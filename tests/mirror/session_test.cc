@@ -41,15 +41,16 @@ class SessionTest : public BrokerWorld {
     lose_power();
     at_source_ = dial({"source", 9092});
   }
-  void start_mirror() {
+  void start_mirror(seconds delete_delay = std::chrono::hours(1)) {
     process::MirrorConfig links;
     process::LinkConfig& link = links.links["tokyo-seoul"];
     link.source.bootstrap_servers = {{"source", 9093}};
     link.target.bootstrap_servers = {{"site", 9093}};
-    link.delete_delay = std::chrono::hours(1);
+    link.delete_delay = delete_delay;
     link.start = link_start;
     link.groups = link_groups;
     sim::SimProcess& process = mirror_.start_process();
+    mirror_process_ = &process;
     auto& role =
         process.make<std::unique_ptr<process::Role>>(mirror::make_mirror(process.env(), links));
     ASSERT_TRUE(run_on(process, role->start()));
@@ -134,6 +135,7 @@ class SessionTest : public BrokerWorld {
   std::pair<Offset, Offset> bounds(const std::string& name, PartitionIndex index = 0) {
     return {list_offset(name, -2, -1, index).offset, list_offset(name, -1, -1, index).offset};
   }
+  void kill_mirror() { mirror_process_->kill(); }
   void remove_at_source(const std::string& name) {
     kafka::DeleteTopicsRequest request;
     request.timeout_ms = 30'000;
@@ -150,6 +152,7 @@ class SessionTest : public BrokerWorld {
  private:
   sim::SimHost& source_ = world.add_host("source");
   sim::SimHost& mirror_ = world.add_host("mirror");
+  sim::SimProcess* mirror_process_ = nullptr;
   std::shared_ptr<client::Connection> at_source_;
 };
 ON_ONE_LOOP_AND_ON_TWO(SessionTest);
@@ -383,6 +386,39 @@ TEST_P(SessionTest, NothingOfATopicThatWasCreatedAgainEntersTheCopyOfTheOneBefor
   world.run_for(seconds(10));
   EXPECT_EQ(copied("orders"), 20) << "the copy is deleted: the new one is mirrored";
   EXPECT_EQ(stands("orders"), "mirroring ");
+}
+
+TEST_P(SessionTest, ATopicThatIsDeletedAtTheSourceIsDeletedAtTheTargetAfterTheDelay) {
+  start_both();
+  for (const char* name : {"orders", "other"}) create_at_source(name);
+  produce_many("orders", 3);
+  start_mirror(seconds(20));
+  world.run_for(seconds(5));
+  ASSERT_EQ(copied("orders"), 3);
+  remove_at_source("orders");
+  world.run_for(seconds(15));
+  EXPECT_EQ(copied("orders"), 3);
+  EXPECT_NE(stands("orders").find("gone at the source"), std::string::npos) << stands("orders");
+  world.run_for(seconds(10));
+  EXPECT_EQ(stands("orders"), "unknown");
+  EXPECT_EQ(stands("other"), "mirroring ");
+}
+
+// A mirror process that has never seen the topic finds its copy at the target.
+TEST_P(SessionTest, ATopicThatWasDeletedWhileNoMirrorRanIsDeletedAfterTheDelayToo) {
+  start_both();
+  for (const char* name : {"orders", "other"}) create_at_source(name);
+  produce_many("orders", 3);
+  start_mirror(seconds(20));
+  world.run_for(seconds(5));
+  ASSERT_EQ(copied("orders"), 3);
+  kill_mirror();
+  remove_at_source("orders");
+  start_mirror(seconds(20));
+  world.run_for(seconds(15));
+  EXPECT_EQ(copied("orders"), 3) << "the delay begins with the process";
+  world.run_for(seconds(25));
+  EXPECT_EQ(stands("orders"), "unknown");
 }
 
 TEST_P(SessionTest, GoodRecordsBeforeADamagedBatchAreCopiedAndItIsSeenUntilItIsMended) {

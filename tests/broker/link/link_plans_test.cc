@@ -227,6 +227,18 @@ TEST(Recreated, TheCopyOfTheTopicBeforeIsFailedAndNotContinued) {
   EXPECT_EQ(image->find("orders")->id, uuid_of(9));
 }
 
+TEST(PlanDeleteCopy, WhatIsNoCopyOfTheLinkAnyMoreStays) {
+  auto image = cluster(2);
+  image = after(*image, plan_create_topic(*image, topic_wish("ours", 8)));
+  image = after(*image, plan_mirror_topic(*image, "l", mirror_topic()));
+  EXPECT_TRUE(plan_delete_copy(*image, "l", uuid_of(8))->empty()) << "clients write it";
+  EXPECT_TRUE(plan_delete_copy(*image, "other", uuid_of(9))->empty());
+  EXPECT_TRUE(plan_delete_copy(*image, "l", uuid_of(10))->empty()) << "another topic by its id";
+  image = after(*image, plan_delete_copy(*image, "l", uuid_of(9)));
+  EXPECT_EQ(image->find("orders"), nullptr);
+  EXPECT_NE(image->find("ours"), nullptr);
+}
+
 TEST(PlanMirrorTopic, ATopicOfAnotherLinkIsRefused) {
   auto image = cluster(2);
   image = after(*image, plan_mirror_topic(*image, "first", mirror_topic()));
