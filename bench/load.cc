@@ -126,6 +126,32 @@ io::Task<void> delete_topic(Target& target, const Arguments& arguments) {
   print_span(began, target.loop.now());
 }
 
+namespace {
+
+kafka::ListOffsetsRequest ask_for_ends(const Target& target, const Arguments& arguments) {
+  kafka::ListOffsetsRequest request;
+  auto& topic = request.topics.emplace_back();
+  topic.name = target.partition.topic;
+  for (int32_t index = 0; index < arguments.number("partitions", 1); ++index) {
+    auto& partition = topic.partitions.emplace_back();
+    partition.partition_index = index;
+    partition.timestamp = client::latest_offset;
+  }
+  return request;
+}
+
+// Of those that are there; -1 if there is none yet.
+Offset sum_of_ends(const kafka::ListOffsetsResponse& answer) {
+  Offset sum = -1;
+  for (const auto& partition : answer.topics.at(0).partitions) {
+    if (partition.error_code != kafka::ErrorCode::none) continue;
+    sum = std::max(sum, Offset{0}) + partition.offset;
+  }
+  return sum;
+}
+
+}  // namespace
+
 io::Task<void> watch(Target& target, const Arguments& arguments) {
   const Offset until = arguments.number("until");
   const auto every = io::milliseconds(arguments.number("every_ms", 5));
@@ -135,16 +161,12 @@ io::Task<void> watch(Target& target, const Arguments& arguments) {
       co_await client::Connection::open(target.env, target.gate, target.address,
                                         client::ConnectionOptions(), target.loop.now() + patience);
   const auto connection = must(std::move(opened), "connect");
-  kafka::ListOffsetsRequest request;
-  auto& topic = request.topics.emplace_back();
-  topic.name = target.partition.topic;
-  topic.partitions.emplace_back().timestamp = client::latest_offset;
+  const kafka::ListOffsetsRequest request = ask_for_ends(target, arguments);
   for (Offset seen = -1; seen < until;) {
     auto answered = co_await connection->call(request, target.loop.now() + patience);
-    const auto answer = must(std::move(answered), "list offsets");
-    const auto& partition = answer.topics.at(0).partitions.at(0);
-    if (partition.error_code == kafka::ErrorCode::none && partition.offset > seen) {
-      seen = partition.offset;
+    const Offset now = sum_of_ends(must(std::move(answered), "list offsets"));
+    if (now > seen) {
+      seen = now;
       fmt::print("{:.6f} {}\n", since_boot(target.loop.now()), seen);
       std::fflush(stdout);
     }

@@ -1,5 +1,6 @@
 // The load client: one partition, one connection, batches made beforehand; what it measures it
-// verifies, and a run that lost, repeated or reordered anything has no figures.
+// verifies, and a run that lost, repeated or reordered anything has no figures. Of a new topic with
+// `partitions`, all of which one broker leads, it produces to each in turn.
 //
 // Two ways to drive each: by `bytes` as fast as `in_flight` requests allow (throughput and CPU), or
 // by `rate` (latency from the moment at which a batch was due, so that a stall counts in full). A
@@ -42,7 +43,8 @@ io::Task<void> consume(Target& target, const Arguments& arguments);
 // when they asked and when they were answered.
 io::Task<void> create_topic(Target& target, const Arguments& arguments);
 io::Task<void> delete_topic(Target& target, const Arguments& arguments);
-// Prints "time offset" whenever the partition's end has moved, until it reaches `until`. The time
+// Prints "time offset" whenever the partition's end has moved (of `partitions`, the sum of their
+// ends), until it reaches `until`. The time
 // is in seconds of the monotonic clock, which other processes share.
 io::Task<void> watch(Target& target, const Arguments& arguments);
 
@@ -59,7 +61,7 @@ struct Measured {
   io::Instant began, ended;
   int64_t bytes = 0;
   int64_t records = 0;
-  Offset end = -1;  // of the partition, after what was measured
+  Offset end = -1;  // of the partition, after what was measured; of several, what all have taken
   std::vector<io::Duration> latencies;
   std::vector<io::Instant> due;  // of each latency, with samples=1 and a rate
 };

@@ -144,6 +144,65 @@ class BesideRow:
                 "p99_ms_least": min(self.p99s_ms), "p99_ms_most": max(self.p99s_ms)}
 
 
+@dataclass
+class OverLine:
+    """A backlog over a line, and a larger one without. Of plain sockets: what they bring over the
+    line, and what over one of that length without a rate, which is the relay's own limit."""
+    far: Interval
+    near: Interval
+    line_mb_s: float | None = None
+    relay_mb_s: float | None = None
+
+    @property
+    def times_near(self) -> float:
+        """What a GB costs, for what it costs without a line."""
+        return self.far.cost / self.near.cost
+
+    def as_json(self) -> dict:
+        def one(interval):
+            return asdict(interval) | {"s_per_gb": interval.cost, "mb_s": interval.mb_s}
+        return {"far": one(self.far), "near": one(self.near), "line_mb_s": self.line_mb_s,
+                "relay_mb_s": self.relay_mb_s, "times_near": self.times_near}
+
+
+@dataclass
+class LineRow:
+    """Its figures are those of one run, the one whose part of the line is the median; that of the
+    peer, where there is one, is of one run of its own."""
+    name: str
+    aim_mb_s: float | None = None
+    aim_peak_mb: float = 64
+    runs: list[OverLine] = field(default_factory=list)
+    peer: OverLine | None = None
+
+    @property
+    def shares(self) -> list[float]:
+        return [run.far.mb_s / run.line_mb_s for run in self.runs]
+
+    @property
+    def middle(self) -> OverLine:
+        """Of an even number of runs the slower one."""
+        return self.runs[self.shares.index(statistics.median_low(self.shares))]
+
+    @property
+    def peak_mb(self) -> float:
+        return max(run.far.peak_bytes for run in self.runs) / 1e6
+
+    @property
+    def missed(self) -> bool:
+        slow = self.aim_mb_s is not None and self.middle.far.mb_s < self.aim_mb_s
+        return slow or self.peak_mb > self.aim_peak_mb
+
+    @property
+    def noisy(self) -> bool:
+        return any(i.busy > 1.2 for run in self.runs for i in (run.far, run.near))
+
+    def as_json(self) -> dict:
+        return {"path": self.name, "aim_mb_s": self.aim_mb_s, "aim_peak_mb": self.aim_peak_mb,
+                "missed": self.missed, "runs": [run.as_json() for run in self.runs],
+                "peer": self.peer and self.peer.as_json(), **self.middle.as_json()}
+
+
 def cpu_of(pid: int) -> float:
     """User and system time of a process, with those of its threads that have ended."""
     return time.clock_gettime((~pid << 3) | _CPU_CLOCK_OF_PROCESS)

@@ -4,13 +4,14 @@ import itertools
 import json
 import os
 import subprocess
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from measure import (CLIENT_CORE, FLOOR, TEST_CORE, WALK, Interval, Meter, cpu_of, load,
                      load_command, pin, warm, words)
 from support.processes import Process, answers, free_port
-from support.relay import Relay
 from support.site import Mirror, Site
 
 MIB = 1 << 20
@@ -71,10 +72,10 @@ def with_latency(interval: Interval, said: dict) -> Interval:
 
 
 class Topic:
-    """A topic of one partition at a site, for the length of one interval."""
+    """A topic at a site, for the length of one interval."""
 
-    def __init__(self, server: str, batch: int, prefix: str = "bench"):
-        self.where = {"server": server, "topic": new_topic(prefix)}
+    def __init__(self, server: str, batch: int, prefix: str = "bench", partitions: int = 1):
+        self.where = {"server": server, "topic": new_topic(prefix), "partitions": partitions}
         self.batch = batch
 
     def __enter__(self) -> dict:
@@ -172,10 +173,80 @@ def end_to_end(produce_at: dict, consume_at: dict) -> dict:
     return json.loads(said)
 
 
+class Late(SystemExit):
+    """What was mirrored did not arrive in time, or in a way of which nothing can be said."""
+
+
+class Backlog:
+    """What a mirror brings to the target while its end there is watched. CPU and MB/s are the slope
+    between 15 % and 95 % of it, so that starting does not count. Where `crossed` tells how many
+    bytes a line has carried, the first are 15 % of these: over a narrow one what arrives comes in
+    large pieces, and one that came alone would have taken no time."""
+
+    def __init__(self, watched: dict, produced: dict, beside: tuple[int, ...], patience_s: float,
+                 crossed: Callable[[], int] | None = None):
+        self.watched, self.beside, self.patience_s = watched, beside, patience_s
+        self.end, self.bytes = produced["end"], produced["bytes"] + MIB
+        self.crossed = crossed
+        self.first_record_s: float | None = None
+        self.begin: tuple[float, float, float] | None = None  # CPU, when, how much of it
+
+    def move(self, mirror, core: int | None = TEST_CORE) -> Interval:
+        """Launches it, on that core alone if one is given."""
+        watching = subprocess.Popen(load_command("watch", **self.watched, until=self.end),
+                                    stdout=subprocess.PIPE, text=True)
+        enough = threading.Timer(self.patience_s, watching.kill)
+        enough.start()
+        looking = None
+        try:
+            time.sleep(0.1)
+            launched = time.monotonic()
+            mirror.launch()
+            pid = mirror.process.pid
+            if core is not None:
+                pin(pid, core)
+            if self.crossed:
+                looking = threading.Thread(target=self.look_at_the_line, args=(pid, watching))
+                looking.start()
+            return self.follow(watching, pid, launched)
+        finally:
+            enough.cancel()
+            watching.kill()
+            watching.wait()
+            if looking:
+                looking.join()
+
+    def look_at_the_line(self, pid: int, watching: subprocess.Popen) -> None:
+        before = self.crossed()
+        while watching.poll() is None:
+            share = (self.crossed() - before) / self.bytes
+            if share >= 0.15:
+                self.begin = (cpu_of(pid), time.monotonic(), share)
+                return
+            time.sleep(0.005)
+
+    def follow(self, watching: subprocess.Popen, pid: int, launched: float) -> Interval:
+        meter = None
+        for line in watching.stdout:
+            at, offset = float(line.split()[0]), int(line.split()[1])
+            share = offset / self.end
+            if offset > 0 and meter is None:
+                self.first_record_s = at - launched
+                meter = Meter(pid, *self.beside)
+            if not self.crossed and self.begin is None and share >= 0.15:
+                self.begin = (cpu_of(pid), at, share)
+            elif self.begin and share >= 0.95:
+                cpu, since, part = self.begin
+                interval = meter.stop(int((share - part) * self.bytes), at - since)
+                interval.cpu_s = cpu_of(pid) - cpu
+                return interval
+        raise Late(f"bench: a backlog did not arrive within {self.patience_s:.0f} s, or all "
+                   f"at once: {self.watched}")
+
+
 class MirrorPath:
-    """A backlog is mirrored; CPU is the slope between 15 % and 95 % of the bytes, so that starting
-    does not count. The mirror is started anew each time, which also tells when its first record
-    is there."""
+    """A backlog is mirrored. The mirror is started anew each time, which also tells when its first
+    record is there."""
 
     def __init__(self, directory: Path, source: Site, target: Site, mirror: Mirror, size: int):
         self.directory, self.size = directory, size
@@ -198,34 +269,12 @@ class MirrorPath:
             time.sleep(SETTLE_S)
             return with_latency(interval, end_to_end(where, there))
 
-    def way_to(self, source: Floor) -> int:
-        return source.port
-
     def slope(self, where: dict, produced: dict) -> Interval:
-        end = produced["end"]
-        watching = subprocess.Popen(
-            load_command("watch", server=self.target.bootstrap, topic=where["topic"], until=end),
-            stdout=subprocess.PIPE, text=True)
-        time.sleep(0.1)
-        launched = time.monotonic()
-        self.mirror.launch()
-        pin(self.mirror.process.pid, TEST_CORE)
-        meter = begin = None
-        for line in watching.stdout:
-            at, offset = float(line.split()[0]), int(line.split()[1])
-            if offset > 0 and meter is None:
-                self.first_record_s.append(at - launched)
-                meter = Meter(self.mirror.process.pid, self.source.process.pid,
-                              self.target.process.pid)
-            if meter and offset >= 0.15 * end and begin is None:
-                begin = (cpu_of(meter.pid), at, offset)
-            if begin and offset >= 0.95 * end:
-                break
-        cpu = cpu_of(meter.pid)
-        watching.wait()
-        moved = (offset - begin[2]) / end * (produced["bytes"] + MIB)
-        interval = meter.stop(int(moved), at - begin[1])
-        interval.cpu_s = cpu - begin[0]
+        watched = {"server": self.target.bootstrap, "topic": where["topic"]}
+        beside = (self.source.process.pid, self.target.process.pid)
+        backlog = Backlog(watched, produced, beside, patience_s=60)
+        interval = backlog.move(self.mirror)
+        self.first_record_s.append(backlog.first_record_s)
         return interval
 
     def floor(self) -> Interval:
@@ -235,52 +284,13 @@ class MirrorPath:
             warm(self.directory)
             began = time.monotonic()
             command = ["taskset", "-c", str(TEST_CORE), FLOOR, "mirror",
-                       *words(**{"from": self.way_to(source)}, to=target.port,
-                              records=produced["end"])]
+                       *words(**{"from": source.port}, to=target.port, records=produced["end"])]
             mirror = subprocess.Popen(command)
             _, status, usage = os.wait4(mirror.pid, 0)
             if status != 0:
                 raise SystemExit("bench: the mirror's floor failed")
             return Interval(usage.ru_utime + usage.ru_stime, produced["bytes"] + MIB,
                             time.monotonic() - began, peak_bytes=usage.ru_maxrss * 1024)
-
-
-class FarMirrorPath(MirrorPath):
-    """The same over a line that all connections to the source share: so long, and so wide. Its
-    mirror is another process of the same link, so the two never run at once."""
-
-    def __init__(self, directory: Path, source: Site, target: Site, mirror: Mirror, other: Mirror,
-                 size: int, relay: Relay, round_trip_ms: int, rate: int):
-        super().__init__(directory, source, target, mirror, size)
-        self.other, self.relay, self.line = other, relay, "far"
-        self.round_trip_ms, self.rate = round_trip_ms, rate
-
-    def product(self) -> Interval:
-        if self.other.alive:
-            self.other.stop()
-        for process in (self.source.process.pid, self.target.process.pid, self.relay.child.pid):
-            pin(process, CLIENT_CORE)
-        self.shape(self.line)
-        try:
-            with Topic(self.source.bootstrap, MIB, "mirrored") as where:
-                produced = load("produce", **where, bytes=self.size, in_flight=5)
-                warm(self.directory)
-                return self.slope(where, produced)
-        finally:
-            if self.mirror.alive:
-                self.mirror.stop()
-            self.relay.delay(self.line, 0)
-            self.relay.rate(self.line, 0)
-
-    def shape(self, line: str) -> None:
-        self.relay.delay(line, self.round_trip_ms // 2)
-        self.relay.rate(line, self.rate)
-
-    def way_to(self, source: Floor) -> int:
-        line = f"floor-{next(_numbers)}"
-        port = self.relay.route(line, source.port)
-        self.shape(line)
-        return port
 
 
 class RouterPath:

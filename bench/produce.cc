@@ -16,6 +16,7 @@ struct Producer {
   std::shared_ptr<client::Connection> connection;
   int16_t acks;
   bool samples;
+  int32_t partitions;
   int64_t next = 0;     // the number of the batch to send
   int64_t end = 0;      // the number to stop at
   Offset first_offset;  // of batch 0, told by the first answer
@@ -24,13 +25,17 @@ struct Producer {
   io::Event changed;
 };
 
-kafka::ProduceRequest request_for(const Producer& producer, Slice batch) {
+int32_t partition_of(const Producer& producer, int64_t number) {
+  return static_cast<int32_t>(number % producer.partitions);
+}
+
+kafka::ProduceRequest request_for(const Producer& producer, int64_t number, Slice batch) {
   kafka::ProduceRequest request;
   request.acks = producer.acks;
   request.timeout_ms = 30'000;
   auto& topic = request.topic_data.emplace_back();
   topic.name = producer.target.partition.topic;
-  topic.partition_data.push_back({0, Rope(std::move(batch))});
+  topic.partition_data.push_back({partition_of(producer, number), Rope(std::move(batch))});
   return request;
 }
 
@@ -43,8 +48,9 @@ void verify(Producer& producer, int64_t number, const kafka::ProduceResponse& re
     give_up("produce: " + std::string(kafka::error_name(answer.error_code)));
   }
   if (number == 0) producer.first_offset = answer.base_offset;
-  const Offset expected = producer.first_offset + number * producer.batches.records_per_batch();
-  if (answer.base_offset != expected) {
+  const int64_t before = number / producer.partitions;  // of the same partition
+  const Offset expected = producer.first_offset + before * producer.batches.records_per_batch();
+  if (answer.index != partition_of(producer, number) || answer.base_offset != expected) {
     give_up("batch " + std::to_string(number) + " got offset " +
             std::to_string(answer.base_offset) + " instead of " + std::to_string(expected));
   }
@@ -53,7 +59,7 @@ void verify(Producer& producer, int64_t number, const kafka::ProduceResponse& re
 // One batch, from the moment at which it was due.
 io::Task<void> send(Producer& producer, int64_t number, Slice batch, io::Instant due) {
   const auto size = static_cast<int64_t>(batch.size());
-  auto request = request_for(producer, std::move(batch));
+  auto request = request_for(producer, number, std::move(batch));
   auto answered = co_await producer.connection->call(
       std::move(request), producer.target.loop.now() + patience, produce_version);
   const auto answer = must(std::move(answered), "produce");
@@ -103,6 +109,7 @@ io::Task<void> produce(Target& target, const Arguments& arguments) {
                     std::move(connection),
                     static_cast<int16_t>(arguments.number("acks", -1)),
                     arguments.number("samples", 0) != 0,
+                    static_cast<int32_t>(arguments.number("partitions", 1)),
                     0,
                     0,
                     -1,

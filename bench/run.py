@@ -2,7 +2,7 @@
 
     run.py [--pairs N] [--rows WORD,...]      rows whose name contains one of the words
 
-Prints one table and writes build/bench.json. docs/performance.md says how to read both.
+Prints tables and writes build/bench.json. docs/performance.md says how to read both.
 """
 
 import argparse
@@ -20,8 +20,10 @@ import time
 from pathlib import Path
 
 from beside import ColdReads, Creating, Deleting, NoRoom, produce_beside
-from measure import BUILD, BesideRow, Row
-from paths import MIB, Consume, FarMirrorPath, MirrorPath, Produce, RouterPath, Walk
+from lines import Ends, Line, LinePath
+from measure import BUILD, BesideRow, LineRow, OverLine, Row
+from mirror_maker import why_not
+from paths import MIB, Consume, Late, MirrorPath, Produce, RouterPath, Walk
 from support.relay import Relay
 from support.site import Mirror, Router, Site, cluster, link
 
@@ -81,6 +83,7 @@ class World:
         self.mirror = Mirror(directory, "mirror", {"seoul-tokyo": mirrored})
         self.far_mirror = Mirror(directory, "far-mirror", {"seoul-tokyo": dict(mirrored)})
         self.relay: Relay | None = None
+        self.ends: Ends | None = None
         self.router = Router(directory, "router", {"seoul": cluster(self.seoul)})
         self.started: dict[str, list[float]] = {}
 
@@ -91,6 +94,7 @@ class World:
         self.seoul.advertise("ROUTER_INSIDE", far)
         source = {"bootstrap.servers": f"127.0.0.1:{far}"}
         self.far_mirror.config["links"]["seoul-tokyo"]["source"] = source
+        self.ends = Ends(self.seoul, self.tokyo, self.relay, far)
         for role, port in ((self.seoul, self.seoul.ports["CLIENT"]),
                            (self.tokyo, self.tokyo.ports["CLIENT"]),
                            (self.durable, self.durable.ports["CLIENT"]),
@@ -113,11 +117,6 @@ class World:
     def rows(self) -> list[tuple[Row, object]]:
         work, seoul, big, small = self.directory, self.seoul, 1_000_000_000, 400_000_000
         self.mirroring = MirrorPath(work, seoul, self.tokyo, self.mirror, big)
-
-        def far(size: int, round_trip_ms: int, rate: int) -> FarMirrorPath:
-            return FarMirrorPath(work, seoul, self.tokyo, self.far_mirror, self.mirror, size,
-                                 self.relay, round_trip_ms, rate)
-
         return [
             (Row("produce, 1 MiB batches", 0.6), Produce(work, seoul, MIB, big, 5)),
             (Row("produce, 16 KiB batches", 1.2), Produce(work, seoul, 16384, small, 64)),
@@ -130,12 +129,24 @@ class World:
             *((Row(f"walk, {codec}"), Walk(codec, 1024)) for codec in CODECS),
             (Row("consume", 0.1), Consume(work, seoul, big)),
             (Row("mirror", 0.4), self.mirroring),
-            (Row("mirror, 80 ms, one partition"), far(big, 80, 125_000_000)),
-            (Row("mirror, 1 MB/s"), far(10_000_000, 20, 1_000_000)),
             (Row("router, produce", 0.25), RouterPath(work, seoul, self.router, big, False)),
             (Row("router, fetch", 0.25), RouterPath(work, seoul, self.router, big, True)),
             (Row("router, produce, 16 KiB"),
              RouterPath(work, seoul, self.router, small, False, 16384)),
+        ]
+
+    def line_rows(self) -> list[tuple[LineRow, LinePath]]:
+        def path(line: Line, partitions: int, size: int, has_peer: bool = True) -> LinePath:
+            return LinePath(self.directory, self.ends, self.far_mirror, self.mirror, line,
+                            partitions, size, has_peer)
+
+        long = Line(80, 125_000_000)
+        return [
+            (LineRow("mirror, 80 ms, 1 partition", 115), path(long, 1, 1_000_000_000)),
+            (LineRow("mirror, 80 ms, 64 partitions", 115), path(long, 64, 1_000_000_000)),
+            (LineRow("mirror, 1 MB/s"), path(Line(20, 1_000_000), 1, 24_000_000)),
+            # A fetch of a tuned MirrorMaker 2 takes longer there than it waits for any.
+            (LineRow("mirror, 128 KB/s"), path(Line(20, 128_000), 1, 6_000_000, has_peer=False)),
         ]
 
     def beside_rows(self) -> list[tuple[BesideRow, object]]:
@@ -149,6 +160,9 @@ class World:
 
 COLUMNS = ("path", "s/GB", "from-to", "floor", "from-to", "x floor", "from-to", "aim", "MB/s",
            "floor", "p50 ms", "p99 ms", "floor p50", "floor p99", "peak MB", "")
+LINE_COLUMNS = ("path", "MB/s", "from-to", "line", "relay", "aim", "s/GB", "peak MB",
+                "no line: MB/s", "s/GB", "x s/GB", "peak MB",
+                "MM2: MB/s", "s/GB", "peak MB", "no line: MB/s", "s/GB", "")
 BESIDE_COLUMNS = ("path", "p50 ms", "p99 ms", "from-to", "max ms", "aim", "for s",
                   "undisturbed p50", "p99", "max", "")
 
@@ -184,6 +198,32 @@ def cells(row: Row) -> list[str]:
         f"{max(i.peak_bytes for i in row.product) / 1e6:.0f}",
         marks(row.missed, noisy),
     ]
+
+
+def line_cells(row: LineRow) -> list[str]:
+    run, peer = row.middle, row.peer
+    none = ["-"] * 5
+    return [
+        row.name,
+        f"{run.far.mb_s:.2f}",
+        spread([each.far.mb_s for each in row.runs], ".2f"),
+        f"{run.line_mb_s:.2f}",
+        f"{run.relay_mb_s:.0f}",
+        "-" if row.aim_mb_s is None else f"{row.aim_mb_s:.0f}",
+        f"{run.far.cost:.3f}",
+        f"{row.peak_mb:.0f}",
+        f"{run.near.mb_s:.0f}",
+        f"{run.near.cost:.3f}",
+        f"{run.times_near:.2f}",
+        f"{max(each.near.peak_bytes for each in row.runs) / 1e6:.0f}",
+        *(peer_cells(peer) if peer else none),
+        marks(row.missed, row.noisy),
+    ]
+
+
+def peer_cells(peer: OverLine) -> list[str]:
+    return [f"{peer.far.mb_s:.2f}", f"{peer.far.cost:.3f}", f"{peer.far.peak_bytes / 1e6:.0f}",
+            f"{peer.near.mb_s:.0f}", f"{peer.near.cost:.3f}"]
 
 
 def beside_cells(row: BesideRow) -> list[str]:
@@ -232,18 +272,50 @@ def run(world: World, pairs: int, wanted: list[str], network: str) -> dict:
             note_peaks(world, peaks)
         rows.append(row)
     world.started["mirror"] = world.mirroring.first_record_s
+    lines = run_lines(world, pairs, wanted, peaks)
     beside = run_beside(world, pairs, wanted, peaks)
     result = {
         "network": network,
         "rows": [row.as_json() for row in rows],
+        "lines": [row.as_json() for row in lines],
         "beside": [row.as_json() for row in beside],
         "start_s": {r: statistics.median(t) for r, t in world.started.items() if t},
         "peak_bytes": peaks,
     }
     print_table(COLUMNS, [cells(row) for row in rows])
+    print_table(LINE_COLUMNS, [line_cells(row) for row in lines])
     print_table(BESIDE_COLUMNS, [beside_cells(row) for row in beside])
     print_rest(result)
     return result
+
+
+def run_lines(world: World, pairs: int, wanted: list[str], peaks: dict) -> list[LineRow]:
+    chosen = [each for each in world.line_rows() if is_wanted(each[0].name, wanted)]
+    missing = why_not()
+    if any(path.has_peer for _, path in chosen) and missing:
+        print(f"    MirrorMaker 2 is left out: {missing}", flush=True)
+    for row, path in chosen:
+        times = path.times(pairs)
+        for number in range(times):
+            row.runs.append(path.run())
+            last = row.runs[-1]
+            print(f"    {row.name} {number + 1}/{times}: {last.far.mb_s:.2f} MB/s of "
+                  f"{last.line_mb_s:.2f}", flush=True)
+            note_peaks(world, peaks)
+        if path.has_peer and not missing:
+            row.peer = peer_of(row, path)
+    return [row for row, _ in chosen]
+
+
+def peer_of(row: LineRow, path: LinePath) -> OverLine | None:
+    """Its failure is not ours: the row then stands alone."""
+    try:
+        peer = path.run_peer()
+    except Late as failure:
+        print(f"    {row.name}, MirrorMaker 2 is left out: {failure}", flush=True)
+        return None
+    print(f"    {row.name}, MirrorMaker 2: {peer.far.mb_s:.2f} MB/s", flush=True)
+    return peer
 
 
 def run_beside(world: World, pairs: int, wanted: list[str], peaks: dict) -> list[BesideRow]:

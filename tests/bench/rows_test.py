@@ -7,8 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
-from measure import Beside, BesideRow, Interval, Latencies, Row
-from run import World, beside_cells, cells, is_wanted
+from measure import Beside, BesideRow, Interval, Latencies, LineRow, OverLine, Row
+from run import (BESIDE_COLUMNS, COLUMNS, LINE_COLUMNS, World, beside_cells, cells, is_wanted,
+                 line_cells)
 from support import testing
 
 
@@ -77,12 +78,68 @@ class BesideRows(unittest.TestCase):
             self.assertEqual((shown[2], shown[5], shown[-1]), (f"{p99_ms:.2f}", "10", mark))
 
     def test_they_are_chosen_by_one_word(self):
+        self.assertEqual(chosen_by("beside"), ["produce beside: 1,000 partitions created",
+                                               "produce beside: 5 GB deleted",
+                                               "produce beside: cold reads"])
+
+
+def chosen_by(word: str) -> list[str]:
+    with tempfile.TemporaryDirectory() as directory:
+        world = World(Path(directory))
+        rows = world.rows() + world.line_rows() + world.beside_rows()
+    return [row.name for row, _ in rows if is_wanted(row.name, [word])]
+
+
+def crossing(mb_s: float, line_mb_s: float = 125, peak_mb: float = 40) -> OverLine:
+    far = Interval(0.5, 10**9, 1e3 / mb_s, peak_bytes=int(peak_mb * 1e6))
+    return OverLine(far, Interval(0.4, 10**9, 0.5), line_mb_s, 1000)
+
+
+class LineRows(unittest.TestCase):
+    def test_the_figures_are_those_of_the_run_with_the_median_part_of_the_line(self):
+        # 100 of 100 is more than 120 of 125.
+        row = LineRow("path", runs=[crossing(100, 100), crossing(90), crossing(120)])
+        shown = dict(zip(LINE_COLUMNS, line_cells(row)))
+        self.assertEqual((shown["MB/s"], shown["line"]), ("120.00", "125.00"))
+        self.assertEqual(shown["from-to"], "90.00-120.00")
+        self.assertEqual((shown["x s/GB"], row.as_json()["times_near"]), ("1.25", 1.25))
+
+    def test_two_runs_flatter_nobody(self):
+        row = LineRow("path", runs=[crossing(120), crossing(100)])
+        self.assertEqual(round(row.middle.far.mb_s), 100)
+
+    def test_an_aim_that_is_missed_is_marked(self):
+        for aim, peak_mb, mark in ((115, 60, ""), (121, 60, "missed"), (None, 60, ""),
+                                   (None, 65, "missed")):
+            row = LineRow("path", aim, runs=[crossing(120, peak_mb=peak_mb)])
+            self.assertEqual(line_cells(row)[-1], mark, (aim, peak_mb))
+
+    def test_a_peer_has_its_cells_whether_it_was_there_or_not(self):
+        row = LineRow("path", runs=[crossing(120)])
+        alone = line_cells(row)
+        row.peer = crossing(72, peak_mb=1400)
+        beside = line_cells(row)
+        self.assertEqual(len(alone), len(LINE_COLUMNS))
+        at = LINE_COLUMNS.index("MM2: MB/s")
+        self.assertEqual(alone[at:at + 5], ["-"] * 5)
+        self.assertEqual(beside[at:at + 5], ["72.00", "0.500", "1400", "2000", "0.400"])
+        self.assertEqual(row.as_json()["peer"]["far"]["s_per_gb"], 0.5)
+
+    def test_they_are_chosen_by_their_line(self):
+        self.assertEqual(chosen_by("80 ms"), ["mirror, 80 ms, 1 partition",
+                                              "mirror, 80 ms, 64 partitions"])
+
+    def test_a_narrow_line_is_measured_once(self):
         with tempfile.TemporaryDirectory() as directory:
-            world = World(Path(directory))
-            names = [row.name for row, _ in world.rows() + world.beside_rows()]
-        chosen = [name for name in names if is_wanted(name, ["beside"])]
-        self.assertEqual(chosen, ["produce beside: 1,000 partitions created",
-                                  "produce beside: 5 GB deleted", "produce beside: cold reads"])
+            times = [path.times(3) for _, path in World(Path(directory)).line_rows()]
+        self.assertEqual(times, [3, 3, 1, 1])
+
+
+class Tables(unittest.TestCase):
+    def test_each_cell_has_its_column(self):
+        self.assertEqual(len(cells(row((1.0, 1.0)))), len(COLUMNS))
+        self.assertEqual(len(beside_cells(BesideRow("path", 10, [run_with(9)]))),
+                         len(BESIDE_COLUMNS))
 
 
 if __name__ == "__main__":
