@@ -72,6 +72,11 @@ void Fetcher::want(const TopicPartition& partition, FetchPosition position, cons
 
 void Fetcher::forget(const TopicPartition& partition) { entries_.erase(partition); }
 
+void Fetcher::go_on() {
+  if (closing_ || !std::exchange(is_held_up_, false)) return;
+  for (auto& [leader, source] : sources_) source->changed.notify_all();
+}
+
 void Fetcher::wake(const TopicPartition& partition) {
   if (closing_) return;
   const auto leader = cluster_.metadata().leader_of(partition);
@@ -176,6 +181,10 @@ io::Task<void> Fetcher::run_lane(NodeId leader, Source& source, Cluster::Lane la
 
 std::vector<Fetcher::Asked> Fetcher::take_wanted(NodeId leader, Source& source) {
   std::vector<Asked> asked;
+  if (!sink_.has_room()) {
+    is_held_up_ = true;
+    return asked;
+  }
   for (auto& [partition, entry] : entries_) {
     if (!entry.wanted || entry.in_flight || entry.astray || entry.ahead) continue;
     const auto known = cluster_.metadata().leader_of(partition);

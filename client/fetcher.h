@@ -2,7 +2,8 @@
 //
 // A partition is fetched while it is wanted: want() says from where, and what is delivered ends the
 // wish until want() is called again. That is the back-pressure: who is behind asks later, and holds
-// no other partition back. Batches are delivered as they lie in the log, not decoded.
+// no other partition back. Batches are delivered as they lie in the log, not decoded. What all of
+// them may bring together is bounded by the sink, which says whether it has room.
 //
 //   want ─► wanted ─► in flight at the leader ─► FetchSink::on_fetched ─► want ...
 //             ▲            │ nothing new, or the leader has moved
@@ -92,6 +93,9 @@ class FetchSink {
   virtual ~FetchSink() = default;
   // May call want() and forget().
   virtual void on_fetched(Fetched fetched) = 0;
+  // While there is none, nothing is asked for, however many partitions are wanted: each of them
+  // would bring what one fetch takes. Who has made room again says go_on().
+  virtual bool has_room() const { return true; }
 };
 
 class Fetcher {
@@ -104,6 +108,8 @@ class Fetcher {
   void want(const TopicPartition& partition, FetchPosition position, const Uuid& topic_id = {});
   // Nothing of this partition is delivered from now on.
   void forget(const TopicPartition& partition);
+  // The sink has room again.
+  void go_on();
 
   // Delivers nothing more; returns when no request is under way. The cluster's requests end at
   // their own time, so close the cluster first to be quick.
@@ -202,6 +208,7 @@ class Fetcher {
   std::map<NodeId, std::unique_ptr<Source>> sources_;
   io::Event ahead_wanted_;
   bool is_ahead_wanted_ = false;
+  bool is_held_up_ = false;  // a lane waits for the sink's room
   uint64_t next_wish_ = 1;
   uint64_t next_run_ = 1;
   int next_ahead_lane_ = 0;

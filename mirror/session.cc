@@ -206,7 +206,7 @@ io::Task<void> Session::learn_copies() {
 
 io::Task<Result<void>> Session::delete_copies() {
   const auto due = gone_.due(source_.loop().now());
-  if (due.empty()) co_return Result<void>{};
+  if (paused_ || due.empty()) co_return Result<void>{};
   kafka::EnsureMirrorTopicsRequest request;
   request.link = name_;
   request.link_epoch = link_epoch_;
@@ -216,6 +216,7 @@ io::Task<Result<void>> Session::delete_copies() {
     if (*is_gone) request.gone.push_back({topic.name, topic.id});
   }
   if (request.gone.empty()) co_return Result<void>{};
+  const auto asked = request.gone;
   const io::Instant deadline = source_.loop().now() + request_timeout;
   auto answer = co_await target_.call_any(std::move(request), deadline);
   if (!answer) co_return fail(answer.error());
@@ -223,7 +224,7 @@ io::Task<Result<void>> Session::delete_copies() {
     co_return kafka::refuse(answer->error_code,
                             "the target has given the link to another mirror process");
   }
-  for (const auto& topic : due) {
+  for (const auto& topic : asked) {
     log_.warn("topic={} is gone at the source for delete_delay: its copy is deleted", topic.name);
     gone_.forget(topic.name);
   }
@@ -433,6 +434,7 @@ void Session::want_what_waits() {
     auto found = running_.find(tp);
     if (found != running_.end()) want(found->second);
   }
+  if (appender_.has_room()) fetcher_.go_on();
 }
 
 void Session::on_fetched(client::Fetched fetched) {

@@ -50,6 +50,7 @@ class Session final : public client::FetchSink {
   int64_t lag_percentile(double share) const { return lags_.percentile(share); }
 
   void on_fetched(client::Fetched fetched) override;
+  bool has_room() const override { return appender_.has_room(); }
 
  private:
   io::Task<void> discover_again_and_again();

@@ -100,6 +100,7 @@ class Collector : public FetchSink {
     all.push_back(std::move(fetched));
     news.notify_all();
   }
+  bool has_room() const override { return room; }
   io::Task<bool> until_read(TopicPartition partition, std::string text) {
     const auto deadline = io::soon(5000);
     while (read[partition] != text) {
@@ -121,6 +122,7 @@ class Collector : public FetchSink {
   Fetcher* fetcher = nullptr;
   bool goes_on = true;
   Uuid topic_id;  // of what it wants more
+  bool room = true;
   std::map<TopicPartition, std::string> read;
   std::vector<Fetched> all;
 };
@@ -198,6 +200,30 @@ TEST(fetcher, asks_for_no_more_than_is_wanted) {
   fake.lead("orders", 0, 1, 4);
   logs.logs[orders] = "abc";
   fake.run(not_wanted(fake, logs));
+}
+
+io::Task<void> no_room(FakeCluster& fake, FakeLogs& logs) {
+  Scene scene(fake, logs);
+  scene.collector.room = false;
+  for (const auto& [partition, log] : logs.logs) scene.fetcher.want(partition, {0, -1});
+  co_await io::sleep(fake.world.loop(), io::milliseconds(30));
+  EXPECT_EQ(fake.broker(1).asked[kafka::ApiKey::fetch], 0);
+  scene.collector.room = true;
+  scene.fetcher.go_on();
+  for (const auto& [partition, log] : logs.logs) {
+    const bool read = co_await scene.collector.until_read(partition, log);
+    EXPECT_TRUE(read) << partition.to_string();
+  }
+  co_await scene.close();
+}
+TEST(fetcher, asks_for_nothing_while_its_sink_has_no_room) {
+  FakeCluster fake(1);
+  FakeLogs logs(fake, 1);
+  for (PartitionIndex p = 0; p < 3; ++p) {
+    fake.lead("orders", p, 1, 4);
+    logs.logs[{"orders", p}] = "abc";
+  }
+  fake.run(no_room(fake, logs));
 }
 
 io::Task<void> leader_moves(FakeCluster& fake, FakeLogs& logs) {

@@ -34,6 +34,7 @@ class SessionTest : public BrokerWorld {
     sim::SimProcess& process = source_.start_process();
     auto& broker = process.make<Broker>(process.env(), other);
     ASSERT_TRUE(run_on(process, broker.start()));
+    measure_source_ = [this, &process, &broker] { return run_on(process, broker.measure()); };
     at_source_ = dial({"source", 9092});
   }
   // The target loses power; the connection of the test to the source ends with its process.
@@ -83,6 +84,15 @@ class SessionTest : public BrokerWorld {
       return std::string(to_string(p.mirror_state)) + " " + p.mirror_reason;
     }
     return "unknown";
+  }
+  // Bytes of batches that the source has given out.
+  double read_at_source() {
+    const Samples samples = measure_source_();
+    const auto series = samples.all().find(&metric::bytes_out);
+    double sum = 0;
+    if (series == samples.all().end()) return sum;
+    for (const auto& [topic, sample] : series->second) sum += sample.number;
+    return sum;
   }
   Offset copied(const std::string& name) { return list_offset(name, -1).offset; }
   // The log of a topic of one partition and one segment.
@@ -154,6 +164,7 @@ class SessionTest : public BrokerWorld {
   sim::SimHost& mirror_ = world.add_host("mirror");
   sim::SimProcess* mirror_process_ = nullptr;
   std::shared_ptr<client::Connection> at_source_;
+  std::function<Samples()> measure_source_;
 };
 ON_ONE_LOOP_AND_ON_TWO(SessionTest);
 
@@ -331,6 +342,26 @@ TEST_P(SessionTest, OnePartitionFillsALongLine) {
   ASSERT_EQ(copied("orders"), batches);
   const double seconds_taken = std::chrono::duration<double>(world.now() - begun).count();
   EXPECT_GT((batches - 4) * size / seconds_taken, 60e6) << "bytes a second, of the simulation";
+}
+
+TEST_P(SessionTest, WhatIsHeldForASlowTargetDoesNotGrowWithThePartitions) {
+  constexpr int topics = 50, batches = 2;
+  const auto name = [](int i) { return "topic-" + std::to_string(i); };
+  config.broker.message_max_bytes = 2 << 20;
+  start_both();
+  const Slice batch = make_batch({{.text = std::string(1'000'000, 'x')}});
+  for (int i = 0; i < topics; ++i) {
+    create_at_source(name(i));
+    for (int n = 0; n < batches; ++n) ask_source(produce_request(name(i), batch));
+  }
+  world.network().set_rate("mirror", "site", 1'000'000);
+  start_mirror();
+  world.run_for(seconds(10));
+  EXPECT_GT(read_at_source(), 20e6) << "it fetches ahead of the line";
+  EXPECT_LT(read_at_source(), 60e6) << "of 100 MB, of which 10 can have passed";
+  world.network().set_rate("mirror", "site", 0);
+  world.run_for(seconds(10));
+  for (int i = 0; i < topics; ++i) EXPECT_EQ(copied(name(i)), batches) << name(i);
 }
 
 TEST_P(SessionTest, AFullDiskAtTheTargetIsSeenAndTheMirrorGoesOnByItself) {
