@@ -179,7 +179,7 @@ class Fetcher {
   void note_full(const Asked& asked, const PartitionData& answer, std::vector<Full>& full) const;
   void begin_ahead(NodeId leader, const std::vector<Full>& full, io::Duration took,
                    io::Duration round_trip);
-  size_t pieces_ahead() const;
+  size_t pieces_ahead();
   void end_ahead(const TopicPartition& partition, Entry& entry);
   // Delivers what is here and wanted, and asks for more.
   void advance(const TopicPartition& partition);

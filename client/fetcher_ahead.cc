@@ -60,11 +60,18 @@ void Fetcher::begin_ahead(NodeId leader, const std::vector<Full>& full, io::Dura
   }
 }
 
-// That those which are read ahead may have under way.
-size_t Fetcher::pieces_ahead() const {
+// That those which are read ahead may have under way. Who has asked for all that there was ends
+// with that: the next ones begin meanwhile, else the line would stand until it is here.
+size_t Fetcher::pieces_ahead() {
   size_t pieces = 0;
-  for (const auto& [partition, entry] : entries_) {
-    if (entry.ahead) pieces += entry.ahead->depth.get();
+  for (auto& [partition, entry] : entries_) {
+    if (!entry.ahead) continue;
+    Ahead& ahead = *entry.ahead;
+    if (ahead.pieces.asked_for_all()) {
+      ahead.pieces.finish();
+      ahead.depth.shrink_to(ahead.pieces.under_way());
+    }
+    pieces += ahead.depth.get();
   }
   return pieces;
 }

@@ -80,7 +80,7 @@ bool ReadAhead::on_answer(Offset asked, Answer answer) {
   if (answer.error_code != kafka::ErrorCode::none || answer.diverging_epoch.epoch >= 0) {
     return false;
   }
-  end_ = std::max(end_, answer.high_watermark);
+  if (!is_last_) end_ = std::max(end_, answer.high_watermark);
   auto records = answer.records.flatten();
   if (!records) return false;
   auto extent = extent_of(*records);
@@ -108,6 +108,8 @@ std::optional<ReadAhead::Answer> ReadAhead::take() {
 
 Depth::Depth(size_t begin, size_t most, double rate, io::Instant now)
     : depth_(std::min(begin, most)), most_(most), best_(rate), round_began_(now) {}
+
+void Depth::shrink_to(size_t pieces) { depth_ = most_ = std::clamp(pieces, size_t{1}, depth_); }
 
 void Depth::on_piece(uint64_t bytes, io::Instant now) {
   bytes_ += bytes;

@@ -55,6 +55,10 @@ class ReadAhead {
   // All that is known to be there was taken.
   bool over() const { return under_way_.empty() && held_.empty() && wanted_ >= end_; }
   size_t under_way() const { return under_way_.size(); }
+  // All that is known to be there was asked for: what is under way is the last of it.
+  bool asked_for_all() const { return cursor_ >= end_; }
+  // It ends there, however far the log grows meanwhile.
+  void finish() { is_last_ = true; }
 
  private:
   struct Piece {
@@ -72,6 +76,7 @@ class ReadAhead {
   Offset wanted_;
   Offset cursor_;
   Offset end_;
+  bool is_last_ = false;
   std::deque<Offset> spans_;  // of the latest full pieces
   double bytes_per_offset_ = 1;
   std::set<Offset> under_way_;    // as asked
@@ -88,12 +93,14 @@ class Depth {
 
   size_t get() const { return depth_; }
   void on_piece(uint64_t bytes, io::Instant now);
+  // No more than so many from now on, one at the least.
+  void shrink_to(size_t pieces);
 
  private:
   static constexpr double worth_it = 1.1;
 
   size_t depth_;
-  const size_t most_;
+  size_t most_;
   double best_;
   bool settled_ = false;
   io::Instant round_began_;

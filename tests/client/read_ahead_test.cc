@@ -90,6 +90,21 @@ TEST_F(ReadAheadTest, EachFetchBeginsWhereTheOneBeforeProbablyEnds) {
   EXPECT_EQ(ask_all(ahead, 4), (std::vector<Offset>{150, 180}));
 }
 
+TEST_F(ReadAheadTest, WhatIsFinishedEndsWithWhatItHasAskedFor) {
+  ReadAhead ahead = at(340);
+  EXPECT_FALSE(ahead.asked_for_all());
+  EXPECT_EQ(ask_all(ahead, 4), (std::vector<Offset>{340, 370}));
+  EXPECT_TRUE(ahead.asked_for_all());
+  ahead.finish();
+  log.add(10, 85);
+  for (Offset asked : {340, 370}) ahead.on_answer(asked, log.fetch(asked, 3 * per_batch));
+  EXPECT_FALSE(ahead.over());
+  while (ahead.take()) {
+  }
+  EXPECT_TRUE(ask_all(ahead, 4).empty()) << "though the log goes on";
+  EXPECT_TRUE(ahead.over());
+}
+
 TEST_F(ReadAheadTest, WhatIsHeldIsBounded) {
   ReadAhead ahead = at(30);
   ask_all(ahead, 3);
@@ -210,6 +225,19 @@ TEST(ReadAheadDepth, GrowsWhileThatIsFasterAndNoFurther) {
   EXPECT_GE(depth.get(), 5u);
   EXPECT_LE(depth.get(), 6u);
   EXPECT_EQ(Depth(9, 8, 1, now).get(), 8u);
+}
+
+TEST(ReadAheadDepth, WhatWasGivenBackIsNotTakenAgain) {
+  io::Instant now{std::chrono::seconds(10)};
+  Depth depth(4, 8, 1e6, now);
+  depth.shrink_to(2);
+  EXPECT_EQ(depth.get(), 2u);
+  depth.shrink_to(3);
+  EXPECT_EQ(depth.get(), 2u);
+  for (int i = 0; i < 100; ++i) depth.on_piece(100'000'000, now += std::chrono::milliseconds(1));
+  EXPECT_EQ(depth.get(), 2u) << "faster or not";
+  depth.shrink_to(0);
+  EXPECT_EQ(depth.get(), 1u);
 }
 
 }  // namespace

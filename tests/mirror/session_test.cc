@@ -94,7 +94,9 @@ class SessionTest : public BrokerWorld {
     for (const auto& [topic, sample] : series->second) sum += sample.number;
     return sum;
   }
-  Offset copied(const std::string& name) { return list_offset(name, -1).offset; }
+  Offset copied(const std::string& name, PartitionIndex partition = 0) {
+    return list_offset(name, -1, -1, partition).offset;
+  }
   // The log of a topic of one partition and one segment.
   static std::string log_of(sim::SimHost& host, const std::string& topic) {
     const auto found = host.disk().rot({"/" + topic + "-0/", ".log"});
@@ -342,6 +344,40 @@ TEST_P(SessionTest, OnePartitionFillsALongLine) {
   ASSERT_EQ(copied("orders"), batches);
   const double seconds_taken = std::chrono::duration<double>(world.now() - begun).count();
   EXPECT_GT((batches - 4) * size / seconds_taken, 60e6) << "bytes a second, of the simulation";
+}
+
+// Each of them is soon read to its end, and the next ones must be read ahead by then.
+TEST_P(SessionTest, ManyPartitionsFillALongLine) {
+  constexpr int partitions = 12, batches = 12;
+  constexpr size_t size = 1'000'000;
+  config.broker.message_max_bytes = 2 << 20;
+  start_both();
+  const Slice batch = make_batch({{.text = std::string(size, 'x')}});
+  create_at_source("orders", partitions);
+  for (int i = 0; i < partitions; ++i) {
+    for (int n = 0; n < batches; ++n) ask_source(produce_request("orders", batch, -1, i));
+  }
+  world.network().set_latency("mirror", "source", milliseconds(40), milliseconds(40));
+  world.network().set_rate("mirror", "source", 125'000'000);
+  start_mirror();
+  const auto all = [&] {
+    Offset sum = 0;
+    for (int i = 0; i < partitions; ++i) sum += std::max<Offset>(0, copied("orders", i));
+    return sum;
+  };
+  constexpr int first = partitions * batches / 8, last = partitions * batches * 7 / 8;
+  io::Instant begun{}, ended{};
+  Offset at_begin = 0, at_end = 0;
+  for (int step = 0; step < 1000 && at_end == 0; ++step) {
+    world.run_for(milliseconds(10));
+    const Offset now = all();
+    if (at_begin == 0 && now >= first) begun = world.now(), at_begin = now;
+    if (now >= last) ended = world.now(), at_end = now;
+  }
+  ASSERT_GT(at_end, 0);
+  const double took = std::chrono::duration<double>(ended - begun).count();
+  EXPECT_GT(static_cast<double>(at_end - at_begin) * size / took, 100e6)
+      << "bytes a second, of the simulation";
 }
 
 TEST_P(SessionTest, WhatIsHeldForASlowTargetDoesNotGrowWithThePartitions) {
