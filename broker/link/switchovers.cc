@@ -179,6 +179,12 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
     co_return refused<kafka::FenceResponse>(
         invalid("switchover " + fence_->id.to_string() + " has fenced this site already"));
   }
+  // Nobody writes it here: an old driver's, again. It would hold up the link that brings the topic.
+  for (const auto& name : request.topics) {
+    const TopicImage* topic = controller_.snapshot()->find(name);
+    if (topic == nullptr || topic->writer.is_clients()) continue;
+    co_return refused<kafka::FenceResponse>(invalid(name + " is not written here"));
+  }
   auto span = io::milliseconds(std::clamp(request.deadline_ms, 1, 60'000));
   io::Loop& main = env_.main_loop();
   if (deadline_timer_ != 0) main.cancel(deadline_timer_);

@@ -33,6 +33,21 @@ TEST_P(Fencing, AFenceHoldsProducersUntilItsDeadline) {
   EXPECT_FALSE(silent->closed());
 }
 
+// From an old driver, say, when the topic has come here as a copy since.
+TEST_P(Fencing, WhatClientsDoNotWriteIsNotFenced) {
+  start();
+  const int64_t epoch = attach();
+  ensure(epoch);
+  kafka::FenceRequest request;
+  request.switchover_id = id(1);
+  request.link = "seoul-busan";
+  request.topics = {"orders"};
+  request.deadline_ms = 5'000;
+  EXPECT_NE(ask_peers(request).error_code, ErrorCode::none);
+  EXPECT_EQ(append(epoch, 0, make_batch({{}}, {}, 0)).error_code, ErrorCode::none)
+      << "the link goes on";
+}
+
 TEST_P(Fencing, ALiftedFenceLetsProducersGoOnAtOnce) {
   start();
   create("t");
