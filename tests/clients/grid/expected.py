@@ -33,19 +33,16 @@ class Today:
     at_most: float = NOTHING_MATTERS
 
 
-REFUSED = ("a fence refuses commits and heartbeats, and members join anew at the coordinator that "
-           "takes over, from what they have committed")
 SARAMA_MIXES_EPOCHS = (
     "after a record that it gave up it sends others, tried again, under their old sequence numbers "
     "and a new epoch: where two have the same, one is answered as the other's retry")
 TODAY = [
-    Today("*", "planned", ("failed commits", "rebalances", "redelivered"), REFUSED),
     Today("*", "planned", ("producer ms", "consumer ms"),
-          "a fence refuses, and each library asks again at its own pace"),
-    Today("franz-go", "planned", ("errors",),
-          "tells its application that a session ended, with UNKNOWN_MEMBER_ID, and joins anew"),
+          "nine libraries and both sites share the cores of one machine, and each library asks "
+          "for the new leader at its own pace"),
     Today("sarama", "planned", ("errors",),
-          "three tries in 300 ms end inside the fence; a refused commit is an error to its group"),
+          "of batches that are refused together it tries each again by itself, and fails those "
+          "that come out of its own order"),
     Today("sarama", "planned", ("lost", "positions told twice"), SARAMA_MIXES_EPOCHS),
     Today("sarama", "failover", ("lost", "positions told twice"), SARAMA_MIXES_EPOCHS),
 ]
