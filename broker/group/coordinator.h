@@ -189,6 +189,7 @@ class Coordinator {
     HostedGroupPtr hosted;  // null: there is nothing to do
     kafka::ErrorCode error = kafka::ErrorCode::none;
     bool with_members = false;
+    std::optional<Membership> anew;                                   // as it begins without
     std::vector<std::pair<TopicPartition, CommittedOffset>> offsets;  // as they stay
   };
   // REQUIRES: no more than fit into one write of the register.

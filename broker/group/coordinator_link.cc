@@ -231,6 +231,12 @@ io::Task<void> Coordinator::write_final(Release& release, Uuid switchover, InFli
   if (release.with_members) {
     hosted.moved->membership.raise_to(hosted.group.generation());
     records.push_back(encode_group(id, hosted.moved->membership.stored));
+  } else if (!switchover.is_zero()) {
+    release.anew.emplace();
+    kafka::GroupMetadataValue& stored = release.anew->stored;
+    stored.generation = first_generation_after(hosted.group.generation(), switchover);
+    stored.current_state_timestamp = now().wall_ms;
+    records.push_back(encode_group(id, stored));
   }
   for (size_t i = 0; i < asked.size(); ++i) {
     const TopicPartition& at = asked[i].partition;
@@ -274,6 +280,7 @@ void Coordinator::end_release(Release& release) {
   } else {
     // Loaded from the log, it may have had members of the time before the link.
     perform(hosted, hosted->group.dismiss(ErrorCode::unknown_member_id, now()));
+    if (release.anew) hosted->group = Group(id, config_, *release.anew, now());
   }
 }
 

@@ -26,6 +26,9 @@ void begin_clients(Stage& stage, Pair& pair, bool groups) {
 // Who is a member before is one after, and has not had to join again.
 void succeed_unnoticed(Stage& stage, ChangeOfSites& change) {
   stage.await_members();
+  // Longer than a session: who was killed as a member, and is another since, is no member any more.
+  stage.world().run_for(seconds(10));
+  stage.await_members();
   const int32_t before = stage.members_generation();
   change.succeed();
   stage.await_members();

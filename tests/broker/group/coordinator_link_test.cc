@@ -443,6 +443,19 @@ TEST_F(LinkedGroups, AGenerationThatWasGivenOutHereIsNotGivenOutAgain) {
   EXPECT_EQ(ask(coordinator().join_group(caller, join("g", member))).generation_id, 8);
 }
 
+// The other way round, after a failover: what the lost site has given out, nobody could ask.
+TEST_F(LinkedGroups, WithoutItsMembersAGroupBeginsFarFromTheGenerationsOfTheLostSite) {
+  begin_elsewhere();
+  bring(Membership{}, {{orders, 80, ""}});
+  promote();
+  restart();
+  become_member("g");
+  EXPECT_GT(stopped().stored.generation, 16);
+  EXPECT_NE(first_generation_after(0, Uuid{{1}}),
+            first_generation_after(0, *Uuid::parse("vfOAzRcJLVYW2pDB50zzJw")));
+  EXPECT_EQ(first_generation_after(INT32_MAX, Uuid{{1}}), INT32_MAX);
+}
+
 TEST_F(LinkedGroups, ThereAreNoMembersToTakeAlongOnceTheFenceHasEnded) {
   become_member("g");
   stopped();
