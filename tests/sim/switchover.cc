@@ -26,8 +26,8 @@ void begin_clients(Stage& stage, Pair& pair, bool groups) {
 // Who is a member before is one after, and has not had to join again.
 void succeed_unnoticed(Stage& stage, ChangeOfSites& change) {
   stage.await_members();
-  // Longer than a session: who was killed as a member, and is another since, is no member any more.
-  stage.world().run_for(seconds(10));
+  // Longer than a session and any dream: who is no member any more has found out, and joined again.
+  stage.world().run_for(seconds(30));
   stage.await_members();
   const int32_t before = stage.members_generation();
   change.succeed();
