@@ -81,13 +81,18 @@ class Admin {
 
   // Groups (client/admin_groups.cc).
   // Of all brokers; Error if one of them does not answer, since its groups would be missing.
-  Answer<std::vector<kafka::ListGroupsResponse::ListedGroup>> list_groups(io::Instant deadline);
+  using Groups = std::vector<kafka::ListGroupsResponse::ListedGroup>;
+  Answer<Groups> list_groups(io::Instant deadline);
   Answer<kafka::DescribeGroupsResponse::DescribedGroup> describe_group(std::string group,
                                                                        io::Instant deadline);
   // All that the group has committed. Error::kafka if the group cannot be read.
   Answer<ByPartition<CommittedOffset>> committed_offsets(std::string group, io::Instant deadline);
 
  private:
+  io::Task<void> refresh(io::Instant deadline, Result<void>& done);
+  io::Task<void> try_list_groups_at(NodeId id, io::Instant deadline, Result<Groups>& answer);
+  Answer<Groups> list_groups_at(NodeId id, io::Instant deadline);
+
   Cluster& cluster_;
 };
 

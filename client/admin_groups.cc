@@ -1,7 +1,10 @@
 // The calls of Admin that groups' coordinators answer.
 #include <algorithm>
+#include <iterator>
+#include <map>
 
 #include "client/admin.h"
+#include "io/gate.h"
 #include "kafka/gen/offset_fetch.h"
 
 namespace isthmus::client {
@@ -63,27 +66,55 @@ Error group_error(ErrorCode error, const std::string& group) {
 
 }  // namespace
 
-Answer<std::vector<kafka::ListGroupsResponse::ListedGroup>> Admin::list_groups(
-    io::Instant deadline) {
-  auto refreshed = co_await cluster_.refresh(deadline);
+// Over a long line it is one way there and back: who is known is asked while it is found out who
+// there is by now. Whoever has not answered, or lives elsewhere by now, is asked again.
+Answer<Admin::Groups> Admin::list_groups(io::Instant deadline) {
+  Result<void> refreshed = fail("not asked");
+  std::map<NodeId, Result<Groups>> answers;
+  io::Gate at_once(cluster_.loop());
+  at_once.spawn("refresh", refresh(deadline, refreshed));
+  const auto known = cluster_.metadata().brokers();
+  for (const auto& [id, broker] : known) {
+    Result<Groups>& answer = answers.emplace(id, fail("not asked")).first->second;
+    at_once.spawn("list groups", try_list_groups_at(id, deadline, answer));
+  }
+  co_await at_once.close();
   if (!refreshed) co_return fail(refreshed.error());
-  std::vector<kafka::ListGroupsResponse::ListedGroup> all;
+  Groups all;
   const auto brokers = cluster_.metadata().brokers();
   for (const auto& [id, broker] : brokers) {
-    for (;;) {
-      auto response = co_await cluster_.call_node(id, kafka::ListGroupsRequest(), deadline);
-      if (!response) co_return fail(response.error());
-      const ErrorCode error = response->error_code;
-      if (error == ErrorCode::none) {
-        for (auto& group : response->groups) all.push_back(std::move(group));
-        break;
-      }
-      if (!kafka::is_retriable(error)) co_return fail(group_error(error, "list"));
-      auto again = co_await cluster_.refresh_after_pause(deadline);
-      if (!again) co_return fail(group_error(error, "list"));
-    }
+    Result<Groups> answer = fail("not asked");
+    const auto before = known.find(id);
+    const bool is_there = before != known.end() && before->second.address == broker.address;
+    if (is_there) answer = std::move(answers.at(id));
+    if (!answer) answer = co_await list_groups_at(id, deadline);
+    if (!answer) co_return fail(answer.error());
+    std::ranges::move(*answer, std::back_inserter(all));
   }
   co_return all;
+}
+
+io::Task<void> Admin::refresh(io::Instant deadline, Result<void>& done) {
+  done = co_await cluster_.refresh(deadline);
+}
+
+io::Task<void> Admin::try_list_groups_at(NodeId id, io::Instant deadline, Result<Groups>& answer) {
+  auto connection = co_await cluster_.try_node(id, deadline);
+  if (!connection) co_return;
+  auto response = co_await (*connection)->call(kafka::ListGroupsRequest(), deadline);
+  if (response && response->error_code == ErrorCode::none) answer = std::move(response->groups);
+}
+
+Answer<Admin::Groups> Admin::list_groups_at(NodeId id, io::Instant deadline) {
+  for (;;) {
+    auto response = co_await cluster_.call_node(id, kafka::ListGroupsRequest(), deadline);
+    if (!response) co_return fail(response.error());
+    const ErrorCode error = response->error_code;
+    if (error == ErrorCode::none) co_return std::move(response->groups);
+    if (!kafka::is_retriable(error)) co_return fail(group_error(error, "list"));
+    auto again = co_await cluster_.refresh_after_pause(deadline);
+    if (!again) co_return fail(group_error(error, "list"));
+  }
 }
 
 Answer<kafka::DescribeGroupsResponse::DescribedGroup> Admin::describe_group(std::string group,

@@ -1,8 +1,10 @@
 #include "mirror/offset_sync.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "client/pipeline.h"
+#include "io/gate.h"
 #include "kafka/gen/describe_site.h"
 #include "kafka/gen/read_members.h"
 
@@ -55,23 +57,24 @@ size_t OffsetSync::held() const {
 }
 
 io::Task<Result<void>> OffsetSync::round(Topics topics) {
-  auto failures = co_await take_turn(std::move(topics), Uuid{});
-  report(failures);
-  if (!failures) co_return fail(failures.error());
+  auto turn = co_await prepare_last_round(std::move(topics));
+  if (!turn) co_return fail(turn.error());
   co_return Result<void>{};
 }
 
+io::Task<Result<io::Mutex::Held>> OffsetSync::prepare_last_round(Topics topics) {
+  auto turn = co_await turn_.lock();
+  auto failures = co_await run(std::move(topics), Uuid{});
+  report(failures);
+  if (!failures) co_return fail(failures.error());
+  co_return std::move(turn);
+}
+
 io::Task<Result<void>> OffsetSync::last_round(Topics topics, Uuid switchover) {
-  auto failures = co_await take_turn(std::move(topics), switchover);
+  auto failures = co_await run(std::move(topics), switchover);
   if (!failures) co_return fail(failures.error());
   if (failures->empty()) co_return Result<void>{};
   co_return fail("groups: " + names_in(*failures) + " do not cross: " + failures->begin()->second);
-}
-
-io::Task<Result<OffsetSync::Failures>> OffsetSync::take_turn(Topics topics, Uuid switchover) {
-  auto held = co_await turn_.lock();
-  auto failures = co_await run(std::move(topics), switchover);
-  co_return failures;
 }
 
 io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics, Uuid switchover) {
@@ -85,12 +88,16 @@ io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics, Uuid switc
     sent_.clear();
     topics_ = std::move(topics);
   }
-  auto groups = co_await groups_to_read();
+  Reading reading;
+  auto groups = co_await read_all(switchover, reading);
   if (!groups) co_return fail(groups.error());
-  auto read = co_await reader_.read(*groups);
+  latest_ = *groups;
   Failures failures;
   NewsByGroup news;
-  for (const auto& [group, committed] : read) {
+  for (const auto& group : *groups) {
+    if (!reading.offsets.contains(group)) failures[group] = "not read";
+  }
+  for (const auto& [group, committed] : reading.offsets) {
     if (committed) {
       compare(group, positions_in(*committed), news);
     } else {
@@ -101,10 +108,7 @@ io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics, Uuid switc
   for (const auto& [group, is_held] : known_) {
     if (is_held && !selector_.takes(group)) news[group] = {};
   }
-  if (!switchover.is_zero()) {
-    auto added = co_await read_members(std::move(*groups), switchover, news, failures);
-    if (!added) co_return fail(added.error());
-  }
+  if (!switchover.is_zero()) add_members(*groups, std::move(reading), news, failures);
   if (news.empty()) co_return failures;
   auto sent = co_await send(std::move(news), switchover, failures);
   if (!sent) co_return fail(sent.error());
@@ -129,11 +133,11 @@ io::Task<Result<void>> OffsetSync::learn_from_target() {
 
 // A group that is not listed any more is asked for like the others: that it has nothing is then its
 // coordinator's word, not a guess from a list.
-io::Task<Result<std::set<std::string>>> OffsetSync::groups_to_read() {
+io::Task<Result<OffsetSync::Names>> OffsetSync::groups_to_read() {
   client::Admin admin(source_);
   auto listed = co_await admin.list_groups(soon());
   if (!listed) co_return fail(listed.error());
-  std::set<std::string> groups;
+  Names groups;
   for (const auto& group : *listed) {
     bool wanted = selector_.takes(group.group_id) && group.protocol_type != share_groups;
     if (wanted) groups.insert(group.group_id);
@@ -142,6 +146,38 @@ io::Task<Result<std::set<std::string>>> OffsetSync::groups_to_read() {
     if (selector_.takes(group)) groups.insert(group);
   }
   co_return groups;
+}
+
+// What a round before has found is asked for along with the question of what there is.
+io::Task<Result<OffsetSync::Names>> OffsetSync::read_all(Uuid switchover, Reading& reading) {
+  const Names expected = switchover.is_zero() ? Names{} : latest_;
+  Result<Names> groups = fail("not asked");
+  io::Gate both(source_.loop());
+  both.spawn("list groups", list(groups));
+  if (!expected.empty()) both.spawn("read groups", read(expected, switchover, reading));
+  co_await both.close();
+  if (!groups) co_return groups;
+  Names others;
+  std::ranges::set_difference(*groups, expected, std::inserter(others, others.end()));
+  if (!others.empty()) co_await read(std::move(others), switchover, reading);
+  std::erase_if(reading.offsets, [&](const auto& read) { return !groups->contains(read.first); });
+  co_return groups;
+}
+
+io::Task<void> OffsetSync::list(Result<Names>& groups) { groups = co_await groups_to_read(); }
+
+io::Task<void> OffsetSync::read(Names groups, Uuid switchover, Reading& reading) {
+  io::Gate both(source_.loop());
+  both.spawn("read offsets", read_offsets(groups, reading));
+  if (!switchover.is_zero()) {
+    both.spawn("read members", read_members(std::move(groups), switchover, reading));
+  }
+  co_await both.close();
+}
+
+io::Task<void> OffsetSync::read_offsets(Names groups, Reading& reading) {
+  auto read = co_await reader_.read(std::move(groups));
+  reading.offsets.merge(read);
 }
 
 OffsetSync::Positions OffsetSync::positions_in(
@@ -166,18 +202,20 @@ void OffsetSync::compare(const std::string& group, Positions now, NewsByGroup& n
   if (lost || now != before->second) news[group] = {std::move(now), lost};
 }
 
-io::Task<Result<void>> OffsetSync::read_members(std::set<std::string> groups, Uuid switchover,
-                                                NewsByGroup& news, Failures& failures) {
+// Each group has its entry, unless the source does not know of members.
+io::Task<void> OffsetSync::read_members(Names groups, Uuid switchover, Reading& reading) {
+  using Request = kafka::ReadMembersRequest;
+  const auto all_fail = [&](const Error& why) {
+    for (const std::string& group : groups) reading.members.emplace(group, fail(why));
+  };
   auto connection = co_await source_.any(soon());
-  if (!connection) co_return fail(connection.error());
-  const auto version = (*connection)->version_for(kafka::ReadMembersRequest::api_key);
+  if (!connection) co_return all_fail(connection.error());
+  const auto version = (*connection)->version_for(Request::api_key);
   if (!version) {
     log_.info("members of groups do not go along, they join again: the source is too old");
-    co_return Result<void>{};
+    co_return;
   }
-  // What has failed already is not sent, and so stays a failure.
-  for (const auto& [group, why] : failures) groups.erase(group);
-  std::vector<kafka::ReadMembersRequest> requests;
+  std::vector<Request> requests;
   for (const std::string& group : groups) {
     if (requests.empty() || requests.back().groups.size() == groups_per_request) {
       requests.emplace_back().switchover_id = switchover;
@@ -186,23 +224,34 @@ io::Task<Result<void>> OffsetSync::read_members(std::set<std::string> groups, Uu
   }
   auto answers = co_await client::call_pipelined(*connection, std::move(requests), *version,
                                                  requests_under_way, patience_);
-  if (!answers) co_return fail(answers.error());
+  if (!answers) co_return all_fail(answers.error());
   for (auto& answer : *answers) {
     for (auto& result : answer.groups) {
-      if (groups.erase(result.group_id) == 0) continue;
       if (result.error_code == ErrorCode::none) {
-        news_of(result.group_id, news).membership = std::move(result.membership);
+        reading.members.emplace(result.group_id, std::move(result.membership));
       } else {
-        failures[result.group_id] =
-            "members at the source: " + std::string(kafka::error_name(result.error_code));
+        reading.members.emplace(result.group_id,
+                                fail(std::string(kafka::error_name(result.error_code))));
       }
     }
   }
+  all_fail(Error::message("the answer leaves them out"));
+}
+
+void OffsetSync::add_members(const Names& groups, Reading reading, NewsByGroup& news,
+                             Failures& failures) const {
   for (const std::string& group : groups) {
-    failures[group] = "the source's answer leaves its members out";
+    const auto found = reading.members.find(group);
+    if (found == reading.members.end() || failures.contains(group)) continue;
+    auto& members = found->second;
+    if (members) {
+      news_of(group, news).membership = std::move(*members);
+    } else {
+      failures[group] = "members at the source: " + members.error().text;
+    }
   }
+  // What has failed is not sent, and so stays a failure.
   for (const auto& [group, why] : failures) news.erase(group);
-  co_return Result<void>{};
 }
 
 // Of offsets in which nothing is new the target knows already.

@@ -9,7 +9,9 @@
 // it, while the target keeps its copy) say nothing.
 //
 // The last round of a switchover takes the groups' members along. Where one end is too old to know
-// of that, or is no Isthmus, they join anew at the target.
+// of that, or is no Isthmus, they join anew at the target. Clients stand still meanwhile, so a
+// round before it, with nobody waiting, finds out all that can be known by then: the last one asks
+// for what it expects and for what is new at once, and takes one way over the line and back.
 //
 // A round reads and sends whatever many groups in few round trips, each request with a deadline of
 // its own. Rounds never overlap: an older one would bring back what a newer one has replaced.
@@ -43,9 +45,12 @@ class OffsetSync {
   // away. A group that does not get across is tried again in the next round, and the log says so
   // once.
   io::Task<Result<void>> round(Topics topics);
+  // Before the fence: a round, after which no other begins until what is returned is gone.
+  io::Task<Result<io::Mutex::Held>> prepare_last_round(Topics topics);
   // The last round of a switchover, after which the target's offsets are the only ones: a group
   // that did not get across is an error that names it; one that the target holds is none. Members
-  // go along, so that they go on there in the same generation. REQUIRES: the source is fenced.
+  // go along, so that they go on there in the same generation. REQUIRES: the source is fenced, and
+  // prepare_last_round() has returned, and is held.
   io::Task<Result<void>> last_round(Topics topics, Uuid switchover);
 
   size_t groups() const { return known_.size() - held(); }
@@ -66,19 +71,30 @@ class OffsetSync {
     std::optional<Slice> membership = std::nullopt;  // as the source gave it
   };
   using NewsByGroup = std::map<std::string, News>;
+  // What the source has answered.
+  struct Reading {
+    client::GroupOffsets::ByGroup offsets;
+    std::map<std::string, Result<Slice>> members;  // of a last round, where both ends know of it
+  };
+  using Names = std::set<std::string>;
   using Failures = std::map<std::string, std::string>;  // group -> why
 
   // `switchover`: whose last round it is; zero = of none.
   io::Task<Result<Failures>> run(Topics topics, Uuid switchover);
-  io::Task<Result<Failures>> take_turn(Topics topics, Uuid switchover);
   io::Task<Result<void>> learn_from_target();
-  io::Task<Result<std::set<std::string>>> groups_to_read();
+  io::Task<Result<Names>> groups_to_read();
+  // All of the groups to read, which `reading` then has the answers of.
+  io::Task<Result<Names>> read_all(Uuid switchover, Reading& reading);
+  io::Task<void> list(Result<Names>& groups);
+  io::Task<void> read(Names groups, Uuid switchover, Reading& reading);
+  io::Task<void> read_offsets(Names groups, Reading& reading);
+  io::Task<void> read_members(Names groups, Uuid switchover, Reading& reading);
   Positions positions_in(const client::ByPartition<client::CommittedOffset>& committed) const;
   // What the target should hear of a group, if anything.
   void compare(const std::string& group, Positions now, NewsByGroup& news) const;
   // Adds what the groups' members are to the news.
-  io::Task<Result<void>> read_members(std::set<std::string> groups, Uuid switchover,
-                                      NewsByGroup& news, Failures& failures);
+  void add_members(const Names& groups, Reading reading, NewsByGroup& news,
+                   Failures& failures) const;
   News& news_of(const std::string& group, NewsByGroup& news) const;
   io::Task<Result<void>> send(NewsByGroup news, Uuid switchover, Failures& failures);
   void note_answer(const kafka::MirrorOffsetsResponse& answer, NewsByGroup& news,
@@ -96,6 +112,7 @@ class OffsetSync {
   client::GroupOffsets reader_;
   io::Mutex turn_;
   bool asked_target_ = false;
+  Names latest_;                           // that the latest round has read
   Topics topics_;                          // that sent_ speaks of
   std::map<std::string, Positions> sent_;  // what the target has taken
   std::map<std::string, bool> known_;      // that the target has something of, or (true) holds

@@ -65,6 +65,7 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
       fetcher_(source, *this, fetch_options()),
       driver_(source, target, name_, reverse_of(name_), config.fence,
               {[this] { return discover(); },
+               [this] { return offsets_.prepare_last_round(mirrored_); },
                [this](Uuid id) { return offsets_.last_round(mirrored_, id); },
                [this](const std::string& topic) { return takes(topic); },
                [this](const std::string& topic) { return topics_.takes(topic); },

@@ -49,6 +49,22 @@ bool is_promoted(const Image& image, const kafka::PromoteRequest& request) {
   return record.phase == Phase::promoted && record.id == request.switchover_id;
 }
 
+// The request is a repeated one whose answer was lost, and not that of another driver, who goes by
+// what it knows itself.
+bool is_written_down(const Image& image, const SwitchoverImage& record,
+                     const kafka::HandOverRequest& request) {
+  const auto is_closed = [&](const auto& entry) {
+    return entry.second->writer.is_closed_by(record.id);
+  };
+  const auto is_named_and_closed = [&](const auto& wanted) {
+    const TopicImage* topic = image.find(wanted.topic_id);
+    return topic != nullptr && topic->writer.is_closed_by(record.id);
+  };
+  return target_of(request) == record.peer &&
+         std::ranges::count_if(image.topics, is_closed) == std::ssize(request.topics) &&
+         std::ranges::all_of(request.topics, is_named_and_closed);
+}
+
 // A site that has stepped down is not promoted over: what it has lies below what clients have seen.
 bool is_closed_for_another(const Image& image, const kafka::PromoteRequest& request) {
   bool whole_link = request.failover && !request.topics;
@@ -257,9 +273,12 @@ io::Task<Result<void>> Switchovers::check_ends(const kafka::HandOverRequest& req
 }
 
 io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest request) {
-  const SwitchoverImage known = switchover_of(*controller_.snapshot(), request.link);
+  auto image = controller_.snapshot();
+  const SwitchoverImage known = switchover_of(*image, request.link);
   if (known.id == request.switchover_id && known.phase == Phase::handed_over) {
-    co_return kafka::HandOverResponse{};  // a repeated request whose answer was lost
+    if (is_written_down(*image, known, request)) co_return kafka::HandOverResponse{};
+    co_return refused<kafka::HandOverResponse>(
+        invalid("handed over already, with other topics or to another cluster"));
   }
   // Neither the clock nor another message opens anything until the record is written or refused.
   auto handing_over = handing_over_.try_lock();

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
+#include "io/gate.h"
 #include "kafka/gen/durable_ends.h"
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
-#include "kafka/gen/promote.h"
 #include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
 #include "kafka/link_ends.h"
@@ -101,11 +103,12 @@ io::Task<Result<void>> Driver::look_and_step() {
   SideRecord at_target = record_in(*target);
   SideRecord at_source = record_in(*source);
   Result<void> done = {};
+  begin_steps();
   switch (next_step(at_source, at_target)) {
     case Step::none: break;
     case Step::refuse_stranger: done = fail(stranger(at_source, at_target)); break;
     case Step::fence_and_hand_over: done = co_await fence_and_hand_over(at_target); break;
-    case Step::promote: done = co_await promote(at_source.id); break;
+    case Step::promote: done = co_await promote_as_recorded(at_source.id); break;
     case Step::abandon: done = co_await abandon(at_source.id); break;
     case Step::finish_promoted:
       co_await release_groups(at_target);
@@ -117,17 +120,40 @@ io::Task<Result<void>> Driver::look_and_step() {
   co_return done;
 }
 
+void Driver::begin_steps() {
+  steps_.clear();
+  step_began_ = source_.loop().now();
+}
+
+void Driver::step_done(std::string_view step) {
+  const io::Instant now = source_.loop().now();
+  const auto took = std::chrono::duration_cast<io::milliseconds>(now - step_began_);
+  steps_ += fmt::format("{}{} {} ms", steps_.empty() ? "" : ", ", step, took.count());
+  step_began_ = now;
+}
+
 io::Task<Result<void>> Driver::fence_and_hand_over(SideRecord target) {
   const Uuid id = target.id;
-  io::Instant deadline = source_.loop().now() + fence_;
   log_.info("begins id={}", id.to_string());
-  Site fenced;
+  // It would not catch up: producers need not stand still to learn that.
+  const auto stuck = hooks_.first_stuck();
+  if (stuck) {
+    co_await fall_back(id, *stuck);
+    co_return fail(*stuck);
+  }
+  auto groups = co_await hooks_.prepare_groups();
+  if (!groups) co_return fail(groups.error());
+  auto still = co_await is_still_wished(id);
+  if (!still) co_return fail(still.error());
+  if (!*still) co_return Result<void>{};
+  Fenced fenced;
+  io::Instant deadline = source_.loop().now() + fence_;
   auto done = co_await fence_everything(id, fenced);
-  if (done) done = co_await drain(fenced, deadline);
-  if (done) done = co_await hooks_.sync_groups(id);
+  if (done) done = co_await bring_the_rest(id, fenced, deadline);
   if (done) done = co_await hand_over(target, fenced);
   if (!done) {
-    // The answer to a hand-over may be lost: only the source's record tells which way it went.
+    // The answer to a hand-over may be lost, and another driver may have been ahead of this one:
+    // only the source's record tells which way it went, and with what.
     auto source = co_await describe(source_, false);
     if (!source) co_return fail(source.error());
     SideRecord record = record_in(*source);
@@ -136,29 +162,50 @@ io::Task<Result<void>> Driver::fence_and_hand_over(SideRecord target) {
       co_await fall_back(id, done.error().text);
       co_return done;
     }
+    auto promoted = co_await promote_as_recorded(id);
+    co_return promoted;
   }
-  auto promoted = co_await promote(id);
+  step_done("hand-over");
+  kafka::PromoteRequest request = promotion(id, fenced, target.self);
+  for (const auto& topic : fenced.topics) {
+    auto& t = request.topics->emplace_back();
+    t.topic_id = topic.topic_id;
+    t.partitions.emplace();
+    for (const auto& p : topic.partitions) t.partitions->push_back({p.index, p.end_offset});
+  }
+  auto promoted = co_await promote(std::move(request));
   co_return promoted;
+}
+
+// The round of groups may have taken long: meanwhile the command gives up, or another mirror
+// process has gone ahead.
+io::Task<Result<bool>> Driver::is_still_wished(Uuid id) {
+  auto target = co_await describe(target_, false);
+  if (!target) co_return fail(target.error());
+  auto source = co_await describe(source_, false);
+  if (!source) co_return fail(source.error());
+  const SideRecord at_target = record_in(*target);
+  co_return at_target.id == id&& next_step(record_in(*source), at_target) ==
+      Step::fence_and_hand_over;
 }
 
 // A topic that is made after the look, and not fenced, is in the answer to the fence; one that was
 // there is not mirrored for a reason that the link tells. Behind a fence nobody makes topics, so a
 // second one, which names the new ones too, is enough.
-io::Task<Result<void>> Driver::fence_everything(const Uuid& id, Site& fenced) {
+io::Task<Result<void>> Driver::fence_everything(const Uuid& id, Fenced& fenced) {
   auto before = co_await describe(source_, true);
   if (!before) co_return fail(before.error());
   std::string left_behind;
   for (int fences = 0; fences < 2; ++fences) {
     auto found = co_await hooks_.discover();
     if (!found) co_return found;
-    // It would not catch up: producers need not stand still to learn that.
     const auto stuck = hooks_.first_stuck();
     if (stuck) co_return fail(*stuck);
     auto source = co_await describe(source_, true);
     if (!source) co_return fail(source.error());
-    fenced = {};
     std::vector<std::string> others;
-    auto done = co_await fence(id, *source, fenced, others);
+    if (fences == 0) begin_steps();
+    auto done = co_await fence(id, std::move(*source), fenced, others);
     if (!done) co_return done;
     const auto is_new = [&](const std::string& topic) {
       const auto known = std::ranges::find(before->topics, topic, &Site::SiteTopic::name);
@@ -171,7 +218,7 @@ io::Task<Result<void>> Driver::fence_everything(const Uuid& id, Site& fenced) {
   co_return fail("fence: topic " + left_behind + " was made meanwhile, and would stay behind");
 }
 
-io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& source, Site& fenced,
+io::Task<Result<void>> Driver::fence(const Uuid& id, Site source, Fenced& fenced,
                                      std::vector<std::string>& others) {
   kafka::FenceRequest request;
   request.switchover_id = id;
@@ -187,6 +234,8 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& source, Site& f
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none)
     co_return fail(refusal("fence", answer->error_message));
+  fenced = std::move(source);
+  fenced.topics.clear();
   for (const auto& topic : answer->topics) {
     auto& t = fenced.topics.emplace_back();
     t.name = topic.name;
@@ -201,8 +250,34 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, const Site& source, Site& f
   co_return Result<void>{};
 }
 
+// Records and groups cross beside each other: what a group has committed may lie above what the
+// target has as yet.
+io::Task<Result<void>> Driver::bring_the_rest(const Uuid& id, const Fenced& fenced,
+                                              io::Instant deadline) {
+  step_done("fence");
+  Result<void> records = fail("not asked"), groups = fail("not asked");
+  rest_failed_ = false;
+  io::Gate both(source_.loop());
+  both.spawn("drain " + link_, bring_records(fenced, deadline, records));
+  both.spawn("last round " + link_, bring_groups(id, groups));
+  co_await both.close();
+  step_done("the rest");
+  if (!groups) co_return groups;
+  co_return records;
+}
+
+io::Task<void> Driver::bring_records(const Fenced& fenced, io::Instant deadline,
+                                     Result<void>& done) {
+  done = co_await drain(fenced, deadline);
+}
+
+io::Task<void> Driver::bring_groups(Uuid id, Result<void>& done) {
+  done = co_await hooks_.sync_groups(id);
+  rest_failed_ = !done;
+}
+
 // Waits until the target's logs end where the source's do, and a crash would take nothing of them.
-io::Task<Result<void>> Driver::drain(const Site& fenced, io::Instant deadline) {
+io::Task<Result<void>> Driver::drain(const Fenced& fenced, io::Instant deadline) {
   kafka::DurableEndsRequest request;
   for (const auto& topic : fenced.topics) request.topic_ids.push_back(topic.topic_id);
   std::string behind;
@@ -223,12 +298,13 @@ io::Task<Result<void>> Driver::drain(const Site& fenced, io::Instant deadline) {
       }
     }
     if (behind.empty()) co_return Result<void>{};
+    if (rest_failed_) co_return fail("drain: not waited for, since groups do not cross");
     co_await io::sleep(source_.loop(), drain_poll);
   }
   co_return fail("drain: " + behind + " did not catch up within the fence");
 }
 
-io::Task<Result<void>> Driver::hand_over(const SideRecord& target, const Site& fenced) {
+io::Task<Result<void>> Driver::hand_over(const SideRecord& target, const Fenced& fenced) {
   kafka::HandOverRequest request;
   request.switchover_id = target.id;
   request.link = link_;
@@ -264,22 +340,29 @@ io::Task<void> Driver::fall_back(Uuid id, std::string why) {
   if (!lifted) log_.warn("the fence lifts at its deadline: {}", lifted.error().text);
 }
 
-io::Task<Result<void>> Driver::promote(Uuid id) {
-  // The ends are read at the source again: since the hand-over nothing moves them, and all that
-  // lies before them is durable.
-  auto source = co_await describe(source_, true);
-  if (!source) co_return fail(source.error());
+// Of all but the topics.
+kafka::PromoteRequest Driver::promotion(const Uuid& id, const Site& source,
+                                        const kafka::ClusterIdentity& target) const {
   kafka::PromoteRequest request;
   request.switchover_id = id;
   request.link = link_;
-  request.route_from = source->name;
-  const SideRecord handed_over = record_in(*source);
-  request.source_id = handed_over.self.id;
-  request.source_number = handed_over.self.number;
-  request.target_id = handed_over.peer.id;
-  request.target_number = handed_over.peer.number;
-  kafka::put_takeovers(request.routes, routes_of(*source));
+  request.route_from = source.name;
+  const kafka::ClusterIdentity self = kafka::identity_of(source);
+  request.source_id = self.id;
+  request.source_number = self.number;
+  request.target_id = target.id;
+  request.target_number = target.number;
+  kafka::put_takeovers(request.routes, routes_of(source));
   request.topics.emplace();
+  return request;
+}
+
+// By who has not fenced it. Since the hand-over nothing moves the ends, and all that lies before
+// them is durable.
+io::Task<Result<void>> Driver::promote_as_recorded(Uuid id) {
+  auto source = co_await describe(source_, true);
+  if (!source) co_return fail(source.error());
+  kafka::PromoteRequest request = promotion(id, *source, record_in(*source).peer);
   for (const auto& topic : source->topics) {
     if (!kafka::writer_of(topic).is_closed_by(id)) continue;
     auto& t = request.topics->emplace_back();
@@ -287,6 +370,12 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
     t.partitions.emplace();
     for (const auto& p : topic.partitions) t.partitions->push_back({p.index, p.high_watermark});
   }
+  auto promoted = co_await promote(std::move(request));
+  co_return promoted;
+}
+
+io::Task<Result<void>> Driver::promote(kafka::PromoteRequest request) {
+  const Uuid id = request.switchover_id;
   auto answer = co_await target_.call_any(std::move(request), soon(), control_lane);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
@@ -297,6 +386,7 @@ io::Task<Result<void>> Driver::promote(Uuid id) {
   }
   said_.clear();
   log_.info("promoted id={}", id.to_string());
+  step_done("promotion");
   auto finished = co_await finish(id, true);
   co_return finished;
 }
@@ -346,7 +436,8 @@ io::Task<Result<void>> Driver::finish(Uuid id, bool promoted) {
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none)
     co_return fail(refusal("finish", answer->error_message));
-  log_.info("finished id={} promoted={}", id.to_string(), promoted);
+  step_done("end");
+  log_.info("finished id={} promoted={} ({})", id.to_string(), promoted, steps_);
   co_return Result<void>{};
 }
 

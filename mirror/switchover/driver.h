@@ -1,8 +1,13 @@
 // Driver: does what the machine says. The back and forth of a switchover lives here and nowhere
 // else: routers and commands only write wishes and read records.
 //
-//   find topics ─► fence source ─► wait until the target has it all ─► last group offsets
-//        ─► hand over at those ends ─► promote at those ends ─► tell the source
+//   find topics, group offsets ─► fence source ─► wait until the target has it all, last round of
+//   groups ─► hand over at those ends ─► promote at those ends ─► tell the source
+//
+// Clients stand still from the fence to the end. Over a long line that is a matter of ways there
+// and back: one each for the fence, the groups, and the hand-over, half of one for the end. What
+// can be learned before is, and what the answers of these have told is not asked again. The log
+// says how long each step took.
 //
 // Before the hand-over every failure falls back to the source: the fence is lifted (or lifts
 // itself) and the wish is given up, durably, so that it can never be promoted later.
@@ -15,7 +20,9 @@
 
 #include "base/log.h"
 #include "client/cluster.h"
+#include "io/mutex.h"
 #include "kafka/gen/describe_site.h"
+#include "kafka/gen/promote.h"
 #include "kafka/topic_writer.h"
 #include "mirror/switchover/machine.h"
 
@@ -26,6 +33,8 @@ class Driver {
   struct Hooks {
     // Finds and creates topics that are new at the source.
     std::function<io::Task<Result<void>>()> discover;
+    // A round of groups before the fence; none but the last begins while what it returns lives.
+    std::function<io::Task<Result<io::Mutex::Held>>()> prepare_groups;
     // The last round of this switchover: fails unless the offsets and the members of every group
     // are at the target.
     std::function<io::Task<Result<void>>(Uuid id)> sync_groups;
@@ -43,14 +52,22 @@ class Driver {
 
  private:
   using Site = kafka::DescribeSiteResponse;
+  using Fenced = Site;  // of the source: what is fenced, where that ends, and who the source is
   io::Task<Result<void>> fence_and_hand_over(SideRecord target);
-  io::Task<Result<void>> fence_everything(const Uuid& id, Site& fenced);
-  io::Task<Result<void>> fence(const Uuid& id, const Site& source, Site& fenced,
+  io::Task<Result<bool>> is_still_wished(Uuid id);
+  io::Task<Result<void>> fence_everything(const Uuid& id, Fenced& fenced);
+  io::Task<Result<void>> fence(const Uuid& id, Site source, Fenced& fenced,
                                std::vector<std::string>& others);
-  io::Task<Result<void>> drain(const Site& fenced, io::Instant deadline);
-  io::Task<Result<void>> hand_over(const SideRecord& target, const Site& fenced);
+  io::Task<Result<void>> bring_the_rest(const Uuid& id, const Fenced& fenced, io::Instant deadline);
+  io::Task<void> bring_records(const Fenced& fenced, io::Instant deadline, Result<void>& done);
+  io::Task<void> bring_groups(Uuid id, Result<void>& done);
+  io::Task<Result<void>> drain(const Fenced& fenced, io::Instant deadline);
+  io::Task<Result<void>> hand_over(const SideRecord& target, const Fenced& fenced);
   io::Task<void> fall_back(Uuid id, std::string why);
-  io::Task<Result<void>> promote(Uuid id);
+  io::Task<Result<void>> promote_as_recorded(Uuid id);
+  io::Task<Result<void>> promote(kafka::PromoteRequest request);
+  kafka::PromoteRequest promotion(const Uuid& id, const Site& source,
+                                  const kafka::ClusterIdentity& target) const;
   io::Task<void> release_groups(SideRecord target);
   io::Task<Result<void>> abandon(Uuid id);
   io::Task<Result<void>> finish(Uuid id, bool promoted);
@@ -60,6 +77,8 @@ class Driver {
   Error stranger(const SideRecord& source, const SideRecord& target);
   Error said_once(std::string text);
   io::Instant soon() const;
+  void begin_steps();
+  void step_done(std::string_view step);
 
   client::Cluster& source_;
   client::Cluster& target_;
@@ -68,7 +87,10 @@ class Driver {
   const io::Duration fence_;
   Hooks hooks_;
   Logger log_;
-  std::string said_;  // the latest complaint of what the operator has to mend
+  bool rest_failed_ = false;
+  std::string steps_;       // of the switchover under way: how long each took
+  io::Instant step_began_;  // that one of now
+  std::string said_;        // the latest complaint of what the operator has to mend
 };
 
 }  // namespace isthmus::mirror

@@ -101,7 +101,15 @@ class DriverTest : public testing::Test {
     for (const auto& topic : self->at_source_.topics) self->mirrored_.push_back(topic.name);
     co_return Result<void>{};
   }
-  static io::Task<Result<void>> synced() { co_return Result<void>{}; }
+  static io::Task<Result<void>> synced(DriverTest* self) {
+    self->groups_cross_at_ = self->asked_for_ends_;
+    co_return self->groups_;
+  }
+  static io::Task<Result<io::Mutex::Held>> prepared(DriverTest* self, io::Mutex* turn) {
+    auto held = co_await turn->lock();
+    if (self->on_prepared_) self->on_prepared_();
+    co_return std::move(held);
+  }
   static io::Task<void> step(DriverTest* self) {
     auto& world = self->fakes_.world;
     auto options = self->fakes_.options();
@@ -114,7 +122,9 @@ class DriverTest : public testing::Test {
     client::Cluster target(world.env(), world.loop(), of(2));
     Driver::Hooks hooks;
     hooks.discover = [self] { return found(self); };
-    hooks.sync_groups = [](const Uuid&) { return synced(); };
+    io::Mutex turn(world.loop());
+    hooks.prepare_groups = [self, &turn] { return prepared(self, &turn); };
+    hooks.sync_groups = [self](const Uuid&) { return synced(self); };
     hooks.takes_topic = [self](const std::string& topic) {
       return std::ranges::find(self->mirrored_, topic) != self->mirrored_.end();
     };
@@ -131,9 +141,11 @@ class DriverTest : public testing::Test {
   kafka::DescribeSiteResponse at_source_, at_target_;
   Names mirrored_;
   std::vector<Names> fenced_;
-  std::function<void()> on_fence_;
+  std::function<void()> on_fence_, on_prepared_;
+  Result<void> groups_ = {};
   int asked_for_ends_ = 0;
   int durable_after_ = 0;
+  int groups_cross_at_ = -1;  // of asked_for_ends_
   std::optional<kafka::HandOverRequest> handed_over_;
   std::optional<kafka::PromoteRequest> promoted_;
   kafka::PromoteResponse promotion_;
@@ -152,6 +164,37 @@ TEST_F(DriverTest, HandsOverWhatIsDurableAtTheTarget) {
   EXPECT_EQ(promoted_->topics->at(0).partitions->at(0).end_offset, 5);
 }
 
+// Over a long line each question is a time in which clients stand still.
+TEST_F(DriverTest, WhileClientsStandStillNothingIsAskedTwiceNorOneAfterTheOther) {
+  durable_after_ = 3;
+  const auto asked = [this] { return fakes_.broker(1).asked[kafka::ApiKey::describe_site]; };
+  int at_the_fence = -1;
+  on_fence_ = [&] { at_the_fence = asked(); };
+  run();
+  EXPECT_TRUE(outcome_) << outcome_.error().text;
+  EXPECT_EQ(asked(), at_the_fence) << "the source has told where it ends";
+  EXPECT_LT(groups_cross_at_, 3) << "groups do not wait for the records";
+}
+
+// It takes a round trip, and many more where there are many groups.
+TEST_F(DriverTest, WhatIsNoLongerWishedAfterTheRoundOfGroupsIsNotFenced) {
+  on_prepared_ = [this] { at_target_.switchovers[0].phase = Phase::abandoned; };
+  run();
+  EXPECT_TRUE(outcome_) << outcome_.error().text;
+  EXPECT_TRUE(fenced_.empty()) << "clients stand still for nothing";
+  EXPECT_FALSE(given_up_);
+}
+
+TEST_F(DriverTest, AMoveWhoseGroupsDoNotCrossDoesNotWaitForTheRecords) {
+  durable_after_ = 1'000'000;
+  groups_ = fail("groups: g do not cross: no");
+  run();
+  ASSERT_FALSE(outcome_);
+  EXPECT_EQ(outcome_.error().text, "groups: g do not cross: no");
+  EXPECT_LT(asked_for_ends_, 10) << "until the fence ends";
+  EXPECT_TRUE(given_up_);
+}
+
 // Made between the look and the fence. Behind the fence nobody makes topics.
 TEST_F(DriverTest, ATopicThatIsMadeMeanwhileIsFencedToo) {
   on_fence_ = [this] {
@@ -162,6 +205,27 @@ TEST_F(DriverTest, ATopicThatIsMadeMeanwhileIsFencedToo) {
   EXPECT_EQ(fenced_, (std::vector<Names>{{"orders"}, {"orders", "new"}}));
   ASSERT_TRUE(handed_over_);
   EXPECT_EQ(handed_over_->topics.size(), 2u);
+}
+
+// This one has fenced nothing, and knows nothing of the ends.
+TEST_F(DriverTest, WhatAnotherDriverHasHandedOverIsPromotedAsTheSourceHasWrittenItDown) {
+  fakes_.broker(1).on<kafka::FenceRequest>([this](const auto& request) {
+    for (auto& topic : at_source_.topics) {
+      topic.writer = kafka::WriterKind::handed_over;
+      topic.closed_by = request.switchover_id;
+    }
+    at_source_.switchovers = {
+        {.link = "l", .switchover_id = request.switchover_id, .phase = Phase::handed_over}};
+    kafka::FenceResponse refused;
+    refused.error_code = kafka::ErrorCode::invalid_request;
+    return refused;
+  });
+  run();
+  EXPECT_TRUE(outcome_) << outcome_.error().text;
+  EXPECT_FALSE(handed_over_ || given_up_);
+  ASSERT_TRUE(promoted_);
+  ASSERT_EQ(promoted_->topics->size(), 1u) << "nobody would lead it";
+  EXPECT_EQ(promoted_->topics->at(0).partitions->at(0).end_offset, 5);
 }
 
 TEST_F(DriverTest, ATopicThatWouldStayBehindStopsTheMove) {

@@ -26,6 +26,7 @@ class OffsetSyncTest : public testing::Test {
     std::function<void()> before = [] {};
     bool last = false;
     OffsetSync::Topics topics = {"orders", "pay"};
+    std::function<void()> prepared = [] {};  // of a last one
   };
 
   OffsetSyncTest() {
@@ -96,11 +97,18 @@ class OffsetSyncTest : public testing::Test {
     return response;
   }
 
+  static io::Task<Result<void>> last(OffsetSyncTest* self, OffsetSync* sync, const Round& round) {
+    auto turn = co_await sync->prepare_last_round(round.topics);
+    if (!turn) co_return fail(turn.error());
+    round.prepared();
+    self->sent_.clear();
+    auto outcome = co_await sync->last_round(round.topics, switchover);
+    co_return outcome;
+  }
   static io::Task<void> one(OffsetSyncTest* self, OffsetSync* sync, Round round) {
     round.before();
     self->sent_.clear();
-    auto asked =
-        round.last ? sync->last_round(round.topics, switchover) : sync->round(round.topics);
+    auto asked = round.last ? last(self, sync, round) : sync->round(round.topics);
     auto outcome = co_await asked;
     self->errors_.push_back(outcome ? "" : outcome.error().text);
     self->sent_by_round_.push_back(self->sent_);
@@ -165,8 +173,8 @@ TEST_F(OffsetSyncTest, ManyGroupsTakeFewRoundTrips) {
   run({{.last = true}});
   EXPECT_EQ(errors_[0], "");
   EXPECT_EQ(group_count_, 500u);
-  EXPECT_EQ(broker.asked[kafka::ApiKey::offset_fetch], 5);
-  EXPECT_EQ(broker.asked[kafka::ApiKey::mirror_offsets], 25);
+  EXPECT_EQ(broker.asked[kafka::ApiKey::offset_fetch], 2 * 5);
+  EXPECT_EQ(broker.asked[kafka::ApiKey::mirror_offsets], 2 * 25);
   EXPECT_GE(broker.most_under_way, 10) << "one after the other they would not fit into a fence";
 }
 
@@ -289,8 +297,35 @@ TEST_F(OffsetSyncTest, RoundsDoNotOverlap) {
   groups_ = {{"g", {{orders, 1}}}};
   on_fetch_ = [this] { ++groups_["g"][orders]; };
   run({{}, {.last = true}}, true);
-  EXPECT_EQ(order_, "fetch send fetch send ");
+  EXPECT_EQ(order_, "fetch send fetch send fetch send ");
   EXPECT_EQ(errors_, (std::vector<std::string>{"", ""}));
+}
+
+// Clients stand still meanwhile.
+TEST_F(OffsetSyncTest, TheLastRoundTakesOneWayToTheSourceAndBack) {
+  auto& broker = fakes_.broker(1);
+  broker.delay = io::milliseconds(20);
+  groups_ = {{"a", {{orders, 1}}}, {"b", {{orders, 2}}}};
+  run({{.last = true, .prepared = [&] {
+          groups_["a"][orders] = 3;
+          broker.most_under_way = 0;
+        }}});
+  EXPECT_EQ(errors_[0], "");
+  EXPECT_EQ(said(0, "a")->offsets.at(0).offset, 3);
+  EXPECT_TRUE(said(0, "a")->membership && said(0, "b")->membership);
+  EXPECT_EQ(broker.most_under_way, 4) << "brokers, groups, offsets, and members";
+}
+
+TEST_F(OffsetSyncTest, WhatGroupsThereAreIsTheLastRoundsOwnAnswer) {
+  groups_ = {{"old", {{orders, 1}}}, {"gone", {}}};
+  run({{.last = true, .prepared = [this] {
+          groups_.erase("gone");
+          groups_["new"] = {{orders, 2}};
+        }}});
+  EXPECT_EQ(errors_[0], "");
+  ASSERT_NE(said(0, "new"), nullptr);
+  EXPECT_TRUE(said(0, "new")->complete && said(0, "new")->membership);
+  EXPECT_EQ(said(0, "gone"), nullptr);
 }
 
 TEST_F(OffsetSyncTest, TheLastRoundTakesTheMembersOfEveryGroupAlong) {

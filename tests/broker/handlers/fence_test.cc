@@ -259,6 +259,22 @@ TEST_P(Fencing, AHandOverNamesTheEndThatWasDrainedTo) {
   EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none) << "refused, it opens";
 }
 
+// Two drivers may be at work on one switchover, and each promotes what it was answered here.
+TEST_P(Fencing, AHandOverIsRepeatedWithWhatItSaidAndNothingElse) {
+  start();
+  const Uuid t = create("t"), other = create("other");
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none);
+  ASSERT_EQ(hand_over(id(1), t, 0).error_code, ErrorCode::none);
+  EXPECT_EQ(hand_over(id(1), t, 0).error_code, ErrorCode::none) << "the answer was lost";
+  EXPECT_NE(hand_over(id(1), other, 0).error_code, ErrorCode::none);
+  kafka::HandOverRequest request = hand_over_request(id(1), t, 0);
+  request.topics.clear();
+  EXPECT_NE(ask_peers(request).error_code, ErrorCode::none) << "the topic would have no leader";
+  request = hand_over_request(id(1), t, 0);
+  request.target_number = 4;
+  EXPECT_NE(ask_peers(request).error_code, ErrorCode::none) << "to another cluster";
+}
+
 // What is drained to, and handed over, no crash of the source takes any more.
 TEST_P(Fencing, AFenceAnswersWhenItsEndsAreDurable) {
   start();
