@@ -12,8 +12,6 @@ namespace {
 
 using kafka::ApiKey;
 
-// Longer than any flap of a line that TCP survives.
-constexpr auto silence_limit = std::chrono::seconds(10);
 // Longer than a line that loses packets needs to resend them, short enough for all who wait for the
 // room that such a reader takes.
 constexpr auto stall_limit = std::chrono::seconds(5);
@@ -74,21 +72,16 @@ io::Task<void> Endpoint::measure(Samples& samples) {
               {node, "clients"});
 }
 
-// A site that has lost its routes to another is not waited for: nothing that it may still say helps
-// the client, which should rather go where its topics live now.
 void Endpoint::cut_silent_sessions() {
   if (!node_) return;
   // A client that has ended its side was still owed answers, until its connection ended as well.
   std::erase_if(ending_, [](const auto& ending) {
     const auto session = ending.lock();
-    return !session || session->cut_if_unheard();
+    if (!session || session->cut_if_unheard()) return true;
+    session->cut_silent();
+    return false;
   });
-  const std::string& cluster = picture_.virtual_cluster.node(*node_)->cluster;
-  const Site* site = picture_.site(cluster);
-  if (site != nullptr && site->reachable()) return;
-  const bool is_needed = picture_.routes.is_home_of_something(cluster);
-  const auto limit = is_needed ? io::Duration(silence_limit) : io::Duration::zero();
-  for (auto& [id, session] : sessions_) session->cut_if_silent(limit);
+  for (auto& [id, session] : sessions_) session->cut_silent();
 }
 
 void Endpoint::close_stalled_readers() {

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "client/connection.h"
+#include "router/refusals.h"
+#include "server/reply.h"
+
 namespace isthmus::router {
 
 namespace {
@@ -92,6 +96,19 @@ void lead(const Picture& picture, const std::string& cluster, Response& response
   }
 }
 
+template <typename Response>
+Result<Rope> hinted(const Picture& picture, NodeId node, const server::Request& request,
+                    Rope refusal) {
+  auto bytes = refusal.flatten();
+  if (!bytes) return fail(bytes.error());
+  const size_t id = sizeof request.header.correlation_id;
+  auto response = client::decode_response<Response>(bytes->sub(id, bytes->size() - id),
+                                                    request.header.api_version);
+  if (!response) return fail(response.error());
+  lead_hints(picture, node, *response);
+  return server::encode_response(request.header, *response);
+}
+
 }  // namespace
 
 bool wants_hints(const kafka::ProduceResponse& response) {
@@ -99,13 +116,26 @@ bool wants_hints(const kafka::ProduceResponse& response) {
 }
 bool wants_hints(const kafka::FetchResponse& response) { return has_refusal_or_address(response); }
 
-void lead_hints(const Picture& picture, const std::string& cluster,
-                kafka::ProduceResponse& response) {
-  lead(picture, cluster, response);
+void lead_hints(const Picture& picture, NodeId node, kafka::ProduceResponse& response) {
+  lead(picture, picture.virtual_cluster.node(node)->cluster, response);
 }
-void lead_hints(const Picture& picture, const std::string& cluster,
-                kafka::FetchResponse& response) {
-  lead(picture, cluster, response);
+void lead_hints(const Picture& picture, NodeId node, kafka::FetchResponse& response) {
+  lead(picture, picture.virtual_cluster.node(node)->cluster, response);
+}
+
+Result<Rope> refuse_with_hints(const Picture& picture, NodeId node,
+                               const server::Request& request) {
+  auto refusal = refuse(request);
+  if (!refusal) return refusal;
+  const int16_t version = request.header.api_version;
+  const auto key = static_cast<kafka::ApiKey>(request.header.api_key);
+  if (key == kafka::ApiKey::produce && version >= first_produce_with_hints) {
+    return hinted<kafka::ProduceResponse>(picture, node, request, std::move(*refusal));
+  }
+  if (key == kafka::ApiKey::fetch && version >= first_fetch_with_hints) {
+    return hinted<kafka::FetchResponse>(picture, node, request, std::move(*refusal));
+  }
+  return refusal;
 }
 
 }  // namespace isthmus::router

@@ -5,6 +5,7 @@
 #include "kafka/gen/fetch.h"
 #include "kafka/gen/produce.h"
 #include "router/picture.h"
+#include "server/service.h"
 
 namespace isthmus::router {
 
@@ -16,10 +17,13 @@ inline constexpr int16_t first_fetch_with_hints = 16;
 bool wants_hints(const kafka::ProduceResponse& response);
 bool wants_hints(const kafka::FetchResponse& response);
 
-// Gives the nodes that an answer of `cluster` names their addresses here; those that are not known
-// go. Adds who leads what the cluster has refused because it is at home elsewhere by now.
-void lead_hints(const Picture& picture, const std::string& cluster,
-                kafka::ProduceResponse& response);
-void lead_hints(const Picture& picture, const std::string& cluster, kafka::FetchResponse& response);
+// Gives the nodes that an answer of `node` names their addresses here; those that are not known go.
+// Adds who leads what its cluster has refused because it is at home elsewhere by now.
+void lead_hints(const Picture& picture, NodeId node, kafka::ProduceResponse& response);
+void lead_hints(const Picture& picture, NodeId node, kafka::FetchResponse& response);
+
+// The refusal (router/refusals.h) of a request that came to the node's port, with hints where its
+// version has them.
+Result<Rope> refuse_with_hints(const Picture& picture, NodeId node, const server::Request& request);
 
 }  // namespace isthmus::router

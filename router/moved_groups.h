@@ -12,15 +12,10 @@
 // Owned by a Session and outlived by it, on the router's loop.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "client/connection.h"
-#include "io/gate.h"
-#include "router/picture.h"
-#include "server/service.h"
+#include "router/other_nodes.h"
 
 namespace isthmus::router {
 
@@ -33,30 +28,20 @@ struct GroupRequest {
 
 class MovedGroups {
  public:
-  MovedGroups(io::Env& env, io::Gate& gate, Picture& picture,
-              std::shared_ptr<server::ConnectionContext> client);
+  MovedGroups(io::Env& env, io::Gate& gate, Picture& picture)
+      : picture_(picture), nodes_(env, gate, picture) {}
 
   // The answer of the group's node, if that is another than `asked`, or becomes another soon.
   // nullopt: it does not, or does not answer.
   io::Task<std::optional<Slice>> ask(GroupRequest request, std::optional<NodeId> asked);
-  // Ends the connections, and with them what is under way.
-  void cut();
+  void cut() { nodes_.cut(); }
+  void cut_silent() { nodes_.cut_silent(); }
 
  private:
   std::optional<NodeId> node_of(const std::string& group) const;
-  io::Task<client::Connection*> connect(NodeId to);
 
-  io::Env& env_;
-  io::Loop& loop_;
-  io::Gate& gate_;
   Picture& picture_;
-  const std::shared_ptr<server::ConnectionContext> client_;
-  struct Known {
-    NodeId node = -1;
-    std::unique_ptr<client::Connection> connection;
-  };
-  std::vector<Known> connections_;
-  bool cut_ = false;
+  OtherNodes nodes_;
 };
 
 // Whether the answer to such a request says that its node is not the group's coordinator.

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "io/event.h"
@@ -43,6 +44,19 @@ struct Picture {
       if (const std::string* topic = site->cluster().metadata().name_of(id)) return topic;
     }
     return nullptr;
+  }
+
+  // How long a node may owe an answer while its site is away; nullopt where that is not away. A
+  // site that has lost its routes to another is not waited for: nothing that it may still say helps
+  // the client, which should rather go where its topics live now.
+  std::optional<io::Duration> patience_with(NodeId id) const {
+    constexpr auto longer_than_a_flap_of_a_line = std::chrono::seconds(10);
+    const Node* node = virtual_cluster.node(id);
+    if (node == nullptr) return std::nullopt;
+    const Site* its = site(node->cluster);
+    if (its != nullptr && its->reachable()) return std::nullopt;
+    if (!routes.is_home_of_something(node->cluster)) return io::Duration::zero();
+    return longer_than_a_flap_of_a_line;
   }
 
   VirtualCluster virtual_cluster;

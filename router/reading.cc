@@ -86,8 +86,6 @@ Result<Whereabouts> whereabouts(const server::Request& request, const Picture& p
   const auto name = [](const auto& topic) -> const std::string& { return topic.name; };
   const auto topic = [](const auto& t) -> const std::string& { return t.topic; };
   switch (static_cast<ApiKey>(request.header.api_key)) {
-    case ApiKey::produce:
-      return by_topics(request, &kafka::ProduceRequest::topic_data, routes, cluster, name);
     case ApiKey::fetch: return of_fetch(request, picture, cluster);
     case ApiKey::list_offsets:
       return by_topics(request, &kafka::ListOffsetsRequest::topics, routes, cluster, name);

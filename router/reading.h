@@ -15,7 +15,7 @@ enum class Whereabouts : uint8_t {
   elsewhere,  // a topic or group of it is not
 };
 
-// Of a request of Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, DeleteRecords, or of a group.
+// Of a request of Fetch, ListOffsets, OffsetForLeaderEpoch, DeleteRecords, or of a group.
 Result<Whereabouts> whereabouts(const server::Request& request, const Picture& picture,
                                 const std::string& cluster);
 

@@ -32,6 +32,10 @@ class RefusedBatches {
   static constexpr size_t max_batches = 50'000;
   static constexpr auto expected_again_within = std::chrono::seconds(10);
 
+  RefusedBatches() = default;
+  RefusedBatches(const RefusedBatches&) = delete;
+  RefusedBatches& operator=(const RefusedBatches&) = delete;
+
   bool empty() const { return by_age_.empty(); }
   void note(const kafka::ProduceRequest& refused, io::Instant now);
   // Whether a refused batch comes before one of these. If not, these have come again.

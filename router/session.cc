@@ -22,8 +22,8 @@ using kafka::ErrorCode;
 constexpr size_t max_fetches_under_way = 2;
 // Of a request that waits for its answer: what is kept of it here.
 constexpr size_t waiting_request_bytes = 512;
-// Larger ones, of groups, are refused where a group has moved: their clients ask again.
-constexpr size_t max_kept_group_request = size_t{16} << 10;
+// Larger ones are refused where what they are about has moved: their clients ask again.
+constexpr size_t max_kept_request = size_t{16} << 10;
 constexpr auto dial_timeout = std::chrono::seconds(3);
 // Of a site that is believed to be away: long enough to find that it is back.
 constexpr auto short_dial_timeout = std::chrono::milliseconds(500);
@@ -33,14 +33,7 @@ constexpr auto write_timeout = std::chrono::seconds(30);
 ApiKey key_of(const server::Request& request) {
   return static_cast<ApiKey>(request.header.api_key);
 }
-
-// Whether answers to it may name leaders with their addresses (KIP-951).
-bool has_hints(const server::Request& request) {
-  const int16_t version = request.header.api_version;
-  const ApiKey key = key_of(request);
-  return (key == ApiKey::produce && version >= first_produce_with_hints) ||
-         (key == ApiKey::fetch && version >= first_fetch_with_hints);
-}
+bool is_commit(const server::Request& request) { return key_of(request) == ApiKey::offset_commit; }
 
 // The same bytes, which count for the budget until the last reference to them is gone.
 Slice charged(server::Budget& budget, Slice bytes) {
@@ -56,14 +49,6 @@ Slice charged(server::Budget& budget, Slice bytes) {
   return {charge, charge->bytes.view()};
 }
 
-Rope with_correlation_id(int32_t id, Slice rest) {
-  std::vector<uint8_t> bytes(sizeof id);
-  store_be(bytes.data(), id);
-  Rope rope(Slice::take(std::move(bytes)));
-  rope.append(std::move(rest));
-  return rope;
-}
-
 }  // namespace
 
 Session::Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, Traffic& traffic,
@@ -76,18 +61,29 @@ Session::Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, Tr
       traffic_(traffic),
       client_(std::move(client)),
       fewer_fetches_(loop_),
-      groups_(env, gate, picture, client_) {}
+      fewer_commits_(loop_),
+      produces_(env, gate, picture, node, traffic, client_),
+      groups_(env, gate, picture),
+      fetches_(env, gate, picture, node) {}
 
 void Session::finish() {
   finishing_ = true;
-  if (client_->closed || is_idle()) cut();
+  produces_.finish();
+  if (client_->closed || is_idle()) leave();
+}
+
+// All but what is produced, which ends by itself.
+void Session::leave() {
+  fewer_fetches_.close();
+  fewer_commits_.close();
+  if (behind_) behind_->close();
+  groups_.cut();
+  fetches_.cut();
 }
 
 void Session::cut() {
-  fewer_fetches_.close();
-  if (behind_) behind_->close();
-  if (silent_) silent_->cut();
-  groups_.cut();
+  leave();
+  produces_.cut();
 }
 
 bool Session::cut_if_unheard() {
@@ -95,9 +91,13 @@ bool Session::cut_if_unheard() {
   return client_->closed;
 }
 
-void Session::cut_if_silent(io::Duration limit) {
-  if (under_way_ > 0 && latest_progress_ + limit < loop_.now()) cut();
-  if (silent_) silent_->cut_if_silent(limit);
+void Session::cut_silent() {
+  const auto patience = picture_.patience_with(node_);
+  const bool is_owed = patience && under_way_ > 0;
+  if (is_owed && latest_progress_ + *patience < loop_.now()) cut();
+  produces_.cut_silent();
+  groups_.cut_silent();
+  fetches_.cut_silent();
 }
 
 server::Reply Session::end(std::string why) {
@@ -123,24 +123,13 @@ io::Task<bool> Session::connect() {
   co_return !finishing_;
 }
 
-io::Task<bool> Session::room_for(const server::Request& request) {
-  if (key_of(request) == ApiKey::fetch) {
-    while (picture_.waiting.exhausted() && !client_->closed) {
-      co_await picture_.waiting.room().wait();
-    }
-    while (fetches_under_way_ >= max_fetches_under_way && !fewer_fetches_.closed()) {
-      co_await fewer_fetches_.wait();
-    }
+io::Task<void> Session::room_for_fetch() {
+  while (picture_.waiting.exhausted() && !client_->closed) {
+    co_await picture_.waiting.room().wait();
   }
-  co_return co_await behind_->room(loop_.now() + write_timeout);
-}
-
-Result<bool> Session::comes_too_early(const server::Request& request) {
-  RefusedBatches& refused = picture_.refused_batches;
-  if (key_of(request) != ApiKey::produce || refused.empty()) return false;
-  auto message = server::decode_request<kafka::ProduceRequest>(request);
-  if (!message) return fail(message.error());
-  return refused.come_before(*message, loop_.now());
+  while (fetches_under_way_ >= max_fetches_under_way && !fewer_fetches_.closed()) {
+    co_await fewer_fetches_.wait();
+  }
 }
 
 // A site that has lost its topics to another may not know it yet (it was cut off), and a mirror
@@ -162,20 +151,9 @@ Result<bool> Session::is_elsewhere(const server::Request& request) {
 }
 
 server::Reply Session::refuse(const server::Request& request) {
-  auto refusal = router::refuse(request);
+  auto refusal = refuse_with_hints(picture_, node_, request);
   if (!refusal) return end(refusal.error().text);
-  if (key_of(request) == ApiKey::produce) {
-    auto message = server::decode_request<kafka::ProduceRequest>(request);
-    if (!message) return end(message.error().text);
-    picture_.refused_batches.note(*message, loop_.now());
-  }
-  if (!has_hints(request)) return io::ready(std::optional(std::move(*refusal)));
-  auto bytes = refusal->flatten();
-  if (!bytes) return end(bytes.error().text);
-  auto hinted = add_hints(request, bytes->sub(sizeof(int32_t), bytes->size() - sizeof(int32_t)));
-  if (!hinted) return end(hinted.error().text);
-  return io::ready(
-      std::optional(with_correlation_id(request.header.correlation_id, std::move(*hinted))));
+  return io::ready(std::optional(std::move(*refusal)));
 }
 
 // The node is away, and has not got the request. The end of a connection that has just begun is
@@ -189,128 +167,150 @@ server::Reply Session::cannot_pass(const server::Request& request) {
 
 io::Task<server::Reply> Session::forward(server::Request request) {
   if (key_of(request) == ApiKey::produce) {
-    auto expected = expects_reply(request);
-    if (!expected) co_return end(expected.error().text);
-    if (!*expected) {
-      if (!silent_) {
-        silent_ = std::make_shared<SilentProduces>(env_, gate_, picture_, node_, traffic_, client_);
-      }
-      auto reply = co_await silent_->forward(std::move(request));
-      co_return reply;
-    }
+    auto reply = co_await produces_.forward(std::move(request));
+    co_return hold(shared_from_this(), std::move(reply));
   }
   auto elsewhere = is_elsewhere(request);
   if (!elsewhere) co_return end(elsewhere.error().text);
-  auto too_early = *elsewhere ? Result<bool>(false) : comes_too_early(request);
-  if (!too_early) co_return end(too_early.error().text);
-  auto group = group_request(request);
-  if (*elsewhere && group) {
-    co_return ask_at_home(shared_from_this(), std::move(request), std::move(*group));
+  const bool is_fetch = key_of(request) == ApiKey::fetch;
+  auto keep = kept(request);
+  const bool is_old = is_fetch && keep && fetches_.is_from_before_a_move(request);
+  if (keep && (*elsewhere || is_old)) {
+    if (is_fetch) co_await room_for_fetch();
+    if (is_commit(request)) co_await commits_have_gone_on();
+    ++away_;
+    if (is_fetch) ++fetches_under_way_;
+    request.charge->park(request.frame.size());
+    co_return pass_elsewhere(shared_from_this(), std::move(request), std::move(*keep));
   }
-  if (*elsewhere || *too_early) co_return refuse(request);
+  if (*elsewhere) co_return refuse(request);
 
   const bool connected = co_await connect();
-  const bool room = connected && co_await room_for(request);
+  if (connected && is_fetch) co_await room_for_fetch();
+  const bool room = connected && co_await behind_->room(loop_.now() + write_timeout);
   if (!room) co_return cannot_pass(request);
 
   ++traffic_.requests;
   traffic_.bytes_to_node += request.body.size();
   if (under_way_ == 0) latest_progress_ = loop_.now();
   ++under_way_;
-  if (key_of(request) == ApiKey::fetch) ++fetches_under_way_;
+  if (is_fetch) ++fetches_under_way_;
+  if (is_commit(request)) ++commits_under_way_;
   // Its bytes count until the node has taken them, not until it answers: a join may wait for long.
   Slice body = charged(picture_.requests, std::move(request.body));
   client::RawRequest raw{request.header.api_key, request.header.api_version,
                          request.header.client_id, Rope(std::move(body))};
   Answer answer = behind_->call_raw(std::move(raw), io::Instant::max());
   request.body = request.frame = {};
-  request.charge->park(waiting_request_bytes + (group ? group->body.size() : 0));
-  co_return pass(shared_from_this(), std::move(request), std::move(group), std::move(answer));
+  request.charge->park(waiting_request_bytes + (keep ? keep->body.size() : 0));
+  co_return pass(shared_from_this(), std::move(request), std::move(keep), std::move(answer));
 }
 
-std::optional<GroupRequest> Session::group_request(const server::Request& request) const {
-  if (request.body.size() > max_kept_group_request) return std::nullopt;
+// Commits are asked elsewhere in the order in which they came.
+io::Task<void> Session::commits_have_gone_on() {
+  while (commits_under_way_ > 0 && !fewer_commits_.closed()) co_await fewer_commits_.wait();
+}
+
+server::Reply Session::hold(std::shared_ptr<Session> self, server::Reply reply) {
+  auto answer = co_await reply;
+  co_return answer;
+}
+
+std::optional<Session::Kept> Session::kept(const server::Request& request) const {
+  if (request.body.size() > max_kept_request) return std::nullopt;
   auto group = only_group(request);
-  if (!group) return std::nullopt;
-  return GroupRequest{request.header, request.body, std::move(*group)};
+  if (!group && !is_fetch_without_session(request)) return std::nullopt;
+  return Kept{request.header, request.body, std::move(group)};
 }
 
-server::Reply Session::ask_at_home(std::shared_ptr<Session> self, server::Request request,
-                                   GroupRequest group) {
-  ++self->away_;
-  auto bytes = co_await self->groups_.ask(std::move(group), std::nullopt);
+ErrorCode Session::refusal_in(const Kept& kept, const Slice& answer) const {
+  if (!kept.group) return refusal_of_fetch(kept.header, answer);
+  const bool is_refused = is_not_coordinator(kept.header, answer);
+  return is_refused ? ErrorCode::not_coordinator : ErrorCode::none;
+}
+
+io::Task<std::optional<Slice>> Session::ask_elsewhere(Kept kept, ErrorCode refusal) {
+  if (!kept.group) {
+    auto answer = co_await fetches_.ask(kept.header, std::move(kept.body), {refusal, node_});
+    co_return answer;
+  }
+  GroupRequest request{kept.header, std::move(kept.body), std::move(*kept.group)};
+  const auto asked = refusal == ErrorCode::none ? std::nullopt : std::optional(node_);
+  auto answer = co_await groups_.ask(std::move(request), asked);
+  co_return answer;
+}
+
+server::Reply Session::pass_elsewhere(std::shared_ptr<Session> self, server::Request request,
+                                      Kept kept) {
+  auto bytes = co_await self->ask_elsewhere(std::move(kept), ErrorCode::none);
   --self->away_;
-  if (self->finishing_ && self->is_idle()) self->cut();
+  self->answered(key_of(request));
   if (!bytes) {
     auto refusal = self->refuse(request);
     auto answer = co_await refusal;
     co_return answer;
   }
-  self->traffic_.bytes_to_clients += bytes->size();
-  co_return with_correlation_id(request.header.correlation_id, std::move(*bytes));
+  co_return self->give_back(request, std::move(*bytes));
 }
 
 server::Reply Session::pass(std::shared_ptr<Session> self, server::Request request,
-                            std::optional<GroupRequest> group, Answer answer) {
+                            std::optional<Kept> kept, Answer answer) {
   auto bytes = co_await answer;
-  if (bytes && group && is_not_coordinator(request.header, *bytes)) {
+  --self->under_way_;
+  self->latest_progress_ = self->loop_.now();
+  const ErrorCode refusal = bytes && kept ? self->refusal_in(*kept, *bytes) : ErrorCode::none;
+  if (refusal != ErrorCode::none) {
     ++self->away_;
-    auto moved = co_await self->groups_.ask(std::move(*group), self->node_);
+    auto moved = co_await self->ask_elsewhere(std::move(*kept), refusal);
     --self->away_;
     if (moved) bytes = std::move(*moved);
   }
+  if (is_commit(request)) {
+    --self->commits_under_way_;
+    self->fewer_commits_.notify_all();
+  }
   self->answered(key_of(request));
-  if (bytes && self->may_be_hinted(request)) {
-    bytes = self->add_hints(request, std::move(*bytes));
-  }
-  if (bytes && key_of(request) == ApiKey::fetch) {
-    bytes = charged(self->picture_.waiting, std::move(*bytes));
-  }
-  if (!bytes) {
-    co_return server::lost(request, fmt::format("node {}: {}", self->node_, bytes.error().text));
-  }
-  self->traffic_.bytes_to_clients += bytes->size();
-  co_return with_correlation_id(request.header.correlation_id, std::move(*bytes));
+  co_return self->give_back(request, std::move(bytes));
 }
 
 void Session::answered(ApiKey key) {
-  --under_way_;
-  latest_progress_ = loop_.now();
   if (key == ApiKey::fetch) {
     --fetches_under_way_;
     fewer_fetches_.notify_all();
   }
-  if (finishing_ && is_idle()) cut();
+  if (finishing_ && is_idle()) leave();
 }
 
-// Leads to the new leaders where the version has hints for that. Of an answer to a fetch the
-// records are not looked at, nor copied unless there is something to say.
-template <typename Response>
-Result<Slice> Session::hinted(const server::Request& request, Slice answer) {
-  auto response = client::decode_response<Response>(answer, request.header.api_version);
+std::optional<Rope> Session::give_back(const server::Request& request, Result<Slice> bytes) {
+  if (bytes && key_of(request) == ApiKey::fetch) {
+    bytes = add_hints(request, std::move(*bytes));
+    if (bytes) bytes = charged(picture_.waiting, std::move(*bytes));
+  }
+  if (!bytes) {
+    return server::lost(request, fmt::format("node {}: {}", node_, bytes.error().text));
+  }
+  traffic_.bytes_to_clients += bytes->size();
+  return server::with_correlation_id(request.header, std::move(*bytes));
+}
+
+// Leads to the new leaders where the version has hints for that. Records are not looked at, nor
+// copied unless there is something to say. Where all is at home at this node's cluster, its brokers
+// have nobody else to name: the answer passes as bytes. One that is not Isthmus names addresses of
+// its own.
+Result<Slice> Session::add_hints(const server::Request& request, Slice answer) const {
+  const int16_t version = request.header.api_version;
+  if (version < first_fetch_with_hints) return answer;
+  const std::string& cluster = picture_.virtual_cluster.node(node_)->cluster;
+  const Site* site = picture_.site(cluster);
+  const bool names_nobody_else = site != nullptr && site->is_isthmus();
+  if (names_nobody_else && picture_.routes.everything_is_at(cluster)) return answer;
+  auto response = client::decode_response<kafka::FetchResponse>(answer, version);
   if (!response) return fail(response.error());
   if (!wants_hints(*response)) return answer;
-  lead_hints(picture_, picture_.virtual_cluster.node(node_)->cluster, *response);
+  lead_hints(picture_, node_, *response);
   auto rewritten = server::encode_response(request.header, *response).flatten();
   if (!rewritten) return fail(rewritten.error());
   return rewritten->sub(sizeof(int32_t), rewritten->size() - sizeof(int32_t));
-}
-
-Result<Slice> Session::add_hints(const server::Request& request, Slice answer) {
-  if (key_of(request) == ApiKey::produce) {
-    return hinted<kafka::ProduceResponse>(request, std::move(answer));
-  }
-  return hinted<kafka::FetchResponse>(request, std::move(answer));
-}
-
-// Where all is at home at this node's cluster, its brokers have nobody else to name: a fetch passes
-// as bytes. One that is not Isthmus names addresses of its own.
-bool Session::may_be_hinted(const server::Request& request) const {
-  if (!has_hints(request)) return false;
-  if (key_of(request) == ApiKey::produce) return true;
-  const std::string& cluster = picture_.virtual_cluster.node(node_)->cluster;
-  const Site* site = picture_.site(cluster);
-  return site == nullptr || !site->is_isthmus() || !picture_.routes.everything_is_at(cluster);
 }
 
 }  // namespace isthmus::router

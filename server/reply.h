@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -38,6 +39,15 @@ Rope encode_response(const kafka::RequestHeader& header, const Response& respons
                                 header.api_version, header.correlation_id);
   response.encode(writer, header.api_version);
   return std::move(writer).finish();
+}
+
+// What a broker behind has answered, without its correlation id, as the answer to `header`.
+inline Rope with_correlation_id(const kafka::RequestHeader& header, Slice rest) {
+  std::vector<uint8_t> bytes(sizeof header.correlation_id);
+  store_be(bytes.data(), header.correlation_id);
+  Rope rope(Slice::take(std::move(bytes)));
+  rope.append(std::move(rest));
+  return rope;
 }
 
 // A Reply that is ready.

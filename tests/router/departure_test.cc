@@ -32,12 +32,14 @@ TEST(RouterDeparture, AClientThatLeavesTakesItsConnectionToTheNodeAlong) {
 }
 
 // One request that the node answers late, between two that the router answers.
-io::Task<void> half_closed(RouterWorld* w) {
+io::Task<void> half_closed(RouterWorld* w, Rope at_node) {
   w->seoul.broker.always<kafka::HeartbeatRequest>();
+  w->seoul.broker.on<kafka::ProduceRequest>(
+      [](const auto& request) { return std::optional(produced(request, 7)); });
   w->seoul.broker.delay = io::milliseconds(300);
   RawClient client(w->port_of(101));
   Rope requests = frame_of(kafka::MetadataRequest{}, 12, 1);
-  requests.append(frame_of(heartbeat_of("g"), 4, 2));
+  requests.append(std::move(at_node));
   requests.append(frame_of(kafka::ApiVersionsRequest{"raw", "1"}, 3, 3));
   EXPECT_TRUE(client.send(requests));
   client.say_no_more();
@@ -49,8 +51,32 @@ io::Task<void> half_closed(RouterWorld* w) {
   EXPECT_EQ(w->seoul.broker.closed_connections, 1) << "all is said, on both sides";
 }
 TEST(RouterDeparture, AClientThatHalfClosesGetsAllItsAnswers) {
+  for (const bool produces : {false, true}) {
+    RouterWorld w;
+    w.run(half_closed(
+        &w, produces ? frame_of(produce_to("orders"), 9, 2) : frame_of(heartbeat_of("g"), 4, 2)));
+  }
+}
+
+// As a program that writes a line to a log, and ends.
+io::Task<void> sends_and_leaves(RouterWorld* w) {
+  constexpr int count = 40;
+  int written = 0;
+  w->seoul.broker.on<kafka::ProduceRequest>([&](const kafka::ProduceRequest& request) {
+    ++written;
+    return std::optional(produced(request, 7));
+  });
+  RawClient client(w->port_of(101));
+  Rope requests;
+  for (int i = 0; i < count; ++i) requests.append(frame_of(produce_to("orders", 0), 9, i));
+  EXPECT_TRUE(client.send(requests));
+  client.say_no_more();
+  co_await until(w, [&] { return written == count; });
+  EXPECT_EQ(written, count);
+}
+TEST(RouterDeparture, WhatWasSentWithoutAcksIsWrittenAlthoughItsClientHasLeft) {
   RouterWorld w;
-  w.run(half_closed(&w));
+  w.run(sends_and_leaves(&w));
 }
 
 // A join that waits for long must not use up what requests may take.

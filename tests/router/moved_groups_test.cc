@@ -52,6 +52,36 @@ TEST(RouterMovedGroups, WhatTheMoveHasHeldIsAskedAtTheNewHome) {
   w.run(held_by_the_move(&w));
 }
 
+// The first is still held at the old home when the router hears of the move.
+io::Task<void> pipelined_commits(RouterWorld* w) {
+  std::vector<Offset> there;
+  w->seoul.broker.on<kafka::OffsetCommitRequest>([](const auto& request) {
+    return std::optional(committed(request, ErrorCode::not_coordinator));
+  });
+  w->seoul.broker.delay = io::milliseconds(800);
+  w->tokyo.broker.on<kafka::OffsetCommitRequest>([&there](const auto& request) {
+    there.push_back(request.topics.at(0).partitions.at(0).committed_offset);
+    return std::optional(committed(request, ErrorCode::none));
+  });
+  auto connection = co_await w->at(101);
+  std::vector<io::Task<Result<Slice>>> waiting;
+  for (const Offset offset : {42, 43}) {
+    if (offset == 43) co_await w->flip();
+    kafka::Writer body;
+    commit_of("billing", offset).encode(body, 7);
+    waiting.push_back(connection->call_raw({8, 7, "c", std::move(body).finish()}, io::soon(8000)));
+  }
+  for (auto& one : waiting) {
+    auto answer = co_await one;
+    EXPECT_TRUE(answer.has_value());
+  }
+  EXPECT_EQ(there, (std::vector<Offset>{42, 43})) << "the committed offset would go back";
+}
+TEST(RouterMovedGroups, CommitsKeepTheirOrder) {
+  RouterWorld w;
+  w.run(pipelined_commits(&w));
+}
+
 io::Task<void> no_move_follows(RouterWorld* w) {
   w->seoul.broker.on<kafka::HeartbeatRequest>([](const auto&) {
     return std::optional(kafka::HeartbeatResponse{.error_code = ErrorCode::not_coordinator});

@@ -77,7 +77,8 @@ TEST(RouterSession, LeaderHintsOfProduceLeadToTheRouter) {
   w.run(with_hints(&w));
 }
 
-// Of what has moved: said by the router itself, and with the refusal of the old home.
+// Of what has moved to a node that takes nothing now: said by the router itself, and with the
+// refusal of the old home.
 io::Task<void> with_hints_after_a_move(RouterWorld* w) {
   w->seoul.add_topic("orders");
   w->tokyo.add_topic("orders");
@@ -93,8 +94,18 @@ io::Task<void> with_hints_after_a_move(RouterWorld* w) {
   auto before = co_await w->call(*connection, metadata);
   EXPECT_TRUE(before.has_value());
   w->seoul.broker.delay = io::milliseconds(500);
+  const int16_t version = 11;
   for (const char* who : {"the node", "the router"}) {
-    auto response = co_await w->call(*connection, produce_to("orders"));
+    kafka::Writer body;
+    produce_to("orders").encode(body, version);
+    auto waiting =
+        connection->call_raw({0, version, "c", std::move(body).finish()}, io::soon(8000));
+    co_await w->until_version(1);
+    co_await w->tokyo.broker.stop();
+    auto answer = co_await waiting;
+    EXPECT_TRUE(answer.has_value()) << who;
+    if (!answer) co_return;
+    auto response = client::decode_response<kafka::ProduceResponse>(std::move(*answer), version);
     EXPECT_EQ(error_of(response), ErrorCode::not_leader_or_follower);
     if (!response) co_return;
     const auto& leader = response->responses[0].partition_responses[0].current_leader;

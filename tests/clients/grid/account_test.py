@@ -5,6 +5,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
@@ -100,14 +101,12 @@ class Expected(unittest.TestCase):
         self.assertEqual({f.what for f in expected.above("java", "router", wrong, True)},
                          {"errors", "dead"})
         late = Counts(producer_ms=[301.0])
-        with_none, expected.TODAY = expected.TODAY, []
-        try:
+        with mock.patch.object(expected, "TODAY", []):
             self.assertEqual([f.what for f in expected.above("java", "planned", late, True)],
                              ["producer ms"])
             self.assertEqual(list(expected.above("java", "planned", late, False)), [])
-        finally:
-            expected.TODAY = with_none
 
+    @mock.patch.object(expected, "TODAY", [expected.Today("sarama", "planned", ("lost",), "why")])
     def test_a_fault_is_excused_by_its_own_exception_alone(self):
         self.assertEqual(expected.unexcused("sarama", ["router", "planned"], {"lost": 1}), {})
         for library, stage, fault in (("sarama", "direct", "lost"), ("java", "planned", "lost"),

@@ -1,0 +1,60 @@
+#include "router/leaders.h"
+
+#include <algorithm>
+
+namespace isthmus::router {
+
+namespace {
+
+constexpr auto routes_follow_within = std::chrono::seconds(1);
+
+std::optional<NodeId> known_leader(const Picture& picture, const TopicPartition& partition) {
+  const Site* site = picture.site(picture.routes.home_of_topic(partition.topic));
+  if (site == nullptr) return std::nullopt;
+  const auto leader = site->cluster().metadata().leader_of(partition);
+  if (!leader || leader->node < 0) return std::nullopt;
+  return leader->node;
+}
+
+const std::string& cluster_of(const Picture& picture, NodeId node) {
+  return picture.virtual_cluster.node(node)->cluster;
+}
+
+bool is_moved_away(const Picture& picture, NodeId refused_by, const Partitions& partitions) {
+  return std::ranges::all_of(partitions, [&](const TopicPartition& partition) {
+    const Site* site = picture.site(picture.routes.home_of_topic(partition.topic));
+    return site != nullptr && site->is_isthmus() && known_leader(picture, partition) == refused_by;
+  });
+}
+
+}  // namespace
+
+std::optional<NodeId> leader_of_all(const Picture& picture, NodeId node,
+                                    const Partitions& partitions) {
+  const std::string& here = picture.virtual_cluster.node(node)->cluster;
+  std::optional<NodeId> leader;
+  for (const TopicPartition& partition : partitions) {
+    const bool is_here = picture.routes.home_of_topic(partition.topic) == here;
+    const auto its = is_here ? node : known_leader(picture, partition);
+    if (!its || (leader && *leader != *its)) return std::nullopt;
+    leader = its;
+  }
+  return leader ? leader : node;
+}
+
+io::Task<std::optional<NodeId>> leader_after_move(Picture& picture, NodeId node, NodeId refused_by,
+                                                  Partitions partitions, const bool& cut) {
+  const io::Instant deadline = io::Loop::current()->now() + routes_follow_within;
+  for (;;) {
+    const auto leader = leader_of_all(picture, node, partitions);
+    if (leader && *leader != refused_by) {
+      const bool has_moved = cluster_of(picture, *leader) != cluster_of(picture, refused_by);
+      co_return has_moved ? leader : std::nullopt;
+    }
+    const bool in_time = io::Loop::current()->now() < deadline;
+    if (cut || !in_time || !is_moved_away(picture, refused_by, partitions)) co_return std::nullopt;
+    co_await picture.news.wait_until(deadline);
+  }
+}
+
+}  // namespace isthmus::router

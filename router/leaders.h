@@ -1,0 +1,28 @@
+// Leaders: who leads partitions now, as far as the router knows. Plain functions, on its loop.
+//
+// They are for a client at `node`'s port. What that client believes of topics that are at home
+// where its node is, is right.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "router/picture.h"
+
+namespace isthmus::router {
+
+using Partitions = std::vector<TopicPartition>;
+
+// Who leads all of them; nullopt where that is not known, or not one.
+std::optional<NodeId> leader_of_all(const Picture& picture, NodeId node,
+                                    const Partitions& partitions);
+
+// Who leads them after the move because of which `refused_by` has refused them: the routes follow
+// such a refusal at once, if they are not there before it. nullopt where no one node does, where
+// `refused_by` was not the one to ask as far as we know (then it is the client's mistake), where
+// another node of the same cluster leads (an election: what it has refused may be written), and
+// when `cut` is set.
+io::Task<std::optional<NodeId>> leader_after_move(Picture& picture, NodeId node, NodeId refused_by,
+                                                  Partitions partitions, const bool& cut);
+
+}  // namespace isthmus::router
