@@ -63,16 +63,16 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
           target, name_, link_epoch_, [this](const auto& o) { on_outcome(o); },
           [this](const Error& e) { stop(e); }),
       fetcher_(source, *this, fetch_options()),
-      driver_(source, target, name_, reverse_of(name_), config.fence,
-              {[this] { return discover(); },
-               [this] { return offsets_.prepare_last_round(mirrored_); },
-               [this](Uuid id) { return offsets_.last_round(mirrored_, id); },
-               [this](const std::string& topic) { return takes(topic); },
-               [this](const std::string& topic) { return topics_.takes(topic); },
-               [this] {
-                 if (!paused_) return first_stuck(running_);
-                 return std::optional("the link is paused: isthmus link resume " + name_);
-               }}),
+      driver_(
+          source, target, name_, reverse_of(name_), config.fence,
+          {[this] { return discover(); }, [this] { return offsets_.prepare_last_round(mirrored_); },
+           [this](Uuid id) { return offsets_.last_round(mirrored_, id); },
+           [this](const std::string& topic) { return takes(topic); },
+           [this](const std::string& topic) { return topics_.takes(topic); },
+           [this] {
+             if (!paused_) return first_stuck(running_);
+             return std::optional("the link is paused: isthmus link resume " + name_);
+           }}),
       first_look_(attached.begins),
       gone_(config.delete_delay) {}
 
