@@ -6,13 +6,12 @@ namespace isthmus::router {
 
 namespace {
 
-constexpr auto routes_follow_within = std::chrono::seconds(1);
-
 std::optional<NodeId> known_leader(const Picture& picture, const TopicPartition& partition) {
   const Site* site = picture.site(picture.routes.home_of_topic(partition.topic));
   if (site == nullptr) return std::nullopt;
   const auto leader = site->cluster().metadata().leader_of(partition);
-  if (!leader || leader->node < 0) return std::nullopt;
+  // A node may be in the metadata before it has a port here.
+  if (!leader || picture.virtual_cluster.node(leader->node) == nullptr) return std::nullopt;
   return leader->node;
 }
 
@@ -20,10 +19,13 @@ const std::string& cluster_of(const Picture& picture, NodeId node) {
   return picture.virtual_cluster.node(node)->cluster;
 }
 
-bool is_moved_away(const Picture& picture, NodeId refused_by, const Partitions& partitions) {
+// The routes have yet to follow, or who leads at the new home is not known yet.
+bool is_moving_away(const Picture& picture, NodeId refused_by, const Partitions& partitions) {
   return std::ranges::all_of(partitions, [&](const TopicPartition& partition) {
     const Site* site = picture.site(picture.routes.home_of_topic(partition.topic));
-    return site != nullptr && site->is_isthmus() && known_leader(picture, partition) == refused_by;
+    if (site == nullptr || !site->is_isthmus()) return false;
+    const auto leader = known_leader(picture, partition);
+    return site->name() == cluster_of(picture, refused_by) ? leader == refused_by : !leader;
   });
 }
 
@@ -42,6 +44,14 @@ std::optional<NodeId> leader_of_all(const Picture& picture, NodeId node,
   return leader ? leader : node;
 }
 
+bool are_leaders_known(const Picture& picture, NodeId node, const Partitions& partitions) {
+  const std::string& here = picture.virtual_cluster.node(node)->cluster;
+  return std::ranges::all_of(partitions, [&](const TopicPartition& partition) {
+    return picture.routes.home_of_topic(partition.topic) == here ||
+           known_leader(picture, partition).has_value();
+  });
+}
+
 io::Task<std::optional<NodeId>> leader_after_move(Picture& picture, NodeId node, NodeId refused_by,
                                                   Partitions partitions, const bool& cut) {
   const io::Instant deadline = io::Loop::current()->now() + routes_follow_within;
@@ -52,7 +62,7 @@ io::Task<std::optional<NodeId>> leader_after_move(Picture& picture, NodeId node,
       co_return has_moved ? leader : std::nullopt;
     }
     const bool in_time = io::Loop::current()->now() < deadline;
-    if (cut || !in_time || !is_moved_away(picture, refused_by, partitions)) co_return std::nullopt;
+    if (cut || !in_time || !is_moving_away(picture, refused_by, partitions)) co_return std::nullopt;
     co_await picture.news.wait_until(deadline);
   }
 }

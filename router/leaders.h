@@ -4,6 +4,7 @@
 // where its node is, is right.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <vector>
 
@@ -11,11 +12,17 @@
 
 namespace isthmus::router {
 
+// A move that has refused something is done: routers hear of it at once.
+inline constexpr auto routes_follow_within = std::chrono::seconds(1);
+
 using Partitions = std::vector<TopicPartition>;
 
 // Who leads all of them; nullopt where that is not known, or not one.
 std::optional<NodeId> leader_of_all(const Picture& picture, NodeId node,
                                     const Partitions& partitions);
+
+// Then nullopt says that they have not one leader.
+bool are_leaders_known(const Picture& picture, NodeId node, const Partitions& partitions);
 
 // Who leads them after the move because of which `refused_by` has refused them: the routes follow
 // such a refusal at once, if they are not there before it. nullopt where no one node does, where

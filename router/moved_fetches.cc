@@ -19,7 +19,7 @@ constexpr int32_t no_session = -1, begins_session = 0;
 // Answers with records are larger, or will do.
 constexpr size_t max_refusal = size_t{16} << 10;
 // While it waits for data the partitions may move again, and again.
-constexpr int most_moves = 4;
+constexpr int most_fetch_moves = 4;
 constexpr auto epochs_known_within = std::chrono::seconds(1);
 
 const std::string* name_of(const Picture& picture, const kafka::FetchRequest::FetchTopic& topic) {
@@ -122,7 +122,7 @@ io::Task<std::optional<Slice>> MovedFetches::ask(kafka::RequestHeader header, Sl
   fetch->session_id = 0;
   fetch->session_epoch = no_session;
   leave_out_older_generations(picture_, *fetch);
-  for (int moves = 0; moves < most_moves; ++moves) {
+  for (int moves = 0; moves < most_fetch_moves; ++moves) {
     if (refusal.error == ErrorCode::fenced_leader_epoch) {
       const bool lifted = co_await lift(*fetch, *partitions);
       if (!lifted) co_return std::nullopt;

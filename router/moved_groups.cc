@@ -9,6 +9,7 @@
 #include "kafka/gen/offset_delete.h"
 #include "kafka/gen/offset_fetch.h"
 #include "kafka/gen/sync_group.h"
+#include "router/leaders.h"
 
 namespace isthmus::router {
 
@@ -17,10 +18,8 @@ namespace {
 using kafka::ApiKey;
 using kafka::ErrorCode;
 
-// A move that has refused something is done: the routes follow at once.
-constexpr auto routes_follow_within = std::chrono::seconds(1);
-
 constexpr auto moved = ErrorCode::not_coordinator;
+constexpr int most_group_moves = 3;
 
 bool any_partition(const auto& topics) {
   return std::ranges::any_of(topics, [](const auto& topic) {
@@ -74,14 +73,18 @@ std::optional<NodeId> MovedGroups::node_of(const std::string& group) const {
 }
 
 io::Task<std::optional<Slice>> MovedGroups::ask(GroupRequest request, std::optional<NodeId> asked) {
-  const io::Instant deadline = io::Loop::current()->now() + routes_follow_within;
-  while (!nodes_.is_cut()) {
+  io::Instant deadline = io::Loop::current()->now() + routes_follow_within;
+  for (int moves = 0; !nodes_.is_cut() && moves < most_group_moves;) {
     const auto node = node_of(request.group);
     if (node && node != asked) {
       auto answer = co_await nodes_.ask(*node, request.header, Rope(request.body));
       if (!answer) co_return std::nullopt;
       if (!is_not_coordinator(request.header, *answer)) co_return std::move(*answer);
+      // It may have waited at a fence there for long, and the routes have changed meanwhile.
       asked = node;
+      deadline = io::Loop::current()->now() + routes_follow_within;
+      ++moves;
+      continue;
     }
     if (io::Loop::current()->now() >= deadline) co_return std::nullopt;
     co_await picture_.news.wait_until(deadline);

@@ -20,8 +20,10 @@ constexpr auto leader_moved = ErrorCode::not_leader_or_follower;
 
 // When the routes have changed, sites are asked for their topics at once.
 constexpr auto leaders_known_within = std::chrono::seconds(1);
+// A client gives up about then, and is not read before: it must be heard again in the end.
+constexpr auto turn_comes_within = std::chrono::seconds(30);
 // A request may wait at a fence, and be refused where it was sent on to, again.
-constexpr int most_moves = 3;
+constexpr int most_produce_moves = 3;
 
 Partitions partitions_of(const kafka::ProduceRequest& message) {
   Partitions partitions;
@@ -91,7 +93,7 @@ Produces::Produces(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, 
 
 void Produces::finish() {
   finishing_ = true;
-  if (client_->closed || under_way_ == 0) cut();
+  if (client_->closed || under_way_.empty()) cut();
 }
 
 void Produces::cut() {
@@ -121,19 +123,27 @@ std::optional<Error> Produces::why_not_sent(const Passing& passing, uint64_t giv
   RefusedBatches& refused = picture_.refused_batches;
   const bool may_come_again = !passing.is_silent && !refused.empty();
   const bool is_too_early = may_come_again && refused.come_before(passing.message, loop_.now());
-  if (is_too_early || give_backs != give_backs_) return Error::message("sent behind a refused one");
+  // An answer before that one's is owed: the client has not seen that either.
+  const bool is_behind = !under_way_.empty() && *under_way_.begin() < given_back_at_;
+  if (is_too_early || give_backs != give_backs_ || (is_behind && !passing.is_silent)) {
+    return Error::message("sent behind one that is given back");
+  }
   return std::nullopt;
 }
 
 io::Task<Result<Produces::Sent>> Produces::send_in_line(const Passing& passing) {
   const uint64_t give_backs = give_backs_;
   const io::Instant leader_by = loop_.now() + leaders_known_within;
+  const io::Instant turn_by = loop_.now() + turn_comes_within;
   for (;;) {
     auto why = why_not_sent(passing, give_backs);
     if (why) co_return fail(std::move(*why));
     const auto leader = leader_of(passing.message);
     if (!leader) {
-      if (loop_.now() >= leader_by) co_return fail("produce for partitions that no one node leads");
+      const bool is_known = are_leaders_known(picture_, node_, partitions_of(passing.message));
+      if (is_known || loop_.now() >= leader_by) {
+        co_return fail("produce for partitions that no one node leads");
+      }
       co_await picture_.news.wait_until(leader_by);
       continue;
     }
@@ -143,7 +153,8 @@ io::Task<Result<Produces::Sent>> Produces::send_in_line(const Passing& passing) 
       if (!passing.is_silent && *leader != latest_to_ && is_no_move) {
         co_return fail("produce for partitions of different homes by turns");
       }
-      co_await progress_.wait();
+      if (loop_.now() >= turn_by) co_return fail("what came before is not answered");
+      co_await progress_.wait_until(turn_by);
       continue;
     }
     auto reached = co_await nodes_.reach(*leader, passing.request.header);
@@ -168,6 +179,7 @@ io::Task<server::Reply> Produces::forward(server::Request request) {
   Passing passing{std::move(request), std::move(*message)};
   passing.is_silent = passing.message.acks == 0;
   if (passing.is_silent) passing.message.acks = 1;
+  passing.request.charge->park(passing.request.frame.size());
   auto sent = co_await send_in_line(passing);
   if (!sent) {
     // The end of a connection that has just begun is taken for a refused login by some libraries
@@ -176,17 +188,16 @@ io::Task<server::Reply> Produces::forward(server::Request request) {
     if (passing.is_silent || is_over) co_return end(sent.error().text);
     co_return refuse(passing);
   }
-  passing.request.charge->park(passing.request.frame.size());
   passing.number = next_++;
-  ++under_way_;
+  under_way_.insert(passing.number);
   co_return finish(std::move(passing), std::move(*sent));
 }
 
 server::Reply Produces::finish(Passing passing, Sent sent) {
   const NodeId asked = sent.to;
   auto answer = co_await settle(passing, std::move(sent));
-  --under_way_;
-  if (finishing_ && under_way_ == 0) cut();
+  under_way_.erase(passing.number);
+  if (finishing_ && under_way_.empty()) cut();
   if (!answer) {
     std::string why = fmt::format("node {}: {}", asked, answer.error().text);
     if (!passing.is_silent) co_return server::lost(passing.request, std::move(why));
@@ -219,9 +230,12 @@ io::Task<Result<Produces::Answer>> Produces::settle(const Passing& passing, Sent
     }
     if (response && any_refused(answer.response)) {
       Message refused = refused_of(passing.message, answer.response);
-      const bool may_go_on = !lost_ && moves < most_moves && passing.number >= given_back_below_;
+      // A client that has left without an answer sends it again elsewhere.
+      const bool is_wanted = passing.is_silent || !finishing_;
+      const bool may_go_on =
+          is_wanted && !lost_ && moves < most_produce_moves && passing.number >= given_back_below_;
       if (may_go_on) again = co_await send_on(passing, refused, sent.to);
-      if (!again && !passing.is_silent) note_given_back(refused);
+      if (!again && !passing.is_silent) note_given_back(passing, refused);
     }
     --undecided_;
     progress_.notify_all();
@@ -245,8 +259,9 @@ io::Task<std::optional<Produces::Sent>> Produces::send_on(const Passing& passing
   co_return send(*leader, header, std::move(writer).finish());
 }
 
-void Produces::note_given_back(const Message& refused) {
+void Produces::note_given_back(const Passing& passing, const Message& refused) {
   picture_.refused_batches.note(refused, loop_.now());
+  given_back_at_ = std::max(given_back_at_, passing.number);
   given_back_below_ = next_;
   ++give_backs_;
 }

@@ -13,9 +13,9 @@
 //     waits until these have answered, and what they refuse has gone on or been given back.
 //   - What is refused goes on in the order in which it was sent.
 //   - Once something is given back to the client (nobody leads it; its partitions have different
-//     homes), so is all that came before the client could know, if it is not written: the client
-//     sends those again, in its order. The retry of an idempotent batch comes before what is ahead
-//     of it (router/refused_batches.h).
+//     homes), so is what was sent behind it, if it is not written: the client sends those again, in
+//     its order. That is certain as long as answers before it are owed; later only the retry of an
+//     idempotent batch comes before what is ahead of it (router/refused_batches.h), as at a broker.
 //   - Once something is lost with a connection, nothing more is sent: the client's connection ends,
 //     as at a broker, and only the client may ask again.
 //
@@ -31,6 +31,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "io/event.h"
@@ -89,7 +90,7 @@ class Produces {
   io::Task<Result<Answer>> settle(const Passing& passing, Sent sent);
   io::Task<std::optional<Sent>> send_on(const Passing& passing, const Message& refused,
                                         NodeId refused_by);
-  void note_given_back(const Message& refused);
+  void note_given_back(const Passing& passing, const Message& refused);
   std::optional<Rope> give_back(const Passing& passing, Answer answer);
   void end_if_refused(const Response& response);
   server::Reply refuse(const Passing& passing);
@@ -104,11 +105,12 @@ class Produces {
   NodeId latest_to_ = -1;          // where the latest one was sent that came in,
   uint64_t routes_of_latest_ = 0;  // of Picture::routes, when that was another node than before
   uint64_t next_ = 0;              // number
-  size_t under_way_ = 0;
+  std::set<uint64_t> under_way_;   // numbers
   size_t undecided_ = 0;           // answered, and not yet known whether they go on
   io::Mutex deciding_;             // in the order in which they were answered
   io::Event progress_;             // of these counts
-  uint64_t given_back_below_ = 0;  // numbers of those that came before the client could know
+  // The latest that was given back, and how many had come in by then; how often that happened.
+  uint64_t given_back_at_ = 0, given_back_below_ = 0;
   uint64_t give_backs_ = 0;
   bool lost_ = false;
   bool finishing_ = false;

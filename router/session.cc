@@ -27,6 +27,8 @@ constexpr size_t max_kept_request = size_t{16} << 10;
 constexpr auto dial_timeout = std::chrono::seconds(3);
 // Of a site that is believed to be away: long enough to find that it is back.
 constexpr auto short_dial_timeout = std::chrono::milliseconds(500);
+// A client gives up about then, and is not read before: it must be heard again in the end.
+constexpr auto commit_turn_comes_within = std::chrono::seconds(30);
 // A node that takes no bytes for so long is given up.
 constexpr auto write_timeout = std::chrono::seconds(30);
 
@@ -94,7 +96,7 @@ bool Session::cut_if_unheard() {
 void Session::cut_silent() {
   const auto patience = picture_.patience_with(node_);
   const bool is_owed = patience && under_way_ > 0;
-  if (is_owed && latest_progress_ + *patience < loop_.now()) cut();
+  if (is_owed && latest_progress_ + *patience < loop_.now()) leave();
   produces_.cut_silent();
   groups_.cut_silent();
   fetches_.cut_silent();
@@ -177,7 +179,11 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   const bool is_old = is_fetch && keep && fetches_.is_from_before_a_move(request);
   if (keep && (*elsewhere || is_old)) {
     if (is_fetch) co_await room_for_fetch();
-    if (is_commit(request)) co_await commits_have_gone_on();
+    if (is_commit(request)) {
+      const bool is_next = co_await turn_of_commit(commits_under_way_);
+      if (!is_next) co_return refuse(request);
+      ++commits_away_;
+    }
     ++away_;
     if (is_fetch) ++fetches_under_way_;
     request.charge->park(request.frame.size());
@@ -185,6 +191,10 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   }
   if (*elsewhere) co_return refuse(request);
 
+  if (is_commit(request)) {
+    const bool is_next = co_await turn_of_commit(commits_away_);
+    if (!is_next) co_return refuse(request);
+  }
   const bool connected = co_await connect();
   if (connected && is_fetch) co_await room_for_fetch();
   const bool room = connected && co_await behind_->room(loop_.now() + write_timeout);
@@ -206,9 +216,14 @@ io::Task<server::Reply> Session::forward(server::Request request) {
   co_return pass(shared_from_this(), std::move(request), std::move(keep), std::move(answer));
 }
 
-// Commits are asked elsewhere in the order in which they came.
-io::Task<void> Session::commits_have_gone_on() {
-  while (commits_under_way_ > 0 && !fewer_commits_.closed()) co_await fewer_commits_.wait();
+// Commits keep their order, wherever they are asked: those at the other place have been answered,
+// and what it sends away has gone on. False: they are not answered for long.
+io::Task<bool> Session::turn_of_commit(const size_t& others) {
+  const io::Instant deadline = loop_.now() + commit_turn_comes_within;
+  while (others > 0 && !fewer_commits_.closed() && loop_.now() < deadline) {
+    co_await fewer_commits_.wait_until(deadline);
+  }
+  co_return others == 0;
 }
 
 server::Reply Session::hold(std::shared_ptr<Session> self, server::Reply reply) {
@@ -244,6 +259,10 @@ server::Reply Session::pass_elsewhere(std::shared_ptr<Session> self, server::Req
                                       Kept kept) {
   auto bytes = co_await self->ask_elsewhere(std::move(kept), ErrorCode::none);
   --self->away_;
+  if (is_commit(request)) {
+    --self->commits_away_;
+    self->fewer_commits_.notify_all();
+  }
   self->answered(key_of(request));
   if (!bytes) {
     auto refusal = self->refuse(request);

@@ -61,7 +61,7 @@ class Session : public std::enable_shared_from_this<Session> {
   io::Task<bool> connect();
   void leave();
   io::Task<void> room_for_fetch();
-  io::Task<void> commits_have_gone_on();
+  io::Task<bool> turn_of_commit(const size_t& others);
   Result<bool> is_elsewhere(const server::Request& request);
   server::Reply refuse(const server::Request& request);
   server::Reply cannot_pass(const server::Request& request);
@@ -102,7 +102,7 @@ class Session : public std::enable_shared_from_this<Session> {
   size_t under_way_ = 0;
   size_t away_ = 0;  // requests that are asked elsewhere
   size_t fetches_under_way_ = 0;
-  size_t commits_under_way_ = 0;  // at the node; those that it sends away go elsewhere first
+  size_t commits_under_way_ = 0, commits_away_ = 0;  // at the node, and elsewhere
   io::Event fewer_commits_;
   io::Instant latest_progress_{};
   Produces produces_;

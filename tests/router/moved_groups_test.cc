@@ -82,6 +82,41 @@ TEST(RouterMovedGroups, CommitsKeepTheirOrder) {
   w.run(pipelined_commits(&w));
 }
 
+// And back: the first is held at the new home, which then sends it away.
+io::Task<void> commits_come_back(RouterWorld* w) {
+  std::vector<Offset> there;
+  w->tokyo.broker.on<kafka::OffsetCommitRequest>([](const auto& request) {
+    return std::optional(committed(request, ErrorCode::not_coordinator));
+  });
+  w->seoul.broker.on<kafka::OffsetCommitRequest>([&there](const auto& request) {
+    there.push_back(request.topics.at(0).partitions.at(0).committed_offset);
+    return std::optional(committed(request, ErrorCode::none));
+  });
+  co_await w->flip();
+  w->tokyo.broker.delay = io::milliseconds(1500);
+  auto connection = co_await w->at(101);
+  std::vector<io::Task<Result<Slice>>> waiting;
+  for (const Offset offset : {42, 43}) {
+    kafka::Writer body;
+    commit_of("billing", offset).encode(body, 7);
+    waiting.push_back(connection->call_raw({8, 7, "c", std::move(body).finish()}, io::soon(8000)));
+    if (offset == 43) break;
+    co_await io::sleep(w->world.loop(), io::milliseconds(100));
+    w->seoul.told.route_version = 2;
+    w->seoul.told.routes.clear();
+    co_await w->until_version(2);
+  }
+  for (auto& one : waiting) {
+    auto answer = co_await one;
+    EXPECT_TRUE(answer.has_value());
+  }
+  EXPECT_EQ(there, (std::vector<Offset>{42, 43}));
+}
+TEST(RouterMovedGroups, CommitsKeepTheirOrderOnTheWayBack) {
+  RouterWorld w;
+  w.run(commits_come_back(&w));
+}
+
 io::Task<void> no_move_follows(RouterWorld* w) {
   w->seoul.broker.on<kafka::HeartbeatRequest>([](const auto&) {
     return std::optional(kafka::HeartbeatResponse{.error_code = ErrorCode::not_coordinator});

@@ -245,6 +245,48 @@ TEST(RouterProduces, WhoSendsForTwoHomesByTurnsIsSentToAskForTheLeaders) {
   w.run(by_turns(&w));
 }
 
+// Nothing is owed before the second, and nobody leads its topic: the first goes on all the same.
+io::Task<void> one_without_leader(RouterWorld* w) {
+  Move move(w);
+  auto connection = co_await w->at(101);
+  auto first = send(*connection, sequenced("orders", 0));
+  co_await io::sleep(w->world.loop(), io::milliseconds(100));
+  w->tokyo.learn_of_takeover();
+  co_await w->until_version(1);
+  auto nobody = send(*connection, produce_to("unknown"));
+  EXPECT_EQ(co_await error_in(std::move(first)), ErrorCode::none);
+  EXPECT_EQ(co_await error_in(std::move(nobody)), ErrorCode::not_leader_or_follower);
+  auto later = send(*connection, sequenced("orders", 1));
+  EXPECT_EQ(co_await error_in(std::move(later)), ErrorCode::none);
+  EXPECT_EQ(move.at_tokyo, (std::vector<int32_t>{0, 1}));
+}
+TEST(RouterProduces, ATopicThatNobodyLeadsHoldsUpNoOther) {
+  RouterWorld w;
+  add_topics_to(w);
+  w.run(one_without_leader(&w));
+}
+
+// A broker that has just joined: the metadata name it before it has a port here.
+io::Task<void> leader_without_port(RouterWorld* w) {
+  w->tokyo.broker.on<kafka::ProduceRequest>([w](const kafka::ProduceRequest& request) {
+    w->tokyo.metadata.topics[0].partitions[0].leader_id = 203;
+    return std::optional(produced(request, -1, ErrorCode::not_leader_or_follower));
+  });
+  auto connection = co_await w->at(101);
+  co_await w->flip();
+  for (int n = 0; n < 2; ++n) {
+    const auto answer = co_await error_in(send(*connection, sequenced("orders", n)));
+    EXPECT_EQ(answer, ErrorCode::not_leader_or_follower);
+    auto refreshed = co_await w->router->picture().site("tokyo")->cluster().refresh(io::soon(1000));
+    EXPECT_TRUE(refreshed.has_value());
+  }
+}
+TEST(RouterProduces, ALeaderThatHasNoPortYetIsNone) {
+  RouterWorld w;
+  add_topics_to(w);
+  w.run(leader_without_port(&w));
+}
+
 // Of two topics one has moved: what the old home has taken is not sent again.
 io::Task<void> in_part(RouterWorld* w) {
   const std::string yaml = "virtual_cluster: {name: corp, advertise: 127.0.0.1, ports: " +
