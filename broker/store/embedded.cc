@@ -61,6 +61,9 @@ bool any_frame_above(int64_t version, Bytes rest) {
   return false;
 }
 
+// What counts up by one cannot reach it, and one can still be added.
+constexpr int64_t last_version = int64_t{1} << 62;
+
 }  // namespace
 
 EmbeddedStore::EmbeddedStore(io::Disk& disk, io::Loop& loop, std::string path)
@@ -152,7 +155,10 @@ Result<void> EmbeddedStore::apply(Bytes body) {
       entries_.erase(key);
     }
   }
-  if (!reader.ok()) return fail(Error::corrupt(path_ + ": a commit that breaks its own format"));
+  const bool is_version = version >= 0 && version <= last_version;
+  if (!reader.ok() || !is_version) {
+    return fail(Error::corrupt(path_ + ": a commit that breaks its own format"));
+  }
   version_ = version;
   return {};
 }

@@ -1,7 +1,10 @@
 #include "broker/store/embedded.h"
 
 #include <algorithm>
+#include <limits>
 
+#include "base/crc32c.h"
+#include "kafka/wire.h"
 #include "tests/broker/task_world.h"
 
 namespace isthmus::broker {
@@ -240,6 +243,26 @@ TEST_F(EmbeddedStoreTest, ABrokenCommitBeforeValidOnesRefusesToStart) {
     EXPECT_NE(opened.error().text.find(path), std::string::npos);
     EXPECT_NE(opened.error().text.find("byte " + std::to_string(from)), std::string::npos);
     EXPECT_EQ(bytes().size(), all.size()) << "nothing may be cut";
+  }
+}
+
+// With a right checksum: by another program, or a fault of ours.
+TEST_F(EmbeddedStoreTest, AVersionThatNothingCountsUpToRefusesToStart) {
+  open();
+  lose_slot();
+  for (const int64_t version : {int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
+    kafka::Writer body;
+    body.int64(version);
+    body.int32(0);
+    const Slice commit = *std::move(body).finish().flatten();
+    kafka::Writer frame;
+    frame.int32(static_cast<int32_t>(commit.size()));
+    frame.int32(static_cast<int32_t>(crc32c(commit.view())));
+    frame.raw(commit.view());
+    replace(std::move(frame).finish().flatten()->view());
+    auto opened = try_open();
+    ASSERT_FALSE(opened) << version;
+    EXPECT_NE(opened.error().text.find("breaks its own format"), std::string::npos);
   }
 }
 
