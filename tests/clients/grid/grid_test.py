@@ -32,6 +32,7 @@ import expected
 import table
 import world
 from account import Counts, Span
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from library import ESTATE, LIBRARIES, Library, Running
 from support import ledger, testing
@@ -114,10 +115,29 @@ class Grid(world.TwoSites):
         for made in admin.create_topics([NewTopic(*each, 1) for each in topics.items()]).values():
             made.result(20)
 
+        for topic, partitions in topics.items():
+            self.wait_led(bootstrap, topic, partitions)
+
         def mirrored():
             return topics.keys() <= {t["topic"] for t in self.describe("seoul-tokyo")["topics"]}
         if stage != "kafka":
             wait_for(mirrored, f"the topics of {stage} are mirrored", 60, 0.5)
+
+    def wait_led(self, bootstrap: str, topic: str, partitions: int) -> None:
+        """A Kafka answers for a topic that its leader does not know yet."""
+        asker = Consumer({"bootstrap.servers": bootstrap, "group.id": "nobody"})
+
+        def led() -> bool:
+            try:
+                for number in range(partitions):
+                    asker.get_watermark_offsets(TopicPartition(topic, number), timeout=5)
+            except KafkaException:
+                return False
+            return True
+        try:
+            wait_for(led, f"{topic} is led", 30, 0.1)
+        finally:
+            asker.close()
 
     def wait_heard(self, running: list[Running], since_ms: float, deadline_s: float) -> dict:
         """Until everyone has been heard since then; library -> who has not, after the deadline."""
