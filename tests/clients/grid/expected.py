@@ -33,9 +33,14 @@ class Today:
     at_most: float = NOTHING_MATTERS
 
 
+RSKAFKA_READS_NO_CONTROL_BATCH = (
+    "it takes the first bytes of a control batch's record for those of its key, so it reads over "
+    "none: not over the marker of a transaction, nor over the gap of a failover")
 TODAY = [
     Today("*", "planned", ("producer ms", "consumer ms"),
           "nine libraries and both sites share the cores of one machine"),
+    Today("rskafka", "failover", ("dead",), RSKAFKA_READS_NO_CONTROL_BATCH),
+    Today("rskafka", "router", ("errors",), RSKAFKA_READS_NO_CONTROL_BATCH),
 ]
 
 
