@@ -86,6 +86,10 @@ uint64_t Log::size_bytes() const {
   return bytes;
 }
 
+bool Log::is_empty() const {
+  return std::ranges::all_of(segments_, [](const auto& segment) { return segment->size() == 0; });
+}
+
 Offset Log::last_stable_offset(Offset high_watermark) {
   return std::max(start_, producers_.last_stable_offset(high_watermark));
 }

@@ -86,6 +86,7 @@ class Log {
   Offset recovery_point() const;
   SyncedEnd& synced_end() { return synced_end_; }  // the same, for the next start
   uint64_t size_bytes() const;
+  bool is_empty() const;  // of bytes; its offsets may begin anywhere
   size_t segment_count() const { return segments_.size(); }
   // Never above the high watermark, never below the start.
   Offset last_stable_offset(Offset high_watermark);

@@ -183,7 +183,7 @@ Result<AppendInfo> Partition::write_own(const Slice& batch) {
 }
 
 Result<AppendInfo> Partition::write(const ExportWriter& writer, const Slice& batches) {
-  if (log_->size_bytes() == 0 && log_->end_offset() != writer.start) {
+  if (log_->is_empty() && log_->end_offset() != writer.start) {
     if (auto ok = log_->restart_at(writer.start); !ok) return fail(ok.error());
   }
   if (batches.empty()) return AppendInfo{};
@@ -193,7 +193,7 @@ Result<AppendInfo> Partition::write(const ExportWriter& writer, const Slice& bat
 }
 
 Result<AppendInfo> Partition::write(const LinkWriter& writer, const Slice& batches) {
-  bool may_begin_anew = log_->size_bytes() == 0 || initializing_;
+  bool may_begin_anew = log_->is_empty() || initializing_;
   if (writer.start_at > log_->end_offset() && may_begin_anew) {
     if (auto ok = log_->restart_at(writer.start_at); !ok) return fail(ok.error());
     advanced(replica_.on_durable(log_->durable_offset()));

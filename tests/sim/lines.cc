@@ -149,7 +149,8 @@ void far_away(Stage& stage, Pair& pair, const Sides& line) {
 void lines(Stage& stage) {
   Pair pair(stage);
   if (!pair.begin()) return;
-  stage.add_clients("orders", 2, true);
+  // A run takes minutes of virtual time, which records a few milliseconds apart would make dear.
+  stage.add_clients("orders", 2, true, milliseconds(80));
   stage.world().run_for(seconds(3));
   pair.await_groups();
   stage.destination().sites = {pair.writer().clients(), pair.follower().clients()};

@@ -30,7 +30,8 @@ void Stage::add_consumer(ConsumerOptions options) {
   clients_->spawn("consumer", consumer.run());
 }
 
-void Stage::add_clients(const std::string& topic, int32_t partitions, bool groups) {
+void Stage::add_clients(const std::string& topic, int32_t partitions, bool groups,
+                        Duration least_pause) {
   int id = 0;
   for (int32_t p = 0; p < partitions; ++p) {
     const uint64_t producers = random().between(1, 2);
@@ -40,7 +41,7 @@ void Stage::add_clients(const std::string& topic, int32_t partitions, bool group
       options.partition = {topic, p};
       options.idempotent = id == 1 || !one_in(4);
       options.in_flight = random().between(1, 5);
-      options.pause_max = random().between(io::milliseconds(2), io::milliseconds(150));
+      options.pause_max = random().between(least_pause, Duration(io::milliseconds(150)));
       options.corrupt_one_in = one_in(3) ? 20 : 0;
       add_producer(std::move(options));
     }

@@ -19,8 +19,9 @@ class Stage {
   // Clients go where destination() says; those that `stay`, where stayers() says.
   void add_producer(ProducerOptions options);
   void add_consumer(ConsumerOptions options);
-  // Some of each, as the seed says.
-  void add_clients(const std::string& topic, int32_t partitions, bool groups);
+  // Some of each, as the seed says; producers pause for up to `least_pause` at least.
+  void add_clients(const std::string& topic, int32_t partitions, bool groups,
+                   Duration least_pause = std::chrono::milliseconds(2));
   // So many members of the group "team", which share the topic's partitions.
   void add_members(const std::string& topic, int32_t partitions, uint64_t count, bool offsets_stay);
   // One more, idempotent, as when an application starts while the sites run.

@@ -236,8 +236,9 @@ io::Task<Result<void>> SimDisk::aside(Work work) {
 }
 
 Result<io::DiskSpace> SimDisk::space(const std::string&) const {
-  const uint64_t used = volume_->used();
-  return io::DiskSpace{volume_->capacity - std::min(used, volume_->capacity), volume_->capacity};
+  const uint64_t capacity = volume_->capacity;
+  if (capacity == UINT64_MAX) return io::DiskSpace{capacity, capacity};
+  return io::DiskSpace{capacity - std::min(volume_->used(), capacity), capacity};
 }
 
 }  // namespace isthmus::sim
