@@ -228,11 +228,13 @@ io::Task<Result<void>> Broker::recover() {
 
 namespace {
 
-// By id: a topic may be there again under its name.
+// By id: a topic may be there again under its name. For who reads by names, one that was set aside
+// is gone, too.
 std::set<std::string> deleted_between(const Image& before, const Image& now) {
   std::set<std::string> names;
   for (const auto& [id, topic] : before.topics_by_id) {
-    if (now.find(id) == nullptr) names.insert(topic->name);
+    const TopicImage* still = now.find(id);
+    if (still == nullptr || still->name != topic->name) names.insert(topic->name);
   }
   return names;
 }

@@ -20,6 +20,8 @@ struct LinkOptions {
   bool drained = false;     // promote --drained
   bool accept_gap = false;  // resume --accept-gap
   std::string partition;    // resume --partition
+  bool set_aside = false;   // resume --set-aside
+  std::string topic;        // resume --topic
 };
 using LinkOptionsPtr = std::shared_ptr<LinkOptions>;
 

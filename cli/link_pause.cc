@@ -1,5 +1,6 @@
 // isthmus link pause|resume: copy no more, or go on; and, where the source's retention has
-// overtaken the copy, go on behind what is gone. Recorded at the link's target.
+// overtaken the copy, go on behind what is gone; where it has created a topic again, set the copy
+// of the one before aside. Recorded at the link's target.
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>
@@ -27,7 +28,15 @@ json json_of_steering(const std::string& link, const std::string& target, bool p
     accepted.push_back(
         {{"topic", gap.topic}, {"partition", gap.partition}, {"reason", gap.reason}});
   }
-  return {{"link", link}, {"at", target}, {"paused", paused}, {"accepted", accepted}};
+  json aside = json::array();
+  for (const auto& kept : answer.aside) {
+    aside.push_back({{"topic", kept.topic}, {"name", kept.name}});
+  }
+  return {{"link", link},
+          {"at", target},
+          {"paused", paused},
+          {"accepted", accepted},
+          {"set_aside", aside}};
 }
 
 io::Task<Exit> steer(Sites& sites, kafka::PauseLinkRequest request, bool as_json) {
@@ -37,10 +46,14 @@ io::Task<Exit> steer(Sites& sites, kafka::PauseLinkRequest request, bool as_json
         Error::message("'" + request.link + "' is no link: its name is <source>-<target>"));
   }
   const std::string link = request.link;
-  const bool paused = request.paused;
+  const bool paused = request.paused, sets_aside = request.set_aside;
   auto answer = co_await sites.ask(ends->target, std::move(request));
   if (!answer) co_return fail_with(answer.error());
   if (auto refused = refusal(ends->target, *answer)) co_return refuse_steering(refused->text);
+  if (sets_aside && answer->aside.empty()) {
+    co_return refuse_steering("the brokers of " + ends->target +
+                              " are of an older release, which sets nothing aside");
+  }
   if (as_json) {
     show(json_of_steering(link, ends->target, paused, *answer));
     co_return Exit::done;
@@ -55,6 +68,10 @@ io::Task<Exit> steer(Sites& sites, kafka::PauseLinkRequest request, bool as_json
   for (const auto& gap : answer->accepted) {
     say("Gap accepted  {}-{}{}", gap.topic, gap.partition,
         gap.reason.empty() ? ", before" : ": " + gap.reason);
+  }
+  for (const auto& kept : answer->aside) {
+    say("Set aside     the copy of the {} that was deleted is {} now: read it, or delete it",
+        kept.topic, kept.name);
   }
   co_return Exit::done;
 }
@@ -92,6 +109,13 @@ io::Task<Exit> resume(Sites& sites, LinkOptionsPtr options, bool as_json) {
     }
     request.partitions.push_back({named->topic, named->partition});
   }
+  request.set_aside = options->set_aside;
+  if (!options->topic.empty()) {
+    if (!options->set_aside) {
+      co_return refuse_steering("a link goes on as a whole: --topic is for --set-aside");
+    }
+    request.topics.push_back(options->topic);
+  }
   auto done = co_await steer(sites, std::move(request), as_json);
   co_return done;
 }
@@ -105,15 +129,19 @@ void add_link_pause(Command group, LinkOptionsPtr options) {
                         "isthmus link pause seoul-tokyo --config config/router.yaml"},
                        options, pause);
   paused.argument("LINK", options->name, "<source>-<target>");
-  Command resumed =
-      add_site_command(group,
-                       {"resume", "Lets a link go on, also behind offsets that are gone",
-                        "isthmus link resume seoul-tokyo --config config/router.yaml"},
-                       options, resume);
+  Command resumed = add_site_command(
+      group,
+      {"resume", "Lets a link go on, also past offsets that are gone and topics made anew",
+       "isthmus link resume seoul-tokyo --config config/router.yaml"},
+      options, resume);
   resumed.argument("LINK", options->name, "<source>-<target>");
   resumed.flag("--accept-gap", options->accept_gap,
                "Go on where the source's retention has overtaken the copy: what is gone is gone");
   resumed.option("--partition", options->partition, "Of one only: <topic>-<number>");
+  resumed.flag("--set-aside", options->set_aside,
+               "Where the source has deleted a topic and created it again, rename the old copy to "
+               "<topic>.recreated, and mirror the new one");
+  resumed.option("--topic", options->topic, "Of one only");
 }
 
 }  // namespace isthmus::cli

@@ -191,7 +191,9 @@ void view_left_out(LinkView& view, const SiteAnswer& target, const SiteAnswer* s
   for (const auto& topic : link.left_out) told[topic.name] = &topic;
   if (source != nullptr) {
     for (const auto& topic : source->topics) {
-      if (topic.writer == kafka::WriterKind::link || kafka::is_internal(topic.name)) continue;
+      const auto writer = kafka::writer_of(topic);
+      if (writer.link() != nullptr || writer.is_aside()) continue;
+      if (kafka::is_internal(topic.name)) continue;
       auto left = left_out_of(target, view.name, topic, told);
       if (left) view.left_out.push_back(std::move(*left));
     }

@@ -5,6 +5,8 @@
 //   Link      a mirror topic: only its link writes
 //   Nobody    handed over to another site in a switchover, or stepped down after a failover there;
 //             until the other site's answer, or the way back
+//   Aside     nobody any more: a copy whose topic was created again at its source, renamed, kept to
+//             be read (broker/link/set_aside.h). No link carries it
 //
 // Plain data, copied freely.
 #pragma once
@@ -36,14 +38,19 @@ class TopicWriter {
     bool stepped_down = false;
     friend bool operator==(const Nobody&, const Nobody&) = default;
   };
+  struct Aside {
+    friend bool operator==(const Aside&, const Aside&) = default;
+  };
 
   TopicWriter() = default;
   TopicWriter(Clients) {}
   TopicWriter(Link link) : who_(std::move(link)) {}
   TopicWriter(Nobody nobody) : who_(nobody) {}
+  TopicWriter(Aside aside) : who_(aside) {}
 
   WriterKind kind() const;
   bool is_clients() const { return std::holds_alternative<Clients>(who_); }
+  bool is_aside() const { return std::holds_alternative<Aside>(who_); }
   // nullptr: another.
   const Link* link() const { return std::get_if<Link>(&who_); }
   Link* link() { return std::get_if<Link>(&who_); }
@@ -54,7 +61,7 @@ class TopicWriter {
   friend bool operator==(const TopicWriter&, const TopicWriter&) = default;
 
  private:
-  std::variant<Clients, Link, Nobody> who_;
+  std::variant<Clients, Link, Nobody, Aside> who_;
 };
 
 // For commands: "clients", "link seoul-tokyo", "nobody: handed over to the other site".
@@ -69,6 +76,7 @@ TopicWriter writer_of(const Fields& from) {
     case WriterKind::link: return TopicWriter::Link{from.link, from.origin, from.moved_away};
     case WriterKind::handed_over: return TopicWriter::Nobody{from.closed_by, false};
     case WriterKind::stepped_down: return TopicWriter::Nobody{from.closed_by, true};
+    case WriterKind::set_aside: return TopicWriter::Aside{};
   }
   return TopicWriter::Clients{};
 }

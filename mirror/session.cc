@@ -155,10 +155,11 @@ io::Task<Result<void>> Session::discover() {
     done = fail(topics.error());
   } else {
     std::vector<SourceTopic> mine;
-    std::set<std::string> names, there;
+    std::set<std::string> names;
+    std::map<std::string, Uuid> there;
     left_out_.begin();
     for (auto& topic : *topics) {
-      there.insert(topic.name);
+      there.emplace(topic.name, topic.id);
       left_out_.found(topic, topics_.takes(topic.name));
       if (!wanted(topic)) continue;
       names.insert(topic.name);
@@ -179,7 +180,7 @@ io::Task<Result<void>> Session::discover() {
     }
     co_await learn_copies();
     gone_.look(there, source_.loop().now());
-    done = co_await delete_copies();
+    done = co_await end_copies();
     while (done && !mine.empty()) {
       size_t n = std::min(mine.size(), topics_per_request);
       std::vector<SourceTopic> part(std::make_move_iterator(mine.end() - static_cast<long>(n)),
@@ -205,19 +206,26 @@ io::Task<void> Session::learn_copies() {
   copies_known_ = true;
 }
 
-io::Task<Result<void>> Session::delete_copies() {
+io::Task<Result<void>> Session::end_copies() {
   const auto due = gone_.due(source_.loop().now());
   if (paused_ || due.empty()) co_return Result<void>{};
   kafka::EnsureMirrorTopicsRequest request;
   request.link = name_;
   request.link_epoch = link_epoch_;
+  std::vector<GoneTopics::Topic> asked;
   for (const auto& topic : due) {
-    auto is_gone = co_await view_.is_gone(topic.name, source_.loop().now() + request_timeout);
+    const io::Instant soon = source_.loop().now() + request_timeout;
+    auto is_gone = co_await view_.is_gone(topic.name, topic.id, soon);
     if (!is_gone) co_return fail(is_gone.error());
-    if (*is_gone) request.gone.push_back({topic.name, topic.id});
+    if (!*is_gone) continue;
+    if (topic.recreated) {
+      request.recreated.push_back({topic.name, topic.id});
+    } else {
+      request.gone.push_back({topic.name, topic.id});
+    }
+    asked.push_back(topic);
   }
-  if (request.gone.empty()) co_return Result<void>{};
-  const auto asked = request.gone;
+  if (asked.empty()) co_return Result<void>{};
   const io::Instant deadline = source_.loop().now() + request_timeout;
   auto answer = co_await target_.call_any(std::move(request), deadline);
   if (!answer) co_return fail(answer.error());
@@ -226,7 +234,8 @@ io::Task<Result<void>> Session::delete_copies() {
                             "the target has given the link to another mirror process");
   }
   for (const auto& topic : asked) {
-    log_.warn("topic={} is gone at the source for delete_delay: its copy is deleted", topic.name);
+    log_.warn("topic={} is gone at the source for delete_delay: its copy is {}", topic.name,
+              topic.recreated ? "set aside, as another has the name" : "deleted");
     gone_.forget(topic.name);
   }
   co_return Result<void>{};

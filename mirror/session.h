@@ -59,7 +59,7 @@ class Session final : public client::FetchSink {
   io::Task<Result<void>> discover();
   // Copies that earlier sessions have made: their topics may be gone since.
   io::Task<void> learn_copies();
-  io::Task<Result<void>> delete_copies();
+  io::Task<Result<void>> end_copies();
   io::Task<Result<void>> start_pumps(std::vector<SourceTopic> topics);
   using Ensured = kafka::EnsureMirrorTopicsResponse;
   void follow(const SourceTopic& topic, const Ensured::MirrorTopicResult& told,

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "kafka/topic_names.h"
+#include "kafka/topic_writer.h"
 
 namespace isthmus::mirror {
 
@@ -81,7 +82,7 @@ io::Task<Result<std::vector<SourceTopic>>> Source::topics(io::Instant deadline) 
   routes_ = kafka::takeovers_in(site->routes, site->route_version, site->name);
   std::vector<SourceTopic> all;
   for (const auto& topic : site->topics) {
-    if (kafka::is_internal(topic.name)) continue;
+    if (kafka::is_internal(topic.name) || kafka::writer_of(topic).is_aside()) continue;
     all.push_back(from_site(topic));
     for (const auto& [key, value] : *inherited) {
       if (!all.back().configs.contains(key)) all.back().inherited[key] = value;
@@ -144,14 +145,17 @@ io::Task<Result<std::vector<SourceTopic>>> Source::foreign_topics(io::Instant de
   co_return all;
 }
 
-io::Task<Result<bool>> Source::is_gone(std::string topic, io::Instant deadline) {
+io::Task<Result<bool>> Source::is_gone(std::string topic, Uuid id, io::Instant deadline) {
   if (!identity_.foreign) co_return true;
   client::Admin admin(cluster_);
   std::vector<std::string> names = {std::move(topic)};
   auto answer = co_await admin.describe_topics(std::move(names), deadline);
   if (!answer) co_return fail(answer.error());
-  co_return answer->topics.size() == 1 &&
-      answer->topics[0].error_code == ErrorCode::unknown_topic_or_partition;
+  if (answer->topics.size() != 1) co_return false;
+  const auto& found = answer->topics[0];
+  const bool is_another = !found.topic_id.is_zero() && found.topic_id != id;
+  co_return found.error_code == ErrorCode::unknown_topic_or_partition ||
+      (found.error_code == ErrorCode::none && is_another);
 }
 
 io::Task<Result<std::vector<Source::Owners>>> Source::owners(std::string topic, Uuid id,

@@ -49,8 +49,9 @@ class Source {
   // All but internal ones.
   io::Task<Result<std::vector<SourceTopic>>> topics(io::Instant deadline);
   // Whether a topic that the others did not name is really not there. A foreign cluster leaves out
-  // of its list what we may not see; asked by name, it says so.
-  io::Task<Result<bool>> is_gone(std::string topic, io::Instant deadline);
+  // of its list what we may not see; asked by name, it says so. Of another topic that has the name
+  // there, it tells the id.
+  io::Task<Result<bool>> is_gone(std::string topic, Uuid id, io::Instant deadline);
   // What the source knows of routes, as topics() saw it last; a foreign cluster knows nothing.
   const kafka::Takeovers& routes() const { return routes_; }
   // Its latest start, of the same moment: the number and when it was; -1 of an older source.

@@ -25,6 +25,10 @@ Result<TopicImage> own_topic(const Image& image, const std::string& name) {
                                                    ": change it at its source");
   }
   if (topic->writer.nobody() != nullptr) return being_moved(name);
+  if (topic->writer.is_aside()) {
+    return refuse(ErrorCode::policy_violation,
+                  name + " was set aside: it can be read, and deleted");
+  }
   return *topic;
 }
 

@@ -46,6 +46,9 @@ struct TopicImage {
   std::vector<PartitionImage> partitions;
   std::map<std::string, std::string> configs;
   TopicWriter writer;
+  // Its name before it was set aside, which its folders may still have (broker/replica/renaming.h);
+  // empty: it has had one name only. No topic is renamed twice.
+  std::string renamed_from;
   // The version of the routes that its latest promotion here made; 0 = it was created here. What is
   // said of a promotion elsewhere concerns the topic only if that one was later.
   int64_t promoted_at = 0;

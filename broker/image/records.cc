@@ -1,6 +1,7 @@
 #include "broker/image/records.h"
 
 #include <charconv>
+#include <utility>
 
 #include "kafka/gen/broker_record.h"
 #include "kafka/gen/cluster_record.h"
@@ -58,7 +59,11 @@ std::optional<std::string> after(const std::string& key, std::string_view prefix
 }
 
 Result<void> apply_topic(Image& image, const std::string& name, const Change& change) {
-  if (const TopicImage* old = image.find(name)) image.topics_by_id.erase(old->id);
+  if (const TopicImage* old = image.find(name)) {
+    const auto known = image.topics_by_id.find(old->id);
+    // Unless it has another name by now.
+    if (known->second->name == name) image.topics_by_id.erase(known);
+  }
   image.topics.erase(name);
   if (!change.value) return {};
   auto record = decode_topic(image, *change.value);
@@ -67,6 +72,7 @@ Result<void> apply_topic(Image& image, const std::string& name, const Change& ch
   topic->name = name;
   topic->id = record->topic_id;
   topic->writer = kafka::writer_of(*record);
+  topic->renamed_from = record->renamed_from;
   topic->promoted_at = record->promoted_at;
   topic->version = change.version;
   for (auto& config : record->configs) topic->configs[config.name] = config.value;
@@ -226,6 +232,7 @@ void Plan::put(const TopicImage& topic) {
   kafka::TopicRecord record;
   record.topic_id = topic.id;
   kafka::put_writer(record, topic.writer, 0);
+  record.renamed_from = topic.renamed_from;
   record.promoted_at = topic.promoted_at;
   for (const auto& [name, value] : topic.configs) record.configs.push_back({name, value});
   for (const auto& p : topic.partitions) {
@@ -233,6 +240,13 @@ void Plan::put(const TopicImage& topic) {
         {p.leader_epoch, p.recorded_at_start, p.mirror_state, p.mirror_reason, p.promoted_to});
   }
   add("/topics/" + topic.name, encode(record), topic.version);
+}
+
+void Plan::set_aside(TopicImage topic, const std::string& name) {
+  add("/topics/" + topic.name, std::nullopt, topic.version);
+  topic.renamed_from = std::exchange(topic.name, name);
+  topic.version = MetadataStore::absent;
+  put(topic);
 }
 
 void Plan::remove(const TopicImage& topic) {

@@ -28,6 +28,8 @@ struct Plan {
   bool empty() const { return puts.empty(); }
   // Each writes one key, on the condition that it still has the version that the value carries.
   void put(const TopicImage& topic);
+  // The same topic under another name, as nobody's but its readers'.
+  void set_aside(TopicImage topic, const std::string& name);
   // Its folders outlive the record, so that one of the deletion takes its place.
   void remove(const TopicImage& topic);
   void forget(const DeletedTopic& topic);

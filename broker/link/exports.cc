@@ -3,23 +3,14 @@
 #include <algorithm>
 
 #include "base/crypto.h"
-#include "kafka/errors.h"
-#include "kafka/topic_names.h"
+#include "broker/link/spare_name.h"
 
 namespace isthmus::broker {
 
 namespace {
 
-constexpr int most_tries = 100;
-
 void add(Sha256& hash, std::string_view text) {
   hash.update({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-}
-
-bool is_taken(const Image& image, const std::string& name) {
-  if (image.find(name) != nullptr) return true;
-  return std::ranges::any_of(
-      image.topics, [&](const auto& entry) { return kafka::do_names_collide(name, entry.first); });
 }
 
 }  // namespace
@@ -38,15 +29,7 @@ Uuid export_id(const Image& image, const Uuid& topic, LeaderEpoch epoch) {
 Result<std::string> export_name(const Image& image, const std::string& topic, LeaderEpoch epoch,
                                 const Uuid& id) {
   if (const TopicImage* known = image.find(id)) return known->name;
-  for (int i = 1; i <= most_tries; ++i) {
-    std::string suffix = ".diverged." + std::to_string(epoch);
-    if (i > 1) suffix += "." + std::to_string(i);
-    const std::string name = topic.substr(0, kafka::longest_topic_name - suffix.size()) + suffix;
-    if (!is_taken(image, name)) return name;
-  }
-  return kafka::refuse(kafka::ErrorCode::topic_already_exists,
-                       topic + ".diverged." + std::to_string(epoch) +
-                           ", and all that it could be called instead, are topics of others");
+  return spare_name(image, topic, "diverged." + std::to_string(epoch));
 }
 
 }  // namespace isthmus::broker

@@ -15,9 +15,7 @@ namespace isthmus::broker {
 // `epoch`: of the last batch that is cut.
 Uuid export_id(const Image& image, const Uuid& topic, LeaderEpoch epoch);
 
-// What the export with that id is called, or will be: the name above, shortened where it is too
-// long for a topic, numbered where it is taken or is one with another topic's in metrics. Refused
-// where many of those are taken.
+// What the export with that id is called, or will be: a spare name (spare_name.h) as above.
 Result<std::string> export_name(const Image& image, const std::string& topic, LeaderEpoch epoch,
                                 const Uuid& id);
 

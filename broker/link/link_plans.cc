@@ -287,7 +287,8 @@ std::string was_recreated(const Image& image, const std::string& link, const Mir
   return std::string(to_string(kafka::MirrorTrouble::recreated)) +
          ": the source has another topic of this name now (id " + topic.id.to_string() +
          "), and this is a copy of the one before (id " + copy->id.to_string() +
-         "): when nobody needs it, delete it here, and the new one is mirrored from its beginning";
+         "): it is set aside after delete_delay, or at once with: isthmus link resume " + link +
+         " --set-aside; then the new one is mirrored from its beginning";
 }
 
 Plan plan_recreated(const Image& image, const std::string& topic, const std::string& why) {

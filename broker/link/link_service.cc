@@ -1,6 +1,7 @@
 #include "broker/link/link_service.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "broker/controller/topic_config.h"
 #include "broker/controller/topic_plans.h"
@@ -140,6 +141,35 @@ bool LinkService::is_inherited_here(const std::string& name, const std::string& 
   return default_value(*key, partitions_.defaults()) == value;
 }
 
+// Of topics that the source has deleted, and of those that it has created again since.
+io::Task<Result<void>> LinkService::end_copies(kafka::EnsureMirrorTopicsRequest request) {
+  const auto checked = [&request](const Image& image, auto plan) -> Result<Plan> {
+    auto right = check_link_epoch(image, request.link, request.link_epoch);
+    if (!right) return Result<Plan>(fail(right.error()));
+    return plan();
+  };
+  for (const auto& gone : request.gone) {
+    auto decide = [&](const Image& image) {
+      return checked(image, [&] { return plan_delete_copy(image, request.link, gone.topic_id); });
+    };
+    auto done = co_await controller_.update(decide);
+    if (!done) co_return done;
+    log_.warn("link={} topic={} id={} was deleted at the source: the copy goes too", request.link,
+              gone.name, gone.topic_id.to_string());
+  }
+  for (const auto& topic : request.recreated) {
+    std::vector<SetAside> aside;
+    auto decide = [&](const Image& image) {
+      return checked(image,
+                     [&] { return plan_set_aside(image, request.link, topic.topic_id, aside); });
+    };
+    auto done = co_await controller_.update(decide);
+    if (!done) co_return done;
+    tell_of_set_aside(request.link, aside);
+  }
+  co_return Result<void>{};
+}
+
 io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
     kafka::EnsureMirrorTopicsRequest request) {
   kafka::EnsureMirrorTopicsResponse response;
@@ -162,19 +192,10 @@ io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
     auto result = co_await ensure_topic(request.link, std::move(topic));
     response.topics.push_back(std::move(result));
   }
-  for (const auto& gone : request.gone) {
-    auto decide = [&](const Image& image) -> Result<Plan> {
-      auto right = check_link_epoch(image, request.link, request.link_epoch);
-      if (!right) return Result<Plan>(fail(right.error()));
-      return plan_delete_copy(image, request.link, gone.topic_id);
-    };
-    auto done = co_await controller_.update(decide);
-    if (!done) {
-      response.error_code = kafka::error_code(done.error());
-      co_return response;
-    }
-    log_.warn("link={} topic={} id={} was deleted at the source: the copy goes too", request.link,
-              gone.name, gone.topic_id.to_string());
+  auto ended = co_await end_copies(request);
+  if (!ended) {
+    response.error_code = kafka::error_code(ended.error());
+    co_return response;
   }
   const auto image = controller_.snapshot();
   const auto link = image->links.find(request.link);
@@ -360,7 +381,18 @@ io::Task<kafka::ForgetLinkResponse> LinkService::forget(kafka::ForgetLinkRequest
   co_return response;
 }
 
+void LinkService::tell_of_set_aside(const std::string& link, const std::vector<SetAside>& aside) {
+  for (const auto& [topic, name] : aside) {
+    log_.warn("link={} topic={} was created again at the source: the copy of the one before is {}",
+              link, topic, name);
+  }
+}
+
 io::Task<kafka::PauseLinkResponse> LinkService::pause(kafka::PauseLinkRequest request) {
+  if (request.set_aside) {
+    auto response = co_await set_aside(std::move(request));
+    co_return response;
+  }
   Steering wish{request.link, request.paused, request.accept_gap, {}};
   for (const auto& p : request.partitions) wish.partitions.push_back({p.topic, p.partition});
   std::vector<AcceptedGap> accepted;
@@ -383,6 +415,34 @@ io::Task<kafka::PauseLinkResponse> LinkService::pause(kafka::PauseLinkRequest re
               partition.to_string(), reason);
   }
   log_.info("link={} {}", request.link, request.paused ? "is paused" : "goes on");
+  co_return response;
+}
+
+io::Task<kafka::PauseLinkResponse> LinkService::set_aside(kafka::PauseLinkRequest request) {
+  kafka::PauseLinkResponse response;
+  if (request.paused || request.accept_gap) {
+    kafka::refuse(response, kafka::error_of(ErrorCode::invalid_request,
+                                            "copies are set aside in a request of its own, by a "
+                                            "link that goes on"));
+    co_return response;
+  }
+  std::vector<SetAside> aside;
+  auto decide = [&](const Image& image) -> Result<Plan> {
+    auto steered = plan_steer(image, {request.link, false, false, {}});
+    if (!steered) return Result<Plan>(fail(steered.error()));
+    auto plan = plan_set_aside(image, request.link, request.topics, aside);
+    if (!plan) return plan;
+    std::ranges::move(steered->plan.checks, std::back_inserter(plan->checks));
+    std::ranges::move(steered->plan.puts, std::back_inserter(plan->puts));
+    return plan;
+  };
+  auto done = co_await controller_.update(decide);
+  if (!done) {
+    kafka::refuse(response, done.error());
+    co_return response;
+  }
+  tell_of_set_aside(request.link, aside);
+  for (auto& [topic, name] : aside) response.aside.push_back({topic, std::move(name)});
   co_return response;
 }
 

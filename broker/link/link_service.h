@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "broker/controller/controller.h"
 #include "broker/link/link_plans.h"
+#include "broker/link/set_aside.h"
 #include "broker/replica/partition_table.h"
 #include "kafka/gen/attach_link.h"
 #include "kafka/gen/describe_site.h"
@@ -74,6 +75,9 @@ class LinkService {
   bool is_inherited_here(const std::string& name, const std::string& value) const;
   io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> ensure_topic(std::string link,
                                                                               MirrorTopic topic);
+  io::Task<Result<void>> end_copies(kafka::EnsureMirrorTopicsRequest request);
+  io::Task<kafka::PauseLinkResponse> set_aside(kafka::PauseLinkRequest request);
+  void tell_of_set_aside(const std::string& link, const std::vector<SetAside>& aside);
   io::Task<void> append_one(LinkWriter writer, PartitionRef partition, AppendPartition wanted,
                             AppendResult& result);
 

@@ -227,6 +227,9 @@ Result<void> LogDirs::look_at(size_t dir, const TopicPartition& tp, const Uuid& 
     found.dirs.push_back(dir);  // opening it says what is wrong with it
     return {};
   }
+  if (const TopicImage* other = image.find(**id)) {
+    return fail(folder + " is that of topic " + other->name + ", and could not be renamed");
+  }
   // By its id alone: behind the longest topic names there is no room for it.
   std::string aside = fmt::format("{}/{}.{}-stray", parent, (*id)->to_string(), tp.partition);
   Result<void> moved;
@@ -285,10 +288,15 @@ Error LogDirs::in_two_directories(const Holders& found) const {
                   dirs_[found.dirs[0]].path, dirs_[found.dirs[1]].path));
 }
 
-RecoveryHints LogDirs::hints_of(const TopicPartition& tp, const Dir& dir) const {
+// What the directory says where it is assigned, and the one where it is, should its folder have
+// been moved by hand. Others may speak of a topic that had its name while they were away.
+RecoveryHints LogDirs::hints_of(const TopicPartition& tp, const Uuid& topic_id,
+                                const Dir& dir) const {
   RecoveryHints hints;
-  // Also what other directories say: the folder may have been moved by hand.
+  const auto* assigned = assignments_.find(topic_id, tp.partition);
+  const bool anywhere = assigned == nullptr || assigned->directory.is_zero();
   for (const Dir& other : dirs_) {
+    if (!anywhere && &other != &dir && other.id != assigned->directory) continue;
     if (auto known = other.recovery_points.find(tp); known != other.recovery_points.end()) {
       hints.recovery_point = std::max(hints.recovery_point, known->second);
     }
@@ -342,10 +350,10 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
   if (placed_.insert_or_assign(tp, index).second) ++dirs_[index].partitions;
   Place place{dirs_[index].path + "/" + tp.to_string(), {}, source_of(tp)};
   if (!found.dirs.empty()) {
-    place.hints = hints_of(tp, dirs_[index]);
+    place.hints = hints_of(tp, topic_id, dirs_[index]);
   } else if (given_up && !is_mirror) {
     // No offset that consumers may have committed is given out again.
-    const RecoveryHints before = hints_of(tp, dirs_[index]);
+    const RecoveryHints before = hints_of(tp, topic_id, dirs_[index]);
     place.hints.log_start = std::max(before.recovery_point, before.log_start);
   }
   return place;
@@ -372,6 +380,63 @@ void LogDirs::not_opened(const TopicPartition& tp) {
   if (const auto placed = placed_.find(tp); placed != placed_.end()) {
     dirs_[placed->second].clean.except.insert(tp.to_string());
   }
+}
+
+std::optional<std::string> LogDirs::folder_of(const TopicPartition& tp) const {
+  const auto placed = placed_.find(tp);
+  if (placed == placed_.end()) return std::nullopt;
+  return dirs_[placed->second].path + "/" + tp.to_string();
+}
+
+void LogDirs::closed(const TopicPartition& tp, const std::optional<Offsets>& offsets) {
+  const auto placed = placed_.extract(tp);
+  if (!placed) return;
+  Dir& dir = dirs_[placed.mapped()];
+  --dir.partitions;
+  dir.clean.except.insert(tp.to_string());
+  if (!offsets) return;
+  dir.recovery_points[tp] = offsets->recovery_point;
+  dir.log_starts[tp] = offsets->log_start;
+  dir.high_watermarks[tp] = offsets->high_watermark;
+  if (offsets->source) dir.sources[tp] = *offsets->source;
+}
+
+bool LogDirs::is_assigned(const Uuid& topic_id, PartitionIndex index, const Dir& dir) const {
+  const auto* assigned = assignments_.find(topic_id, index);
+  return assigned != nullptr && assigned->directory == dir.id;
+}
+
+namespace {
+bool rename_key(auto& known, const TopicPartition& from, const TopicPartition& to) {
+  auto entry = known.extract(from);
+  if (!entry) return false;
+  entry.key() = to;
+  known.insert(std::move(entry));  // unless it has one already, which is later
+  return true;
+}
+}  // namespace
+
+// A successor is assigned where it is before anything is written down of it; not before that was
+// done of the one that had its name (PartitionTable::follow).
+bool LogDirs::adopt_name(const TopicImage& topic, const TopicImage* successor) {
+  bool adopted = false;
+  for (PartitionIndex i = 0; i < std::ssize(topic.partitions); ++i) {
+    const auto assigned = assignments_.partitions.find({topic.id, i});
+    if (assigned != assignments_.partitions.end() && assigned->second.topic != topic.name) {
+      assigned->second.topic = topic.name;
+      unsaved_ = true;
+    }
+    const TopicPartition from{topic.renamed_from, i}, to{topic.name, i};
+    for (Dir& dir : dirs_) {
+      if (successor != nullptr && is_assigned(successor->id, i, dir)) continue;
+      adopted |= rename_key(dir.recovery_points, from, to);
+      adopted |= rename_key(dir.log_starts, from, to);
+      adopted |= rename_key(dir.high_watermarks, from, to);
+      adopted |= rename_key(dir.sources, from, to);
+      if (dir.clean.except.contains(from.to_string())) dir.clean.except.insert(to.to_string());
+    }
+  }
+  return adopted;
 }
 
 void LogDirs::forget(const TopicPartition& tp, const Uuid& topic_id) {

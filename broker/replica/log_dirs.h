@@ -76,6 +76,18 @@ class LogDirs {
   void opened(const TopicPartition& tp);
   // It is not, and what becomes of its files until it is opened nobody here knows.
   void not_opened(const TopicPartition& tp);
+  // Where its log is, if it was placed.
+  std::optional<std::string> folder_of(const TopicPartition& tp) const;
+  struct Offsets {
+    Offset recovery_point = 0, log_start = 0, high_watermark = 0;
+    std::optional<SourceMark> source;
+  };
+  // It is closed, and this is what a checkpoint says of it until it is opened again; nullopt: what
+  // was known.
+  void closed(const TopicPartition& tp, const std::optional<Offsets>& offsets);
+  // A topic was renamed, and `successor` has its old name, if any topic has. True if anything was
+  // known of it by that name.
+  bool adopt_name(const TopicImage& topic, const TopicImage* successor);
   // Its topic is gone, and what is left of its log is doomed.
   void forget(const TopicPartition& tp, const Uuid& topic_id);
   // What files say of topics that are gone must not be believed of their successors.
@@ -104,10 +116,6 @@ class LogDirs {
   // went.
   io::Disk::Work assignments_to_save();
   void saved(const Result<void>& how);
-  struct Offsets {
-    Offset recovery_point = 0, log_start = 0, high_watermark = 0;
-    std::optional<SourceMark> source;
-  };
   // What writes those that are open, beside the loop; the others keep what was known.
   io::Disk::Work checkpoints_to_write(const std::map<TopicPartition, Offsets>& open);
   // A clean stop, but for the partitions that were not closed.
@@ -137,7 +145,8 @@ class LogDirs {
   Error missing_folder(const TopicPartition& tp, const std::string& dir) const;
   Error missing_directory(const TopicPartition& tp, const Uuid& id) const;
   Error in_two_directories(const Holders& found) const;
-  RecoveryHints hints_of(const TopicPartition& tp, const Dir& dir) const;
+  bool is_assigned(const Uuid& topic_id, PartitionIndex index, const Dir& dir) const;
+  RecoveryHints hints_of(const TopicPartition& tp, const Uuid& topic_id, const Dir& dir) const;
   std::optional<SourceMark> source_of(const TopicPartition& tp) const;
   size_t emptiest() const;
 

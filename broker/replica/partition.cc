@@ -67,11 +67,11 @@ void Partition::on_image(const Image& image, const TopicImage& topic, const LogC
   leader_epoch_ = epoch_in_force(recorded, image.starts);
   if (topic.writer.is_clients()) catch_up_with_promotion(recorded);
   set_gate(topic.writer, link != nullptr ? image.epoch_of(link->name) : 0);
-  if (topic.writer.is_clients()) abort_open_transactions();
+  if (topic.writer.is_clients() || topic.writer.is_aside()) abort_open_transactions();
 }
 
-// Transactions that were open at the old site when its records ended here have nobody who could end
-// them, and would hold back every read_committed reader for ever.
+// Transactions that were open at the other site when its records ended here have nobody who could
+// end them, and would hold back every read_committed reader for ever.
 void Partition::abort_open_transactions() {
   auto open = log_->producers().open_transactions();
   for (const auto& [first_offset, producer] : open) {

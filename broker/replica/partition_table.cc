@@ -29,6 +29,12 @@ constexpr size_t at_once_alone = 8;
 // What one turn of the loop looks at.
 constexpr size_t slice = 256;
 
+// On its loop.
+io::Task<void> forget_files(FileCache& files, std::string folder) {
+  files.forget_folder(folder);
+  co_return;
+}
+
 // What waits for the disk runs beside the loop. The log belongs to its own from then on: the
 // descriptors that it opens are that loop's.
 io::Task<Result<Opened>> open_on_loop(io::Loop& loop, FileCache& files, LogDirs::Place place,
@@ -91,6 +97,8 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
                                             std::shared_ptr<const TopicImage> topic,
                                             PartitionIndex index) {
   TopicPartition tp{topic->name, index};
+  const auto stuck = not_moved_.find(topic->id);
+  if (stuck != not_moved_.end()) co_return PartitionRef(Outage{stuck->second.text});
   io::Loop& loop = *env_.loops[loop_of(tp)];
   auto found = std::make_shared<LogDirs::Holders>();
   auto look = [this, found, tp, id = topic->id, image]() -> Result<void> {
@@ -196,6 +204,66 @@ io::Task<void> PartitionTable::drop(std::shared_ptr<const TopicImage> topic, Top
   }
 }
 
+io::Task<void> PartitionTable::close_for_renaming(std::shared_ptr<const TopicImage> topic,
+                                                  Topic partitions) {
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    const TopicPartition tp{topic->name, static_cast<PartitionIndex>(i)};
+    quarantined_.erase(tp);
+    in_the_way_.erase(tp);
+    const auto folder = dirs_.folder_of(tp);
+    std::optional<LogDirs::Offsets> known;
+    if (const PartitionRef& partition = partitions[i]; partition && folder) {
+      const auto marks = co_await partition.marks();
+      known = {marks.recovery_point, marks.log_start, marks.high_watermark, marks.source};
+      auto closed = co_await partition.close();
+      // What it leaves is found out when it is opened again.
+      if (!closed) log_.warn("{}: {}", tp.to_string(), closed.error().text);
+      io::Loop& loop = partition.loop();
+      co_await io::call_on(loop, forget_files(files_.at(&loop), *folder));
+    }
+    dirs_.closed(tp, known);
+  }
+}
+
+PartitionTable::Topics PartitionTable::to_move(const Image& image) const {
+  Topics topics;
+  for (const auto& [name, topic] : image.topics) {
+    if (!topic->renamed_from.empty() && !moved_.contains(topic->id)) topics.push_back(topic);
+  }
+  return topics;
+}
+
+// Whether checkpoints speak of any by its old name.
+bool PartitionTable::adopt_names(const Image& image) {
+  bool adopted = false;
+  for (const auto& topic : to_move(image)) {
+    if (!dirs_.adopt_name(*topic, image.find(topic->renamed_from))) continue;
+    checkpointed_still_.insert(topic->renamed_from);
+    adopted = true;
+  }
+  return adopted;
+}
+
+// Those that could not be moved before, and have been now.
+io::Task<PartitionTable::Topics> PartitionTable::move_renamed(std::shared_ptr<const Image> image) {
+  const Topics topics = to_move(*image);
+  if (topics.empty()) co_return Topics{};
+  auto not_moved = std::make_shared<NotMoved>();
+  auto work = [&disk = env_.disk, dirs = dirs_.present(), topics, not_moved]() -> Result<void> {
+    *not_moved = move_folders(disk, dirs, topics);
+    return {};
+  };
+  (void)co_await env_.disk.aside(std::move(work));
+  const NotMoved before = std::exchange(not_moved_, std::move(*not_moved));
+  Topics late;
+  for (const auto& topic : topics) {
+    if (not_moved_.contains(topic->id)) continue;
+    moved_.insert(topic->id);
+    if (before.contains(topic->id)) late.push_back(topic);
+  }
+  co_return late;
+}
+
 io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image) {
   const auto turn = co_await following_.lock();
   auto before = followed_;
@@ -209,11 +277,20 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
   }
   // Gone from sight before their logs close.
   if (!dropped.empty()) table_.store(std::make_shared<const Table>(next));
-  for (auto& [topic, partitions] : dropped) co_await drop(topic, std::move(partitions));
+  for (auto& [topic, partitions] : dropped) {
+    const bool is_renamed = image->find(topic->id) != nullptr;
+    if (is_renamed) {
+      co_await close_for_renaming(topic, std::move(partitions));
+    } else {
+      co_await drop(topic, std::move(partitions));
+    }
+  }
   tell_of_forgotten(image);
+  const bool adopted = adopt_names(*image);
   forget_all_beyond(*image);
   co_await bury(image);
-  if (!dropped.empty()) {
+  Topics changed = co_await move_renamed(image);
+  if (!dropped.empty() || adopted) {
     co_await remove(dirs_.take_removable(), nullptr);
     for (const auto& [name, topic] : before->topics) {
       if (image->find(name) != topic.get()) checkpointed_still_.insert(name);
@@ -224,7 +301,9 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
     if (!noted && !io::lacks_room(noted.error())) co_return noted;
   }
   for (const auto& [name, topic] : image->topics) {
-    if (before->topics.contains(name) || !checkpointed_still_.contains(name)) continue;
+    const auto known = before->topics.find(name);
+    const bool is_new = known == before->topics.end() || known->second->id != topic->id;
+    if (!is_new || !checkpointed_still_.contains(name)) continue;
     auto noted = co_await checkpoint();
     if (!noted) co_return noted;
     break;
@@ -234,8 +313,9 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
     auto known = before->links.find(name);
     links_changed |= known == before->links.end() || known->second.version != link.version;
   }
-  Topics changed;
+  const Topics moved = changed;
   for (const auto& [name, topic] : image->topics) {
+    if (std::ranges::find(moved, topic) != moved.end()) continue;
     auto known = before->topics.find(name);
     bool same = known != before->topics.end() && known->second == topic;
     if (!same || (links_changed && topic->is_mirror())) changed.push_back(topic);
@@ -252,9 +332,10 @@ io::Task<void> PartitionTable::open_repaired() {
     if (has_quarantine(env_.disk, folder) || !topics.insert(tp.topic).second) continue;
     log_.info("topic {} has been repaired: opening it", tp.topic);
   }
+  auto image = followed_;
+  for (const auto& topic : co_await move_renamed(image)) topics.insert(topic->name);
   for (const TopicPartition& tp : in_the_way_) topics.insert(tp.topic);
   if (topics.empty()) co_return;
-  auto image = followed_;
   Topics repaired;
   for (const std::string& name : topics) repaired.push_back(image->topics.at(name));
   co_await follow_topics(image, std::move(repaired), *table_.load());
@@ -361,6 +442,16 @@ namespace {
 
 using Names = std::set<std::string>;
 
+Names names_of_partitions(const Image& image) {
+  Names names;
+  for (const auto& [name, topic] : image.topics) {
+    for (PartitionIndex i = 0; i < std::ssize(topic->partitions); ++i) {
+      names.insert(TopicPartition{name, i}.to_string());
+    }
+  }
+  return names;
+}
+
 io::Task<void> sync_one(const PartitionRef& partition, Names& synced) {
   auto flushed = co_await partition.sync();
   if (flushed) synced.insert(partition.name().to_string());
@@ -383,12 +474,8 @@ io::Task<void> PartitionTable::close() {
   const auto turn = co_await following_.lock();
   auto everything = all();
   // What is not open, or does not close, is not covered by the mark of a clean stop.
-  Names not_closed, synced;
-  for (const auto& [name, topic] : followed_->topics) {
-    for (size_t i = 0; i < topic->partitions.size(); ++i) {
-      not_closed.insert(TopicPartition{name, static_cast<PartitionIndex>(i)}.to_string());
-    }
-  }
+  Names not_closed = names_of_partitions(*followed_), synced;
+  not_closed.merge(names_of_partitions(*image_.load()));
   io::Loop& loop = env_.main_loop();
   const auto sync = [&](size_t i) { return sync_one(everything[i], synced); };
   co_await io::in_parallel(loop, everything.size(), at_once_alone, sync);

@@ -7,7 +7,8 @@
 // fault, not that it does not exist. One that the image has and the table has not yet is being
 // opened: clients ask again.
 //
-// What stands beside the logs in each log directory is kept by LogDirs.
+// A topic that goes on under another name is closed, and opened again when its folders have
+// followed (renaming.h). What stands beside the logs in each log directory is kept by LogDirs.
 #pragma once
 
 #include <functional>
@@ -24,6 +25,7 @@
 #include "broker/log/file_cache.h"
 #include "broker/replica/log_dirs.h"
 #include "broker/replica/partition_ref.h"
+#include "broker/replica/renaming.h"
 #include "broker/replica/storage_rooms.h"
 #include "io/env.h"
 #include "io/event.h"
@@ -81,7 +83,7 @@ class PartitionTable {
   std::vector<DeletedTopic> finished_deletions() const;
 
   // Opens those whose damage was repaired meanwhile: the mark is gone (log/quarantine.h). Tries
-  // anew those in whose place stands what could not be renamed.
+  // anew those whose folder, or what stands in its place, could not be renamed.
   io::Task<void> open_repaired();
   // Writes the checkpoints; the recovery points are those at the time of the call.
   io::Task<Result<void>> checkpoint();
@@ -125,6 +127,10 @@ class PartitionTable {
   void tell_of_forgotten(std::shared_ptr<const Image> image);
   void tell_of_deletion(const Result<void>& how);
   io::Task<void> drop(std::shared_ptr<const TopicImage> topic, Topic partitions);
+  io::Task<void> close_for_renaming(std::shared_ptr<const TopicImage> topic, Topic partitions);
+  Topics to_move(const Image& image) const;
+  bool adopt_names(const Image& image);
+  io::Task<Topics> move_renamed(std::shared_ptr<const Image> image);
 
   io::Env& env_;
   PublishedImage& image_;
@@ -135,6 +141,8 @@ class PartitionTable {
   std::vector<Cut> cuts_;
   std::map<TopicPartition, std::string> quarantined_;  // their folders
   std::set<TopicPartition> in_the_way_;                // there is another topic's folder in theirs
+  std::set<Uuid> moved_;                               // renamed topics whose folders have followed
+  NotMoved not_moved_;
   io::Mutex following_;
   io::Mutex writing_;  // checkpoints and assignments
   StorageRooms rooms_;

@@ -40,6 +40,8 @@ std::optional<Refusal> WriteGate::admit(const Writer& writer, io::Instant now) c
   if (const auto* who = std::get_if<LinkWriter>(&writer)) {
     return admit_link(who->link, who->link_epoch, now);
   }
+  // The end of what was begun in it is no write of anybody's.
+  if (topic_writer_.is_aside() && std::holds_alternative<MarkerWriter>(writer)) return std::nullopt;
   auto refusal = admit_own(now);
   if (refusal && !std::holds_alternative<ClientWriter>(writer)) refusal->passes = false;
   return refusal;
@@ -58,6 +60,11 @@ std::optional<Refusal> WriteGate::admit_own(io::Instant now) const {
                    "a mirror topic of link " + mirror->name +
                        ": write to its source, or end the mirroring with: isthmus link promote " +
                        mirror->name};
+  }
+  if (topic_writer_.is_aside()) {
+    return Refusal{ErrorCode::policy_violation,
+                   "set aside, as its source has created another topic of the name: it is kept to "
+                   "be read"};
   }
   if (fenced(now)) {
     return Refusal{ErrorCode::not_leader_or_follower, "a switchover is under way", true};

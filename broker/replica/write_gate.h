@@ -20,6 +20,8 @@
 //          here, or be sent where they may. Told earlier, they would find no leader anywhere.
 // mirror:  only the owning link writes, under its current epoch: a mirror process that was replaced
 //          still speaks an older one and is refused (a zombie would else write twice).
+// aside:   a mirror that was set aside. Nobody writes any more; transactions that were open are
+//          aborted. There is no way on from here.
 //
 // A fence may also lie on a mirror, without a deadline, while a promotion is being written down:
 // the end that was looked at must be the end that is promoted. It survives records that leave the

@@ -226,7 +226,8 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, Site source, Fenced& fenced
   request.deadline_ms =
       static_cast<int32_t>(std::chrono::duration_cast<io::milliseconds>(fence_).count());
   for (const auto& topic : source.topics) {
-    const bool written_here = topic.writer != kafka::WriterKind::link;
+    const bool written_here =
+        topic.writer != kafka::WriterKind::link && topic.writer != kafka::WriterKind::set_aside;
     const bool is_taken = !kafka::is_internal(topic.name) && hooks_.takes_topic(topic.name);
     if (written_here && is_taken) request.topics.push_back(topic.name);
   }

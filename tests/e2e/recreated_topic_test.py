@@ -30,9 +30,22 @@ class RecreatedTopic(TwoSites):
         stops = [f["text"] for f in findings if f["verdict"] == "stop"]
         self.assertTrue(any("orders (re-created at the source" in s for s in stops), stops)
         self.switch_over("seoul", "tokyo", allowed=(3,))
-        site.run("topic", "delete", "orders", "--bootstrap-server", self.tokyo.inside)
+        self.command("link", "resume", "seoul-tokyo", "--set-aside", "--topic", "none", allowed=(3,))
+        done = self.command("link", "resume", "seoul-tokyo", "--set-aside", "--topic", "orders")
+        self.assertEqual(done["set_aside"], [{"topic": "orders", "name": "orders.recreated"}])
         self.wait_mirrored("seoul-tokyo", "orders")
         self.assertEqual(self.total(self.tokyo.bootstrap), 200)
+        # It outlives its broker, is nobody's to write, and stays here when the site takes over.
+        self.tokyo.kill()
+        self.tokyo.start()
+        self.assertEqual(self.digests(self.tokyo.bootstrap, "orders.recreated"), before)
+        self.wait_ready("seoul", "tokyo")
+        self.switch_over("seoul", "tokyo")
+        kept = self.command("topic", "list", "--cluster", "tokyo")
+        writers = {topic["topic"]: topic["writer"] for topic in kept}
+        self.assertEqual(writers["orders.recreated"], "nobody: set aside")
+        self.assertEqual(writers["orders"], "clients")
+        site.run("topic", "delete", "orders.recreated", "--bootstrap-server", self.tokyo.inside)
 
 
 if __name__ == "__main__":

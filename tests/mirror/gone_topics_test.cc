@@ -23,14 +23,14 @@ class GoneTopicsTest : public ::testing::Test {
 };
 
 TEST_F(GoneTopicsTest, OneThatIsThereIsNeverDue) {
-  gone.look({"orders"}, start);
+  gone.look({{"orders", topic_id(1)}}, start);
   EXPECT_EQ(due_after(hours(48)), 0u);
 }
 
 TEST_F(GoneTopicsTest, OneThatIsGoneIsDueAfterTheDelayUntilItIsForgotten) {
-  gone.look({"others"}, start);
+  gone.look({{"others", topic_id(7)}}, start);
   EXPECT_EQ(due_after(hours(23)), 0u);
-  gone.look({"others"}, start + hours(23));
+  gone.look({{"others", topic_id(7)}}, start + hours(23));
   ASSERT_EQ(due_after(hours(24)), 1u);
   EXPECT_EQ(gone.due(start + hours(24))[0].name, "orders");
   EXPECT_EQ(gone.due(start + hours(24))[0].id, topic_id(1));
@@ -39,16 +39,16 @@ TEST_F(GoneTopicsTest, OneThatIsGoneIsDueAfterTheDelayUntilItIsForgotten) {
 }
 
 TEST_F(GoneTopicsTest, ANameThatIsBackEndsIt) {
-  gone.look({"others"}, start);
-  gone.look({"orders"}, start + hours(23));
+  gone.look({{"others", topic_id(7)}}, start);
+  gone.look({{"orders", topic_id(1)}}, start + hours(23));
   EXPECT_EQ(due_after(hours(25)), 0u);
-  gone.look({"others"}, start + hours(30));
+  gone.look({{"others", topic_id(7)}}, start + hours(30));
   EXPECT_EQ(due_after(hours(53)), 0u) << "the delay begins anew";
   EXPECT_EQ(due_after(hours(54)), 1u);
 }
 
 TEST_F(GoneTopicsTest, TheCopyOfAnotherTopicWaitsForItself) {
-  gone.look({"others"}, start);
+  gone.look({{"others", topic_id(7)}}, start);
   gone.add_copy("orders", topic_id(1));
   EXPECT_EQ(due_after(hours(24)), 1u) << "the same one";
   gone.add_copy("orders", topic_id(2));
@@ -57,6 +57,26 @@ TEST_F(GoneTopicsTest, TheCopyOfAnotherTopicWaitsForItself) {
 
 TEST_F(GoneTopicsTest, ASourceWithoutAnyTopicHasDeletedNothing) {
   gone.look({}, start);
+  EXPECT_EQ(due_after(hours(48)), 0u);
+}
+
+// It is as gone as one whose name nobody has; only what becomes of its copy differs.
+TEST_F(GoneTopicsTest, OneThatWasCreatedAgainIsDueToBeSetAside) {
+  gone.look({{"others", topic_id(7)}}, start);
+  gone.look({{"orders", topic_id(2)}}, start + hours(1));
+  EXPECT_EQ(due_after(hours(23)), 0u);
+  ASSERT_EQ(due_after(hours(24)), 1u);
+  EXPECT_TRUE(gone.due(start + hours(24))[0].recreated);
+  EXPECT_EQ(gone.due(start + hours(24))[0].id, topic_id(1));
+  gone.look({{"others", topic_id(7)}}, start + hours(25));
+  EXPECT_FALSE(gone.due(start + hours(25))[0].recreated) << "the other is gone again";
+  gone.add_copy("orders", topic_id(2));
+  EXPECT_EQ(due_after(hours(48)), 0u) << "the target has a copy of the other";
+}
+
+// A foreign cluster of before topic ids.
+TEST_F(GoneTopicsTest, ATopicWithoutAnIdIsTheOneOfItsName) {
+  gone.look({{"orders", Uuid{}}}, start);
   EXPECT_EQ(due_after(hours(48)), 0u);
 }
 

@@ -455,6 +455,49 @@ TEST_P(SessionTest, NothingOfATopicThatWasCreatedAgainEntersTheCopyOfTheOneBefor
   EXPECT_EQ(stands("orders"), "mirroring ");
 }
 
+TEST_P(SessionTest, TheCopyOfATopicThatWasCreatedAgainIsSetAsideAfterTheDelay) {
+  start_both();
+  create_at_source("orders");
+  produce_many("orders", 10);
+  start_mirror(seconds(20));
+  world.run_for(seconds(5));
+  ASSERT_EQ(copied("orders"), 10);
+  remove_at_source("orders");
+  create_at_source("orders");
+  produce_many("orders", 20);
+  world.run_for(seconds(12));
+  EXPECT_EQ(copied("orders"), 10);
+  EXPECT_EQ(stands("orders").substr(0, 18), "failed recreated: ") << stands("orders");
+  world.run_for(seconds(15));
+  EXPECT_EQ(copied("orders.recreated"), 10);
+  EXPECT_EQ(copied("orders"), 20);
+  EXPECT_EQ(stands("orders"), "mirroring ");
+}
+
+TEST_P(SessionTest, TheCopyOfATopicThatWasCreatedAgainIsSetAsideAtOnceOnTheOperatorsWord) {
+  start_both();
+  create_at_source("orders");
+  produce_many("orders", 10);
+  start_mirror();
+  world.run_for(seconds(5));
+  kafka::PauseLinkRequest request;
+  request.link = "tokyo-seoul";
+  request.set_aside = true;
+  EXPECT_EQ(ask_peers(request).error_code, ErrorCode::invalid_request) << "nothing to set aside";
+  remove_at_source("orders");
+  create_at_source("orders");
+  produce_many("orders", 20);
+  world.run_for(seconds(5));
+  const auto answer = ask_peers(request);
+  EXPECT_EQ(answer.error_code, ErrorCode::none) << answer.error_message.value_or("");
+  ASSERT_EQ(answer.aside.size(), 1u);
+  EXPECT_EQ(answer.aside[0].name, "orders.recreated");
+  world.run_for(seconds(10));
+  EXPECT_EQ(copied("orders.recreated"), 10);
+  EXPECT_EQ(copied("orders"), 20);
+  EXPECT_EQ(stands("orders"), "mirroring ");
+}
+
 TEST_P(SessionTest, ATopicThatIsDeletedAtTheSourceIsDeletedAtTheTargetAfterTheDelay) {
   start_both();
   for (const char* name : {"orders", "other"}) create_at_source(name);

@@ -3,6 +3,7 @@
 #include "kafka/batch.h"
 #include "kafka/gen/create_topics.h"
 #include "kafka/gen/delete_topics.h"
+#include "kafka/gen/pause_link.h"
 #include "kafka/gen/produce.h"
 #include "tests/sim/clients.h"
 
@@ -60,26 +61,54 @@ bool produce(Stage& stage, Pair& pair, int records) {
   return false;
 }
 
-std::optional<SiteTopic> look(Stage& stage, Site& site) {
+template <typename Wanted>
+std::optional<SiteTopic> look(Stage& stage, Site& site, const Wanted& wanted,
+                              Wanted SiteTopic::* field) {
   kafka::DescribeSiteRequest request;
   request.include_topics = true;
   auto described = stage.asker().insist(site.peers(), request);
   if (!described) return std::nullopt;
   for (auto& topic : described->topics) {
-    if (topic.name == again) return std::move(topic);
+    if (topic.*field == wanted) return std::move(topic);
   }
   return std::nullopt;
 }
 
 // Nothing if it does not come within a minute.
-std::optional<SiteTopic> await_copy(Stage& stage, Pair& pair) {
+std::optional<SiteTopic> await_copy(Stage& stage, Pair& pair, Offset records) {
   for (int i = 0; i < 300; ++i) {
-    auto copy = look(stage, pair.follower());
-    if (copy && copy->partitions.at(0).high_watermark == first_records) return copy;
+    auto copy = look(stage, pair.follower(), std::string(again), &SiteTopic::name);
+    if (copy && copy->partitions.at(0).high_watermark == records) return copy;
     stage.world().run_for(milliseconds(200));
   }
   stage.judge().broken("a topic that is created is mirrored", again);
   return std::nullopt;
+}
+
+// On the operator's word or after the delay the new one is mirrored, and the copy of the one before
+// is kept apart. The target may die of it.
+void check_set_aside(Stage& stage, Pair& pair, const Uuid& before, const std::string& records) {
+  if (stage.one_in(2)) {
+    kafka::PauseLinkRequest request;
+    request.link = pair.link();
+    request.set_aside = true;
+    if (!stage.asker().insist(pair.follower().peers(), request)) return;
+  }
+  if (stage.one_in(2)) {
+    stage.run_between(milliseconds(0), milliseconds(20));
+    pair.follower().crash();
+    pair.follower().start();
+    if (!stage.asker().await_serving(pair.follower())) return;
+  }
+  if (!await_copy(stage, pair, 2 * first_records)) return;
+  const auto aside = look(stage, pair.follower(), before, &SiteTopic::topic_id);
+  if (!aside || aside->writer != kafka::WriterKind::set_aside) {
+    return stage.judge().broken("what is set aside keeps its records", "it is gone");
+  }
+  const auto kept = stage.asker().read(pair.follower(), {aside->name, 0});
+  if (kept && kept->bytes != records) {
+    stage.judge().broken("what is set aside keeps its records", aside->name);
+  }
 }
 
 }  // namespace
@@ -87,8 +116,10 @@ std::optional<SiteTopic> await_copy(Stage& stage, Pair& pair) {
 void check_recreated(Stage& stage, Pair& pair) {
   create(stage, pair);
   if (!stage.content() || !produce(stage, pair, first_records)) return;
-  const auto before = await_copy(stage, pair);
+  const auto before = await_copy(stage, pair, first_records);
   if (!before) return;
+  const auto original = stage.asker().read(pair.writer(), {again, 0});
+  if (!original) return;
   // The mirror's next question to the target hangs, so nothing but its fetches meets the new topic.
   SimProcess* target = pair.follower().process();
   target->pause();
@@ -102,10 +133,8 @@ void check_recreated(Stage& stage, Pair& pair) {
   target->resume();
   if (!takes) return;
   stage.world().run_for(seconds(5));
-  const auto copy = look(stage, pair.follower());
-  if (!copy || copy->topic_id != before->topic_id) {
-    return stage.judge().broken("a copy is not replaced by itself", again);
-  }
+  const auto copy = look(stage, pair.follower(), before->topic_id, &SiteTopic::topic_id);
+  if (!copy) return stage.judge().broken("a copy is not replaced by itself", again);
   const auto& partition = copy->partitions.at(0);
   if (partition.end_offset != first_records) {
     stage.judge().broken("nothing of a topic that was created again enters the old copy",
@@ -113,9 +142,10 @@ void check_recreated(Stage& stage, Pair& pair) {
   }
   const bool named = partition.mirror_state == kafka::MirrorState::failed &&
                      partition.mirror_reason.starts_with("recreated: ");
-  if (!named) {
+  if (!named && copy->name == again) {
     stage.judge().broken("a topic that was created again is named", partition.mirror_reason);
   }
+  if (stage.content()) check_set_aside(stage, pair, before->topic_id, original->bytes);
 }
 
 }  // namespace isthmus::sim

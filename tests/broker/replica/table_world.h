@@ -85,6 +85,18 @@ class PartitionTableTest : public testing::Test {
     decide_to_remove(name);
     follow();
   }
+  void set_aside(const std::string& name, const std::string& to) {
+    decide_to_set_aside(name, to);
+    follow();
+  }
+  void decide_to_set_aside(const std::string& name, const std::string& to) {
+    TopicImage topic = *image_->find(name);
+    topic.writer = TopicWriter::Aside{};
+    Plan plan;
+    plan.set_aside(std::move(topic), to);
+    image_ = after(*image_, plan, ++version_);
+    published_->store(image_);
+  }
   void decide_to_remove(const std::string& name) {
     Plan plan;
     plan.remove(*image_->find(name));

@@ -192,5 +192,16 @@ TEST(WriteGate, ClosedItBecomesTheMirrorOfTheOtherDirection) {
   EXPECT_EQ(client(gate), ErrorCode::not_leader_or_follower);
 }
 
+TEST(WriteGate, WhatIsSetAsideIsReadOnlyButForTheEndOfWhatWasOpen) {
+  WriteGate gate = mirror_gate();
+  gate.set(TopicWriter::Aside{}, 0);
+  EXPECT_EQ(client(gate), ErrorCode::policy_violation);
+  EXPECT_EQ(link(gate), ErrorCode::policy_violation);
+  for (const Writer& writer : {Writer{CoordinatorWriter{}}, Writer{ExportWriter{}}}) {
+    EXPECT_TRUE(gate.admit(writer, start));
+  }
+  EXPECT_FALSE(gate.admit(MarkerWriter{}, start));
+}
+
 }  // namespace
 }  // namespace isthmus::broker
