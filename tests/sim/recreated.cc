@@ -26,7 +26,7 @@ void create(Stage& stage, Pair& pair) {
                             .num_partitions = 1,
                             .replication_factor = -1,
                             .assignments = {},
-                            .configs = {}});
+                            .configs = {{"retention.ms", "-1"}}});  // records of 1970
   stage.asker().insist(pair.writer().clients(), request);
 }
 
@@ -107,7 +107,9 @@ void check_set_aside(Stage& stage, Pair& pair, const Uuid& before, const std::st
   }
   const auto kept = stage.asker().read(pair.follower(), {aside->name, 0});
   if (kept && kept->bytes != records) {
-    stage.judge().broken("what is set aside keeps its records", aside->name);
+    stage.judge().broken("what is set aside keeps its records",
+                         aside->name + " has " + std::to_string(kept->bytes.size()) + " of " +
+                             std::to_string(records.size()) + " bytes");
   }
 }
 
