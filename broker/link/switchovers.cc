@@ -173,6 +173,22 @@ io::Task<Result<void>> Switchovers::await_durable(const kafka::FenceResponse& fe
   co_return Result<void>{};
 }
 
+std::optional<std::string> Switchovers::cannot_fence(const kafka::FenceRequest& request) {
+  auto image = controller_.snapshot();
+  // The record stands from the hand-over on: a fence that comes later is an old driver's, and its
+  // end, whichever, would open the groups here while the other site goes on.
+  if (switchover_of(*image, request.link).id == request.switchover_id) return "handed over already";
+  if (fence_ && fence_->id != request.switchover_id) {
+    return "switchover " + fence_->id.to_string() + " has fenced this site already";
+  }
+  // Nobody writes it here: an old driver's, again. It would hold up the link that brings the topic.
+  for (const auto& name : request.topics) {
+    const TopicImage* topic = image->find(name);
+    if (topic != nullptr && !topic->writer.is_clients()) return name + " is not written here";
+  }
+  return std::nullopt;
+}
+
 io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
   kafka::FenceResponse response;
   if (handing_over_.is_locked()) {
@@ -186,21 +202,7 @@ io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
     }
     co_return response;
   }
-  // The record stands from the hand-over on: a fence that comes later is an old driver's, and its
-  // end, whichever, would open the groups here while the other site goes on.
-  if (switchover_of(*controller_.snapshot(), request.link).id == request.switchover_id) {
-    co_return refused<kafka::FenceResponse>(invalid("handed over already"));
-  }
-  if (fence_ && fence_->id != request.switchover_id) {
-    co_return refused<kafka::FenceResponse>(
-        invalid("switchover " + fence_->id.to_string() + " has fenced this site already"));
-  }
-  // Nobody writes it here: an old driver's, again. It would hold up the link that brings the topic.
-  for (const auto& name : request.topics) {
-    const TopicImage* topic = controller_.snapshot()->find(name);
-    if (topic == nullptr || topic->writer.is_clients()) continue;
-    co_return refused<kafka::FenceResponse>(invalid(name + " is not written here"));
-  }
+  if (auto why = cannot_fence(request)) co_return refused<kafka::FenceResponse>(invalid(*why));
   auto span = io::milliseconds(std::clamp(request.deadline_ms, 1, 60'000));
   io::Loop& main = env_.main_loop();
   if (deadline_timer_ != 0) main.cancel(deadline_timer_);

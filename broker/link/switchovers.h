@@ -80,6 +80,7 @@ class Switchovers {
   io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request,
                                                     int attempts);
   io::Task<void> lift_partitions(std::vector<std::string> topics, Uuid id);
+  std::optional<std::string> cannot_fence(const kafka::FenceRequest& request);
   io::Task<kafka::FenceResponse> refuse_fence(kafka::FenceRequest request, std::string why);
   io::Task<Result<void>> await_durable(const kafka::FenceResponse& fenced, io::Instant deadline);
   io::Task<Result<void>> check_ends(const kafka::HandOverRequest& request);

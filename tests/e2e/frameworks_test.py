@@ -173,10 +173,12 @@ class Frameworks(TwoSites):
         return port
 
     def rest(self, port: int, path: str, body: dict | None = None):
-        """The answer; None while there is none."""
+        """The answer to a GET, or to a PUT of `body`; None while there is none: also while the
+        worker rebalances, which Connect refuses with 409."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data,
-                                         {"Content-Type": "application/json"})
+                                         {"Content-Type": "application/json"},
+                                         method="GET" if body is None else "PUT")
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.load(answer)
@@ -190,8 +192,12 @@ class Frameworks(TwoSites):
         seen = self.heartbeats()
         wait_for(lambda: self.heartbeats() > seen + 2, f"{what}: the connector goes on\n"
                  f"{self.worker.tail()}", 60, 0.5)
+        wait_for(lambda: self.task_states(port) == ["RUNNING"],
+                 f"{what}: the only task runs\n{self.worker.tail()}", 30, 0.5)
+
+    def task_states(self, port: int) -> list[str]:
         status = self.rest(port, "/connectors/beat/status")
-        self.assertEqual([task["state"] for task in status["tasks"]], ["RUNNING"], status)
+        return [] if status is None else [task["state"] for task in status["tasks"]]
 
     def test_a_connect_worker_goes_on_through_switchovers(self):
         port = self.start_worker("worker")
@@ -214,14 +220,17 @@ class Frameworks(TwoSites):
         self.wait_beating(self.start_worker("another"), "another worker")
 
     def found_connector(self, port: int) -> None:
-        made = self.rest(port, "/connectors", {"name": "beat", "config": {
+        # PUT of the configuration may be repeated: an answer may be lost, and the worker may say
+        # that it rebalances.
+        config = {
             "connector.class": "org.apache.kafka.connect.mirror.MirrorHeartbeatConnector",
             "source.cluster.alias": "here", "target.cluster.alias": "there",
             "source.cluster.bootstrap.servers": self.router.bootstrap,
             "target.cluster.bootstrap.servers": self.router.bootstrap,
             "heartbeats.topic.replication.factor": 1, "emit.heartbeats.interval.seconds": 1,
-            "tasks.max": 1}})
-        self.assertIsNotNone(made, self.worker.tail())
+            "tasks.max": 1}
+        wait_for(lambda: self.rest(port, "/connectors/beat/config", config) is not None,
+                 f"the worker takes the connector\n{self.worker.tail()}", 60, 0.5)
         wait_for(lambda: "heartbeats" in {t["topic"] for t in self.command("topic", "list")},
                  "the connector has made its topic", 30, 0.5)
 
