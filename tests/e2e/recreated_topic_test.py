@@ -30,7 +30,8 @@ class RecreatedTopic(TwoSites):
         stops = [f["text"] for f in findings if f["verdict"] == "stop"]
         self.assertTrue(any("orders (re-created at the source" in s for s in stops), stops)
         self.switch_over("seoul", "tokyo", allowed=(3,))
-        self.command("link", "resume", "seoul-tokyo", "--set-aside", "--topic", "none", allowed=(3,))
+        self.command("link", "resume", "seoul-tokyo", "--set-aside", "--topic", "none",
+                     allowed=(3,))
         done = self.command("link", "resume", "seoul-tokyo", "--set-aside", "--topic", "orders")
         self.assertEqual(done["set_aside"], [{"topic": "orders", "name": "orders.recreated"}])
         self.wait_mirrored("seoul-tokyo", "orders")
