@@ -47,12 +47,24 @@ std::optional<server::VersionRange> shared(const kafka::ApiInfo& api, server::Ve
   return range;
 }
 
+// Whom a connection belongs to is settled with the router, not behind it; and users are set at
+// their cluster: passed on, such a request would change one cluster and leave the others.
+bool is_passed_on(ApiKey key) {
+  return key != ApiKey::sasl_handshake && key != ApiKey::sasl_authenticate &&
+         key != ApiKey::describe_user_scram_credentials &&
+         key != ApiKey::alter_user_scram_credentials;
+}
+
+std::optional<server::VersionRange> offered(const kafka::ApiInfo& api) {
+  return is_passed_on(api.key) ? server::public_apis(api) : std::nullopt;
+}
+
 }  // namespace
 
 bool Answers::is_spoken(int16_t api_key, int16_t version) {
   const auto* api = kafka::find_api(api_key);
   if (api == nullptr || !api->supports(version)) return false;
-  const auto range = server::public_apis(*api);
+  const auto range = offered(*api);
   return range && version <= range->max;
 }
 
@@ -79,7 +91,7 @@ std::optional<Rope> end_of(const server::Request& request, const Error& why) {
 
 Rope Answers::api_versions(const server::Request& request) const {
   const auto filter = [this](const kafka::ApiInfo& api) {
-    auto range = server::public_apis(api);
+    auto range = offered(api);
     if (range && api.key == ApiKey::fetch && names_addresses(picture_)) {
       range->max = std::min<int16_t>(range->max, first_fetch_with_hints - 1);
     }
