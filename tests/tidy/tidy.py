@@ -52,6 +52,7 @@ HOMES = [
     (r"(lz4|lz4frame|lz4hc|zstd|snappy|snappy-c|zlib)\.h", ["kafka/compression.cc"]),
     (r"(httplib\.h|prometheus/)", ["process/"]),
     (r"re2/", ["kafka/selector.cc"]),
+    (r"cjose/", ["kafka/sasl/jwt.cc"]),
     (r"CLI/", ["cli/command.cc"]),
     (r"librdkafka/", ["bench/"]),
     (r"(sys/(socket|epoll|uio|sendfile|stat|mman|file)|netinet/|arpa/|fcntl|netdb)", ["io/"]),
