@@ -53,6 +53,7 @@ HOMES = [
     (r"(httplib\.h|prometheus/)", ["process/"]),
     (r"re2/", ["kafka/selector.cc"]),
     (r"cjose/", ["kafka/sasl/jwt.cc"]),
+    (r"re2/", ["kafka/selector.cc", "process/principal_mapping.cc"]),
     (r"CLI/", ["cli/command.cc"]),
     (r"librdkafka/", ["bench/"]),
     (r"(sys/(socket|epoll|uio|sendfile|stat|mman|file)|netinet/|arpa/|fcntl|netdb)", ["io/"]),
