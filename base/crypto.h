@@ -1,5 +1,6 @@
 // Hashes, what is built of them, and base64. libcrypto is known to base/crypto.cc alone. Pure
 // functions, except where randomness is drawn; any thread.
+// Hashes and randomness. Below TLS (io/) nobody but base/crypto.cc knows libcrypto.
 #pragma once
 
 #include <array>

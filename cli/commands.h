@@ -35,5 +35,6 @@ void add_link(Command line);
 void add_switchover(Command line);
 void add_failover(Command line);
 void add_route(Command line);
+void add_tls(Command line);
 
 }  // namespace isthmus::cli

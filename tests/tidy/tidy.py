@@ -45,7 +45,7 @@ BROKER_BELOW = {
 HOMES = [
     (r"asio[./]", ["io/"]),
     (r"openssl/(ssl|tls|bio)", ["io/"]),
-    (r"openssl/", ["base/"]),
+    (r"openssl/", ["base/", "io/"]),
     (r"spdlog/", ["base/log.cc"]),
     (r"(isa-l|crc)\.h|isa-l/", ["base/"]),
     (r"yaml-cpp/", ["process/"]),

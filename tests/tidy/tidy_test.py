@@ -26,7 +26,7 @@ BREACHES = [
     ("broker/controller/a.cc", '#include "broker/link/link.h"\n', "broker/controller/ includes"),
     ("broker/a.cc", "#include <asio/io_context.hpp>\n", "one home; io/"),
     ("process/a.cc", "#include <openssl/ssl.h>\n", "one home; io/"),
-    ("io/a.cc", "#include <openssl/evp.h>\n", "one home; base/"),
+    ("kafka/a.cc", "#include <openssl/evp.h>\n", "one home; base/ or io/"),
     ("io/a.cc", "#include <spdlog/spdlog.h>\n", "one home; base/log.cc"),
     ("cli/a.cc", "#include <yaml-cpp/yaml.h>\n", "one home; process/"),
     ("kafka/batch.cc", "#include <zstd.h>\n", "one home; kafka/compression.cc"),
