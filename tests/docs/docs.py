@@ -1,4 +1,4 @@
-"""Docs as a test: what README.md and docs/*.md name must exist.
+"""Docs as a test: what README.md, SECURITY.md and docs/*.md name must exist.
 
     docs.py [ROOT]      prints "file:line: what" and exits 1 if there is any
 
@@ -245,7 +245,7 @@ def check_yaml(run: Run, page: Page) -> Iterator[Finding]:
 
 
 def read_pages(root: Path) -> list[Page]:
-    files = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    files = [*sorted(root.glob("*.md")), *sorted((root / "docs").glob("*.md"))]
     return [Page(str(file.relative_to(root)), file.read_text()) for file in files]
 
 

@@ -326,7 +326,7 @@ def check(path: str, text: str) -> list[Finding]:
 
 
 def files(root: Path) -> Iterator[Path]:
-    for name in ("CMakeLists.txt", "dev", "README.md"):
+    for name in ("CMakeLists.txt", "dev", "README.md", "SECURITY.md"):
         if (root / name).exists():
             yield root / name
     for tree in sorted(TREES):
