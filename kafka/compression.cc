@@ -1,6 +1,7 @@
 #include "kafka/compression.h"
 
 #include <lz4frame.h>
+#include <lz4hc.h>
 #include <snappy.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -44,10 +45,9 @@ const char* unusual_lz4_frame(Bytes input) {
   return nullptr;
 }
 
-Slice gzip(Bytes input) {
+Slice gzip(Bytes input, int level) {
   z_stream z{};
-  CHECK(deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8,
-                     Z_DEFAULT_STRATEGY) == Z_OK,
+  CHECK(deflateInit2(&z, level, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK,
         "zlib: out of memory");
   std::unique_ptr<z_stream, decltype(&deflateEnd)> end(&z, deflateEnd);
   std::vector<uint8_t> out(deflateBound(&z, input.size()));
@@ -84,8 +84,16 @@ Slice snap(Bytes input) {
   return Slice::take(std::move(out));
 }
 
-Slice lz4(Bytes input) {
+// For the library, 0 is fast, and so are the levels below its first that is not; above its last
+// there is none.
+int lz4_library_level(int level) {
+  if (level == levels_of(Compression::lz4).usual) return 0;
+  return std::clamp(level, LZ4HC_CLEVEL_MIN, LZ4HC_CLEVEL_MAX);
+}
+
+Slice lz4(Bytes input, int level) {
   LZ4F_preferences_t preferences{};
+  preferences.compressionLevel = lz4_library_level(level);
   preferences.frameInfo.blockMode = LZ4F_blockIndependent;  // Kafka reads no other
   std::vector<uint8_t> out(LZ4F_compressFrameBound(input.size(), &preferences));
   const size_t size =
@@ -95,10 +103,16 @@ Slice lz4(Bytes input) {
   return Slice::take(std::move(out));
 }
 
-Slice zstd(Bytes input) {
+// Each thread keeps the state for its next input: to make one costs more than a small batch.
+Slice zstd(Bytes input, int level) {
+  thread_local std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> state{nullptr, ZSTD_freeCCtx};
+  if (!state) state.reset(ZSTD_createCCtx());
+  CHECK(state != nullptr, "zstd: out of memory");
   std::vector<uint8_t> out(ZSTD_compressBound(input.size()));
-  const size_t size = ZSTD_compress(out.data(), out.size(), input.data(), input.size(), 3);
+  const size_t size =
+      ZSTD_compressCCtx(state.get(), out.data(), out.size(), input.data(), input.size(), level);
   CHECK(!ZSTD_isError(size), "ZSTD_compressBound() is a bound");
+  if (ZSTD_sizeof_CCtx(state.get()) > max_kept_size) state.reset();
   out.resize(size);
   return Slice::take(std::move(out));
 }
@@ -330,13 +344,26 @@ Result<Compression> parse_compression(std::string_view name) {
   return static_cast<Compression>(at - names.begin());
 }
 
-Slice compress(Compression codec, Bytes input) {
+Levels levels_of(Compression codec) {
+  switch (codec) {
+    case Compression::none:
+    case Compression::snappy: return {};
+    case Compression::gzip: return {1, 9, 6};
+    case Compression::lz4: return {1, 17, 9};
+    case Compression::zstd: return {1, 19, 3};
+  }
+  CHECK(false, "a codec that does not exist");
+}
+
+Slice compress(Compression codec, Bytes input, int level) {
+  const Levels levels = levels_of(codec);
+  CHECK(level >= levels.least && level <= levels.most, "a level that the codec has");
   switch (codec) {
     case Compression::none: return Slice::copy_of(input);
-    case Compression::gzip: return gzip(input);
+    case Compression::gzip: return gzip(input, level);
     case Compression::snappy: return snap(input);
-    case Compression::lz4: return lz4(input);
-    case Compression::zstd: return zstd(input);
+    case Compression::lz4: return lz4(input, level);
+    case Compression::zstd: return zstd(input, level);
   }
   CHECK(false, "a codec that does not exist");
 }

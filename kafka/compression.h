@@ -64,7 +64,22 @@ class Unpacker {
 // All at once, in any framing.
 Result<Slice> decompress(Compression codec, Bytes input, size_t limit);
 
-// Snappy is written in xerial's framing, which every client reads.
-Slice compress(Compression codec, Bytes input);
+// What a codec may be told (KIP-390), both ends included, and Kafka's default; 0 throughout where
+// there is nothing to tell. Of zstd's those that need neither flags nor more memory than usual of
+// whoever unpacks.
+struct Levels {
+  int least = 0;
+  int most = 0;
+  int usual = 0;
+};
+Levels levels_of(Compression codec);
+
+// Snappy is written in xerial's framing, which every client reads. The level is Kafka's: lz4's 9,
+// its default, is the fast compressor, any other the one that searches longer the higher it is.
+// REQUIRES: a level within levels_of(codec).
+Slice compress(Compression codec, Bytes input, int level);
+inline Slice compress(Compression codec, Bytes input) {
+  return compress(codec, input, levels_of(codec).usual);
+}
 
 }  // namespace isthmus::kafka
