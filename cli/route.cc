@@ -22,10 +22,11 @@ struct ExplainOptions {
 using Options = std::shared_ptr<ExplainOptions>;
 
 struct Explanation {
-  std::string what;     // "topic orders"
-  std::string rule;     // "{topic: orders, cluster: tokyo}"
-  std::string by_yaml;  // the cluster that the rule names
-  std::string cluster;  // where it goes
+  std::string what;                             // "topic orders"
+  std::string rule;                             // "{topic: orders, cluster: tokyo}"
+  std::string by_yaml;                          // the cluster that the rule names
+  std::string cluster;                          // where it goes
+  kafka::CompressionSettings compression = {};  // of its batches on the way
 };
 
 // What all sites together know of the routes that were taken over.
@@ -48,6 +49,12 @@ struct Heard {
   }
 };
 
+std::string rule_of(const std::string& where, const kafka::CompressionSettings& compression) {
+  if (compression.type == kafka::Compression::none) return fmt::format("{{{}}}", where);
+  return fmt::format("{{{}, compression.type: {}}}", where,
+                     kafka::compression_name(compression.type));
+}
+
 Explanation explain(const process::RouterConfig& config, const Heard& heard,
                     std::string process::Route::* kind, const char* kind_name,
                     const std::string& name) {
@@ -56,12 +63,17 @@ Explanation explain(const process::RouterConfig& config, const Heard& heard,
   auto route = std::ranges::find(config.routes, name, kind);
   if (route != config.routes.end()) {
     out.by_yaml = route->cluster;
-    out.rule = fmt::format("{{{}: {}, cluster: {}}}", kind_name, name, route->cluster);
+    out.compression = route->compression.settings();
+    out.rule = rule_of(fmt::format("{}: {}, cluster: {}", kind_name, name, route->cluster),
+                       out.compression);
   } else {
     auto fallback =
         std::ranges::find_if(config.routes, [](const auto& r) { return !r.fallback.empty(); });
-    if (fallback != config.routes.end()) out.by_yaml = fallback->fallback;
-    out.rule = fmt::format("{{default: {}}}", out.by_yaml);
+    if (fallback != config.routes.end()) {
+      out.by_yaml = fallback->fallback;
+      if (kind == &process::Route::topic) out.compression = fallback->compression.settings();
+    }
+    out.rule = rule_of(fmt::format("default: {}", out.by_yaml), out.compression);
   }
   out.cluster = heard.all.in_charge_of(out.by_yaml);
   return out;
@@ -70,6 +82,10 @@ Explanation explain(const process::RouterConfig& config, const Heard& heard,
 void print(const Explanation& e, const Heard& heard) {
   say("{} → {}", e.what, e.cluster);
   say("  rule    {}", e.rule);
+  if (e.compression.type != kafka::Compression::none) {
+    say("  batches {}, level {}, where they come uncompressed",
+        kafka::compression_name(e.compression.type), e.compression.level);
+  }
   const int64_t version = heard.version_of(e.by_yaml);
   if (version == 0) {
     say("  record  none: nobody has ever taken over the routes of {}", e.by_yaml);
@@ -86,6 +102,8 @@ json to_json(const Explanation& e, const Heard& heard) {
           {"rule", e.rule},
           {"by_yaml", e.by_yaml},
           {"cluster", e.cluster},
+          {"compression",
+           {{"type", kafka::compression_name(e.compression.type)}, {"level", e.compression.level}}},
           {"route_version", heard.version_of(e.by_yaml)}};
 }
 

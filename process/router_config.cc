@@ -20,6 +20,13 @@ std::optional<uint16_t> parse_port(std::string_view text) {
 
 }  // namespace
 
+kafka::CompressionSettings RouteCompression::settings() const {
+  kafka::CompressionSettings settings{type, kafka::levels_of(type).usual};
+  for (const auto& level : {gzip_level, lz4_level, zstd_level})
+    if (level) settings.level = static_cast<int>(*level);
+  return settings;
+}
+
 std::string PortRange::to_string() const { return fmt::format("{}-{}", first, last); }
 
 Result<PortRange> PortRange::parse(const std::string& text) {
@@ -60,11 +67,42 @@ void describe(Options& o, RoutedCluster& c) {
         "Leave it out for a cluster that is not Isthmus; it then cannot be switched.");
 }
 
+namespace {
+
+void add_level(Options& o, kafka::Compression codec, std::optional<int64_t>& level,
+               const char* more) {
+  const kafka::Levels levels = kafka::levels_of(codec);
+  o.add(fmt::format("compression.{}.level", kafka::compression_name(codec)), level,
+        {levels.least, levels.most},
+        fmt::format("With `compression.type: {}`; {} without it.{}", kafka::compression_name(codec),
+                    levels.usual, more));
+}
+
+void describe(Options& o, RouteCompression& c) {
+  using kafka::Compression;
+  o.choice("compression.type", c.type,
+           {{"none", Compression::none},
+            {"gzip", Compression::gzip},
+            {"lz4", Compression::lz4},
+            {"zstd", Compression::zstd}},
+           "Of a topic, or of `default`: what producers send uncompressed goes on to the cluster "
+           "compressed, whichever has taken the route over. Batches that are compressed already "
+           "pass as they are.");
+  add_level(o, Compression::gzip, c.gzip_level, "");
+  add_level(o, Compression::lz4, c.lz4_level,
+            " As in Kafka, 9 is the fast compressor; any other, also a lower one, takes several "
+            "times as long.");
+  add_level(o, Compression::zstd, c.zstd_level, "");
+}
+
+}  // namespace
+
 void describe(Options& o, Route& c) {
   o.add("topic", c.topic, "Exact name of a topic.");
   o.add("group", c.group, "Exact name of a consumer group.");
   o.add("cluster", c.cluster, "Where the topic or group lives.");
   o.add("default", c.fallback, "The cluster of everything that no other route names.");
+  describe(o, c.compression);
 }
 
 void describe(Options& o, SwitchoverConfig& c) {
@@ -77,7 +115,7 @@ void describe(Options& o, RouterConfig& c) {
   o.map("clusters", c.clusters, "The clusters behind it, by name.").required();
   o.list("routes", c.routes,
          "What lives where. Each element has `topic` or `group` with `cluster`, or `default` "
-         "alone; the order does not matter, and no name stands twice.")
+         "without it; the order does not matter, and no name stands twice.")
       .required();
   o.section("switchover", c.switchover, "Limits of a planned switchover.");
   o.section("admin", c.admin, admin_text);
@@ -127,6 +165,28 @@ std::optional<Problem> route_targets(const RouterConfig& c) {
   return std::nullopt;
 }
 
+std::optional<Problem> route_compression(const RouterConfig& c) {
+  using kafka::Compression;
+  for (size_t i = 0; i < c.routes.size(); ++i) {
+    const RouteCompression& compression = c.routes[i].compression;
+    const std::string path = fmt::format("routes[{}].compression.", i);
+    if (!c.routes[i].group.empty() && compression.type != Compression::none)
+      return Problem{path + "type", "a group has no batches; write it at a topic or at default"};
+    const std::pair<Compression, bool> levels[] = {
+        {Compression::gzip, compression.gzip_level.has_value()},
+        {Compression::lz4, compression.lz4_level.has_value()},
+        {Compression::zstd, compression.zstd_level.has_value()}};
+    for (const auto& [codec, is_set] : levels) {
+      if (!is_set || codec == compression.type) continue;
+      const auto name = kafka::compression_name(codec);
+      return Problem{fmt::format("{}{}.level", path, name),
+                     fmt::format("says nothing unless compression.type is {}, and it is {}", name,
+                                 kafka::compression_name(compression.type))};
+    }
+  }
+  return std::nullopt;
+}
+
 // Two routes for one name would make the order of the list decide.
 std::optional<Problem> route_overlaps(const RouterConfig& c) {
   std::map<std::string, size_t> seen;
@@ -150,7 +210,7 @@ std::optional<Problem> route_overlaps(const RouterConfig& c) {
 
 std::optional<Problem> validate(const RouterConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const RouterConfig&) = {
-      names, reachable_address, route_shapes, route_targets, route_overlaps};
+      names, reachable_address, route_shapes, route_targets, route_compression, route_overlaps};
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;
   return std::nullopt;

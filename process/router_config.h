@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/stream.h"
+#include "kafka/recompress.h"
 #include "process/admin_config.h"
 #include "process/options.h"
 
@@ -37,12 +38,23 @@ struct RoutedCluster {
   std::vector<io::Address> inside;  // where the private API is served
 };
 
+// What a route's uncompressed batches cross as. A level may be set for the type alone.
+struct RouteCompression {
+  kafka::Compression type = kafka::Compression::none;
+  std::optional<int64_t> gzip_level;
+  std::optional<int64_t> lz4_level;
+  std::optional<int64_t> zstd_level;
+
+  kafka::CompressionSettings settings() const;  // REQUIRES: validated
+};
+
 // Exactly one of topic, group and fallback is set.
 struct Route {
   std::string topic;
   std::string group;
-  std::string fallback;  // the cluster of everything that no other route names
-  std::string cluster;   // of the topic or group
+  std::string fallback;               // the cluster of everything that no other route names
+  std::string cluster;                // of the topic or group
+  RouteCompression compression = {};  // of a topic or the fallback
 };
 
 struct SwitchoverConfig {

@@ -22,10 +22,17 @@ Routes::Routes(const std::vector<process::Route>& initial) {
 void Routes::reload(const std::vector<process::Route>& initial) {
   topics_.clear();
   groups_.clear();
+  compressions_.clear();
   for (const auto& route : initial) {
-    if (!route.topic.empty()) topics_[route.topic] = route.cluster;
+    if (!route.topic.empty()) {
+      topics_[route.topic] = route.cluster;
+      compressions_[route.topic] = route.compression.settings();
+    }
     if (!route.group.empty()) groups_[route.group] = route.cluster;
-    if (!route.fallback.empty()) default_ = route.fallback;
+    if (!route.fallback.empty()) {
+      default_ = route.fallback;
+      default_compression_ = route.compression.settings();
+    }
   }
   ++changes_;
 }
@@ -47,6 +54,19 @@ const std::string& Routes::home_of_topic(const std::string& name) const {
 }
 const std::string& Routes::home_of_group(const std::string& name) const {
   return in_charge_of(initial_home_of_group(name));
+}
+
+kafka::CompressionSettings Routes::compression_of_topic(const std::string& name) const {
+  const auto found = compressions_.find(name);
+  return found == compressions_.end() ? default_compression_ : found->second;
+}
+
+bool Routes::compress_anything() const {
+  const auto compresses = [](const kafka::CompressionSettings& settings) {
+    return settings.type != kafka::Compression::none;
+  };
+  return compresses(default_compression_) ||
+         std::ranges::any_of(compressions_, compresses, [](const auto& of) { return of.second; });
 }
 
 bool Routes::everything_is_at(const std::string& cluster) const {

@@ -8,6 +8,9 @@
 //
 // A plain value without I/O, of the router (router/picture.h), on its loop. What one reader sees
 // between two awaits is of one piece.
+//
+// A route also says as what a topic's uncompressed batches go on (router/compression.h). That stays
+// with the route when another cluster takes it over.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +44,14 @@ class Routes {
   bool everything_is_at(const std::string& cluster) const;
   bool is_home_of_something(const std::string& cluster) const;
 
+  // Of the topic's own route, where it has one, which then says nothing of the default's.
+  kafka::CompressionSettings compression_of_topic(const std::string& name) const;
+  kafka::CompressionSettings default_compression() const { return default_compression_; }
+  const std::map<std::string, kafka::CompressionSettings>& topic_compressions() const {
+    return compressions_;
+  }
+  bool compress_anything() const;
+
   const kafka::Takeovers& takeovers() const { return takeovers_; }
   // Counts the changes of any kind, so that one can see whether there was one.
   uint64_t changes() const { return changes_; }
@@ -55,6 +66,8 @@ class Routes {
   ByName topics_;
   ByName groups_;
   std::string default_;
+  std::map<std::string, kafka::CompressionSettings> compressions_;  // of the names in topics_
+  kafka::CompressionSettings default_compression_;
   kafka::Takeovers takeovers_;
   uint64_t changes_ = 0;
 };

@@ -99,7 +99,80 @@ const BrokenRule<RouterConfig> router_cases[] = {
     {"default_twice", [](RouterConfig& c) { c.routes.push_back({"", "", "tokyo", ""}); },
      "routes[3].default"},
     {"no_default", [](RouterConfig& c) { c.routes.pop_back(); }, "routes"},
+    {"compressed_group",
+     [](RouterConfig& c) { c.routes[1].compression.type = kafka::Compression::lz4; },
+     "routes[1].compression.type"},
+    {"level_without_type", [](RouterConfig& c) { c.routes[0].compression.lz4_level = 9; },
+     "routes[0].compression.lz4.level"},
+    {"level_of_another_type",
+     [](RouterConfig& c) {
+       c.routes[2].compression = {.type = kafka::Compression::zstd, .gzip_level = 1};
+     },
+     "routes[2].compression.gzip.level"},
+    {"level_of_a_group", [](RouterConfig& c) { c.routes[1].compression.zstd_level = 3; },
+     "routes[1].compression.zstd.level"},
 };
+
+std::string router_with(const std::string& route) {
+  return "virtual_cluster: {name: corp, advertise: k, ports: 100-200}\n"
+         "clusters: {seoul: {bootstrap.servers: \"h:1\"}}\n"
+         "routes:\n"
+         "  - {default: seoul}\n"
+         "  - {topic: orders, cluster: seoul" +
+         route + "}\n";
+}
+
+TEST(RouteCompression, is_off_unless_a_route_says_otherwise) {
+  const auto config = parse_config<RouterConfig>(router_with(""), "f.yaml");
+  ASSERT_TRUE(config) << config.error().text;
+  for (const Route& route : config->routes)
+    EXPECT_EQ(route.compression.settings(), kafka::CompressionSettings{});
+}
+
+TEST(RouteCompression, each_type_has_kafkas_default_and_levels_of_its_own) {
+  using kafka::Compression;
+  const std::pair<const char*, kafka::CompressionSettings> cases[] = {
+      {", compression.type: gzip", {Compression::gzip, 6}},
+      {", compression.type: lz4", {Compression::lz4, 9}},
+      {", compression.type: zstd", {Compression::zstd, 3}},
+      {", compression.type: gzip, compression.gzip.level: 1", {Compression::gzip, 1}},
+      {", compression.type: lz4, compression.lz4.level: 17", {Compression::lz4, 17}},
+      {", compression.zstd.level: 19, compression.type: zstd", {Compression::zstd, 19}},
+  };
+  for (const auto& [route, settings] : cases) {
+    const auto config = parse_config<RouterConfig>(router_with(route), "f.yaml");
+    ASSERT_TRUE(config) << config.error().text;
+    EXPECT_EQ(config->routes[1].compression.settings(), settings) << route;
+    EXPECT_EQ(config->routes[0].compression.settings().type, Compression::none);
+  }
+}
+
+TEST(RouteCompression, what_is_wrong_with_it_is_one_line) {
+  const std::pair<const char*, const char*> cases[] = {
+      {", compression.type: snappy",
+       "f.yaml:5:55: routes[1].compression.type: \"snappy\" is not known; one of none, gzip, lz4, "
+       "zstd is right"},
+      {", compression.type: zstd, compression.zstd.level: 20",
+       "f.yaml:5:85: routes[1].compression.zstd.level: 20 is out of bounds; 1 to 19 is right"},
+      {", compression.type: lz4, compression.lz4.level: 0",
+       "f.yaml:5:83: routes[1].compression.lz4.level: 0 is out of bounds; 1 to 17 is right"},
+      {", compression.zstd.level: 3",
+       "f.yaml:5:37: routes[1].compression.zstd.level: says nothing unless compression.type is "
+       "zstd, and it is none"},
+      {", compression.level: 3", nullptr},
+  };
+  for (const auto& [route, line] : cases) {
+    const auto config = parse_config<RouterConfig>(router_with(route), "f.yaml");
+    ASSERT_FALSE(config) << route;
+    if (line != nullptr) {
+      EXPECT_EQ(config.error().text, line);
+    } else {
+      EXPECT_NE(config.error().text.find("routes[1].compression.level: unknown key"),
+                std::string::npos)
+          << config.error().text;
+    }
+  }
+}
 
 template <typename Config>
 void expect_found(Config config, const BrokenRule<Config>& broken) {

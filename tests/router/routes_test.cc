@@ -91,6 +91,29 @@ TEST(Routes, TwoPairsBehindOneRouterMoveWithoutEachOther) {
   EXPECT_EQ(routes.home_of_topic("wine"), "berlin");
 }
 
+TEST(Routes, CompressionIsOfTheTopicsOwnRouteOrElseOfTheDefaults) {
+  const kafka::CompressionSettings none, zstd{kafka::Compression::zstd, 3},
+      lz4{kafka::Compression::lz4, 9};
+  EXPECT_EQ(corp().compression_of_topic("orders"), none);
+  EXPECT_FALSE(corp().compress_anything());
+  auto fallback = default_route("seoul"), orders = topic_route("orders", "tokyo");
+  fallback.compression.type = kafka::Compression::zstd;
+  Routes routes({orders, fallback});
+  EXPECT_TRUE(routes.compress_anything());
+  EXPECT_EQ(routes.compression_of_topic("orders"), none) << "its route says nothing of it";
+  EXPECT_EQ(routes.compression_of_topic("others"), zstd);
+  routes.merge(told("seoul", "tokyo", 1));
+  EXPECT_EQ(routes.compression_of_topic("others"), zstd) << "it stays with the route";
+  orders.compression.type = kafka::Compression::lz4;
+  routes.reload({orders, default_route("seoul")});
+  EXPECT_TRUE(routes.compress_anything());
+  EXPECT_EQ(routes.compression_of_topic("orders"), lz4);
+  EXPECT_EQ(routes.compression_of_topic("others"), none);
+  routes.reload({default_route("seoul")});
+  EXPECT_EQ(routes.compression_of_topic("orders"), none);
+  EXPECT_FALSE(routes.compress_anything());
+}
+
 TEST(Routes, EverythingIsSomewhereOnlyIfAllNamesAre) {
   EXPECT_FALSE(corp().everything_is_at("seoul"));
   EXPECT_FALSE(corp().everything_is_at("tokyo"));
