@@ -14,6 +14,7 @@
 #include "router/refused_batches.h"
 #include "router/routes.h"
 #include "router/site.h"
+#include "router/traffic.h"
 #include "router/virtual_cluster.h"
 #include "server/budget.h"
 
@@ -63,6 +64,7 @@ struct Picture {
   Routes routes;
   std::map<std::string, std::unique_ptr<Site>> sites;
   RefusedBatches refused_batches;
+  CompressedTraffic compressed;
   server::Budget waiting;   // bytes fetched for clients that have not taken them yet
   server::Budget requests;  // of the connections of all ports
   io::Event news;           // of routes, or of who leads what

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/compression.h"
 #include "router/leader_hints.h"
 #include "router/leaders.h"
 #include "router/refusals.h"
@@ -83,6 +84,7 @@ void take_over(kafka::ProduceResponse& response, kafka::ProduceResponse later) {
 Produces::Produces(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, Traffic& traffic,
                    std::shared_ptr<server::ConnectionContext> client)
     : loop_(*client->loop),
+      workers_(env.workers),
       picture_(picture),
       node_(node),
       traffic_(traffic),
@@ -131,8 +133,8 @@ std::optional<Error> Produces::why_not_sent(const Passing& passing, uint64_t giv
   return std::nullopt;
 }
 
-io::Task<Result<Produces::Sent>> Produces::send_in_line(const Passing& passing) {
-  const uint64_t give_backs = give_backs_;
+io::Task<Result<Produces::Sent>> Produces::send_in_line(const Passing& passing,
+                                                        uint64_t give_backs) {
   const io::Instant leader_by = loop_.now() + leaders_known_within;
   const io::Instant turn_by = loop_.now() + turn_comes_within;
   for (;;) {
@@ -174,13 +176,15 @@ io::Task<Result<Produces::Sent>> Produces::send_in_line(const Passing& passing) 
 }
 
 io::Task<server::Reply> Produces::forward(server::Request request) {
+  const uint64_t give_backs = give_backs_;
+  co_await compress_batches(picture_, workers_, request);
   auto message = server::decode_request<Message>(request);
   if (!message) co_return end(message.error().text);
   Passing passing{std::move(request), std::move(*message)};
   passing.is_silent = passing.message.acks == 0;
   if (passing.is_silent) passing.message.acks = 1;
   passing.request.charge->park(passing.request.frame.size());
-  auto sent = co_await send_in_line(passing);
+  auto sent = co_await send_in_line(passing, give_backs);
   if (!sent) {
     // The end of a connection that has just begun is taken for a refused login by some libraries
     // (franz-go names SASL), which then try it for long; a refusal leads to the metadata.

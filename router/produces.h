@@ -9,8 +9,10 @@
 //
 // The order, which idempotent producers live on and the others expect:
 //
-//   - Requests are sent in the order in which they came. One for another node than those before it
-//     waits until these have answered, and what they refuse has gone on or been given back.
+//   - Requests are sent in the order in which they came, each when its batches are compressed, if
+//     its route says so (router/compression.h): once, before it is sent first. One for another node
+//     than those before it waits until these have answered, and what they refuse has gone on or
+//     been given back.
 //   - What is refused goes on in the order in which it was sent.
 //   - Once something is given back to the client (nobody leads it; its partitions have different
 //     homes), so is what was sent behind it, if it is not written: the client sends those again, in
@@ -36,6 +38,7 @@
 
 #include "io/event.h"
 #include "io/mutex.h"
+#include "io/workers.h"
 #include "kafka/gen/produce.h"
 #include "router/other_nodes.h"
 #include "router/traffic.h"
@@ -81,7 +84,8 @@ class Produces {
 
   // Of all that the request names; nullopt where that is not known, or not one.
   std::optional<NodeId> leader_of(const Message& message) const;
-  io::Task<Result<Sent>> send_in_line(const Passing& passing);
+  // `give_backs`: how often that had happened when it came in.
+  io::Task<Result<Sent>> send_in_line(const Passing& passing, uint64_t give_backs);
   std::optional<Error> why_not_sent(const Passing& passing, uint64_t give_backs);
   bool may_go_to(NodeId node) const { return undecided_ == 0 && nodes_.owed_elsewhere(node) == 0; }
   Sent send(NodeId to, const kafka::RequestHeader& header, Rope body);
@@ -97,6 +101,7 @@ class Produces {
   server::Reply end(std::string why);
 
   io::Loop& loop_;
+  io::Workers& workers_;
   Picture& picture_;
   const NodeId node_;
   Traffic& traffic_;

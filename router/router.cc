@@ -23,6 +23,24 @@ std::vector<RealNode> nodes_of(const Site& site) {
   return nodes;
 }
 
+void measure_compression(const CompressedTraffic& traffic, Samples& samples) {
+  for (const auto& [of, counts] : traffic) {
+    const std::string& site = of.first;
+    const std::string codec(kafka::compression_name(of.second));
+    for (size_t i = 0; i < counts.batches.size(); ++i) {
+      samples.add(metric::compression_batches, static_cast<double>(counts.batches[i]),
+                  {site, codec, std::string(kafka::recompression_names[i])});
+    }
+    samples.add(metric::compression_batches, static_cast<double>(counts.too_old),
+                {site, codec, "request_too_old"});
+    samples.add(metric::compression_bytes, static_cast<double>(counts.bytes_in),
+                {site, codec, "in"});
+    samples.add(metric::compression_bytes, static_cast<double>(counts.bytes_out),
+                {site, codec, "out"});
+    samples.add(metric::compression_cpu_seconds, counts.cpu_seconds, {site, codec});
+  }
+}
+
 }  // namespace
 
 Router::Router(io::Env& env, process::RouterConfig config)
@@ -162,6 +180,7 @@ io::Task<Samples> Router::measure() {
   }
   samples.add(metric::route_version, static_cast<double>(picture_.routes.takeovers().version()));
   samples.add(metric::router_waiting_bytes, static_cast<double>(picture_.waiting.used()));
+  measure_compression(picture_.compressed, samples);
   co_return samples;
 }
 

@@ -43,6 +43,18 @@ Json describe_nodes(const Picture& picture,
   return nodes;
 }
 
+Json describe(kafka::CompressionSettings settings) {
+  return {{"type", kafka::compression_name(settings.type)}, {"level", settings.level}};
+}
+
+// Topics are those with a route of their own.
+Json describe_compression(const Routes& routes) {
+  Json topics = Json::object();
+  for (const auto& [topic, settings] : routes.topic_compressions())
+    topics[topic] = describe(settings);
+  return {{"default", describe(routes.default_compression())}, {"topics", topics}};
+}
+
 // The initial values, beside which stands who has taken over.
 Json describe_routes(const Routes& routes) {
   Json versions = Json::object();
@@ -50,7 +62,8 @@ Json describe_routes(const Routes& routes) {
   return {{"version", routes.takeovers().version()},
           {"default_home", routes.default_home()},
           {"taken_over", routes.takeovers().moved()},
-          {"versions", versions}};
+          {"versions", versions},
+          {"compression", describe_compression(routes)}};
 }
 
 std::string missing_home(const Picture& picture) {

@@ -18,7 +18,9 @@ from support.processes import Process, free_port, wait_for
 ROLES = ("broker", "mirror", "router")
 # Told only when it has happened.
 NOT_ALWAYS = {"kafka_network_requestmetrics_errors_total", "isthmus_switchover_phase",
-              "isthmus_loop_stalls_total"}
+              "isthmus_loop_stalls_total", "isthmus_router_compression_batches_total",
+              "isthmus_router_compression_bytes_total",
+              "isthmus_router_compression_cpu_seconds_total"}
 
 
 def need_program(name: str) -> str:

@@ -70,6 +70,7 @@ class RouterWorld {
   FakeSite seoul{world, "seoul", 101};
   FakeSite tokyo{world, "tokyo", 201};
   process::RouterConfig config = make_config();
+  io::Workers* workers = nullptr;  // instead of the world's
   std::unique_ptr<Router> router;
 
  private:
@@ -98,7 +99,10 @@ class RouterWorld {
     Result<void> started = fail("not tried");
     for (int attempt = 0; attempt < 5 && !started; ++attempt) {
       choose_ports(attempt);
-      router = std::make_unique<Router>(world.env(), config);
+      io::Env& real = world.env();
+      io::Env env{real.loops, real.disk, real.network, real.random,
+                  workers != nullptr ? *workers : real.workers};
+      router = std::make_unique<Router>(env, config);
       started = co_await router->start();
       if (!started) co_await router->drain();
     }
