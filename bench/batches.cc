@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "bench/text.h"
 #include "kafka/batch.h"
 
 namespace isthmus::bench {
@@ -31,11 +32,17 @@ class Generator {
 
 Batches::Batches(const Shape& shape) {
   Generator generator(shape.seed);
+  uint64_t text_state = shape.seed;
   std::vector<uint8_t> value(shape.record_bytes);
   for (size_t made = 0; made < pool_bytes; made += shape.batch_bytes) {
     kafka::BatchBuilder builder({});
     do {
-      for (size_t i = 0; i + 8 <= value.size(); i += 8) store_be(&value[i], generator.next());
+      if (shape.text) {
+        const std::string text = text_of(value.size(), text_state);
+        std::ranges::copy(text, value.begin());
+      } else {
+        for (size_t i = 0; i + 8 <= value.size(); i += 8) store_be(&value[i], generator.next());
+      }
       builder.add(shape.timestamp_ms, std::nullopt, value);
     } while (builder.uncompressed_size() + value.size() + record_overhead <= shape.batch_bytes);
     records_per_batch_ = builder.count();

@@ -1,8 +1,8 @@
 // Batches: record batches made before the measurement, so that the client is not the limit.
 //
-// The payload comes from a seeded generator: whoever knows the seed knows batch number n, and so a
-// consumer checks content and order by the CRC alone. A pool far above the CPU's caches is used in
-// turn. Values of a batch begin with room for a time stamp (see stamped()).
+// The payload, random bytes or text, comes from a seeded generator: whoever knows the seed knows
+// batch number n, and so a consumer checks content and order by the CRC alone. A pool far above the
+// CPU's caches is used in turn. Values of a batch begin with room for a time stamp (see stamped()).
 //
 // A plain value of the client, on any thread.
 #pragma once
@@ -21,6 +21,7 @@ class Batches {
     size_t batch_bytes = size_t{1} << 20;  // at most; header included
     size_t record_bytes = 1024;            // of a value; keys are null
     int64_t timestamp_ms = 0;              // of all records
+    bool text = false;                     // values compress as logs do (bench/text.h)
   };
   explicit Batches(const Shape& shape);
 

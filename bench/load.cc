@@ -70,7 +70,8 @@ Batches make_batches(const Arguments& arguments) {
   return Batches({.seed = static_cast<uint64_t>(arguments.number("seed", 1)),
                   .batch_bytes = static_cast<size_t>(arguments.number("batch")),
                   .record_bytes = static_cast<size_t>(arguments.number("record", 1024)),
-                  .timestamp_ms = arguments.number("timestamp")});
+                  .timestamp_ms = arguments.number("timestamp"),
+                  .text = arguments.number("text", 0) != 0});
 }
 
 void print(const Measured& measured) {

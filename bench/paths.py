@@ -293,6 +293,14 @@ class MirrorPath:
                             time.monotonic() - began, peak_bytes=usage.ru_maxrss * 1024)
 
 
+class Pack(Walk):
+    """What a router's worker does with a batch: its checks and the codec; the codec alone."""
+
+    def __init__(self, codec: str):
+        super().__init__("none", 1024)
+        self.arguments |= {"pack": codec}
+
+
 class RouterPath:
     """The same client through the router; the floor is a relay that looks at nothing."""
 
@@ -325,3 +333,23 @@ class RouterPath:
             said = load("produce", **routed, bytes=self.size, in_flight=in_flight)
             interval = meter.stop(said["bytes"], said["seconds"])
             return with_latency(interval, paced(routed, self.batch))
+
+
+class PackingRouterPath(RouterPath):
+    """Text, through a router whose route compresses it; the floor is the codec alone, without a
+    socket."""
+
+    def __init__(self, directory: Path, site: Site, router, size: int, codec: str):
+        super().__init__(directory, site, router, size, fetch=False)
+        self.codec_alone = Pack(codec)
+
+    def product(self) -> Interval:
+        if not self.router.alive:
+            self.router.start()
+        return super().product()
+
+    def floor(self) -> Interval:
+        return self.codec_alone.floor()
+
+    def measure(self, pid: int, through: dict) -> Interval:
+        return super().measure(pid, through | {"text": 1})

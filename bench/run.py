@@ -23,7 +23,8 @@ from beside import ColdReads, Creating, Deleting, NoRoom, produce_beside
 from lines import Ends, Line, LinePath
 from measure import BUILD, BesideRow, LineRow, OverLine, Row
 from mirror_maker import why_not
-from paths import MIB, Consume, Late, MirrorPath, Produce, RouterPath, Walk
+from paths import (MIB, Consume, Late, MirrorPath, Pack, PackingRouterPath, Produce, RouterPath,
+                   Walk)
 from support.relay import Relay
 from support.site import Mirror, Router, Site, cluster, link
 
@@ -85,6 +86,9 @@ class World:
         self.relay: Relay | None = None
         self.ends: Ends | None = None
         self.router = Router(directory, "router", {"seoul": cluster(self.seoul)})
+        self.packing = {codec: Router(directory, f"router-{codec}", {"seoul": cluster(self.seoul)},
+                                      [{"default": "seoul", "compression.type": codec}])
+                        for codec in ("lz4", "zstd")}
         self.started: dict[str, list[float]] = {}
 
     def start(self, times: int) -> None:
@@ -107,8 +111,8 @@ class World:
                 role.process.wait_ready(role.ready)
 
     def stop(self) -> None:
-        for role in (self.router, self.far_mirror, self.mirror, self.durable, self.tokyo,
-                     self.seoul):
+        for role in (*self.packing.values(), self.router, self.far_mirror, self.mirror,
+                     self.durable, self.tokyo, self.seoul):
             if role.alive:
                 role.stop()
         if self.relay:
@@ -127,12 +131,16 @@ class World:
             (Row("walk, 1 KiB records", 0.2), Walk("none", 1024)),
             (Row("walk, 100 B records", 0.2), Walk("none", 100)),
             *((Row(f"walk, {codec}"), Walk(codec, 1024)) for codec in CODECS),
+            *((Row(f"pack, {codec}"), Pack(codec)) for codec in self.packing),
             (Row("consume", 0.1), Consume(work, seoul, big)),
             (Row("mirror", 0.4), self.mirroring),
             (Row("router, produce", 0.25), RouterPath(work, seoul, self.router, big, False)),
             (Row("router, fetch", 0.25), RouterPath(work, seoul, self.router, big, True)),
             (Row("router, produce, 16 KiB"),
              RouterPath(work, seoul, self.router, small, False, 16384)),
+            *((Row(f"router, produce, {codec}"),
+               PackingRouterPath(work, seoul, router, small, codec))
+              for codec, router in self.packing.items()),
         ]
 
     def line_rows(self) -> list[tuple[LineRow, LinePath]]:
