@@ -343,8 +343,13 @@ io::Task<void> bounded(RouterWorld* w, HeldWorkers* workers) {
   EXPECT_EQ(workers->submitted, 1) << "of a connection one at a time";
   EXPECT_GE(requests.used(), 1'000'000u) << "what came, and what is made of it";
   EXPECT_LT(requests.used(), 1'500'000u);
+  w->seoul.broker.delay = io::milliseconds(300);
   workers->held = false;
   workers->let_go();
+  co_await until_sent(w, seoul, 2);
+  EXPECT_EQ(requests.used(), 0u);
+  EXPECT_GT(requests.parked(), 0u);
+  EXPECT_LT(requests.parked(), 500'000u) << "what came is kept no longer";
   EXPECT_EQ(co_await error_in(std::move(first)), ErrorCode::none);
   EXPECT_EQ(co_await error_in(std::move(second)), ErrorCode::none);
   EXPECT_EQ(requests.used(), 0u);
