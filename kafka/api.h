@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "kafka/gen/api_key.h"
+#include "kafka/permission.h"
 #include "kafka/wire.h"
 
 namespace isthmus::kafka {
@@ -22,6 +23,8 @@ struct ApiInfo {
   int16_t flexible_from;   // the first flexible version (KIP-482); 32767 = none
   bool is_private;         // spoken among our own processes only; absent from ApiVersions
   int16_t advertised_min;  // what ApiVersions announces: Produce must start at 0 (KAFKA-18659)
+  // What whoever asks must be allowed to do; the handler says on what, and which of several.
+  std::span<const Permission> needs;
 
   bool supports(int16_t version) const { return version >= min_version && version <= max_version; }
   bool is_flexible(int16_t version) const { return version >= flexible_from; }

@@ -83,6 +83,15 @@ def emit_struct(struct, message, indent):
     return lines
 
 
+def emit_needs(api):
+    needs = [f"{{AclOperation::{operation}, ResourceType::{resource}}}"
+             for operation, resource in api.needs]
+    if not needs:
+        return ["  static constexpr std::array<Permission, 0> needs{};"]
+    return ([f"  static constexpr std::array<Permission, {len(needs)}> needs{{{{"]
+            + [f"      {n}," for n in needs] + ["  }};"])
+
+
 def emit_message(message):
     out = [f"struct {message.name} {{"]
     if message.api:
@@ -93,6 +102,7 @@ def emit_message(message):
                + ("  // never" if message.flexible == ANY else ""))
     if message.kind == "request":
         out.append(f"  using Response = {message.api.response.name};")
+        out += emit_needs(message.api)
     out.append("")
     for struct in message.structs():
         out += [f"  struct {struct.name} {{"] + emit_struct(struct, message, 1) + ["  };"]
@@ -112,9 +122,10 @@ def enums_in(file):
 def emit_header(file):
     out = [f"// Generated from {os.path.basename(file.path)} by kafka/schema/generate.py."]
     out += [f"// {line}".rstrip() for line in file.comment]
-    out += ["#pragma once", "", "#include <limits>", "#include <optional>", "#include <string>",
-            "#include <vector>", "", '#include "kafka/gen/api_key.h"']
+    out += ["#pragma once", "", "#include <array>", "#include <limits>", "#include <optional>",
+            "#include <string>", "#include <vector>", "", '#include "kafka/gen/api_key.h"']
     out += [f'#include "kafka/gen/{stem}.h"' for stem in enums_in(file)]
+    out += ['#include "kafka/permission.h"'] if file.api else []
     out += ['#include "kafka/wire.h"', "",
             "namespace isthmus::kafka {", ""]
     if file.api:
@@ -333,11 +344,16 @@ def emit_index(files):
     table = ["// Generated from kafka/schema/ by generate.py: the table behind kafka/api.h.",
              '#include "kafka/api.h"', "", "namespace isthmus::kafka {", "",
              "extern const ApiInfo api_table[];", "extern const size_t api_table_size;", "",
-             "const ApiInfo api_table[] = {"]
+             "namespace {", ""]
+    for a in apis:
+        needs = ", ".join(f"{{AclOperation::{o}, ResourceType::{r}}}" for o, r in a.needs)
+        value = f"{{{{{needs}}}}}" if needs else "{}"
+        table.append(f"constexpr std::array<Permission, {len(a.needs)}> needs_{a.key}{value};")
+    table += ["", "}  // namespace", "", "const ApiInfo api_table[] = {"]
     for a in apis:
         m = a.request
         table.append(f'    {{ApiKey::{snake(a.name)}, "{a.name}", {m.lo}, {m.hi}, {m.flexible}, '
-                     f"{'true' if a.private else 'false'}, {a.advertised}}},")
+                     f"{'true' if a.private else 'false'}, {a.advertised}, needs_{a.key}}},")
     table += ["};", f"const size_t api_table_size = {len(apis)};", "",
               "}  // namespace isthmus::kafka", ""]
     return "\n".join(header), "\n".join(table)

@@ -2,6 +2,7 @@
 
     # What the API is for.
     api 0 Produce v3-11 flexible v9+ advertise v0+
+    needs write topic                                 # operation and resource; or: needs nothing
     request
       acks              int16
       topic_data        [TopicProduceData]            # an array of structures, defined in place
@@ -24,7 +25,9 @@ that its enum does not name does not decode; an `open` one (Kafka's own) keeps t
 structure that is named a second time in the same message is not repeated. Without a default a field
 starts out zero or empty (not null) or with its enum's first value, which is also its value in
 versions that lack it. `advertise v0+`: ApiVersions announces more than is
-decoded; the reason stands in the schema. A file in private/ has an API that only Isthmus speaks.
+decoded; the reason stands in the schema. `needs`: what whoever asks must be allowed to do, an
+operation of AclOperation and a type of ResourceType; which of several, and on what, is the
+handler's to say. No API goes without. A file in private/ has an API that only Isthmus speaks.
 """
 
 import os
@@ -111,6 +114,7 @@ class Api:
     def __init__(self, key, name, advertised, private):
         self.key, self.name, self.advertised, self.private = key, name, advertised, private
         self.request = self.response = None
+        self.needs = None                # (operation, resource type) each; None: it does not say
 
 
 class File:
@@ -194,6 +198,19 @@ def parse_head(file, words):
         file.messages.append(message)
 
 
+def parse_needs(api, words, enums):
+    """A `needs` line."""
+    if words == ["needs", "nothing"] and api.needs is None:
+        api.needs = ()
+        return
+    if len(words) != 3 or api.needs == ():
+        raise SchemaError("say 'needs OPERATION RESOURCE', or once 'needs nothing'")
+    for word, name in zip(words[1:], ("AclOperation", "ResourceType")):
+        if name in enums and word not in [v[0] for v in enums[name].values]:
+            raise SchemaError(f"'{word}' is no value of {name}")
+    api.needs = (api.needs or ()) + (tuple(words[1:]),)
+
+
 def parse_enum(words):
     """An `enum` line."""
     if words[2] not in ENUM_TYPES or words[3:] not in ([], ["open"]):
@@ -241,7 +258,11 @@ class Parser:
         elif words[0] in ("api", "record") and not self.file.enum:
             parse_head(self.file, words)
             self.begin(self.file.messages[-1] if words[0] == "record" else None)
+        elif words[0] == "needs" and self.file.api and not self.message:
+            parse_needs(self.file.api, words, self.enums)
         elif words[0] in ("request", "response") and self.file.api:
+            if self.file.api.needs is None:
+                raise SchemaError("say before it what the API needs: 'needs read topic'")
             self.begin(getattr(self.file.api, words[0]))
         else:
             raise SchemaError("not 'api', 'record', 'enum', 'request' or 'response'")

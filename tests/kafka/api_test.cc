@@ -30,6 +30,23 @@ TEST(Api, TableIsInAscendingOrderAndPrivateKeysStandApart) {
   }
 }
 
+// Whoever adds an API says in its schema who may use it; ApiVersions is asked before anybody has
+// said who he is.
+TEST(Api, SaysWhatItNeeds) {
+  for (const ApiInfo& api : all_apis()) {
+    EXPECT_EQ(api.needs.empty(), api.key == ApiKey::api_versions) << api.name;
+    for (const Permission& needed : api.needs) {
+      EXPECT_GT(needed.operation, AclOperation::all) << api.name;
+      EXPECT_GT(needed.resource, ResourceType::any) << api.name;
+      // An ACL on anything else could not be told from one of Kafka's own APIs.
+      EXPECT_TRUE(!api.is_private || needed.resource == ResourceType::cluster) << api.name;
+    }
+  }
+  const ApiInfo* fetch = find_api(ApiKey::fetch);
+  ASSERT_EQ(fetch->needs.size(), 1u);
+  EXPECT_EQ(fetch->needs[0], (Permission{AclOperation::read, ResourceType::topic}));
+}
+
 // librdkafka up to 2.11 turns features off unless exactly these versions are announced.
 TEST(Api, AnnouncesWhatLibrdkafkaProbesFor) {
   struct Probe {

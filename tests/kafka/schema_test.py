@@ -12,7 +12,8 @@ sys.path.insert(0, os.path.join(ROOT, "kafka/schema"))
 import generate  # noqa: E402
 import schema  # noqa: E402
 
-HEAD = "api 7 Thing v0-4 flexible v2+\n\nrequest\n"
+API = "api 7 Thing v0-4 flexible v2+\n"
+HEAD = API + "needs read topic\n\nrequest\n"
 
 
 def parse(text, folder="api"):
@@ -27,10 +28,10 @@ def parse(text, folder="api"):
 STATE = "# How far.\nenum State int8\n  none  0\n  ready_now  3  # soon\n"
 
 
-def parse_with(enum, fields):
+def parse_with(enum, fields, head=HEAD):
     """A message beside one enum."""
     with tempfile.TemporaryDirectory() as root:
-        for folder, name, text in (("enum", "state", enum), ("api", "07_thing", HEAD + fields)):
+        for folder, name, text in (("enum", "state", enum), ("api", "07_thing", head + fields)):
             os.mkdir(os.path.join(root, folder))
             path = os.path.join(root, folder, name + ".schema")
             with open(path, "w", encoding="utf-8") as out:
@@ -54,6 +55,26 @@ class SchemaTest(unittest.TestCase):
         self.assertEqual(last.name, "last")
         self.assertEqual(file.comment, ["One line."])
         self.assertEqual((file.stem, file.api.private), ("thing", False))
+
+    def test_reads_what_an_api_needs(self):
+        file = parse(API + "needs read topic  # of each\nneeds alter cluster\nrequest\nresponse\n")
+        self.assertEqual(file.api.needs, (("read", "topic"), ("alter", "cluster")))
+        self.assertEqual(parse(API + "needs nothing\nrequest\nresponse\n").api.needs, ())
+
+    def test_refuses_an_api_that_does_not_say_what_it_needs(self):
+        operations = "# What.\nenum AclOperation int8\n  read  3\n"
+        for text, why in ((API + "request\n", "say before it what the API needs"),
+                          (API + "needs read\nrequest\n", "say 'needs OPERATION RESOURCE'"),
+                          (API + "needs read topic\nneeds nothing\n", "say 'needs OPERATION"),
+                          (API + "needs nothing\nneeds read topic\n", "say 'needs OPERATION"),
+                          (HEAD + "needs read topic\n", "not 'api', 'record'"),
+                          ("record A v0\nneeds read topic\n", "not 'api', 'record'")):
+            with self.assertRaises(SystemExit) as caught:
+                parse(text)
+            self.assertIn(why, str(caught.exception))
+        with self.assertRaises(SystemExit) as caught:
+            parse_with(operations, "response\n", API + "needs reed topic\nrequest\n")
+        self.assertIn("'reed' is no value of AclOperation", str(caught.exception))
 
     def test_folder_makes_an_api_private(self):
         self.assertTrue(parse(HEAD + "response\n", "private").api.private)
@@ -87,14 +108,14 @@ class SchemaTest(unittest.TestCase):
 
     def test_refuses(self):
         self.refuses("  a  strng\n", "strng has no fields")
-        self.refuses("  a  [string\n", r":4: '\[string' is not a type")
+        self.refuses("  a  [string\n", r":5: '\[string' is not a type")
         self.refuses("  Name  string\n", "not a snake_case name")
         self.refuses("  a  string  v5+\n", "'v5.' is not within v0-4")
         self.refuses("  a  string  3+\n", "not a version range")
         self.refuses("  a  int32  = null\n", "null is not a value")
         self.refuses("  a  string\n  a  int8\n", "two fields 'a'")
         self.refuses("  a  A?\n    b  int8\n", "cannot be null")
-        self.refuses("  a\n", ":4: incomplete line")
+        self.refuses("  a\n", ":5: incomplete line")
         self.refuses("  a  int8  = x\n", "'x'")
         self.refuses("a  int8\n", "not 'api', 'record'")
 
