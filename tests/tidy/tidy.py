@@ -32,12 +32,12 @@ BELOW["cli"] = _SERVICES | {"broker", "mirror", "router"}
 BROKER_BELOW = {
     "log": set(),
     "store": {"log"},
-    "image": {"store"},
-    "security": {"image"},
+    "security": set(),
+    "image": {"store", "security"},
     "replica": {"log", "image"},
     "group": {"log", "image", "replica"},
     "transaction": {"log", "image", "replica"},
-    "controller": {"log", "image", "store"},
+    "controller": {"log", "image", "store", "security"},
     "link": {"log", "image", "store", "replica", "controller", "group"},
 }
 
