@@ -73,6 +73,13 @@ server::ServerLimits server_limits(const process::BrokerConfig& config) {
   return limits;
 }
 
+Authorizer::Options authorizer_options(const process::BrokerConfig& config) {
+  const auto& b = config.broker;
+  return {.enabled = b.authorizer == process::AuthorizerKind::acls,
+          .super_users = b.super_users,
+          .allow_everyone_if_no_acl_found = b.allow_everyone_if_no_acl_found};
+}
+
 // All of them are counted; so many are named.
 constexpr size_t most_named = 100;
 
@@ -130,8 +137,9 @@ struct Broker::Parts {
         switchovers(env, controller, partitions, groups),
         way_back(env, controller, partitions, groups),
         admin(env.main_loop()),
-        context{env,    config, image,       controller, partitions,
-                groups, links,  switchovers, way_back,   admin},
+        authorizer(authorizer_options(config)),
+        context{env,   config,      image,    controller, partitions, groups,
+                links, switchovers, way_back, admin,      authorizer},
         dispatch(context),
         acceptor(env, dispatch, server_limits(config)),
         house(env.main_loop()),
@@ -149,6 +157,7 @@ struct Broker::Parts {
   Switchovers switchovers;
   WayBack way_back;
   io::Gate admin;
+  Authorizer authorizer;
   Context context;
   Dispatch dispatch;
   server::Acceptor acceptor;

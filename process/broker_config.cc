@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "kafka/principal.h"
+
 namespace isthmus::process {
 namespace {
 
@@ -91,6 +93,18 @@ void describe_connections(Options& o, BrokerSettings& c) {
               "counted apart, up to four times as much each.");
 }
 
+void describe_security(Options& o, BrokerSettings& c) {
+  o.choice("authorizer", c.authorizer,
+           {{"none", AuthorizerKind::none}, {"acls", AuthorizerKind::acls}},
+           "Who may do what. `none`: everyone everything. `acls`: what the cluster's ACLs say, "
+           "which `kafka-acls` manages; the rules are those of Kafka's StandardAuthorizer.");
+  o.add("super.users", c.super_users,
+        "Who may do everything whatever ACLs say, as in `User:admin`. A YAML list where a name "
+        "holds a comma (Kafka separates them by semicolons).");
+  o.add("allow.everyone.if.no.acl.found", c.allow_everyone_if_no_acl_found,
+        "Whether everyone may do everything to what no ACL is for.");
+}
+
 }  // namespace
 
 int64_t BrokerSettings::effective_roll_ms() const {
@@ -143,6 +157,7 @@ void describe(Options& o, BrokerSettings& c) {
   describe_log(o, c);
   describe_groups(o, c);
   describe_connections(o, c);
+  describe_security(o, c);
 }
 
 void describe(Options& o, ListenerConfig& c) {
@@ -250,12 +265,26 @@ std::optional<Problem> reachable_addresses(const BrokerConfig& c) {
   return std::nullopt;
 }
 
+std::optional<Problem> super_users(const BrokerConfig& c) {
+  const auto& users = c.broker.super_users;
+  for (size_t i = 0; i < users.size(); ++i) {
+    const std::string path = fmt::format("broker.super.users[{}]", i);
+    if (auto user = kafka::Principal::parse(users[i]); !user)
+      return Problem{path, user.error().text};
+    if (users[i].find(';') != std::string::npos)
+      return Problem{path, fmt::format("\"{}\" is more than one; write a YAML list", users[i])};
+  }
+  if (users.empty() || c.broker.authorizer != AuthorizerKind::none) return std::nullopt;
+  return Problem{"broker.super.users",
+                 "without an authorizer everyone may do everything; set authorizer: acls"};
+}
+
 }  // namespace
 
 std::optional<Problem> validate(const BrokerConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const BrokerConfig&) = {
       cluster_name,       session_bounds,     member_fits_group,   batch_fits_request,
-      batch_fits_segment, distinct_listeners, reachable_addresses,
+      batch_fits_segment, distinct_listeners, reachable_addresses, super_users,
   };
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;

@@ -28,6 +28,11 @@ enum class Durability : uint8_t {
   page_cache,  // it survives the loss of the process
 };
 
+enum class AuthorizerKind : uint8_t {
+  none,  // everyone may do everything
+  acls,
+};
+
 enum class TimestampType : uint8_t {
   create_time,  // as the producer says
   log_append_time,
@@ -73,6 +78,10 @@ struct BrokerSettings {
   int64_t connections_max_idle_ms = 600'000;
   int32_t socket_request_max_bytes = 100 << 20;
   int64_t queued_max_request_bytes = 64 << 20;
+
+  AuthorizerKind authorizer = AuthorizerKind::none;
+  std::vector<std::string> super_users;  // "User:alice"
+  bool allow_everyone_if_no_acl_found = false;
 
   int64_t effective_roll_ms() const;
   int64_t effective_retention_ms() const;  // -1 = for ever

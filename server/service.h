@@ -20,6 +20,7 @@
 #include "io/stream.h"
 #include "io/task.h"
 #include "kafka/api.h"
+#include "kafka/principal.h"
 
 namespace isthmus::server {
 
@@ -29,10 +30,11 @@ class ServerStats;  // server/stats.h
 struct ConnectionContext {
   uint64_t id = 0;  // counts up, never used twice by a process
   io::Address peer;
-  std::string listener;       // its name in the options
-  bool private_api = false;   // may use the APIs that only our own programs speak
-  std::string client_id;      // of the latest request
-  std::string software_name;  // set by ApiVersions (KIP-511), empty before
+  kafka::Principal principal;  // what the peer has proved to be
+  std::string listener;        // its name in the options
+  bool private_api = false;    // may use the APIs that only our own programs speak
+  std::string client_id;       // of the latest request
+  std::string software_name;   // set by ApiVersions (KIP-511), empty before
   std::string software_version;
   io::Instant opened_at;
   io::Loop* loop = nullptr;

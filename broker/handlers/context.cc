@@ -12,6 +12,11 @@ const io::Address& Context::advertised(const std::string& listener) const {
   std::abort();
 }
 
+Rights Context::rights_of(const server::ConnectionContext& connection) const {
+  if (!authorizer.enabled()) return {};
+  return authorizer.rights_of(connection.principal, connection.peer.host, image.load()->acl_set());
+}
+
 Error too_many_partitions() {
   return Error::corrupt("it names more than " + std::to_string(most_partitions) + " partitions");
 }

@@ -14,6 +14,7 @@
 #include "broker/controller/controller.h"
 #include "broker/image/image.h"
 #include "broker/replica/partition_table.h"
+#include "broker/security/authorizer.h"
 #include "io/env.h"
 #include "io/gate.h"
 #include "kafka/errors.h"
@@ -40,9 +41,12 @@ struct Context {
   Switchovers& switchovers;
   WayBack& way_back;
   io::Gate& admin;  // what admin requests have begun; some goes on after their time-out
+  const Authorizer& authorizer;
 
   // The address that clients of this listener are told.
   const io::Address& advertised(const std::string& listener) const;
+  // What the connection may do, by the ACLs in force now. On its loop.
+  Rights rights_of(const server::ConnectionContext& connection) const;
 };
 
 using Handler = io::Task<server::Reply> (*)(Context&, server::Request);

@@ -29,6 +29,9 @@ Handler find_public(ApiKey key) {
     case ApiKey::delete_records: return delete_records;
     case ApiKey::init_producer_id: return init_producer_id;
     case ApiKey::offset_for_leader_epoch: return offset_for_leader_epoch;
+    case ApiKey::describe_acls: return describe_acls;
+    case ApiKey::create_acls: return create_acls;
+    case ApiKey::delete_acls: return delete_acls;
     case ApiKey::describe_configs: return describe_configs;
     case ApiKey::alter_configs: return alter_configs;
     case ApiKey::create_partitions: return create_partitions;

@@ -16,6 +16,9 @@ io::Task<server::Reply> delete_topics(Context& context, server::Request request)
 io::Task<server::Reply> delete_records(Context& context, server::Request request);
 io::Task<server::Reply> init_producer_id(Context& context, server::Request request);
 io::Task<server::Reply> offset_for_leader_epoch(Context& context, server::Request request);
+io::Task<server::Reply> describe_acls(Context& context, server::Request request);
+io::Task<server::Reply> create_acls(Context& context, server::Request request);
+io::Task<server::Reply> delete_acls(Context& context, server::Request request);
 io::Task<server::Reply> describe_configs(Context& context, server::Request request);
 io::Task<server::Reply> alter_configs(Context& context, server::Request request);
 io::Task<server::Reply> create_partitions(Context& context, server::Request request);

@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "base/leader_epoch.h"
 #include "base/published.h"
+#include "broker/security/acls.h"
 #include "kafka/cluster_identity.h"
 #include "kafka/gen/mirror_state.h"
 #include "kafka/gen/switchover_phase.h"
@@ -132,6 +133,16 @@ struct GroupImage {
   int64_t version = -1;
 };
 
+// Access control lists. Copied when one of them changes, and only then.
+struct AclImage {
+  struct Entry {
+    Acl acl;
+    int64_t version = -1;
+  };
+  AclSet set;
+  std::map<std::string, Entry> entries;  // by their keys in the store
+};
+
 struct Image {
   // This cluster.
   std::string cluster_name;
@@ -151,7 +162,10 @@ struct Image {
   std::map<std::string, SwitchoverImage> switchovers;
   std::map<std::string, GroupImage> groups;  // those that a link owns
   RoutesImage routes;
+  std::shared_ptr<const AclImage> acls = std::make_shared<const AclImage>();
 
+  // Shares the life of the image's.
+  std::shared_ptr<const AclSet> acl_set() const { return {acls, &acls->set}; }
   const TopicImage* find(const std::string& topic) const;
   const TopicImage* find(const Uuid& id) const;
   ClusterIdentity identity() const { return {cluster_id.to_string(), cluster_number}; }

@@ -1,8 +1,11 @@
 #include "broker/image/records.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
+#include "base/crypto.h"
+#include "kafka/gen/acl_record.h"
 #include "kafka/gen/broker_record.h"
 #include "kafka/gen/cluster_record.h"
 #include "kafka/gen/deleted_topic_record.h"
@@ -50,6 +53,12 @@ Result<kafka::TopicRecord> decode_topic(const Image& image, const Slice& value) 
 template <typename Record>
 Slice encode(const Record& record) {
   return kafka::encode_versioned(record, Record::max_version);
+}
+
+constexpr std::string_view acl_folder = "/acls/";
+
+kafka::AclRecord record_of(const Acl& acl) {
+  return {acl.type, acl.pattern, acl.name, acl.principal, acl.host, acl.operation, acl.permission};
 }
 
 // The part of `key` after `prefix`, or nothing.
@@ -163,6 +172,24 @@ Result<void> apply_routes(Image& image, const Change& change) {
   return {};
 }
 
+Result<void> apply_acl(AclImage& acls, const Change& change) {
+  const auto known = acls.entries.find(change.key);
+  if (known != acls.entries.end()) {
+    acls.set.remove(known->second.acl);
+    acls.entries.erase(known);
+  }
+  if (!change.value) return {};
+  auto record = decode<kafka::AclRecord>(*change.value);
+  if (!record) return fail(record.error());
+  Acl acl{record->resource_type, record->pattern_type, record->name,      record->principal,
+          record->host,          record->operation,    record->permission};
+  // One that is not understood might deny.
+  if (auto ok = check_acl(acl); !ok) return ok;
+  acls.set.add(acl);
+  acls.entries[change.key] = {std::move(acl), change.version};
+  return {};
+}
+
 // Keys that are written once for the whole cluster, and never deleted.
 Result<bool> apply_single(Image& image, const Change& change) {
   if (!change.value) return false;
@@ -215,8 +242,11 @@ Result<void> apply_one(Image& image, const Change& change) {
 Result<std::shared_ptr<const Image>> apply(const Image& before,
                                            const std::vector<Change>& changes) {
   auto image = std::make_shared<Image>(before);
+  std::shared_ptr<AclImage> acls;
   for (const auto& change : changes) {
-    if (auto ok = apply_one(*image, change); !ok) {
+    const bool is_acl = change.key.starts_with(acl_folder);
+    if (is_acl && !acls) image->acls = acls = std::make_shared<AclImage>(*before.acls);
+    if (auto ok = is_acl ? apply_acl(*acls, change) : apply_one(*image, change); !ok) {
       return fail(Error::corrupt("metadata key " + change.key + ": " + ok.error().text));
     }
   }
@@ -312,6 +342,22 @@ void Plan::put_group(const std::string& group, const GroupImage& owner) {
 void Plan::remove_group(const std::string& group, const GroupImage& owner) {
   add("/groups/" + group, std::nullopt, owner.version);
 }
+
+std::string acl_key(const Acl& acl) {
+  Sha256 hash;
+  const Slice record = encode(record_of(acl));
+  hash.update(record.view());
+  const auto digest = hash.finish();
+  Uuid id;
+  std::copy_n(digest.begin(), id.bytes.size(), id.bytes.begin());
+  return std::string(acl_folder) + id.to_string();
+}
+
+void Plan::put_acl(const Acl& acl) {
+  add(acl_key(acl), encode(record_of(acl)), MetadataStore::absent);
+}
+
+void Plan::remove_acl(const Acl& acl, int64_t version) { add(acl_key(acl), std::nullopt, version); }
 
 void Plan::put_cluster(const Image& image) {
   kafka::ClusterRecord record;

@@ -5,9 +5,11 @@
 //   /producer_ids       the next free block          /routes              who took over whom
 //   /topics/<name>      a topic                      /groups/<group>      the link that owns it
 //   /deleted/<id>       a topic that was deleted, while a folder of it may be left
+//   /acls/<id>          an entry of an access control list; the id follows from it
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "broker/image/image.h"
@@ -19,6 +21,9 @@ namespace isthmus::broker {
 // its format, is an error that names the key: starting without it could lose what it meant.
 Result<std::shared_ptr<const Image>> apply(const Image& before,
                                            const std::vector<MetadataStore::Change>& changes);
+
+// The key of an ACL, which two that say the same have in common.
+std::string acl_key(const Acl& acl);
 
 // The puts and checks of one decision.
 struct Plan {
@@ -38,6 +43,9 @@ struct Plan {
   void put(const RoutesImage& routes);
   void put_group(const std::string& group, const GroupImage& owner);
   void remove_group(const std::string& group, const GroupImage& owner);
+  // An entry never changes: it is made, or removed.
+  void put_acl(const Acl& acl);
+  void remove_acl(const Acl& acl, int64_t version);
   void put_cluster(const Image& image);
   void put_broker(const Image& image);
   void put_producer_ids(const Image& image);

@@ -49,6 +49,20 @@ const BrokenRule<BrokerConfig> broker_cases[] = {
      "listeners[0].bind"},
     {"unreachable_bind", [](BrokerConfig& c) { c.listeners[0].bind.host = "0.0.0.0"; },
      "listeners[0].bind"},
+    {"super_user_without_a_type",
+     [](BrokerConfig& c) {
+       c.broker.authorizer = AuthorizerKind::acls;
+       c.broker.super_users = {"User:a", "alice"};
+     },
+     "broker.super.users[1]"},
+    {"super_users_in_kafkas_way",
+     [](BrokerConfig& c) {
+       c.broker.authorizer = AuthorizerKind::acls;
+       c.broker.super_users = {"User:a;User:b"};
+     },
+     "broker.super.users[0]"},
+    {"super_users_of_nothing", [](BrokerConfig& c) { c.broker.super_users = {"User:a"}; },
+     "broker.super.users"},
     {"unreachable_advertised", [](BrokerConfig& c) { c.listeners[1].advertised.host = "0.0.0.0"; },
      "listeners[1].advertised.listeners"},
 };

@@ -1,5 +1,6 @@
 #include "broker/image/image.h"
 
+#include "kafka/gen/acl_record.h"
 #include "kafka/gen/routes_record.h"
 #include "kafka/gen/switchover_record.h"
 #include "kafka/gen/topic_record.h"
@@ -311,6 +312,50 @@ TEST(Epochs, APromotionGoesBeyondEveryElectionThatTheOldSiteMayHold) {
   EXPECT_GT(next_generation(5), most_elections);
   EXPECT_EQ(next_generation((3 << election_bits) + 12), 4 << election_bits);
   EXPECT_EQ(next_generation((3 << election_bits) + most_elections), 4 << election_bits);
+}
+
+Acl some_acl() {
+  return {ResourceType::topic, PatternType::prefixed, "app.", "User:alice", "10.0.0.1",
+          AclOperation::write, AclPermission::deny};
+}
+
+TEST(Records, AnAclComesBackAsItWasAndGoes) {
+  Plan plan;
+  plan.put_acl(some_acl());
+  ASSERT_EQ(plan.checks.size(), 1u);
+  EXPECT_EQ(plan.checks[0].version, MetadataStore::absent);
+  EXPECT_TRUE(plan.checks[0].key.starts_with("/acls/"));
+  auto image = written(plan);
+  EXPECT_TRUE(image->acls->set.contains(some_acl()));
+  EXPECT_EQ(image->acl_set()->size(), 1u);
+  EXPECT_EQ(image->acls->entries.at(plan.checks[0].key).version, 12);
+
+  Plan removal;
+  removal.remove_acl(some_acl(), 12);
+  EXPECT_EQ(removal.checks[0].key, plan.checks[0].key);
+  auto without = after(*image, removal);
+  EXPECT_EQ(without->acls->set.size(), 0u);
+  EXPECT_TRUE(without->acls->entries.empty());
+  EXPECT_EQ(image->acls->set.size(), 1u) << "who reads the image before keeps it";
+}
+
+TEST(Records, AclsAreCopiedOnlyWhereOneChanges) {
+  Plan plan;
+  plan.put_acl(some_acl());
+  auto image = written(plan);
+  TopicImage topic = topic_with_everything();
+  Plan other;
+  other.put(topic);
+  EXPECT_EQ(after(*image, other)->acls, image->acls);
+}
+
+// It might deny something.
+TEST(Records, AnAclThatIsNotUnderstoodRefusesTheStart) {
+  kafka::AclRecord record{ResourceType::topic,           PatternType::literal, "t", "User:a", "*",
+                          static_cast<AclOperation>(99), AclPermission::deny};
+  auto image = apply(Image{}, {{"/acls/x", kafka::encode_versioned(record, 0), 1}});
+  ASSERT_FALSE(image);
+  EXPECT_NE(image.error().text.find("/acls/x"), std::string::npos) << image.error().text;
 }
 
 }  // namespace
