@@ -14,9 +14,10 @@ io::Task<kafka::DescribeSiteResponse> with_troubles(LinkService& links, Switchov
   co_return site;
 }
 
-io::Task<kafka::DescribeSiteResponse> site_described(Context& context,
-                                                     kafka::DescribeSiteRequest request,
-                                                     std::shared_ptr<server::ConnectionContext>) {
+io::Task<kafka::DescribeSiteResponse> site_described(
+    Context& context, kafka::DescribeSiteRequest request,
+    std::shared_ptr<server::ConnectionContext> from) {
+  if (!may_ask<kafka::DescribeSiteRequest>(context, *from)) co_return unauthorized(request);
   auto site =
       co_await io::call_on(context.env.main_loop(),
                            with_troubles(context.links, context.switchovers, std::move(request)));

@@ -1,5 +1,5 @@
 // Batches of a source, in the order of arrival; answered when they are durable.
-#include "broker/handlers/handlers.h"
+#include "broker/handlers/private/on_main.h"
 #include "broker/link/link_service.h"
 
 namespace isthmus::broker {
@@ -17,6 +17,9 @@ server::Reply finish(Context& context, kafka::RequestHeader header,
 io::Task<server::Reply> mirror_append(Context& context, server::Request request) {
   auto message = server::decode_request<kafka::MirrorAppendRequest>(request);
   if (!message) co_return refuse_malformed(request, message.error());
+  if (!may_ask<kafka::MirrorAppendRequest>(context, *request.connection)) {
+    co_return server::reply_with(request.header, unauthorized(*message));
+  }
   auto appending = std::make_shared<LinkService::Appending>();
   co_await context.links.append(std::move(*message), appending);
   co_return finish(context, request.header, std::move(appending));

@@ -1,6 +1,6 @@
 // Group offsets of the source. The topic that the coordinator keeps them in is made here, as by a
 // first FindCoordinator: a standby site has no groups of its own yet.
-#include "broker/handlers/handlers.h"
+#include "broker/handlers/private/on_main.h"
 #include "broker/handlers/topic_creation.h"
 #include "broker/link/link_service.h"
 
@@ -30,6 +30,9 @@ server::Reply finish(Context& context, kafka::MirrorOffsetsRequest message,
 io::Task<server::Reply> mirror_offsets(Context& context, server::Request request) {
   auto message = server::decode_request<kafka::MirrorOffsetsRequest>(request);
   if (!message) co_return refuse_malformed(request, message.error());
+  if (!may_ask<kafka::MirrorOffsetsRequest>(context, *request.connection)) {
+    co_return server::reply_with(request.header, unauthorized(*message));
+  }
   co_return finish(context, std::move(*message), request.header);
 }
 
