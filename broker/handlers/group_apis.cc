@@ -1,6 +1,7 @@
 // The APIs of consumer groups. All groups live on the main loop with their coordinator; these
-// handlers carry requests there and back.
+// handlers carry requests there and back, without what their senders are not authorized for.
 #include "broker/group/coordinator.h"
+#include "broker/handlers/group_screen.h"
 #include "broker/handlers/handlers.h"
 #include "server/budget.h"
 
@@ -11,9 +12,14 @@ namespace {
 template <typename Message, auto Method>
 server::Reply ask_coordinator(Context& context, Message message, kafka::RequestHeader header,
                               std::shared_ptr<server::ConnectionContext> connection) {
+  Screen<Message> screen(context.rights_of(*connection), header.api_version);
+  if (auto refusal = screen.take_out(message)) {
+    co_return server::encode_response(header, *refusal);
+  }
   Caller caller{header.client_id.value_or(""), "/" + connection->peer.host, header.api_version};
   auto response = co_await io::call_on(
       context.env.main_loop(), (context.groups.*Method)(std::move(caller), std::move(message)));
+  screen.put_back(response);
   co_return server::encode_response(header, response);
 }
 
