@@ -26,6 +26,7 @@ namespace {
 
 using kafka::ErrorCode;
 using PartitionResponse = kafka::ProduceResponse::PartitionProduceResponse;
+using Type = ResourceType;
 
 // Of appends, between which others go on.
 constexpr size_t slice = 50;
@@ -82,12 +83,21 @@ struct LoopShare {
   }
 };
 
+// What the producer may do with a topic, and in transactions.
+struct May {
+  bool write = true, transact = true;
+};
+
 // The header and the CRC. What a log demands of the records comes afterwards.
-void check(Item& item, const Rope& records, int16_t version) {
+void check(Item& item, const Rope& records, int16_t version, May may) {
   auto bytes = records.flatten();
   if (!bytes) return item.refuse(ErrorCode::invalid_record, "no records");
   auto read = kafka::read_produced_header(*bytes);
   if (!read.verdict.accepted()) return item.refuse(std::move(read.verdict));
+  if (read.header.is_transactional() && !may.transact) {
+    return item.refuse(ErrorCode::transactional_id_authorization_failed,
+                       "not authorized for this transactional id");
+  }
   if (read.header.is_transactional()) {
     return item.refuse(ErrorCode::invalid_txn_state, "transactions are not supported yet");
   }
@@ -189,6 +199,30 @@ server::Reply finish(std::shared_ptr<Work> work) {
   co_return server::encode_response(work->header, response);
 }
 
+Item item_of(Context& context, const std::string& topic,
+             const kafka::ProduceRequest::PartitionProduceData& data, int16_t acks, int16_t version,
+             May may) {
+  Item item;
+  item.answer.index = data.index;
+  item.answer.base_offset = -1;
+  item.answer.log_append_time_ms = -1;
+  if (!may.write) {
+    item.refuse(ErrorCode::topic_authorization_failed, "not authorized to write this topic");
+    return item;
+  }
+  item.partition = context.partitions.find(topic, data.index);
+  if (acks < -1 || acks > 1) {
+    item.refuse(ErrorCode::invalid_required_acks, "acks is -1, 0 or 1");
+  } else if (is_internal(topic)) {
+    item.refuse(ErrorCode::invalid_topic_exception, "only the cluster writes its own topics");
+  } else if (!item.partition) {
+    item.refuse(item.partition.absence(), "no such partition here");
+  } else {
+    check(item, data.records, version, may);
+  }
+  return item;
+}
+
 std::shared_ptr<Work> take_apart(Context& context, const server::Request& request,
                                  kafka::ProduceRequest& message) {
   auto work = std::make_shared<Work>();
@@ -201,25 +235,20 @@ std::shared_ptr<Work> take_apart(Context& context, const server::Request& reques
   work->writer.opened_at = request.connection->opened_at;
   const bool may_wait = request.charge->can_park(request.frame.size());
   if (may_wait) work->writer.waits_until = now + fence_wait_of(timeout_ms);
+  constexpr auto to_write = kafka::need<kafka::ProduceRequest>(AclOperation::write, Type::topic);
+  constexpr auto to_transact =
+      kafka::need<kafka::ProduceRequest>(AclOperation::write, Type::transactional_id);
+  const Rights rights = context.rights_of(*request.connection);
+  May may;
+  const auto& transactional_id = message.transactional_id;
+  may.transact = !transactional_id || rights.may(to_transact, *transactional_id);
   for (auto& topic : message.topic_data) {
     work->topics.push_back(topic.name);
+    may.write = rights.may(to_write, topic.name);
     for (auto& data : topic.partition_data) {
-      Item item;
-      item.answer.index = data.index;
-      item.answer.base_offset = -1;
-      item.answer.log_append_time_ms = -1;
-      item.partition = context.partitions.find(topic.name, data.index);
-      if (message.acks < -1 || message.acks > 1) {
-        item.refuse(ErrorCode::invalid_required_acks, "acks is -1, 0 or 1");
-      } else if (is_internal(topic.name)) {
-        item.refuse(ErrorCode::invalid_topic_exception, "only the cluster writes its own topics");
-      } else if (!item.partition) {
-        item.refuse(item.partition.absence(), "no such partition here");
-      } else {
-        check(item, data.records, request.header.api_version);
-      }
       work->topic_of.push_back(work->topics.size() - 1);
-      work->items.push_back(std::move(item));
+      work->items.push_back(
+          item_of(context, topic.name, data, message.acks, request.header.api_version, may));
     }
   }
   return work;

@@ -136,6 +136,8 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
   work.min_bytes = std::min<int64_t>(message.min_bytes, full);
   const io::Duration wait = io::milliseconds(std::max(0, message.max_wait_ms));
   work.deadline = request.connection->loop->now() + std::min<io::Duration>(wait, longest_wait);
+  constexpr auto needed = kafka::need<kafka::FetchRequest>(AclOperation::read, ResourceType::topic);
+  const Rights rights = context.rights_of(*request.connection);
   auto image = context.image.load();
   bool by_id = work.header.api_version >= 13;
   for (const auto& topic : message.topics) {
@@ -144,6 +146,9 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
       const TopicImage* found = image->find(topic.topic_id);
       name = found == nullptr ? std::string() : found->name;
     }
+    // An id says nothing to who does not know it.
+    const bool is_known = !by_id || !name.empty();
+    const bool may = !is_known || rights.may(needed, name);
     auto& answer = work.response.responses.emplace_back();
     answer.topic = topic.topic;
     answer.topic_id = topic.topic_id;
@@ -155,9 +160,10 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
       item.partition = context.partitions.find(name, partition.partition);
       // A topic that was made anew since may have the name already.
       const bool is_another = item.partition && item.partition.topic_id() != topic.topic_id;
-      if (by_id && (name.empty() || is_another)) {
+      if (!is_known || (by_id && is_another)) {
         item.partition = PartitionRef(ErrorCode::unknown_topic_id);
       }
+      if (!may) item.partition = PartitionRef(ErrorCode::topic_authorization_failed);
       work.items.push_back(std::move(item));
     }
   }

@@ -40,19 +40,24 @@ io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQue
 }
 
 io::Task<kafka::ListOffsetsResponse> list(Context& context, kafka::ListOffsetsRequest message,
-                                          std::shared_ptr<server::ConnectionContext>,
+                                          std::shared_ptr<server::ConnectionContext> connection,
                                           int16_t version) {
+  constexpr auto needed =
+      kafka::need<kafka::ListOffsetsRequest>(AclOperation::describe, ResourceType::topic);
+  const Rights rights = context.rights_of(*connection);
   kafka::ListOffsetsResponse response;
   size_t count = 0;
   for (const auto& topic : message.topics) {
     auto& answers = response.topics.emplace_back();
     answers.name = topic.name;
+    const bool may = rights.may(needed, topic.name);
     for (const auto& wanted : topic.partitions) {
       if (++count % slice == 0) co_await io::yield(*io::Loop::current());
-      if (!is_in_version(wanted.timestamp, version)) {
+      if (!may || !is_in_version(wanted.timestamp, version)) {
         auto& answer = answers.partitions.emplace_back();
         answer.partition_index = wanted.partition_index;
-        answer.error_code = ErrorCode::unsupported_version;
+        answer.error_code =
+            may ? ErrorCode::unsupported_version : ErrorCode::topic_authorization_failed;
         continue;
       }
       OffsetQuery query;

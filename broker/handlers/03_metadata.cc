@@ -1,6 +1,9 @@
 // Metadata: this broker, and topics with their leaders. Unknown topics are created where the client
 // allows it and the broker's options do, but for a site whose topics are at home elsewhere.
 //
+// Who may not describe a topic is told nothing of it: it is missing among all topics, and refused
+// where it is named, whether there is one or not.
+//
 // Between a hand-over and the other site's word nobody leads a topic. Who asks then waits a little:
 // a router that is told of the new leader meanwhile asks there, and its client never hears of the
 // old one again.
@@ -24,6 +27,17 @@ using Topic = kafka::MetadataResponse::MetadataResponseTopic;
 using Partition = kafka::MetadataResponse::MetadataResponsePartition;
 using Request = kafka::MetadataRequest;
 
+constexpr auto to_describe = kafka::need<Request>(AclOperation::describe, ResourceType::topic);
+constexpr auto to_create = kafka::need<Request>(AclOperation::create, ResourceType::topic);
+constexpr auto to_create_any = kafka::need<Request>(AclOperation::create, ResourceType::cluster);
+
+// Who asks, and for what.
+struct Asking {
+  Rights rights;
+  bool may_create = false;  // by the request and the options
+  bool operations = false;  // tell what is authorized (KIP-430)
+};
+
 // As Kafka tells of a partition whose only replica is on a failed disk: no leader, and the replica
 // offline. What can be read still keeps its leader: producers are told by it.
 void tell_of_outage(const PartitionRef& partition, NodeId self, Partition& out) {
@@ -34,8 +48,12 @@ void tell_of_outage(const PartitionRef& partition, NodeId self, Partition& out) 
   out.error_code = ErrorCode::leader_not_available;
 }
 
-Topic describe(const PartitionTable& partitions, const Image& image, const TopicImage& topic) {
+Topic describe(const PartitionTable& partitions, const Image& image, const TopicImage& topic,
+               const Asking& asking) {
   Topic out;
+  if (asking.operations) {
+    out.topic_authorized_operations = asking.rights.operations(ResourceType::topic, topic.name);
+  }
   out.name = topic.name;
   out.topic_id = topic.id;
   out.is_internal = is_internal(topic.name);
@@ -79,23 +97,30 @@ io::Task<ErrorCode> auto_create(Context& context, const std::string& name) {
   co_return code == ErrorCode::topic_already_exists ? ErrorCode::none : code;
 }
 
-io::Task<Topic> one_topic(Context& context, Request::MetadataRequestTopic wanted, bool may_create) {
+io::Task<Topic> one_topic(Context& context, Request::MetadataRequestTopic wanted,
+                          const Asking& asking) {
   auto image = context.image.load();
   bool by_id = !wanted.topic_id.is_zero();
   const std::string name = wanted.name.value_or("");
   const TopicImage* found = by_id ? image->find(wanted.topic_id) : image->find(name);
-  if (found != nullptr) co_return describe(context.partitions, *image, *found);
-  if (by_id) co_return refusal(wanted, ErrorCode::unknown_topic_id);
+  if (by_id && found == nullptr) co_return refusal(wanted, ErrorCode::unknown_topic_id);
+  if (!asking.rights.may(to_describe, by_id ? found->name : name)) {
+    co_return refusal(wanted, ErrorCode::topic_authorization_failed);
+  }
+  if (found != nullptr) co_return describe(context.partitions, *image, *found, asking);
   if (!check_topic_name(name)) co_return refusal(wanted, ErrorCode::invalid_topic_exception);
-  if (!may_create || is_internal(name) || is_standby(*image)) {
+  if (!asking.may_create || is_internal(name) || is_standby(*image)) {
     co_return refusal(wanted, ErrorCode::unknown_topic_or_partition);
+  }
+  if (!asking.rights.may_on_cluster(to_create_any) && !asking.rights.may(to_create, name)) {
+    co_return refusal(wanted, ErrorCode::topic_authorization_failed);
   }
   ErrorCode code = co_await auto_create(context, name);
   if (code != ErrorCode::none) co_return refusal(wanted, code);
   auto now = context.image.load();
   const TopicImage* created = now->find(name);
   if (created == nullptr) co_return refusal(wanted, ErrorCode::leader_not_available);
-  co_return describe(context.partitions, *now, *created);
+  co_return describe(context.partitions, *now, *created, asking);
 }
 
 bool is_handed_over(const TopicImage& topic) {
@@ -132,13 +157,31 @@ bool wants_all(const Request& message, int16_t version) {
   return !message.topics || (version == 0 && message.topics->empty());
 }
 
-io::Task<kafka::MetadataResponse> gather(Context& context, Request message, int16_t version,
-                                         std::string listener) {
+// The first of what a site says of itself; the topics follow.
+kafka::MetadataResponse describe_cluster(const Image& image, const io::Address& address) {
   kafka::MetadataResponse response;
+  auto& broker = response.brokers.emplace_back();
+  broker.node_id = image.node_id;
+  broker.host = address.host;
+  broker.port = address.port;
+  response.cluster_id = image.cluster_id.to_string();
+  response.controller_id = image.node_id;
+  return response;
+}
+
+io::Task<kafka::MetadataResponse> gather(Context& context, Request message,
+                                         std::shared_ptr<server::ConnectionContext> connection,
+                                         int16_t version) {
+  Asking asking{.rights = context.rights_of(*connection),
+                .operations = message.include_topic_authorized_operations};
   if (asks_for_moving(*context.image.load(), message)) {
     co_await io::call_on(context.env.main_loop(), end_of_move(context, message));
   }
   auto image = context.image.load();
+  auto response = describe_cluster(*image, context.advertised(connection->listener));
+  if (message.include_cluster_authorized_operations) {
+    response.cluster_authorized_operations = asking.rights.operations_on_cluster();
+  }
   if (wants_all(message, version)) {
     size_t partitions = 0;
     for (const auto& [name, topic] : image->topics) {
@@ -147,43 +190,28 @@ io::Task<kafka::MetadataResponse> gather(Context& context, Request message, int1
         partitions = 0;
         co_await io::yield(*io::Loop::current());
       }
-      response.topics.push_back(describe(context.partitions, *image, *topic));
+      if (!asking.rights.may(to_describe, name)) continue;
+      response.topics.push_back(describe(context.partitions, *image, *topic, asking));
     }
   } else {
     // A site whose routes another has taken over would make topics that the router looks for there,
     // and that no link could then join.
     const auto& in_charge = image->routes.takeovers.in_charge_of(image->cluster_name);
     const bool moved_away = in_charge != image->cluster_name;
-    bool may_create = context.config.broker.auto_create_topics && !moved_away &&
-                      (version < 4 || message.allow_auto_topic_creation);
+    asking.may_create = context.config.broker.auto_create_topics && !moved_away &&
+                        (version < 4 || message.allow_auto_topic_creation);
     for (auto& wanted : *message.topics) {
-      auto topic = co_await one_topic(context, std::move(wanted), may_create);
+      auto topic = co_await one_topic(context, std::move(wanted), asking);
       response.topics.push_back(std::move(topic));
     }
   }
-  const io::Address& address = context.advertised(listener);
-  auto& broker = response.brokers.emplace_back();
-  broker.node_id = image->node_id;
-  broker.host = address.host;
-  broker.port = address.port;
-  response.cluster_id = image->cluster_id.to_string();
-  response.controller_id = image->node_id;
   co_return response;
-}
-
-server::Reply answer_metadata(Context& context, Request message, kafka::RequestHeader header,
-                              std::string listener) {
-  auto response = co_await gather(context, std::move(message), header.api_version, listener);
-  co_return server::encode_response(header, response);
 }
 
 }  // namespace
 
 io::Task<server::Reply> metadata(Context& context, server::Request request) {
-  auto message = server::decode_request<Request>(request);
-  if (!message) co_return refuse_malformed(request, message.error());
-  co_return answer_metadata(context, std::move(*message), request.header,
-                            request.connection->listener);
+  return answer<Request, gather>(context, std::move(request));
 }
 
 }  // namespace isthmus::broker

@@ -35,24 +35,48 @@ io::Task<Found> find(Context& context, kafka::CoordinatorType key_type, std::str
   co_return found;
 }
 
+template <typename Answer>
+void fill(Answer& answer, const Found& found) {
+  answer.error_code = found.error;
+  if (!found.message.empty()) answer.error_message = found.message;
+  answer.node_id = found.node;
+  answer.host = found.address.host;
+  answer.port = found.address.port;
+}
+
+ErrorCode refusal(const Rights& rights, kafka::CoordinatorType type, const std::string& key) {
+  using Request = kafka::FindCoordinatorRequest;
+  constexpr auto of_group = kafka::need<Request>(AclOperation::describe, ResourceType::group);
+  constexpr auto of_id =
+      kafka::need<Request>(AclOperation::describe, ResourceType::transactional_id);
+  if (type == kafka::CoordinatorType::group && !rights.may(of_group, key)) {
+    return ErrorCode::group_authorization_failed;
+  }
+  if (type == kafka::CoordinatorType::transaction && !rights.may(of_id, key)) {
+    return ErrorCode::transactional_id_authorization_failed;
+  }
+  return ErrorCode::none;
+}
+
 io::Task<kafka::FindCoordinatorResponse> answer_find(
     Context& context, kafka::FindCoordinatorRequest message,
-    std::shared_ptr<server::ConnectionContext> connection) {
-  auto found = co_await find(context, message.key_type, connection->listener);
+    std::shared_ptr<server::ConnectionContext> connection, int16_t version) {
+  constexpr int16_t asks_for_several = 4;
+  if (version < asks_for_several) message.coordinator_keys = {message.key};
+  const Rights rights = context.rights_of(*connection);
+  std::optional<Found> found;  // the same for all: looked for when somebody may know
   kafka::FindCoordinatorResponse response;
-  response.error_code = found.error;
-  if (!found.message.empty()) response.error_message = found.message;
-  response.node_id = found.node;
-  response.host = found.address.host;
-  response.port = found.address.port;
   for (const auto& key : message.coordinator_keys) {
+    Found refused;
+    refused.error = refusal(rights, message.key_type, key);
+    if (refused.error == ErrorCode::none && !found) {
+      found = co_await find(context, message.key_type, connection->listener);
+    }
+    const Found& told = refused.error == ErrorCode::none ? *found : refused;
     auto& coordinator = response.coordinators.emplace_back();
     coordinator.key = key;
-    coordinator.node_id = found.node;
-    coordinator.host = found.address.host;
-    coordinator.port = found.address.port;
-    coordinator.error_code = found.error;
-    if (!found.message.empty()) coordinator.error_message = found.message;
+    fill(coordinator, told);
+    if (version < asks_for_several) fill(response, told);
   }
   co_return response;
 }

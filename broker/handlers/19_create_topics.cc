@@ -14,7 +14,8 @@ namespace isthmus::broker {
 namespace {
 
 using kafka::ErrorCode;
-using Wanted = kafka::CreateTopicsRequest::CreatableTopic;
+using Request = kafka::CreateTopicsRequest;
+using Wanted = Request::CreatableTopic;
 using Answer = kafka::CreateTopicsResponse::CreatableTopicResult;
 
 Result<NewTopic> wish_of(Context& context, const Wanted& wanted) {
@@ -41,8 +42,23 @@ Result<NewTopic> wish_of(Context& context, const Wanted& wanted) {
   return wish;
 }
 
+void describe_configs(const NewTopic& topic, const LogConfig& defaults, Answer& answer) {
+  answer.num_partitions = topic.partitions;
+  answer.replication_factor = 1;
+  auto& configs = answer.configs.emplace();
+  for (const auto& key : topic_config_keys()) {
+    auto set = topic.configs.find(std::string(key.name));
+    const bool is_set = set != topic.configs.end();
+    auto& config = configs.emplace_back();
+    config.name = key.name;
+    config.value = is_set ? set->second : default_value(key, defaults);
+    config.config_source = is_set ? kafka::ConfigSource::topic : kafka::ConfigSource::default_value;
+  }
+}
+
 io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only,
-                            TopicChanges::Turn turn) {
+                            TopicChanges::Turn turn, const Rights& rights) {
+  constexpr auto to_see = kafka::need<Request>(AclOperation::describe_configs, ResourceType::topic);
   Answer answer;
   answer.name = wanted.name;
   auto wish = wish_of(context, wanted);
@@ -64,21 +80,15 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only,
     refuse(answer, done.error());
     co_return answer;
   }
-  answer.num_partitions = wish->partitions;
-  answer.replication_factor = 1;
   auto image = context.controller.snapshot();
   if (const TopicImage* topic = image->find(wanted.name)) {
     answer.topic_id = topic->id;
   }
-  auto& configs = answer.configs.emplace();
-  const LogConfig& defaults = context.partitions.defaults();
-  for (const auto& key : topic_config_keys()) {
-    auto set = wish->configs.find(std::string(key.name));
-    const bool is_set = set != wish->configs.end();
-    auto& config = configs.emplace_back();
-    config.name = key.name;
-    config.value = is_set ? set->second : default_value(key, defaults);
-    config.config_source = is_set ? kafka::ConfigSource::topic : kafka::ConfigSource::default_value;
+  if (rights.may(to_see, wanted.name)) {
+    describe_configs(*wish, context.partitions.defaults(), answer);
+  } else {
+    answer.configs.reset();
+    answer.topic_config_error_code = ErrorCode::topic_authorization_failed;
   }
   warn_of_configs(wish->name, wish->configs);
   co_return answer;
@@ -86,23 +96,35 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only,
 
 using Response = kafka::CreateTopicsResponse;
 
-io::Task<void> create_all(Context& context, kafka::CreateTopicsRequest message,
-                          std::shared_ptr<Response> response) {
+bool may_create(const Rights& rights, const std::string& topic) {
+  constexpr auto any = kafka::need<Request>(AclOperation::create, ResourceType::cluster);
+  constexpr auto this_one = kafka::need<Request>(AclOperation::create, ResourceType::topic);
+  return rights.may_on_cluster(any) || rights.may(this_one, topic);
+}
+
+io::Task<void> create_all(Context& context, Request message, std::shared_ptr<Response> response,
+                          Rights rights) {
   const auto turn = turn_of(context, message.timeout_ms);
   std::multiset<std::string> names;
   for (const auto& topic : message.topics) names.insert(topic.name);
   for (size_t i = 0; i < message.topics.size(); ++i) {
+    if (!may_create(rights, message.topics[i].name)) {
+      refuse(response->topics[i], kafka::error_of(ErrorCode::topic_authorization_failed,
+                                                  "not authorized to create this topic"));
+      continue;
+    }
     if (names.count(message.topics[i].name) > 1) {
       refuse(response->topics[i],
              kafka::error_of(ErrorCode::invalid_request, "named more than once in one request"));
       continue;
     }
-    auto answer = co_await create_one(context, message.topics[i], message.validate_only, turn);
+    auto answer =
+        co_await create_one(context, message.topics[i], message.validate_only, turn, rights);
     response->topics[i] = std::move(answer);
   }
 }
 
-io::Task<Response> create_in_time(Context& context, kafka::CreateTopicsRequest message) {
+io::Task<Response> create_in_time(Context& context, Request message, Rights rights) {
   auto response = std::make_shared<Response>();
   for (const auto& topic : message.topics) {
     auto& answer = response->topics.emplace_back();
@@ -110,21 +132,22 @@ io::Task<Response> create_in_time(Context& context, kafka::CreateTopicsRequest m
     answer.error_code = ErrorCode::request_timed_out;
   }
   const int32_t timeout_ms = message.timeout_ms;
-  co_await wait_for_work(context, timeout_ms, create_all(context, std::move(message), response));
+  auto work = create_all(context, std::move(message), response, std::move(rights));
+  co_await wait_for_work(context, timeout_ms, std::move(work));
   co_return *response;
 }
 
-io::Task<Response> on_main(Context& context, kafka::CreateTopicsRequest message,
-                           std::shared_ptr<server::ConnectionContext>) {
-  auto response =
-      co_await io::call_on(context.env.main_loop(), create_in_time(context, std::move(message)));
+io::Task<Response> on_main(Context& context, Request message,
+                           std::shared_ptr<server::ConnectionContext> connection) {
+  auto work = create_in_time(context, std::move(message), context.rights_of(*connection));
+  auto response = co_await io::call_on(context.env.main_loop(), std::move(work));
   co_return response;
 }
 
 }  // namespace
 
 io::Task<server::Reply> create_topics(Context& context, server::Request request) {
-  return answer<kafka::CreateTopicsRequest, on_main>(context, std::move(request));
+  return answer<Request, on_main>(context, std::move(request));
 }
 
 }  // namespace isthmus::broker

@@ -35,14 +35,19 @@ io::Task<kafka::DeleteRecordsResponse> delete_all(Context& context,
                                                   kafka::DeleteRecordsRequest message,
                                                   std::shared_ptr<server::ConnectionContext> from) {
   const io::Instant waits_until = from->loop->now() + fence_wait_of(message.timeout_ms);
+  constexpr auto needed =
+      kafka::need<kafka::DeleteRecordsRequest>(AclOperation::remove, ResourceType::topic);
+  const Rights rights = context.rights_of(*from);
   kafka::DeleteRecordsResponse response;
   for (const auto& topic : message.topics) {
+    const bool may = rights.may(needed, topic.name);
     auto& answers = response.topics.emplace_back();
     answers.name = topic.name;
     for (const auto& wanted : topic.partitions) {
-      if (is_internal(topic.name)) {
-        answers.partitions.push_back(
-            {wanted.partition_index, -1, ErrorCode::invalid_topic_exception});
+      if (!may || is_internal(topic.name)) {
+        const ErrorCode error =
+            may ? ErrorCode::invalid_topic_exception : ErrorCode::topic_authorization_failed;
+        answers.partitions.push_back({wanted.partition_index, -1, error});
         continue;
       }
       auto partition = context.partitions.find(topic.name, wanted.partition_index);

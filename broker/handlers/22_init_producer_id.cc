@@ -9,12 +9,31 @@ namespace {
 
 using kafka::ErrorCode;
 
-io::Task<kafka::InitProducerIdResponse> allocate(Context& context,
-                                                 kafka::InitProducerIdRequest message,
-                                                 std::shared_ptr<server::ConnectionContext>) {
+using Request = kafka::InitProducerIdRequest;
+
+ErrorCode refusal(const Rights& rights, const std::optional<std::string>& transactional_id) {
+  constexpr auto to_transact =
+      kafka::need<Request>(AclOperation::write, ResourceType::transactional_id);
+  constexpr auto to_be_idempotent =
+      kafka::need<Request>(AclOperation::idempotent_write, ResourceType::cluster);
+  constexpr auto to_write = kafka::need<Request>(AclOperation::write, ResourceType::topic);
+  if (transactional_id) {
+    return rights.may(to_transact, *transactional_id)
+               ? ErrorCode::none
+               : ErrorCode::transactional_id_authorization_failed;
+  }
+  // Who may write anything at all may do so idempotently (KIP-679).
+  const bool may = rights.may_on_cluster(to_be_idempotent) || rights.may_on_any(to_write);
+  return may ? ErrorCode::none : ErrorCode::cluster_authorization_failed;
+}
+
+io::Task<kafka::InitProducerIdResponse> allocate(
+    Context& context, Request message, std::shared_ptr<server::ConnectionContext> connection) {
   kafka::InitProducerIdResponse response;
   response.producer_id = -1;
   response.producer_epoch = -1;
+  response.error_code = refusal(context.rights_of(*connection), message.transactional_id);
+  if (response.error_code != ErrorCode::none) co_return response;
   if (message.transactional_id) {
     response.error_code = ErrorCode::unsupported_version;
     co_return response;
@@ -33,7 +52,7 @@ io::Task<kafka::InitProducerIdResponse> allocate(Context& context,
 }  // namespace
 
 io::Task<server::Reply> init_producer_id(Context& context, server::Request request) {
-  return answer<kafka::InitProducerIdRequest, allocate>(context, std::move(request));
+  return answer<Request, allocate>(context, std::move(request));
 }
 
 }  // namespace isthmus::broker

@@ -30,13 +30,21 @@ io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, LeaderEpo
 
 io::Task<kafka::OffsetForLeaderEpochResponse> look_up_all(
     Context& context, kafka::OffsetForLeaderEpochRequest message,
-    std::shared_ptr<server::ConnectionContext>) {
+    std::shared_ptr<server::ConnectionContext> connection) {
+  using Request = kafka::OffsetForLeaderEpochRequest;
+  constexpr auto needed = kafka::need<Request>(AclOperation::describe, ResourceType::topic);
+  constexpr auto of_brokers =
+      kafka::need<Request>(AclOperation::cluster_action, ResourceType::cluster);
+  const Rights rights = context.rights_of(*connection);
+  const bool may_all = rights.may_on_cluster(of_brokers);
   kafka::OffsetForLeaderEpochResponse response;
   for (const auto& topic : message.topics) {
     auto& answers = response.topics.emplace_back();
     answers.topic = topic.topic;
+    const bool may = may_all || rights.may(needed, topic.topic);
     for (const auto& wanted : topic.partitions) {
-      auto partition = context.partitions.find(topic.topic, wanted.partition);
+      auto partition = may ? context.partitions.find(topic.topic, wanted.partition)
+                           : PartitionRef(ErrorCode::topic_authorization_failed);
       auto answer = co_await look_up(std::move(partition), wanted.partition,
                                      wanted.current_leader_epoch, wanted.leader_epoch);
       answers.partitions.push_back(std::move(answer));

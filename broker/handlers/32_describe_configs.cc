@@ -133,10 +133,18 @@ void describe_named_broker(Context& context, const Resource& resource, const Ask
                                  "this is broker " + self + ", not " + resource.resource_name));
 }
 
-Answer describe(Context& context, const Resource& resource, const Asked& asked) {
+Answer describe(Context& context, const Resource& resource, const Asked& asked,
+                const Rights& rights) {
   Answer answer;
   answer.resource_type = resource.resource_type;
   answer.resource_name = resource.resource_name;
+  const auto refusal =
+      not_authorized<kafka::DescribeConfigsRequest, AclOperation::describe_configs>(
+          rights, resource.resource_type, resource.resource_name);
+  if (refusal) {
+    refuse(answer, *refusal);
+    return answer;
+  }
   auto image = context.image.load();
   switch (resource.resource_type) {
     case ConfigResource::topic: {
@@ -158,13 +166,14 @@ Answer describe(Context& context, const Resource& resource, const Asked& asked) 
   }
 }
 
-io::Task<kafka::DescribeConfigsResponse> describe_all(Context& context,
-                                                      kafka::DescribeConfigsRequest message,
-                                                      std::shared_ptr<server::ConnectionContext>) {
+io::Task<kafka::DescribeConfigsResponse> describe_all(
+    Context& context, kafka::DescribeConfigsRequest message,
+    std::shared_ptr<server::ConnectionContext> connection) {
+  const Rights rights = context.rights_of(*connection);
   kafka::DescribeConfigsResponse response;
   const Asked asked{message.include_synonyms, message.include_documentation};
   for (const auto& resource : message.resources) {
-    response.results.push_back(describe(context, resource, asked));
+    response.results.push_back(describe(context, resource, asked, rights));
   }
   co_return response;
 }

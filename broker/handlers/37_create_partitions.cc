@@ -19,21 +19,28 @@ io::Task<Result<void>> grow(Context& context, std::string name, int32_t count, b
   co_return done;
 }
 
+using Request = kafka::CreatePartitionsRequest;
 using Response = kafka::CreatePartitionsResponse;
 
-io::Task<void> grow_all(Context& context, kafka::CreatePartitionsRequest message,
-                        std::shared_ptr<Response> response) {
+io::Task<void> grow_all(Context& context, Request message, std::shared_ptr<Response> response,
+                        Rights rights) {
+  constexpr auto needed = kafka::need<Request>(AclOperation::alter, ResourceType::topic);
   const auto turn = turn_of(context, message.timeout_ms);
   for (size_t i = 0; i < message.topics.size(); ++i) {
     const auto& topic = message.topics[i];
-    auto done = co_await grow(context, topic.name, topic.count, message.validate_only, turn);
     auto& result = response->results[i];
+    if (!rights.may(needed, topic.name)) {
+      refuse(result, kafka::error_of(ErrorCode::topic_authorization_failed,
+                                     "not authorized to alter this topic"));
+      continue;
+    }
+    auto done = co_await grow(context, topic.name, topic.count, message.validate_only, turn);
     result.error_code = ErrorCode::none;
     if (!done) refuse(result, done.error());
   }
 }
 
-io::Task<Response> grow_in_time(Context& context, kafka::CreatePartitionsRequest message) {
+io::Task<Response> grow_in_time(Context& context, Request message, Rights rights) {
   auto response = std::make_shared<Response>();
   for (const auto& topic : message.topics) {
     auto& result = response->results.emplace_back();
@@ -41,21 +48,22 @@ io::Task<Response> grow_in_time(Context& context, kafka::CreatePartitionsRequest
     result.error_code = ErrorCode::request_timed_out;
   }
   const int32_t timeout_ms = message.timeout_ms;
-  co_await wait_for_work(context, timeout_ms, grow_all(context, std::move(message), response));
+  auto work = grow_all(context, std::move(message), response, std::move(rights));
+  co_await wait_for_work(context, timeout_ms, std::move(work));
   co_return *response;
 }
 
-io::Task<Response> on_main(Context& context, kafka::CreatePartitionsRequest message,
-                           std::shared_ptr<server::ConnectionContext>) {
-  auto response =
-      co_await io::call_on(context.env.main_loop(), grow_in_time(context, std::move(message)));
+io::Task<Response> on_main(Context& context, Request message,
+                           std::shared_ptr<server::ConnectionContext> connection) {
+  auto work = grow_in_time(context, std::move(message), context.rights_of(*connection));
+  auto response = co_await io::call_on(context.env.main_loop(), std::move(work));
   co_return response;
 }
 
 }  // namespace
 
 io::Task<server::Reply> create_partitions(Context& context, server::Request request) {
-  return answer<kafka::CreatePartitionsRequest, on_main>(context, std::move(request));
+  return answer<Request, on_main>(context, std::move(request));
 }
 
 }  // namespace isthmus::broker

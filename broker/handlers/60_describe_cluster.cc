@@ -19,6 +19,9 @@ io::Task<kafka::DescribeClusterResponse> describe(
   broker.broker_id = image->node_id;
   broker.host = address.host;
   broker.port = address.port;
+  if (message.include_cluster_authorized_operations) {
+    response.cluster_authorized_operations = context.rights_of(*connection).operations_on_cluster();
+  }
   co_return response;
 }
 
