@@ -99,6 +99,10 @@ io::Task<Result<std::map<std::string, std::string>>> Source::defaults(NodeId nod
   if (!answer) co_return fail(answer.error());
   std::map<std::string, std::string> found;
   for (const auto& result : answer->results) {
+    // Without an answer copies would live under the target's own defaults.
+    if (result.error_code != ErrorCode::none) {
+      co_return fail(kafka::error_of(result.error_code, "the source's defaults are not told"));
+    }
     for (const auto& config : result.configs) {
       for (const auto& [key, option] : copied_configs()) {
         if (config.name == option && config.value) found[key] = *config.value;
@@ -136,6 +140,10 @@ io::Task<Result<std::vector<SourceTopic>>> Source::foreign_topics(io::Instant de
   for (const auto& result : configs->results) {
     const auto topic = by_name.find(result.resource_name);
     if (topic == by_name.end()) continue;
+    if (result.error_code == ErrorCode::topic_authorization_failed) {
+      co_return fail(kafka::error_of(result.error_code,
+                                     "the configs of " + result.resource_name + " are not told"));
+    }
     for (const auto& c : result.configs) {
       if (!c.value || !copied_configs().contains(c.name)) continue;
       const bool own = c.config_source == kafka::ConfigSource::topic;
