@@ -15,7 +15,7 @@ std::vector<Acl> acls_in(Request message) {
   std::vector<Acl> acls;
   for (auto& c : message.creations) {
     acls.push_back({c.resource_type, c.resource_pattern_type, std::move(c.resource_name),
-                    std::move(c.principal), std::move(c.host), c.operation, c.permission_type});
+                    std::move(c.principal), host_text(c.host), c.operation, c.permission_type});
   }
   return acls;
 }

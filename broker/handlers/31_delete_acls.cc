@@ -15,7 +15,7 @@ using Matches = std::vector<Result<std::vector<Acl>>>;
 // On the main loop.
 io::Task<Matches> delete_all(Context& context, Request message) {
   std::vector<AclFilter> filters;
-  for (const auto& filter : message.filters) filters.push_back(filter_of(filter));
+  for (auto& filter : message.filters) filters.push_back(filter_of(filter));
   Matches matches;
   auto decide = [&](const Image& image) {
     auto made = plan_delete_acls(image, filters);

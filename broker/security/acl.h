@@ -30,7 +30,7 @@ struct Acl {
   PatternType pattern = PatternType::literal;
   std::string name;
   std::string principal;  // "User:alice"
-  std::string host;       // the address, as a connection's peer has it
+  std::string host;       // as host_text() has it
   AclOperation operation = AclOperation::unknown;
   AclPermission permission = AclPermission::unknown;
   friend auto operator<=>(const Acl&, const Acl&) = default;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "broker/security/host_text.h"
+
 namespace isthmus::broker {
 
 using kafka::Permission;
@@ -40,7 +42,7 @@ int32_t Rights::operations_on_cluster() const {
 
 Rights Authorizer::rights_of(const kafka::Principal& principal, const std::string& host,
                              std::shared_ptr<const AclSet> acls) const {
-  Asker asker{principal.to_string(), host};
+  Asker asker{principal.to_string(), host_text(host)};
   if (super_users_.contains(asker.principal)) return {};
   return {std::move(acls), std::move(asker), where_no_acl_};
 }

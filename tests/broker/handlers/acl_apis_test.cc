@@ -152,6 +152,18 @@ TEST_P(AclApis, AreOfTheHostThatTheConnectionComesFrom) {
   EXPECT_EQ(list_offset("t", -1).error_code, ErrorCode::topic_authorization_failed);
 }
 
+TEST_P(AclApis, AHostHasOneText) {
+  start_with({on_cluster(Op::alter)});
+  const Acl typed = from(allow(Op::read, Type::topic, "t"), "::1");
+  ask(creating({typed}));
+  auto here = any();
+  for (const char* host : {"::1", "0:0:0:0:0:0:0:1"}) {
+    here.host_filter = host;
+    EXPECT_EQ(described(here), std::vector<Acl>{from(typed, "0:0:0:0:0:0:0:1")});
+  }
+  EXPECT_EQ(ask(removing({typed})).filter_results.at(0).matching_acls.size(), 1u);
+}
+
 TEST_P(AclApis, SuperUsersAndTheOptionForWhatHasNoAclCount) {
   config.broker.allow_everyone_if_no_acl_found = true;
   start_with({on_cluster(Op::alter)}, [this] {

@@ -53,6 +53,15 @@ TEST(Authorizer, AnyTopicIsEnoughForSomeThings) {
       rights({.enabled = true}, {allow(Op::read, Type::topic, "one")}).may_on_any(write_topic));
 }
 
+TEST(Authorizer, ComparesHostsInOneForm) {
+  auto set = std::make_shared<AclSet>();
+  set->add(from(allow(Op::read, Type::topic, "t"), "10.0.0.1"));
+  const Authorizer authorizer({.enabled = true});
+  const kafka::Principal alice{"User", "alice"};
+  EXPECT_TRUE(authorizer.rights_of(alice, "::ffff:10.0.0.1", set).may(read_topic, "t"));
+  EXPECT_FALSE(authorizer.rights_of(alice, "10.0.0.2", set).may(read_topic, "t"));
+}
+
 TEST(Authorizer, SpeakingForSomebodyIsMakingTokensForHim) {
   const Rights router =
       rights({.enabled = true}, {allow(Op::create_tokens, Type::user, "User:bob", "User:router")},
