@@ -10,6 +10,7 @@ class AclApis : public AuthorizedWorld {
   static kafka::DescribeAclsRequest any() {
     kafka::DescribeAclsRequest request;
     request.resource_type_filter = Type::any;
+    request.resource_name_filter = request.principal_filter = request.host_filter = std::nullopt;
     request.pattern_type_filter = PatternType::any;
     request.operation = Op::any;
     request.permission_type = AclPermission::any;

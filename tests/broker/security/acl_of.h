@@ -1,6 +1,7 @@
 // Entries as the tests of authorization write them.
 #pragma once
 
+#include <ostream>
 #include <string>
 
 #include "broker/security/acl.h"
@@ -26,6 +27,13 @@ inline Acl prefixed(Acl acl) {
 inline Acl from(Acl acl, std::string host) {
   acl.host = std::move(host);
   return acl;
+}
+
+// Shown where tests fail.
+inline void PrintTo(const Acl& acl, std::ostream* out) {
+  *out << to_string(acl.permission) << ' ' << to_string(acl.operation) << ' ' << to_string(acl.type)
+       << ' ' << to_string(acl.pattern) << ' ' << acl.name << " to " << acl.principal << " from "
+       << acl.host;
 }
 
 }  // namespace isthmus::broker
