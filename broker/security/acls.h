@@ -18,7 +18,7 @@
 // bits. authorize() is two lookups by name, and one for each prefix that the name has, or for each
 // shorter common beginning with a neighbour at which such a prefix was looked for: at most as many
 // as the name has bytes, in practice two or three. Each is O(log n), however many entries others
-// have for the same resource: with 10,000 of them a topic takes a microsecond or two.
+// have for the same resource: with 10,000 of them a topic takes a few microseconds.
 #pragma once
 
 #include <array>
