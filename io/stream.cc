@@ -1,5 +1,8 @@
 #include "io/stream.h"
 
+#include <arpa/inet.h>
+
+#include <array>
 #include <charconv>
 
 namespace isthmus::io {
@@ -29,6 +32,16 @@ Result<Address> Address::parse(std::string_view text) {
 std::string Address::to_string() const {
   bool v6 = host.find(':') != std::string::npos;
   return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Result<std::string> canonical_ip(const std::string& text) {
+  std::array<uint8_t, sizeof(in6_addr)> address;
+  std::array<char, INET6_ADDRSTRLEN> canonical;
+  for (const int family : {AF_INET, AF_INET6}) {
+    if (inet_pton(family, text.c_str(), address.data()) != 1) continue;
+    return std::string(inet_ntop(family, address.data(), canonical.data(), canonical.size()));
+  }
+  return fail("not an IPv4 or IPv6 address: " + text);
 }
 
 }  // namespace isthmus::io

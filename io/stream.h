@@ -27,6 +27,9 @@ struct Address {
   friend auto operator<=>(const Address&, const Address&) = default;
 };
 
+// An IPv4 or IPv6 address, in the form that all its spellings have in common and peers are told in.
+Result<std::string> canonical_ip(const std::string& text);
+
 class Stream {
  public:
   virtual ~Stream() = default;

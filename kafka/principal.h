@@ -8,6 +8,10 @@
 #include <string_view>
 
 #include "base/error.h"
+// A plain value.
+#pragma once
+
+#include <string>
 
 namespace isthmus::kafka {
 

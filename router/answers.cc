@@ -21,6 +21,11 @@ namespace {
 using kafka::ApiKey;
 using kafka::ErrorCode;
 
+// Each site has quotas of its own, and is asked for them directly.
+bool is_of_one_site(ApiKey key) {
+  return key == ApiKey::describe_client_quotas || key == ApiKey::alter_client_quotas;
+}
+
 constexpr auto answer_timeout = std::chrono::seconds(5);
 // Of FindCoordinator (KIP-699). Before it a request has one key, and its answer no list.
 constexpr int16_t first_with_many_keys = 4;
@@ -65,6 +70,8 @@ bool Answers::is_spoken(int16_t api_key, int16_t version) {
   const auto* api = kafka::find_api(api_key);
   if (api == nullptr || !api->supports(version)) return false;
   const auto range = offered(*api);
+  if (api == nullptr || !api->supports(version) || is_of_one_site(api->key)) return false;
+  const auto range = server::public_apis(*api);
   return range && version <= range->max;
 }
 
@@ -92,6 +99,8 @@ std::optional<Rope> end_of(const server::Request& request, const Error& why) {
 Rope Answers::api_versions(const server::Request& request) const {
   const auto filter = [this](const kafka::ApiInfo& api) {
     auto range = offered(api);
+    auto range = server::public_apis(api);
+    if (is_of_one_site(api.key)) range.reset();
     if (range && api.key == ApiKey::fetch && names_addresses(picture_)) {
       range->max = std::min<int16_t>(range->max, first_fetch_with_hints - 1);
     }

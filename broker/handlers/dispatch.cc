@@ -38,6 +38,8 @@ Handler find_public(ApiKey key) {
     case ApiKey::delete_groups: return delete_groups;
     case ApiKey::incremental_alter_configs: return incremental_alter_configs;
     case ApiKey::offset_delete: return offset_delete;
+    case ApiKey::describe_client_quotas: return describe_client_quotas;
+    case ApiKey::alter_client_quotas: return alter_client_quotas;
     case ApiKey::describe_cluster: return describe_cluster;
     default: return nullptr;
   }

@@ -23,6 +23,8 @@ io::Task<server::Reply> describe_configs(Context& context, server::Request reque
 io::Task<server::Reply> alter_configs(Context& context, server::Request request);
 io::Task<server::Reply> create_partitions(Context& context, server::Request request);
 io::Task<server::Reply> incremental_alter_configs(Context& context, server::Request request);
+io::Task<server::Reply> describe_client_quotas(Context& context, server::Request request);
+io::Task<server::Reply> alter_client_quotas(Context& context, server::Request request);
 io::Task<server::Reply> describe_cluster(Context& context, server::Request request);
 
 // Groups: group_apis.cc.

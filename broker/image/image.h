@@ -19,6 +19,7 @@
 #include "kafka/cluster_identity.h"
 #include "kafka/gen/mirror_state.h"
 #include "kafka/gen/switchover_phase.h"
+#include "kafka/quota_entity.h"
 #include "kafka/takeovers.h"
 #include "kafka/topic_writer.h"
 
@@ -141,6 +142,11 @@ struct AclImage {
   };
   AclSet set;
   std::map<std::string, Entry> entries;  // by their keys in the store
+// What one user, client id or address may use.
+struct QuotaImage {
+  kafka::QuotaEntity entity;
+  kafka::QuotaValues values;  // never empty
+  int64_t version = -1;
 };
 
 struct Image {
@@ -161,6 +167,7 @@ struct Image {
   std::map<std::string, LinkImage> links;
   std::map<std::string, SwitchoverImage> switchovers;
   std::map<std::string, GroupImage> groups;  // those that a link owns
+  std::map<std::string, QuotaImage> quotas;  // by QuotaEntity::key()
   RoutesImage routes;
   std::shared_ptr<const AclImage> acls = std::make_shared<const AclImage>();
 

@@ -12,6 +12,7 @@
 #include "kafka/gen/group_owner_record.h"
 #include "kafka/gen/link_record.h"
 #include "kafka/gen/producer_ids_record.h"
+#include "kafka/gen/quota_record.h"
 #include "kafka/gen/routes_record.h"
 #include "kafka/gen/switchover_record.h"
 #include "kafka/gen/topic_record.h"
@@ -160,6 +161,24 @@ Result<void> apply_group(Image& image, const std::string& group, const Change& c
   return {};
 }
 
+Result<void> apply_quota(Image& image, const std::string& key, const Change& change) {
+  image.quotas.erase(key);
+  if (!change.value) return {};
+  auto record = decode<kafka::QuotaRecord>(*change.value);
+  if (!record) return fail(record.error());
+  QuotaImage quota;
+  for (auto& part : record->entity) {
+    auto* place = quota.entity.part(part.entity_type);
+    if (place == nullptr) return fail("unknown type of entity " + part.entity_type);
+    *place = std::move(part.entity_name);
+  }
+  for (auto& value : record->values) quota.values[value.name] = value.value;
+  if (quota.entity.key() != key) return fail("its record is of " + quota.entity.to_string());
+  quota.version = change.version;
+  image.quotas[key] = std::move(quota);
+  return {};
+}
+
 Result<void> apply_routes(Image& image, const Change& change) {
   image.routes = {};
   if (!change.value) return {};
@@ -230,6 +249,7 @@ Result<void> apply_one(Image& image, const Change& change) {
   if (auto name = after(change.key, "/links/")) return apply_link(image, *name, change);
   if (auto name = after(change.key, "/switchovers/")) return apply_switchover(image, *name, change);
   if (auto name = after(change.key, "/groups/")) return apply_group(image, *name, change);
+  if (auto entity = after(change.key, "/quotas/")) return apply_quota(image, *entity, change);
   if (change.key == "/routes") return apply_routes(image, change);
   auto known = apply_single(image, change);
   if (!known) return fail(known.error());
@@ -331,6 +351,17 @@ void Plan::put(const RoutesImage& routes) {
   record.route_version = routes.takeovers.version();
   kafka::put_takeovers(record.taken_over, routes.takeovers);
   add("/routes", encode(record), routes.version);
+}
+
+void Plan::put(const QuotaImage& quota) {
+  kafka::QuotaRecord record;
+  kafka::for_each_part(quota.entity, [&record](std::string_view type, const std::string& name) {
+    record.entity.push_back({std::string(type), name});
+  });
+  for (const auto& [name, value] : quota.values) record.values.push_back({name, value});
+  const bool remains = !quota.values.empty();
+  add("/quotas/" + quota.entity.key(), remains ? std::optional(encode(record)) : std::nullopt,
+      quota.version);
 }
 
 void Plan::put_group(const std::string& group, const GroupImage& owner) {

@@ -6,6 +6,7 @@
 //   /topics/<name>      a topic                      /groups/<group>      the link that owns it
 //   /deleted/<id>       a topic that was deleted, while a folder of it may be left
 //   /acls/<id>          an entry of an access control list; the id follows from it
+//   /quotas/<entity>    what a user, client id or address may use
 #pragma once
 
 #include <memory>
@@ -41,6 +42,8 @@ struct Plan {
   void put(const LinkImage& link);
   void put(const SwitchoverImage& switchover);
   void put(const RoutesImage& routes);
+  // Without values it is removed.
+  void put(const QuotaImage& quota);
   void put_group(const std::string& group, const GroupImage& owner);
   void remove_group(const std::string& group, const GroupImage& owner);
   // An entry never changes: it is made, or removed.

@@ -26,5 +26,13 @@ TEST(Address, RefusesWhatIsNotHostAndPort) {
   }
 }
 
+TEST(Address, OneAddressHasOneForm) {
+  EXPECT_EQ(canonical_ip("10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(canonical_ip("2001:DB8:0:0::1"), "2001:db8::1");
+  for (const char* none : {"", "10.0.0", "10.0.0.1:80", "localhost", "::1%lo"}) {
+    EXPECT_FALSE(canonical_ip(none).has_value()) << none;
+  }
+}
+
 }  // namespace
 }  // namespace isthmus::io

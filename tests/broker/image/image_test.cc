@@ -226,6 +226,32 @@ TEST(Records, WhoTheClusterIsComesBackAsItWas) {
   EXPECT_EQ(image->producer_ids_version, 12);
 }
 
+TEST(Records, AQuotaComesBackAsItWasUnderAKeyOfItsOwn) {
+  const std::vector<kafka::QuotaEntity> entities = {
+      {"al/ice=,\xc3\xa9", std::nullopt, std::nullopt},
+      {"", "app.1", std::nullopt},
+      {std::nullopt, "", std::nullopt},
+      {std::nullopt, "", ""},
+      {std::nullopt, std::nullopt, "::1"}};
+  Plan plan;
+  for (const auto& entity : entities) plan.put(QuotaImage{entity, {{"x", 0.5}, {"y", 2}}, -1});
+  EXPECT_EQ(plan.puts[0].key, "/quotas/user=al%2Fice%3D%2C%C3%A9");
+  auto image = written(plan);
+  ASSERT_EQ(image->quotas.size(), entities.size());
+  for (const auto& entity : entities) {
+    const QuotaImage& read = image->quotas.at(entity.key());
+    EXPECT_EQ(read.entity, entity) << entity.to_string();
+    EXPECT_EQ(read.values, (kafka::QuotaValues{{"x", 0.5}, {"y", 2}}));
+    EXPECT_EQ(read.version, 12);
+  }
+  Plan removal;
+  removal.put(QuotaImage{entities[0], {}, 12});
+  EXPECT_FALSE(after(*image, removal)->quotas.contains(entities[0].key()));
+  auto moved = apply(Image{}, {{"/quotas/user=bob", plan.puts[0].value, 1}});
+  ASSERT_FALSE(moved.has_value()) << "a record under another's key";
+  EXPECT_NE(moved.error().text.find("/quotas/user=bob"), std::string::npos);
+}
+
 TEST(Records, ADeletedTopicIsGoneByNameAndById) {
   Plan plan;
   plan.put(topic_with_everything());
