@@ -1,5 +1,6 @@
 #include "broker/broker.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -143,7 +144,9 @@ struct Broker::Parts {
         dispatch(context),
         acceptor(env, dispatch, server_limits(config)),
         house(env.main_loop()),
-        stop(env.main_loop()) {}
+        stop(env.main_loop()) {
+    acceptor.enforce(quotas);
+  }
 
   PublishedImage image;
   Controller controller;
@@ -160,6 +163,7 @@ struct Broker::Parts {
   Authorizer authorizer;
   Context context;
   Dispatch dispatch;
+  server::Quotas quotas;
   server::Acceptor acceptor;
   io::Gate house;
   io::Event stop;
@@ -248,12 +252,24 @@ std::set<std::string> deleted_between(const Image& before, const Image& now) {
   return names;
 }
 
+// What is in force, where it is other than before.
+void follow_quotas(const Image& before, const Image& now, server::Quotas& quotas) {
+  const auto is_same = [](const auto& a, const auto& b) {
+    return a.first == b.first && a.second.version == b.second.version;
+  };
+  if (std::ranges::equal(before.quotas, now.quotas, is_same)) return;
+  kafka::QuotaTable table;
+  for (const auto& [key, quota] : now.quotas) table[quota.entity] = quota.values;
+  quotas.set(table);
+}
+
 }  // namespace
 
 // Partitions first; then the coordinator leads what there is of __consumer_offsets.
 io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
   io::doing("opening partitions");
   auto before = std::exchange(parts_->followed, image);
+  follow_quotas(*before, *image, parts_->quotas);
   auto deleted = deleted_between(*before, *image);
   auto done = co_await parts_->partitions.follow(image);
   const bool any_deleted = !deleted.empty();

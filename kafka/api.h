@@ -44,6 +44,15 @@ int response_header_version(const ApiInfo& api, int16_t version);
 int request_header_version(ApiKey key, int16_t version);
 int response_header_version(ApiKey key, int16_t version);
 
+// How long a client is held back, asked when an answer to it is encoded (KIP-219).
+class ThrottleSource {
+ public:
+  virtual int32_t throttle_time_ms() = 0;
+
+ protected:
+  ~ThrottleSource() = default;
+};
+
 struct RequestHeader {
   int16_t api_key = 0;  // as it came: possibly of no ApiKey
   int16_t api_version = 0;
@@ -51,6 +60,8 @@ struct RequestHeader {
   std::optional<std::string> client_id;
   // Not on the wire: where the answer's error codes are counted (server/stats.h), if anywhere.
   ErrorTally* errors = nullptr;
+  // Nor this: of the connection (server/throttle.h); nullptr where nobody is held back.
+  ThrottleSource* throttle = nullptr;
 
   // Leaves the reader at the request's body. An unknown key is no error: the header is then read
   // as version 1, as Kafka does, and the caller closes the connection.

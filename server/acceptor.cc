@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/throttle.h"
+
 namespace isthmus::server {
 
 namespace {
@@ -105,20 +107,57 @@ void Acceptor::hand_over(std::unique_ptr<io::Stream> stream, const Listening& li
   });
 }
 
-// A connection among the open ones, for as long as it runs.
-struct Acceptor::Membership {
-  Membership(Acceptor& a, Worker& w, Connection& connection)
-      : acceptor(a), worker(w), place(w.open.insert(w.open.end(), &connection)) {}
-  ~Membership() {
-    worker.open.erase(place);
+// One of those that max.connections is about.
+struct Acceptor::Counted {
+  explicit Counted(Acceptor& a) : acceptor(a) {}
+  ~Counted() {
     const size_t left = acceptor.connections_.fetch_sub(1, std::memory_order_relaxed) - 1;
     if (left < acceptor.limits_.max_connections / 10 * 9) acceptor.full_.store(false);
   }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
 
   Acceptor& acceptor;
+};
+
+// A connection among the open ones, for as long as it runs.
+struct Acceptor::Membership {
+  Membership(Worker& w, Connection& connection)
+      : worker(w), place(w.open.insert(w.open.end(), &connection)) {}
+  ~Membership() { worker.open.erase(place); }
+  Membership(const Membership&) = delete;
+  Membership& operator=(const Membership&) = delete;
+
   Worker& worker;
   std::list<Connection*>::iterator place;
 };
+
+std::shared_ptr<ConnectionContext> Acceptor::context_of(const io::Stream& stream,
+                                                        const Listening& listening,
+                                                        Worker& worker) {
+  auto context = std::make_shared<ConnectionContext>();
+  context->id = next_id_.fetch_add(1, std::memory_order_relaxed);
+  context->peer = stream.peer();
+  context->listener = listening.options.name;
+  context->private_api = listening.options.private_api;
+  context->loop = &worker.loop;
+  context->stats = &worker.stats;
+  context->opened_at = worker.loop.now();
+  if (quotas_ != nullptr && !context->private_api) {
+    context->throttle = std::make_shared<Throttle>(*quotas_, worker.loop, worker.stats);
+  }
+  return context;
+}
+
+io::Duration Acceptor::too_early(const io::Stream& stream, const Listening& listening,
+                                 Worker& worker) {
+  if (quotas_ == nullptr || listening.options.private_api) return {};
+  const io::Duration early = quotas_->admit(stream.peer().host, worker.loop.now());
+  if (early > io::Duration::zero()) {
+    worker.stats.throttled(QuotaKind::connection, early, false);
+  }
+  return early;
+}
 
 io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
                                Worker& worker) {
@@ -134,18 +173,18 @@ io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listeni
     }
     co_return;
   }
-  auto context = std::make_shared<ConnectionContext>();
-  context->id = next_id_.fetch_add(1, std::memory_order_relaxed);
-  context->peer = stream->peer();
-  context->listener = listening.options.name;
-  context->private_api = listening.options.private_api;
-  context->loop = &worker.loop;
-  context->stats = &worker.stats;
+  const Counted counted(*this);
+  const io::Duration early = too_early(*stream, listening, worker);
+  if (early > io::Duration::zero()) {
+    // Kept for as long as it is early, so that its client does not come again at once (KIP-612).
+    co_await io::sleep(worker.loop, early);
+    co_return;
+  }
   worker.stats.opened();
-  context->opened_at = worker.loop.now();
+  auto context = context_of(*stream, listening, worker);
   Connection connection(std::move(stream), std::move(context), service_, worker.budget,
                         limits_.connection);
-  const Membership membership(*this, worker, connection);
+  const Membership membership(worker, connection);
   co_await connection.run();
 }
 

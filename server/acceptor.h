@@ -12,6 +12,7 @@
 
 #include "io/env.h"
 #include "server/connection.h"
+#include "server/quota.h"
 
 namespace isthmus::server {
 
@@ -37,6 +38,10 @@ class Acceptor {
   // do those of other acceptors, and not on max_request_bytes. REQUIRES: then `env` has one loop.
   Acceptor(io::Env& env, Service& service, const ServerLimits& limits, Budget* shared = nullptr);
   ~Acceptor();
+
+  // From now on clients have quotas, which outlive this. Listeners for our own programs have none,
+  // as Kafka's replication has none. REQUIRES: before start().
+  void enforce(Quotas& quotas) { quotas_ = &quotas; }
 
   // Binds. The address in use: with port 0 asked for, the one that was given.
   // REQUIRES: before start().
@@ -77,6 +82,7 @@ class Acceptor {
     std::list<Connection*> open;
   };
 
+  struct Counted;
   struct Membership;
   struct Measure;
 
@@ -86,11 +92,16 @@ class Acceptor {
   void hand_over(std::unique_ptr<io::Stream> stream, const Listening& listening, Worker& worker);
   io::Task<void> serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
                        Worker& worker);
+  std::shared_ptr<ConnectionContext> context_of(const io::Stream& stream,
+                                                const Listening& listening, Worker& worker);
+  // How long a connection of this address is too many.
+  io::Duration too_early(const io::Stream& stream, const Listening& listening, Worker& worker);
   static io::Task<Measure> measure_one(const Worker& worker);
   static io::Task<void> drain(Worker& worker, io::Instant deadline);
 
   io::Env& env_;
   Service& service_;
+  Quotas* quotas_ = nullptr;
   const ServerLimits limits_;
   Logger log_{"server"};
   io::Gate accepting_;

@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "io/turn_watch.h"
+#include "server/throttle.h"
 
 namespace isthmus::server {
 
@@ -241,12 +242,24 @@ io::Task<bool> Connection::accept_request(Slice frame) {
   slot.arrived = loop_.now();
   if (context_->stats != nullptr) slot.stats = &context_->stats->arrived(*header, frame.size());
   arrival_.end();  // what it has reserved is charged now
+  Throttle* throttle = context_->throttle.get();
+  if (throttle != nullptr) throttle->follow(context_->principal.name, context_->client_id);
+  header->throttle = throttle;
   Slice body = frame.sub(reader.position(), reader.remaining());
   Request request{std::move(*header), std::move(frame), std::move(body), context_, &slot.charge};
   const kafka::ApiInfo* api = kafka::find_api(request.header.api_key);
   io::doing(api == nullptr ? "a request" : api->name);
-  Reply reply = co_await service_.dispatch(std::move(request));
+  Reply reply;
+  io::Task<Reply> dispatched = service_.dispatch(std::move(request));
+  if (throttle != nullptr && throttle->limits_work()) {
+    throttle->begin_work();
+    reply = co_await CountingFirstPart(dispatched, *throttle);
+    throttle->begin_work();
+  } else {
+    reply = co_await dispatched;
+  }
   gate_.spawn("reply", complete(slot, std::move(reply)));
+  if (throttle != nullptr) throttle->end_work();
   end_if_asked();
   co_return !draining_;
 }
@@ -261,8 +274,17 @@ bool Connection::owes_too_much() const {
   return slots_.size() >= limits_.max_requests || outgoing_bytes_ >= limits_.max_outgoing_bytes;
 }
 
+bool Connection::is_muted() const {
+  Throttle* throttle = context_->throttle.get();
+  return throttle != nullptr && throttle->is_muted() && !arrival_.holds();
+}
+
 io::Task<void> Connection::wait_for_room() {
   while (must_wait() && !closed_ && !draining_) {
+    if (is_muted()) {
+      co_await progress_.wait_until(context_->throttle->muted_until());
+      continue;
+    }
     io::Event& change = is_held_back() ? progress_ : budget_.room();
     co_await change.wait();
   }

@@ -4,9 +4,10 @@
 //   stream ◄─ one write of all replies that are ready ◄─ slots, in the order of requests ◄┘
 //
 // Reading stops (and TCP tells the client) while too many requests are under way, while replies
-// wait for a client that does not read them, while the loop's Budget is exhausted, or until there
-// is room for the rest of a request (server/arrival.h). So a slow client holds back itself only,
-// and memory stays bounded. A request that does not go on arriving ends the connection.
+// wait for a client that does not read them, while the loop's Budget is exhausted, while a quota
+// has muted the client (server/throttle.h), or until there is room for the rest of a request
+// (server/arrival.h). So a slow client holds back itself only, and memory stays bounded. A request
+// that does not go on arriving ends the connection.
 //
 // A peer that has said all it will say (it has closed, or half closed: TCP does not tell them
 // apart) is still given the replies to what it asked, for a while.
@@ -84,7 +85,9 @@ class Connection {
   bool owes_too_much() const;
   // Room for a request that is here, or arriving, is not held back by what its client owes.
   bool is_held_back() const { return owes_too_much() && !arrival_.holds(); }
-  bool must_wait() const { return is_held_back() || budget_.exhausted(); }
+  // By a quota. Not within a frame: others may wait for the room that it has reserved.
+  bool is_muted() const;
+  bool must_wait() const { return is_held_back() || budget_.exhausted() || is_muted(); }
   void look_at_arrival();
   void peer_ended();
   io::Task<void> complete(Slot& slot, Reply reply);

@@ -32,13 +32,27 @@ Result<T> decode_request(const Request& request) {
 
 // The complete payload of the answer to `header`: response header and message.
 template <typename Response>
-Rope encode_response(const kafka::RequestHeader& header, const Response& response) {
+Rope encode_as_it_is(const kafka::RequestHeader& header, const Response& response) {
   kafka::Writer writer;
   writer.count_errors_in(header.errors);
   kafka::encode_response_header(writer, static_cast<kafka::ApiKey>(header.api_key),
                                 header.api_version, header.correlation_id);
   response.encode(writer, header.api_version);
   return std::move(writer).finish();
+}
+
+// The same, with how long the client is held back, if it is; only then the message is copied.
+template <typename Response>
+Rope encode_response(const kafka::RequestHeader& header, const Response& response) {
+  if constexpr (requires { response.throttle_time_ms; }) {
+    const int32_t ms = header.throttle == nullptr ? 0 : header.throttle->throttle_time_ms();
+    if (ms > response.throttle_time_ms) {
+      Response told = response;
+      told.throttle_time_ms = ms;
+      return encode_as_it_is(header, told);
+    }
+  }
+  return encode_as_it_is(header, response);
 }
 
 // What a broker behind has answered, without its correlation id, as the answer to `header`.

@@ -25,6 +25,7 @@
 namespace isthmus::server {
 
 class ServerStats;  // server/stats.h
+class Throttle;     // server/throttle.h
 
 // Who speaks. One per connection, shared with its requests; touched on `loop` only.
 struct ConnectionContext {
@@ -35,10 +36,16 @@ struct ConnectionContext {
   bool private_api = false;    // may use the APIs that only our own programs speak
   std::string client_id;       // of the latest request
   std::string software_name;   // set by ApiVersions (KIP-511), empty before
+  std::string listener;      // its name in the options
+  bool private_api = false;  // may use the APIs that only our own programs speak
+  kafka::Principal principal;
+  std::string client_id;      // of the latest request
+  std::string software_name;  // set by ApiVersions (KIP-511), empty before
   std::string software_version;
   io::Instant opened_at;
   io::Loop* loop = nullptr;
-  ServerStats* stats = nullptr;  // of that loop; outlives the connection
+  ServerStats* stats = nullptr;        // of that loop; outlives the connection
+  std::shared_ptr<Throttle> throttle;  // nullptr: quotas say nothing of it
 
   // The peer has gone, or the connection is being closed: a reply will not be delivered.
   bool closed = false;

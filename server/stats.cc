@@ -26,10 +26,20 @@ ApiStats& ServerStats::arrived(kafka::RequestHeader& header, size_t bytes) {
   return api;
 }
 
+void ServerStats::throttled(QuotaKind kind, io::Duration time, bool again) {
+  Throttled& throttled = throttled_[static_cast<size_t>(kind)];
+  if (!again) ++throttled.times;
+  throttled.time += time;
+}
+
 void ServerStats::add(const ServerStats& other) {
   for (const auto& [key, api] : other.apis_) apis_[key].add(api);
   opened_ += other.opened_;
   refused_ += other.refused_;
+  for (size_t i = 0; i < quota_kinds; ++i) {
+    throttled_[i].times += other.throttled_[i].times;
+    throttled_[i].time += other.throttled_[i].time;
+  }
 }
 
 void ServerStats::add_to(Samples& samples) const {
@@ -47,6 +57,14 @@ void ServerStats::add_to(Samples& samples) const {
   }
   samples.add(metric::connections_opened, static_cast<double>(opened_));
   samples.add(metric::connections_refused, static_cast<double>(refused_));
+  for (size_t i = 0; i < quota_kinds; ++i) {
+    const Throttled& throttled = throttled_[i];
+    if (throttled.times == 0) continue;
+    const std::string quota(name_of(static_cast<QuotaKind>(i)));
+    samples.add(metric::throttles, static_cast<double>(throttled.times), {quota});
+    samples.add(metric::throttle_seconds, std::chrono::duration<double>(throttled.time).count(),
+                {quota});
+  }
 }
 
 }  // namespace isthmus::server

@@ -2,12 +2,14 @@
 // copy of each loop's is added up when somebody asks (Acceptor::measure).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 
 #include "base/samples.h"
 #include "io/loop.h"
 #include "kafka/api.h"
+#include "server/quota.h"
 
 namespace isthmus::server {
 
@@ -28,6 +30,8 @@ class ServerStats {
   ApiStats& arrived(kafka::RequestHeader& header, size_t bytes);
   void opened() { ++opened_; }
   void refused() { ++refused_; }
+  // A client is held back for so long, or for so much longer (`again`).
+  void throttled(QuotaKind kind, io::Duration time, bool again);
   void add(const ServerStats& other);
   void add_to(Samples& samples) const;
 
@@ -35,6 +39,11 @@ class ServerStats {
   std::map<int16_t, ApiStats> apis_;  // -1: keys that nobody knows
   uint64_t opened_ = 0;               // connections
   uint64_t refused_ = 0;
+  struct Throttled {
+    uint64_t times = 0;
+    io::Duration time{};
+  };
+  std::array<Throttled, quota_kinds> throttled_{};
 };
 
 }  // namespace isthmus::server

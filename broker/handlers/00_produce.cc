@@ -6,6 +6,9 @@
 // What meets a fence waits for its end in the first stage: the connection gives out no further
 // request meanwhile, so its order holds, and one request of each client is kept here at most.
 //
+// Its bytes count for a quota as they arrive: the connection reads no further request until they
+// are paid for, and this one is answered meanwhile (KIP-219).
+//
 // What takes long to check goes to the workers. Meanwhile the connection gives out no further
 // request, so its order holds, and no other connection waits: each has one batch there at most, and
 // they take their turns.
@@ -19,6 +22,7 @@
 #include "kafka/gen/produce.h"
 #include "kafka/validate.h"
 #include "server/budget.h"
+#include "server/throttle.h"
 
 namespace isthmus::broker {
 
@@ -262,6 +266,9 @@ io::Task<server::Reply> produce(Context& context, server::Request request) {
   using Topic = kafka::ProduceRequest::TopicProduceData;
   if (names_too_many<&Topic::partition_data>(message->topic_data)) {
     co_return refuse_malformed(request, too_many_partitions());
+  }
+  if (auto* throttle = request.connection->throttle.get()) {
+    throttle->use(server::QuotaKind::produce, static_cast<double>(request.frame.size()));
   }
   auto work = take_apart(context, request, *message);
   const int64_t now_ms = request.connection->loop->wall_ms();

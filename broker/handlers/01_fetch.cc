@@ -1,5 +1,9 @@
 // Fetch: records as ranges of files, from the page cache to the socket without a copy. Sessions are
 // not kept (session id 0 is legal): every request names its partitions.
+//
+// A client that owes its quota something already is given nothing: an answer without partitions,
+// which Kafka's clients know (KIP-219). What is given may be more than is left, and is paid for by
+// waiting: a batch is whole, and larger than many a quota.
 #include <algorithm>
 #include <map>
 
@@ -7,6 +11,7 @@
 #include "broker/replica/waiters.h"
 #include "kafka/gen/fetch.h"
 #include "server/budget.h"
+#include "server/throttle.h"
 
 namespace isthmus::broker {
 
@@ -130,6 +135,10 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
   Work work;
   work.header = request.header;
   work.max_bytes = std::clamp<int64_t>(message.max_bytes, 0, max_response_bytes);
+  if (const auto* throttle = request.connection->throttle.get()) {
+    const auto most = static_cast<int64_t>(throttle->most_at_once(server::QuotaKind::fetch));
+    work.max_bytes = std::min(work.max_bytes, most);
+  }
   // More than it takes can never come; as batches are whole, it is full within one of its limit.
   const int64_t full =
       std::max<int64_t>(1, work.max_bytes - context.config.broker.message_max_bytes);
@@ -201,6 +210,15 @@ server::Reply answer_fetch(Work work, std::shared_ptr<server::ConnectionContext>
     co_await wait_for_data(wait, work.deadline, connection, work.items.size());
     if (wait->over()) work.deadline = loop.now();
   }
+  server::Throttle* throttle = connection->throttle.get();
+  const bool brings = work.bytes > 0;
+  if (throttle != nullptr && brings && throttle->refuses(server::QuotaKind::fetch)) {
+    // Another connection of the same client has had it meanwhile.
+    co_return server::encode_response(work.header, kafka::FetchResponse{});
+  }
+  if (throttle != nullptr) {
+    throttle->use(server::QuotaKind::fetch, static_cast<double>(work.bytes));
+  }
   for (size_t i = 0; i < work.items.size(); ++i) {
     auto& topic = work.response.responses[work.items[i].topic];
     topic.partitions.push_back(std::move(work.answers[i]));
@@ -221,6 +239,10 @@ io::Task<server::Reply> fetch(Context& context, server::Request request) {
     kafka::FetchResponse response;
     response.error_code = ErrorCode::fetch_session_id_not_found;
     co_return server::reply_with(request.header, response);
+  }
+  server::Throttle* throttle = request.connection->throttle.get();
+  if (throttle != nullptr && throttle->refuses(server::QuotaKind::fetch)) {
+    co_return server::reply_with(request.header, kafka::FetchResponse{});
   }
   co_return answer_fetch(take_apart(context, *message, request), request.connection,
                          *request.charge);

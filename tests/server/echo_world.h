@@ -3,7 +3,9 @@
 // The body of a request says what becomes of it: "hold" is answered after release(), "silent"
 // never, "big" with 1 MiB, "huge" with 32, "end" ends the connection, "lost" ends it after
 // release() without the answer that is due, "park" and what follows gives its bytes back and is
-// answered with "parked" or "crowded" after release(), anything else is answered with itself.
+// answered with "parked" or "crowded" after release(), "spin" keeps the loop busy for 30 ms, half
+// of them before its reply begins, "produce" uses 1,000 bytes of a quota, anything else is answered
+// with itself.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,6 +13,7 @@
 #include "io/frames.h"
 #include "server/acceptor.h"
 #include "server/reply.h"
+#include "server/throttle.h"
 #include "tests/io/real_world.h"
 
 namespace isthmus::server {
@@ -28,6 +31,8 @@ class EchoService : public Service {
     const std::string text(as_text(request.body));
     if (text == "silent") co_return no_reply();
     if (text == "end") request.connection->end("the test asks for it");
+    if (text == "spin") keep_busy(io::milliseconds(15));
+    if (text == "produce") request.connection->throttle->use(QuotaKind::produce, 1000);
     co_return answer(std::move(request), text);
   }
   void closed(ConnectionContext&) override { ++ended; }
@@ -41,6 +46,7 @@ class EchoService : public Service {
 
  private:
   io::Task<std::optional<Rope>> answer(Request request, std::string text) {
+    if (text == "spin") keep_busy(io::milliseconds(15));
     if (text.starts_with("park")) {
       const bool parked = request.charge->park(text.size());
       request.body = Slice::copy_of(parked ? "parked" : "crowded");
@@ -61,13 +67,19 @@ class EchoService : public Service {
     co_return rope;
   }
 
+  void keep_busy(io::Duration time) {
+    io::Loop& loop = released_.loop();
+    for (const io::Instant end = loop.now() + time; loop.now() < end;) {
+    }
+  }
+
   io::Event released_;
 };
 
 // A frame with a Heartbeat v0 header: an API whose header has no tagged fields.
-inline Rope request_frame(int32_t correlation_id, Bytes body) {
+inline Rope request_frame(int32_t correlation_id, Bytes body,
+                          const std::string& client_id = "test") {
   kafka::Writer w;
-  const std::string client_id = "test";
   w.int32(static_cast<int32_t>(8 + 2 + client_id.size() + body.size()));
   kafka::RequestHeader{12, 0, correlation_id, client_id}.encode(w);
   w.raw(body);

@@ -80,6 +80,11 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
     return ask_over(*connection, std::move(request), at_most);
   }
   template <typename Request>
+  typename Request::Response ask_by(client::Connection& over, Request request,
+                                    int16_t at_most = INT16_MAX) {
+    return ask_over(over, std::move(request), at_most);
+  }
+  template <typename Request>
   typename Request::Response ask_peers(Request request) {
     return ask_over(*peers, std::move(request), INT16_MAX);
   }
@@ -150,9 +155,10 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
   }
 
   io::Instant deadline() { return client_->env().main_loop().now() + std::chrono::seconds(30); }
-  std::shared_ptr<client::Connection> dial(io::Address to) {
-    auto opened = run_on(
-        *client_, client::Connection::open(client_->env(), *gate_, std::move(to), {}, deadline()));
+  std::shared_ptr<client::Connection> dial(io::Address to, std::string client_id = "isthmus") {
+    client::ConnectionOptions options{.client_id = std::move(client_id)};
+    auto opened = run_on(*client_, client::Connection::open(client_->env(), *gate_, std::move(to),
+                                                            std::move(options), deadline()));
     EXPECT_TRUE(opened) << opened.error().text;
     return opened ? std::shared_ptr<client::Connection>(std::move(*opened)) : nullptr;
   }
