@@ -58,6 +58,7 @@ public class Golden {
         if (type == short.class || type == Short.class) return (short) (count * 7);
         if (type == int.class || type == Integer.class) return (int) (count * 70001);
         if (type == long.class || type == Long.class) return count * 7000000001L;
+        if (type == double.class) return count * 0.5;
         if (type == String.class) return "s" + count;
         if (type == byte[].class) return new byte[] {1, 2, (byte) count};
         if (type == Uuid.class) return new Uuid(count, -count);
