@@ -396,6 +396,23 @@ TEST_P(Authorization, OneTopicThatIsRefusedKeepsNoOtherFromBeingWritten) {
   EXPECT_EQ(list_offset("theirs", -1).offset, 0) << "nothing was written";
 }
 
+TEST_P(Authorization, ATransactionsBatchNeedsItsTransactionalId) {
+  start_restricted();
+  const auto written = [this] {
+    kafka::BatchBuilder builder(
+        {.producer_id = 5, .producer_epoch = 0, .base_sequence = 0, .transactional = true});
+    builder.add(1000, std::nullopt, as_bytes("value"));
+    auto request = produce_request("t", std::move(builder).finish());
+    request.transactional_id = "x";
+    return ask(std::move(request)).responses.at(0).partition_responses.at(0).error_code;
+  };
+  const Acl write = may(Op::write, Type::topic, "t");
+  grant({write});
+  EXPECT_EQ(written(), no_transactions);
+  grant({write, may(Op::write, Type::transactional_id, "x")});
+  EXPECT_EQ(written(), ErrorCode::invalid_txn_state) << "they are not served yet";
+}
+
 // There is no answer that could say why.
 TEST_P(Authorization, ProducingWithoutAnswersIsRefusedByTheEndOfTheConnection) {
   start_restricted();
