@@ -40,6 +40,7 @@ io::Task<void> api_versions(RouterWorld* w) {
   for (int16_t key : {17, 36, 50, 51}) {
     EXPECT_FALSE(connection->range_of(key)) << key << ": log-ins and users are not passed on";
   }
+  for (int16_t key : {48, 49}) EXPECT_FALSE(connection->range_of(key)) << "quotas are of a site";
 }
 TEST(RouterMetadata, ApiVersionsAreWhatAllClustersSpeakWithoutPrivateApis) {
   RouterWorld w;
