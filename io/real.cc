@@ -59,6 +59,8 @@ std::vector<Loop*> pointers(const std::vector<std::unique_ptr<AsioLoop>>& loops)
 
 }  // namespace
 
+std::chrono::system_clock::time_point wall_time() { return std::chrono::system_clock::now(); }
+
 struct Runtime::Impl {
   std::vector<std::unique_ptr<AsioLoop>> loops;
   std::vector<std::unique_ptr<Signal>> signals;

@@ -6,11 +6,16 @@
 // before stop(); conversations that still wait when run() returns (main() gave up) are freed there.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 
 #include "io/env.h"
 
 namespace isthmus::io {
+
+// The calendar, for who has no loop: a configuration is checked before there is one.
+std::chrono::system_clock::time_point wall_time();
 
 class Runtime {
  public:

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,14 @@ struct Address {
   friend auto operator<=>(const Address&, const Address&) = default;
 };
 
+// What TLS says of the peer (io/tls_stream.h).
+struct TlsPeer {
+  std::optional<std::string>
+      subject;           // of its certificate, as RFC 2253 writes it; if it showed one
+  std::string protocol;  // "TLSv1.3"
+  bool resumed = false;  // an earlier session was
+};
+
 // An IPv4 or IPv6 address, in the form that all its spellings have in common and peers are told in.
 Result<std::string> canonical_ip(const std::string& text);
 
@@ -37,8 +46,13 @@ class Stream {
   virtual Task<Result<size_t>> read_some(MutableBytes into) = 0;
   // Everything, in one gathered write where the system allows; file ranges by sendfile.
   virtual Task<Result<void>> write(Rope rope) = 0;
+  // A last word before close(): what the system takes of it at once, and nothing of it while a
+  // write is under way.
+  virtual void write_now(Bytes bytes) {}
   virtual void close() = 0;
   virtual const Address& peer() const = 0;
+  // nullptr: it is not encrypted.
+  virtual const TlsPeer* tls() const { return nullptr; }
   // Of all bytes that were written, how many the peer's system has taken: what tells a slow line
   // from a dead one while much waits in buffers. Never goes back. 0 where it cannot be told.
   virtual uint64_t delivered() const { return 0; }

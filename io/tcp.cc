@@ -145,6 +145,12 @@ class TcpStream final : public Stream {
   Task<Result<void>> write(Rope rope) override {
     return send(connection_, std::move(rope), readers_);
   }
+  void write_now(Bytes bytes) override {
+    if (connection_->closed || connection_->writing != nullptr) return;
+    const ssize_t n = ::send(connection_->socket.native_handle(), bytes.data(), bytes.size(),
+                             MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) connection_->sent += static_cast<uint64_t>(n);
+  }
   void close() override { connection_->close(); }
   const Address& peer() const override { return connection_->peer; }
   uint64_t delivered() const override { return connection_->delivered(); }

@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -211,6 +213,21 @@ TEST_F(ThrowawayFolder, ThatCannotBeIsNamed) {
   EXPECT_EQ(refusal(wish({"a"})), "cannot make the folder " + folder_ + ": Not a directory");
   folder_ = parent_.path() + "/deep";
   EXPECT_EQ(refusal(wish({"a"})), "cannot make the folder " + folder_ + ": File exists");
+}
+
+// Of the two files of the authority one fits.
+TEST_F(ThrowawayFolder, IsGoneAgainWhereTheDiskRefusesAFile) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{400, before.rlim_max};
+  const auto signals = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string said = refusal(wish({"seoul"}));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, signals);
+  EXPECT_EQ(said, "cannot write " + folder_ + "/ca.crt: File too large");
+  EXPECT_FALSE(fs::exists(folder_));
+  EXPECT_EQ(refusal(wish({"seoul"})), "");
 }
 
 TEST_F(ThrowawayFolder, MayBeWrittenWithASlash) {
