@@ -1,6 +1,5 @@
-// Hashes, what is built of them, and base64. libcrypto is known to base/crypto.cc alone. Pure
-// functions, except where randomness is drawn; any thread.
-// Hashes and randomness. Below TLS (io/) nobody but base/crypto.cc knows libcrypto.
+// Hashes, what is built of them, and base64. Below TLS (io/) nobody but base/crypto.cc knows
+// libcrypto. Pure functions, except where randomness is drawn; any thread.
 #pragma once
 
 #include <array>

@@ -40,6 +40,9 @@ io::Task<void> Cluster::close() {
   for (auto& [key, peer] : peers_) {
     if (peer->connection) peer->connection->close();
   }
+  for (auto& stale : stale_) {
+    if (auto connection = stale.lock()) connection->close();
+  }
   co_await gate_.close();
 }
 
@@ -58,7 +61,7 @@ std::shared_ptr<Cluster::Peer> Cluster::peer_at(const io::Address& address, Lane
 io::Task<Cluster::ConnectionResult> Cluster::connect(io::Address address, io::Instant deadline,
                                                      Lane lane) {
   auto peer = peer_at(address, lane);
-  if (peer->connection && !peer->connection->closed()) co_return peer->connection;
+  if (peer->connection && peer->connection->is_fresh()) co_return peer->connection;
   if (!peer->dialling) {
     if (loop_.now() < peer->next_attempt) co_return fail(peer->latest_error);
     peer->dialling = true;
@@ -79,6 +82,10 @@ io::Task<void> Cluster::dial(std::shared_ptr<Peer> peer) {
       co_await Connection::open(env_, gate_, peer->address, options_.connection, deadline);
   peer->dialling = false;
   if (opened) {
+    if (peer->connection && !peer->connection->closed()) {
+      std::erase_if(stale_, [](const auto& stale) { return stale.expired(); });
+      stale_.push_back(peer->connection);
+    }
     peer->connection = std::move(*opened);
     peer->backoff.reset();
     // A broker that accepts and closes at once is not dialled as fast as it closes.

@@ -168,6 +168,8 @@ class Cluster {
   Metadata metadata_;
   std::set<std::string> interest_;
   std::map<PeerKey, std::shared_ptr<Peer>> peers_;
+  // Replaced before their session ends, while calls are under way there.
+  std::vector<std::weak_ptr<Connection>> stale_;
   std::set<io::Address> away_;  // the log has said so
   std::map<std::pair<CoordinatorType, std::string>, NodeId> coordinators_;
   std::shared_ptr<Refresh> refreshing_;

@@ -4,9 +4,12 @@
 #include <deque>
 #include <map>
 
+#include "client/log_in.h"
 #include "io/event.h"
 #include "io/frames.h"
+#include "io/tls_stream.h"
 #include "kafka/gen/api_versions.h"
+#include "kafka/gen/impersonate.h"
 
 namespace isthmus::client {
 
@@ -16,6 +19,8 @@ constexpr size_t length_size = 4;
 constexpr size_t correlation_size = 4;
 // How often, within the time that a request has, it is looked whether bytes move for it.
 constexpr int looks = 8;
+// Of a session's time; as Kafka's clients, which log in again then.
+constexpr double fresh_share = 0.85;
 
 std::string api_name(int16_t key) {
   const auto* api = kafka::find_api(key);
@@ -73,6 +78,7 @@ struct Connection::State {
   const ConnectionOptions options;
   io::FrameReader frames;
   io::Duration round_trip{};
+  io::Instant stale_from = io::Instant::max();
   std::optional<Error> ended;
   std::map<int16_t, std::pair<int16_t, int16_t>> ranges;  // by API key
   std::deque<std::shared_ptr<Pending>> pending;           // in the order of their requests
@@ -228,13 +234,22 @@ Result<Negotiated> read_api_versions(const Slice& answer, int16_t asked) {
   return result;
 }
 
+io::Task<Result<std::unique_ptr<io::Stream>>> dial(io::Env& env, io::Address to, Security security,
+                                                   io::Instant deadline) {
+  std::string host = to.host;
+  auto stream = co_await env.network.dial(std::move(to), deadline);
+  if (!stream || !security.tls) co_return std::move(stream);
+  co_return co_await io::begin_tls(std::move(*stream), security.tls->load(), std::move(host),
+                                   env.workers, deadline);
+}
+
 }  // namespace
 
 io::Task<Result<std::unique_ptr<Connection>>> Connection::open(io::Env& env, io::Gate& gate,
                                                                io::Address to,
                                                                ConnectionOptions options,
                                                                io::Instant deadline) {
-  auto stream = co_await env.network.dial(std::move(to), deadline);
+  auto stream = co_await dial(env, std::move(to), options.security, deadline);
   if (!stream) co_return fail(stream.error());
   io::Loop& loop = *io::Loop::current();
   auto state = std::make_shared<State>(loop, std::move(*stream), std::move(options));
@@ -257,10 +272,31 @@ io::Task<Result<std::unique_ptr<Connection>>> Connection::open(io::Env& env, io:
     if (!negotiated) co_return fail(negotiated.error());
     if (!negotiated->ask_again) {
       state->ranges = std::move(negotiated->ranges);
-      co_return connection;
+      break;
     }
     version = *negotiated->ask_again;
   }
+  if (const auto& with = state->options.security.log_in) {
+    auto accepted = co_await log_in(env, *connection, *with, deadline);
+    if (!accepted) co_return fail(accepted.error());
+    if (*accepted) {
+      state->stale_from =
+          loop.now() + std::chrono::duration_cast<io::Duration>(**accepted * fresh_share);
+    }
+  }
+  if (const auto& person = state->options.on_behalf_of) {
+    kafka::ImpersonateRequest request;
+    request.principal = person->principal.to_string();
+    request.host = person->host;
+    auto answer = co_await connection->call(std::move(request), deadline);
+    if (!answer) co_return fail(answer.error());
+    if (answer->error_code != kafka::ErrorCode::none) {
+      co_return fail(kafka::error_of(answer->error_code, connection->peer().to_string() +
+                                                             " lends no connection to others: " +
+                                                             answer->error_message.value_or("")));
+    }
+  }
+  co_return connection;
 }
 
 Connection::Connection(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -299,6 +335,7 @@ io::Task<bool> Connection::room(io::Instant deadline) {
 }
 
 void Connection::close() { state_->end(Error::closed("closed by us")); }
+bool Connection::is_fresh() const { return !closed() && state_->loop.now() < state_->stale_from; }
 bool Connection::closed() const { return state_->ended.has_value(); }
 const io::Address& Connection::peer() const { return state_->stream->peer(); }
 io::Duration Connection::round_trip() const { return state_->round_trip; }

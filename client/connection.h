@@ -17,14 +17,26 @@
 #include <optional>
 #include <string>
 
+#include "client/security.h"
 #include "io/env.h"
 #include "io/gate.h"
 #include "kafka/api.h"
+#include "kafka/principal.h"
 
 namespace isthmus::client {
 
+// Who asks, where that is not who dialled.
+struct Person {
+  kafka::Principal principal;
+  std::string host;
+  auto operator<=>(const Person&) const = default;
+};
+
 struct ConnectionOptions {
   std::string client_id = "isthmus";
+  Security security = {};
+  // A router asks for one of its clients on it; our brokers' inside listeners only.
+  std::optional<Person> on_behalf_of = std::nullopt;
   size_t max_response_bytes = size_t{512} << 20;
   // Requests that wait to be written; room() waits for less.
   size_t max_outgoing_bytes = size_t{8} << 20;
@@ -69,6 +81,10 @@ class Connection {
 
   void close();
   bool closed() const;
+  // Its log-in holds for a while yet, or for ever: what is asked now will be answered. A broker
+  // that limits sessions (KIP-368) wants its clients to log in again; ours dial anew instead, and
+  // let what is under way end here.
+  bool is_fresh() const;
   const io::Address& peer() const;
   // What the first question took to be answered: about the delay of the line, there and back.
   io::Duration round_trip() const;

@@ -6,6 +6,8 @@
 #include <set>
 
 #include "kafka/principal.h"
+#include "process/fetch_url.h"
+#include "process/tls_store.h"
 
 namespace isthmus::process {
 namespace {
@@ -82,6 +84,10 @@ void describe_connections(Options& o, BrokerSettings& c) {
         "(LimitNOFILE) leaves when 8,192 of them, or half if there are fewer, are for files.");
   o.add("connections.max.idle.ms", c.connections_max_idle_ms, {.min = 1},
         "A connection that is silent for so long is closed.");
+  o.add("connections.max.reauth.ms", c.connections_max_reauth_ms, {.min = 0},
+        "How long a log-in by SASL holds at most; a client that does not log in again on its "
+        "connection by then (KIP-368) loses it. 0: for ever, but a token's for no longer than it "
+        "says.");
   o.add_bytes("socket.request.max.bytes", c.socket_request_max_bytes, {.min = 1024},
               "The largest request; a connection that announces more is closed.");
   o.add_bytes("queued.max.request.bytes", c.queued_max_request_bytes, {.min = 1024},
@@ -103,6 +109,21 @@ void describe_security(Options& o, BrokerSettings& c) {
         "holds a comma (Kafka separates them by semicolons).");
   o.add("allow.everyone.if.no.acl.found", c.allow_everyone_if_no_acl_found,
         "Whether everyone may do everything to what no ACL is for.");
+}
+
+void describe_tokens(Options& o, BrokerSettings& c) {
+  o.add("sasl.oauthbearer.jwks.endpoint.url", c.oauthbearer_jwks_url,
+        "Where the keys are by which tokens are verified (OAUTHBEARER): `file:///PATH` or "
+        "`https://HOST/PATH` of a JWKS. RS256 and ES256 count, nothing weaker.");
+  o.add("sasl.oauthbearer.jwks.endpoint.refresh.ms", c.oauthbearer_jwks_refresh_ms,
+        {10'000, any_int},
+        "How often they are read again. A token that names an unknown key has them read sooner.");
+  o.add("sasl.oauthbearer.expected.issuer", c.oauthbearer_issuer, "The `iss` of every token.");
+  o.add("sasl.oauthbearer.expected.audience", c.oauthbearer_audience,
+        "One of these is in the `aud` of every token.");
+  o.add("sasl.oauthbearer.sub.claim.name", c.oauthbearer_sub_claim, "Which claim names the user.");
+  o.add("sasl.oauthbearer.clock.skew.seconds", c.oauthbearer_clock_skew_s, {0, 3600},
+        "How far the provider's clock may differ from ours.");
 }
 
 }  // namespace
@@ -157,6 +178,7 @@ void describe(Options& o, BrokerSettings& c) {
   describe_log(o, c);
   describe_groups(o, c);
   describe_connections(o, c);
+  describe_tokens(o, c);
   describe_security(o, c);
 }
 
@@ -170,12 +192,14 @@ void describe(Options& o, ListenerConfig& c) {
             "Who connects here besides clients. A listener with this key serves the private API "
             "(append at an offset, fence, promote) beside Kafka's, so bind it where only they can "
             "reach it.");
+  describe_security(o, c.security);
 }
 
 void describe(Options& o, BrokerConfig& c) {
   o.section("cluster", c.cluster, "Who this cluster is among its linked clusters.");
   o.section("broker", c.broker, "This broker and the defaults of its topics.");
   o.list("listeners", c.listeners, "Where clients, mirrors and routers connect.").required();
+  describe_tls(o, c.tls);
   o.section("admin", c.admin, admin_text);
 }
 
@@ -265,6 +289,40 @@ std::optional<Problem> reachable_addresses(const BrokerConfig& c) {
   return std::nullopt;
 }
 
+std::optional<Problem> secured_listeners(const BrokerConfig& c) {
+  for (size_t i = 0; i < c.listeners.size(); ++i) {
+    const ListenerConfig& listener = c.listeners[i];
+    auto problem = problem_of(listener.security, listener.serves_private_api(), c.tls,
+                              fmt::format("listeners[{}]", i));
+    if (problem) return problem;
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> known_tokens(const BrokerConfig& c) {
+  const auto& b = c.broker;
+  const bool takes_tokens = std::ranges::any_of(c.listeners, [](const ListenerConfig& listener) {
+    const auto& offered = listener.security.mechanisms;
+    return std::ranges::find(offered, kafka::Mechanism::oauthbearer) != offered.end();
+  });
+  if (!takes_tokens) return std::nullopt;
+  const auto missing = [](const char* key, const char* what) {
+    return Problem{fmt::format("broker.{}", key),
+                   fmt::format("is needed where OAUTHBEARER is enabled: {}", what)};
+  };
+  if (b.oauthbearer_jwks_url.empty())
+    return missing("sasl.oauthbearer.jwks.endpoint.url", "the provider's keys");
+  if (auto why = url_problem(b.oauthbearer_jwks_url); !why.empty())
+    return Problem{"broker.sasl.oauthbearer.jwks.endpoint.url", why};
+  if (b.oauthbearer_issuer.empty())
+    return missing("sasl.oauthbearer.expected.issuer", "whose tokens count");
+  if (b.oauthbearer_audience.empty())
+    return missing("sasl.oauthbearer.expected.audience", "tokens for others must not");
+  return std::nullopt;
+}
+
+std::optional<Problem> usable_certificates(const BrokerConfig& c) { return problem_of(c.tls); }
+
 std::optional<Problem> super_users(const BrokerConfig& c) {
   const auto& users = c.broker.super_users;
   for (size_t i = 0; i < users.size(); ++i) {
@@ -283,8 +341,9 @@ std::optional<Problem> super_users(const BrokerConfig& c) {
 
 std::optional<Problem> validate(const BrokerConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const BrokerConfig&) = {
-      cluster_name,       session_bounds,     member_fits_group,   batch_fits_request,
-      batch_fits_segment, distinct_listeners, reachable_addresses, super_users,
+      cluster_name,        session_bounds,     member_fits_group,   batch_fits_request,
+      batch_fits_segment,  distinct_listeners, reachable_addresses, secured_listeners,
+      usable_certificates, super_users,        known_tokens,
   };
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;

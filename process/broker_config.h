@@ -14,6 +14,7 @@
 #include "io/stream.h"
 #include "process/admin_config.h"
 #include "process/options.h"
+#include "process/security_config.h"
 
 namespace isthmus::process {
 
@@ -76,6 +77,13 @@ struct BrokerSettings {
 
   int32_t max_connections = 10'000;
   int64_t connections_max_idle_ms = 600'000;
+  int64_t connections_max_reauth_ms = 0;
+  std::string oauthbearer_jwks_url;
+  int64_t oauthbearer_jwks_refresh_ms = 3'600'000;
+  std::string oauthbearer_issuer;
+  std::vector<std::string> oauthbearer_audience;
+  std::string oauthbearer_sub_claim = "sub";
+  int32_t oauthbearer_clock_skew_s = 30;
   int32_t socket_request_max_bytes = 100 << 20;
   int64_t queued_max_request_bytes = 64 << 20;
 
@@ -94,6 +102,7 @@ struct ListenerConfig {
   io::Address bind;
   io::Address advertised;   // no host: not set
   std::vector<Peer> peers;  // not empty: this listener serves the private API to them
+  ListenerSecurity security = {};
 
   // What clients are told.
   const io::Address& reachable_at() const { return advertised.host.empty() ? bind : advertised; }
@@ -104,6 +113,7 @@ struct BrokerConfig {
   ClusterIdentity cluster;
   BrokerSettings broker;
   std::vector<ListenerConfig> listeners;
+  TlsConfigs tls;
   AdminConfig admin;
 };
 

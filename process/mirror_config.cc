@@ -6,6 +6,7 @@
 
 #include "kafka/selector.h"
 #include "process/broker_config.h"
+#include "process/tls_store.h"
 
 namespace isthmus::process {
 
@@ -16,6 +17,7 @@ constexpr int64_t most_delete_delay_ms = std::chrono::milliseconds(std::chrono::
 void describe(Options& o, LinkEnd& c) {
   o.add("bootstrap.servers", c.bootstrap_servers, "Brokers to ask first; they name the others.")
       .required();
+  describe_security(o, c.security);
 }
 
 void describe(Options& o, LinkConfig& c) {
@@ -57,6 +59,7 @@ void describe(Options& o, MirrorConfig& c) {
         "What is mirrored where, each link by its name `<source>-<target>`. Two links in opposite "
         "directions make a pair for switching over and back.")
       .required();
+  describe_tls(o, c.tls);
   o.section("admin", c.admin, admin_text);
 }
 
@@ -118,11 +121,22 @@ std::optional<Problem> patterns(const MirrorConfig& c) {
   return std::nullopt;
 }
 
+std::optional<Problem> secured_ends(const MirrorConfig& c) {
+  for (const auto& [name, link] : c.links) {
+    auto problem = problem_of(link.source.security, c.tls, "links." + name + ".source");
+    if (!problem) problem = problem_of(link.target.security, c.tls, "links." + name + ".target");
+    if (problem) return problem;
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> usable_certificates(const MirrorConfig& c) { return problem_of(c.tls); }
+
 }  // namespace
 
 std::optional<Problem> validate(const MirrorConfig& c) {
-  constexpr std::optional<Problem> (*rules[])(const MirrorConfig&) = {link_names, distinct_ends,
-                                                                      patterns};
+  constexpr std::optional<Problem> (*rules[])(const MirrorConfig&) = {
+      link_names, distinct_ends, patterns, secured_ends, usable_certificates};
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;
   return std::nullopt;

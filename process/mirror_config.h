@@ -12,12 +12,14 @@
 #include "io/stream.h"
 #include "process/admin_config.h"
 #include "process/options.h"
+#include "process/security_config.h"
 
 namespace isthmus::process {
 
 // One end of a link.
 struct LinkEnd {
   std::vector<io::Address> bootstrap_servers;
+  DialSecurity security = {};
 };
 
 enum class LinkMode : uint8_t {
@@ -41,6 +43,7 @@ struct LinkConfig {
 
 struct MirrorConfig {
   std::map<std::string, LinkConfig> links;  // by name, "<source>-<target>"
+  TlsConfigs tls;
   AdminConfig admin;
 };
 

@@ -168,6 +168,15 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
   return config;
 }
 
+// Whether two files say the same, defaults included.
+template <typename Config>
+bool says_the_same(Config a, Config b) {
+  Options of_a, of_b;
+  describe(of_a, a);
+  describe(of_b, b);
+  return print_yaml(of_a) == print_yaml(of_b);
+}
+
 }  // namespace isthmus::process
 
 #include "process/options_inline.h"  // the templates above

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "process/broker_config.h"
+#include "process/tls_store.h"
 
 namespace isthmus::process {
 namespace {
@@ -57,6 +58,7 @@ void describe(Options& o, VirtualCluster& c) {
        "Where clients connect. The first port is for bootstrapping; each broker behind the router "
        "gets one of the others, so there must be one more port than brokers.")
       .required();
+  describe_security(o, c.security);
 }
 
 void describe(Options& o, RoutedCluster& c) {
@@ -65,6 +67,7 @@ void describe(Options& o, RoutedCluster& c) {
   o.add("inside", c.inside,
         "The cluster's listeners with `for: [routers]`, where a router learns of switchovers. "
         "Leave it out for a cluster that is not Isthmus; it then cannot be switched.");
+  describe_security(o, c.security);
 }
 
 namespace {
@@ -118,6 +121,7 @@ void describe(Options& o, RouterConfig& c) {
          "without it; the order does not matter, and no name stands twice.")
       .required();
   o.section("switchover", c.switchover, "Limits of a planned switchover.");
+  describe_tls(o, c.tls);
   o.section("admin", c.admin, admin_text);
 }
 
@@ -206,11 +210,22 @@ std::optional<Problem> route_overlaps(const RouterConfig& c) {
   return std::nullopt;
 }
 
+std::optional<Problem> secured(const RouterConfig& c) {
+  auto problem = problem_of(c.virtual_cluster.security, false, c.tls, "virtual_cluster");
+  for (const auto& [name, cluster] : c.clusters) {
+    if (!problem) problem = problem_of(cluster.security, c.tls, "clusters." + name);
+  }
+  return problem;
+}
+
+std::optional<Problem> usable_certificates(const RouterConfig& c) { return problem_of(c.tls); }
+
 }  // namespace
 
 std::optional<Problem> validate(const RouterConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const RouterConfig&) = {
-      names, reachable_address, route_shapes, route_targets, route_compression, route_overlaps};
+      names,          reachable_address, route_shapes,       route_targets, route_compression,
+      route_overlaps, secured,           usable_certificates};
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;
   return std::nullopt;

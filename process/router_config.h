@@ -14,6 +14,7 @@
 #include "kafka/recompress.h"
 #include "process/admin_config.h"
 #include "process/options.h"
+#include "process/security_config.h"
 
 namespace isthmus::process {
 
@@ -28,14 +29,16 @@ struct PortRange {
 
 struct VirtualCluster {
   std::string name;
-  std::string advertise;         // the host that clients are told
-  std::string bind = "0.0.0.0";  // the host to listen on
-  PortRange ports;               // the first bootstraps, each of the others is one broker
+  std::string advertise;           // the host that clients are told
+  std::string bind = "0.0.0.0";    // the host to listen on
+  PortRange ports;                 // the first bootstraps, each of the others is one broker
+  ListenerSecurity security = {};  // of all ports
 };
 
 struct RoutedCluster {
   std::vector<io::Address> bootstrap_servers;
   std::vector<io::Address> inside;  // where the private API is served
+  DialSecurity security = {};       // of both
 };
 
 // What a route's uncompressed batches cross as. A level may be set for the type alone.
@@ -66,6 +69,7 @@ struct RouterConfig {
   std::map<std::string, RoutedCluster> clusters;
   std::vector<Route> routes;
   SwitchoverConfig switchover;
+  TlsConfigs tls;
   AdminConfig admin;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/printable.h"
 #include "server/throttle.h"
 
 namespace isthmus::server {
@@ -15,6 +16,9 @@ constexpr auto accept_pause = io::milliseconds(200);
 constexpr auto reply_watch_interval = std::chrono::seconds(1);
 constexpr auto stall_limit = std::chrono::seconds(5);
 constexpr auto stall_limit_if_exhausted = std::chrono::seconds(1);
+// A line of 300 ms that loses packets needs four round trips and their repetition.
+constexpr auto handshake_limit = std::chrono::seconds(10);
+constexpr size_t max_handshakes = 512;  // under way, of a loop
 
 }  // namespace
 
@@ -107,9 +111,10 @@ void Acceptor::hand_over(std::unique_ptr<io::Stream> stream, const Listening& li
   });
 }
 
-// One of those that max.connections is about.
+// What counts against max.connections, from the accept on.
 struct Acceptor::Counted {
-  explicit Counted(Acceptor& a) : acceptor(a) {}
+  explicit Counted(Acceptor& a)
+      : acceptor(a), before(a.connections_.fetch_add(1, std::memory_order_relaxed)) {}
   ~Counted() {
     const size_t left = acceptor.connections_.fetch_sub(1, std::memory_order_relaxed) - 1;
     if (left < acceptor.limits_.max_connections / 10 * 9) acceptor.full_.store(false);
@@ -118,6 +123,7 @@ struct Acceptor::Counted {
   Counted& operator=(const Counted&) = delete;
 
   Acceptor& acceptor;
+  const size_t before;
 };
 
 // A connection among the open ones, for as long as it runs.
@@ -132,6 +138,15 @@ struct Acceptor::Membership {
   std::list<Connection*>::iterator place;
 };
 
+struct Acceptor::Greeting {
+  Greeting(Worker& w, io::TlsStream& stream)
+      : worker(w), place(w.greeting.insert(w.greeting.end(), &stream)) {}
+  ~Greeting() { worker.greeting.erase(place); }
+
+  Worker& worker;
+  std::list<io::TlsStream*>::iterator place;
+};
+
 std::shared_ptr<ConnectionContext> Acceptor::context_of(const io::Stream& stream,
                                                         const Listening& listening,
                                                         Worker& worker) {
@@ -140,6 +155,7 @@ std::shared_ptr<ConnectionContext> Acceptor::context_of(const io::Stream& stream
   context->peer = stream.peer();
   context->listener = listening.options.name;
   context->private_api = listening.options.private_api;
+  context->log_in.required = listening.options.wants_log_in;
   context->loop = &worker.loop;
   context->stats = &worker.stats;
   context->opened_at = worker.loop.now();
@@ -161,31 +177,75 @@ io::Duration Acceptor::too_early(const io::Stream& stream, const Listening& list
 
 io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
                                Worker& worker) {
-  const size_t before = connections_.fetch_add(1, std::memory_order_relaxed);
-  if (before >= limits_.max_connections) {
-    connections_.fetch_sub(1, std::memory_order_relaxed);
+  const Counted counted(*this);
+  if (counted.before >= limits_.max_connections) {
     worker.stats.refused();
     if (!full_.exchange(true)) {
       log_.warn(
           "listener={} refused {} and those after it: {} connections are open, more than "
           "max.connections allows",
-          listening.options.name, stream->peer().to_string(), before);
+          listening.options.name, stream->peer().to_string(), counted.before);
     }
     co_return;
   }
-  const Counted counted(*this);
   const io::Duration early = too_early(*stream, listening, worker);
   if (early > io::Duration::zero()) {
     // Kept for as long as it is early, so that its client does not come again at once (KIP-612).
     co_await io::sleep(worker.loop, early);
     co_return;
   }
+  if (listening.options.tls) {
+    stream = co_await greet(std::move(stream), listening, worker);
+    if (!stream) co_return;
+  }
+  auto principal = identify(*stream, listening, worker);
+  if (!principal) co_return;
   worker.stats.opened();
   auto context = context_of(*stream, listening, worker);
+  context->principal = std::move(*principal);
   Connection connection(std::move(stream), std::move(context), service_, worker.budget,
                         limits_.connection);
   const Membership membership(worker, connection);
   co_await connection.run();
+}
+
+io::Task<std::unique_ptr<io::Stream>> Acceptor::greet(std::unique_ptr<io::Stream> plain,
+                                                      const Listening& listening, Worker& worker) {
+  auto stream = std::make_unique<io::TlsStream>(std::move(plain), listening.options.tls->load(), "",
+                                                env_.workers);
+  if (worker.greeting.size() >= max_handshakes) worker.greeting.front()->close();
+  const Greeting greeting(worker, *stream);
+  auto agreed = co_await stream->handshake(worker.loop.now() + handshake_limit);
+  worker.stats.greeted(agreed.has_value());
+  if (agreed) co_return stream;
+  // Who only connects and goes is a probe.
+  if (agreed.error().kind != Error::Kind::closed) {
+    complain(listening, worker, stream->peer(), agreed.error().text);
+  }
+  co_return nullptr;
+}
+
+void Acceptor::complain(const Listening& listening, Worker& worker, const io::Address& peer,
+                        const std::string& why) {
+  if (closing_.closed()) return;
+  const std::string& listener = listening.options.name;
+  auto silent = worker.complaints.next(listener + " " + why, worker.loop.now());
+  if (!silent) return;
+  log_.warn("listener={} closed {}: {}{}", listener, peer.to_string(), why,
+            Complaints::others(*silent));
+}
+
+std::optional<kafka::Principal> Acceptor::identify(const io::Stream& stream,
+                                                   const Listening& listening, Worker& worker) {
+  const io::TlsPeer* peer = stream.tls();
+  if (peer == nullptr || !peer->subject || !listening.options.principal_of) {
+    return kafka::Principal{};
+  }
+  auto principal = listening.options.principal_of(*peer->subject);
+  if (principal) return std::move(*principal);
+  complain(listening, worker, stream.peer(),
+           "certificate of " + printable(*peer->subject) + ": " + principal.error().text);
+  return std::nullopt;
 }
 
 io::Task<void> Acceptor::close(io::Duration grace) {
@@ -194,6 +254,7 @@ io::Task<void> Acceptor::close(io::Duration grace) {
   co_await accepting_.close();
   for (auto& worker : workers_) {
     worker->loop.post([w = worker] {
+      for (io::TlsStream* stream : w->greeting) stream->close();
       for (Connection* connection : w->open) connection->drain();
     });
   }

@@ -1,16 +1,22 @@
 // Acceptor: from listening addresses to connections, spread over the loops in turn.
 //
 // Owned by the process's role (broker, router), on the main loop; each connection lives on the loop
-// that it was given to, where its requests are read, answered and forgotten.
+// that it was given to, where its requests are read, answered and forgotten. At a listener with TLS
+// the handshake comes first: it has a deadline, and so many may be under way on a loop; beyond that
+// the oldest ends, because one that means it takes milliseconds.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/published.h"
 #include "io/env.h"
+#include "io/tls_stream.h"
+#include "server/complaints.h"
 #include "server/connection.h"
 #include "server/quota.h"
 
@@ -20,6 +26,11 @@ struct ListenerOptions {
   std::string name;
   io::Address bind;
   bool private_api = false;  // whether its clients may use the private APIs
+  // nullptr: plain text. Read for each connection, so a new certificate holds from the next one on.
+  std::shared_ptr<const Published<io::TlsContext>> tls = nullptr;
+  bool wants_log_in = false;  // by SASL, before anything else
+  // Who a client is by the subject of its certificate; an error: nobody that is let in.
+  std::function<Result<kafka::Principal>(const std::string& subject)> principal_of = nullptr;
 };
 
 struct ServerLimits {
@@ -80,10 +91,13 @@ class Acceptor {
     Budget& budget;
     ServerStats stats;
     std::list<Connection*> open;
+    std::list<io::TlsStream*> greeting;  // handshakes under way, the oldest first
+    Complaints complaints;               // about those that fail
   };
 
   struct Counted;
   struct Membership;
+  struct Greeting;
   struct Measure;
 
   io::Task<void> accept_all(Listening& listening);
@@ -92,6 +106,15 @@ class Acceptor {
   void hand_over(std::unique_ptr<io::Stream> stream, const Listening& listening, Worker& worker);
   io::Task<void> serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
                        Worker& worker);
+  // nullptr: no handshake has come about.
+  io::Task<std::unique_ptr<io::Stream>> greet(std::unique_ptr<io::Stream> plain,
+                                              const Listening& listening, Worker& worker);
+  // One line about a peer that was not let in.
+  void complain(const Listening& listening, Worker& worker, const io::Address& peer,
+                const std::string& why);
+  // By the certificate, if one was shown. Nothing: nobody that is let in.
+  std::optional<kafka::Principal> identify(const io::Stream& stream, const Listening& listening,
+                                           Worker& worker);
   std::shared_ptr<ConnectionContext> context_of(const io::Stream& stream,
                                                 const Listening& listening, Worker& worker);
   // How long a connection of this address is too many.

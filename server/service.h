@@ -21,6 +21,7 @@
 #include "io/task.h"
 #include "kafka/api.h"
 #include "kafka/principal.h"
+#include "server/log_in.h"
 
 namespace isthmus::server {
 
@@ -31,17 +32,14 @@ class Throttle;     // server/throttle.h
 struct ConnectionContext {
   uint64_t id = 0;  // counts up, never used twice by a process
   io::Address peer;
-  kafka::Principal principal;  // what the peer has proved to be
-  std::string listener;        // its name in the options
-  bool private_api = false;    // may use the APIs that only our own programs speak
-  std::string client_id;       // of the latest request
-  std::string software_name;   // set by ApiVersions (KIP-511), empty before
-  std::string listener;      // its name in the options
-  bool private_api = false;  // may use the APIs that only our own programs speak
-  kafka::Principal principal;
+  std::string listener;       // its name in the options
+  bool private_api = false;   // may use the APIs that only our own programs speak
   std::string client_id;      // of the latest request
   std::string software_name;  // set by ApiVersions (KIP-511), empty before
   std::string software_version;
+  kafka::Principal principal;  // ANONYMOUS until it is known
+  bool impersonates = false;   // a router lends it to the principal
+  LogIn log_in;
   io::Instant opened_at;
   io::Loop* loop = nullptr;
   ServerStats* stats = nullptr;        // of that loop; outlives the connection

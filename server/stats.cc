@@ -36,6 +36,8 @@ void ServerStats::add(const ServerStats& other) {
   for (const auto& [key, api] : other.apis_) apis_[key].add(api);
   opened_ += other.opened_;
   refused_ += other.refused_;
+  handshakes_ += other.handshakes_;
+  failed_handshakes_ += other.failed_handshakes_;
   for (size_t i = 0; i < quota_kinds; ++i) {
     throttled_[i].times += other.throttled_[i].times;
     throttled_[i].time += other.throttled_[i].time;
@@ -57,6 +59,8 @@ void ServerStats::add_to(Samples& samples) const {
   }
   samples.add(metric::connections_opened, static_cast<double>(opened_));
   samples.add(metric::connections_refused, static_cast<double>(refused_));
+  samples.add(metric::tls_handshakes, static_cast<double>(handshakes_), {"agreed"});
+  samples.add(metric::tls_handshakes, static_cast<double>(failed_handshakes_), {"failed"});
   for (size_t i = 0; i < quota_kinds; ++i) {
     const Throttled& throttled = throttled_[i];
     if (throttled.times == 0) continue;

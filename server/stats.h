@@ -30,6 +30,7 @@ class ServerStats {
   ApiStats& arrived(kafka::RequestHeader& header, size_t bytes);
   void opened() { ++opened_; }
   void refused() { ++refused_; }
+  void greeted(bool agreed) { ++(agreed ? handshakes_ : failed_handshakes_); }
   // A client is held back for so long, or for so much longer (`again`).
   void throttled(QuotaKind kind, io::Duration time, bool again);
   void add(const ServerStats& other);
@@ -39,6 +40,8 @@ class ServerStats {
   std::map<int16_t, ApiStats> apis_;  // -1: keys that nobody knows
   uint64_t opened_ = 0;               // connections
   uint64_t refused_ = 0;
+  uint64_t handshakes_ = 0;
+  uint64_t failed_handshakes_ = 0;
   struct Throttled {
     uint64_t times = 0;
     io::Duration time{};
