@@ -15,6 +15,7 @@
 #include "broker/link/switchovers.h"
 #include "broker/link/way_back.h"
 #include "broker/log_dirs.h"
+#include "broker/log_ins.h"
 #include "broker/measure.h"
 #include "broker/offsets_journal.h"
 #include "broker/store/embedded.h"
@@ -124,6 +125,20 @@ PartitionTable::ConfigOf config_of(const process::BrokerConfig& config) {
 
 }  // namespace
 
+namespace {
+
+TokenKeys::Options tokens_of(const process::BrokerConfig& config) {
+  const auto& b = config.broker;
+  return {.url = b.oauthbearer_jwks_url,
+          .refresh = io::milliseconds(b.oauthbearer_jwks_refresh_ms),
+          .rules = {.issuer = b.oauthbearer_issuer,
+                    .audiences = b.oauthbearer_audience,
+                    .principal_claim = b.oauthbearer_sub_claim,
+                    .clock_skew_ms = int64_t{1000} * b.oauthbearer_clock_skew_s}};
+}
+
+}  // namespace
+
 struct Broker::Parts {
   Parts(io::Env& env, const process::BrokerConfig& config)
       : controller(env, image),
@@ -137,10 +152,11 @@ struct Broker::Parts {
         links(env, controller, partitions, groups),
         switchovers(env, controller, partitions, groups),
         way_back(env, controller, partitions, groups),
+        log_ins(env, image, tokens_of(config)),
         admin(env.main_loop()),
         authorizer(authorizer_options(config)),
-        context{env,   config,      image,    controller, partitions, groups,
-                links, switchovers, way_back, admin,      authorizer},
+        context{env,         config,   image,   controller, partitions, groups, links,
+                switchovers, way_back, log_ins, admin,      authorizer, quotas},
         dispatch(context),
         acceptor(env, dispatch, server_limits(config)),
         house(env.main_loop()),
@@ -159,11 +175,12 @@ struct Broker::Parts {
   LinkService links;
   Switchovers switchovers;
   WayBack way_back;
+  LogIns log_ins;
   io::Gate admin;
   Authorizer authorizer;
+  server::Quotas quotas;
   Context context;
   Dispatch dispatch;
-  server::Quotas quotas;
   server::Acceptor acceptor;
   io::Gate house;
   io::Event stop;
@@ -174,7 +191,7 @@ struct Broker::Parts {
 };
 
 Broker::Broker(io::Env& env, process::BrokerConfig config)
-    : env_(env), config_(std::move(config)) {}
+    : env_(env), config_(std::move(config)), tls_(config_.tls) {}
 Broker::~Broker() = default;
 
 io::Task<Result<void>> Broker::start() {
@@ -200,6 +217,7 @@ io::Task<Result<void>> Broker::start() {
   parts_->acceptor.start();
   parts_->serving = true;
   parts_->house.spawn("housekeeping", keep_house());
+  parts_->house.spawn("certificates", tls_.watch(parts_->stop));
   co_return Result<void>{};
 }
 
@@ -289,8 +307,14 @@ io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
 
 Result<void> Broker::listen() {
   for (const auto& listener : config_.listeners) {
-    auto bound =
-        parts_->acceptor.listen({listener.name, listener.bind, listener.serves_private_api()});
+    const bool is_private = listener.serves_private_api();
+    auto tls = tls_.listen(listener.security, is_private, process::time_of(env_.main_loop()));
+    if (!tls) return fail(tls.error());
+    server::ListenerOptions options{listener.name, listener.bind, is_private};
+    options.tls = std::move(*tls);
+    options.principal_of = process::principal_of(listener.security);
+    options.wants_log_in = listener.security.asks_for_log_in();
+    auto bound = parts_->acceptor.listen(options);
     if (!bound) return fail(bound.error());
   }
   return {};
@@ -369,8 +393,14 @@ io::Task<void> Broker::drain() {
   parts_.reset();
 }
 
-Result<void> Broker::reload(std::string_view, const std::string& file) {
-  return fail(file + ": a broker reads its options at its start only; restart it to change them");
+Result<void> Broker::reload(std::string_view text, const std::string& file) {
+  auto config = process::parse_config<process::BrokerConfig>(text, file);
+  if (!config) return fail(config.error());
+  tls_.look(process::time_of(env_.main_loop()));
+  if (process::says_the_same(*config, config_)) return {};
+  return fail(file +
+              ": a broker reads its options at its start only; restart it to change them. "
+              "Certificates have been looked at again");
 }
 
 io::Task<process::Status> Broker::status() {
@@ -395,7 +425,9 @@ io::Task<process::Status> Broker::status() {
 }
 
 io::Task<Samples> Broker::measure() {
-  co_return co_await broker::measure(parts_->context, parts_->acceptor);
+  Samples samples = co_await broker::measure(parts_->context, parts_->acceptor);
+  tls_.add_to(samples);
+  co_return samples;
 }
 
 std::unique_ptr<process::Role> make_broker(io::Env& env, process::BrokerConfig config) {

@@ -13,6 +13,7 @@
 #include "io/env.h"
 #include "process/broker_config.h"
 #include "process/role.h"
+#include "process/tls_store.h"
 
 namespace isthmus::broker {
 
@@ -41,6 +42,7 @@ class Broker final : public process::Role {
 
   io::Env& env_;
   process::BrokerConfig config_;
+  process::TlsStore tls_;
   std::unique_ptr<Parts> parts_;
 };
 

@@ -8,10 +8,6 @@
 #include <string_view>
 
 #include "base/error.h"
-// A plain value.
-#pragma once
-
-#include <string>
 
 namespace isthmus::kafka {
 
@@ -23,7 +19,7 @@ struct Principal {
   // Split at the first colon: a name may hold more of them. A text for the operator says what is
   // wrong with one that has no colon, or nothing on one of its sides.
   static Result<Principal> parse(std::string_view text);
-  friend bool operator==(const Principal&, const Principal&) = default;
+  friend auto operator<=>(const Principal&, const Principal&) = default;
 };
 
 }  // namespace isthmus::kafka

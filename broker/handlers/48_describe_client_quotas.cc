@@ -19,8 +19,15 @@ Response::EntryData entry_of(const QuotaImage& quota) {
 }
 
 io::Task<Response> describe(Context& context, kafka::DescribeClientQuotasRequest message,
-                            std::shared_ptr<server::ConnectionContext>) {
+                            std::shared_ptr<server::ConnectionContext> connection) {
+  constexpr auto needed = kafka::need<kafka::DescribeClientQuotasRequest>(
+      kafka::AclOperation::describe_configs, kafka::ResourceType::cluster);
   Response response;
+  if (!context.rights_of(*connection).may_on_cluster(needed)) {
+    response.error_code = kafka::ErrorCode::cluster_authorization_failed;
+    response.entries.reset();
+    co_return response;
+  }
   const auto image = context.image.load();
   const auto found = find_quotas(*image, message);
   if (!found) {

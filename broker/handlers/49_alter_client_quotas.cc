@@ -42,7 +42,17 @@ io::Task<Response> alter_on_main(Context& context, Message message) {
 }
 
 io::Task<Response> alter(Context& context, Message message,
-                         std::shared_ptr<server::ConnectionContext>) {
+                         std::shared_ptr<server::ConnectionContext> connection) {
+  constexpr auto needed =
+      kafka::need<Message>(kafka::AclOperation::alter_configs, kafka::ResourceType::cluster);
+  if (!context.rights_of(*connection).may_on_cluster(needed)) {
+    Response refused;
+    for (const auto& entry : message.entries) {
+      auto& answer = refused.entries.emplace_back(answer_to(entry));
+      answer.error_code = kafka::ErrorCode::cluster_authorization_failed;
+    }
+    co_return refused;
+  }
   auto response =
       co_await io::call_on(context.env.main_loop(), alter_on_main(context, std::move(message)));
   co_return response;

@@ -5,8 +5,12 @@
 namespace isthmus::broker {
 
 const io::Address& Context::advertised(const std::string& listener) const {
+  return this->listener(listener).reachable_at();
+}
+
+const process::ListenerConfig& Context::listener(const std::string& name) const {
   for (const auto& l : config.listeners) {
-    if (l.name == listener) return l.reachable_at();
+    if (l.name == name) return l;
   }
   CHECK(false, "a connection belongs to a listener of the configuration");
   std::abort();

@@ -19,6 +19,7 @@
 #include "io/gate.h"
 #include "kafka/errors.h"
 #include "process/broker_config.h"
+#include "server/quota.h"
 #include "server/reply.h"
 #include "server/service.h"
 
@@ -26,6 +27,7 @@ namespace isthmus::broker {
 
 class Coordinator;
 class LinkService;
+class LogIns;
 class Switchovers;
 class WayBack;
 
@@ -40,11 +42,14 @@ struct Context {
   LinkService& links;
   Switchovers& switchovers;
   WayBack& way_back;
+  LogIns& log_ins;
   io::Gate& admin;  // what admin requests have begun; some goes on after their time-out
   const Authorizer& authorizer;
+  server::Quotas& quotas;
 
   // The address that clients of this listener are told.
   const io::Address& advertised(const std::string& listener) const;
+  const process::ListenerConfig& listener(const std::string& name) const;
   // What the connection may do, by the ACLs in force now. On its loop.
   Rights rights_of(const server::ConnectionContext& connection) const;
 };

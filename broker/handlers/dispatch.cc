@@ -1,6 +1,7 @@
 #include "broker/handlers/dispatch.h"
 
 #include "broker/handlers/handlers.h"
+#include "broker/log_ins.h"
 
 namespace isthmus::broker {
 
@@ -24,6 +25,10 @@ Handler find_public(ApiKey key) {
     case ApiKey::describe_groups: return describe_groups;
     case ApiKey::list_groups: return list_groups;
     case ApiKey::api_versions: return api_versions;
+    case ApiKey::sasl_handshake: return sasl_handshake;
+    case ApiKey::sasl_authenticate: return sasl_authenticate;
+    case ApiKey::describe_user_scram_credentials: return describe_user_scram_credentials;
+    case ApiKey::alter_user_scram_credentials: return alter_user_scram_credentials;
     case ApiKey::create_topics: return create_topics;
     case ApiKey::delete_topics: return delete_topics;
     case ApiKey::delete_records: return delete_records;
@@ -66,6 +71,7 @@ Handler find_private(ApiKey key) {
     case ApiKey::read_members: return read_members;
     case ApiKey::site_record: return site_record;
     case ApiKey::durable_ends: return durable_ends;
+    case ApiKey::impersonate: return impersonate;
     default: return nullptr;
   }
 }
@@ -89,6 +95,14 @@ io::Task<server::Reply> Dispatch::dispatch(server::Request request) {
   if (handler == nullptr || !announced(*api, connection.private_api)) {
     connection.end("API " + std::to_string(request.header.api_key) + " is not served on listener " +
                    connection.listener);
+    co_return server::no_reply();
+  }
+  if (auto why = connection.log_in.refusal(api->key, connection.loop->now())) {
+    connection.end(std::string(api->name) + " refused: " + *why);
+    co_return server::no_reply();
+  }
+  if (!context_.log_ins.still_may(connection.log_in, connection.principal.name)) {
+    connection.end("user " + connection.principal.name + " may log in no more");
     co_return server::no_reply();
   }
   bool negotiating = api->key == ApiKey::api_versions;

@@ -18,8 +18,10 @@
 #include "broker/security/acls.h"
 #include "kafka/cluster_identity.h"
 #include "kafka/gen/mirror_state.h"
+#include "kafka/gen/scram_mechanism.h"
 #include "kafka/gen/switchover_phase.h"
 #include "kafka/quota_entity.h"
+#include "kafka/sasl/credential.h"
 #include "kafka/takeovers.h"
 #include "kafka/topic_writer.h"
 
@@ -134,6 +136,13 @@ struct GroupImage {
   int64_t version = -1;
 };
 
+// Who may log in with a password, and what it is verified by.
+struct UserImage {
+  std::string name;
+  std::map<kafka::ScramMechanism, kafka::ScramCredential> credentials;
+  int64_t version = -1;
+};
+using UserImages = std::map<std::string, UserImage>;
 // Access control lists. Copied when one of them changes, and only then.
 struct AclImage {
   struct Entry {
@@ -142,6 +151,8 @@ struct AclImage {
   };
   AclSet set;
   std::map<std::string, Entry> entries;  // by their keys in the store
+};
+
 // What one user, client id or address may use.
 struct QuotaImage {
   kafka::QuotaEntity entity;
@@ -169,6 +180,7 @@ struct Image {
   std::map<std::string, GroupImage> groups;  // those that a link owns
   std::map<std::string, QuotaImage> quotas;  // by QuotaEntity::key()
   RoutesImage routes;
+  std::shared_ptr<const UserImages> users = std::make_shared<const UserImages>();
   std::shared_ptr<const AclImage> acls = std::make_shared<const AclImage>();
 
   // Shares the life of the image's.

@@ -16,6 +16,7 @@
 #include "kafka/gen/routes_record.h"
 #include "kafka/gen/switchover_record.h"
 #include "kafka/gen/topic_record.h"
+#include "kafka/gen/user_record.h"
 #include "kafka/wire.h"
 
 namespace isthmus::broker {
@@ -161,6 +162,29 @@ Result<void> apply_group(Image& image, const std::string& group, const Change& c
   return {};
 }
 
+std::vector<uint8_t> bytes_of(const Slice& bytes) {
+  return {bytes.view().begin(), bytes.view().end()};
+}
+
+Result<void> apply_user(Image& image, const std::string& name, const Change& change) {
+  auto users = std::make_shared<UserImages>(*image.users);
+  users->erase(name);
+  if (change.value) {
+    auto record = decode<kafka::UserRecord>(*change.value);
+    if (!record) return fail(record.error());
+    UserImage user{name, {}, change.version};
+    for (const auto& c : record->credentials) {
+      const bool is_sha_512 = c.mechanism == kafka::ScramMechanism::scram_sha_512;
+      user.credentials[c.mechanism] = {is_sha_512 ? HashAlgorithm::sha512 : HashAlgorithm::sha256,
+                                       bytes_of(c.salt), bytes_of(c.stored_key),
+                                       bytes_of(c.server_key), c.iterations};
+    }
+    (*users)[name] = std::move(user);
+  }
+  image.users = std::move(users);
+  return {};
+}
+
 Result<void> apply_quota(Image& image, const std::string& key, const Change& change) {
   image.quotas.erase(key);
   if (!change.value) return {};
@@ -249,6 +273,7 @@ Result<void> apply_one(Image& image, const Change& change) {
   if (auto name = after(change.key, "/links/")) return apply_link(image, *name, change);
   if (auto name = after(change.key, "/switchovers/")) return apply_switchover(image, *name, change);
   if (auto name = after(change.key, "/groups/")) return apply_group(image, *name, change);
+  if (auto name = after(change.key, "/users/")) return apply_user(image, *name, change);
   if (auto entity = after(change.key, "/quotas/")) return apply_quota(image, *entity, change);
   if (change.key == "/routes") return apply_routes(image, change);
   auto known = apply_single(image, change);
@@ -351,6 +376,20 @@ void Plan::put(const RoutesImage& routes) {
   record.route_version = routes.takeovers.version();
   kafka::put_takeovers(record.taken_over, routes.takeovers);
   add("/routes", encode(record), routes.version);
+}
+
+void Plan::put(const UserImage& user) {
+  if (user.credentials.empty()) return add("/users/" + user.name, std::nullopt, user.version);
+  kafka::UserRecord record;
+  for (const auto& [mechanism, c] : user.credentials) {
+    auto& out = record.credentials.emplace_back();
+    out.mechanism = mechanism;
+    out.iterations = c.iterations;
+    out.salt = Slice::copy_of(c.salt);
+    out.stored_key = Slice::copy_of(c.stored_key);
+    out.server_key = Slice::copy_of(c.server_key);
+  }
+  add("/users/" + user.name, encode(record), user.version);
 }
 
 void Plan::put(const QuotaImage& quota) {

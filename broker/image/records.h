@@ -4,6 +4,7 @@
 //   /brokers/<node>     how often it has started     /switchovers/<link>  one side's record
 //   /producer_ids       the next free block          /routes              who took over whom
 //   /topics/<name>      a topic                      /groups/<group>      the link that owns it
+//   /users/<user>       what passwords are verified by
 //   /deleted/<id>       a topic that was deleted, while a folder of it may be left
 //   /acls/<id>          an entry of an access control list; the id follows from it
 //   /quotas/<entity>    what a user, client id or address may use
@@ -42,6 +43,8 @@ struct Plan {
   void put(const LinkImage& link);
   void put(const SwitchoverImage& switchover);
   void put(const RoutesImage& routes);
+  // Without a credential the user goes.
+  void put(const UserImage& user);
   // Without values it is removed.
   void put(const QuotaImage& quota);
   void put_group(const std::string& group, const GroupImage& owner);

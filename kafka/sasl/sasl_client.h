@@ -11,6 +11,7 @@
 // server refuses by an error code of SaslAuthenticate never comes here.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,6 +37,12 @@ struct SaslCredentials {
   std::string token;
   // What else goes with a token (KIP-342), as logicalCluster=... at some services.
   std::map<std::string, std::string> extensions;
+};
+
+// What to log in with, asked for anew at each log-in: who changes a password restarts nothing.
+struct SaslLogIn {
+  Mechanism mechanism = Mechanism::scram_sha_512;
+  std::function<Result<SaslCredentials>()> credentials;
 };
 
 class SaslClient {

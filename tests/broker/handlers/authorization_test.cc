@@ -3,15 +3,19 @@
 #include <set>
 
 #include "broker/handlers/handlers.h"
+#include "kafka/gen/alter_client_quotas.h"
 #include "kafka/gen/alter_configs.h"
+#include "kafka/gen/alter_user_scram_credentials.h"
 #include "kafka/gen/create_partitions.h"
 #include "kafka/gen/delete_groups.h"
 #include "kafka/gen/delete_records.h"
 #include "kafka/gen/delete_topics.h"
 #include "kafka/gen/describe_acls.h"
+#include "kafka/gen/describe_client_quotas.h"
 #include "kafka/gen/describe_cluster.h"
 #include "kafka/gen/describe_configs.h"
 #include "kafka/gen/describe_groups.h"
+#include "kafka/gen/describe_user_scram_credentials.h"
 #include "kafka/gen/find_coordinator.h"
 #include "kafka/gen/heartbeat.h"
 #include "kafka/gen/incremental_alter_configs.h"
@@ -355,14 +359,53 @@ TEST_P(Authorization, WhatMayNotBeSeenIsAnsweredTheSameWhetherItIsThereOrNot) {
 // What is added here must be refused to somebody, too.
 TEST_P(Authorization, EveryApiOfKafkasHasACase) {
   start();
-  // ApiVersions asks for nothing; those beside it have tests of their own below.
-  std::set<ApiKey> covered = {ApiKey::api_versions,  ApiKey::describe_cluster, ApiKey::list_groups,
-                              ApiKey::describe_acls, ApiKey::create_acls,      ApiKey::delete_acls};
+  // ApiVersions and log-ins ask for nothing; those beside them have tests of their own below.
+  std::set<ApiKey> covered = {ApiKey::api_versions,
+                              ApiKey::sasl_handshake,
+                              ApiKey::sasl_authenticate,
+                              ApiKey::describe_cluster,
+                              ApiKey::list_groups,
+                              ApiKey::describe_acls,
+                              ApiKey::create_acls,
+                              ApiKey::delete_acls,
+                              ApiKey::describe_client_quotas,
+                              ApiKey::alter_client_quotas,
+                              ApiKey::describe_user_scram_credentials,
+                              ApiKey::alter_user_scram_credentials};
   for (const Case& c : cases("t", "g")) covered.insert(c.api);
   for (const auto& api : kafka::all_apis()) {
     if (api.is_private || find_handler(api.key) == nullptr) continue;
     EXPECT_TRUE(covered.contains(api.key)) << api.name;
   }
+}
+
+TEST_P(Authorization, UsersAndQuotasNeedTheCluster) {
+  const auto users = [&] { return ask(kafka::DescribeUserScramCredentialsRequest{}).error_code; };
+  const auto alter_user = [&] {
+    kafka::AlterUserScramCredentialsRequest request;
+    request.deletions.push_back({"alice", kafka::ScramMechanism::scram_sha_256});
+    return ask(request).results.at(0).error_code;
+  };
+  const auto quotas = [&] { return ask(kafka::DescribeClientQuotasRequest{}).error_code; };
+  const auto alter_quota = [&] {
+    kafka::AlterClientQuotasRequest request;
+    auto& entry = request.entries.emplace_back();
+    entry.entity.push_back({"user", "alice"});
+    entry.ops.push_back({"producer_byte_rate", 1000, false});
+    return ask(request).entries.at(0).error_code;
+  };
+  // What is not refused, in the order of the questions.
+  const auto served = [&](std::vector<Acl> acls) {
+    start_with(acls);
+    constexpr auto refused = ErrorCode::cluster_authorization_failed;
+    return std::array{users() != refused, alter_user() != refused, quotas() != refused,
+                      alter_quota() != refused};
+  };
+  EXPECT_EQ(served({on_cluster(Op::create)}), (std::array{false, false, false, false}));
+  EXPECT_EQ(served({on_cluster(Op::describe)}), (std::array{true, false, false, false}));
+  EXPECT_EQ(served({on_cluster(Op::alter)}), (std::array{true, true, false, false}));
+  EXPECT_EQ(served({on_cluster(Op::describe_configs)}), (std::array{false, false, true, false}));
+  EXPECT_EQ(served({on_cluster(Op::alter_configs)}), (std::array{false, false, true, true}));
 }
 
 TEST_P(Authorization, AFetchByIdIsRefusedByTheNameBehindIt) {

@@ -14,6 +14,7 @@
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/forget_link.h"
 #include "kafka/gen/hand_over.h"
+#include "kafka/gen/impersonate.h"
 #include "kafka/gen/list_groups.h"
 #include "kafka/gen/mirror_append.h"
 #include "kafka/gen/mirror_offsets.h"
@@ -58,6 +59,10 @@ class PrivateAuthorization : public AuthorizedWorld {
         kafka::EpochHistoryRequest, kafka::StepDownRequest, kafka::SiteRecordRequest,
         kafka::DurableEndsRequest, kafka::ForgetLinkRequest, kafka::PauseLinkRequest>(all);
     all[ApiKey::read_members] = read_members_is_refused();
+    // Last, and of nobody else: where it is granted, the connection is lent from here on.
+    kafka::ImpersonateRequest as_itself;
+    as_itself.principal = kafka::Principal{}.to_string();
+    all[ApiKey::impersonate] = refused(as_itself);
     return all;
   }
   // The things of its day that a mirror is not given.

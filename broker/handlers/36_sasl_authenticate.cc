@@ -1,0 +1,88 @@
+// SaslAuthenticate (KIP-152): the messages of a log-in, and of those that follow on the same
+// connection before its session ends (KIP-368).
+#include <algorithm>
+
+#include "base/printable.h"
+#include "broker/handlers/handlers.h"
+#include "broker/log_ins.h"
+#include "kafka/gen/sasl_authenticate.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+using kafka::ErrorCode;
+using Response = kafka::SaslAuthenticateResponse;
+
+// Kafka's connection.failed.authentication.delay.ms: who guesses waits.
+constexpr auto refusal_delay = io::milliseconds(100);
+
+server::Reply answer_after(io::Loop& loop, io::Duration pause, kafka::RequestHeader header,
+                           Response response) {
+  if (pause > io::Duration::zero()) co_await io::sleep(loop, pause);
+  co_return server::encode_response(header, response);
+}
+
+// 0: for ever.
+int64_t lifetime_ms(const Context& context, const kafka::SaslSession& session, int64_t now_ms) {
+  int64_t lifetime = context.config.broker.connections_max_reauth_ms;
+  if (!session.expires_ms) return lifetime;
+  const int64_t left = std::max<int64_t>(1, *session.expires_ms - now_ms);
+  return lifetime == 0 ? left : std::min(lifetime, left);
+}
+
+// The client is who it says. Again is only for the same one, by the same mechanism.
+Result<void> let_in(server::ConnectionContext& connection, const kafka::SaslSession& session) {
+  auto& log_in = connection.log_in;
+  const kafka::Principal who{.name = session.user};
+  const bool again = log_in.done_by.has_value();
+  if (again && (connection.principal != who || log_in.done_by != log_in.mechanism)) {
+    return kafka::refuse(ErrorCode::sasl_authentication_failed,
+                         "Cannot change principals during re-authentication");
+  }
+  connection.principal = who;
+  log_in.done_by = std::exchange(log_in.mechanism, std::nullopt);
+  log_in.exchange.reset();
+  return {};
+}
+
+}  // namespace
+
+io::Task<server::Reply> sasl_authenticate(Context& context, server::Request request) {
+  auto message = server::decode_request<kafka::SaslAuthenticateRequest>(request);
+  if (!message) co_return refuse_malformed(request, message.error());
+  auto& connection = *request.connection;
+  auto* exchange = static_cast<LogIns::Exchange*>(connection.log_in.exchange.get());
+  Response response;
+  if (exchange == nullptr) {
+    response.error_code = ErrorCode::illegal_sasl_state;
+    response.error_message = "SaslHandshake comes first";
+    connection.end("a log-in without SaslHandshake");
+    co_return server::reply_with(request.header, response);
+  }
+  auto answer = co_await context.log_ins.step(*exchange, std::move(message->auth_bytes));
+  Result<void> accepted;
+  if (answer && answer->done) {
+    const kafka::SaslSession session = exchange->server->session();
+    accepted = let_in(connection, session);
+    response.session_lifetime_ms = lifetime_ms(context, session, connection.loop->wall_ms());
+    connection.log_in.ends =
+        response.session_lifetime_ms == 0
+            ? io::Instant::max()
+            : connection.loop->now() + io::milliseconds(response.session_lifetime_ms);
+  } else if (!answer) {
+    accepted = fail(answer.error());
+  }
+  if (!accepted) {
+    const kafka::SaslServer& server = *exchange->server;
+    connection.end("log-in refused: user=" + printable(server.claimed_user()) + ": " +
+                   (server.why_refused().empty() ? accepted.error().text : server.why_refused()));
+    response = {};
+    kafka::refuse(response, accepted.error());
+    co_return answer_after(*connection.loop, refusal_delay, request.header, std::move(response));
+  }
+  response.auth_bytes = Slice::take(std::move(answer->bytes));
+  co_return server::reply_with(request.header, response);
+}
+
+}  // namespace isthmus::broker

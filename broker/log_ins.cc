@@ -1,0 +1,72 @@
+#include "broker/log_ins.h"
+
+#include "kafka/errors.h"
+#include "kafka/sasl/scram.h"
+
+namespace isthmus::broker {
+
+namespace {
+
+kafka::ScramDecoy make_decoy(io::Random& random) {
+  kafka::ScramDecoy::Secret secret;
+  random.fill(secret);
+  return kafka::ScramDecoy(secret);
+}
+
+std::string new_nonce(io::Random& random) {
+  std::array<uint8_t, 18> bytes;
+  random.fill(bytes);
+  return kafka::make_nonce(bytes);
+}
+
+}  // namespace
+
+LogIns::LogIns(io::Env& env, const PublishedImage& image, TokenKeys::Options tokens)
+    : env_(env), image_(image), decoy_(make_decoy(env.random)), tokens_(env, std::move(tokens)) {}
+
+std::unique_ptr<LogIns::Exchange> LogIns::begin(kafka::Mechanism mechanism) const {
+  return std::make_unique<Exchange>(
+      kafka::make_sasl_server(mechanism, decoy_, new_nonce(env_.random)));
+}
+
+std::optional<kafka::ScramCredential> LogIns::find(const kafka::CredentialWanted& wanted) const {
+  const auto image = image_.load();
+  const auto user = image->users->find(wanted.user);
+  if (user == image->users->end()) return std::nullopt;
+  const auto& credentials = user->second.credentials;
+  // By mechanism, so that the strongest comes last.
+  for (auto one = credentials.rbegin(); one != credentials.rend(); ++one) {
+    if (!wanted.algorithm || one->second.algorithm == *wanted.algorithm) return one->second;
+  }
+  return std::nullopt;
+}
+
+bool LogIns::still_may(server::LogIn& log_in, const std::string& user) const {
+  if (!log_in.done_by || log_in.done_by == kafka::Mechanism::oauthbearer) return true;
+  auto users = image_.load()->users;
+  if (log_in.users == users) return true;
+  if (!users->contains(user)) return false;
+  log_in.users = std::move(users);
+  return true;
+}
+
+io::Task<Result<kafka::SaslAnswer>> LogIns::step(Exchange& exchange, Slice message) {
+  kafka::SaslServer& server = *exchange.server;
+  auto step = server.step(message);
+  while (step) {
+    if (auto* answer = std::get_if<kafka::SaslAnswer>(&*step)) co_return std::move(*answer);
+    if (auto* wanted = std::get_if<kafka::CredentialWanted>(&*step)) {
+      step = server.give_credential(find(*wanted));
+    } else if (auto* derivation = std::get_if<kafka::PasswordDerivation>(&*step)) {
+      auto derive = [work = std::move(*derivation)] { return work.run(); };
+      auto salted = co_await io::run_on(env_.workers, std::move(derive));
+      step = server.give_derived(salted);
+    } else {
+      auto identity = co_await tokens_.verify(std::get<kafka::TokenCheckWanted>(*step).token);
+      step = server.give_identity(std::move(identity));
+    }
+  }
+  co_return fail(step.error());
+}
+
+}  // namespace isthmus::broker
