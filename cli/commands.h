@@ -36,5 +36,6 @@ void add_switchover(Command line);
 void add_failover(Command line);
 void add_route(Command line);
 void add_tls(Command line);
+void add_user(Command line);
 
 }  // namespace isthmus::cli

@@ -16,30 +16,44 @@ namespace {
 Result<Known> known_from(const process::RouterConfig& config) {
   Known known;
   known.switchover = config.switchover;
+  known.tls = config.tls;
   for (const auto& [name, cluster] : config.clusters) {
-    known.sites[name] = cluster.inside.empty() ? cluster.bootstrap_servers : cluster.inside;
+    known.sites[name] = {cluster.inside.empty() ? cluster.bootstrap_servers : cluster.inside,
+                         cluster.security};
   }
   return known;
 }
 
+SiteAt at(const process::LinkEnd& end) { return {end.bootstrap_servers, end.security}; }
+
 Result<Known> known_from(const process::MirrorConfig& config) {
   Known known;
+  known.tls = config.tls;
   for (const auto& [name, link] : config.links) {
     auto ends = process::parse_link_name(name);
-    if (ends) known.sites[ends->target] = link.target.bootstrap_servers;
+    if (ends) known.sites[ends->target] = at(link.target);
   }
   for (const auto& [name, link] : config.links) {
     auto ends = process::parse_link_name(name);
-    if (ends) known.sites.try_emplace(ends->source, link.source.bootstrap_servers);
+    if (ends) known.sites.try_emplace(ends->source, at(link.source));
   }
   return known;
+}
+
+// With the certificate that the broker itself shows there.
+SiteAt at(const process::ListenerConfig& listener) {
+  process::DialSecurity security;
+  security.protocol = listener.security.protocol;
+  security.tls = listener.security.tls;
+  return {{listener.reachable_at()}, security};
 }
 
 Result<Known> known_from(const process::BrokerConfig& config) {
   Known known;
+  known.tls = config.tls;
   for (const auto& listener : config.listeners) {
     if (listener.serves_private_api()) {
-      known.sites[config.cluster.name] = {listener.reachable_at()};
+      known.sites[config.cluster.name] = at(listener);
     }
   }
   if (known.sites.empty()) {
@@ -68,7 +82,7 @@ Result<Known> known_in_file(const std::string& file) {
   return fail("no such role");
 }
 
-std::string listed(const SiteAddresses& sites) {
+std::string listed(const SitesAt& sites) {
   return fmt::format("{}", fmt::join(std::views::keys(sites), ", "));
 }
 
@@ -117,13 +131,13 @@ Result<Known> find_sites(const Where& where) {
   Result<io::Address> address = io::Address::parse(where.bootstrap_server);
   if (!address) return fail("--bootstrap-server: " + address.error().text);
   Known known;
-  known.sites[""] = {*address};
+  known.sites[""] = {{*address}, {}};
   return known;
 }
 
 std::vector<std::string> Sites::names(const std::string& wanted) const {
   std::vector<std::string> names;
-  for (const auto& [name, addresses] : known_.sites) {
+  for (const auto& [name, at] : known_.sites) {
     if (wanted.empty() || name == wanted) names.push_back(name);
   }
   return names;
@@ -148,8 +162,12 @@ Result<client::Cluster*> Sites::at(const std::string& name) {
   auto& cluster = open_[name];
   if (!cluster) {
     client::ClusterOptions options;
-    options.name = name.empty() ? known->second[0].to_string() : name;
-    options.bootstrap = known->second;
+    const SiteAt& site = known->second;
+    auto tls = tls_.dial(site.security, process::time_of(loop()));
+    if (!tls) return fail(tls.error());
+    options.name = name.empty() ? site.addresses[0].to_string() : name;
+    options.bootstrap = site.addresses;
+    options.connection.security = {std::move(*tls), process::log_in_of(site.security)};
     options.dial_timeout = reach_within;
     cluster = std::make_unique<client::Cluster>(env_, loop(), std::move(options));
   }

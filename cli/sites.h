@@ -2,7 +2,8 @@
 //
 // --config takes a router's file (clusters by name, with the listener inside each), a mirror's (the
 // ends of its links; a cluster's own listener for mirrors is the one where it is a target) or a
-// site's. --bootstrap-server is one such listener; its cluster is then called as it calls itself.
+// site's, each with its security and certificates. --bootstrap-server is one such listener; its
+// cluster is then called as it calls itself.
 //
 // All on the one loop of the command (run_task in commands.h), for as long as it runs.
 #pragma once
@@ -20,11 +21,17 @@
 #include "kafka/gen/describe_site.h"
 #include "kafka/topic_writer.h"
 #include "process/router_config.h"
+#include "process/tls_store.h"
 
 namespace isthmus::cli {
 
 using SiteAnswer = kafka::DescribeSiteResponse;
-using SiteAddresses = std::map<std::string, std::vector<io::Address>>;
+// Where a site is spoken to, and how.
+struct SiteAt {
+  std::vector<io::Address> addresses;
+  process::DialSecurity security;
+};
+using SitesAt = std::map<std::string, SiteAt>;
 
 struct Where {
   std::string config_file;
@@ -35,7 +42,8 @@ void add_cluster(Command& command, std::string& cluster);  // --cluster
 
 // What --config and --bootstrap-server say. A server alone stands under the empty name.
 struct Known {
-  SiteAddresses sites;
+  SitesAt sites;
+  process::TlsConfigs tls;
   process::SwitchoverConfig switchover;  // a router's; else the defaults
 };
 Result<Known> find_sites(const Where& where);
@@ -47,7 +55,7 @@ constexpr auto answer_within = std::chrono::seconds(10);
 
 class Sites {
  public:
-  Sites(io::Env& env, Known known) : env_(env), known_(std::move(known)) {}
+  Sites(io::Env& env, Known known) : env_(env), known_(std::move(known)), tls_(known_.tls) {}
 
   // Asks a server without a name for the name of its cluster. Before anything else.
   io::Task<Result<void>> learn_names();
@@ -84,6 +92,7 @@ class Sites {
 
   io::Env& env_;
   Known known_;
+  process::TlsStore tls_;
   std::map<std::string, std::unique_ptr<client::Cluster>> open_;
 };
 

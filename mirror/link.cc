@@ -18,11 +18,12 @@ bool is_alive(const kafka::DescribeSiteResponse::SiteLink& link) {
 }
 
 client::ClusterOptions options_for(const std::string& link, const char* end,
-                                   const process::LinkEnd& at) {
+                                   const process::LinkEnd& at, client::Security security) {
   client::ClusterOptions options;
   options.name = link + " " + end;
   options.bootstrap = at.bootstrap_servers;
   options.connection.client_id = "isthmus-mirror-" + link;
+  options.connection.security = std::move(security);
   return options;
 }
 
@@ -33,13 +34,13 @@ std::string source_name(const std::string& link) {
 
 }  // namespace
 
-Link::Link(io::Env& env, io::Loop& loop, std::string name, process::LinkConfig config)
+Link::Link(io::Env& env, io::Loop& loop, std::string name, process::LinkConfig config, Ends ends)
     : name_(std::move(name)),
       config_(std::move(config)),
       log_("link " + name_),
       loop_(loop),
-      source_(env, loop, options_for(name_, "source", config_.source)),
-      target_(env, loop, options_for(name_, "target", config_.target)),
+      source_(env, loop, options_for(name_, "source", config_.source, std::move(ends.source))),
+      target_(env, loop, options_for(name_, "target", config_.target, std::move(ends.target))),
       view_(source_, source_name(name_)),
       backoff_(env.random, io::milliseconds(100), std::chrono::seconds(2)),
       stopping_(loop) {}

@@ -22,7 +22,12 @@ namespace isthmus::mirror {
 
 class Link {
  public:
-  Link(io::Env& env, io::Loop& loop, std::string name, process::LinkConfig config);
+  // What each end is dialled with.
+  struct Ends {
+    client::Security source;
+    client::Security target;
+  };
+  Link(io::Env& env, io::Loop& loop, std::string name, process::LinkConfig config, Ends ends);
   ~Link();
 
   io::Task<void> run();

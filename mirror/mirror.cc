@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "io/gate.h"
 #include "mirror/link.h"
+#include "process/tls_store.h"
 
 namespace isthmus::mirror {
 
@@ -45,27 +46,41 @@ void add(Samples& samples, const std::string& link, const LinkStatus& s) {
 class Mirror final : public process::Role {
  public:
   Mirror(io::Env& env, process::MirrorConfig config)
-      : env_(env), config_(std::move(config)), gate_(env.main_loop()) {}
+      : env_(env),
+        config_(std::move(config)),
+        tls_(config_.tls),
+        gate_(env.main_loop()),
+        stopping_(env.main_loop()) {}
 
   io::Task<Result<void>> start() override {
     for (const auto& [name, config] : config_.links) {
-      links_.push_back(std::make_unique<Link>(env_, env_.main_loop(), name, config));
-      gate_.spawn("link " + name, links_.back()->run());
+      auto ends = ends_of(config);
+      if (!ends) co_return fail(ends.error());
+      links_.push_back(
+          std::make_unique<Link>(env_, env_.main_loop(), name, config, std::move(*ends)));
     }
+    for (auto& link : links_) gate_.spawn("link " + link->name(), link->run());
+    gate_.spawn("certificates", tls_.watch(stopping_));
     co_return Result<void>{};
   }
 
   io::Task<void> drain() override {
+    stopping_.close();
     for (auto& link : links_) link->stop();
     for (auto& link : links_) co_await link->close();
     co_await gate_.close();
     links_.clear();
   }
 
-  Result<void> reload(std::string_view, const std::string& file) override {
+  Result<void> reload(std::string_view text, const std::string& file) override {
+    auto config = process::parse_config<process::MirrorConfig>(text, file);
+    if (!config) return fail(config.error());
+    tls_.look(process::time_of(env_.main_loop()));
+    if (process::says_the_same(*config, config_)) return {};
     return fail(file +
                 ": a mirror reads its options at its start only; restart it, which costs "
-                "no record and no time but its own start");
+                "no record and no time but its own start. Certificates have been looked at "
+                "again");
   }
 
   io::Task<process::Status> status() override {
@@ -85,13 +100,26 @@ class Mirror final : public process::Role {
   io::Task<Samples> measure() override {
     Samples samples;
     for (const auto& link : links_) add(samples, link->name(), link->status());
+    tls_.add_to(samples);
     co_return samples;
   }
 
  private:
+  Result<Link::Ends> ends_of(const process::LinkConfig& config) {
+    const auto now = process::time_of(env_.main_loop());
+    auto source = tls_.dial(config.source.security, now);
+    if (!source) return fail(source.error());
+    auto target = tls_.dial(config.target.security, now);
+    if (!target) return fail(target.error());
+    return Link::Ends{{std::move(*source), process::log_in_of(config.source.security)},
+                      {std::move(*target), process::log_in_of(config.target.security)}};
+  }
+
   io::Env& env_;
   const process::MirrorConfig config_;
+  process::TlsStore tls_;
   io::Gate gate_;
+  io::Event stopping_;
   std::vector<std::unique_ptr<Link>> links_;
 };
 

@@ -21,11 +21,6 @@ namespace {
 using kafka::ApiKey;
 using kafka::ErrorCode;
 
-// Each site has quotas of its own, and is asked for them directly.
-bool is_of_one_site(ApiKey key) {
-  return key == ApiKey::describe_client_quotas || key == ApiKey::alter_client_quotas;
-}
-
 constexpr auto answer_timeout = std::chrono::seconds(5);
 // Of FindCoordinator (KIP-699). Before it a request has one key, and its answer no list.
 constexpr int16_t first_with_many_keys = 4;
@@ -52,16 +47,23 @@ std::optional<server::VersionRange> shared(const kafka::ApiInfo& api, server::Ve
   return range;
 }
 
-// Whom a connection belongs to is settled with the router, not behind it; and users are set at
-// their cluster: passed on, such a request would change one cluster and leave the others.
-bool is_passed_on(ApiKey key) {
-  return key != ApiKey::sasl_handshake && key != ApiKey::sasl_authenticate &&
-         key != ApiKey::describe_user_scram_credentials &&
-         key != ApiKey::alter_user_scram_credentials;
+// Users, and what they may do, are set at their cluster: passed on, such a request would change one
+// cluster and leave the others.
+bool is_of_one_cluster(ApiKey key) {
+  switch (key) {
+    case ApiKey::describe_acls:
+    case ApiKey::create_acls:
+    case ApiKey::delete_acls:
+    case ApiKey::describe_client_quotas:
+    case ApiKey::alter_client_quotas:
+    case ApiKey::describe_user_scram_credentials:
+    case ApiKey::alter_user_scram_credentials: return true;
+    default: return false;
+  }
 }
 
 std::optional<server::VersionRange> offered(const kafka::ApiInfo& api) {
-  return is_passed_on(api.key) ? server::public_apis(api) : std::nullopt;
+  return is_of_one_cluster(api.key) ? std::nullopt : server::public_apis(api);
 }
 
 }  // namespace
@@ -70,8 +72,6 @@ bool Answers::is_spoken(int16_t api_key, int16_t version) {
   const auto* api = kafka::find_api(api_key);
   if (api == nullptr || !api->supports(version)) return false;
   const auto range = offered(*api);
-  if (api == nullptr || !api->supports(version) || is_of_one_site(api->key)) return false;
-  const auto range = server::public_apis(*api);
   return range && version <= range->max;
 }
 
@@ -99,8 +99,6 @@ std::optional<Rope> end_of(const server::Request& request, const Error& why) {
 Rope Answers::api_versions(const server::Request& request) const {
   const auto filter = [this](const kafka::ApiInfo& api) {
     auto range = offered(api);
-    auto range = server::public_apis(api);
-    if (is_of_one_site(api.key)) range.reset();
     if (range && api.key == ApiKey::fetch && names_addresses(picture_)) {
       range->max = std::min<int16_t>(range->max, first_fetch_with_hints - 1);
     }
@@ -141,13 +139,14 @@ bool takes_many_keys(const Site* site) {
 }
 
 // All keys at once, or one after the other where the cluster takes one in a request.
-io::Task<void> find_at(Picture& picture, std::string cluster, kafka::CoordinatorType key_type,
-                       Keys& home, io::Instant deadline) {
+io::Task<void> find_at(Picture& picture, const server::ConnectionContext& client,
+                       std::string cluster, kafka::CoordinatorType key_type, Keys& home,
+                       io::Instant deadline) {
   const size_t at_once = takes_many_keys(picture.site(cluster)) ? home.keys.size() : 1;
   for (auto from = home.keys.begin(); from != home.keys.end();) {
     const auto to = from + static_cast<std::ptrdiff_t>(at_once);
     Part<kafka::FindCoordinatorRequest> part{{cluster}, {*from, key_type, {from, to}}};
-    co_await ask(picture, part, deadline);
+    co_await ask(picture, client, part, deadline);
     if (!part.answer) {
       home.trouble = part.answer.error().text;
       co_return;
@@ -190,7 +189,8 @@ server::Reply Answers::find_coordinator(server::Request request) {
   const io::Instant deadline = loop_.now() + answer_timeout;
   io::Gate gate(loop_);
   for (auto& [cluster, home] : homes) {
-    gate.spawn("coordinators", find_at(picture_, cluster, wire->key_type, home, deadline));
+    gate.spawn("coordinators",
+               find_at(picture_, *request.connection, cluster, wire->key_type, home, deadline));
   }
   co_await gate.close();
   std::map<std::string, Coordinator> by_key;
@@ -236,7 +236,7 @@ server::Reply Answers::init_producer_id(server::Request request) {
   if (!wire) co_return end_of(request, wire.error());
   std::vector<Part<kafka::InitProducerIdRequest>> parts{
       {{picture_.routes.default_home()}, std::move(*wire)}};
-  co_await ask_all(loop_, picture_, parts, loop_.now() + answer_timeout);
+  co_await ask_all(loop_, picture_, *request.connection, parts, loop_.now() + answer_timeout);
   kafka::InitProducerIdResponse response;
   if (parts[0].answer) {
     response = std::move(*parts[0].answer);
@@ -254,7 +254,7 @@ server::Reply Answers::list_groups(server::Request request, std::optional<NodeId
     const bool asked = node ? id == *node : known.listed;
     if (asked) parts.push_back({{known.cluster, Asked::node, id}, *wire});
   }
-  co_await ask_all(loop_, picture_, parts, loop_.now() + answer_timeout);
+  co_await ask_all(loop_, picture_, *request.connection, parts, loop_.now() + answer_timeout);
   kafka::ListGroupsResponse response;
   for (auto& part : parts) {
     // An answer without some groups would look as though they were gone.

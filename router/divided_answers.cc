@@ -144,8 +144,8 @@ ErrorCode error_of(const Picture& picture, const Place& place) {
 // Each item to its home; their results into `response`. What a home has sent away because a move
 // took it elsewhere is given back, to be asked there.
 template <typename Request, typename Items>
-io::Task<Items> Answers::ask_homes(Request like, Items items,
-                                   typename Request::Response& response) {
+io::Task<Items> Answers::ask_homes(const server::ConnectionContext& client, Request like,
+                                   Items items, typename Request::Response& response) {
   using Of = Division<Request>;
   std::map<Place, Request> by_place;
   for (const auto& item : items) {
@@ -163,7 +163,7 @@ io::Task<Items> Answers::ask_homes(Request like, Items items,
   }
   std::vector<Part<Request>> parts;
   for (auto& [place, part] : by_place) parts.push_back({place, std::move(part)});
-  co_await ask_all(loop_, picture_, parts, loop_.now() + division_timeout);
+  co_await ask_all(loop_, picture_, client, parts, loop_.now() + division_timeout);
   Items moved;
   for (auto& part : parts) {
     if (!part.answer) {
@@ -203,7 +203,7 @@ server::Reply Answers::divided(server::Request request) {
   typename Request::Response response;
   auto items = std::exchange(Of::items(*wire), {});
   for (int homes = 0; !items.empty() && homes < most_homes; ++homes) {
-    items = co_await ask_homes(*wire, std::move(items), response);
+    items = co_await ask_homes(*request.connection, *wire, std::move(items), response);
   }
   for (const auto& item : items) {
     Of::results(response).push_back(Of::failed(item, ErrorCode::not_controller, "it moves about"));

@@ -25,22 +25,24 @@ server::ServerLimits limits() {
 
 }  // namespace
 
-Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node)
+Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node,
+                   std::vector<kafka::Mechanism> mechanisms)
     : env_(env),
       loop_(env.main_loop()),
       picture_(picture),
       answers_(answers),
       node_(node),
       gate_(loop_),
+      log_ins_(env, gate_, picture, std::move(mechanisms)),
       acceptor_(env, *this, limits(), &picture.requests) {}
 
 Endpoint::~Endpoint() = default;
 
 Result<std::unique_ptr<Endpoint>> Endpoint::open(io::Env& env, Picture& picture, Answers& answers,
-                                                 std::optional<NodeId> node, io::Address bind) {
-  std::unique_ptr<Endpoint> endpoint(new Endpoint(env, picture, answers, node));
-  const std::string name = node ? fmt::format("node {}", *node) : "bootstrap";
-  auto listening = endpoint->acceptor_.listen({name, std::move(bind), false});
+                                                 std::optional<NodeId> node, Door door) {
+  std::unique_ptr<Endpoint> endpoint(
+      new Endpoint(env, picture, answers, node, std::move(door.mechanisms)));
+  auto listening = endpoint->acceptor_.listen(door.listener);
   if (!listening) return fail(listening.error());
   endpoint->address_ = std::move(*listening);
   endpoint->acceptor_.start();
@@ -98,6 +100,7 @@ std::shared_ptr<Session> Endpoint::session_of(const server::Request& request) {
 }
 
 void Endpoint::closed(server::ConnectionContext& connection) {
+  connection.log_in.exchange.reset();
   const auto found = sessions_.find(connection.id);
   if (found == sessions_.end()) return;
   found->second->finish();
@@ -108,6 +111,11 @@ void Endpoint::closed(server::ConnectionContext& connection) {
 io::Task<server::Reply> Endpoint::dispatch(server::Request request) {
   const auto key = static_cast<ApiKey>(request.header.api_key);
   const int16_t version = request.header.api_version;
+  auto& client = *request.connection;
+  if (auto why = client.log_in.refusal(key, client.loop->now())) {
+    client.end(*why);
+    co_return server::no_reply();
+  }
   if (key == ApiKey::api_versions) {
     co_return io::ready(std::optional(answers_.api_versions(request)));
   }
@@ -115,6 +123,10 @@ io::Task<server::Reply> Endpoint::dispatch(server::Request request) {
     request.connection->end(
         fmt::format("api {} version {} is not spoken here", request.header.api_key, version));
     co_return server::no_reply();
+  }
+  if (key == ApiKey::sasl_handshake) co_return co_await log_ins_.handshake(std::move(request));
+  if (key == ApiKey::sasl_authenticate) {
+    co_return co_await log_ins_.authenticate(std::move(request));
   }
   if (!is_bound_to_a_node(key)) co_return answer(std::move(request));
   if (!node_) co_return refuse(request);

@@ -8,16 +8,23 @@
 #include <unordered_map>
 
 #include "router/answers.h"
+#include "router/log_ins.h"
 #include "router/session.h"
 #include "server/acceptor.h"
 
 namespace isthmus::router {
 
+// How clients come in: the same at all ports of the router.
+struct Door {
+  server::ListenerOptions listener;
+  std::vector<kafka::Mechanism> mechanisms;
+};
+
 class Endpoint : public server::Service {
  public:
   // `node` is nullopt for the bootstrap. All references outlive it. Error if the port is not free.
   static Result<std::unique_ptr<Endpoint>> open(io::Env& env, Picture& picture, Answers& answers,
-                                                std::optional<NodeId> node, io::Address bind);
+                                                std::optional<NodeId> node, Door door);
   ~Endpoint() override;
 
   // Requests under way may end by themselves for `grace`; then their connections do.
@@ -39,7 +46,8 @@ class Endpoint : public server::Service {
   void close_stalled_readers();
 
  private:
-  Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node);
+  Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node,
+           std::vector<kafka::Mechanism> mechanisms);
 
   server::Reply answer(server::Request request);
   server::Reply refuse(const server::Request& request);
@@ -54,6 +62,7 @@ class Endpoint : public server::Service {
   std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;  // by connection
   // Those of closed connections whose last answers are under way.
   std::vector<std::weak_ptr<Session>> ending_;
+  LogIns log_ins_;
   Traffic traffic_;
   server::Acceptor acceptor_;
   io::Address address_;

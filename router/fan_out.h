@@ -4,6 +4,8 @@
 // cluster that is known to be away is not asked, so that a dead site does not make the others'
 // answers late.
 //
+// A cluster is asked on behalf of the client (Site::cluster_for).
+//
 // On the router's loop; the parts live in the frame of whoever asks.
 #pragma once
 
@@ -32,14 +34,15 @@ struct Part {
 };
 
 template <typename Request>
-io::Task<void> ask(Picture& picture, Part<Request>& part, io::Instant deadline) {
+io::Task<void> ask(Picture& picture, const server::ConnectionContext& client, Part<Request>& part,
+                   io::Instant deadline) {
   Site* site = picture.site(part.place.cluster);
   if (site == nullptr || !site->reachable()) {
     const std::string why = site == nullptr ? "is not among the clusters" : site->trouble();
     part.answer = fail("cluster " + part.place.cluster + ": " + why);
     co_return;
   }
-  client::Cluster& cluster = site->cluster();
+  client::Cluster& cluster = site->cluster_for(client);
   if (part.place.whom == Asked::controller) {
     part.answer = co_await cluster.call_controller(part.request, deadline);
   } else if (part.place.whom == Asked::node) {
@@ -50,14 +53,14 @@ io::Task<void> ask(Picture& picture, Part<Request>& part, io::Instant deadline) 
 }
 
 template <typename Request>
-io::Task<void> ask_all(io::Loop& loop, Picture& picture, std::vector<Part<Request>>& parts,
-                       io::Instant deadline) {
+io::Task<void> ask_all(io::Loop& loop, Picture& picture, const server::ConnectionContext& client,
+                       std::vector<Part<Request>>& parts, io::Instant deadline) {
   if (parts.size() == 1) {
-    co_await ask(picture, parts[0], deadline);
+    co_await ask(picture, client, parts[0], deadline);
     co_return;
   }
   io::Gate gate(loop);
-  for (auto& part : parts) gate.spawn("fan-out", ask(picture, part, deadline));
+  for (auto& part : parts) gate.spawn("fan-out", ask(picture, client, part, deadline));
   co_await gate.close();
 }
 

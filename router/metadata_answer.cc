@@ -175,7 +175,7 @@ server::Reply Answers::metadata(server::Request request) {
   do {
     routes = picture_.routes.changes();
     parts = divide(picture_, *wire, request.header.api_version);
-    co_await ask_all(loop_, picture_, parts, deadline);
+    co_await ask_all(loop_, picture_, *request.connection, parts, deadline);
   } while (routes != picture_.routes.changes() && loop_.now() < deadline);
 
   kafka::MetadataResponse response;

@@ -34,8 +34,9 @@ kafka::ErrorCode refusal_of_fetch(const kafka::RequestHeader& header, const Slic
 
 class MovedFetches {
  public:
-  MovedFetches(io::Env& env, io::Gate& gate, Picture& picture, NodeId node)
-      : picture_(picture), node_(node), nodes_(env, gate, picture) {}
+  MovedFetches(io::Env& env, io::Gate& gate, Picture& picture, NodeId node,
+               std::shared_ptr<const server::ConnectionContext> client)
+      : picture_(picture), node_(node), nodes_(env, gate, picture, std::move(client)) {}
 
   // Whether a promotion lies between the epochs that it names and those of now.
   bool is_from_before_a_move(const server::Request& fetch) const;

@@ -28,8 +28,9 @@ struct GroupRequest {
 
 class MovedGroups {
  public:
-  MovedGroups(io::Env& env, io::Gate& gate, Picture& picture)
-      : picture_(picture), nodes_(env, gate, picture) {}
+  MovedGroups(io::Env& env, io::Gate& gate, Picture& picture,
+              std::shared_ptr<const server::ConnectionContext> client)
+      : picture_(picture), nodes_(env, gate, picture, std::move(client)) {}
 
   // The answer of the group's node, if that is another than `asked`, or becomes another soon.
   // nullopt: it does not, or does not answer.

@@ -23,8 +23,14 @@ class OtherNodes {
  public:
   using Answer = io::Task<Result<Slice>>;
 
-  OtherNodes(io::Env& env, io::Gate& gate, Picture& picture)
-      : env_(env), gate_(gate), picture_(picture), dialling_(env.main_loop()) {}
+  // On behalf of `client`.
+  OtherNodes(io::Env& env, io::Gate& gate, Picture& picture,
+             std::shared_ptr<const server::ConnectionContext> client)
+      : env_(env),
+        gate_(gate),
+        picture_(picture),
+        client_(std::move(client)),
+        dialling_(env.main_loop()) {}
 
   // The answer in the request's own version. One node is asked in the order of the calls.
   Answer ask(NodeId node, kafka::RequestHeader header, Rope body);
@@ -60,6 +66,7 @@ class OtherNodes {
   io::Env& env_;
   io::Gate& gate_;
   Picture& picture_;
+  const std::shared_ptr<const server::ConnectionContext> client_;
   io::Mutex dialling_;
   std::vector<KnownPtr> known_;
   bool cut_ = false;

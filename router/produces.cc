@@ -89,7 +89,7 @@ Produces::Produces(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, 
       node_(node),
       traffic_(traffic),
       client_(std::move(client)),
-      nodes_(env, gate, picture),
+      nodes_(env, gate, picture, client_),
       deciding_(loop_),
       progress_(loop_) {}
 

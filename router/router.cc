@@ -49,27 +49,51 @@ Router::Router(io::Env& env, process::RouterConfig config)
       config_(std::move(config)),
       picture_(loop_, config_),
       answers_(loop_, picture_),
+      tls_(config_.tls),
       gate_(loop_),
-      closing_(loop_) {
-  for (const auto& [name, cluster] : config_.clusters) {
-    const auto changed = [this](Site& site) { site_changed(site); };
-    picture_.sites[name] = std::make_unique<Site>(env_, name, cluster, changed);
-  }
-}
+      closing_(loop_) {}
 
 Router::~Router() = default;
 
+Result<void> Router::secure() {
+  const auto now = process::time_of(loop_);
+  auto edge = tls_.listen(config_.virtual_cluster.security, false, now);
+  if (!edge) return fail(edge.error());
+  edge_ = std::move(*edge);
+  for (const auto& [name, cluster] : config_.clusters) {
+    auto identity = tls_.dial(cluster.security, now);
+    if (!identity) return fail(identity.error());
+    const auto changed = [this](Site& site) { site_changed(site); };
+    picture_.sites[name] = std::make_unique<Site>(
+        env_, name, cluster,
+        client::Security{std::move(*identity), process::log_in_of(cluster.security)}, changed);
+  }
+  return {};
+}
+
+Door Router::door(std::string name, io::Address bind) const {
+  const auto& security = config_.virtual_cluster.security;
+  server::ListenerOptions listener{std::move(name), std::move(bind)};
+  listener.tls = edge_;
+  listener.principal_of = process::principal_of(security);
+  listener.wants_log_in = security.asks_for_log_in();
+  return {std::move(listener), security.mechanisms};
+}
+
 io::Task<Result<void>> Router::start() {
+  auto secured = secure();
+  if (!secured) co_return secured;
   auto met = co_await meet_sites();
   if (!met) co_return met;
-  auto bootstrap =
-      Endpoint::open(env_, picture_, answers_, std::nullopt, picture_.virtual_cluster.bootstrap());
+  auto bootstrap = Endpoint::open(env_, picture_, answers_, std::nullopt,
+                                  door("bootstrap", picture_.virtual_cluster.bootstrap()));
   if (!bootstrap) co_return fail(bootstrap.error());
   endpoints_.push_back(std::move(*bootstrap));
   auto opened = open_endpoints();
   if (!opened) co_return opened;
   started_ = true;
   gate_.spawn("sessions", watch_sessions());
+  gate_.spawn("certificates", tls_.watch(closing_));
   log_.info("virtual cluster {} id={} serves at {} with {} nodes", picture_.virtual_cluster.name(),
             picture_.virtual_cluster.id(), endpoints_.front()->address().to_string(),
             picture_.virtual_cluster.nodes().size());
@@ -124,7 +148,9 @@ Result<void> Router::open_endpoints() {
     const bool is_open = std::ranges::any_of(
         endpoints_, [&](const auto& endpoint) { return endpoint->node() == id; });
     if (is_open) continue;
-    auto opened = Endpoint::open(env_, picture_, answers_, id, picture_.virtual_cluster.bind(node));
+    auto opened =
+        Endpoint::open(env_, picture_, answers_, id,
+                       door(fmt::format("node {}", id), picture_.virtual_cluster.bind(node)));
     if (!opened) return fail(opened.error());
     endpoints_.push_back(std::move(*opened));
     log_.info("node {} of {} at port {}", id, node.cluster, node.port);
@@ -162,6 +188,7 @@ Result<void> Router::reload(std::string_view text, const std::string& file) {
           fmt::format("{}: cluster {} is new; restart the router to add it", file, cluster));
     }
   }
+  tls_.look(process::time_of(loop_));
   picture_.routes.reload(config->routes);
   config_.routes = std::move(config->routes);
   return {};
@@ -180,6 +207,7 @@ io::Task<Samples> Router::measure() {
   }
   samples.add(metric::route_version, static_cast<double>(picture_.routes.takeovers().version()));
   samples.add(metric::router_waiting_bytes, static_cast<double>(picture_.waiting.used()));
+  tls_.add_to(samples);
   measure_compression(picture_.compressed, samples);
   co_return samples;
 }

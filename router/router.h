@@ -16,6 +16,7 @@
 #include "io/env.h"
 #include "process/role.h"
 #include "process/router_config.h"
+#include "process/tls_store.h"
 #include "router/endpoint.h"
 
 namespace isthmus::router {
@@ -40,6 +41,9 @@ class Router : public process::Role {
  private:
   // A site has said something new.
   void site_changed(Site& site);
+  // Reads certificates and makes the sites. Once, before anything is dialled or served.
+  Result<void> secure();
+  Door door(std::string name, io::Address bind) const;
   Result<void> learn_nodes(Site& site);
   void learn_routes(const Site& site);
   Result<void> open_endpoints();
@@ -52,6 +56,8 @@ class Router : public process::Role {
   Logger log_{"router"};
   Picture picture_;
   Answers answers_;
+  process::TlsStore tls_;
+  process::TlsIdentity edge_;  // of all ports
   io::Gate gate_;
   io::Event closing_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;  // the first is the bootstrap

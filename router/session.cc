@@ -65,8 +65,8 @@ Session::Session(io::Env& env, io::Gate& gate, Picture& picture, NodeId node, Tr
       fewer_fetches_(loop_),
       fewer_commits_(loop_),
       produces_(env, gate, picture, node, traffic, client_),
-      groups_(env, gate, picture),
-      fetches_(env, gate, picture, node) {}
+      groups_(env, gate, picture, client_),
+      fetches_(env, gate, picture, node, client_) {}
 
 void Session::finish() {
   finishing_ = true;
@@ -117,6 +117,10 @@ io::Task<bool> Session::connect() {
   const auto timeout = is_away ? io::Duration(short_dial_timeout) : io::Duration(dial_timeout);
   client::ConnectionOptions options;
   options.client_id = "isthmus-router";
+  if (site != nullptr) {
+    options.security = site->security();
+    options.on_behalf_of = site->person(*client_);
+  }
   auto opened = co_await client::Connection::open(env_, gate_, node->real.address, options,
                                                   loop_.now() + timeout);
   if (!opened) co_return false;

@@ -18,7 +18,8 @@ constexpr auto site_timeout = std::chrono::seconds(3);
 constexpr auto metadata_interval = std::chrono::seconds(5);
 
 client::ClusterOptions cluster_options(const std::string& name,
-                                       const process::RoutedCluster& config) {
+                                       const process::RoutedCluster& config,
+                                       const client::Security& security) {
   client::ClusterOptions options;
   options.name = name;
   options.bootstrap = config.bootstrap_servers;
@@ -27,19 +28,23 @@ client::ClusterOptions cluster_options(const std::string& name,
   options.dial_timeout = site_timeout;
   options.most_backoff = pause_after_silence;
   options.connection.client_id = "isthmus-router";
+  options.connection.security = security;
   return options;
 }
 
 }  // namespace
 
-Site::Site(io::Env& env, std::string name, process::RoutedCluster config, Changed changed)
+Site::Site(io::Env& env, std::string name, process::RoutedCluster config, client::Security security,
+           Changed changed)
     : env_(env),
       loop_(env.main_loop()),
       name_(std::move(name)),
       config_(std::move(config)),
+      security_(std::move(security)),
       changed_(std::move(changed)),
       log_("site " + name_),
-      cluster_(env, loop_, cluster_options(name_, config_)),
+      cluster_(env, loop_, cluster_options(name_, config_, security_)),
+      guests_(env, loop_, cluster_options(name_, config_, security_)),
       gate_(loop_),
       closing_(loop_),
       look_(loop_),
@@ -50,12 +55,25 @@ void Site::start() {
   gate_.spawn("metadata", watch_metadata());
 }
 
+std::optional<client::Person> Site::person(const server::ConnectionContext& client) const {
+  const bool secured = security_.tls || security_.log_in;
+  const bool is_known = client.principal != kafka::Principal{};
+  if (!is_isthmus() || !(secured || is_known)) return std::nullopt;
+  return client::Person{client.principal, client.peer.host};
+}
+
+client::Cluster& Site::cluster_for(const server::ConnectionContext& client) {
+  const auto who = person(client);
+  return who ? guests_.of(*who) : cluster_;
+}
+
 io::Task<void> Site::close() {
   closing_.close();
   look_.close();
   answered_.close();
   gate_.begin_close();
   if (inside_) inside_->close();
+  co_await guests_.close();
   co_await cluster_.close();
   co_await gate_.close();
 }
@@ -75,8 +93,9 @@ io::Task<bool> Site::pause(io::Duration duration) {
 io::Task<void> Site::watch_inside() {
   client::ConnectionOptions options;
   options.client_id = "isthmus-router";
-  for (size_t turn = 0; !closing_.closed(); ++turn) {
-    const io::Address& to = config_.inside[turn % config_.inside.size()];
+  options.security = security_;
+  for (; !closing_.closed(); ++inside_turn_) {
+    const io::Address& to = inside_address();
     const io::Instant deadline = loop_.now() + site_timeout;
     auto opened = co_await client::Connection::open(env_, gate_, to, options, deadline);
     if (opened) {

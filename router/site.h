@@ -19,7 +19,9 @@
 #include "client/cluster.h"
 #include "kafka/gen/site_record.h"
 #include "process/router_config.h"
+#include "router/guests.h"
 #include "router/routes.h"
+#include "server/service.h"
 
 namespace isthmus::router {
 
@@ -31,7 +33,8 @@ class Site {
   using Changed = std::function<void(Site&)>;
 
   // `changed` is told whenever something of what follows is no longer as it was.
-  Site(io::Env& env, std::string name, process::RoutedCluster config, Changed changed);
+  Site(io::Env& env, std::string name, process::RoutedCluster config, client::Security security,
+       Changed changed);
 
   void start();
   io::Task<void> close();
@@ -40,12 +43,23 @@ class Site {
   // Something was seen that the metadata do not explain: asks for them now.
   void look_again() { look_.notify_all(); }
 
+  // How its nodes are dialled.
+  const client::Security& security() const { return security_; }
+  // Whom a connection to one of its nodes is lent to for this client; nobody where the site takes
+  // whoever reaches it, and the router knows nothing of its clients.
+  std::optional<client::Person> person(const server::ConnectionContext& client) const;
+  // Who asks for this client.
+  client::Cluster& cluster_for(const server::ConnectionContext& client);
   const std::string& name() const { return name_; }
   client::Cluster& cluster() { return cluster_; }
   const client::Cluster& cluster() const { return cluster_; }
 
   // It serves the private API, so we know what its brokers say. They name no addresses to readers.
   bool is_isthmus() const { return !config_.inside.empty(); }
+  // REQUIRES: is_isthmus(). The one that answered last.
+  const io::Address& inside_address() const {
+    return config_.inside[inside_turn_ % config_.inside.size()];
+  }
   bool reachable() const { return reachable_; }
   const std::string& trouble() const { return trouble_; }  // why it is not reachable, one line
   io::Instant last_contact() const { return last_contact_; }
@@ -70,14 +84,17 @@ class Site {
   io::Loop& loop_;
   const std::string name_;
   const process::RoutedCluster config_;
+  const client::Security security_;
   const Changed changed_;
   Logger log_;
   client::Cluster cluster_;
+  Guests guests_;
   io::Gate gate_;
   io::Event closing_;
   io::Event look_;
   io::Event answered_;
   std::unique_ptr<client::Connection> inside_;
+  size_t inside_turn_ = 0;
 
   bool reachable_ = false;
   bool refused_ = false;

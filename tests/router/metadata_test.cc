@@ -37,11 +37,12 @@ io::Task<void> api_versions(RouterWorld* w) {
   EXPECT_EQ(connection->range_of(3)->second, 9) << "tokyo speaks no more";
   EXPECT_FALSE(connection->range_of(20)) << "tokyo does not speak it at all";
   for (int16_t key = 10'000; key < 10'020; ++key) EXPECT_FALSE(connection->range_of(key)) << key;
-  for (int16_t key : {17, 36, 50, 51}) {
-    EXPECT_FALSE(connection->range_of(key)) << key << ": log-ins and users are not passed on";
+  for (int16_t key : {17, 36}) EXPECT_TRUE(connection->range_of(key)) << key << ": log-ins";
+  for (int16_t key : {29, 30, 31, 48, 49, 50, 51}) {
+    EXPECT_FALSE(connection->range_of(key)) << key << ": of one cluster, not of all";
   }
-  for (int16_t key : {48, 49}) EXPECT_FALSE(connection->range_of(key)) << "quotas are of a site";
 }
+
 TEST(RouterMetadata, ApiVersionsAreWhatAllClustersSpeakWithoutPrivateApis) {
   RouterWorld w;
   w.tokyo.broker.apis = [](const kafka::ApiInfo& api) -> std::optional<server::VersionRange> {

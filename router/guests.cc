@@ -1,0 +1,42 @@
+#include "router/guests.h"
+
+namespace isthmus::router {
+
+client::Cluster& Guests::of(const client::Person& person) {
+  see_off_idle();
+  Guest& guest = guests_[person];
+  if (!guest.cluster) {
+    client::ClusterOptions options = options_;
+    options.name += " for " + person.principal.to_string();
+    options.connection.on_behalf_of = person;
+    options.all_topics = false;
+    guest.cluster = std::make_unique<client::Cluster>(env_, loop_, std::move(options));
+  }
+  guest.last_asked = loop_.now();
+  return *guest.cluster;
+}
+
+void Guests::see_off_idle() {
+  if (loop_.now() < next_look_) return;
+  next_look_ = loop_.now() + kept_for / 4;
+  for (auto guest = guests_.begin(); guest != guests_.end();) {
+    if (loop_.now() < guest->second.last_asked + kept_for) {
+      ++guest;
+      continue;
+    }
+    gate_.spawn("guest", see_off(std::move(guest->second.cluster)));
+    guest = guests_.erase(guest);
+  }
+}
+
+io::Task<void> Guests::see_off(std::unique_ptr<client::Cluster> cluster) {
+  co_await cluster->close();
+}
+
+io::Task<void> Guests::close() {
+  for (auto& [person, guest] : guests_) gate_.spawn("guest", see_off(std::move(guest.cluster)));
+  guests_.clear();
+  co_await gate_.close();
+}
+
+}  // namespace isthmus::router

@@ -1,0 +1,142 @@
+#include "router/log_ins.h"
+
+#include <algorithm>
+
+#include "base/printable.h"
+#include "kafka/errors.h"
+#include "kafka/gen/impersonate.h"
+#include "kafka/gen/sasl_authenticate.h"
+#include "kafka/gen/sasl_handshake.h"
+#include "server/reply.h"
+
+namespace isthmus::router {
+
+namespace {
+
+using kafka::ErrorCode;
+
+// Clients give up a log-in after ten seconds.
+constexpr auto exchange_timeout = std::chrono::seconds(5);
+
+template <typename Response>
+server::Reply refuse(server::Request& request, Response response, ErrorCode code,
+                     const std::string& why) {
+  kafka::refuse(response, kafka::error_of(code, why));
+  request.connection->end("log-in refused: " + why);
+  return server::reply_with(request.header, response);
+}
+
+server::Reply end_of(const server::Request& request, const Error& error) {
+  request.connection->end("malformed log-in: " + error.text);
+  return server::no_reply();
+}
+
+}  // namespace
+
+struct LogIns::Exchange : server::LogInExchange {
+  explicit Exchange(std::unique_ptr<client::Connection> c) : with(std::move(c)) {}
+  std::unique_ptr<client::Connection> with;
+};
+
+// The default home knows the users that matter most; while it is away, another may.
+io::Task<Result<std::unique_ptr<client::Connection>>> LogIns::connect(io::Instant deadline) {
+  std::vector<Site*> sites;
+  for (const auto& [name, site] : picture_.sites) {
+    if (!site->is_isthmus() || !site->reachable()) continue;
+    const bool is_first = name == picture_.routes.default_home();
+    sites.insert(is_first ? sites.begin() : sites.end(), site.get());
+  }
+  Error latest = Error::message("no site answers");
+  for (Site* site : sites) {
+    client::ConnectionOptions options;
+    options.client_id = "isthmus-router";
+    options.security = site->security();
+    auto opened = co_await client::Connection::open(env_, gate_, site->inside_address(),
+                                                    std::move(options), deadline);
+    if (opened) co_return std::move(*opened);
+    latest = opened.error();
+  }
+  co_return fail(latest);
+}
+
+io::Task<server::Reply> LogIns::handshake(server::Request request) {
+  auto message = server::decode_request<kafka::SaslHandshakeRequest>(request);
+  if (!message) co_return end_of(request, message.error());
+  auto& log_in = request.connection->log_in;
+  log_in.exchange.reset();
+  log_in.mechanism.reset();
+  kafka::SaslHandshakeResponse response;
+  for (auto mechanism : mechanisms_) response.mechanisms.emplace_back(mechanism_name(mechanism));
+  const auto wanted = kafka::find_mechanism(message->mechanism);
+  if (!wanted || std::ranges::find(mechanisms_, *wanted) == mechanisms_.end()) {
+    response.error_code = ErrorCode::unsupported_sasl_mechanism;
+    co_return server::reply_with(request.header, response);
+  }
+  const io::Instant deadline = request.connection->loop->now() + exchange_timeout;
+  auto connection = co_await connect(deadline);
+  if (!connection) {
+    // Not the client's fault: it loses the connection, and tries again.
+    request.connection->end("cannot log in now: " + connection.error().text);
+    co_return server::no_reply();
+  }
+  auto told = co_await (*connection)->call(*message, deadline);
+  if (!told) {
+    request.connection->end("cannot log in now: " + told.error().text);
+    co_return server::no_reply();
+  }
+  response.error_code = told->error_code;
+  if (told->error_code == ErrorCode::none) {
+    log_in.mechanism = wanted;
+    log_in.exchange = std::make_unique<Exchange>(std::move(*connection));
+  }
+  co_return server::reply_with(request.header, response);
+}
+
+io::Task<server::Reply> LogIns::authenticate(server::Request request) {
+  auto message = server::decode_request<kafka::SaslAuthenticateRequest>(request);
+  if (!message) co_return end_of(request, message.error());
+  using Response = kafka::SaslAuthenticateResponse;
+  auto& client = *request.connection;
+  auto& log_in = client.log_in;
+  auto* exchange = static_cast<Exchange*>(log_in.exchange.get());
+  if (exchange == nullptr) {
+    co_return refuse(request, Response{}, ErrorCode::illegal_sasl_state,
+                     "SaslHandshake comes first");
+  }
+  const io::Instant deadline = client.loop->now() + exchange_timeout;
+  auto told = co_await exchange->with->call(std::move(*message), deadline);
+  if (!told) {
+    client.end("cannot log in now: " + told.error().text);
+    co_return server::no_reply();
+  }
+  if (told->error_code != ErrorCode::none) {
+    const std::string why = told->error_message.value_or("");
+    client.end("log-in refused: " + printable(why));
+    co_return server::reply_with(request.header, *told);
+  }
+  auto who = co_await exchange->with->call(kafka::ImpersonateRequest{}, deadline);
+  if (!who || who->error_code != ErrorCode::none) {
+    client.end("cannot log in now: the site does not say who it was");
+    co_return server::no_reply();
+  }
+  if (!who->logged_in) co_return server::reply_with(request.header, *told);
+  auto principal = kafka::Principal::parse(who->principal);
+  if (!principal) {
+    client.end("cannot log in now: the site names no principal");
+    co_return server::no_reply();
+  }
+  const bool again = log_in.done_by.has_value();
+  if (again && (client.principal != *principal || log_in.done_by != log_in.mechanism)) {
+    co_return refuse(request, Response{}, ErrorCode::sasl_authentication_failed,
+                     "Cannot change principals during re-authentication");
+  }
+  client.principal = std::move(*principal);
+  log_in.done_by = std::exchange(log_in.mechanism, std::nullopt);
+  log_in.exchange.reset();
+  log_in.ends = told->session_lifetime_ms == 0
+                    ? io::Instant::max()
+                    : client.loop->now() + io::milliseconds(told->session_lifetime_ms);
+  co_return server::reply_with(request.header, *told);
+}
+
+}  // namespace isthmus::router

@@ -1,0 +1,39 @@
+// LogIns: who the router's clients are, where they say so by SASL. The router knows no passwords:
+// it passes each message of the exchange on to a site, over a connection of its own to the listener
+// for routers, and asks there who it was. So users are those of the sites, by whichever mechanism
+// these take, and what is proved is proved to the broker.
+//
+// Owned by an Endpoint, on the router's loop. The exchange lies with the client's connection.
+#pragma once
+
+#include <vector>
+
+#include "client/connection.h"
+#include "io/gate.h"
+#include "router/picture.h"
+#include "server/service.h"
+
+namespace isthmus::router {
+
+class LogIns {
+ public:
+  // `gate`: of the exchanges' connections; both outlive it.
+  LogIns(io::Env& env, io::Gate& gate, Picture& picture, std::vector<kafka::Mechanism> mechanisms)
+      : env_(env), gate_(gate), picture_(picture), mechanisms_(std::move(mechanisms)) {}
+
+  // In the order of arrival.
+  io::Task<server::Reply> handshake(server::Request request);
+  io::Task<server::Reply> authenticate(server::Request request);
+
+ private:
+  struct Exchange;
+
+  io::Task<Result<std::unique_ptr<client::Connection>>> connect(io::Instant deadline);
+
+  io::Env& env_;
+  io::Gate& gate_;
+  Picture& picture_;
+  const std::vector<kafka::Mechanism> mechanisms_;
+};
+
+}  // namespace isthmus::router
