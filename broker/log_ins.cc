@@ -7,10 +7,10 @@ namespace isthmus::broker {
 
 namespace {
 
-kafka::ScramDecoy make_decoy(io::Random& random) {
+kafka::ScramDecoy::Secret new_secret(io::Random& random) {
   kafka::ScramDecoy::Secret secret;
   random.fill(secret);
-  return kafka::ScramDecoy(secret);
+  return secret;
 }
 
 std::string new_nonce(io::Random& random) {
@@ -22,11 +22,20 @@ std::string new_nonce(io::Random& random) {
 }  // namespace
 
 LogIns::LogIns(io::Env& env, const PublishedImage& image, TokenKeys::Options tokens)
-    : env_(env), image_(image), decoy_(make_decoy(env.random)), tokens_(env, std::move(tokens)) {}
+    : env_(env), image_(image), secret_(new_secret(env.random)), tokens_(env, std::move(tokens)) {
+  for (io::Loop* loop : env.loops) deriving_[loop] = std::make_unique<io::Mutex>(*loop);
+}
+
+// As hard as somebody who exists, or it would tell who does not.
+kafka::ScramDecoy LogIns::decoy() const {
+  const auto users = image_.load()->users;
+  if (users->empty()) return kafka::ScramDecoy(secret_);
+  return kafka::ScramDecoy(secret_, users->begin()->second.credentials.begin()->second.iterations);
+}
 
 std::unique_ptr<LogIns::Exchange> LogIns::begin(kafka::Mechanism mechanism) const {
   return std::make_unique<Exchange>(
-      kafka::make_sasl_server(mechanism, decoy_, new_nonce(env_.random)));
+      kafka::make_sasl_server(mechanism, decoy(), new_nonce(env_.random)));
 }
 
 std::optional<kafka::ScramCredential> LogIns::find(const kafka::CredentialWanted& wanted) const {
@@ -41,13 +50,12 @@ std::optional<kafka::ScramCredential> LogIns::find(const kafka::CredentialWanted
   return std::nullopt;
 }
 
-bool LogIns::still_may(server::LogIn& log_in, const std::string& user) const {
+bool LogIns::still_may(server::LogIn& log_in) const {
   if (!log_in.done_by || log_in.done_by == kafka::Mechanism::oauthbearer) return true;
-  auto users = image_.load()->users;
-  if (log_in.users == users) return true;
-  if (!users->contains(user)) return false;
-  log_in.users = std::move(users);
-  return true;
+  const auto image = image_.load();
+  if (log_in.users_seen == image->users_version) return true;
+  log_in.users_seen = image->users_version;
+  return image->users->contains(log_in.user);
 }
 
 io::Task<Result<kafka::SaslAnswer>> LogIns::step(Exchange& exchange, Slice message) {
@@ -59,6 +67,7 @@ io::Task<Result<kafka::SaslAnswer>> LogIns::step(Exchange& exchange, Slice messa
       step = server.give_credential(find(*wanted));
     } else if (auto* derivation = std::get_if<kafka::PasswordDerivation>(&*step)) {
       auto derive = [work = std::move(*derivation)] { return work.run(); };
+      auto turn = co_await deriving_.at(io::Loop::current())->lock();
       auto salted = co_await io::run_on(env_.workers, std::move(derive));
       step = server.give_derived(salted);
     } else {

@@ -4,12 +4,14 @@
 // One per broker; called on the loop of the connection, any of them.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
 #include "broker/image/image.h"
 #include "broker/token_keys.h"
 #include "io/env.h"
+#include "io/mutex.h"
 #include "kafka/sasl/sasl_server.h"
 #include "server/log_in.h"
 
@@ -26,7 +28,7 @@ class LogIns {
   std::unique_ptr<Exchange> begin(kafka::Mechanism mechanism) const;
 
   // Whether who has logged in with a password still may: looks again when users have changed.
-  bool still_may(server::LogIn& log_in, const std::string& user) const;
+  bool still_may(server::LogIn& log_in) const;
 
   // The answer to one message; its error is for the client. `exchange` outlives the call.
   io::Task<Result<kafka::SaslAnswer>> step(Exchange& exchange, Slice message);
@@ -34,9 +36,14 @@ class LogIns {
  private:
   std::optional<kafka::ScramCredential> find(const kafka::CredentialWanted& wanted) const;
 
+  kafka::ScramDecoy decoy() const;
+
   io::Env& env_;
   const PublishedImage& image_;
-  const kafka::ScramDecoy decoy_;
+  const kafka::ScramDecoy::Secret secret_;
+  // Whoever comes may have a password derived, and others need the workers, too: one at a time for
+  // each loop.
+  std::map<io::Loop*, std::unique_ptr<io::Mutex>> deriving_;
   TokenKeys tokens_;
 };
 

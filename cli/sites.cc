@@ -52,7 +52,8 @@ Result<Known> known_from(const process::BrokerConfig& config) {
   Known known;
   known.tls = config.tls;
   for (const auto& listener : config.listeners) {
-    if (listener.serves_private_api()) {
+    // Where a log-in is wanted, the file does not say whose.
+    if (listener.serves_private_api() && !listener.security.asks_for_log_in()) {
       known.sites[config.cluster.name] = at(listener);
     }
   }

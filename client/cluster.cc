@@ -63,7 +63,11 @@ io::Task<Cluster::ConnectionResult> Cluster::connect(io::Address address, io::In
   auto peer = peer_at(address, lane);
   if (peer->connection && peer->connection->is_fresh()) co_return peer->connection;
   if (!peer->dialling) {
-    if (loop_.now() < peer->next_attempt) co_return fail(peer->latest_error);
+    if (loop_.now() < peer->next_attempt) {
+      // One whose session ends soon is still better than none.
+      if (peer->connection && !peer->connection->closed()) co_return peer->connection;
+      co_return fail(peer->latest_error);
+    }
     peer->dialling = true;
     if (!gate_.spawn("dial", dial(peer))) peer->dialling = false;
   }

@@ -1,5 +1,7 @@
 #include "client/log_in.h"
 
+#include <algorithm>
+
 #include "base/printable.h"
 #include "kafka/errors.h"
 #include "kafka/gen/sasl_authenticate.h"
@@ -9,6 +11,8 @@
 namespace isthmus::client {
 
 namespace {
+
+constexpr int64_t longest_session_ms = int64_t{30} * 24 * 3600 * 1000;
 
 using Lifetime = std::optional<std::chrono::milliseconds>;
 
@@ -68,7 +72,8 @@ io::Task<Result<Lifetime>> log_in(io::Env& env, Connection& connection,
           said.empty() ? std::string(kafka::error_name(answer->error_code)) : printable(said)));
     }
     if (answer->session_lifetime_ms > 0) {
-      lifetime = std::chrono::milliseconds(answer->session_lifetime_ms);
+      lifetime =
+          std::chrono::milliseconds(std::min(answer->session_lifetime_ms, longest_session_ms));
     }
     step = (*client)->next(answer->auth_bytes);
   }

@@ -84,7 +84,9 @@ bool Metadata::learn_leader(const TopicPartition& partition, LeaderInfo leader) 
   return true;
 }
 
+// A name with a zero byte would be looked up as another one than it is checked against.
 void Metadata::learn_broker(BrokerInfo broker) {
+  if (broker.address.host.contains('\0')) return;
   const NodeId id = broker.id;
   brokers_.insert_or_assign(id, std::move(broker));
 }

@@ -15,12 +15,13 @@ constexpr size_t length_size = 4;
 
 }  // namespace
 
-Result<std::optional<Slice>> FrameReader::next() {
+Result<std::optional<Slice>> FrameReader::next(size_t at_most) {
+  at_most = std::min(at_most, max_frame_);
   if (unparsed() < length_size) return std::nullopt;
   const auto length = load_be<int32_t>(buffer_.bytes.get() + at_);
-  if (length < 0 || static_cast<size_t>(length) > max_frame_) {
+  if (length < 0 || static_cast<size_t>(length) > at_most) {
     return fail(Error::corrupt("frame of " + std::to_string(length) + " bytes, at most " +
-                               std::to_string(max_frame_) + " are allowed"));
+                               std::to_string(at_most) + " are allowed"));
   }
   const auto size = static_cast<size_t>(length);
   if (unparsed() < length_size + size) return std::nullopt;

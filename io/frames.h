@@ -36,7 +36,8 @@ class FrameReader {
 
   // The next frame that has arrived whole, without its length; nullopt if fill() must bring more.
   // Error::corrupt for a length that is negative or too large: the stream is of no use then.
-  Result<std::optional<Slice>> next();
+  // `at_most`: less than the reader takes, of this frame.
+  Result<std::optional<Slice>> next(size_t at_most = SIZE_MAX);
 
   // Waits for bytes. False at the end of the stream; an end inside a frame is Error::closed.
   Task<Result<bool>> fill();

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "io/tls_openssl.h"
 
 namespace isthmus::io {
@@ -112,7 +113,8 @@ void TlsEngine::begin_dialing() {
     X509_VERIFY_PARAM* wanted = SSL_get0_param(ssl);
     const int taken = numeric ? X509_VERIFY_PARAM_set1_ip_asc(wanted, host_.c_str())
                               : X509_VERIFY_PARAM_set1_host(wanted, host_.data(), host_.size());
-    CHECK(taken == 1, "a host that was dialled is a name or an address");
+    if (taken != 1)
+      unfit_ = "\"" + printable(host_) + "\" is no name that a certificate could have";
     X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   }
   const SessionPtr session = context_->impl().sessions.take(host_);
@@ -168,10 +170,20 @@ Error TlsEngine::failed(const char* doing) const {
   return Error::message(std::string(doing) + ": " + text);
 }
 
+// OpenSSL does not look at a certificate again where an earlier session is resumed.
+Result<void> TlsEngine::check_end() const {
+  const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
+  if (certificate == nullptr || SSL_get_verify_mode(ssl_.get()) == SSL_VERIFY_NONE) return {};
+  if (X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0) return {};
+  return fail("TLS handshake: its certificate is refused: certificate has expired");
+}
+
 Result<bool> TlsEngine::handshake() {
+  if (!unfit_.empty()) return fail("TLS handshake: " + unfit_);
   ERR_clear_error();
   const int done = SSL_do_handshake(ssl_.get());
   if (done == 1) {
+    if (auto good = check_end(); !good) return fail(good.error());
     const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
     if (certificate != nullptr) peer_subject_ = subject_of(*certificate);
     return true;

@@ -58,6 +58,7 @@ class TlsEngine {
   struct Line;  // a BIO over the two buffers
 
   void begin_dialing();
+  Result<void> check_end() const;
   Error failed(const char* doing) const;
 
   const std::shared_ptr<const TlsContext> context_;
@@ -68,6 +69,7 @@ class TlsEngine {
   size_t room_;         // for the next bytes of the line
   std::vector<uint8_t> outgoing_;
   std::optional<std::string> peer_subject_;
+  std::string unfit_;  // why nobody can be dialled so
   struct FreeSsl {
     void operator()(ssl_st* ssl) const;
   };

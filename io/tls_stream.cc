@@ -15,6 +15,7 @@ namespace {
 constexpr size_t write_at_once = 256 * 1024;  // of what is encrypted
 constexpr size_t record_size = 16 * 1024;
 constexpr size_t max_marks = 64;
+constexpr size_t most_owed = 512 * 1024;  // twice what a writer collects
 
 // What is in memory of a file range; 0 where the disk would be waited for.
 size_t read_if_warm(const ReadableFile& file, uint64_t position, MutableBytes into) {
@@ -182,7 +183,10 @@ Task<Result<size_t>> TlsStream::State::read(std::shared_ptr<State> self, Mutable
   for (;;) {
     if (self->is_closed) co_return fail(self->closed());
     auto n = self->engine.read(into);
-    if (self->engine.outgoing() > 0 && !self->flushing) {  // an answer of the protocol's own
+    // An answer of the protocol's own. Whoever writes takes it along, but a peer may ask for many
+    // of them while nobody can write.
+    const size_t owed = self->engine.outgoing();
+    if (owed > 0 && (!self->flushing || owed > most_owed)) {
       auto sent = co_await flush(self);
       if (!sent && n && !*n) co_return fail(sent.error());
     }
@@ -291,6 +295,7 @@ void TlsStream::write_now(Bytes bytes) {
 }
 
 void TlsStream::close() { state_->close(); }
+bool TlsStream::is_closed() const { return state_->is_closed; }
 const Address& TlsStream::peer() const { return state_->line->peer(); }
 uint64_t TlsStream::delivered() const { return state_->delivered(); }
 const TlsPeer* TlsStream::tls() const { return state_->agreed ? &state_->peer : nullptr; }

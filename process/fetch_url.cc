@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include "io/real.h"
 #include "process/config_file.h"
 
 namespace isthmus::process {
@@ -34,9 +35,10 @@ Result<std::string> fetch_url(const std::string& url, size_t at_most) {
   client.enable_server_certificate_verification(true);
   std::string body;
   const std::string path = slash == std::string::npos ? "/" : url.substr(slash);
+  const auto deadline = io::wall_time() + patience;  // of the whole
   auto answer = client.Get(path, [&](const char* data, size_t size) {
     body.append(data, std::min(size, at_most + 1 - std::min(body.size(), at_most + 1)));
-    return body.size() <= at_most;
+    return body.size() <= at_most && io::wall_time() < deadline;
   });
   if (body.size() > at_most) return fail(url + ": is too large");
   if (!answer) return fail(url + ": " + httplib::to_string(answer.error()));

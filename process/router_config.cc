@@ -68,6 +68,9 @@ void describe(Options& o, RoutedCluster& c) {
         "The cluster's listeners with `for: [routers]`, where a router learns of switchovers. "
         "Leave it out for a cluster that is not Isthmus; it then cannot be switched.");
   describe_security(o, c.security);
+  o.add("clients_act_as_router", c.clients_act_as_router,
+        "Of a cluster without `inside`, where the router knows its clients: whether they may do "
+        "there what the router may. Nothing else can be told to such a cluster.");
 }
 
 namespace {
@@ -218,14 +221,36 @@ std::optional<Problem> secured(const RouterConfig& c) {
   return problem;
 }
 
+// The router must be able to say for whom it asks, and to be told who somebody is.
+std::optional<Problem> known_persons(const RouterConfig& c) {
+  const ListenerSecurity& edge = c.virtual_cluster.security;
+  const bool knows =
+      edge.asks_for_log_in() || edge.effective_client_auth(false) != io::ClientAuth::none;
+  if (!knows) return std::nullopt;
+  for (const auto& [name, cluster] : c.clusters) {
+    const std::string path = "clusters." + name;
+    if (cluster.inside.empty() && !cluster.clients_act_as_router) {
+      return Problem{path,
+                     "has no inside, so whoever comes through the router would do there what "
+                     "the router may; add inside, or clients_act_as_router: true"};
+    }
+    if (!cluster.inside.empty() && edge.asks_for_log_in() && cluster.security.logs_in()) {
+      return Problem{path + ".security.protocol",
+                     "log-ins of clients are passed on to this cluster, so the router itself must "
+                     "not log in there: SSL, with a certificate"};
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Problem> usable_certificates(const RouterConfig& c) { return problem_of(c.tls); }
 
 }  // namespace
 
 std::optional<Problem> validate(const RouterConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const RouterConfig&) = {
-      names,          reachable_address, route_shapes,       route_targets, route_compression,
-      route_overlaps, secured,           usable_certificates};
+      names,          reachable_address, route_shapes,  route_targets,      route_compression,
+      route_overlaps, secured,           known_persons, usable_certificates};
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;
   return std::nullopt;

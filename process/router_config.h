@@ -39,6 +39,7 @@ struct RoutedCluster {
   std::vector<io::Address> bootstrap_servers;
   std::vector<io::Address> inside;  // where the private API is served
   DialSecurity security = {};       // of both
+  bool clients_act_as_router = false;
 };
 
 // What a route's uncompressed batches cross as. A level may be set for the type alone.

@@ -176,7 +176,7 @@ io::Task<Items> Answers::ask_homes(const server::ConnectionContext& client, Requ
     response.throttle_time_ms = std::max(response.throttle_time_ms, part.answer->throttle_time_ms);
     for (auto& result : Of::results(*part.answer)) {
       if (result.error_code == ErrorCode::not_controller) {
-        picture_.site(part.place.cluster)->cluster().metadata().forget_controller();
+        picture_.site(part.place.cluster)->cluster_for(client).metadata().forget_controller();
         const auto key = [](const auto& item) { return Of::key(item); };
         const auto& asked = Of::items(part.request);
         const auto item = std::ranges::find(asked, Of::key(result), key);

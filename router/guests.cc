@@ -1,9 +1,12 @@
 #include "router/guests.h"
 
+#include <algorithm>
+
 namespace isthmus::router {
 
 client::Cluster& Guests::of(const client::Person& person) {
   see_off_idle();
+  if (guests_.size() >= most && !guests_.contains(person)) see_off_longest_silent();
   Guest& guest = guests_[person];
   if (!guest.cluster) {
     client::ClusterOptions options = options_;
@@ -27,6 +30,16 @@ void Guests::see_off_idle() {
     gate_.spawn("guest", see_off(std::move(guest->second.cluster)));
     guest = guests_.erase(guest);
   }
+}
+
+// Its calls under way end with an error, which its client may repeat.
+void Guests::see_off_longest_silent() {
+  const auto by_time = [](const auto& a, const auto& b) {
+    return a.second.last_asked < b.second.last_asked;
+  };
+  const auto silent = std::ranges::min_element(guests_, by_time);
+  gate_.spawn("guest", see_off(std::move(silent->second.cluster)));
+  guests_.erase(silent);
 }
 
 io::Task<void> Guests::see_off(std::unique_ptr<client::Cluster> cluster) {

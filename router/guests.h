@@ -19,11 +19,12 @@ class Guests {
   Guests(io::Env& env, io::Loop& loop, client::ClusterOptions options)
       : env_(env), loop_(loop), options_(std::move(options)), gate_(loop) {}
 
-  // Good for as long as nothing else is asked of this and at least `kept_for` from now.
+  // Good for `kept_for` from now, unless more than `most` others ask meanwhile.
   client::Cluster& of(const client::Person& person);
   io::Task<void> close();
 
   static constexpr auto kept_for = std::chrono::minutes(2);
+  static constexpr size_t most = 1000;
 
  private:
   struct Guest {
@@ -32,6 +33,7 @@ class Guests {
   };
 
   void see_off_idle();
+  void see_off_longest_silent();
   static io::Task<void> see_off(std::unique_ptr<client::Cluster> cluster);
 
   io::Env& env_;

@@ -17,6 +17,7 @@ using kafka::ErrorCode;
 
 // Clients give up a log-in after ten seconds.
 constexpr auto exchange_timeout = std::chrono::seconds(5);
+constexpr int64_t longest_session_ms = int64_t{30} * 24 * 3600 * 1000;
 
 template <typename Response>
 server::Reply refuse(server::Request& request, Response response, ErrorCode code,
@@ -34,29 +35,28 @@ server::Reply end_of(const server::Request& request, const Error& error) {
 }  // namespace
 
 struct LogIns::Exchange : server::LogInExchange {
-  explicit Exchange(std::unique_ptr<client::Connection> c) : with(std::move(c)) {}
+  Exchange(std::unique_ptr<client::Connection> c, size_t& all) : with(std::move(c)), count(all) {
+    ++count;
+  }
+  ~Exchange() override { --count; }
   std::unique_ptr<client::Connection> with;
+  size_t& count;
 };
 
-// The default home knows the users that matter most; while it is away, another may.
+// The default home's word alone counts: a site that could vouch for the users of another while that
+// is away would be trusted with all of them.
 io::Task<Result<std::unique_ptr<client::Connection>>> LogIns::connect(io::Instant deadline) {
-  std::vector<Site*> sites;
-  for (const auto& [name, site] : picture_.sites) {
-    if (!site->is_isthmus() || !site->reachable()) continue;
-    const bool is_first = name == picture_.routes.default_home();
-    sites.insert(is_first ? sites.begin() : sites.end(), site.get());
+  if (exchanges_ >= max_exchanges) co_return fail("too many log-ins are under way");
+  const std::string home = picture_.routes.default_home();
+  Site* site = picture_.site(home);
+  if (site == nullptr || !site->is_isthmus()) {
+    co_return fail("the default home " + home + " takes no log-ins: it has no inside");
   }
-  Error latest = Error::message("no site answers");
-  for (Site* site : sites) {
-    client::ConnectionOptions options;
-    options.client_id = "isthmus-router";
-    options.security = site->security();
-    auto opened = co_await client::Connection::open(env_, gate_, site->inside_address(),
-                                                    std::move(options), deadline);
-    if (opened) co_return std::move(*opened);
-    latest = opened.error();
-  }
-  co_return fail(latest);
+  client::ConnectionOptions options;
+  options.client_id = "isthmus-router";
+  options.security = site->security();
+  co_return co_await client::Connection::open(env_, gate_, site->inside_address(),
+                                              std::move(options), deadline);
 }
 
 io::Task<server::Reply> LogIns::handshake(server::Request request) {
@@ -87,7 +87,7 @@ io::Task<server::Reply> LogIns::handshake(server::Request request) {
   response.error_code = told->error_code;
   if (told->error_code == ErrorCode::none) {
     log_in.mechanism = wanted;
-    log_in.exchange = std::make_unique<Exchange>(std::move(*connection));
+    log_in.exchange = std::make_unique<Exchange>(std::move(*connection), exchanges_);
   }
   co_return server::reply_with(request.header, response);
 }
@@ -131,11 +131,12 @@ io::Task<server::Reply> LogIns::authenticate(server::Request request) {
                      "Cannot change principals during re-authentication");
   }
   client.principal = std::move(*principal);
+  log_in.user = client.principal.name;
   log_in.done_by = std::exchange(log_in.mechanism, std::nullopt);
   log_in.exchange.reset();
-  log_in.ends = told->session_lifetime_ms == 0
-                    ? io::Instant::max()
-                    : client.loop->now() + io::milliseconds(told->session_lifetime_ms);
+  const int64_t lifetime = std::min(told->session_lifetime_ms, longest_session_ms);
+  log_in.ends =
+      lifetime <= 0 ? io::Instant::max() : client.loop->now() + io::milliseconds(lifetime);
   co_return server::reply_with(request.header, *told);
 }
 

@@ -1,7 +1,7 @@
 // LogIns: who the router's clients are, where they say so by SASL. The router knows no passwords:
-// it passes each message of the exchange on to a site, over a connection of its own to the listener
-// for routers, and asks there who it was. So users are those of the sites, by whichever mechanism
-// these take, and what is proved is proved to the broker.
+// it passes each message of the exchange on to the default home, over a connection of its own to
+// the listener for routers, and asks there who it was. So users are those of the sites, by
+// whichever mechanism these take, and what is proved is proved to the broker.
 //
 // Owned by an Endpoint, on the router's loop. The exchange lies with the client's connection.
 #pragma once
@@ -25,6 +25,9 @@ class LogIns {
   io::Task<server::Reply> handshake(server::Request request);
   io::Task<server::Reply> authenticate(server::Request request);
 
+  // At a port of the router. Beyond that strangers would take the connections of its sites.
+  static constexpr size_t max_exchanges = 256;
+
  private:
   struct Exchange;
 
@@ -34,6 +37,7 @@ class LogIns {
   io::Gate& gate_;
   Picture& picture_;
   const std::vector<kafka::Mechanism> mechanisms_;
+  size_t exchanges_ = 0;  // under way, each with a connection
 };
 
 }  // namespace isthmus::router

@@ -81,11 +81,12 @@ Topic without_leaders(const client::TopicInfo& info) {
 }
 
 // A topic that vanished from the list while its cluster is away would look deleted to those who
-// asked for all.
-void add_topics_of_absent(const Picture& picture, const MetadataPart& part,
-                          std::vector<Topic>& out) {
+// asked for all. But only the cluster knows what somebody may see: of it, a person is told nothing.
+void add_topics_of_absent(const Picture& picture, const server::ConnectionContext& client,
+                          const MetadataPart& part, std::vector<Topic>& out) {
   const Site* site = picture.site(part.place.cluster);
-  const client::Metadata* known = site == nullptr ? nullptr : &site->cluster().metadata();
+  const bool is_open = site != nullptr && !site->person(client);
+  const client::Metadata* known = is_open ? &site->cluster().metadata() : nullptr;
   if (!part.request.topics) {
     if (known == nullptr) return;
     for (const auto& [name, info] : known->topics()) {
@@ -181,7 +182,7 @@ server::Reply Answers::metadata(server::Request request) {
   kafka::MetadataResponse response;
   for (auto& part : parts) {
     if (!part.answer) {
-      add_topics_of_absent(picture_, part, response.topics);
+      add_topics_of_absent(picture_, *request.connection, part, response.topics);
       continue;
     }
     Site& site = *picture_.site(part.place.cluster);

@@ -59,10 +59,9 @@ io::Task<OtherNodes::KnownPtr> OtherNodes::connect(NodeId to) {
   const auto timeout = is_away ? io::Duration(dial_shortly_for) : io::Duration(dial_for);
   client::ConnectionOptions options;
   options.client_id = "isthmus-router";
-  if (site != nullptr) {
-    options.security = site->security();
-    options.on_behalf_of = site->person(*client_);
-  }
+  if (site == nullptr) co_return nullptr;
+  options.security = site->security();
+  options.on_behalf_of = site->person(*client_);
   auto opened = co_await client::Connection::open(env_, gate_, node->real.address, options,
                                                   env_.main_loop().now() + timeout);
   if (!opened || cut_) co_return nullptr;

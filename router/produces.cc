@@ -124,7 +124,8 @@ std::optional<Error> Produces::why_not_sent(const Passing& passing, uint64_t giv
   if (lost_ || nodes_.is_cut()) return Error::closed("what came before is lost");
   RefusedBatches& refused = picture_.refused_batches;
   const bool may_come_again = !passing.is_silent && !refused.empty();
-  const bool is_too_early = may_come_again && refused.come_before(passing.message, loop_.now());
+  const bool is_too_early =
+      may_come_again && refused.come_before(who(), passing.message, loop_.now());
   // An answer before that one's is owed: the client has not seen that either.
   const bool is_behind = !under_way_.empty() && *under_way_.begin() < given_back_at_;
   if (is_too_early || give_backs != give_backs_ || (is_behind && !passing.is_silent)) {
@@ -264,7 +265,7 @@ io::Task<std::optional<Produces::Sent>> Produces::send_on(const Passing& passing
 }
 
 void Produces::note_given_back(const Passing& passing, const Message& refused) {
-  picture_.refused_batches.note(refused, loop_.now());
+  picture_.refused_batches.note(who(), refused, loop_.now());
   given_back_at_ = std::max(given_back_at_, passing.number);
   given_back_below_ = next_;
   ++give_backs_;
@@ -293,7 +294,7 @@ void Produces::end_if_refused(const Response& response) {
 }
 
 server::Reply Produces::refuse(const Passing& passing) {
-  picture_.refused_batches.note(passing.message, loop_.now());
+  picture_.refused_batches.note(who(), passing.message, loop_.now());
   auto refusal = refuse_with_hints(picture_, node_, passing.request);
   if (!refusal) return end(refusal.error().text);
   return io::ready(std::optional(std::move(*refusal)));

@@ -97,6 +97,7 @@ class Produces {
   void note_given_back(const Passing& passing, const Message& refused);
   std::optional<Rope> give_back(const Passing& passing, Answer answer);
   void end_if_refused(const Response& response);
+  std::string who() const { return client_->principal.to_string(); }
   server::Reply refuse(const Passing& passing);
   server::Reply end(std::string why);
 

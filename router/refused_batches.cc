@@ -36,10 +36,11 @@ void RefusedBatches::forget_the_old(io::Instant now) {
   }
 }
 
-void RefusedBatches::note(const kafka::ProduceRequest& refused, io::Instant now) {
+void RefusedBatches::note(const std::string& who, const kafka::ProduceRequest& refused,
+                          io::Instant now) {
   for_each_batch(refused, [&](const std::string& topic, PartitionIndex partition,
                               const kafka::BatchHeader& header) {
-    Key key{header.producer_id, topic, partition};
+    Key key{who, header.producer_id, topic, partition};
     const auto found = by_key_.find(key);
     if (found != by_key_.end()) {
       const Batch& known = *found->second;
@@ -54,13 +55,14 @@ void RefusedBatches::note(const kafka::ProduceRequest& refused, io::Instant now)
   forget_the_old(now);
 }
 
-bool RefusedBatches::come_before(const kafka::ProduceRequest& request, io::Instant now) {
+bool RefusedBatches::come_before(const std::string& who, const kafka::ProduceRequest& request,
+                                 io::Instant now) {
   forget_the_old(now);
   bool some_do = false;
   std::vector<std::list<Batch>::iterator> again;
   for_each_batch(request, [&](const std::string& topic, PartitionIndex partition,
                               const kafka::BatchHeader& header) {
-    const auto found = by_key_.find({header.producer_id, topic, partition});
+    const auto found = by_key_.find({who, header.producer_id, topic, partition});
     if (found == by_key_.end() || header.producer_epoch < found->second->epoch) return;
     if (header.producer_epoch == found->second->epoch &&
         kafka::is_ahead(header.base_sequence, found->second->sequence)) {

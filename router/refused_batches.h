@@ -37,12 +37,13 @@ class RefusedBatches {
   RefusedBatches& operator=(const RefusedBatches&) = delete;
 
   bool empty() const { return by_age_.empty(); }
-  void note(const kafka::ProduceRequest& refused, io::Instant now);
+  // `who`: a batch of somebody else, whatever it says of its producer, is another one.
+  void note(const std::string& who, const kafka::ProduceRequest& refused, io::Instant now);
   // Whether a refused batch comes before one of these. If not, these have come again.
-  bool come_before(const kafka::ProduceRequest& request, io::Instant now);
+  bool come_before(const std::string& who, const kafka::ProduceRequest& request, io::Instant now);
 
  private:
-  using Key = std::tuple<ProducerId, std::string, PartitionIndex>;
+  using Key = std::tuple<std::string, ProducerId, std::string, PartitionIndex>;
   struct Batch {
     Key key;
     ProducerEpoch epoch = -1;

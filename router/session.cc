@@ -117,10 +117,9 @@ io::Task<bool> Session::connect() {
   const auto timeout = is_away ? io::Duration(short_dial_timeout) : io::Duration(dial_timeout);
   client::ConnectionOptions options;
   options.client_id = "isthmus-router";
-  if (site != nullptr) {
-    options.security = site->security();
-    options.on_behalf_of = site->person(*client_);
-  }
+  if (site == nullptr) co_return false;
+  options.security = site->security();
+  options.on_behalf_of = site->person(*client_);
   auto opened = co_await client::Connection::open(env_, gate_, node->real.address, options,
                                                   loop_.now() + timeout);
   if (!opened) co_return false;

@@ -158,6 +158,7 @@ std::shared_ptr<ConnectionContext> Acceptor::context_of(const io::Stream& stream
   context->log_in.required = listening.options.wants_log_in;
   context->loop = &worker.loop;
   context->stats = &worker.stats;
+  context->complaints = &worker.complaints;
   context->opened_at = worker.loop.now();
   if (quotas_ != nullptr && !context->private_api) {
     context->throttle = std::make_shared<Throttle>(*quotas_, worker.loop, worker.stats);
@@ -178,7 +179,9 @@ io::Duration Acceptor::too_early(const io::Stream& stream, const Listening& list
 io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
                                Worker& worker) {
   const Counted counted(*this);
-  if (counted.before >= limits_.max_connections) {
+  // Strangers keep neither mirrors nor operators out.
+  const size_t reserved = listening.options.private_api ? 0 : limits_.max_connections / 20;
+  if (counted.before >= limits_.max_connections - reserved) {
     worker.stats.refused();
     if (!full_.exchange(true)) {
       log_.warn(
@@ -213,7 +216,7 @@ io::Task<std::unique_ptr<io::Stream>> Acceptor::greet(std::unique_ptr<io::Stream
                                                       const Listening& listening, Worker& worker) {
   auto stream = std::make_unique<io::TlsStream>(std::move(plain), listening.options.tls->load(), "",
                                                 env_.workers);
-  if (worker.greeting.size() >= max_handshakes) worker.greeting.front()->close();
+  if (worker.greeting.size() >= max_handshakes) give_up_oldest(worker);
   const Greeting greeting(worker, *stream);
   auto agreed = co_await stream->handshake(worker.loop.now() + handshake_limit);
   worker.stats.greeted(agreed.has_value());
@@ -223,6 +226,15 @@ io::Task<std::unique_ptr<io::Stream>> Acceptor::greet(std::unique_ptr<io::Stream
     complain(listening, worker, stream->peer(), agreed.error().text);
   }
   co_return nullptr;
+}
+
+// It leaves the list when it has heard of it.
+void Acceptor::give_up_oldest(Worker& worker) {
+  for (io::TlsStream* stream : worker.greeting) {
+    if (stream->is_closed()) continue;
+    stream->close();
+    return;
+  }
 }
 
 void Acceptor::complain(const Listening& listening, Worker& worker, const io::Address& peer,

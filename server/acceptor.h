@@ -109,6 +109,7 @@ class Acceptor {
   // nullptr: no handshake has come about.
   io::Task<std::unique_ptr<io::Stream>> greet(std::unique_ptr<io::Stream> plain,
                                               const Listening& listening, Worker& worker);
+  static void give_up_oldest(Worker& worker);
   // One line about a peer that was not let in.
   void complain(const Listening& listening, Worker& worker, const io::Address& peer,
                 const std::string& why);

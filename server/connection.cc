@@ -24,6 +24,10 @@ std::string_view hint_for(std::string_view front) {
   return "";
 }
 
+// Of somebody who is not known yet: what a log-in takes, and no more.
+constexpr size_t bytes_before_log_in = 2 * kafka::longest_sasl_message;
+constexpr size_t requests_before_log_in = 4;
+
 // A rope in parts, from its front.
 class Parts {
  public:
@@ -217,7 +221,8 @@ io::Task<bool> Connection::answer_what_arrived() {
   for (;;) {
     if (must_wait()) co_await wait_for_room();
     if (closed_ || draining_) co_return false;
-    auto frame = frames_.next();
+    auto frame = frames_.next(context_->log_in.is_wanted() ? bytes_before_log_in
+                                                           : limits_.max_request_bytes);
     if (!frame) {
       refuse(frame.error());
       co_return false;
@@ -266,12 +271,16 @@ io::Task<bool> Connection::accept_request(Slice frame) {
 
 void Connection::end_if_asked() {
   if (!context_->end_reason || draining_) return;
-  log_.info("listener={} ending: {}", context_->listener, *context_->end_reason);
+  if (auto silent = silent_before(*context_->end_reason)) {
+    log_.info("listener={} ending: {}{}", context_->listener, *context_->end_reason,
+              Complaints::others(*silent));
+  }
   drain();
 }
 
 bool Connection::owes_too_much() const {
-  return slots_.size() >= limits_.max_requests || outgoing_bytes_ >= limits_.max_outgoing_bytes;
+  const size_t most = context_->log_in.is_wanted() ? requests_before_log_in : limits_.max_requests;
+  return slots_.size() >= most || outgoing_bytes_ >= limits_.max_outgoing_bytes;
 }
 
 bool Connection::is_muted() const {
@@ -389,17 +398,32 @@ Rope Connection::gather_ready(size_t& in_memory) {
 }
 
 void Connection::refuse(const Error& error) {
-  log_.warn("listener={} refused and closed: {}{}", context_->listener, error.text,
-            hint_for(frames_.front()));
+  if (auto silent = silent_before(error.text)) {
+    log_.warn("listener={} refused and closed: {}{}{}", context_->listener, error.text,
+              hint_for(frames_.front()), Complaints::others(*silent));
+  }
   close();
+}
+
+// Of strangers not each is worth a line.
+std::optional<size_t> Connection::silent_before(const std::string& why) {
+  const bool is_stranger = context_->log_in.is_wanted() && context_->complaints != nullptr;
+  return is_stranger ? context_->complaints->next(why, loop_.now()) : 0;
 }
 
 void Connection::cancel(io::Loop::TimerId& timer) {
   if (timer != 0) loop_.cancel(std::exchange(timer, 0));
 }
 
+// Who has yet to log in has less time, however busy he is.
+io::Instant Connection::idle_from() const {
+  const io::Instant by_silence = last_active_ + limits_.max_idle;
+  if (!context_->log_in.is_wanted()) return by_silence;
+  return std::min(by_silence, context_->opened_at + limits_.max_log_in);
+}
+
 void Connection::watch_idle() {
-  idle_timer_ = loop_.run_at(last_active_ + limits_.max_idle, [this] { check_idle(); });
+  idle_timer_ = loop_.run_at(idle_from(), [this] { check_idle(); });
 }
 
 // Idle is who says nothing while we owe nothing, or does not take what we write. A client whose
@@ -409,7 +433,7 @@ void Connection::check_idle() {
   if (closed_) return;
   const bool waits_for_us = !slots_.empty() && !writing_;
   if (waits_for_us) last_active_ = loop_.now();
-  if (last_active_ + limits_.max_idle > loop_.now()) return watch_idle();
+  if (idle_from() > loop_.now()) return watch_idle();
   log_.debug("listener={} closed: idle", context_->listener);
   close();
 }

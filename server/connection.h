@@ -29,16 +29,18 @@
 #include "io/gate.h"
 #include "io/stream.h"
 #include "server/arrival.h"
+#include "server/complaints.h"
 #include "server/service.h"
 #include "server/stats.h"
 
 namespace isthmus::server {
 
 struct ConnectionLimits {
-  size_t max_request_bytes = size_t{100} << 20;      // socket.request.max.bytes
-  size_t max_requests = 1000;                        // read but not answered yet
-  size_t max_outgoing_bytes = size_t{8} << 20;       // of replies that are ready but not written
-  io::Duration max_idle = std::chrono::minutes(10);  // connections.max.idle.ms
+  size_t max_request_bytes = size_t{100} << 20;        // socket.request.max.bytes
+  size_t max_requests = 1000;                          // read but not answered yet
+  size_t max_outgoing_bytes = size_t{8} << 20;         // of replies that are ready but not written
+  io::Duration max_idle = std::chrono::minutes(10);    // connections.max.idle.ms
+  io::Duration max_log_in = std::chrono::seconds(15);  // where one is wanted
   // How long replies may still become ready once the peer has ended its side.
   io::Duration max_linger = std::chrono::seconds(10);
 };
@@ -105,6 +107,9 @@ class Connection {
   void end_if_asked();
   void refuse(const Error& error);
   void cancel(io::Loop::TimerId& timer);
+  // How many complaints like this one were kept silent; nothing: so is this one.
+  std::optional<size_t> silent_before(const std::string& why);
+  io::Instant idle_from() const;
   void watch_idle();
   void check_idle();
 

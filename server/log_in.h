@@ -28,9 +28,15 @@ struct LogIn {
   std::optional<kafka::Mechanism> mechanism;  // of a handshake whose exchange is not over
   std::unique_ptr<LogInExchange> exchange;
   std::optional<kafka::Mechanism> done_by;  // how it came about, once it has
+  std::string user;                         // who it was
   io::Instant ends = io::Instant::max();
-  // What the users were when the present one was last seen among them; compared by address only.
-  std::shared_ptr<const void> users;
+  // The version of the cluster's users among which this one was last seen.
+  int64_t users_seen = -1;
+
+  // Nobody knows yet who it is, and more than a log-in is not to be expected.
+  bool is_wanted() const { return required && !done_by; }
+  // Nothing of an exchange is under way.
+  bool is_done() const { return done_by && !mechanism; }
 
   // Why nothing of this kind is answered now; nothing where it is.
   std::optional<std::string> refusal(kafka::ApiKey key, io::Instant now) const {

@@ -25,6 +25,7 @@
 
 namespace isthmus::server {
 
+class Complaints;   // server/complaints.h
 class ServerStats;  // server/stats.h
 class Throttle;     // server/throttle.h
 
@@ -43,6 +44,7 @@ struct ConnectionContext {
   io::Instant opened_at;
   io::Loop* loop = nullptr;
   ServerStats* stats = nullptr;        // of that loop; outlives the connection
+  Complaints* complaints = nullptr;    // likewise: about who is not known yet
   std::shared_ptr<Throttle> throttle;  // nullptr: quotas say nothing of it
 
   // The peer has gone, or the connection is being closed: a reply will not be delivered.

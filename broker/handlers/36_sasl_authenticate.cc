@@ -16,6 +16,7 @@ using Response = kafka::SaslAuthenticateResponse;
 
 // Kafka's connection.failed.authentication.delay.ms: who guesses waits.
 constexpr auto refusal_delay = io::milliseconds(100);
+constexpr int64_t longest_session_ms = int64_t{30} * 24 * 3600 * 1000;
 
 server::Reply answer_after(io::Loop& loop, io::Duration pause, kafka::RequestHeader header,
                            Response response) {
@@ -27,7 +28,7 @@ server::Reply answer_after(io::Loop& loop, io::Duration pause, kafka::RequestHea
 int64_t lifetime_ms(const Context& context, const kafka::SaslSession& session, int64_t now_ms) {
   int64_t lifetime = context.config.broker.connections_max_reauth_ms;
   if (!session.expires_ms) return lifetime;
-  const int64_t left = std::max<int64_t>(1, *session.expires_ms - now_ms);
+  const int64_t left = std::clamp<int64_t>(*session.expires_ms - now_ms, 1, longest_session_ms);
   return lifetime == 0 ? left : std::min(lifetime, left);
 }
 
@@ -40,7 +41,11 @@ Result<void> let_in(server::ConnectionContext& connection, const kafka::SaslSess
     return kafka::refuse(ErrorCode::sasl_authentication_failed,
                          "Cannot change principals during re-authentication");
   }
+  if (connection.impersonates) {
+    return kafka::refuse(ErrorCode::illegal_sasl_state, "the connection is lent to somebody");
+  }
   connection.principal = who;
+  log_in.user = session.user;
   log_in.done_by = std::exchange(log_in.mechanism, std::nullopt);
   log_in.exchange.reset();
   return {};

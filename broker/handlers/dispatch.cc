@@ -101,8 +101,8 @@ io::Task<server::Reply> Dispatch::dispatch(server::Request request) {
     connection.end(std::string(api->name) + " refused: " + *why);
     co_return server::no_reply();
   }
-  if (!context_.log_ins.still_may(connection.log_in, connection.principal.name)) {
-    connection.end("user " + connection.principal.name + " may log in no more");
+  if (!context_.log_ins.still_may(connection.log_in)) {
+    connection.end("user " + connection.log_in.user + " may log in no more");
     co_return server::no_reply();
   }
   bool negotiating = api->key == ApiKey::api_versions;

@@ -181,6 +181,7 @@ struct Image {
   std::map<std::string, QuotaImage> quotas;  // by QuotaEntity::key()
   RoutesImage routes;
   std::shared_ptr<const UserImages> users = std::make_shared<const UserImages>();
+  int64_t users_version = 0;  // of the latest change of any
   std::shared_ptr<const AclImage> acls = std::make_shared<const AclImage>();
 
   // Shares the life of the image's.

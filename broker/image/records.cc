@@ -182,6 +182,7 @@ Result<void> apply_user(Image& image, const std::string& name, const Change& cha
     (*users)[name] = std::move(user);
   }
   image.users = std::move(users);
+  image.users_version = change.version;
   return {};
 }
 

@@ -1,6 +1,6 @@
 """The main job, before your eyes: two sites, a mirror, a router, and stock clients (librdkafka).
 
-    ./dev demo
+    ./dev demo [--secure]
 
  1. load         the package index through the router; a group reads half of it
  2. planned      switchover and back, while a producer and a group keep running
@@ -8,19 +8,19 @@
  4. way back     the dead site returns, keeps what only it had, and follows
 
 Ends in one table; a wrong number makes it exit 1. What was sent, acknowledged and read is known
-from the clients alone.
+from the clients alone. With --secure it is the same, from config/secure/: mutual TLS inside, and
+clients that log in by SCRAM over TLS.
 """
 
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from world import DELAY_MS, World, say  # first: it finds the modules of tests/support
+from world import DELAY_MS, SecureWorld, World, say  # first: it finds the modules of tests/support
 from packages import marked, read_index
 from report import Report, percentile
 from support import ledger
 from support.client import Member, Producer
-from support.kcat import Tail
 from support.processes import Failed, wait_for
 
 TOPIC = "packages"
@@ -41,7 +41,7 @@ class Demo:
     def load(self) -> None:
         say(f"1. load: {len(self.index):,} packages through the router")
         began = time.monotonic()
-        with Producer(self.world.bootstrap, TOPIC) as producer:
+        with self.world.producer(TOPIC) as producer:
             self.feed(producer, "load", len(self.index))
             producer.flush_and_close()
             self.acked |= producer.where
@@ -60,7 +60,7 @@ class Demo:
 
     def read_half(self) -> dict[int, int]:
         """Partition -> the offset after the last that the group was given."""
-        with Member(self.world.bootstrap, "half", TOPIC, count=len(self.index) // 2) as member:
+        with self.world.member("half", TOPIC, count=len(self.index) // 2) as member:
             records = member.wait_end()
         return {record.partition: record.offset + 1 for record in records}
 
@@ -71,7 +71,7 @@ class Demo:
             self.report.must_be(f"{when}: {TOPIC}-{partition}, tokyo as seoul", brief(b), brief(a))
 
     def digests(self, name: str) -> dict[int, ledger.Digest]:
-        return ledger.digest(ledger.read(self.world.at(name), TOPIC))
+        return ledger.digest(self.world.read(TOPIC, name))
 
     def wait_mirrored(self, link: str) -> None:
         def there():
@@ -84,12 +84,11 @@ class Demo:
     def planned(self) -> None:
         say(f"2. planned: {STEADY_PER_S} records a second, a group reading, lag measured at tokyo")
         self.world_is_settled("seoul-tokyo")
-        with Producer(self.world.bootstrap, TOPIC) as producer, \
-                Member(self.world.bootstrap, "steady", TOPIC,
-                       auto_offset_reset="latest") as member:
+        with self.world.producer(TOPIC) as producer, \
+                self.world.member("steady", TOPIC, auto_offset_reset="latest") as member:
             steady = Steady(self, producer, "steady")
             wait_for(lambda: self.steady_until_read(steady, member), "the group reads", 30, 0)
-            with Tail(self.world.at("tokyo"), TOPIC) as tail:
+            with self.world.tail("tokyo", TOPIC) as tail:
                 steady.run(5)
                 lags = tail.lags_s[STEADY_PER_S // 2:]  # without the catching up of its start
             self.note_lags(lags)
@@ -147,7 +146,7 @@ class Demo:
 
     def resume_half(self) -> None:
         """The group that stopped halfway goes on at the other site, past the router."""
-        with Member(self.world.at("tokyo"), "half", TOPIC, count=20_000) as member:
+        with self.world.member("half", TOPIC, "tokyo", count=20_000) as member:
             records = member.wait_end()
         first: dict[int, int] = {}
         for record in records:
@@ -158,7 +157,7 @@ class Demo:
 
     def audit_planned(self, producer: Producer, member: Member) -> None:
         say("   reading everything back")
-        records = list(ledger.read(self.world.bootstrap, TOPIC))
+        records = list(self.world.read(TOPIC))
         audit = self.audit(records)
         self.report.must_be("planned: acknowledged of sent", producer.acks, producer.sent)
         self.report.must_be("planned: lost", len(audit.lost) + len(audit.changed), 0)
@@ -205,7 +204,7 @@ class Demo:
         say("3. unplanned: the line between the sites is cut; seoul goes on at full speed")
         self.world_is_settled("seoul-tokyo")
         self.world.cut()
-        producer = Producer(self.world.bootstrap, TOPIC, queue_buffering_max_kbytes=65536)
+        producer = self.world.producer(TOPIC, queue_buffering_max_kbytes=65536)
         self.doomed = producer
         rate = self.burst(producer)
         self.report.at_least("unplanned: rate at the active site, line cut", rate, 20.0, "MB/s")
@@ -252,8 +251,8 @@ class Demo:
         reversed_ = self.world.command("link", "reverse", "tokyo-seoul")
         exports = {t["topic"]: t["exported_to"] for t in reversed_["topics"]}
         self.wait_mirrored("tokyo-seoul")
-        promoted = list(ledger.read(self.world.at("tokyo"), TOPIC))
-        exported = list(ledger.read(self.world.at("seoul"), exports[TOPIC]))
+        promoted = list(self.world.read(TOPIC, "tokyo"))
+        exported = list(self.world.read(exports[TOPIC], "seoul"))
         self.audit_unplanned(promoted, exported)
         self.hold_equal("after the way back")
 
@@ -343,9 +342,12 @@ def positions(offsets: dict[int, int]) -> str:
 
 
 def main() -> None:
-    world, report = World(), Report()
+    secure = sys.argv[1:] == ["--secure"]
+    if sys.argv[1:] and not secure:
+        sys.exit(f"demo: unknown {' '.join(sys.argv[1:])}; there is --secure")
+    world, report = SecureWorld() if secure else World(), Report()
     try:
-        say(f"two sites, {DELAY_MS} ms apart each way, from the files in config/")
+        say(f"two sites, {DELAY_MS} ms apart each way, from the files in {world.folder}/")
         world.start()
         demo = Demo(world, report)
         for stage in (demo.load, demo.planned, demo.unplanned, demo.way_back):

@@ -3,6 +3,7 @@ config/ as they stand, but for where data lies and for the lines: what goes from
 other, and between the router and either site, passes a relay that delays each way."""
 
 import json
+import secrets
 import sys
 import tempfile
 import time
@@ -10,7 +11,9 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from support import site
+from support import ledger, site
+from support.client import Member, Producer
+from support.kcat import Tail
 from support.processes import Failed, Process, answers
 from support.relay import Relay
 from support.testing import ROOT
@@ -58,6 +61,10 @@ class Part:
 
 
 class World:
+    folder = "config"
+    client: dict[str, str] = {}  # what stock clients need besides, librdkafka's with _ for .
+    inside_keys = ""             # of a listener that the demo adds for mirrors and routers
+
     def __init__(self):
         self.directory = tempfile.TemporaryDirectory(prefix="isthmus-demo-")
         self.path = Path(self.directory.name)
@@ -80,17 +87,21 @@ class World:
         for name in self.line:
             self.relay.cut(name)
 
+    def listener(self, title: str, port: int, line: int, whom: str = "") -> str:
+        keys = f"    for: [{whom}]\n{self.inside_keys}" if whom else ""
+        return (f"  - name: {title}\n    bind: 127.0.0.1:{port}\n"
+                f"    advertised.listeners: 127.0.0.1:{line}\n{keys}")
+
+    def added(self, name: str) -> str:
+        return "".join((
+            self.listener("WAN", WAN[name], self.line[name], "mirrors"),
+            self.listener("ROUTED", ROUTED[name], self.routed[name]),
+            self.listener("ROUTER_INSIDE", ROUTER_INSIDE[name], self.router_inside[name],
+                          "routers")))
+
     def site_config(self, name: str) -> str:
-        def listener(title: str, port: int, line: int, whom: str = "") -> str:
-            return (f"  - name: {title}\n    bind: 127.0.0.1:{port}\n"
-                    f"    advertised.listeners: 127.0.0.1:{line}\n{whom}")
-        added = "".join((
-            listener("WAN", WAN[name], self.line[name], "    for: [mirrors]\n"),
-            listener("ROUTED", ROUTED[name], self.routed[name]),
-            listener("ROUTER_INSIDE", ROUTER_INSIDE[name], self.router_inside[name],
-                     "    for: [routers]\n")))
         return edit(f"config/{name}.yaml", (f"/tmp/isthmus/{name}", str(self.path / name)),
-                    ("listeners:\n", "listeners:\n" + added))
+                    ("listeners:\n", "listeners:\n" + self.added(name)))
 
     def router_config(self) -> str:
         return edit("config/router.yaml", *(
@@ -113,6 +124,25 @@ class World:
             before = time.monotonic()
             part.start()
             say(f"{part.name} is ready after {time.monotonic() - before:.2f} s")
+
+    # --- stock clients --------------------------------------------------------------------------
+
+    def producer(self, topic: str, **options) -> Producer:
+        return Producer(self.bootstrap, topic, **self.client, **options)
+
+    def member(self, group: str, topic: str, at: str | None = None, **options) -> Member:
+        return Member(self.at(at) if at else self.bootstrap, group, topic, **self.client, **options)
+
+    def read(self, topic: str, at: str | None = None):
+        return ledger.read(self.at(at) if at else self.bootstrap, topic, *self.kcat)
+
+    def tail(self, at: str, topic: str) -> Tail:
+        return Tail(self.at(at), topic, *self.kcat)
+
+    @property
+    def kcat(self) -> list[str]:
+        return [word for key, value in self.client.items()
+                for word in ("-X", f"{key.replace('_', '.')}={value}")]
 
     @property
     def bootstrap(self) -> str:
@@ -141,6 +171,60 @@ class World:
 
     def logs(self) -> str:
         return "\n".join(part.process.tail(15) for part in self.parts)
+
+
+class SecureWorld(World):
+    """The same from config/secure/, with certificates and a password of the moment."""
+
+    folder = "config/secure"
+    user, password = "duke", secrets.token_urlsafe(12)
+    inside_keys = ("    security.protocol: SSL\n    tls: inside\n"
+                   "    ssl.principal.mapping.rules: \"RULE:^CN=([^,]+).*$/$1/\"\n"
+                   "    sasl.enabled.mechanisms: SCRAM-SHA-512\n")
+
+    def __init__(self):
+        self.certificates = tempfile.TemporaryDirectory(prefix="isthmus-demo-tls-")
+        self.tls = Path(self.certificates.name) / "tls"
+        site.run("tls", "create", "--for", "seoul,tokyo,mirror,router", "--out", self.tls)
+        self.client = {"security_protocol": "SASL_SSL", "ssl_ca_location": str(self.tls / "ca.crt"),
+                       "sasl_mechanism": "SCRAM-SHA-512", "sasl_username": self.user,
+                       "sasl_password": self.password}
+        super().__init__()
+
+    def added(self, name: str) -> str:
+        """Without ROUTED: the router asks for its clients, where it is known itself."""
+        return "".join((
+            self.listener("WAN", WAN[name], self.line[name], "mirrors"),
+            self.listener("ROUTER_INSIDE", ROUTER_INSIDE[name], self.router_inside[name],
+                          "routers")))
+
+    def site_config(self, name: str) -> str:
+        # The demo's client may do everything: its ACLs would be a line of kafka-acls.
+        return edit(f"config/secure/{name}.yaml",
+                    (f"/tmp/isthmus/secure/{name}", str(self.path / name)),
+                    ("/tmp/isthmus/tls", str(self.tls)),
+                    ("listeners:\n", "listeners:\n" + self.added(name)),
+                    ('"User:router"]', f'"User:router", "User:{self.user}"]'))
+
+    def router_config(self) -> str:
+        return edit("config/secure/router.yaml", ("/tmp/isthmus/tls", str(self.tls)), *(
+            (f'"127.0.0.1:{INSIDE[name]}"', f'"127.0.0.1:{self.router_inside[name]}"')
+            for name in INSIDE))
+
+    def mirror_config(self) -> str:
+        return edit("config/secure/mirror.yaml", ("/tmp/isthmus/tls", str(self.tls)), *(
+            (f'source: {{bootstrap.servers: "127.0.0.1:{INSIDE[name]}"',
+             f'source: {{bootstrap.servers: "127.0.0.1:{self.line[name]}"') for name in INSIDE))
+
+    def start(self) -> None:
+        super().start()
+        file = self.path / "password"
+        file.write_text(self.password)
+        self.command("user", "set", self.user, "--password-file", str(file))
+
+    def close(self) -> None:
+        super().close()
+        self.certificates.cleanup()
 
 
 def edit(file: str, *changes: tuple[str, str]) -> str:

@@ -1,6 +1,8 @@
 // Contexts, engines against each other without I/O, and streams over real sockets.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "io/throwaway_ca.h"
 #include "io/tls_engine.h"
 #include "io/tls_stream.h"
@@ -215,6 +217,34 @@ TEST(TlsEngine, ASessionIsResumedOnceAndOnlyUnderTheSameContexts) {
   EXPECT_TRUE(once(server_context, client_context));
   EXPECT_FALSE(once(listener(authority.of("seoul")), client_context)) << "another's ticket";
   EXPECT_FALSE(once(server_context, dialer(authority.of("mirror")))) << "knows no session";
+}
+
+// OpenSSL verifies nothing anew where a session is resumed.
+TEST(TlsEngine, ACertificateThatHasExpiredIsNotResumedWith) {
+  const Authority authority;
+  constexpr int64_t day_s = 86'400, lives_s = 2;
+  const auto issued = authority.ca.issue({"mirror", {}}, now_s() - day_s + lives_s, 1);
+  const auto client_context =
+      dialer({issued.pem.certificate, issued.pem.key, authority.ca.pem().certificate});
+  const auto server_context = listener(authority.of("seoul"), ClientAuth::required);
+  const auto at_server = [&] {
+    TlsEngine client(client_context, "localhost"), server(server_context, "");
+    const Outcome outcome = shake_hands(client, server);
+    uint8_t buffer[16];
+    if (outcome.client && *outcome.client) EXPECT_TRUE(client.read(buffer)) << "takes the ticket";
+    return error_of(outcome.server);
+  };
+  ASSERT_EQ(at_server(), "agreed");
+  std::this_thread::sleep_for(std::chrono::seconds(lives_s) + milliseconds(100));
+  EXPECT_NE(at_server().find("has expired"), std::string::npos);
+}
+
+TEST(TlsEngine, AHostThatNoCertificateCouldNameIsAnErrorOfTheHandshake) {
+  const Authority authority;
+  TlsEngine client(dialer(authority.of("mirror")), std::string("localhost\0x", 11));
+  const auto outcome = client.handshake();
+  ASSERT_FALSE(outcome);
+  EXPECT_NE(outcome.error().text.find("no name that a certificate could have"), std::string::npos);
 }
 
 TEST(TlsEngine, FlippedBitsEndItAndDoNoHarm) {

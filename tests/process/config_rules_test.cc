@@ -113,6 +113,26 @@ const BrokenRule<RouterConfig> router_cases[] = {
     {"default_twice", [](RouterConfig& c) { c.routes.push_back({"", "", "tokyo", ""}); },
      "routes[3].default"},
     {"no_default", [](RouterConfig& c) { c.routes.pop_back(); }, "routes"},
+    {"a_cluster_that_is_told_of_nobody",
+     [](RouterConfig& c) {
+       c.virtual_cluster.security.protocol = SecurityProtocol::sasl_plaintext;
+       c.virtual_cluster.security.mechanisms = {kafka::Mechanism::scram_sha_512};
+       c.clusters["seoul"].inside = {{"a", 2}};
+     },
+     "clusters.tokyo"},
+    {"log_ins_over_a_log_in",
+     [](RouterConfig& c) {
+       c.virtual_cluster.security.protocol = SecurityProtocol::sasl_plaintext;
+       c.virtual_cluster.security.mechanisms = {kafka::Mechanism::scram_sha_512};
+       for (auto& [name, cluster] : c.clusters) {
+         cluster.inside = {{name, 2}};
+         cluster.security.protocol = SecurityProtocol::sasl_plaintext;
+         cluster.security.mechanism = kafka::Mechanism::scram_sha_512;
+         cluster.security.username = "router";
+         cluster.security.password.env = "PASSWORD";
+       }
+     },
+     "clusters.seoul.security.protocol"},
     {"compressed_group",
      [](RouterConfig& c) { c.routes[1].compression.type = kafka::Compression::lz4; },
      "routes[1].compression.type"},

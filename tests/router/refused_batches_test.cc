@@ -7,11 +7,12 @@ namespace {
 
 class Refused : public testing::Test {
  protected:
-  void refuse(const kafka::ProduceRequest& request) { refused.note(request, now); }
+  void refuse(const kafka::ProduceRequest& request) { refused.note(me, request, now); }
   bool is_too_early(const kafka::ProduceRequest& request) {
-    return refused.come_before(request, now);
+    return refused.come_before(me, request, now);
   }
 
+  std::string me = "User:alice";
   RefusedBatches refused;
   io::Instant now{std::chrono::hours(1)};
 };
@@ -52,6 +53,15 @@ TEST_F(Refused, OnePartitionHoldsTheWholeRequest) {
   refuse(sequenced("coffee", 5));
   EXPECT_TRUE(is_too_early(both));
   EXPECT_TRUE(is_too_early(sequenced("coffee", 6))) << "it did not get through";
+}
+
+// Producer ids are small numbers, and a request may name whichever.
+TEST_F(Refused, WhatSomebodyElseWasRefusedHoldsUpNobody) {
+  refuse(sequenced("orders", 0));
+  me = "User:mallory";
+  EXPECT_FALSE(is_too_early(sequenced("orders", 1)));
+  me = "User:alice";
+  EXPECT_TRUE(is_too_early(sequenced("orders", 1)));
 }
 
 TEST_F(Refused, WhatDoesNotComeAgainIsForgotten) {

@@ -286,5 +286,28 @@ TEST(connection, idle_connections_are_closed) {
   w.run(idle(w));
 }
 
+TEST(connection, before_a_log_in_no_more_is_taken_than_a_log_in_is_long) {
+  EchoWorld w({}, 1, true);
+  w.run(expect_refused(w, std::string("\0\1\0\1", 4)));  // 64 KiB and a byte
+}
+
+io::Task<void> never_logs_in(EchoWorld& w) {
+  auto client = co_await w.connect();
+  // The service here answers whoever asks: busy as it is, the time is over.
+  std::string reply = "1 busy";
+  for (int i = 0; reply == "1 busy" && i < 1000; ++i) {
+    co_await client->send(request_frame(1, as_bytes("busy")));
+    reply = co_await client->reply();
+    co_await io::sleep(w.world.loop(), io::milliseconds(5));
+  }
+  EXPECT_EQ(reply, "closed");
+}
+TEST(connection, who_does_not_log_in_in_time_is_closed) {
+  ServerLimits limits;
+  limits.connection.max_log_in = io::milliseconds(100);
+  EchoWorld w(limits, 1, true);
+  w.run(never_logs_in(w));
+}
+
 }  // namespace
 }  // namespace isthmus::server

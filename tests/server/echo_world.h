@@ -120,9 +120,11 @@ class Client {
 
 class EchoWorld {
  public:
-  explicit EchoWorld(const ServerLimits& limits = {}, size_t loops = 1)
+  explicit EchoWorld(const ServerLimits& limits = {}, size_t loops = 1, bool wants_log_in = false)
       : world(loops), service(world.loop()), acceptor(world.env(), service, limits) {
-    address = *acceptor.listen({"test", {"127.0.0.1", 0}, false});
+    ListenerOptions options{"test", {"127.0.0.1", 0}};
+    options.wants_log_in = wants_log_in;
+    address = *acceptor.listen(options);
   }
 
   // Runs `body` and then closes the server.

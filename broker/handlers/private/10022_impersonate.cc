@@ -47,7 +47,7 @@ io::Task<server::Reply> impersonate(Context& context, server::Request request) {
       kafka::refuse(response, done.error());
   }
   response.principal = connection.principal.to_string();
-  response.logged_in = connection.log_in.done_by.has_value();
+  response.logged_in = connection.log_in.is_done();
   co_return server::reply_with(request.header, response);
 }
 
