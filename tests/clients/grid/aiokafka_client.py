@@ -5,15 +5,42 @@ import time
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.abc import AbstractTokenProvider, ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
 
 from program import Program
 
 
+class Token(AbstractTokenProvider):
+    def __init__(self, text: str):
+        self.text = text
+
+    async def token(self) -> str:
+        return self.text
+
+
+def secured(program: Program) -> dict:
+    if not (security := program.order.get("security")):
+        return {}
+    options = {"security_protocol": security["protocol"],
+               "ssl_context": create_ssl_context(cafile=security["ca"],
+                                                 certfile=security.get("certificate"),
+                                                 keyfile=security.get("key"))}
+    if "mechanism" in security:
+        options |= {"sasl_mechanism": security["mechanism"]}
+    if "user" in security:
+        options |= {"sasl_plain_username": security["user"],
+                    "sasl_plain_password": security["password"]}
+    if "token" in security:
+        options |= {"sasl_oauth_token_provider": Token(security["token"])}
+    return options
+
+
 async def produce(program: Program) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=program.order["bootstrap"], acks="all",
-                                enable_idempotence=program.order["idempotent"], linger_ms=5)
+                                enable_idempotence=program.order["idempotent"], linger_ms=5,
+                                **secured(program))
     await producer.start()
     waiting = set()
     began, n = time.monotonic(), 0
@@ -62,7 +89,8 @@ async def consume(program: Program, spec: dict) -> None:
                                 group_id=spec.get("group"),
                                 group_instance_id=spec.get("instance"),
                                 auto_offset_reset="earliest",
-                                enable_auto_commit=spec.get("commit") == "auto")
+                                enable_auto_commit=spec.get("commit") == "auto",
+                                **secured(program))
     if spec.get("group"):
         consumer.subscribe(program.topics, listener=Listener(program, name))
     else:

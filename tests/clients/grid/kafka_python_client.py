@@ -4,13 +4,37 @@ import kafka
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import KafkaError
+from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from program import Program
 
 
+class Token(AbstractTokenProvider):
+    def __init__(self, text: str):
+        self.text = text
+
+    def token(self) -> str:
+        return self.text
+
+
+def secured(program: Program) -> dict:
+    if not (security := program.order.get("security")):
+        return {}
+    options = {"security_protocol": security["protocol"], "ssl_cafile": security["ca"],
+               "ssl_certfile": security.get("certificate"), "ssl_keyfile": security.get("key")}
+    if "mechanism" in security:
+        options |= {"sasl_mechanism": security["mechanism"]}
+    if "user" in security:
+        options |= {"sasl_plain_username": security["user"],
+                    "sasl_plain_password": security["password"]}
+    if "token" in security:
+        options |= {"sasl_oauth_token_provider": Token(security["token"])}
+    return options
+
+
 def produce(program: Program) -> int:
     producer = KafkaProducer(bootstrap_servers=program.order["bootstrap"], acks="all", linger_ms=5,
-                             enable_idempotence=program.order["idempotent"])
+                             enable_idempotence=program.order["idempotent"], **secured(program))
     sent = 0
     for n in program.paced():
         topic, partition = program.place(n)
@@ -47,7 +71,7 @@ def consumer_of(program: Program, spec: dict) -> KafkaConsumer:
                              group_id=spec.get("group"), group_instance_id=spec.get("instance"),
                              auto_offset_reset="earliest",
                              enable_auto_commit=spec.get("commit") == "auto",
-                             default_offset_commit_callback=on_commit)
+                             default_offset_commit_callback=on_commit, **secured(program))
     if spec.get("group"):
         consumer.subscribe(program.topics, listener=Listener(program, spec["name"]))
     else:

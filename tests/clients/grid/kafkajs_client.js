@@ -1,6 +1,7 @@
 // kafkajs in the grid; what it is told and what it prints stands in program.py. It has no static
 // members and no consumer without a group.
 const {Kafka, logLevel} = require('kafkajs');
+const fs = require('node:fs');
 const readline = require('node:readline');
 const version = require('kafkajs/package.json').version;
 
@@ -96,6 +97,19 @@ async function consume(kafka, {name, group, commit}) {
   await consumer.disconnect();
 }
 
+function secured() {
+  const {protocol, mechanism, user, password, token, ca, certificate, key} = order.security || {};
+  if (!protocol) return {};
+  const read = (file) => file && fs.readFileSync(file);
+  const options = {ssl: {ca: [read(ca)], cert: read(certificate), key: read(key)}};
+  if (mechanism === 'OAUTHBEARER') {
+    options.sasl = {mechanism: 'oauthbearer', oauthBearerProvider: async () => ({value: token})};
+  } else if (mechanism) {
+    options.sasl = {mechanism: mechanism.toLowerCase(), username: user, password};
+  }
+  return options;
+}
+
 async function guarded(name, work) {
   try {
     await work;
@@ -107,8 +121,8 @@ async function guarded(name, work) {
 async function main() {
   listen();
   say('start', {version});
-  const kafka = new Kafka(
-      {clientId: order.id, brokers: [order.bootstrap], logLevel: logLevel.NOTHING});
+  const kafka = new Kafka({
+    clientId: order.id, brokers: [order.bootstrap], logLevel: logLevel.NOTHING, ...secured()});
   await Promise.all([guarded('producer', produce(kafka)),
     ...order.consumers.map((spec) => guarded(spec.name, consume(kafka, spec)))]);
   say('end', {});

@@ -18,7 +18,8 @@ PARTITION = re.compile(rb"(\S+) \[(\d+)\]")
 
 def kcat(program: Program, *args, **streams) -> subprocess.Popen:
     # -E: an application would not end because an error is reported that is mended.
-    command = ["kcat", "-b", program.order["bootstrap"], "-E", *map(str, args)]
+    secured = [word for option in program.secured().items() for word in ("-X", "=".join(option))]
+    command = ["kcat", "-b", program.order["bootstrap"], "-E", *secured, *map(str, args)]
     return subprocess.Popen(command, **streams)
 
 

@@ -131,9 +131,10 @@ class Heard:
 class Running:
     """A library's program at work."""
 
-    def __init__(self, library: Library, bootstrap: str, stage: str, log: Path):
+    def __init__(self, library: Library, bootstrap: str, stage: str, log: Path,
+                 security: dict | None = None):
         self.library = library
-        self.order = library.order(bootstrap, stage)
+        self.order = library.order(bootstrap, stage) | {"security": security}
         self.heard = Heard()
         self.log = log
         command = [*map(str, library.command()), json.dumps(self.order)]

@@ -1,5 +1,7 @@
 """confluent-kafka (a newer librdkafka than Debian's) in the grid; see program.py."""
 
+import time
+
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
@@ -9,8 +11,11 @@ from program import Program
 def options(program: Program, **more) -> dict:
     def said(error):
         program.say("error" if error.fatal() else "note", c="", error=str(error))
+    secured = program.secured()
+    if token := (program.order.get("security") or {}).get("token"):
+        secured["oauth_cb"] = lambda _: (token, time.time() + 3600)
     return {"bootstrap.servers": program.order["bootstrap"], "log_level": 0, "error_cb": said,
-            **{key.replace("_", "."): value for key, value in more.items()}}
+            **secured, **{key.replace("_", "."): value for key, value in more.items()}}
 
 
 def produce(program: Program) -> int:

@@ -4,6 +4,9 @@ A program is told in one JSON argument what to do:
 
     bootstrap, id, topics, partitions, rate     it produces id:0, id:1, ... to them in turn
     idempotent                                  whether it asks its library for that
+    security                                    none, or {protocol, ca} and {mechanism, user,
+                                                password}, {mechanism, token, token_file} or
+                                                {certificate, key, both}: files in PEM
     consumers                                   [{name, group, instance, commit}, ...]: without a
                                                 group it assigns itself everything, from the
                                                 beginning; commit is "manual" (after each poll) or
@@ -56,6 +59,15 @@ class Program:
         with self.lock:
             sys.stdout.write(line)
             sys.stdout.flush()
+
+    def secured(self) -> dict:
+        """What librdkafka is to be told of security, but for a token."""
+        security = self.order.get("security") or {}
+        names = {"protocol": "security.protocol", "ca": "ssl.ca.location",
+                 "certificate": "ssl.certificate.location", "key": "ssl.key.location",
+                 "mechanism": "sasl.mechanism", "user": "sasl.username",
+                 "password": "sasl.password"}
+        return {name: security[key] for key, name in names.items() if key in security}
 
     def value(self, n: int) -> bytes:
         return b"%s:%d:%s" % (self.order["id"].encode(), n, b"x" * 80)

@@ -55,9 +55,9 @@ def block(rows: list[str], moves: int) -> str:
     return "\n".join([said, "", HEAD, *rows])
 
 
-def write(text: str, page: Path = PAGE) -> None:
+def write(text: str, page: Path = PAGE, begin: str = BEGIN) -> None:
     """Puts the block between its marks."""
-    pattern = re.compile(rf"({re.escape(BEGIN)}[^\n]*\n).*?({re.escape(END)})", re.DOTALL)
+    pattern = re.compile(rf"({re.escape(begin)}[^\n]*\n).*?({re.escape(END)})", re.DOTALL)
     changed, count = pattern.subn(lambda found: f"{found[1]}\n{text}\n\n{found[2]}",
                                   page.read_text())
     assert count == 1, f"{page}: the marks of the grid are not there"

@@ -60,10 +60,50 @@ public class GridClient {
         over.countDown();
     }
 
+    static Map<String, Object> secured(Map<String, Object> options) {
+        var config = new java.util.HashMap<String, Object>(options);
+        JsonNode security = order.path("security");
+        if (security.isMissingNode() || security.isNull()) {
+            return config;
+        }
+        config.put("security.protocol", security.get("protocol").asText());
+        config.put("ssl.truststore.type", "PEM");
+        config.put("ssl.truststore.location", security.get("ca").asText());
+        if (security.hasNonNull("both")) {
+            config.put("ssl.keystore.type", "PEM");
+            config.put("ssl.keystore.location", security.get("both").asText());
+        }
+        if (security.hasNonNull("mechanism")) {
+            logIn(config, security);
+        }
+        return config;
+    }
+
+    static void logIn(Map<String, Object> config, JsonNode security) {
+        String mechanism = security.get("mechanism").asText();
+        String of = "org.apache.kafka.common.security.";
+        config.put("sasl.mechanism", mechanism);
+        if (mechanism.equals("OAUTHBEARER")) {
+            String url = "file://" + security.get("token_file").asText();
+            System.setProperty("org.apache.kafka.sasl.oauthbearer.allowed.urls", url);
+            config.put("sasl.oauthbearer.token.endpoint.url", url);
+            config.put("sasl.login.callback.handler.class",
+                       of + "oauthbearer.OAuthBearerLoginCallbackHandler");
+            config.put("sasl.jaas.config",
+                       of + "oauthbearer.OAuthBearerLoginModule required;");
+            return;
+        }
+        String module = mechanism.equals("PLAIN") ? "plain.PlainLoginModule"
+                                                  : "scram.ScramLoginModule";
+        config.put("sasl.jaas.config",
+                   of + module + " required username=\"" + security.get("user").asText()
+                           + "\" password=\"" + security.get("password").asText() + "\";");
+    }
+
     static void produce() throws InterruptedException {
-        Map<String, Object> config = Map.of(
+        Map<String, Object> config = secured(Map.of(
                 "bootstrap.servers", order.get("bootstrap").asText(), "acks", "all",
-                "linger.ms", 5, "enable.idempotence", order.get("idempotent").asBoolean());
+                "linger.ms", 5, "enable.idempotence", order.get("idempotent").asBoolean()));
         int sent = 0;
         try (var producer = new KafkaProducer<byte[], byte[]>(
                      config, new ByteArraySerializer(), new ByteArraySerializer())) {
@@ -117,7 +157,7 @@ public class GridClient {
     }
 
     static KafkaConsumer<byte[], byte[]> consumerOf(JsonNode spec) {
-        var config = new java.util.HashMap<String, Object>(Map.of(
+        var config = secured(Map.of(
                 "bootstrap.servers", order.get("bootstrap").asText(),
                 "auto.offset.reset", "earliest",
                 "enable.auto.commit", spec.path("commit").asText().equals("auto")));

@@ -6,14 +6,38 @@ import (
 	"errors"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"isthmus/grid/program"
 )
 
 var p *program.Program
 
+func mechanism(s *program.Security) sasl.Mechanism {
+	switch s.Mechanism {
+	case "PLAIN":
+		return plain.Auth{User: s.User, Pass: s.Password}.AsMechanism()
+	case "SCRAM-SHA-256":
+		return scram.Auth{User: s.User, Pass: s.Password}.AsSha256Mechanism()
+	case "SCRAM-SHA-512":
+		return scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism()
+	case "OAUTHBEARER":
+		return oauth.Auth{Token: s.Token}.AsMechanism()
+	}
+	panic("no mechanism " + s.Mechanism)
+}
+
 func client(more ...kgo.Opt) *kgo.Client {
 	options := append([]kgo.Opt{kgo.SeedBrokers(p.Bootstrap)}, more...)
+	if p.Security != nil {
+		options = append(options, kgo.DialTLSConfig(p.Security.TLS()))
+		if p.Security.Mechanism != "" {
+			options = append(options, kgo.SASL(mechanism(p.Security)))
+		}
+	}
 	made, err := kgo.NewClient(options...)
 	if err != nil {
 		panic(err)

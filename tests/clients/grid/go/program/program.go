@@ -4,6 +4,8 @@ package program
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -18,6 +20,11 @@ type Consumer struct {
 	Name, Group, Instance, Commit string
 }
 
+type Security struct {
+	Protocol, Mechanism, User, Password, Token string
+	CA, Certificate, Key                       string // PEM files
+}
+
 type Order struct {
 	Bootstrap  string
 	ID         string
@@ -26,6 +33,7 @@ type Order struct {
 	Rate       float64
 	Idempotent bool
 	Consumers  []Consumer
+	Security   *Security
 }
 
 type Fields map[string]interface{}
@@ -58,6 +66,24 @@ func version(module string) string {
 		}
 	}
 	return "?"
+}
+
+// TLS trusts the authority, and shows a certificate where there is one.
+func (s *Security) TLS() *tls.Config {
+	authority, err := os.ReadFile(s.CA)
+	if err != nil {
+		panic(err)
+	}
+	made := &tls.Config{RootCAs: x509.NewCertPool()}
+	made.RootCAs.AppendCertsFromPEM(authority)
+	if s.Certificate != "" {
+		pair, err := tls.LoadX509KeyPair(s.Certificate, s.Key)
+		if err != nil {
+			panic(err)
+		}
+		made.Certificates = []tls.Certificate{pair}
+	}
+	return made
 }
 
 func (p *Program) listen() {

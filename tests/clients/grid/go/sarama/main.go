@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/IBM/sarama"
+	"github.com/xdg-go/scram"
 
 	"isthmus/grid/program"
 )
@@ -15,7 +16,46 @@ var p *program.Program
 func config() *sarama.Config {
 	made := sarama.NewConfig()
 	made.Version = sarama.V2_8_0_0
+	if p.Security != nil {
+		made.Net.TLS.Enable, made.Net.TLS.Config = true, p.Security.TLS()
+		if p.Security.Mechanism != "" {
+			logIn(made)
+		}
+	}
 	return made
+}
+
+func logIn(made *sarama.Config) {
+	sasl := &made.Net.SASL
+	sasl.Enable, sasl.Mechanism = true, sarama.SASLMechanism(p.Security.Mechanism)
+	sasl.User, sasl.Password = p.Security.User, p.Security.Password
+	sasl.TokenProvider = token(p.Security.Token)
+	hash := scram.SHA256
+	if sasl.Mechanism == sarama.SASLTypeSCRAMSHA512 {
+		hash = scram.SHA512
+	}
+	sasl.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return &conversation{hash: hash} }
+}
+
+// token is a sarama.AccessTokenProvider.
+type token string
+
+func (t token) Token() (*sarama.AccessToken, error) {
+	return &sarama.AccessToken{Token: string(t)}, nil
+}
+
+// conversation is a sarama.SCRAMClient, which sarama leaves to its applications.
+type conversation struct {
+	*scram.ClientConversation
+	hash scram.HashGeneratorFcn
+}
+
+func (c *conversation) Begin(user, password, authzID string) error {
+	client, err := c.hash.NewClient(user, password, authzID)
+	if err == nil {
+		c.ClientConversation = client.NewConversation()
+	}
+	return err
 }
 
 func produce() int {

@@ -1,0 +1,399 @@
+"""Stock clients that log in: every library by every way, at a site, through a router, and on
+through a switchover; and Kafka's own tools.
+
+    secure_grid_test.py [--only NAME,NAME] [--ways WAY,WAY] [--write]
+
+A cell of the grid is one program of grid_test.py's, told how to log in (secured.py): it writes
+at least 100 records and reads them, by a group and without. What is written and read is held as in
+the grid. Who it is taken for is asked by ACLs: each person may use a topic of his own. With
+ISTHMUS_LONG every way is tried, and the table goes into docs/compatibility.md.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+import unittest
+from collections import defaultdict
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "e2e"), str(HERE)]
+import account
+import secure_test
+import secured
+import table
+import world
+from confluent_kafka import KafkaError
+from confluent_kafka.admin import AdminClient, NewTopic
+from library import LIBRARIES, Library, Running, peer_python
+from secured import CERTIFICATE, MECHANISMS, WAYS
+from support import kafka, ledger, testing
+from support.processes import Failed, free_port, wait_for
+from support.site import Mirror, Router, Site, link
+
+RECORDS = 100
+SHORT = ("SCRAM-SHA-512", CERTIFICATE)
+# Its TLS is not part of the program that is built here.
+LEFT_OUT = ("rskafka",)
+BEGIN = "<!-- tests/clients/grid/secure_grid_test.py --write: from here"
+NAMES = {"ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/"}
+PEOPLE = ("alice", "carol", "duke")
+TOOLS = "Kafka's tools"
+
+
+def arguments() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="", help="these libraries")
+    parser.add_argument("--ways", default="", help="these ways to log in")
+    parser.add_argument("--write", action="store_true", default=world.LONG,
+                        help="the table into the docs")
+    return parser.parse_known_args()
+
+
+class Sites(secure_test.Secure):
+    """Two sites with ACLs, their mirrors, and two routers: for passwords and for certificates."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.certificates.add(*PEOPLE)
+        cls.provider = secured.Provider(cls.certificates.folder / "provider")
+
+    def setUp(self):
+        super().setUp()
+        self.sites = {name: self.started(self.secure_site(name, number))
+                      for number, name in enumerate(("seoul", "tokyo"), 1)}
+        self.active, self.standby = self.sites.values()
+        self.commands(*self.sites.values())
+        self.make_user("alice", secured.PASSWORD)
+        self.routers = {protocol: self.started(self.router_of(protocol))
+                        for protocol in ("SASL_SSL", "SSL")}
+        for each in self.sites.values():
+            self.make_acls(each)
+        for source, target in ((self.active, self.standby), (self.standby, self.active)):
+            self.start_mirror(source, target)
+
+    def secure_site(self, name: str, number: int, pair=None) -> Site:
+        made = super().secure_site(name, number, pair)
+        made.config["broker"] |= {
+            "authorizer": "acls",
+            "super.users": [f"User:{each}" for each in ("admin", "mirror", "router")],
+            "sasl.oauthbearer.jwks.endpoint.url": f"file://{self.provider.jwks}",
+            "sasl.oauthbearer.expected.issuer": secured.ISSUER,
+            "sasl.oauthbearer.expected.audience": [secured.AUDIENCE]}
+        for listener in made.config["listeners"]:
+            listener["sasl.enabled.mechanisms"] = list(MECHANISMS)
+            listener |= NAMES if "for" in listener else {}
+        port = made.ports["CERT"] = free_port()
+        made.config["listeners"].append(
+            {"name": "CERT", "bind": f"127.0.0.1:{port}",
+             "advertised.listeners": f"127.0.0.1:{port}", "security.protocol": "SSL",
+             "tls": "inside", "ssl.client.auth": "required", **NAMES})
+        return made
+
+    def router_of(self, protocol: str) -> Router:
+        made = Router(self.tmp, f"router_{protocol.lower()}",
+                      {name: self.cluster(each) for name, each in self.sites.items()})
+        made.config["tls"] = self.tls("router")
+        made.config["virtual_cluster"] |= {"security.protocol": protocol} | (
+            {"tls": "edge", "sasl.enabled.mechanisms": list(MECHANISMS)}
+            if protocol == "SASL_SSL" else
+            {"tls": "inside", "ssl.client.auth": "required", **NAMES})
+        return made
+
+    def start_mirror(self, source: Site, target: Site) -> None:
+        name = f"{source.name}-{target.name}"
+        ends = link(source, target)
+        for end in ("source", "target"):
+            ends[end] |= secure_test.INSIDE
+        mirror = Mirror(self.tmp, f"mirror-{name}", {name: ends})
+        mirror.config["tls"] = self.tls("mirror")
+        self.started(mirror)
+
+    def as_admin(self) -> dict:
+        pair = self.certificates["admin"]
+        return {"security.protocol": "SSL", "ssl.ca.location": str(self.certificates.ca),
+                "ssl.certificate.location": str(pair.certificate),
+                "ssl.key.location": str(pair.key)}
+
+    def make_acls(self, at: Site) -> None:
+        rows = [(f"User:{person}", kind, name, "PREFIXED") for person in PEOPLE
+                for kind, name in (("TOPIC", "grid-"), ("GROUP", "grid-"),
+                                   ("TOPIC", f"of-{person}"))]
+        rows += [(f"User:{person}", "BROKER", "kafka-cluster", "LITERAL") for person in PEOPLE]
+        options = self.as_admin() | {"bootstrap.servers": at.inside}
+        subprocess.run([*map(str, peer_python("acls.py")()), json.dumps(options),
+                        json.dumps(rows)], check=True, timeout=60)
+
+    def make_topics(self, topics: dict[str, int]) -> None:
+        """At the active site, and mirrored."""
+        admin = AdminClient(self.as_admin() | {"bootstrap.servers": self.active.inside})
+        for made in admin.create_topics([NewTopic(*each, 1) for each in topics.items()]).values():
+            made.result(20)
+        name = f"{self.active.name}-{self.standby.name}"
+
+        def mirrored():
+            view = self.command("link", "describe", name, allowed=(0, 2))
+            return topics.keys() <= {topic["topic"] for topic in view["topics"]}
+        wait_for(mirrored, f"the topics are mirrored by {name}", 60, 0.3)
+
+    def told(self, way: str) -> dict:
+        return secured.security(way, self.certificates, self.provider)
+
+    def direct(self, way: str) -> str:
+        return f"127.0.0.1:{self.active.ports['CERT' if way == CERTIFICATE else 'CLIENT']}"
+
+    def routed(self, way: str) -> str:
+        return self.routers[self.told(way)["protocol"]].bootstrap
+
+    def switch_over(self) -> None:
+        names = ("--from", self.active.name, "--to", self.standby.name)
+        wait_for(lambda: self.command("switchover", *names, "--dry-run", allowed=(0, 3))["ready"],
+                 f"{names} is ready", 30, 0.3)
+        self.command("switchover", *names)
+        self.active, self.standby = self.standby, self.active
+
+    def kcat_options(self, way: str) -> list[str]:
+        return [word for option in secured.librdkafka(self.told(way)).items()
+                for word in ("-X", "=".join(option))]
+
+
+class Persons(Sites):
+    def error_of(self, bootstrap: str, way: str, topic: str) -> int | None:
+        options = secured.librdkafka(self.told(way))
+        # librdkafka asks for a token when it is polled, which an AdminClient's listing is not.
+        admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, **options})
+        admin.poll(0.2)
+        error = admin.list_topics(topic, timeout=10).topics[topic].error
+        return None if error is None else error.code()
+
+    def test_a_client_is_who_its_log_in_says_here_and_behind_a_router(self):
+        self.make_topics({f"of-{person}": 1 for person in PEOPLE})
+        for way in WAYS:
+            for bootstrap in (self.direct(way), self.routed(way)):
+                for person in PEOPLE:
+                    expected = (None if person == secured.user_of(way)
+                                else KafkaError.TOPIC_AUTHORIZATION_FAILED)
+                    with self.subTest(way=way, at=bootstrap, topic=person):
+                        self.assertEqual(self.error_of(bootstrap, way, f"of-{person}"), expected)
+
+    def test_debians_kcat_logs_in_by_scram(self):
+        """librdkafka to 2.6.0 sends a nonce of its own before the one that it was sent; the server
+        looks for its own at the end (CVE-2024-56128)."""
+        self.assertIn("librdkafka 2.0.2", self.kcat("-V"), "another librdkafka than Debian's")
+        for way in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            for at, bootstrap in (("direct", self.direct(way)), ("router", self.routed(way))):
+                topic = f"grid-{way}-{at}"
+                self.make_topics({topic: 1})
+                lines = "".join(f"{i}\n" for i in range(RECORDS))
+                self.kcat("-P", "-b", bootstrap, "-t", topic, *self.kcat_options(way), said=lines)
+                read = self.kcat("-C", "-e", "-q", "-b", bootstrap, "-t", topic,
+                                 *self.kcat_options(way))
+                self.assertEqual(read, lines, (way, at))
+
+    def test_a_token_that_nobody_signed_is_refused(self):
+        """Debian's kcat knows no other."""
+        options = {"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER",
+                   "ssl.ca.location": str(self.certificates.ca),
+                   "enable.sasl.oauthbearer.unsecure.jwt": "true",
+                   "sasl.oauthbearer.config": "principal=carol"}
+        words = [word for option in options.items() for word in ("-X", "=".join(option))]
+        for bootstrap in (self.direct("OAUTHBEARER"), self.routed("OAUTHBEARER")):
+            with self.assertRaises(subprocess.CalledProcessError):
+                self.kcat("-L", "-m", "3", "-b", bootstrap, *words)
+        for role in (self.active, self.routers["SASL_SSL"]):
+            self.assertIn("log-in refused", self.log_of(role))
+
+    def kcat(self, *args: str, said: str = "") -> str:
+        done = subprocess.run(["timeout", "30", "kcat", *args], input=said, text=True, check=True,
+                              capture_output=True)
+        return done.stdout
+
+
+class Grid(Sites):
+    options: argparse.Namespace
+
+    def setUp(self):
+        super().setUp()
+        self.versions: dict[str, str] = {}
+        self.found: dict = defaultdict(lambda: defaultdict(dict))  # library -> way -> place -> [..]
+        self.libraries: list[Library] = []
+        self.missing: list[str] = []
+        names = [name for name in self.options.only.split(",") if name] or list(LIBRARIES)
+        for library in (LIBRARIES[name] for name in names if name not in LEFT_OUT):
+            try:
+                library.command()
+            except unittest.SkipTest as reason:
+                self.missing.append(f"{library.name}: {reason}")
+                continue
+            kinds = ("assign", "manual" if "manual" in library.consumers else "auto")
+            self.libraries.append(dataclasses.replace(
+                library, name=f"grid-{library.name}", partitions=min(library.partitions, 2),
+                consumers=tuple(kind for kind in library.consumers if kind in kinds)))
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        return tuple(filter(None, self.options.ways.split(","))) or (WAYS if world.LONG else SHORT)
+
+    def test_each_library_by_each_way(self):
+        for way in self.ways:
+            began = time.monotonic()
+            self.try_way(way)
+            print(f"    {way}: {time.monotonic() - began:.0f} s", flush=True)
+        if world.LONG:
+            self.try_tools()
+        text = secured.block(self.versions, self.found)
+        print(f"\n{text}\n", flush=True)
+        faults = [f"{library}, {way}, {place}: {'; '.join(said)}"
+                  for library, ways in self.found.items() for way, places in ways.items()
+                  for place, said in places.items() if said]
+        if self.options.write and not self.options.only and not self.missing:
+            table.write(text, begin=BEGIN)
+        self.assertEqual(faults, [])
+        self.assertTrue(self.libraries or self.missing)
+        if self.missing:
+            self.skipTest("; ".join(self.missing))
+
+    def try_way(self, way: str) -> None:
+        able = [each for each in self.libraries
+                if (each.name.removeprefix("grid-"), way) not in secured.CANNOT]
+        stages = {place: f"{place}-{way.lower()}" for place in ("direct", "routed")}
+        self.make_topics({topic: library.partitions for library in able
+                          for stage in stages.values()
+                          for topic in library.order("", stage)["topics"]})
+        direct = self.start(able, way, self.direct(way), stages["direct"])
+        routed = self.start(able, way, self.routed(way), stages["routed"])
+        self.judge_served(direct, way, "direct")
+        self.finish(direct, way, "direct")
+        self.judge_served(routed, way, "router")
+        self.switch_over()
+        moved_ms = time.time() * 1000
+        self.wait_all(routed, lambda each: not each.silent(moved_ms))
+        time.sleep(1)
+        self.finish(routed, way, "switchover")
+
+    def start(self, able: list[Library], way: str, bootstrap: str, stage: str) -> list[Running]:
+        running = []
+        for library in able:
+            log = self.tmp / f"{library.name}-{stage}.log"
+            running.append(Running(library, bootstrap, stage, log, self.told(way)))
+            self.addCleanup(running[-1].kill)
+        return running
+
+    def wait_all(self, running: list[Running], condition, deadline_s: float = 60) -> list[Running]:
+        """Who has not come to it, after the deadline."""
+        end = time.monotonic() + deadline_s
+        while (late := [each for each in running if not condition(each)]):
+            if time.monotonic() > end:
+                break
+            time.sleep(0.1)
+        return late
+
+    def judge_served(self, running: list[Running], way: str, place: str) -> None:
+        late = self.wait_all(running, lambda each: len(each.heard.acks) >= RECORDS
+                             and not each.silent(0))
+        for each in running:
+            name = each.name.removeprefix("grid-")
+            self.found[name][way][place] = self.said(each) if each in late else []
+
+    def said(self, running: Running) -> list[str]:
+        print(running.tail(), flush=True)
+        return [f"{len(running.heard.acks)} acknowledged, silent: {running.silent(0)}"]
+
+    def finish(self, running: list[Running], way: str, place: str) -> None:
+        """Everyone sends no more, reads to the end and leaves; then all is judged."""
+        for each in running:
+            each.flush()
+        late = self.wait_all(running, lambda each: each.heard.sent is not None
+                             and each.caught_up(), 30)
+        for each in running:
+            if each in late:
+                each.kill()
+            else:
+                each.close()
+            name = each.name.removeprefix("grid-")
+            self.versions[name] = each.heard.version
+            self.found[name][way].setdefault(place, [])
+            self.found[name][way][place] += self.faults(each)
+
+    def faults(self, running: Running) -> list[str]:
+        names = [consumer["name"] for consumer in running.order["consumers"]]
+        log = list(ledger.read(f"127.0.0.1:{self.active.ports['CLIENT']}",
+                               running.order["topics"][0], *self.kcat_options("SCRAM-SHA-512")))
+        truth = account.truth(running.heard, running.order["id"], names, log)
+        said = [f"{count} {what}" for what, count in truth.faults().items()]
+        said += sorted({account.said(event) for event in running.heard.events
+                        if event["e"] in ("error", "failed", "commit_failed")})
+        if len(running.heard.acks) < RECORDS:
+            said.append(f"{len(running.heard.acks)} acknowledged")
+        if said:
+            print(f"{running.order['id']}:\n{running.tail()}", flush=True)
+        return said
+
+    # --- Kafka's tools --------------------------------------------------------------------------
+
+    def test_kafkas_tools(self):
+        if not world.LONG:  # in the long run they are part of the table
+            self.try_tools()
+            faults = {(way, place): said for way, places in self.found[TOOLS].items()
+                      for place, said in places.items() if said}
+            self.assertEqual(faults, {})
+
+    def try_tools(self) -> None:
+        """They make a topic, a user and an ACL, and see them; after a switchover, too."""
+        allowed = f"file://{self.provider.token_file}"
+        os.environ["JAVA_TOOL_OPTIONS"] = (
+            f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={allowed}")
+        self.addCleanup(os.environ.pop, "JAVA_TOOL_OPTIONS", None)
+        self.versions[TOOLS] = table.pinned()["java"]
+        for way in self.ways:
+            places = {"direct": self.direct(way), "router": self.routed(way)}
+            for place, at in places.items():
+                self.try_tool(way, place, lambda at=at, p=place: self.make_all(way, p, at))
+            self.switch_over()
+            self.try_tool(way, "switchover",
+                          lambda at=places["router"]: self.see_all(way, "router", at))
+
+    def try_tool(self, way: str, place: str, work) -> None:
+        try:
+            work()
+            self.found[TOOLS][way][place] = []
+        except (Failed, AssertionError) as failed:
+            print(f"    tools, {way}, {place}: {failed}", flush=True)
+            self.found[TOOLS][way][place] = [str(failed)[:400]]
+
+    def tool(self, way: str, main_class: str, at: str, *args) -> str:
+        properties = self.tmp / f"{way}.properties"
+        properties.write_text(secured.java_properties(self.told(way)))
+        return kafka.run_tool(main_class, "--bootstrap-server", at, "--command-config",
+                              properties, *args).stdout.decode()
+
+    def make_all(self, way: str, place: str, at: str) -> None:
+        topic, user = f"grid-tools-{way.lower()}-{place}", f"bob-{way.lower()}-{place}"
+        self.tool(way, kafka.TOPIC_COMMAND, at, "--create", "--topic", topic, "--partitions", 2)
+        self.tool(way, kafka.CONFIG_COMMAND, at, "--alter", "--entity-type", "users",
+                  "--entity-name", user, "--add-config", "SCRAM-SHA-256=[password=secret]")
+        self.tool(way, kafka.ACL_COMMAND, at, "--add", "--allow-principal", f"User:{user}",
+                  "--operation", "Read", "--topic", topic)
+        self.see_all(way, place, at)
+
+    def see_all(self, way: str, place: str, at: str) -> None:
+        topic, user = f"grid-tools-{way.lower()}-{place}", f"bob-{way.lower()}-{place}"
+        self.assertIn("PartitionCount: 2",
+                      self.tool(way, kafka.TOPIC_COMMAND, at, "--describe", "--topic", topic))
+        self.assertIn("SCRAM-SHA-256=iterations=",
+                      self.tool(way, kafka.CONFIG_COMMAND, at, "--describe", "--entity-type",
+                                "users", "--entity-name", user))
+        self.assertIn(f"principal=User:{user}",
+                      self.tool(way, kafka.ACL_COMMAND, at, "--list", "--topic", topic))
+
+
+if __name__ == "__main__":
+    Grid.options, rest = arguments()
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.argv = [sys.argv[0], *rest]
+    world.main()
