@@ -6,7 +6,7 @@ import re
 import subprocess
 import threading
 
-from program import Program
+from program import Program, librdkafka_of
 
 # kcat reads its input 128 bytes at a time and waits for all of them.
 LINE = 128
@@ -18,7 +18,8 @@ PARTITION = re.compile(rb"(\S+) \[(\d+)\]")
 
 def kcat(program: Program, *args, **streams) -> subprocess.Popen:
     # -E: an application would not end because an error is reported that is mended.
-    secured = [word for option in program.secured().items() for word in ("-X", "=".join(option))]
+    options = librdkafka_of(program.order.get("security"))
+    secured = [word for option in options.items() for word in ("-X", "=".join(option))]
     command = ["kcat", "-b", program.order["bootstrap"], "-E", *secured, *map(str, args)]
     return subprocess.Popen(command, **streams)
 

@@ -5,14 +5,15 @@ import time
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from program import Program
+from program import Program, librdkafka_of
 
 
 def options(program: Program, **more) -> dict:
     def said(error):
         program.say("error" if error.fatal() else "note", c="", error=str(error))
-    secured = program.secured()
-    if token := (program.order.get("security") or {}).get("token"):
+    security = program.order.get("security") or {}
+    secured = librdkafka_of(security)
+    if token := security.get("token"):
         secured["oauth_cb"] = lambda _: (token, time.time() + 3600)
     return {"bootstrap.servers": program.order["bootstrap"], "log_level": 0, "error_cb": said,
             **secured, **{key.replace("_", "."): value for key, value in more.items()}}

@@ -34,6 +34,14 @@ import threading
 import time
 
 STRIDE = 1000  # partitions of one topic
+LIBRDKAFKA = {"protocol": "security.protocol", "ca": "ssl.ca.location",
+              "certificate": "ssl.certificate.location", "key": "ssl.key.location",
+              "mechanism": "sasl.mechanism", "user": "sasl.username", "password": "sasl.password"}
+
+
+def librdkafka_of(security: dict | None) -> dict:
+    """What librdkafka is to be told of an order's security, but for a token."""
+    return {name: security[key] for key, name in LIBRDKAFKA.items() if security and key in security}
 
 
 class Program:
@@ -59,15 +67,6 @@ class Program:
         with self.lock:
             sys.stdout.write(line)
             sys.stdout.flush()
-
-    def secured(self) -> dict:
-        """What librdkafka is to be told of security, but for a token."""
-        security = self.order.get("security") or {}
-        names = {"protocol": "security.protocol", "ca": "ssl.ca.location",
-                 "certificate": "ssl.certificate.location", "key": "ssl.key.location",
-                 "mechanism": "sasl.mechanism", "user": "sasl.username",
-                 "password": "sasl.password"}
-        return {name: security[key] for key, name in names.items() if key in security}
 
     def value(self, n: int) -> bytes:
         return b"%s:%d:%s" % (self.order["id"].encode(), n, b"x" * 80)

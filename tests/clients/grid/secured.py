@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+from program import librdkafka_of
 from support.tls import Certificates
 
 CERTIFICATE = "certificate"
@@ -70,15 +71,9 @@ def security(way: str, certificates: Certificates, provider: Provider) -> dict:
     return {**told, "mechanism": way, "user": user_of(way), "password": PASSWORD}
 
 
-LIBRDKAFKA = {"protocol": "security.protocol", "ca": "ssl.ca.location",
-              "certificate": "ssl.certificate.location", "key": "ssl.key.location",
-              "mechanism": "sasl.mechanism", "user": "sasl.username",
-              "password": "sasl.password"}
-
-
 def librdkafka(told: dict) -> dict:
     """The same for librdkafka in a test."""
-    options = {name: told[key] for key, name in LIBRDKAFKA.items() if key in told}
+    options = librdkafka_of(told)
     if "token" in told:
         options["oauth_cb"] = lambda _: (told["token"], time.time() + 3600)
     return options
