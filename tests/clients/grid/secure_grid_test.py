@@ -10,12 +10,16 @@ ISTHMUS_LONG every way is tried, and the table goes into docs/compatibility.md.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import unittest
 from collections import defaultdict
@@ -198,6 +202,37 @@ class Persons(Sites):
                 read = self.kcat("-C", "-e", "-q", "-b", bootstrap, "-t", topic,
                                  *self.kcat_options(way))
                 self.assertEqual(read, lines, (way, at))
+        self.assertNotEqual(*self.nonces_of_kcat())
+
+    def nonces_of_kcat(self) -> tuple[bytes, bytes]:
+        """SCRAM's whole nonce as the server sends it, and as kcat answers; read in the middle."""
+        said: dict[str, bytes] = {"server": b"", "client": b""}
+        way = "SCRAM-SHA-256"
+
+        def pass_on(who: str, source: ssl.SSLSocket, target: ssl.SSLSocket) -> None:
+            with contextlib.suppress(OSError):
+                while data := source.recv(65536):
+                    said[who] += data
+                    target.sendall(data)
+
+        def serve() -> None:
+            with (self.certificates.server("router", ssl.CERT_NONE).wrap_socket(
+                      listener.accept()[0], server_side=True) as client,
+                  self.certificates.client().wrap_socket(
+                      socket.create_connection(("127.0.0.1", self.active.ports["CLIENT"]), 5),
+                      server_hostname="localhost") as server):
+                threading.Thread(target=pass_on, args=("server", server, client),
+                                 daemon=True).start()
+                pass_on("client", client, server)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=serve, daemon=True).start()
+            self.kcat("-L", "-b", f"127.0.0.1:{listener.getsockname()[1]}",
+                      *self.kcat_options(way))
+        sent = re.search(rb"r=([^,]+),s=", said["server"])[1]
+        answered = re.search(rb"c=biws,r=([^,]+),p=", said["client"])[1]
+        self.assertTrue(answered.endswith(sent), f"{answered} holds not all of {sent}")
+        return sent, answered
 
     def test_a_token_that_nobody_signed_is_refused(self):
         """Debian's kcat knows no other."""
