@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/json.h"
+#include "broker/audit/audit.h"
 #include "broker/controller/topic_config.h"
 #include "broker/controller/topic_plans.h"
 #include "broker/coordinator_seams.h"
@@ -153,10 +154,11 @@ struct Broker::Parts {
         switchovers(env, controller, partitions, groups),
         way_back(env, controller, partitions, groups),
         log_ins(env, image, tokens_of(config)),
+        audit(env, {.file = config.audit.file, .to_stderr = config.audit.to_stderr}),
         admin(env.main_loop()),
         authorizer(authorizer_options(config)),
         context{env,         config,   image,   controller, partitions, groups, links,
-                switchovers, way_back, log_ins, admin,      authorizer, quotas},
+                switchovers, way_back, log_ins, admin,      authorizer, quotas, audit},
         dispatch(context),
         acceptor(env, dispatch, server_limits(config)),
         house(env.main_loop()),
@@ -176,6 +178,7 @@ struct Broker::Parts {
   Switchovers switchovers;
   WayBack way_back;
   LogIns log_ins;
+  Audit audit;
   io::Gate admin;
   Authorizer authorizer;
   server::Quotas quotas;
@@ -198,6 +201,7 @@ io::Task<Result<void>> Broker::start() {
   parts_ = std::make_unique<Parts>(env_, config_);
   // The addresses first: a port in use must be found out before anything is written.
   Result<void> done = listen();
+  if (done) done = parts_->audit.open();
   if (done) done = parts_->partitions.claim();
   if (done) done = check_log_dirs(env_.disk, parts_->partitions.dirs().present());
   if (done) done = open_store();
@@ -218,6 +222,9 @@ io::Task<Result<void>> Broker::start() {
   parts_->serving = true;
   parts_->house.spawn("housekeeping", keep_house());
   parts_->house.spawn("certificates", tls_.watch(parts_->stop));
+  if (parts_->audit.enabled()) {
+    parts_->house.spawn("audit", parts_->audit.keep_writing(parts_->stop));
+  }
   co_return Result<void>{};
 }
 
@@ -388,6 +395,7 @@ io::Task<void> Broker::drain() {
   co_await p.admin.close();
   co_await p.journal.close();
   co_await p.house.close();
+  co_await p.audit.flush();
   io::doing("closing partitions");
   co_await p.partitions.close();
   parts_.reset();
@@ -397,10 +405,11 @@ Result<void> Broker::reload(std::string_view text, const std::string& file) {
   auto config = process::parse_config<process::BrokerConfig>(text, file);
   if (!config) return fail(config.error());
   tls_.look(process::time_of(env_.main_loop()));
+  if (parts_) parts_->audit.reopen();
   if (process::says_the_same(*config, config_)) return {};
   return fail(file +
               ": a broker reads its options at its start only; restart it to change them. "
-              "Certificates have been looked at again");
+              "Certificates have been looked at again, and the audit's file was opened anew");
 }
 
 io::Task<process::Status> Broker::status() {
@@ -427,6 +436,7 @@ io::Task<process::Status> Broker::status() {
 io::Task<Samples> Broker::measure() {
   Samples samples = co_await broker::measure(parts_->context, parts_->acceptor);
   tls_.add_to(samples);
+  parts_->audit.add_to(samples);
   co_return samples;
 }
 

@@ -195,11 +195,28 @@ void describe(Options& o, ListenerConfig& c) {
   describe_security(o, c.security);
 }
 
+void describe(Options& o, AuditConfig& c) {
+  o.add("file", c.file,
+        "The file to which lines are appended. SIGHUP opens it anew, after it was renamed.");
+  o.add_custom(
+      "to", "stderr",
+      [&c](const std::string& text) -> Result<void> {
+        if (text != "stderr") return fail(fmt::format("\"{}\" is not stderr", text));
+        c.to_stderr = true;
+        return {};
+      },
+      [&c] { return std::string(c.to_stderr ? "stderr" : ""); },
+      "Instead of a file: the standard error, among the lines of the log.");
+}
+
 void describe(Options& o, BrokerConfig& c) {
   o.section("cluster", c.cluster, "Who this cluster is among its linked clusters.");
   o.section("broker", c.broker, "This broker and the defaults of its topics.");
   o.list("listeners", c.listeners, "Where clients, mirrors and routers connect.").required();
   describe_tls(o, c.tls);
+  o.section("audit", c.audit,
+            "Who did what, as a line of JSON each: log-ins, what was refused, and what changes the "
+            "cluster. Without a key of this section nothing is written.");
   o.section("admin", c.admin, admin_text);
 }
 
@@ -321,6 +338,11 @@ std::optional<Problem> known_tokens(const BrokerConfig& c) {
   return std::nullopt;
 }
 
+std::optional<Problem> one_audit(const BrokerConfig& c) {
+  if (c.audit.file.empty() || !c.audit.to_stderr) return std::nullopt;
+  return Problem{"audit.to", "the audit goes to `file` already; leave one of the two out"};
+}
+
 std::optional<Problem> usable_certificates(const BrokerConfig& c) { return problem_of(c.tls); }
 
 std::optional<Problem> super_users(const BrokerConfig& c) {
@@ -343,7 +365,7 @@ std::optional<Problem> validate(const BrokerConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const BrokerConfig&) = {
       cluster_name,        session_bounds,     member_fits_group,   batch_fits_request,
       batch_fits_segment,  distinct_listeners, reachable_addresses, secured_listeners,
-      usable_certificates, super_users,        known_tokens,
+      usable_certificates, super_users,        known_tokens,        one_audit,
   };
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;

@@ -95,6 +95,12 @@ struct BrokerSettings {
   int64_t effective_retention_ms() const;  // -1 = for ever
 };
 
+// Where lines of the audit go (broker/audit/audit.h): at most one of the two.
+struct AuditConfig {
+  std::string file;
+  bool to_stderr = false;
+};
+
 enum class Peer : uint8_t { brokers, mirrors, routers };
 
 struct ListenerConfig {
@@ -114,6 +120,7 @@ struct BrokerConfig {
   BrokerSettings broker;
   std::vector<ListenerConfig> listeners;
   TlsConfigs tls;
+  AuditConfig audit;
   AdminConfig admin;
 };
 

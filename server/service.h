@@ -39,7 +39,8 @@ struct ConnectionContext {
   std::string software_name;  // set by ApiVersions (KIP-511), empty before
   std::string software_version;
   kafka::Principal principal;  // ANONYMOUS until it is known
-  bool impersonates = false;   // a router lends it to the principal
+  // The router that lends it to the principal, if one does.
+  std::optional<kafka::Principal> impersonated_by;
   LogIn log_in;
   io::Instant opened_at;
   io::Loop* loop = nullptr;

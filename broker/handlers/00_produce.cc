@@ -60,6 +60,7 @@ struct Item {
 struct Work {
   kafka::RequestHeader header;
   std::shared_ptr<server::ConnectionContext> connection;
+  AuditSubject subject;
   int16_t acks = 0;
   io::Instant deadline;
   ClientWriter writer;
@@ -186,20 +187,22 @@ io::Task<void> await_outcome(Item& item, const Work& work) {
   if (!safe) item.refuse(safe.error());
 }
 
-server::Reply finish(std::shared_ptr<Work> work) {
+server::Reply finish(Context& context, std::shared_ptr<Work> work) {
   for (Item& item : work->items) {
     if (item.pending) co_await await_outcome(item, *work);
     // With acks=0 there is no answer that could carry an error. Kafka ends the connection, so that
     // the producer looks for the leader again; so do we.
     if (work->acks == 0 && item.failed()) work->connection->end("produce with acks=0 failed");
   }
-  if (work->acks == 0) co_return std::nullopt;
   kafka::ProduceResponse response;
   for (const auto& topic : work->topics) response.responses.push_back({.name = topic});
   for (size_t i = 0; i < work->items.size(); ++i) {
     auto& answers = response.responses[work->topic_of[i]].partition_responses;
     answers.push_back(std::move(work->items[i].answer));
   }
+  note_answer<kafka::ProduceRequest>(context, *work->connection, work->header, response,
+                                     work->subject);
+  if (work->acks == 0) co_return std::nullopt;
   co_return server::encode_response(work->header, response);
 }
 
@@ -233,6 +236,7 @@ std::shared_ptr<Work> take_apart(Context& context, const server::Request& reques
   work->header = request.header;
   work->connection = request.connection;
   work->acks = message.acks;
+  work->subject = subject_of(context, message);
   int32_t timeout_ms = std::max(0, message.timeout_ms);
   const io::Instant now = request.connection->loop->now();
   work->deadline = now + io::milliseconds(timeout_ms);
@@ -281,7 +285,7 @@ io::Task<server::Reply> produce(Context& context, server::Request request) {
     co_await io::call_on(*loop, hand_over(*loop, *work, std::move(items)));
   }
   co_await wait_at_fence(*request.charge, request.frame.size(), *work);
-  co_return finish(std::move(work));
+  co_return finish(context, std::move(work));
 }
 
 }  // namespace isthmus::broker

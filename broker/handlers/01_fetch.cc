@@ -193,7 +193,7 @@ io::Task<void> wait_for_data(std::shared_ptr<FetchWait> wait, io::Instant deadli
   }
 }
 
-server::Reply answer_fetch(Work work, std::shared_ptr<server::ConnectionContext> connection,
+server::Reply answer_fetch(Context& context, Work work, std::shared_ptr<server::ConnectionContext> connection,
                            server::Charge& charge) {
   io::Loop& loop = *connection->loop;
   bool parked = false;
@@ -223,7 +223,7 @@ server::Reply answer_fetch(Work work, std::shared_ptr<server::ConnectionContext>
     auto& topic = work.response.responses[work.items[i].topic];
     topic.partitions.push_back(std::move(work.answers[i]));
   }
-  co_return server::encode_response(work.header, work.response);
+  co_return audited<kafka::FetchRequest>(context, *connection, work.header, work.response, {});
 }
 
 }  // namespace
@@ -244,7 +244,7 @@ io::Task<server::Reply> fetch(Context& context, server::Request request) {
   if (throttle != nullptr && throttle->refuses(server::QuotaKind::fetch)) {
     co_return server::reply_with(request.header, kafka::FetchResponse{});
   }
-  co_return answer_fetch(take_apart(context, *message, request), request.connection,
+  co_return answer_fetch(context, take_apart(context, *message, request), request.connection,
                          *request.charge);
 }
 

@@ -94,6 +94,8 @@ io::Task<server::Reply> list_offsets(Context& context, server::Request request) 
   // shared among connections and not among requests.
   auto response =
       co_await list(context, std::move(*message), request.connection, request.header.api_version);
+  note_answer<kafka::ListOffsetsRequest>(context, *request.connection, request.header, response,
+                                         {});
   co_return server::reply_with(request.header, response);
 }
 

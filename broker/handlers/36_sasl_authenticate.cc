@@ -51,6 +51,14 @@ Result<void> let_in(server::ConnectionContext& connection, const kafka::SaslSess
   return {};
 }
 
+void note(const Context& context, const server::Request& request, const std::string& user,
+          std::optional<kafka::Mechanism> mechanism, ErrorCode error) {
+  if (!context.audit.enabled()) return;
+  AuditSubject subject{.type = "user", .names = {user}, .detail = {}};
+  if (mechanism) subject.detail = kafka::mechanism_name(*mechanism);
+  note_outcome(context, *request.connection, request.header, subject, error);
+}
+
 }  // namespace
 
 io::Task<server::Reply> sasl_authenticate(Context& context, server::Request request) {
@@ -65,11 +73,13 @@ io::Task<server::Reply> sasl_authenticate(Context& context, server::Request requ
     connection.end("a log-in without SaslHandshake");
     co_return server::reply_with(request.header, response);
   }
+  const auto mechanism = connection.log_in.mechanism;
   auto answer = co_await context.log_ins.step(*exchange, std::move(message->auth_bytes));
   Result<void> accepted;
   if (answer && answer->done) {
     const kafka::SaslSession session = exchange->server->session();
     accepted = let_in(connection, session);
+    if (accepted) note(context, request, session.user, mechanism, ErrorCode::none);
     response.session_lifetime_ms = lifetime_ms(context, session, connection.loop->wall_ms());
     connection.log_in.ends =
         response.session_lifetime_ms == 0
@@ -84,6 +94,7 @@ io::Task<server::Reply> sasl_authenticate(Context& context, server::Request requ
                    (server.why_refused().empty() ? accepted.error().text : server.why_refused()));
     response = {};
     kafka::refuse(response, accepted.error());
+    note(context, request, server.claimed_user(), mechanism, response.error_code);
     co_return answer_after(*connection.loop, refusal_delay, request.header, std::move(response));
   }
   response.auth_bytes = Slice::take(std::move(answer->bytes));

@@ -2,7 +2,7 @@
 // outlived by Broker (broker/broker.h).
 //
 // A handler is one file, named by API key and name. It decodes its request, hops to where the state
-// lives (io::call_on), and encodes its answer. Most answer in one go (answer(), below); the few
+// lives (io::call_on), and encodes its answer. Most answer in one go (answer.h); the few
 // whose order of arrival matters (produce) or whose answer waits (produce, fetch, groups) return
 // the second stage themselves, see server/service.h.
 #pragma once
@@ -25,6 +25,7 @@
 
 namespace isthmus::broker {
 
+class Audit;
 class Coordinator;
 class LinkService;
 class LogIns;
@@ -46,6 +47,7 @@ struct Context {
   io::Gate& admin;  // what admin requests have begun; some goes on after their time-out
   const Authorizer& authorizer;
   server::Quotas& quotas;
+  Audit& audit;
 
   // The address that clients of this listener are told.
   const io::Address& advertised(const std::string& listener) const;
@@ -75,32 +77,5 @@ server::Reply refuse_malformed(const server::Request& request, const Error& erro
 
 using kafka::error_code;
 using kafka::refuse;
-
-// The reply stage of an API that is answered in one go by `Function`:
-//   Task<Response> Function(Context&, Request message, std::shared_ptr<ConnectionContext>)
-// or with the request's version as a fourth parameter, where it changes more than the encoding.
-template <typename Message, auto Function>
-server::Reply answer_later(Context& context, Message message, kafka::RequestHeader header,
-                           std::shared_ptr<server::ConnectionContext> connection) {
-  constexpr bool takes_version = requires {
-    Function(context, std::move(message), std::move(connection), header.api_version);
-  };
-  if constexpr (takes_version) {
-    auto response =
-        co_await Function(context, std::move(message), std::move(connection), header.api_version);
-    co_return server::encode_response(header, response);
-  } else {
-    auto response = co_await Function(context, std::move(message), std::move(connection));
-    co_return server::encode_response(header, response);
-  }
-}
-
-template <typename Message, auto Function>
-io::Task<server::Reply> answer(Context& context, server::Request request) {
-  auto message = server::decode_request<Message>(request);
-  if (!message) co_return refuse_malformed(request, message.error());
-  co_return answer_later<Message, Function>(context, std::move(*message), request.header,
-                                            request.connection);
-}
 
 }  // namespace isthmus::broker

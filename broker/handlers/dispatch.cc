@@ -99,10 +99,13 @@ io::Task<server::Reply> Dispatch::dispatch(server::Request request) {
   }
   if (auto why = connection.log_in.refusal(api->key, connection.loop->now())) {
     connection.end(std::string(api->name) + " refused: " + *why);
+    note_outcome(context_, connection, request.header, {}, kafka::ErrorCode::illegal_sasl_state);
     co_return server::no_reply();
   }
   if (!context_.log_ins.still_may(connection.log_in)) {
     connection.end("user " + connection.log_in.user + " may log in no more");
+    note_outcome(context_, connection, request.header, {},
+                 kafka::ErrorCode::sasl_authentication_failed);
     co_return server::no_reply();
   }
   bool negotiating = api->key == ApiKey::api_versions;

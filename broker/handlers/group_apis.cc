@@ -12,15 +12,16 @@ namespace {
 template <typename Message, auto Method>
 server::Reply ask_coordinator(Context& context, Message message, kafka::RequestHeader header,
                               std::shared_ptr<server::ConnectionContext> connection) {
+  const AuditSubject subject = subject_of(context, message);
   Screen<Message> screen(context.rights_of(*connection), header.api_version);
   if (auto refusal = screen.take_out(message)) {
-    co_return server::encode_response(header, *refusal);
+    co_return audited<Message>(context, *connection, header, *refusal, subject);
   }
   Caller caller{header.client_id.value_or(""), "/" + connection->peer.host, header.api_version};
   auto response = co_await io::call_on(
       context.env.main_loop(), (context.groups.*Method)(std::move(caller), std::move(message)));
   screen.put_back(response);
-  co_return server::encode_response(header, response);
+  co_return audited<Message>(context, *connection, header, response, subject);
 }
 
 template <typename Message, auto Method>

@@ -1,6 +1,7 @@
 // The handlers, one file each (NN_name.cc; private ones in private/).
 #pragma once
 
+#include "broker/handlers/answer.h"
 #include "broker/handlers/context.h"
 
 namespace isthmus::broker {

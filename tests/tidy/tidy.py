@@ -33,6 +33,7 @@ BROKER_BELOW = {
     "log": set(),
     "store": {"log"},
     "security": set(),
+    "audit": set(),
     "image": {"store", "security"},
     "replica": {"log", "image"},
     "group": {"log", "image", "replica"},

@@ -18,7 +18,9 @@ io::Task<server::Reply> mirror_append(Context& context, server::Request request)
   auto message = server::decode_request<kafka::MirrorAppendRequest>(request);
   if (!message) co_return refuse_malformed(request, message.error());
   if (!may_ask<kafka::MirrorAppendRequest>(context, *request.connection)) {
-    co_return server::reply_with(request.header, unauthorized(*message));
+    const auto refusal = unauthorized(*message);
+    note_answer<kafka::MirrorAppendRequest>(context, *request.connection, request.header, refusal, {});
+    co_return server::reply_with(request.header, refusal);
   }
   auto appending = std::make_shared<LinkService::Appending>();
   co_await context.links.append(std::move(*message), appending);

@@ -16,7 +16,7 @@ Result<void> become(const Context& context, const kafka::ImpersonateRequest& mes
   if (!principal || message.host.size() > longest_host) {
     return kafka::refuse(kafka::ErrorCode::invalid_request, "no principal, or no host");
   }
-  if (connection.impersonates) {
+  if (connection.impersonated_by) {
     return kafka::refuse(kafka::ErrorCode::illegal_sasl_state,
                          "the connection is lent to " + connection.principal.to_string());
   }
@@ -25,13 +25,20 @@ Result<void> become(const Context& context, const kafka::ImpersonateRequest& mes
         kafka::ErrorCode::cluster_authorization_failed,
         connection.principal.to_string() + " may not speak for " + principal->to_string());
   }
-  connection.impersonates = true;
   // Quotas are the person's, as everything from here on.
   connection.throttle =
       std::make_shared<server::Throttle>(context.quotas, *connection.loop, *connection.stats);
-  connection.principal = std::move(*principal);
+  connection.impersonated_by = std::exchange(connection.principal, std::move(*principal));
   connection.peer.host = message.host;
   return {};
+}
+
+// Where it was granted, the line's principal is the person's and says who speaks for it.
+void note(const Context& context, const server::Request& request,
+          const kafka::ImpersonateRequest& message, kafka::ErrorCode error) {
+  if (!context.audit.enabled()) return;
+  note_outcome(context, *request.connection, request.header,
+               {.type = "user", .names = {*message.principal}, .detail = {}}, error);
 }
 
 }  // namespace
@@ -45,6 +52,7 @@ io::Task<server::Reply> impersonate(Context& context, server::Request request) {
   if (message->principal) {
     if (auto done = become(context, *message, connection); !done)
       kafka::refuse(response, done.error());
+    note(context, request, *message, response.error_code);
   }
   response.principal = connection.principal.to_string();
   response.logged_in = connection.log_in.is_done();
