@@ -55,8 +55,8 @@ class AuditQueue {
   const Limits limits_;
   AuditRate refusals_, others_;
   std::vector<AuditEvent> waiting_;
-  size_t bytes_ = 0;         // of what waits
-  uint64_t dropped_ = 0;     // in all
+  size_t bytes_ = 0;          // of what waits
+  uint64_t dropped_ = 0;      // in all
   uint64_t not_told_of_ = 0;  // of these
 };
 

@@ -193,7 +193,8 @@ io::Task<void> wait_for_data(std::shared_ptr<FetchWait> wait, io::Instant deadli
   }
 }
 
-server::Reply answer_fetch(Context& context, Work work, std::shared_ptr<server::ConnectionContext> connection,
+server::Reply answer_fetch(Context& context, Work work,
+                           std::shared_ptr<server::ConnectionContext> connection,
                            server::Charge& charge) {
   io::Loop& loop = *connection->loop;
   bool parked = false;

@@ -15,9 +15,8 @@ namespace isthmus::broker {
 template <typename Message, auto Function>
 server::Reply answer_later(Context& context, Message message, kafka::RequestHeader header,
                            std::shared_ptr<server::ConnectionContext> connection) {
-  constexpr bool takes_version = requires {
-    Function(context, std::move(message), connection, header.api_version);
-  };
+  constexpr bool takes_version =
+      requires { Function(context, std::move(message), connection, header.api_version); };
   const AuditSubject subject = subject_of(context, message);
   if constexpr (takes_version) {
     auto response = co_await Function(context, std::move(message), connection, header.api_version);

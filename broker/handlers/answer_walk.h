@@ -23,8 +23,8 @@ template <typename Entity>
 std::string name_of_entity(const Entity& entity) {
   std::string all;
   for (const auto& part : entity) {
-    all += (all.empty() ? "" : ",") + part.entity_type + "=" +
-           part.entity_name.value_or("<default>");
+    all +=
+        (all.empty() ? "" : ",") + part.entity_type + "=" + part.entity_name.value_or("<default>");
   }
   return all;
 }
@@ -110,8 +110,8 @@ void walk_result(const T& result, const std::string& above, size_t index, See& s
 
 template <typename Response, typename See>
 void walk_answer(const Response& response, See& see) {
-  walking::for_each_result(
-      response, [&](const auto& each, size_t i) { walk_result(each, "", i, see); });
+  walking::for_each_result(response,
+                           [&](const auto& each, size_t i) { walk_result(each, "", i, see); });
 }
 
 }  // namespace isthmus::broker

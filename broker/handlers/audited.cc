@@ -113,7 +113,8 @@ void note_outcome(const Context& context, const server::ConnectionContext& conne
   event.detail = subject.detail;
   event.resource_type = subject.type;
   for (const auto& name : subject.names) event.resources.add(name);
-  event.outcome = error == ErrorCode::illegal_sasl_state ? AuditOutcome::refused : outcome_of(error);
+  event.outcome =
+      error == ErrorCode::illegal_sasl_state ? AuditOutcome::refused : outcome_of(error);
   if (error != ErrorCode::none) event.error = kafka::error_name(error);
   context.audit.note(std::move(event), connection.loop->now());
 }

@@ -139,7 +139,8 @@ void note_answer(const Context& context, const server::ConnectionContext& connec
   using kafka::ErrorCode;
   bool is_one = false;  // the answer as a whole says what became of it
   if constexpr (requires { response.error_code; }) {
-    is_one = response.error_code != ErrorCode::none || kafka::find_api(Message::api_key)->is_private;
+    is_one =
+        response.error_code != ErrorCode::none || kafka::find_api(Message::api_key)->is_private;
     if (is_one) outcomes.add(subject.name(0), response.error_code);
   }
   // Offsets that are deleted are a group's.

@@ -63,6 +63,7 @@ const BrokenRule<BrokerConfig> broker_cases[] = {
      "broker.super.users[0]"},
     {"super_users_of_nothing", [](BrokerConfig& c) { c.broker.super_users = {"User:a"}; },
      "broker.super.users"},
+    {"two_audits", [](BrokerConfig& c) { c.audit = {"/var/log/audit", true}; }, "audit.to"},
     {"unreachable_advertised", [](BrokerConfig& c) { c.listeners[1].advertised.host = "0.0.0.0"; },
      "listeners[1].advertised.listeners"},
 };

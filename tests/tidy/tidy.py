@@ -244,7 +244,7 @@ def check_banned(source: Source) -> Iterator[Finding]:
 OUTPUT = [
     (r"\.dump\s*\(", {"base/json.cc"}, "write_json (base/json.h)"),
     (r"\b(fmt::print|std::(cout|cerr|clog|f?printf|f?puts|fwrite))\b",
-     {"base/check.cc", "cli/output.cc"}, "say, show, complain (cli/output.h), or a Logger"),
+     {"base/check.cc", "broker/audit/audit.cc", "cli/output.cc"}, "say, show, complain (cli/output.h), or a Logger"),
 ]
 
 

@@ -19,7 +19,8 @@ io::Task<server::Reply> mirror_append(Context& context, server::Request request)
   if (!message) co_return refuse_malformed(request, message.error());
   if (!may_ask<kafka::MirrorAppendRequest>(context, *request.connection)) {
     const auto refusal = unauthorized(*message);
-    note_answer<kafka::MirrorAppendRequest>(context, *request.connection, request.header, refusal, {});
+    note_answer<kafka::MirrorAppendRequest>(context, *request.connection, request.header, refusal,
+                                            {});
     co_return server::reply_with(request.header, refusal);
   }
   auto appending = std::make_shared<LinkService::Appending>();

@@ -32,7 +32,8 @@ io::Task<server::Reply> mirror_offsets(Context& context, server::Request request
   if (!message) co_return refuse_malformed(request, message.error());
   if (!may_ask<kafka::MirrorOffsetsRequest>(context, *request.connection)) {
     const auto refusal = unauthorized(*message);
-    note_answer<kafka::MirrorOffsetsRequest>(context, *request.connection, request.header, refusal, {});
+    note_answer<kafka::MirrorOffsetsRequest>(context, *request.connection, request.header, refusal,
+                                             {});
     co_return server::reply_with(request.header, refusal);
   }
   co_return finish(context, std::move(*message), request.header);

@@ -1,0 +1,152 @@
+"""Who did what: log-ins, refusals, administration and an operator's word stand in the audit's file,
+and secrets stand nowhere that a process writes or tells."""
+
+import json
+
+import world
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
+                                   NewTopic, ResourceType)
+from support import site
+from support.processes import wait_for
+from support.site import Mirror, Router, Site, cluster, link
+from world import World
+
+PASSWORD = "planted-Passw0rd-of-alice"
+GUESSED = "planted-gu3ss-of-mallory"
+VALUE = "planted-value-of-a-config"
+
+
+class Audit(World):
+    def setUp(self):
+        super().setUp()
+        self.seoul, self.tokyo = (self.audited(name, n) for n, name in ((1, "seoul"), (2, "tokyo")))
+        self.clusters = self.tmp / "clusters.yaml"
+        self.clusters.write_text(json.dumps(Router(
+            self.tmp, "corp", {each.name: cluster(each) for each in (self.seoul, self.tokyo)}
+        ).config))
+
+    def audited(self, name: str, number: int) -> Site:
+        """Clients log in; who comes by another listener may do everything."""
+        made = Site(self.tmp, name, number)
+        made.config["broker"] |= {"authorizer": "acls", "super.users": ["User:ANONYMOUS"]}
+        made.config["audit"] = {"file": str(self.tmp / f"{name}.audit")}
+        for each in made.config["listeners"]:
+            if each["name"] == "CLIENT":
+                each |= {"security.protocol": "SASL_PLAINTEXT", "sasl.enabled.mechanisms": "PLAIN"}
+        return self.started(made)
+
+    def command(self, *args: str, allowed=(0,)) -> dict:
+        done = site.run(*args, "-o", "json", "--config", self.clusters, check=False)
+        self.assertIn(done.returncode, allowed, f"{args}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if done.stdout else {}
+
+    def make_user(self) -> None:
+        secret = self.tmp / "alice.secret"
+        secret.write_text(PASSWORD + "\n")
+        secret.chmod(0o600)
+        self.command("user", "set", "alice", "--password-file", str(secret))
+
+    def client(self, user: str, password: str) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.seoul.bootstrap, "log_level": 0,
+                            "client.id": "tool", "security.protocol": "SASL_PLAINTEXT",
+                            "sasl.mechanism": "PLAIN", "sasl.username": user,
+                            "sasl.password": password})
+
+    @property
+    def inside(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": f"127.0.0.1:{self.seoul.ports['ROUTED']}",
+                            "client.id": "operator"})
+
+    def lines(self, name: str = "seoul") -> list[dict]:
+        return [json.loads(line) for line in (self.tmp / f"{name}.audit").read_text().splitlines()]
+
+    def wait_line(self, name: str = "seoul", **expected) -> dict:
+        """The first line with these members, when it is there."""
+        def found():
+            return [line for line in self.lines(name) if expected.items() <= line.items()]
+        wait_for(found, f"{expected} stands in the audit of {name}")
+        return found()[0]
+
+    def create(self, admin: AdminClient, topic: str) -> None:
+        admin.create_topics([NewTopic(topic, 1)])[topic].result(10)
+
+    def set_config(self, admin: AdminClient, key: str, value: str) -> None:
+        entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, "orders", incremental_configs=[entry])
+        with self.assertRaises(KafkaException):
+            admin.incremental_alter_configs([resource])[resource].result(10)
+
+    def test_it_says_who_was_let_do_what_and_holds_no_secrets(self):
+        self.make_user()
+        self.assertEqual(
+            self.wait_line(action="AlterUserScramCredentials")["resources"], ["alice"])
+        self.create(self.inside, "orders")
+        line = self.wait_line(action="CreateTopics", outcome="allowed")
+        self.assertEqual((line["principal"], line["listener"], line["client_id"], line["resources"]),
+                         ("User:ANONYMOUS", "ROUTED", "operator", ["orders"]))
+
+        with self.assertRaises(KafkaException):
+            self.client("alice", GUESSED).list_topics(timeout=2)
+        line = self.wait_line(action="SaslAuthenticate", outcome="refused")
+        self.assertEqual((line["principal"], line["resources"], line["error"]),
+                         ("User:ANONYMOUS", ["alice"], "SASL_AUTHENTICATION_FAILED"))
+
+        alice = self.client("alice", PASSWORD)
+        with self.assertRaises(KafkaException):
+            self.create(alice, "hers")
+        line = self.wait_line(action="CreateTopics", outcome="refused")
+        self.assertEqual((line["principal"], line["host"], line["client_id"], line["resources"]),
+                         ("User:alice", "127.0.0.1", "tool", ["hers"]))
+        self.wait_line(action="SaslAuthenticate", outcome="allowed", principal="User:alice")
+
+        for key in ("retention.ms", "planted.key"):
+            self.set_config(self.inside, key, VALUE)
+        self.wait_line(action="IncrementalAlterConfigs", outcome="failed")
+        self.hold_secrets()
+        self.assertGreaterEqual(self.seoul.metric("isthmus_audit_lines_total"), len(self.lines()))
+
+    def hold_secrets(self) -> None:
+        """In nothing that the process writes or tells."""
+        printed = site.run("broker", "--config", self.seoul.config_file, "--print-config")
+        told = {"log": (self.seoul.directory / "broker.log").read_text(),
+                "audit": (self.tmp / "seoul.audit").read_text(),
+                "/status": self.seoul.http("/status"),
+                "/metrics": self.seoul.http("/metrics"),
+                "--print-config": printed.stdout + printed.stderr}
+        for where, text in told.items():
+            self.assertTrue(text, where)
+            for secret in (PASSWORD, GUESSED, VALUE):
+                self.assertNotIn(secret, text, where)
+
+    def test_a_renamed_file_is_followed_by_another_on_sighup(self):
+        self.create(self.inside, "before")
+        self.wait_line(resources=["before"])
+        (self.tmp / "seoul.audit").rename(self.tmp / "seoul.audit.1")
+        self.seoul.process.reload()
+        wait_for((self.tmp / "seoul.audit").exists, "there is a new file")
+        self.create(self.inside, "after")
+        self.wait_line(resources=["after"])
+        self.assertEqual([line["resources"] for line in self.lines()], [["after"]])
+
+    def test_a_switchover_leaves_its_steps_at_both_sites(self):
+        for source, target in ((self.seoul, self.tokyo), (self.tokyo, self.seoul)):
+            name = f"{source.name}-{target.name}"
+            self.started(Mirror(self.tmp, f"mirror-{name}", {name: link(source, target)}))
+        self.started(Router(self.tmp, "router", {each.name: cluster(each)
+                                                 for each in (self.seoul, self.tokyo)}))
+        self.create(self.inside, "orders")
+        move = ("switchover", "--from", "seoul", "--to", "tokyo")
+        wait_for(lambda: self.command("link", "describe", "seoul-tokyo", allowed=(0, 2))["topics"],
+                 "the topic is mirrored", 30)
+        wait_for(lambda: self.command(*move, "--dry-run", allowed=(0, 3))["ready"], "it is ready", 30)
+        self.command(*move)
+        for name, action in (("tokyo", "SwitchoverWish"), ("seoul", "Fence"), ("seoul", "HandOver"),
+                             ("tokyo", "Promote")):
+            line = self.wait_line(name, action=action, outcome="allowed")
+            self.assertEqual((line["resource_type"], line["resources"]), ("link", ["seoul-tokyo"]))
+            self.assertEqual(line["principal"], "User:ANONYMOUS")
+
+
+if __name__ == "__main__":
+    world.main()
