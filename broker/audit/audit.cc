@@ -83,9 +83,11 @@ Result<void> Audit::put(const std::string& lines) {
     if (auto opened = open(); !opened) return opened;
   }
   if (lines.empty()) return {};
-  auto done = file_->append(as_bytes(lines));
-  // What has failed stays so; another look at the path may find another file.
-  if (!done && !io::lacks_room(done.error())) file_.reset();
+  auto done = file_->append(as_bytes(torn_ ? "\n" + lines : lines));
+  // What has failed stays so; another look at the path may find another file. A part of the lines
+  // may be there.
+  torn_ = !done && !io::lacks_room(done.error());
+  if (torn_) file_.reset();
   return done;
 }
 

@@ -2,7 +2,8 @@
 //
 // note() may be called on any loop and never waits for the file: lines are written by the workers,
 // a few of them together, at most write_interval later. A file that fails is tried again with the
-// same lines; meanwhile the queue fills up, and what does not fit is counted.
+// same lines, behind whatever part of them it holds: rather twice than not at all. Meanwhile the
+// queue fills up, and what does not fit is counted.
 //
 // Owned by Broker, on whose main loop all but note() and enabled() is called; outlives the
 // connections. The one lock of it is held for an insertion, by those who have something to tell.
@@ -59,6 +60,7 @@ class Audit {
   // Of write() alone.
   std::shared_ptr<io::File> file_;
   std::string unwritten_;
+  bool torn_ = false;  // the file may end within a line
   std::array<uint64_t, audit_outcomes> in_unwritten_{};
 
   std::array<std::atomic<uint64_t>, audit_outcomes> written_{};

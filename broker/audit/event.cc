@@ -45,6 +45,7 @@ std::string_view to_string(AuditOutcome outcome) {
     case AuditOutcome::allowed: return "allowed";
     case AuditOutcome::refused: return "refused";
     case AuditOutcome::failed: return "failed";
+    case AuditOutcome::unknown: return "unknown";
   }
   return "?";
 }

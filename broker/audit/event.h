@@ -34,9 +34,10 @@ class AuditNames {
 enum class AuditOutcome : uint8_t {
   allowed,  // and done
   refused,  // who asked may not, or is not who he says
-  failed,   // he may, and it was not done; REQUEST_TIMED_OUT: not yet
+  failed,   // he may, and it was not done
+  unknown,  // it was begun, and its sender's time was over before its end
 };
-inline constexpr size_t audit_outcomes = 3;
+inline constexpr size_t audit_outcomes = 4;
 std::string_view to_string(AuditOutcome outcome);
 
 struct AuditEvent {

@@ -33,6 +33,7 @@ constexpr auto to_create_any = kafka::need<Request>(AclOperation::create, Resour
 
 // Who asks, and for what.
 struct Asking {
+  const server::ConnectionContext* connection = nullptr;
   Rights rights;
   bool may_create = false;  // by the request and the options
   bool operations = false;  // tell what is authorized (KIP-430)
@@ -85,13 +86,27 @@ io::Task<Result<void>> create_now(Context& context, NewTopic wish) {
   co_return done;
 }
 
-io::Task<ErrorCode> auto_create(Context& context, const std::string& name) {
+void note_created(const Context& context, const server::ConnectionContext& connection,
+                  const std::string& name) {
+  if (!context.audit.enabled()) return;
+  kafka::RequestHeader header;
+  header.api_key = static_cast<int16_t>(Request::api_key);
+  header.client_id = connection.client_id;
+  note_outcome(context, connection, header, {.type = "topic", .names = {name}, .detail = "create"},
+               ErrorCode::none);
+}
+
+io::Task<ErrorCode> auto_create(Context& context, const server::ConnectionContext& connection,
+                                const std::string& name) {
   NewTopic wish;
   wish.name = name;
   wish.partitions = context.config.broker.num_partitions;
   // In a switchover the client asks again: the topics beside this one are not kept from it.
   auto done = co_await io::call_on(context.env.main_loop(), create_now(context, std::move(wish)));
-  if (done) co_return ErrorCode::none;
+  if (done) {
+    note_created(context, connection, name);
+    co_return ErrorCode::none;
+  }
   ErrorCode code = error_code(done.error());
   if (code == ErrorCode::not_controller) co_return ErrorCode::leader_not_available;
   co_return code == ErrorCode::topic_already_exists ? ErrorCode::none : code;
@@ -115,7 +130,7 @@ io::Task<Topic> one_topic(Context& context, Request::MetadataRequestTopic wanted
   if (!asking.rights.may_on_cluster(to_create_any) && !asking.rights.may(to_create, name)) {
     co_return refusal(wanted, ErrorCode::topic_authorization_failed);
   }
-  ErrorCode code = co_await auto_create(context, name);
+  ErrorCode code = co_await auto_create(context, *asking.connection, name);
   if (code != ErrorCode::none) co_return refusal(wanted, code);
   auto now = context.image.load();
   const TopicImage* created = now->find(name);
@@ -172,7 +187,8 @@ kafka::MetadataResponse describe_cluster(const Image& image, const io::Address& 
 io::Task<kafka::MetadataResponse> gather(Context& context, Request message,
                                          std::shared_ptr<server::ConnectionContext> connection,
                                          int16_t version) {
-  Asking asking{.rights = context.rights_of(*connection),
+  Asking asking{.connection = connection.get(),
+                .rights = context.rights_of(*connection),
                 .operations = message.include_topic_authorized_operations};
   if (asks_for_moving(*context.image.load(), message)) {
     co_await io::call_on(context.env.main_loop(), end_of_move(context, message));

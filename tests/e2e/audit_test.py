@@ -83,8 +83,9 @@ class Audit(World):
             self.wait_line(action="AlterUserScramCredentials")["resources"], ["alice"])
         self.create(self.inside, "orders")
         line = self.wait_line(action="CreateTopics", outcome="allowed")
-        self.assertEqual((line["principal"], line["listener"], line["client_id"], line["resources"]),
-                         ("User:ANONYMOUS", "ROUTED", "operator", ["orders"]))
+        self.assertEqual((line["principal"], line["listener"], line["client_id"]),
+                         ("User:ANONYMOUS", "ROUTED", "operator"))
+        self.assertEqual(line["resources"], ["orders"])
 
         with self.assertRaises(KafkaException):
             self.client("alice", GUESSED).list_topics(timeout=2)
@@ -139,7 +140,8 @@ class Audit(World):
         move = ("switchover", "--from", "seoul", "--to", "tokyo")
         wait_for(lambda: self.command("link", "describe", "seoul-tokyo", allowed=(0, 2))["topics"],
                  "the topic is mirrored", 30)
-        wait_for(lambda: self.command(*move, "--dry-run", allowed=(0, 3))["ready"], "it is ready", 30)
+        wait_for(lambda: self.command(*move, "--dry-run", allowed=(0, 3))["ready"],
+                 "it is ready", 30)
         self.command(*move)
         for name, action in (("tokyo", "SwitchoverWish"), ("seoul", "Fence"), ("seoul", "HandOver"),
                              ("tokyo", "Promote")):
