@@ -38,6 +38,9 @@ void ServerStats::add(const ServerStats& other) {
   refused_ += other.refused_;
   handshakes_ += other.handshakes_;
   failed_handshakes_ += other.failed_handshakes_;
+  log_ins_ += other.log_ins_;
+  refused_log_ins_ += other.refused_log_ins_;
+  second_nonces_ += other.second_nonces_;
   for (size_t i = 0; i < quota_kinds; ++i) {
     throttled_[i].times += other.throttled_[i].times;
     throttled_[i].time += other.throttled_[i].time;
@@ -61,6 +64,9 @@ void ServerStats::add_to(Samples& samples) const {
   samples.add(metric::connections_refused, static_cast<double>(refused_));
   samples.add(metric::tls_handshakes, static_cast<double>(handshakes_), {"agreed"});
   samples.add(metric::tls_handshakes, static_cast<double>(failed_handshakes_), {"failed"});
+  samples.add(metric::log_ins, static_cast<double>(log_ins_), {"accepted"});
+  samples.add(metric::log_ins, static_cast<double>(refused_log_ins_), {"refused"});
+  samples.add(metric::second_nonces, static_cast<double>(second_nonces_));
   for (size_t i = 0; i < quota_kinds; ++i) {
     const Throttled& throttled = throttled_[i];
     if (throttled.times == 0) continue;

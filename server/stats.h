@@ -30,6 +30,11 @@ class ServerStats {
   ApiStats& arrived(kafka::RequestHeader& header, size_t bytes);
   void opened() { ++opened_; }
   void refused() { ++refused_; }
+  // By SASL; `second_nonce`: the SCRAM client sent its own twice.
+  void logged_in(bool accepted, bool second_nonce) {
+    ++(accepted ? log_ins_ : refused_log_ins_);
+    second_nonces_ += second_nonce;
+  }
   void greeted(bool agreed) { ++(agreed ? handshakes_ : failed_handshakes_); }
   // A client is held back for so long, or for so much longer (`again`).
   void throttled(QuotaKind kind, io::Duration time, bool again);
@@ -42,6 +47,9 @@ class ServerStats {
   uint64_t refused_ = 0;
   uint64_t handshakes_ = 0;
   uint64_t failed_handshakes_ = 0;
+  uint64_t log_ins_ = 0;
+  uint64_t refused_log_ins_ = 0;
+  uint64_t second_nonces_ = 0;
   struct Throttled {
     uint64_t times = 0;
     io::Duration time{};

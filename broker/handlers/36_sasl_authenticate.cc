@@ -2,10 +2,13 @@
 // connection before its session ends (KIP-368).
 #include <algorithm>
 
+#include "base/log.h"
 #include "base/printable.h"
 #include "broker/handlers/handlers.h"
 #include "broker/log_ins.h"
 #include "kafka/gen/sasl_authenticate.h"
+#include "server/complaints.h"
+#include "server/stats.h"
 
 namespace isthmus::broker {
 
@@ -13,6 +16,8 @@ namespace {
 
 using kafka::ErrorCode;
 using Response = kafka::SaslAuthenticateResponse;
+
+const Logger log("log-in");
 
 // Kafka's connection.failed.authentication.delay.ms: who guesses waits.
 constexpr auto refusal_delay = io::milliseconds(100);
@@ -22,6 +27,18 @@ server::Reply answer_after(io::Loop& loop, io::Duration pause, kafka::RequestHea
                            Response response) {
   if (pause > io::Duration::zero()) co_await io::sleep(loop, pause);
   co_return server::encode_response(header, response);
+}
+
+// Kafka 4 locks such clients out (CVE-2024-56128 was mended by comparing the whole): who will move
+// there wants to know them.
+void tell_of_second_nonce(const server::ConnectionContext& connection) {
+  const std::string who = "client id " + printable(connection.client_id) + ", " +
+                          printable(connection.software_name) + " " +
+                          printable(connection.software_version);
+  auto silent = connection.complaints->next("second nonce of " + who, connection.loop->now());
+  if (!silent) return;
+  log.info("{} sends its SCRAM nonce twice, as librdkafka before 2.6.1 did: let in{}", who,
+           server::Complaints::others(*silent));
 }
 
 // 0: for ever.
@@ -79,7 +96,11 @@ io::Task<server::Reply> sasl_authenticate(Context& context, server::Request requ
   if (answer && answer->done) {
     const kafka::SaslSession session = exchange->server->session();
     accepted = let_in(connection, session);
-    if (accepted) note(context, request, session.user, mechanism, ErrorCode::none);
+    if (accepted) {
+      note(context, request, session.user, mechanism, ErrorCode::none);
+      connection.stats->logged_in(true, session.nonce_repeated);
+      if (session.nonce_repeated) tell_of_second_nonce(connection);
+    }
     response.session_lifetime_ms = lifetime_ms(context, session, connection.loop->wall_ms());
     connection.log_in.ends =
         response.session_lifetime_ms == 0
@@ -94,6 +115,7 @@ io::Task<server::Reply> sasl_authenticate(Context& context, server::Request requ
                    (server.why_refused().empty() ? accepted.error().text : server.why_refused()));
     response = {};
     kafka::refuse(response, accepted.error());
+    connection.stats->logged_in(false, false);
     note(context, request, server.claimed_user(), mechanism, response.error_code);
     co_return answer_after(*connection.loop, refusal_delay, request.header, std::move(response));
   }

@@ -193,6 +193,7 @@ class Persons(Sites):
         version = re.search(r"librdkafka (\d+)\.(\d+)", self.kcat("-V"))
         if tuple(map(int, version.groups())) > (2, 6):
             self.skipTest("this kcat's librdkafka has it mended")
+        before = self.active.metric("isthmus_scram_second_nonces_total")
         for way in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
             for at, bootstrap in (("direct", self.direct(way)), ("router", self.routed(way))):
                 topic = f"grid-{way}-{at}"
@@ -203,6 +204,9 @@ class Persons(Sites):
                                  *self.kcat_options(way))
                 self.assertEqual(read, lines, (way, at))
         self.assertNotEqual(*self.nonces_of_kcat())
+        self.assertGreaterEqual(
+            self.active.metric("isthmus_scram_second_nonces_total") - before, 8)
+        self.assertIn("sends its SCRAM nonce twice", self.log_of(self.active))
 
     def nonces_of_kcat(self) -> tuple[bytes, bytes]:
         """SCRAM's whole nonce as the server sends it, and as kcat answers; read in the middle."""
