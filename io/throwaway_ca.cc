@@ -66,7 +66,7 @@ PemPair to_pem(const Certificate& certificate, const Key& key) {
 }
 
 // Instead of asking at the terminal for the password of an encrypted key.
-int no_password(char*, int, int, void*) { return -1; }
+int give_no_password(char*, int, int, void*) { return -1; }
 
 std::optional<int64_t> seconds_of(const ASN1_TIME* time) {
   tm parts{};
@@ -201,8 +201,9 @@ Result<ThrowawayCa> ThrowawayCa::load(PemPair pem, int64_t now_s) {
   auto state = std::make_unique<State>();
   state->pem = std::move(pem);
   const Bio certificate = reader_of(state->pem.certificate), key = reader_of(state->pem.key);
-  state->certificate.reset(PEM_read_bio_X509(certificate.get(), nullptr, no_password, nullptr));
-  state->key.reset(PEM_read_bio_PrivateKey(key.get(), nullptr, no_password, nullptr));
+  state->certificate.reset(
+      PEM_read_bio_X509(certificate.get(), nullptr, give_no_password, nullptr));
+  state->key.reset(PEM_read_bio_PrivateKey(key.get(), nullptr, give_no_password, nullptr));
   ERR_clear_error();
   if (!state->certificate) return fail("the certificate is no certificate in PEM");
   if (!state->key) return fail("the key is no unencrypted private key in PEM");
