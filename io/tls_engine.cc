@@ -17,8 +17,7 @@ namespace {
 // An idle connection holds little; one that brings much is read in few system calls.
 constexpr size_t least_room = 4 * 1024;
 constexpr size_t most_room = 128 * 1024;
-constexpr size_t record_overhead = 64;  // at most, of 16 KiB
-constexpr size_t record_size = 16 * 1024;
+constexpr size_t record_overhead = 64;  // at most, of each
 
 bool is_address(const std::string& host) {
   unsigned char parsed[sizeof(in6_addr)];
@@ -211,7 +210,7 @@ Result<std::optional<size_t>> TlsEngine::read(MutableBytes into) {
 
 Result<void> TlsEngine::write(Bytes plain) {
   if (plain.empty()) return {};
-  const size_t records = plain.size() / record_size + 1;
+  const size_t records = plain.size() / tls_record_size + 1;
   const size_t needed = outgoing_.size() + plain.size() + records * record_overhead;
   if (outgoing_.capacity() < needed) outgoing_.reserve(std::max(needed, 2 * outgoing_.size()));
   ERR_clear_error();

@@ -20,6 +20,9 @@ struct ssl_session_st;
 
 namespace isthmus::io {
 
+// The most that one record carries.
+inline constexpr size_t tls_record_size = 16 * 1024;
+
 class TlsEngine {
  public:
   // `host`: of a dialer, whom it wants to reach (a name or an address); a listener has none.

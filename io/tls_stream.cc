@@ -13,7 +13,6 @@ namespace isthmus::io {
 namespace {
 
 constexpr size_t write_at_once = 256 * 1024;  // of what is encrypted
-constexpr size_t record_size = 16 * 1024;
 constexpr size_t max_marks = 64;
 constexpr size_t most_owed = 512 * 1024;  // twice what a writer collects
 
@@ -248,16 +247,17 @@ Task<Result<void>> TlsStream::State::send(std::shared_ptr<State> self, Rope rope
     } else {
       Bytes rest = std::get<Slice>(piece);
       while (done && !rest.empty()) {
-        if (self->staged.empty() && rest.size() >= record_size) {
+        if (self->staged.empty() && rest.size() >= tls_record_size) {
           const Bytes part =
-              rest.first(std::min(rest.size() / record_size * record_size, write_at_once));
+              rest.first(std::min(rest.size() / tls_record_size * tls_record_size, write_at_once));
           done = self->encrypt(part);
           rest = rest.subspan(part.size());
         } else {
-          const Bytes part = rest.first(std::min(rest.size(), record_size - self->staged.size()));
+          const Bytes part =
+              rest.first(std::min(rest.size(), tls_record_size - self->staged.size()));
           self->staged.insert(self->staged.end(), part.begin(), part.end());
           rest = rest.subspan(part.size());
-          if (self->staged.size() == record_size) done = self->encrypt_staged();
+          if (self->staged.size() == tls_record_size) done = self->encrypt_staged();
         }
         if (done && self->engine.outgoing() >= write_at_once) done = co_await flush(self);
       }

@@ -17,7 +17,7 @@ namespace {
 constexpr auto look_every = std::chrono::seconds(5);
 constexpr auto warn_before = std::chrono::days(30);
 constexpr size_t largest_file = 4 << 20;  // all authorities of a system are a quarter of it
-const Logger logger("tls");
+const Logger tls_log("tls");
 
 Result<std::string> read_limited(const std::string& path) {
   std::error_code unknown;
@@ -40,7 +40,7 @@ void warn_if_readable(const std::string& path) {
   std::error_code unknown;
   const auto status = std::filesystem::status(path, unknown);
   if (unknown || (status.permissions() & perms::others_read) == perms::none) return;
-  logger.warn("{} can be read by every user of this machine: chmod o= it", path);
+  tls_log.warn("{} can be read by every user of this machine: chmod o= it", path);
 }
 
 bool operator==(const io::TlsMaterial& a, const io::TlsMaterial& b) {
@@ -126,15 +126,15 @@ void TlsStore::renew(Given& given, Time now) {
       given.identity->store(std::move(*made));
       given.material = std::move(*material);
       given.near_its_end = false;
-      logger.info("tls={} its files have changed; in force from the next connection on",
-                  given.name);
+      tls_log.info("tls={} its files have changed; in force from the next connection on",
+                   given.name);
     } else {
       problem = Problem{key_of(given.name, made.error().part), made.error().text};
     }
   }
   const std::string trouble = problem ? text_of(*problem) : "";
   if (trouble != given.trouble && problem) {
-    logger.error("{}; what was there before stays in force", trouble);
+    tls_log.error("{}; what was there before stays in force", trouble);
   }
   given.trouble = trouble;
 }
@@ -144,9 +144,9 @@ void TlsStore::warn_before_end(Given& given, Time now) const {
   if (given.near_its_end || end == Time::max() || end - now > warn_before) return;
   given.near_its_end = true;
   const auto days = std::chrono::duration_cast<std::chrono::days>(end - now).count();
-  logger.warn("tls={} its certificate ends in {} days, on {:%Y-%m-%d}: renew {}", given.name,
-              std::max<int64_t>(0, days), fmt::gmtime(Time::clock::to_time_t(end)),
-              configs_.at(given.name).certificate);
+  tls_log.warn("tls={} its certificate ends in {} days, on {:%Y-%m-%d}: renew {}", given.name,
+               std::max<int64_t>(0, days), fmt::gmtime(Time::clock::to_time_t(end)),
+               configs_.at(given.name).certificate);
 }
 
 void TlsStore::look(Time now) {

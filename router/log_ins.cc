@@ -27,7 +27,7 @@ server::Reply refuse(server::Request& request, Response response, ErrorCode code
   return server::reply_with(request.header, response);
 }
 
-server::Reply end_of(const server::Request& request, const Error& error) {
+server::Reply end_log_in(const server::Request& request, const Error& error) {
   request.connection->end("malformed log-in: " + error.text);
   return server::no_reply();
 }
@@ -61,7 +61,7 @@ io::Task<Result<std::unique_ptr<client::Connection>>> LogIns::connect(io::Instan
 
 io::Task<server::Reply> LogIns::handshake(server::Request request) {
   auto message = server::decode_request<kafka::SaslHandshakeRequest>(request);
-  if (!message) co_return end_of(request, message.error());
+  if (!message) co_return end_log_in(request, message.error());
   auto& log_in = request.connection->log_in;
   log_in.exchange.reset();
   log_in.mechanism.reset();
@@ -94,7 +94,7 @@ io::Task<server::Reply> LogIns::handshake(server::Request request) {
 
 io::Task<server::Reply> LogIns::authenticate(server::Request request) {
   auto message = server::decode_request<kafka::SaslAuthenticateRequest>(request);
-  if (!message) co_return end_of(request, message.error());
+  if (!message) co_return end_log_in(request, message.error());
   using Response = kafka::SaslAuthenticateResponse;
   auto& client = *request.connection;
   auto& log_in = client.log_in;

@@ -58,7 +58,7 @@ Result<void> let_in(server::ConnectionContext& connection, const kafka::SaslSess
     return kafka::refuse(ErrorCode::sasl_authentication_failed,
                          "Cannot change principals during re-authentication");
   }
-  if (connection.impersonates) {
+  if (connection.impersonated_by) {
     return kafka::refuse(ErrorCode::illegal_sasl_state, "the connection is lent to somebody");
   }
   connection.principal = who;
