@@ -5,8 +5,7 @@ import json
 
 import world
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
-                                   NewTopic, ResourceType)
+from confluent_kafka.admin import RESOURCE_TOPIC, AdminClient, ConfigResource, NewTopic
 from support import site
 from support.processes import wait_for
 from support.site import Mirror, Router, Site, cluster, link
@@ -72,10 +71,9 @@ class Audit(World):
         admin.create_topics([NewTopic(topic, 1)])[topic].result(10)
 
     def set_config(self, admin: AdminClient, key: str, value: str) -> None:
-        entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, "orders", incremental_configs=[entry])
+        resource = ConfigResource(RESOURCE_TOPIC, "orders", set_config={key: value})
         with self.assertRaises(KafkaException):
-            admin.incremental_alter_configs([resource])[resource].result(10)
+            admin.alter_configs([resource])[resource].result(10)
 
     def test_it_says_who_was_let_do_what_and_holds_no_secrets(self):
         self.make_user()
@@ -103,7 +101,7 @@ class Audit(World):
 
         for key in ("retention.ms", "planted.key"):
             self.set_config(self.inside, key, VALUE)
-        self.wait_line(action="IncrementalAlterConfigs", outcome="failed")
+        self.wait_line(action="AlterConfigs", outcome="failed")
         self.hold_secrets()
         self.assertGreaterEqual(self.seoul.metric("isthmus_audit_lines_total"), len(self.lines()))
 
