@@ -5,17 +5,12 @@
 
 #include "io/tcp.h"
 #include "tests/io/real_world.h"
+#include "tests/io/written.h"
 
 namespace isthmus::io {
 namespace {
 
 const Address any_port{"127.0.0.1", 0};
-
-Slice pattern(size_t size, uint8_t seed) {
-  std::vector<uint8_t> bytes(size);
-  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<uint8_t>(seed + i * 7 + i / 251);
-  return Slice::take(std::move(bytes));
-}
 
 // Returns every byte it reads, until the peer ends.
 Task<void> echo(std::unique_ptr<Stream> stream) {
@@ -26,11 +21,6 @@ Task<void> echo(std::unique_ptr<Stream> stream) {
     auto sent = co_await stream->write(Rope(Slice::copy_of(Bytes(buffer).first(*n))));
     if (!sent) co_return;
   }
-}
-
-Task<void> write_all(Stream& stream, Rope rope, bool& done) {
-  auto sent = co_await stream.write(std::move(rope));
-  done = sent.has_value();
 }
 
 Task<std::vector<uint8_t>> read_exactly(Stream& stream, size_t size) {

@@ -7,20 +7,21 @@
 #include "io/tls_engine.h"
 #include "io/tls_stream.h"
 #include "tests/io/real_world.h"
+#include "tests/io/written.h"
 
 namespace isthmus::io {
 namespace {
 
 using Clock = std::chrono::system_clock;
 
-int64_t now_s() { return Clock::to_time_t(Clock::now()); }
+int64_t seconds_now() { return Clock::to_time_t(Clock::now()); }
 
 // An authority, and material of names that it has signed.
 struct Authority {
-  ThrowawayCa ca = ThrowawayCa::create(now_s(), 30);
+  ThrowawayCa ca = ThrowawayCa::create(seconds_now(), 30);
 
   TlsMaterial of(const std::string& name, std::vector<std::string> hosts = {}) const {
-    auto issued = ca.issue({name, std::move(hosts)}, now_s(), 10);
+    auto issued = ca.issue({name, std::move(hosts)}, seconds_now(), 10);
     return {issued.pem.certificate, issued.pem.key, ca.pem().certificate};
   }
 };
@@ -81,7 +82,7 @@ TEST(TlsContext, SaysWhatIsWrongWithItsMaterial) {
 TEST(TlsContext, KnowsWhenItsCertificateEnds) {
   const Authority authority;
   const auto end = listener(authority.of("seoul"))->not_after();
-  EXPECT_NEAR(Clock::to_time_t(end), now_s() + 10 * 86'400, 7'200);
+  EXPECT_NEAR(Clock::to_time_t(end), seconds_now() + 10 * 86'400, 7'200);
   EXPECT_EQ(dialer({.ca = authority.ca.pem().certificate})->not_after(), Clock::time_point::max());
 }
 
@@ -223,7 +224,7 @@ TEST(TlsEngine, ASessionIsResumedOnceAndOnlyUnderTheSameContexts) {
 TEST(TlsEngine, ACertificateThatHasExpiredIsNotResumedWith) {
   const Authority authority;
   constexpr int64_t day_s = 86'400, lives_s = 2;
-  const auto issued = authority.ca.issue({"mirror", {}}, now_s() - day_s + lives_s, 1);
+  const auto issued = authority.ca.issue({"mirror", {}}, seconds_now() - day_s + lives_s, 1);
   const auto client_context =
       dialer({issued.pem.certificate, issued.pem.key, authority.ca.pem().certificate});
   const auto server_context = listener(authority.of("seoul"), ClientAuth::required);
@@ -294,12 +295,6 @@ Task<Ends> connect(RealWorld& world, const Authority& authority) {
   co_return ends;
 }
 
-Slice pattern(size_t size, uint8_t seed) {
-  std::vector<uint8_t> bytes(size);
-  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<uint8_t>(seed + i * 7 + i / 251);
-  return Slice::take(std::move(bytes));
-}
-
 Task<void> echo(Stream& stream) {
   std::vector<uint8_t> buffer(100'000);
   for (;;) {
@@ -308,11 +303,6 @@ Task<void> echo(Stream& stream) {
     auto sent = co_await stream.write(Rope(Slice::copy_of(Bytes(buffer).first(*n))));
     if (!sent) co_return;
   }
-}
-
-Task<void> write_all(Stream& stream, Rope rope, bool& done) {
-  auto sent = co_await stream.write(std::move(rope));
-  done = sent.has_value();
 }
 
 Task<void> big_rope_comes_back(RealWorld& world, std::string path, bool& equal) {
