@@ -3,7 +3,7 @@
 
 #include "tests/router/router_world.h"
 
-namespace isthmus::router {
+namespace isthmus::router::compressing {
 namespace {
 
 using kafka::Compression;
@@ -445,4 +445,4 @@ TEST(RouterCompression, MetricsAndStatusTellOfIt) {
 }
 
 }  // namespace
-}  // namespace isthmus::router
+}  // namespace isthmus::router::compressing
