@@ -88,7 +88,7 @@ class Options {
   // Sizes take units ("64KiB") or plain bytes; -1, where the bounds allow it, means no limit.
   Row& add_bytes(std::string name, int32_t& field, Bounds bounds, std::string text);
   Row& add_bytes(std::string name, int64_t& field, Bounds bounds, std::string text);
-  // A scalar with a notation of its own.
+  // A scalar with a notation of its own; get() gives no text while it is not set.
   Row& add_custom(std::string name, std::string type,
                   std::function<Result<void>(const std::string&)> set,
                   std::function<std::string()> get, std::string text);

@@ -229,7 +229,10 @@ Options::Row& Options::add_custom(std::string name, std::string type, Setter set
                                   std::function<std::string()> get, std::string text) {
   Row row{.name = std::move(name), .type = std::move(type), .text = std::move(text)};
   row.set = std::move(set);
-  row.get = [get = std::move(get)] { return std::vector<std::string>{get()}; };
+  row.get = [get = std::move(get)] {
+    std::string text = get();
+    return text.empty() ? std::vector<std::string>{} : std::vector{std::move(text)};
+  };
   return add_row(std::move(row));
 }
 

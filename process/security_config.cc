@@ -45,17 +45,6 @@ std::string name_of(const std::optional<io::ClientAuth>& auth) {
   return "";
 }
 
-// A scalar that may be unset, for which get() gives no text.
-void add_optional(Options& o, const char* name, const char* type,
-                  std::function<Result<void>(const std::string&)> set,
-                  std::function<std::string()> get, const char* text) {
-  Options::Row& row = o.add_custom(name, type, std::move(set), get, text);
-  row.get = [get = std::move(get)] {
-    const std::string value = get();
-    return value.empty() ? std::vector<std::string>{} : std::vector{value};
-  };
-}
-
 std::string known_names(const TlsConfigs& tls) {
   std::string names;
   for (const auto& [name, config] : tls) names += (names.empty() ? "" : ", ") + name;
@@ -162,8 +151,8 @@ void describe_security(Options& o, ListenerSecurity& c) {
       "Whether what passes here is encrypted (SSL: TLS 1.2 or 1.3), and whether clients log in "
       "(SASL). With SASL_PLAINTEXT and PLAIN passwords cross the line readable.");
   o.add("tls", c.tls, "Whose certificate is shown: a name under `tls`.");
-  add_optional(
-      o, "ssl.client.auth", "none, requested or required",
+  o.add_custom(
+      "ssl.client.auth", "none, requested or required",
       [&c](const std::string& text) { return set_client_auth(c.client_auth, text); },
       [&c] { return name_of(c.client_auth); },
       "Whether clients show a certificate of their own. `none` by default, and `required` on a "
@@ -183,7 +172,7 @@ void describe_security(Options& o, DialSecurity& c) {
   o.add("tls", c.tls,
         "Our certificate, and whom to trust: a name under `tls`. Without it the authorities of the "
         "system are trusted, and no certificate is shown.");
-  o.add_custom(
+  Options::Row& identification = o.add_custom(
       "ssl.endpoint.identification.algorithm", "https, or empty",
       [&c](const std::string& text) -> Result<void> {
         if (text != "https" && !text.empty()) {
@@ -195,8 +184,10 @@ void describe_security(Options& o, DialSecurity& c) {
       [&c] { return std::string(c.verify_host ? "https" : ""); },
       "`https`: the certificate must name the host that was dialled. Empty: any certificate of a "
       "trusted authority will do, so that who has one can pass for any other.");
-  add_optional(
-      o, "sasl.mechanism", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+  // Empty is a value here, too.
+  identification.get = [&c] { return std::vector<std::string>{c.verify_host ? "https" : ""}; };
+  o.add_custom(
+      "sasl.mechanism", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
       [&c](const std::string& text) -> Result<void> {
         c.mechanism = kafka::find_mechanism(text);
         if (c.mechanism) return {};
