@@ -7,12 +7,6 @@ namespace isthmus::broker {
 
 namespace {
 
-kafka::ScramDecoy::Secret new_secret(io::Random& random) {
-  kafka::ScramDecoy::Secret secret;
-  random.fill(secret);
-  return secret;
-}
-
 std::string new_nonce(io::Random& random) {
   std::array<uint8_t, 18> bytes;
   random.fill(bytes);
@@ -22,12 +16,13 @@ std::string new_nonce(io::Random& random) {
 }  // namespace
 
 LogIns::LogIns(io::Env& env, const PublishedImage& image, TokenKeys::Options tokens)
-    : env_(env), image_(image), secret_(new_secret(env.random)), tokens_(env, std::move(tokens)) {
+    : env_(env), image_(image), tokens_(env, std::move(tokens)) {
   for (io::Loop* loop : env.loops) deriving_[loop] = std::make_unique<io::Mutex>(*loop);
 }
 
 // As hard as somebody who exists, or it would tell who does not.
 kafka::ScramDecoy LogIns::decoy() const {
+  std::call_once(drawn_, [this] { env_.random.fill(secret_); });
   const auto users = image_.load()->users;
   if (users->empty()) return kafka::ScramDecoy(secret_);
   return kafka::ScramDecoy(secret_, users->begin()->second.credentials.begin()->second.iterations);
@@ -58,7 +53,8 @@ bool LogIns::still_may(server::LogIn& log_in) const {
   return image->users->contains(log_in.user);
 }
 
-io::Task<Result<kafka::SaslAnswer>> LogIns::step(Exchange& exchange, Slice message) {
+io::Task<Result<kafka::SaslAnswer>> LogIns::step(Exchange& exchange, Slice message,
+                                                 const server::ConnectionContext& client) {
   kafka::SaslServer& server = *exchange.server;
   auto step = server.step(message);
   while (step) {
@@ -68,6 +64,7 @@ io::Task<Result<kafka::SaslAnswer>> LogIns::step(Exchange& exchange, Slice messa
     } else if (auto* derivation = std::get_if<kafka::PasswordDerivation>(&*step)) {
       auto derive = [work = std::move(*derivation)] { return work.run(); };
       auto turn = co_await deriving_.at(io::Loop::current())->lock();
+      if (client.closed) co_return fail("the connection has ended");
       auto salted = co_await io::run_on(env_.workers, std::move(derive));
       step = server.give_derived(salted);
     } else {

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "broker/image/image.h"
@@ -13,7 +14,7 @@
 #include "io/env.h"
 #include "io/mutex.h"
 #include "kafka/sasl/sasl_server.h"
-#include "server/log_in.h"
+#include "server/service.h"
 
 namespace isthmus::broker {
 
@@ -31,7 +32,8 @@ class LogIns {
   bool still_may(server::LogIn& log_in) const;
 
   // The answer to one message; its error is for the client. `exchange` outlives the call.
-  io::Task<Result<kafka::SaslAnswer>> step(Exchange& exchange, Slice message);
+  io::Task<Result<kafka::SaslAnswer>> step(Exchange& exchange, Slice message,
+                                           const server::ConnectionContext& client);
 
  private:
   std::optional<kafka::ScramCredential> find(const kafka::CredentialWanted& wanted) const;
@@ -40,7 +42,8 @@ class LogIns {
 
   io::Env& env_;
   const PublishedImage& image_;
-  const kafka::ScramDecoy::Secret secret_;
+  mutable std::once_flag drawn_;
+  mutable kafka::ScramDecoy::Secret secret_{};  // drawn for the first log-in
   // Whoever comes may have a password derived, and others need the workers, too: one at a time for
   // each loop.
   std::map<io::Loop*, std::unique_ptr<io::Mutex>> deriving_;

@@ -29,10 +29,22 @@ io::Task<std::shared_ptr<const kafka::Jwks>> TokenKeys::keys_for(const std::stri
                                    ticks(io::Instant(io::Duration(least_interval)))
                              : next;
   const bool is_due = next == 0 || ticks(now) >= due;
-  if (!is_due) co_return keys;
+  if (!is_due) co_return co_await keys_of_another();
   const int64_t after = ticks(now + options_.refresh);
-  if (!next_fetch_.compare_exchange_strong(next, after)) co_return keys;  // another one does
+  if (!next_fetch_.compare_exchange_strong(next, after)) {  // another one does
+    co_return co_await keys_of_another();
+  }
+  fetching_.store(true);
   co_await fetch();
+  fetching_.store(false);
+  co_return keys_.load();
+}
+
+// While there are none at all, who comes waits for those that are on their way.
+io::Task<std::shared_ptr<const kafka::Jwks>> TokenKeys::keys_of_another() {
+  while (!keys_.load() && fetching_.load()) {
+    co_await io::sleep(*io::Loop::current(), io::milliseconds(50));
+  }
   co_return keys_.load();
 }
 

@@ -34,6 +34,7 @@ class TokenKeys {
   using Clock = std::chrono::steady_clock;
 
   io::Task<std::shared_ptr<const kafka::Jwks>> keys_for(const std::string& token);
+  io::Task<std::shared_ptr<const kafka::Jwks>> keys_of_another();
   io::Task<void> fetch();
 
   static constexpr auto least_interval = std::chrono::seconds(10);
@@ -44,6 +45,7 @@ class TokenKeys {
   Published<kafka::Jwks> keys_;
   // Nanoseconds of the loops' clock; who raises it fetches.
   std::atomic<int64_t> next_fetch_{0};
+  std::atomic<bool> fetching_{false};
 };
 
 }  // namespace isthmus::broker

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cli/output.h"
+#include "client/describe_site.h"
 #include "process/broker_config.h"
 #include "process/config_file.h"
 #include "process/mirror_config.h"
@@ -191,7 +192,7 @@ io::Task<Result<SiteAnswer>> Sites::look(std::string name, bool topics, bool gro
   request.include_groups = groups;
   auto answer = co_await (*connection)->call(std::move(request), deadline());
   if (!answer) co_return fail(no_answer(answer.error()));
-  co_return std::move(*answer);
+  co_return client::told(std::move(answer));
 }
 
 io::Task<Result<SiteAnswer>> Sites::describe(std::string name, bool topics, bool groups) {

@@ -44,11 +44,14 @@ io::Task<void> Cluster::close() {
     if (auto connection = stale.lock()) connection->close();
   }
   co_await gate_.close();
+  while (pausing_ > 0) co_await io::yield(loop_);
 }
 
 io::Task<bool> Cluster::pause(io::Duration duration, io::Instant deadline) {
   const io::Instant until = std::min(loop_.now() + duration, deadline);
+  ++pausing_;
   co_await closing_.wait_until(until);
+  --pausing_;
   co_return !gate_.closing() && loop_.now() < deadline;
 }
 

@@ -173,6 +173,7 @@ class Cluster {
   std::set<io::Address> away_;  // the log has said so
   std::map<std::pair<CoordinatorType, std::string>, NodeId> coordinators_;
   std::shared_ptr<Refresh> refreshing_;
+  size_t pausing_ = 0;  // calls that wait for their next attempt
   Backoff refresh_backoff_;
 };
 

@@ -1,5 +1,6 @@
 #include "mirror/link.h"
 
+#include "client/describe_site.h"
 #include "kafka/gen/attach_link.h"
 #include "kafka/link_ends.h"
 #include "mirror/lanes.h"
@@ -93,8 +94,8 @@ io::Task<Result<void>> Link::serve() {
 }
 
 io::Task<Result<void>> Link::wait_until_free() {
-  auto answer =
-      co_await target_.call_any(kafka::DescribeSiteRequest{}, loop_.now() + attach_timeout);
+  auto answer = co_await client::describe_site(target_, kafka::DescribeSiteRequest{},
+                                               loop_.now() + attach_timeout);
   if (!answer) co_return fail(answer.error());
   target_seen_ = std::move(*answer);
   for (const auto& link : target_seen_.links) {

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <iterator>
 
+#include "client/admin.h"
+#include "client/describe_site.h"
 #include "client/pipeline.h"
 #include "io/gate.h"
-#include "kafka/gen/describe_site.h"
 #include "kafka/gen/read_members.h"
 
 namespace isthmus::mirror {
@@ -119,7 +120,7 @@ io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics, Uuid switc
 io::Task<Result<void>> OffsetSync::learn_from_target() {
   kafka::DescribeSiteRequest request;
   request.include_groups = true;
-  auto site = co_await target_.call_any(std::move(request), soon());
+  auto site = co_await client::describe_site(target_, std::move(request), soon());
   if (!site) co_return fail(site.error());
   for (const auto& group : site->groups) {
     if (group.wanted_by == link_) {
@@ -262,15 +263,20 @@ OffsetSync::News& OffsetSync::news_of(const std::string& group, NewsByGroup& new
 }
 
 io::Task<Result<void>> OffsetSync::send(NewsByGroup news, Uuid switchover, Failures& failures) {
-  bool any_complete =
-      std::ranges::any_of(news, [](const auto& group) { return group.second.complete; });
+  // An empty list of topics would ask for all of them.
+  const bool any_complete = !topics_.empty() && std::ranges::any_of(news, [](const auto& group) {
+    return group.second.complete;
+  });
   std::vector<std::string> covered;
   if (any_complete) {
-    // After the reading: a topic that was deleted before it is unknown by now.
-    auto refreshed = co_await source_.refresh(soon());
-    if (!refreshed) co_return fail(refreshed.error());
-    for (const auto& topic : topics_) {
-      if (source_.metadata().topic(topic) != nullptr) covered.push_back(topic);
+    // After the reading: a topic that was deleted before it is unknown by now, and one that we may
+    // no longer see is refused. A question of its own: what is known of the metadata may be older.
+    client::Admin admin(source_);
+    auto asked = std::optional(std::vector<std::string>(topics_.begin(), topics_.end()));
+    auto told = co_await admin.describe_topics(std::move(asked), soon());
+    if (!told) co_return fail(told.error());
+    for (const auto& topic : told->topics) {
+      if (topic.error_code == ErrorCode::none && topic.name) covered.push_back(*topic.name);
     }
   }
   std::vector<Request> requests;

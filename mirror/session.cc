@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "kafka/gen/describe_site.h"
+#include "client/describe_site.h"
 #include "kafka/topic_writer.h"
 #include "mirror/lanes.h"
 #include "mirror/succession.h"
@@ -198,7 +198,8 @@ io::Task<void> Session::learn_copies() {
   if (copies_known_) co_return;
   kafka::DescribeSiteRequest request;
   request.include_topics = true;
-  auto site = co_await target_.call_any(std::move(request), source_.loop().now() + request_timeout);
+  const io::Instant deadline = source_.loop().now() + request_timeout;
+  auto site = co_await client::describe_site(target_, std::move(request), deadline);
   if (!site) co_return;  // the next round asks again
   for (const auto& topic : site->topics) {
     if (kafka::writer_of(topic).is_link(name_)) gone_.add_copy(topic.name, topic.topic_id);

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "client/describe_site.h"
 #include "kafka/topic_names.h"
 #include "kafka/topic_writer.h"
 
@@ -65,8 +66,7 @@ io::Task<Result<SourceIdentity>> Source::identify(io::Instant deadline) {
 io::Task<Result<kafka::DescribeSiteResponse>> Source::describe(bool topics, io::Instant deadline) {
   kafka::DescribeSiteRequest request;
   request.include_topics = topics;
-  auto answer = co_await cluster_.call_any(std::move(request), deadline);
-  co_return answer;
+  co_return co_await client::describe_site(cluster_, std::move(request), deadline);
 }
 
 io::Task<Result<std::vector<SourceTopic>>> Source::topics(io::Instant deadline) {

@@ -35,9 +35,7 @@ server::Reply end_log_in(const server::Request& request, const Error& error) {
 }  // namespace
 
 struct LogIns::Exchange : server::LogInExchange {
-  Exchange(std::unique_ptr<client::Connection> c, size_t& all) : with(std::move(c)), count(all) {
-    ++count;
-  }
+  explicit Exchange(size_t& all) : count(all) { ++count; }
   ~Exchange() override { --count; }
   std::unique_ptr<client::Connection> with;
   size_t& count;
@@ -46,7 +44,6 @@ struct LogIns::Exchange : server::LogInExchange {
 // The default home's word alone counts: a site that could vouch for the users of another while that
 // is away would be trusted with all of them.
 io::Task<Result<std::unique_ptr<client::Connection>>> LogIns::connect(io::Instant deadline) {
-  if (exchanges_ >= max_exchanges) co_return fail("too many log-ins are under way");
   const std::string home = picture_.routes.default_home();
   Site* site = picture_.site(home);
   if (site == nullptr || !site->is_isthmus()) {
@@ -72,6 +69,12 @@ io::Task<server::Reply> LogIns::handshake(server::Request request) {
     response.error_code = ErrorCode::unsupported_sasl_mechanism;
     co_return server::reply_with(request.header, response);
   }
+  // Who is known already is not kept out by strangers.
+  if (exchanges_ >= max_exchanges && log_in.is_wanted()) {
+    request.connection->end("cannot log in now: too many log-ins are under way");
+    co_return server::no_reply();
+  }
+  auto exchange = std::make_unique<Exchange>(exchanges_);
   const io::Instant deadline = request.connection->loop->now() + exchange_timeout;
   auto connection = co_await connect(deadline);
   if (!connection) {
@@ -87,7 +90,8 @@ io::Task<server::Reply> LogIns::handshake(server::Request request) {
   response.error_code = told->error_code;
   if (told->error_code == ErrorCode::none) {
     log_in.mechanism = wanted;
-    log_in.exchange = std::make_unique<Exchange>(std::move(*connection), exchanges_);
+    exchange->with = std::move(*connection);
+    log_in.exchange = std::move(exchange);
   }
   co_return server::reply_with(request.header, response);
 }

@@ -239,7 +239,7 @@ void Acceptor::give_up_oldest(Worker& worker) {
 
 void Acceptor::complain(const Listening& listening, Worker& worker, const io::Address& peer,
                         const std::string& why) {
-  if (closing_.closed()) return;
+  if (stopping_.load(std::memory_order_relaxed)) return;
   const std::string& listener = listening.options.name;
   auto silent = worker.complaints.next(listener + " " + why, worker.loop.now());
   if (!silent) return;
@@ -261,6 +261,7 @@ std::optional<kafka::Principal> Acceptor::identify(const io::Stream& stream,
 }
 
 io::Task<void> Acceptor::close(io::Duration grace) {
+  stopping_.store(true, std::memory_order_relaxed);
   closing_.close();
   for (auto& listening : listeners_) listening->listener->close();
   co_await accepting_.close();

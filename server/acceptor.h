@@ -135,7 +135,8 @@ class Acceptor {
   size_t next_worker_ = 0;
   std::atomic<size_t> connections_{0};
   std::atomic<uint64_t> next_id_{1};
-  std::atomic<bool> full_{false};  // so that refusals are told once per occasion
+  std::atomic<bool> stopping_{false};  // what closing_ says, for the other loops
+  std::atomic<bool> full_{false};      // so that refusals are told once per occasion
 };
 
 }  // namespace isthmus::server

@@ -23,6 +23,10 @@ class Complaints {
 
   // Something went wrong. Nothing: be silent about it. Else how many were passed over in silence.
   std::optional<size_t> next(const std::string& reason, io::Instant now) {
+    if (told_.size() >= max_reasons && !told_.contains(reason)) {
+      std::erase_if(told_,
+                    [&](const auto& t) { return t.second.at && now >= *t.second.at + interval; });
+    }
     const bool is_full = told_.size() >= max_reasons && !told_.contains(reason);
     Told& told = told_[is_full ? std::string() : reason];
     if (told.at && now < *told.at + interval) {

@@ -64,9 +64,12 @@ void ServerStats::add_to(Samples& samples) const {
   samples.add(metric::connections_refused, static_cast<double>(refused_));
   samples.add(metric::tls_handshakes, static_cast<double>(handshakes_), {"agreed"});
   samples.add(metric::tls_handshakes, static_cast<double>(failed_handshakes_), {"failed"});
-  samples.add(metric::log_ins, static_cast<double>(log_ins_), {"accepted"});
-  samples.add(metric::log_ins, static_cast<double>(refused_log_ins_), {"refused"});
-  samples.add(metric::second_nonces, static_cast<double>(second_nonces_));
+  // A router counts none.
+  if (log_ins_ + refused_log_ins_ > 0) {
+    samples.add(metric::log_ins, static_cast<double>(log_ins_), {"accepted"});
+    samples.add(metric::log_ins, static_cast<double>(refused_log_ins_), {"refused"});
+    samples.add(metric::second_nonces, static_cast<double>(second_nonces_));
+  }
   for (size_t i = 0; i < quota_kinds; ++i) {
     const Throttled& throttled = throttled_[i];
     if (throttled.times == 0) continue;

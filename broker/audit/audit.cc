@@ -77,7 +77,10 @@ Result<void> Audit::write() {
 }
 
 Result<void> Audit::put(const std::string& lines) {
-  if (options_.to_stderr) return put_to_stderr(lines);
+  if (options_.to_stderr) {
+    reopen_ = false;
+    return put_to_stderr(lines);
+  }
   if (reopen_.exchange(false)) file_.reset();
   if (!file_) {
     if (auto opened = open(); !opened) return opened;
@@ -86,8 +89,12 @@ Result<void> Audit::put(const std::string& lines) {
   auto done = file_->append(as_bytes(torn_ ? "\n" + lines : lines));
   // What has failed stays so; another look at the path may find another file. A part of the lines
   // may be there.
-  torn_ = !done && !io::lacks_room(done.error());
-  if (torn_) file_.reset();
+  if (done) {
+    torn_ = false;
+  } else if (!io::lacks_room(done.error())) {
+    torn_ = true;
+    file_.reset();
+  }
   return done;
 }
 

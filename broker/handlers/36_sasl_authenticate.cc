@@ -91,7 +91,8 @@ io::Task<server::Reply> sasl_authenticate(Context& context, server::Request requ
     co_return server::reply_with(request.header, response);
   }
   const auto mechanism = connection.log_in.mechanism;
-  auto answer = co_await context.log_ins.step(*exchange, std::move(message->auth_bytes));
+  auto answer =
+      co_await context.log_ins.step(*exchange, std::move(message->auth_bytes), connection);
   Result<void> accepted;
   if (answer && answer->done) {
     const kafka::SaslSession session = exchange->server->session();

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "client/describe_site.h"
 #include "io/gate.h"
 #include "kafka/gen/durable_ends.h"
 #include "kafka/gen/fence.h"
@@ -91,8 +92,7 @@ Error Driver::stranger(const SideRecord& source, const SideRecord& target) {
 io::Task<Result<Driver::Site>> Driver::describe(client::Cluster& cluster, bool topics) {
   kafka::DescribeSiteRequest request;
   request.include_topics = topics;
-  auto answer = co_await cluster.call_any(std::move(request), soon(), control_lane);
-  co_return answer;
+  co_return co_await client::describe_site(cluster, std::move(request), soon(), control_lane);
 }
 
 io::Task<Result<void>> Driver::look_and_step() {

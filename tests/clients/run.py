@@ -72,7 +72,7 @@ CLIENTS = {
     "kafka-python": Client("kafka_python.py", peer_python),
     "confluent-kafka": Client("confluent.py", peer_python),
     "kafka-tools": Client("java_tools.py", with_kafka,
-                          {"broker": ["--no-acls"], "router": ["--no-acls", "--nodes", "2"]}),
+                          {"broker": [], "router": ["--no-acls", "--nodes", "2"]}),
 }
 
 

@@ -21,7 +21,8 @@ NOT_ALWAYS = {"kafka_network_requestmetrics_errors_total", "isthmus_switchover_p
               "isthmus_loop_stalls_total", "isthmus_router_compression_batches_total",
               "isthmus_router_compression_bytes_total",
               "isthmus_router_compression_cpu_seconds_total",
-              # Where there are quotas, an audit, certificates: their own tests see them.
+              # Where there are log-ins, quotas, an audit, certificates: their own tests see them.
+              "isthmus_log_ins_total", "isthmus_scram_second_nonces_total",
               "isthmus_throttles_total", "isthmus_throttle_seconds_total",
               "isthmus_audit_lines_total", "isthmus_audit_dropped_total",
               "isthmus_certificate_not_after_seconds"}

@@ -32,7 +32,7 @@ class ReplacedSite(TwoSites):
 
     def problem(self, name: str) -> str:
         try:
-            return self.mirrors[name].status()["links"][name]["problem"]
+            return self.mirrors[name].status().get("links", {}).get(name, {}).get("problem", "")
         except OSError:
             return ""  # it has just been launched
 

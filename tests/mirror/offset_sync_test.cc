@@ -269,6 +269,28 @@ TEST_F(OffsetSyncTest, NothingIsSaidOfATopicThatWasDeletedAtTheSource) {
   EXPECT_EQ(topics_in(1), std::vector<std::string>{"orders"});
 }
 
+// The source hides the offsets of a topic that it no longer shows us: they are not gone.
+TEST_F(OffsetSyncTest, NothingIsSaidOfATopicThatIsNoLongerShown) {
+  groups_ = {{"g", {{orders, 1}, {pay, 2}}}};
+  auto hide = [this] {
+    groups_["g"].erase(pay);
+    on_fetch_ = [this] {
+      fakes_.metadata.topics.back().error_code = ErrorCode::topic_authorization_failed;
+    };
+  };
+  run({{}, {hide}});
+  EXPECT_TRUE(said(1, "g")->complete);
+  EXPECT_EQ(topics_in(1), std::vector<std::string>{"orders"});
+}
+
+TEST_F(OffsetSyncTest, ATargetThatDoesNotDescribeItselfIsNotTakenForOneWithoutGroups) {
+  groups_ = {{"g", {{orders, 1}}}};
+  site_.error_code = ErrorCode::cluster_authorization_failed;
+  run({{}});
+  EXPECT_NE(errors_[0].find("does not describe itself"), std::string::npos) << errors_[0];
+  EXPECT_TRUE(sent_by_round_[0].empty());
+}
+
 TEST_F(OffsetSyncTest, AHeldGroupIsCountedAskedForAgainAndNoFailure) {
   groups_ = {{"g", {{orders, 1}}}};
   held_ = {"g"};
