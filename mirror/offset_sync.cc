@@ -276,7 +276,8 @@ io::Task<Result<void>> OffsetSync::send(NewsByGroup news, Uuid switchover, Failu
     auto told = co_await admin.describe_topics(std::move(asked), soon());
     if (!told) co_return fail(told.error());
     for (const auto& topic : told->topics) {
-      if (topic.error_code == ErrorCode::none && topic.name) covered.push_back(*topic.name);
+      const bool is_there = topic.error_code == ErrorCode::none && topic.name;
+      if (is_there && topics_.contains(*topic.name)) covered.push_back(*topic.name);
     }
   }
   std::vector<Request> requests;
