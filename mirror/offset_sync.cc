@@ -263,21 +263,17 @@ OffsetSync::News& OffsetSync::news_of(const std::string& group, NewsByGroup& new
 }
 
 io::Task<Result<void>> OffsetSync::send(NewsByGroup news, Uuid switchover, Failures& failures) {
-  // An empty list of topics would ask for all of them.
-  const bool any_complete = !topics_.empty() && std::ranges::any_of(news, [](const auto& group) {
-    return group.second.complete;
-  });
+  bool any_complete =
+      std::ranges::any_of(news, [](const auto& group) { return group.second.complete; });
   std::vector<std::string> covered;
   if (any_complete) {
     // After the reading: a topic that was deleted before it is unknown by now, and one that we may
-    // no longer see is refused. A question of its own: what is known of the metadata may be older.
-    client::Admin admin(source_);
-    auto asked = std::optional(std::vector<std::string>(topics_.begin(), topics_.end()));
-    auto told = co_await admin.describe_topics(std::move(asked), soon());
-    if (!told) co_return fail(told.error());
-    for (const auto& topic : told->topics) {
-      const bool is_there = topic.error_code == ErrorCode::none && topic.name;
-      if (is_there && topics_.contains(*topic.name)) covered.push_back(*topic.name);
+    // no longer see is hidden, as its offsets are.
+    auto refreshed = co_await source_.refresh(soon());
+    if (!refreshed) co_return fail(refreshed.error());
+    for (const auto& topic : topics_) {
+      const client::Metadata& known = source_.metadata();
+      if (known.topic(topic) != nullptr && !known.is_hidden(topic)) covered.push_back(topic);
     }
   }
   std::vector<Request> requests;
