@@ -183,9 +183,12 @@ void Stage::await_members() {
     }
     return owned == static_cast<size_t>(member_partitions_);
   };
-  if (!world_.run_until(whole, patience)) {
-    judge_.broken("members of a group get through in the end", trouble);
+  if (world_.run_until(whole, patience)) return;
+  if (word_) {
+    word_();
+    if (world_.run_until(whole, patience)) return;
   }
+  judge_.broken("members of a group get through in the end", trouble);
 }
 
 }  // namespace isthmus::sim

@@ -2,6 +2,7 @@
 // machine with clients.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,6 +41,9 @@ class Stage {
   void catch_up();
   // The members of the group share everything in one generation, and have committed all of it.
   void await_members();
+  // What the operator does where they stand still, before it is judged: what a log has asked of
+  // him.
+  void on_stuck_members(std::function<void()> word) { word_ = std::move(word); }
   // The one that they share then; 0 = there are none.
   int32_t members_generation() const { return members_.empty() ? 0 : members_[0]->generation(); }
   // Every group is where it committed, in the words of this site's coordinator.
@@ -77,6 +81,7 @@ class Stage {
   std::vector<Producer*> producers_;
   std::vector<Consumer*> consumers_;
   std::vector<Member*> members_;
+  std::function<void()> word_;
   int32_t member_partitions_ = 0;
 };
 
