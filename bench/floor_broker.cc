@@ -1,14 +1,15 @@
-#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "base/crc32c.h"
+#include "bench/certificates.h"
 #include "bench/floor.h"
-#include "bench/sockets.h"
+#include "bench/line.h"
 #include "kafka/api.h"
 #include "kafka/batch.h"
 #include "kafka/gen/api_versions.h"
@@ -96,7 +97,7 @@ std::pair<size_t, size_t> PlainLog::range(Offset offset, size_t limit) const {
 // One client's conversation. Requests are answered in order, what arrived together at once.
 class Conversation {
  public:
-  Conversation(int socket, PlainLog& log) : socket_(socket), log_(log), buffer_(max_frame) {}
+  Conversation(Line& line, PlainLog& log) : line_(line), log_(log) {}
   void run();
 
  private:
@@ -107,9 +108,11 @@ class Conversation {
   void reply(kafka::Writer writer, size_t more = 0);
   void flush();
 
-  const int socket_;
+  Line& line_;
   PlainLog& log_;
-  std::vector<uint8_t> buffer_;
+  // Not initialised: a connection costs no pages that it does not use.
+  const std::unique_ptr<uint8_t[]> memory_ = std::make_unique_for_overwrite<uint8_t[]>(max_frame);
+  const MutableBytes buffer_{memory_.get(), max_frame};
   std::vector<uint8_t> replies_;
 };
 
@@ -120,7 +123,7 @@ void Conversation::run() {
       const auto size = load_be<uint32_t>(&buffer_[begin]);
       if (size > max_frame - 4 - read_size) give_up("a frame of " + std::to_string(size));
       if (end - begin < 4 + size) break;
-      answer(MutableBytes(buffer_).subspan(begin + 4, size));
+      answer(buffer_.subspan(begin + 4, size));
       begin += 4 + size;
     }
     flush();
@@ -130,7 +133,7 @@ void Conversation::run() {
     begin = 0;
     const size_t room = end >= 4 ? load_be<uint32_t>(buffer_.data()) + 4 - end : 0;
     const size_t wanted = std::min(std::max(room, read_size), max_frame - end);
-    const size_t n = read_some(socket_, MutableBytes(buffer_).subspan(end, wanted));
+    const size_t n = line_.read_some(buffer_.subspan(end, wanted));
     if (n == 0) return;
     end += n;
   }
@@ -215,12 +218,7 @@ void Conversation::answer_fetch(const kafka::RequestHeader& header, kafka::Reade
   writer.int32(static_cast<int32_t>(length));
   reply(std::move(writer), length);
   flush();
-  auto from = static_cast<off_t>(position);
-  for (size_t left = length; left > 0;) {
-    const ssize_t n = ::sendfile(socket_, log_.file(), &from, left);
-    if (n <= 0) give_up("sendfile");
-    left -= static_cast<size_t>(n);
-  }
+  line_.write_file(log_.file(), position, length);
 }
 
 void Conversation::reply(kafka::Writer writer, size_t more) {
@@ -233,7 +231,7 @@ void Conversation::reply(kafka::Writer writer, size_t more) {
 
 void Conversation::flush() {
   log_.flush();
-  if (!replies_.empty()) write_all(socket_, replies_);
+  if (!replies_.empty()) line_.write_all(replies_);
   replies_.clear();
 }
 
@@ -241,10 +239,11 @@ void Conversation::flush() {
 
 void run_floor_broker(const Arguments& arguments) {
   PlainLog log(arguments.text("file"), arguments.number("sync", 0) != 0);
+  const auto tls = listener_of(arguments);
   const Descriptor listener(listen_at(arguments.number("port")));
   for (;;) {
-    const Descriptor client(accept_from(listener.get()));
-    Conversation(client.get(), log).run();
+    Line client(accept_from(listener.get()), tls);
+    if (client.is_open()) Conversation(client, log).run();
   }
 }
 

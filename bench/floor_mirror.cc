@@ -1,7 +1,8 @@
 #include <vector>
 
+#include "bench/certificates.h"
 #include "bench/floor.h"
-#include "bench/sockets.h"
+#include "bench/line.h"
 #include "kafka/api.h"
 #include "kafka/batch.h"
 
@@ -18,7 +19,7 @@ constexpr size_t fetch_head =
     4 + 4 + 4 + 2 + 4 + 4 + (2 + topic.size()) + 4 + 4 + 2 + 24 + 4 + 4 + 4;
 constexpr size_t produce_answer = 4 + 4 + 4 + (2 + topic.size()) + 4 + 4 + 2 + 24 + 4;
 
-void send_request(int socket, kafka::ApiKey key, int16_t version, const kafka::Writer& body,
+void send_request(Line& line, kafka::ApiKey key, int16_t version, const kafka::Writer& body,
                   size_t more) {
   kafka::Writer frame;
   kafka::Writer header;
@@ -26,10 +27,10 @@ void send_request(int socket, kafka::ApiKey key, int16_t version, const kafka::W
   frame.int32(static_cast<int32_t>(header.size() + body.size() + more));
   frame.raw(header.unsealed());
   frame.raw(body.unsealed());
-  write_all(socket, frame.unsealed());
+  line.write_all(frame.unsealed());
 }
 
-void ask(int source, Offset offset) {
+void ask(Line& source, Offset offset) {
   kafka::Writer body;
   body.int32(-1);   // replica
   body.int32(500);  // wait
@@ -82,7 +83,7 @@ class OffsetFollower {
   Offset next_ = 0;
 };
 
-void begin_produce(int target, size_t size) {
+void begin_produce(Line& target, size_t size) {
   kafka::Writer body;
   body.int16(-1);  // transactional id
   body.int16(-1);  // acks
@@ -99,7 +100,7 @@ void begin_produce(int target, size_t size) {
 // batch of this one passes, and answers to appends are taken when there are some.
 class Forwarder {
  public:
-  Forwarder(int source, int target, Offset end)
+  Forwarder(Line& source, Line& target, Offset end)
       : source_(source), target_(target), end_(end), buffer_(buffer_size) {
     ask(source_, 0);
   }
@@ -107,7 +108,7 @@ class Forwarder {
   bool done() const { return follower_.next() >= end_; }
 
   void pass_one_answer() {
-    read_all(source_, room(fetch_head));
+    source_.read_all(room(fetch_head));
     const auto size = static_cast<size_t>(load_be<int32_t>(&buffer_[fetch_head - 4]));
     if (size == 0) give_up("the source has no more");
     begin_produce(target_, size);
@@ -125,7 +126,7 @@ class Forwarder {
   void pass_records(size_t left) {
     bool asked = false;
     while (left > 0) {
-      const size_t n = read_some(source_, room(std::min(left, buffer_.size())));
+      const size_t n = source_.read_some(room(std::min(left, buffer_.size())));
       if (n == 0) give_up("the source has closed");
       follower_.see(room(n));
       left -= n;
@@ -133,17 +134,17 @@ class Forwarder {
         ask(source_, follower_.next());
         asked = true;
       }
-      write_all(target_, room(n));
+      target_.write_all(room(n));
     }
   }
 
   void take_answer() {
-    read_all(target_, room(produce_answer));
+    target_.read_all(room(produce_answer));
     --unanswered_;
   }
 
-  const int source_;
-  const int target_;
+  Line& source_;
+  Line& target_;
   const Offset end_;
   std::vector<uint8_t> buffer_;
   OffsetFollower follower_;
@@ -153,9 +154,10 @@ class Forwarder {
 }  // namespace
 
 void run_floor_mirror(const Arguments& arguments) {
-  const Descriptor source(connect_to(arguments.number("from")));
-  const Descriptor target(connect_to(arguments.number("to")));
-  Forwarder forwarder(source.get(), target.get(), arguments.number("records"));
+  const auto tls = dialer_of(arguments);
+  Line source(connect_to(arguments.number("from")), tls);
+  Line target(connect_to(arguments.number("to")), tls);
+  Forwarder forwarder(source, target, arguments.number("records"));
   while (!forwarder.done()) forwarder.pass_one_answer();
   forwarder.take_answers();
 }

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <functional>
 
+#include "bench/certificates.h"
 #include "client/admin.h"
 #include "io/real.h"
 #include "kafka/gen/list_offsets.h"
@@ -14,10 +15,18 @@ namespace isthmus::bench {
 
 namespace {
 
-client::ClusterOptions cluster_options(const io::Address& address) {
+client::ConnectionOptions connection_options(const Arguments& arguments) {
+  client::ConnectionOptions options;
+  auto tls = dialer_of(arguments);
+  if (tls) options.security.tls = std::make_shared<Published<io::TlsContext>>(std::move(tls));
+  return options;
+}
+
+client::ClusterOptions cluster_options(const Target& target) {
   client::ClusterOptions options;
   options.name = "bench";
-  options.bootstrap = {address};
+  options.bootstrap = {target.address};
+  options.connection = target.options;
   return options;
 }
 
@@ -43,17 +52,19 @@ double percentile(std::vector<io::Duration>& sorted, double share) {
 Target::Target(io::Env& e, const Arguments& arguments)
     : env(e),
       loop(e.main_loop()),
-      partition{arguments.text("topic"), 0},
+      partition{arguments.text("topic"),
+                static_cast<PartitionIndex>(arguments.number("partition", 0))},
       address(must(io::Address::parse(arguments.text("server")), "server")),
       direct(arguments.number("direct", 0) != 0),
+      options(connection_options(arguments)),
       gate(loop),
-      cluster(env, loop, cluster_options(address)) {}
+      cluster(env, loop, cluster_options(*this)) {}
 
 io::Task<std::shared_ptr<client::Connection>> connect(Target& target) {
   const io::Instant deadline = target.loop.now() + patience;
   if (target.direct) {
     auto opened = co_await client::Connection::open(target.env, target.gate, target.address,
-                                                    client::ConnectionOptions(), deadline);
+                                                    target.options, deadline);
     co_return must(std::move(opened), "connect");
   }
   target.cluster.add_interest(target.partition.topic);
@@ -158,9 +169,8 @@ io::Task<void> watch(Target& target, const Arguments& arguments) {
   const auto every = io::milliseconds(arguments.number("every_ms", 5));
   // Straight to the one broker: the cluster's pauses between looks at a missing topic are longer
   // than what is to be seen here.
-  auto opened =
-      co_await client::Connection::open(target.env, target.gate, target.address,
-                                        client::ConnectionOptions(), target.loop.now() + patience);
+  auto opened = co_await client::Connection::open(target.env, target.gate, target.address,
+                                                  target.options, target.loop.now() + patience);
   const auto connection = must(std::move(opened), "connect");
   const kafka::ListOffsetsRequest request = ask_for_ends(target, arguments);
   for (Offset seen = -1; seen < until;) {

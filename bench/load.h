@@ -1,6 +1,6 @@
-// The load client: one partition, one connection, batches made beforehand; what it measures it
-// verifies, and a run that lost, repeated or reordered anything has no figures. Of a new topic with
-// `partitions`, all of which one broker leads, it produces to each in turn.
+// The load client: one partition (`partition`, 0), one connection, batches made beforehand; what it
+// measures it verifies, and a run that lost, repeated or reordered anything has no figures. Of a
+// new topic with `partitions`, all of which one broker leads, it produces to each in turn.
 //
 // Two ways to drive each: by `bytes` as fast as `in_flight` requests allow (throughput and CPU), or
 // by `rate` (latency from the moment at which a batch was due, so that a stall counts in full). A
@@ -28,7 +28,8 @@ struct Target {
   TopicPartition partition;
   io::Address address;
   bool direct = false;
-  bool enough = false;  // told to stop
+  bool enough = false;                // told to stop
+  client::ConnectionOptions options;  // with `ca`, TLS
   io::Gate gate;
   client::Cluster cluster;
 };

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from measure import (CLIENT_CORE, FLOOR, TEST_CORE, WALK, Interval, Meter, cpu_of, load,
                      load_command, pin, warm, words)
+from reach import PLAIN, Plain
 from support.processes import Process, answers, free_port
 from support.site import Mirror, Site
 
@@ -25,7 +26,10 @@ def new_topic(prefix: str = "bench") -> str:
 class Floor:
     """A floor program, for the length of one interval."""
 
-    def __init__(self, directory: Path, kind: str, core: int = TEST_CORE, **arguments):
+    def __init__(self, directory: Path, kind: str, core: int = TEST_CORE, reach: Plain = PLAIN,
+                 **arguments):
+        self.reach = reach
+        arguments |= reach.floor_listens
         self.port = free_port()
         number = next(_numbers)
         self.file = directory / f"floor-{number}.log"
@@ -49,7 +53,8 @@ class Floor:
         return self.process.pid
 
     def shape(self, batch: int) -> dict:
-        return {"server": f"127.0.0.1:{self.port}", "topic": "t", "direct": 1, **shape(batch)}
+        return {"server": f"127.0.0.1:{self.port}", "topic": "t", "direct": 1, **shape(batch),
+                **self.reach.floor_dials}
 
 
 def shape(batch: int) -> dict:
@@ -88,17 +93,17 @@ class Topic:
 
 class Produce:
     def __init__(self, directory: Path, site: Site, batch: int, size: int, in_flight: int,
-                 sync: bool = False):
-        self.directory, self.site, self.sync = directory, site, sync
+                 sync: bool = False, reach: Plain = PLAIN):
+        self.directory, self.site, self.sync, self.reach = directory, site, sync, reach
         self.batch, self.size, self.in_flight = batch, size, in_flight
 
     def product(self) -> Interval:
         pin(self.site.process.pid, TEST_CORE)
         with Topic(self.site.bootstrap, self.batch) as where:
-            return self.measure(self.site.process.pid, where)
+            return self.measure(self.site.process.pid, where | self.reach.client(self.site))
 
     def floor(self) -> Interval:
-        with Floor(self.directory, "broker", sync=int(self.sync)) as floor:
+        with Floor(self.directory, "broker", reach=self.reach, sync=int(self.sync)) as floor:
             return self.measure(floor.pid, floor.shape(self.batch))
 
     def measure(self, pid: int, where: dict) -> Interval:
@@ -132,18 +137,19 @@ class Walk:
 class Consume:
     """From the page cache: what was produced just before."""
 
-    def __init__(self, directory: Path, site: Site, size: int):
-        self.directory, self.site, self.size = directory, site, size
+    def __init__(self, directory: Path, site: Site, size: int, reach: Plain = PLAIN):
+        self.directory, self.site, self.size, self.reach = directory, site, size, reach
 
     def product(self) -> Interval:
         pin(self.site.process.pid, TEST_CORE)
+        at = self.reach.client(self.site)
         with Topic(self.site.bootstrap, MIB) as where:
-            interval = self.measure(self.site.process.pid, where)
+            interval = self.measure(self.site.process.pid, where | at)
         with Topic(self.site.bootstrap, 16384) as where:
-            return with_latency(interval, end_to_end(where, where))
+            return with_latency(interval, end_to_end(where | at, where | at))
 
     def floor(self) -> Interval:
-        with Floor(self.directory, "broker") as floor:
+        with Floor(self.directory, "broker", reach=self.reach) as floor:
             return self.measure(floor.pid, floor.shape(MIB))
 
     def measure(self, pid: int, where: dict) -> Interval:
@@ -246,18 +252,20 @@ class Backlog:
 
 class MirrorPath:
     """A backlog is mirrored. The mirror is started anew each time, which also tells when its first
-    record is there."""
+    record is there. `others`: of the same link, which must not run meanwhile."""
 
-    def __init__(self, directory: Path, source: Site, target: Site, mirror: Mirror, size: int):
-        self.directory, self.size = directory, size
-        self.source, self.target, self.mirror = source, target, mirror
+    def __init__(self, directory: Path, source: Site, target: Site, mirror: Mirror, size: int,
+                 others: tuple[Mirror, ...] = (), reach: Plain = PLAIN):
+        self.directory, self.size, self.reach = directory, size, reach
+        self.source, self.target, self.mirror, self.others = source, target, mirror, others
         self.first_record_s: list[float] = []
 
     def product(self) -> Interval:
         for site in (self.source, self.target):
             pin(site.process.pid, CLIENT_CORE)
-        if self.mirror.alive:
-            self.mirror.stop()
+        for running in (self.mirror, *self.others):
+            if running.alive:
+                running.stop()
         with Topic(self.source.bootstrap, MIB, "mirrored") as where:
             end = load("produce", **where, bytes=self.size, in_flight=5)
             warm(self.directory)
@@ -278,13 +286,14 @@ class MirrorPath:
         return interval
 
     def floor(self) -> Interval:
-        with Floor(self.directory, "broker", CLIENT_CORE) as source, \
-                Floor(self.directory, "broker", CLIENT_CORE) as target:
+        with Floor(self.directory, "broker", CLIENT_CORE, self.reach) as source, \
+                Floor(self.directory, "broker", CLIENT_CORE, self.reach) as target:
             produced = load("produce", **source.shape(MIB), bytes=self.size, in_flight=5)
             warm(self.directory)
             began = time.monotonic()
             command = ["taskset", "-c", str(TEST_CORE), FLOOR, "mirror",
-                       *words(**{"from": source.port}, to=target.port, records=produced["end"])]
+                       *words(**{"from": source.port}, to=target.port, records=produced["end"],
+                               **self.reach.floor_dials)]
             mirror = subprocess.Popen(command)
             _, status, usage = os.wait4(mirror.pid, 0)
             if status != 0:
@@ -305,18 +314,20 @@ class RouterPath:
     """The same client through the router; the floor is a relay that looks at nothing."""
 
     def __init__(self, directory: Path, site: Site, router, size: int, fetch: bool,
-                 batch: int = MIB):
+                 batch: int = MIB, reach: Plain = PLAIN):
         self.directory, self.site, self.router = directory, site, router
-        self.size, self.fetch, self.batch = size, fetch, batch
+        self.size, self.fetch, self.batch, self.reach = size, fetch, batch, reach
 
     def product(self) -> Interval:
+        if not self.router.alive:
+            self.router.start()
         pin(self.router.process.pid, TEST_CORE)
-        return self.measure(self.router.process.pid, {"server": self.router.bootstrap})
+        return self.measure(self.router.process.pid, self.reach.through(self.router.port))
 
     def floor(self) -> Interval:
-        with Floor(self.directory, "relay", to=self.site.ports["CLIENT"]) as relay:
-            at = {"server": f"127.0.0.1:{relay.port}", "direct": 1}
-            return self.measure(relay.pid, at)
+        with Floor(self.directory, "relay", reach=self.reach, to=self.reach.port(self.site),
+                   **self.reach.floor_dials) as relay:
+            return self.measure(relay.pid, self.reach.through(relay.port) | {"direct": 1})
 
     def measure(self, pid: int, through: dict) -> Interval:
         pin(self.site.process.pid, CLIENT_CORE)
@@ -342,11 +353,6 @@ class PackingRouterPath(RouterPath):
     def __init__(self, directory: Path, site: Site, router, size: int, codec: str):
         super().__init__(directory, site, router, size, fetch=False)
         self.codec_alone = Pack(codec)
-
-    def product(self) -> Interval:
-        if not self.router.alive:
-            self.router.start()
-        return super().product()
 
     def floor(self) -> Interval:
         return self.codec_alone.floor()

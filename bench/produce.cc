@@ -26,7 +26,7 @@ struct Producer {
 };
 
 int32_t partition_of(const Producer& producer, int64_t number) {
-  return static_cast<int32_t>(number % producer.partitions);
+  return producer.target.partition.partition + static_cast<int32_t>(number % producer.partitions);
 }
 
 kafka::ProduceRequest request_for(const Producer& producer, int64_t number, Slice batch) {

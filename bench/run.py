@@ -1,6 +1,6 @@
 """./dev bench: what each path costs, beside the floor of the same path in the same run.
 
-    run.py [--pairs N] [--rows WORD,...]      rows whose name contains one of the words
+    run.py [--pairs N] [--rows WORD,...] [--long]   rows whose name contains one of the words
 
 Prints tables and writes build/bench.json. docs/performance.md says how to read both.
 """
@@ -19,12 +19,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import clusters
+import failover
 from beside import ColdReads, Creating, Deleting, NoRoom, produce_beside
+from connections import ConnectionRow, Handshakes, IdleMemory
 from lines import Ends, Line, LinePath
 from measure import BUILD, BesideRow, LineRow, OverLine, Row
 from mirror_maker import why_not
 from paths import (MIB, Consume, Late, MirrorPath, Pack, PackingRouterPath, Produce, RouterPath,
                    Walk)
+from reach import Tls
+from support import network as hosts
 from support.relay import Relay
 from support.site import Mirror, Router, Site, cluster, link
 
@@ -49,6 +54,7 @@ def enter_namespace() -> str:
         why = probe.stderr.strip().splitlines()
         return "the machine's own network (no private one: " + (why[0] if why else "?") + ")"
     os.environ[INSIDE] = "a private network with cubic"
+    os.environ[hosts.INSIDE] = "own"
     again = f'{SET_UP_NAMESPACE} && exec "$@"'
     os.execvp("unshare", ["unshare", "--net", "sh", "-c", again, "sh", sys.executable, *sys.argv])
 
@@ -80,19 +86,27 @@ class World:
         self.seoul = Site(directory, "seoul", 1, durability="page_cache")
         self.tokyo = Site(directory, "tokyo", 2, durability="page_cache")
         self.durable = Site(directory, "durable", 3, durability="fsync")
+        self.idle = Site(directory, "idle", 4, durability="page_cache")
+        self.tls = Tls(directory, "seoul", "tokyo", "idle", "secure-mirror", "secure_router")
+        for site in (self.seoul, self.tokyo, self.idle):
+            self.tls.listen(site)
         mirrored = link(self.seoul, self.tokyo, topics="mirrored-.*")
         self.mirror = Mirror(directory, "mirror", {"seoul-tokyo": mirrored})
         self.far_mirror = Mirror(directory, "far-mirror", {"seoul-tokyo": dict(mirrored)})
+        self.secure_mirror = self.tls.mirror(directory, "secure-mirror", self.seoul, self.tokyo,
+                                             topics="mirrored-.*")
         self.relay: Relay | None = None
         self.ends: Ends | None = None
         self.router = Router(directory, "router", {"seoul": cluster(self.seoul)})
-        self.packing = {codec: Router(directory, f"router-{codec}", {"seoul": cluster(self.seoul)},
+        self.secure_router = self.tls.router(directory, "secure_router", self.seoul)
+        self.packing = {codec: Router(directory, f"router_{codec}", {"seoul": cluster(self.seoul)},
                                       [{"default": "seoul", "compression.type": codec}])
                         for codec in ("lz4", "zstd")}
         self.started: dict[str, list[float]] = {}
 
     def start(self, times: int) -> None:
         """Starts and stops as often as that, for the start-up times; leaves all running."""
+        self.tls.make()
         self.relay = Relay()
         far = self.relay.route("far", self.seoul.ports["ROUTER_INSIDE"])
         self.seoul.advertise("ROUTER_INSIDE", far)
@@ -110,9 +124,14 @@ class World:
                 self.started.setdefault(role.role, []).append(took)
                 role.process.wait_ready(role.ready)
 
+    @property
+    def roles(self) -> tuple:
+        """Who depends on another stands before it."""
+        return (*self.packing.values(), self.secure_router, self.router, self.secure_mirror,
+                self.far_mirror, self.mirror, self.idle, self.durable, self.tokyo, self.seoul)
+
     def stop(self) -> None:
-        for role in (*self.packing.values(), self.router, self.far_mirror, self.mirror,
-                     self.durable, self.tokyo, self.seoul):
+        for role in self.roles:
             if role.alive:
                 role.stop()
         if self.relay:
@@ -120,10 +139,15 @@ class World:
 
     def rows(self) -> list[tuple[Row, object]]:
         work, seoul, big, small = self.directory, self.seoul, 1_000_000_000, 400_000_000
-        self.mirroring = MirrorPath(work, seoul, self.tokyo, self.mirror, big)
+        tls, secure_mirror, secure_router = self.tls, self.secure_mirror, self.secure_router
+        self.mirroring = MirrorPath(work, seoul, self.tokyo, self.mirror, big, (secure_mirror,))
         return [
             (Row("produce, 1 MiB batches", 0.6), Produce(work, seoul, MIB, big, 5)),
             (Row("produce, 16 KiB batches", 1.2), Produce(work, seoul, 16384, small, 64)),
+            (Row("produce, 1 MiB batches, TLS", 0.8),
+             Produce(work, seoul, MIB, big, 5, reach=tls)),
+            (Row("produce, 16 KiB batches, TLS"),
+             Produce(work, seoul, 16384, small, 64, reach=tls)),
             (Row("produce, 1 MiB batches, fsync"),
              Produce(work, self.durable, MIB, big, 5, sync=True)),
             (Row("produce, 16 KiB batches, fsync"),
@@ -133,9 +157,16 @@ class World:
             *((Row(f"walk, {codec}"), Walk(codec, 1024)) for codec in CODECS),
             *((Row(f"pack, {codec}"), Pack(codec)) for codec in self.packing),
             (Row("consume", 0.1), Consume(work, seoul, big)),
+            (Row("consume, TLS", 0.6), Consume(work, seoul, big, tls)),
             (Row("mirror", 0.4), self.mirroring),
+            (Row("mirror, TLS", 0.9),
+             MirrorPath(work, seoul, self.tokyo, secure_mirror, big, (self.mirror,), tls)),
             (Row("router, produce", 0.25), RouterPath(work, seoul, self.router, big, False)),
             (Row("router, fetch", 0.25), RouterPath(work, seoul, self.router, big, True)),
+            (Row("router, produce, TLS", 1.0),
+             RouterPath(work, seoul, secure_router, big, False, reach=tls)),
+            (Row("router, fetch, TLS", 1.0),
+             RouterPath(work, seoul, secure_router, big, True, reach=tls)),
             (Row("router, produce, 16 KiB"),
              RouterPath(work, seoul, self.router, small, False, 16384)),
             *((Row(f"router, produce, {codec}"),
@@ -157,6 +188,15 @@ class World:
             (LineRow("mirror, 128 KB/s"), path(Line(20, 128_000), 1, 6_000_000, has_peer=False)),
         ]
 
+    def connection_rows(self) -> list[tuple[ConnectionRow, object]]:
+        work, seoul = self.directory, self.seoul
+        return [
+            (ConnectionRow("handshake, CPU ms"), Handshakes(work, seoul, self.tls, resumed=False)),
+            (ConnectionRow("handshake, resumed, CPU ms"),
+             Handshakes(work, seoul, self.tls, resumed=True)),
+            (ConnectionRow("idle connection, KiB"), IdleMemory(self.idle, self.tls)),
+        ]
+
     def beside_rows(self) -> list[tuple[BesideRow, object]]:
         seoul, aim_ms = self.seoul, 10
         return [
@@ -171,6 +211,7 @@ COLUMNS = ("path", "s/GB", "from-to", "floor", "from-to", "x floor", "from-to", 
 LINE_COLUMNS = ("path", "MB/s", "from-to", "line", "relay", "aim", "s/GB", "peak MB",
                 "no line: MB/s", "s/GB", "x s/GB", "peak MB",
                 "MM2: MB/s", "s/GB", "peak MB", "no line: MB/s", "s/GB", "")
+CONNECTION_COLUMNS = ("of TLS", "costs", "from-to", "floor", "from-to", "x floor", "from-to")
 BESIDE_COLUMNS = ("path", "p50 ms", "p99 ms", "from-to", "max ms", "aim", "for s",
                   "undisturbed p50", "p99", "max", "")
 
@@ -244,6 +285,12 @@ def beside_cells(row: BesideRow) -> list[str]:
             marks(row.missed, noisy)]
 
 
+def connection_cells(row: ConnectionRow) -> list[str]:
+    product, floor, ratio = row.middle
+    return [row.name, f"{product:.3f}", spread(row.product, ".3f"), f"{floor:.3f}",
+            spread(row.floor, ".3f"), f"{ratio:.2f}", spread(row.ratios, ".2f")]
+
+
 def print_table(columns: tuple[str, ...], rows: list[list[str]]) -> None:
     if not rows:
         return
@@ -266,7 +313,7 @@ def print_rest(result: dict) -> None:
     print(f"memory at the peak, MB: {peaks}; together {total:.0f} (aim: below 256)")
 
 
-def run(world: World, pairs: int, wanted: list[str], network: str) -> dict:
+def run(world: World, pairs: int, kills: int, wanted: list[str], network: str) -> dict:
     world.start(times=3)
     rows, peaks = [], {}
     for row, path in world.rows():
@@ -280,21 +327,43 @@ def run(world: World, pairs: int, wanted: list[str], network: str) -> dict:
             note_peaks(world, peaks)
         rows.append(row)
     world.started["mirror"] = world.mirroring.first_record_s
+    connections = run_connections(world, pairs, wanted)
     lines = run_lines(world, pairs, wanted, peaks)
     beside = run_beside(world, pairs, wanted, peaks)
+    world.stop()
+    beside_kafka = run_clusters(world.directory, pairs, wanted)
+    failovers = run_failovers(world.directory, kills, wanted)
     result = {
         "network": network,
         "rows": [row.as_json() for row in rows],
+        "connections": [row.as_json() for row in connections],
         "lines": [row.as_json() for row in lines],
         "beside": [row.as_json() for row in beside],
+        "clusters": [row.as_json() for row in beside_kafka],
+        "failovers": [row.as_json() for row in failovers],
         "start_s": {r: statistics.median(t) for r, t in world.started.items() if t},
         "peak_bytes": peaks,
     }
     print_table(COLUMNS, [cells(row) for row in rows])
+    print_table(CONNECTION_COLUMNS, [connection_cells(row) for row in connections])
     print_table(LINE_COLUMNS, [line_cells(row) for row in lines])
     print_table(BESIDE_COLUMNS, [beside_cells(row) for row in beside])
+    print_table(clusters.COLUMNS, [clusters.cells(row, marks(row.missed, row.noisy))
+                                   for row in beside_kafka])
+    print_table(failover.COLUMNS, [failover.cells(row) for row in failovers])
     print_rest(result)
     return result
+
+
+def run_connections(world: World, pairs: int, wanted: list[str]) -> list[ConnectionRow]:
+    chosen = [each for each in world.connection_rows() if is_wanted(each[0].name, wanted)]
+    for row, what in chosen:
+        for number in range(pairs):
+            row.product.append(what.product())
+            row.floor.append(what.floor())
+            print(f"    {row.name} {number + 1}/{pairs}: {row.product[-1]:.3f}, floor "
+                  f"{row.floor[-1]:.3f}", flush=True)
+    return [row for row, _ in chosen]
 
 
 def run_lines(world: World, pairs: int, wanted: list[str], peaks: dict) -> list[LineRow]:
@@ -345,6 +414,28 @@ def run_beside(world: World, pairs: int, wanted: list[str], peaks: dict) -> list
     return rows
 
 
+def run_clusters(directory: Path, pairs: int, wanted: list[str]) -> list[clusters.ClusterRow]:
+    chosen = [row for row in clusters.rows() if is_wanted(row.name, wanted)]
+    lacking = why_not()
+    if chosen and lacking:
+        print(f"    clusters are left out: {lacking}", flush=True)
+    if not chosen or lacking:
+        return []
+    clusters.run(directory, chosen, pairs)
+    return chosen
+
+
+def run_failovers(directory: Path, kills: int, wanted: list[str]) -> list[failover.FailoverRow]:
+    """Kills are what has a goal; a third as often the others, which wait for a session to end."""
+    chosen = [row for row in failover.rows() if is_wanted(row.name, wanted)]
+    if not chosen:
+        return []
+    with failover.Failovers(directory / "failover") as failovers:
+        for row in chosen:
+            failovers.run(row, kills if "killed" in row.name else max(1, kills // 3))
+    return chosen
+
+
 def is_wanted(name: str, words: list[str]) -> bool:
     return not words or any(word in name for word in words)
 
@@ -359,6 +450,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=3, help="intervals of each, A-B-A-B")
     parser.add_argument("--rows", default="", help="only those whose name has one of the words")
+    parser.add_argument("--long", action="store_true", help="100 kills of a leader, not 10")
     chosen = parser.parse_args()
     network = enter_namespace()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all that was started ends
@@ -366,7 +458,7 @@ def main() -> int:
     world = World(directory)
     try:
         wanted = [word for word in chosen.rows.split(",") if word]
-        result = run(world, chosen.pairs, wanted, network)
+        result = run(world, chosen.pairs, 100 if chosen.long else 10, wanted, network)
     finally:
         world.stop()
         shutil.rmtree(directory, ignore_errors=True)

@@ -79,14 +79,6 @@ size_t read_some(int fd, MutableBytes into) {
   }
 }
 
-void read_all(int fd, MutableBytes into) {
-  while (!into.empty()) {
-    const size_t n = read_some(fd, into);
-    if (n == 0) give_up("closed in the middle of an answer");
-    into = into.subspan(n);
-  }
-}
-
 void write_all(int fd, Bytes bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());

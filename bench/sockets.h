@@ -28,7 +28,6 @@ int create_file(const std::string& path);  // empty
 
 // 0 at the end of the stream.
 size_t read_some(int fd, MutableBytes into);
-void read_all(int fd, MutableBytes into);
 void write_all(int fd, Bytes bytes);
 
 }  // namespace isthmus::bench

@@ -5,24 +5,30 @@
 #include <set>
 
 #include "base/json.h"
-#include "broker/audit/audit.h"
+#include "broker/colleagues/colleagues.h"
 #include "broker/controller/topic_config.h"
 #include "broker/controller/topic_plans.h"
+#include "broker/coordinator/topic_journal.h"
 #include "broker/coordinator_seams.h"
+#include "broker/decoy_secret.h"
+#include "broker/enrolment.h"
 #include "broker/group/coordinator.h"
 #include "broker/handlers/dispatch.h"
 #include "broker/handlers/topic_creation.h"
 #include "broker/link/link_service.h"
+#include "broker/link/site_views.h"
 #include "broker/link/switchovers.h"
+#include "broker/link/unreleased_groups.h"
 #include "broker/link/way_back.h"
 #include "broker/log_dirs.h"
 #include "broker/log_ins.h"
 #include "broker/measure.h"
-#include "broker/offsets_journal.h"
-#include "broker/store/embedded.h"
+#include "broker/replication/isr_changes.h"
+#include "broker/replication/replication.h"
 #include "io/gate.h"
 #include "io/turn_watch.h"
 #include "server/acceptor.h"
+#include "server/audit.h"
 
 namespace isthmus::broker {
 
@@ -50,6 +56,25 @@ LogConfig log_defaults(const process::BrokerConfig& config) {
       b.durability == process::Durability::fsync ? Durability::fsync : Durability::page_cache;
   c.cluster = config.cluster.number;
   return c;
+}
+
+io::Duration allowed_lag(const process::BrokerConfig& config) {
+  return io::milliseconds(config.broker.effective_replica_lag_ms());
+}
+
+// As whom it speaks with the others of its cluster.
+client::ConnectionOptions as_broker(const process::BrokerConfig& config) {
+  client::ConnectionOptions options;
+  options.client_id = "broker-" + std::to_string(config.broker.node_id);
+  return options;
+}
+
+Copier::Options copier_options(const process::BrokerConfig& config) {
+  Copier::Options options;
+  options.self = config.broker.node_id;
+  options.connection = as_broker(config);
+  options.adding_bandwidth = config.broker.reassignment_bandwidth;
+  return options;
 }
 
 GroupConfig group_config(const process::BrokerConfig& config) {
@@ -118,6 +143,37 @@ void tell_of_cuts(const std::vector<PartitionTable::Cut>& cuts, nlohmann::json& 
   }
 }
 
+// Whatever a log cannot be opened for, or may have lost: this broker is not in sync with what is in
+// it.
+std::vector<DamagedReplica> damaged(const PartitionTable& partitions, const Image& image) {
+  std::vector<DamagedReplica> replicas;
+  for (const auto& [name, topic_id, all] : partitions.lacking()) {
+    const TopicImage* topic = image.find(name.topic);
+    const bool is_same = topic != nullptr && (topic_id.is_zero() || topic_id == topic->id);
+    if (is_same) replicas.push_back({topic->id, name.partition, all});
+  }
+  return replicas;
+}
+
+// The metadata have it of these: the others lead them, if there are any.
+void losses_are_known(PartitionTable& partitions, const Image& image, NodeId self,
+                      const std::vector<DamagedReplica>& replicas) {
+  for (const auto& [topic_id, index, all] : replicas) {
+    partitions.lack_is_known(topic_id, index);
+    const TopicImage* topic = image.find(topic_id);
+    if (topic == nullptr || index >= std::ssize(topic->partitions)) continue;
+    const PartitionImage& partition = topic->partitions[static_cast<size_t>(index)];
+    const bool is_open = static_cast<bool>(partitions.find(topic->name, index));
+    if (!is_open || partition.leader != self || partition.isr.size() > 1) continue;
+    Logger("partitions")
+        .warn(
+            "{}-{} is led with what is here, and nobody else has more: the last stop was no clean "
+            "one, "
+            "and with durability page_cache what was acknowledged last may be gone",
+            topic->name, index);
+  }
+}
+
 PartitionTable::ConfigOf config_of(const process::BrokerConfig& config) {
   return [defaults = log_defaults(config)](const ConfigMap& overrides) {
     return log_config(defaults, overrides);
@@ -127,6 +183,12 @@ PartitionTable::ConfigOf config_of(const process::BrokerConfig& config) {
 }  // namespace
 
 namespace {
+
+bool anybody_logs_in(const process::BrokerConfig& config) {
+  return std::ranges::any_of(config.listeners, [](const process::ListenerConfig& listener) {
+    return !listener.security.mechanisms.empty();
+  });
+}
 
 TokenKeys::Options tokens_of(const process::BrokerConfig& config) {
   const auto& b = config.broker;
@@ -141,44 +203,58 @@ TokenKeys::Options tokens_of(const process::BrokerConfig& config) {
 }  // namespace
 
 struct Broker::Parts {
-  Parts(io::Env& env, const process::BrokerConfig& config)
-      : controller(env, image),
-        partitions(env, image, config.broker.log_dirs, config_of(config),
-                   static_cast<uint64_t>(config.broker.storage_reserve)),
-        journal(env, partitions, config.broker.log_dirs.front()),
+  Parts(io::Env& env, const process::BrokerConfig& config, zookeeper::Connector* connector)
+      : enrolment(env, controller, config, connector),
+        controller(env, image),
+        partitions(env, config.broker.node_id, image, config.broker.log_dirs, config_of(config),
+                   static_cast<uint64_t>(config.broker.storage_reserve), allowed_lag(config)),
+        colleagues(env, config.broker.node_id, as_broker(config)),
+        replication(env, controller, partitions, copier_options(config), allowed_lag(config)),
+        journal(
+            env, partitions,
+            {.topic = offsets_topic, .kind = "groups", .folder = config.broker.log_dirs.front()}),
         owners(controller),
         topics(controller),
         ends(partitions),
         groups(env.main_loop(), env.random, group_config(config), {journal, owners, topics, ends}),
-        links(env, controller, partitions, groups),
-        switchovers(env, controller, partitions, groups),
-        way_back(env, controller, partitions, groups),
+        views(env, partitions, groups, colleagues),
+        links(env, controller, partitions, groups, views, colleagues),
+        switchovers(env, controller, partitions, groups, colleagues),
+        unreleased(env.main_loop(), controller, groups),
+        way_back(env, controller, partitions, groups, views, colleagues),
         log_ins(env, image, tokens_of(config)),
         audit(env, {.file = config.audit.file, .to_stderr = config.audit.to_stderr}),
         admin(env.main_loop()),
         authorizer(authorizer_options(config)),
-        context{env,         config,   image,   controller, partitions, groups, links,
-                switchovers, way_back, log_ins, admin,      authorizer, quotas, audit},
+        context{env,         config,   image,   controller, partitions, groups, links, views,
+                switchovers, way_back, log_ins, admin,      authorizer, quotas, audit, enrolment},
         dispatch(context),
         acceptor(env, dispatch, server_limits(config)),
         house(env.main_loop()),
         stop(env.main_loop()) {
+    ends.ask_leaders(views);
     acceptor.enforce(quotas);
+    acceptor.note_in(audit);
   }
 
   PublishedImage image;
+  Enrolment enrolment;
   Controller controller;
   PartitionTable partitions;
-  OffsetsJournal journal;
+  Colleagues colleagues;
+  Replication replication;
+  TopicJournal journal;
   GroupRegister owners;
   KnownTopics topics;
   TopicEnds ends;
   Coordinator groups;
+  SiteViews views;
   LinkService links;
   Switchovers switchovers;
+  UnreleasedGroups unreleased;
   WayBack way_back;
   LogIns log_ins;
-  Audit audit;
+  server::Audit audit;
   io::Gate admin;
   Authorizer authorizer;
   server::Quotas quotas;
@@ -187,63 +263,120 @@ struct Broker::Parts {
   server::Acceptor acceptor;
   io::Gate house;
   io::Event stop;
-  std::set<PartitionIndex> led;  // partitions of __consumer_offsets
   std::shared_ptr<const Image> followed = std::make_shared<const Image>();
+  std::shared_ptr<const Image> heard = followed;
+  int32_t offsets_partitions = -1;  // of which the log was told that the options say otherwise
+  IsrChanges isr_changes;           // since the start
   bool serving = false;
   bool deleting = false, look_again = false;
 };
 
-Broker::Broker(io::Env& env, process::BrokerConfig config)
-    : env_(env), config_(std::move(config)), tls_(config_.tls) {}
+Broker::Broker(io::Env& env, process::BrokerConfig config,
+               std::shared_ptr<zookeeper::Connector> connector)
+    : env_(env), config_(std::move(config)), tls_(config_.tls), connector_(std::move(connector)) {}
 Broker::~Broker() = default;
 
 io::Task<Result<void>> Broker::start() {
-  parts_ = std::make_unique<Parts>(env_, config_);
-  // The addresses first: a port in use must be found out before anything is written.
-  Result<void> done = listen();
-  if (done) done = parts_->audit.open();
-  if (done) done = parts_->partitions.claim();
-  if (done) done = check_log_dirs(env_.disk, parts_->partitions.dirs().present());
-  if (done) done = open_store();
-  if (done) done = co_await recover();
+  parts_ = std::make_unique<Parts>(env_, config_, connector_.get());
+  Parts& p = *parts_;
+  p.enrolment.on_lost([this](Error why) { end_with(std::move(why)); });
+  p.controller.on_unreadable([this](Error why) { end_with(std::move(why)); });
+  p.enrolment.losses_are({[&p](const Image& image) { return damaged(p.partitions, image); },
+                          [&p, self = config_.broker.node_id](const auto& replicas) {
+                            losses_are_known(p.partitions, *p.controller.snapshot(), self,
+                                             replicas);
+                          }});
+  p.replication.on_refused(
+      [&p](NodeId leader, int32_t starts) { p.enrolment.on_refused(leader, starts); });
+  p.replication.on_silence(
+      [&p](NodeId leader, bool silent) { p.enrolment.on_silence(leader, silent); });
+  Result<void> done = co_await prepare();
   if (!done) {
-    // Whatever had begun ends in order, and nothing is written: the next start finds what this one
-    // found.
-    co_await parts_->groups.drain();
-    co_await parts_->acceptor.close(io::Duration::zero());
-    co_await parts_->admin.close();
-    co_await parts_->journal.close();
-    co_await parts_->partitions.abandon();
-    parts_.reset();
+    co_await undo_start();
     co_return done;
   }
-  parts_->partitions.watch_space();
-  parts_->acceptor.start();
-  parts_->serving = true;
-  parts_->house.spawn("housekeeping", keep_house());
-  parts_->house.spawn("certificates", tls_.watch(parts_->stop));
-  if (parts_->audit.enabled()) {
-    parts_->house.spawn("audit", parts_->audit.keep_writing(parts_->stop));
+  p.partitions.watch_space();
+  p.acceptor.start();
+  p.serving = true;
+  p.house.spawn("housekeeping", keep_house());
+  p.house.spawn("release groups", p.unreleased.keep_releasing(p.stop));
+  p.house.spawn("give up holds", p.switchovers.keep_giving_up(p.stop));
+  p.house.spawn("certificates", tls_.watch(p.stop));
+  if (p.controller.is_shared()) {
+    p.house.spawn("hear of metadata", p.controller.keep_hearing());
+    p.house.spawn("follow metadata", p.controller.keep_settling());
   }
-  co_return Result<void>{};
+  if (p.audit.enabled()) {
+    p.house.spawn("audit", p.audit.keep_writing(p.stop));
+  }
+  done = co_await p.enrolment.begin_serving();
+  if (!done) co_await drain();
+  co_return done;
 }
 
-Result<void> Broker::open_store() {
-  auto store = EmbeddedStore::open(env_.disk, env_.main_loop(), config_.broker.log_dirs.front());
-  if (!store) return fail(store.error());
-  parts_->controller.use(std::move(*store));
-  return {};
+io::Task<Result<void>> Broker::prepare() {
+  Parts& p = *parts_;
+  // The addresses first: a port in use must be found out before anything is written.
+  Result<void> done = listen();
+  if (done) done = p.audit.open();
+  if (done) done = p.partitions.claim();
+  if (!done) co_return done;
+  const bool is_embedded = !config_.broker.zookeeper;
+  auto owner =
+      check_log_dirs(env_.disk, p.partitions.dirs().present(), is_embedded, config_.broker.node_id);
+  if (!owner) co_return fail(owner.error());
+  done = co_await p.enrolment.open(std::move(*owner));
+  if (!done) co_return done;
+  done = co_await recover();
+  co_return done;
+}
+
+// Whatever had begun ends in order, and nothing is written: the next start finds what this one
+// found.
+io::Task<void> Broker::undo_start() {
+  co_await parts_->groups.drain();
+  co_await parts_->acceptor.close(io::Duration::zero());
+  co_await parts_->admin.close();
+  co_await parts_->journal.close();
+  co_await parts_->colleagues.close();
+  co_await parts_->links.close();
+  co_await parts_->replication.close();
+  co_await parts_->partitions.abandon();
+  co_await parts_->enrolment.leave();
+  parts_.reset();
+}
+
+std::string Broker::waits_for() { return parts_ ? parts_->enrolment.waits_for() : ""; }
+
+void Broker::stop_waiting() {
+  if (parts_) parts_->enrolment.stop_waiting();
+}
+
+// Nothing of what it would answer is the cluster's word any more.
+void Broker::end_with(Error failure) {
+  if (std::exchange(has_failed_, true)) return;
+  Logger("broker").error("{}", failure.text);
+  if (failed_) failed_(std::move(failure));
 }
 
 io::Task<Result<void>> Broker::recover() {
   Parts& p = *parts_;
-  auto founded = co_await p.controller.start(
-      {config_.cluster.name, config_.cluster.number, config_.broker.node_id});
-  if (!founded) co_return founded;
-  auto marked = mark_log_dirs(env_.disk, env_.random, p.partitions.dirs().present(),
-                              *p.controller.snapshot());
+  auto recorded = co_await p.enrolment.record_start();
+  if (!recorded) co_return recorded;
+  auto marked =
+      mark_log_dirs(env_.disk, env_.random, p.partitions.dirs().present(), *p.controller.snapshot(),
+                    config_.broker.node_id, p.enrolment.directory_id());
   if (!marked) co_return marked;
   if (auto taken = p.partitions.take_over(); !taken) co_return taken;
+  if (anybody_logs_in(config_)) {
+    const auto secret = decoy_secret(env_.disk, env_.random, config_.broker.log_dirs.front());
+    p.log_ins.hide_unknown_users(secret);
+  }
+  p.partitions.on_opened([this, &p] {
+    p.replication.look_again();
+    lead_groups(*p.heard);  // what was not open then may be by now
+  });
+  p.controller.hear([this](auto image) { return hear(std::move(image)); });
   p.controller.follow([this](auto image) { return follow(std::move(image)); });
   auto settled = co_await p.controller.settle();
   if (!settled) co_return settled;
@@ -251,16 +384,6 @@ io::Task<Result<void>> Broker::recover() {
   auto noted = co_await p.partitions.checkpoint();
   if (!noted && !io::lacks_room(noted.error())) co_return noted;
   if (!noted) Logger("broker").warn("starts on a full disk: {}", noted.error().text);
-  auto image = p.controller.snapshot();
-  for (const auto& [link, s] : image->switchovers) {
-    // Handed over, or stepped down, before the restart: groups stay closed until the other site has
-    // answered, or the way back is done.
-    const bool handed_over = s.phase == SwitchoverImage::Phase::handed_over;
-    if (!handed_over && s.phase != SwitchoverImage::Phase::stepped_down) continue;
-    const auto clients =
-        handed_over ? GroupFences::Clients::wait : GroupFences::Clients::are_refused;
-    co_await p.groups.fence_all(s.id.to_string(), clients);
-  }
   co_return Result<void>{};
 }
 
@@ -290,11 +413,48 @@ void follow_quotas(const Image& before, const Image& now, server::Quotas& quotas
 
 }  // namespace
 
-// Partitions first; then the coordinator leads what there is of __consumer_offsets.
+// Who leads and who is in sync, as far as it is open, also while others are being opened; then what
+// records of switchovers hold; then the coordinator, which is to find that held.
+io::Task<void> Broker::hear(std::shared_ptr<const Image> image) {
+  co_await parts_->partitions.hear(image);
+  co_await parts_->switchovers.holds().follow(parts_->heard, image);
+  parts_->colleagues.follow(image);
+  parts_->replication.follow(image);
+  lead_groups(*image);
+  parts_->heard = std::move(image);
+}
+
+// The coordinator leads what this broker does of __consumer_offsets, of what is open.
+void Broker::lead_groups(const Image& image) {
+  const TopicImage* topic = image.find(offsets_topic);
+  if (topic == nullptr) return;
+  const auto partitions = static_cast<int32_t>(topic->partitions.size());
+  const int32_t said = config_.broker.offsets_topic_num_partitions;
+  if (partitions != said && std::exchange(parts_->offsets_partitions, partitions) != partitions) {
+    Logger("groups").warn(
+        "offsets.topic.num.partitions is {} here, and {} has {}: that stays, as groups are found "
+        "by it",
+        said, offsets_topic, partitions);
+  }
+  parts_->groups.has_partitions(partitions);
+  for (size_t i = 0; i < topic->partitions.size(); ++i) {
+    const PartitionImage& partition = topic->partitions[i];
+    const auto index = static_cast<PartitionIndex>(i);
+    if (partition.leader != config_.broker.node_id) {
+      parts_->groups.resign(index);
+    } else if (parts_->partitions.find(offsets_topic, index)) {
+      parts_->groups.lead(index, epoch_in_force(partition, image));
+    }
+  }
+}
+
 io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
   io::doing("opening partitions");
   auto before = std::exchange(parts_->followed, image);
   follow_quotas(*before, *image, parts_->quotas);
+  const IsrChanges changes = isr_changes(*before, *image, config_.broker.node_id);
+  parts_->isr_changes.shrinks += changes.shrinks;
+  parts_->isr_changes.expands += changes.expands;
   auto deleted = deleted_between(*before, *image);
   auto done = co_await parts_->partitions.follow(image);
   const bool any_deleted = !deleted.empty();
@@ -302,14 +462,8 @@ io::Task<Result<void>> Broker::follow(std::shared_ptr<const Image> image) {
   // A link may wait to bring a deleted topic back. Not where this failed: whoever finishes
   // deletions ends with an image to follow, and would begin anew at once while that fails.
   if (done && any_deleted) look_for_deletions();
-  if (!done) co_return done;
-  const TopicImage* topic = image->find(offsets_topic);
-  if (topic == nullptr) co_return Result<void>{};
-  for (size_t i = 0; i < topic->partitions.size(); ++i) {
-    auto index = static_cast<PartitionIndex>(i);
-    if (parts_->led.insert(index).second) parts_->groups.lead(index);
-  }
-  co_return Result<void>{};
+  if (done) lead_groups(*parts_->heard);
+  co_return done;
 }
 
 Result<void> Broker::listen() {
@@ -321,6 +475,7 @@ Result<void> Broker::listen() {
     options.tls = std::move(*tls);
     options.principal_of = process::principal_of(listener.security);
     options.wants_log_in = listener.security.asks_for_log_in();
+    options.proxies = listener.security.proxies;
     auto bound = parts_->acceptor.listen(options);
     if (!bound) return fail(bound.error());
   }
@@ -340,6 +495,7 @@ io::Task<void> Broker::keep_house() {
     if (p.stop.closed()) break;
     if (loop.now() >= next_look) {
       p.partitions.watch_space();
+      p.enrolment.look();
       next_look = loop.now() + space_interval;
     }
     if (loop.now() >= next_retention) {
@@ -383,21 +539,30 @@ io::Task<void> Broker::finish_deletions() {
 io::Task<void> Broker::drain() {
   if (!parts_) co_return;
   Parts& p = *parts_;
+  // Others may lead already: clients that are answered from here, or wait here for replicas that
+  // follow another, are led astray, and the process is waited for.
+  if (has_failed_) co_await p.partitions.refuse_all();
+  co_await p.enrolment.end_serving();
   p.serving = false;
   p.stop.close();
+  p.controller.stop_settling();
   // Groups first: their members' waits (a rebalance) end with NOT_COORDINATOR only here, and the
   // connections wait for every reply. Commits under way are still stored and answered.
   co_await p.groups.drain();
   p.controller.settled().close();
   p.switchovers.topic_changes().end_waits();
   co_await p.partitions.end_waits();
-  co_await p.acceptor.close(drain_grace);
+  co_await p.acceptor.close(has_failed_ ? io::Duration::zero() : drain_grace);
   co_await p.admin.close();
   co_await p.journal.close();
+  co_await p.colleagues.close();
+  co_await p.links.close();
+  co_await p.replication.close();
   co_await p.house.close();
   co_await p.audit.flush();
   io::doing("closing partitions");
   co_await p.partitions.close();
+  co_await p.enrolment.leave();
   parts_.reset();
 }
 
@@ -423,12 +588,19 @@ io::Task<process::Status> Broker::status() {
   nlohmann::json json = {{"cluster", image->cluster_name},
                          {"number", image->cluster_number},
                          {"cluster_id", image->cluster_id.to_string()},
-                         {"node_id", image->node_id},
+                         {"node_id", config_.broker.node_id},
                          {"topics", image->topics.size()},
                          {"links", image->links.size()},
                          {"connections", parts_->acceptor.connections()}};
   tell_of_offline(parts_->partitions.offline(), json, status);
   tell_of_cuts(parts_->partitions.cuts(), json);
+  json["brokers"] = image->brokers.size();
+  const Reassigning moves = co_await count_reassignments(parts_->context);
+  json["reassignments"] = {{"partitions", moves.partitions},
+                           {"led_here", moves.led_here},
+                           {"bytes_to_go", moves.bytes_to_go}};
+  if (const auto since = parts_->enrolment.old_since()) json["metadata_old_since_ms"] = *since;
+  if (status.degraded.empty()) status.degraded = parts_->enrolment.cut_off();
   status.json = write_json(json);
   co_return status;
 }
@@ -437,11 +609,19 @@ io::Task<Samples> Broker::measure() {
   Samples samples = co_await broker::measure(parts_->context, parts_->acceptor);
   tls_.add_to(samples);
   parts_->audit.add_to(samples);
+  samples.add(metric::isr_shrinks, static_cast<double>(parts_->isr_changes.shrinks));
+  samples.add(metric::isr_expands, static_cast<double>(parts_->isr_changes.expands));
   co_return samples;
 }
 
-std::unique_ptr<process::Role> make_broker(io::Env& env, process::BrokerConfig config) {
-  return std::make_unique<Broker>(env, std::move(config));
+void Broker::note(server::AuditEvent event) {
+  if (!parts_ || !parts_->audit.enabled()) return;
+  parts_->audit.note(std::move(event), env_.main_loop().now());
+}
+
+std::unique_ptr<process::Role> make_broker(io::Env& env, process::BrokerConfig config,
+                                           std::shared_ptr<zookeeper::Connector> connector) {
+  return std::make_unique<Broker>(env, std::move(config), std::move(connector));
 }
 
 }  // namespace isthmus::broker

@@ -1,5 +1,6 @@
 #include "broker/log_ins.h"
 
+#include "base/check.h"
 #include "kafka/errors.h"
 #include "kafka/sasl/scram.h"
 
@@ -22,10 +23,10 @@ LogIns::LogIns(io::Env& env, const PublishedImage& image, TokenKeys::Options tok
 
 // As hard as somebody who exists, or it would tell who does not.
 kafka::ScramDecoy LogIns::decoy() const {
-  std::call_once(drawn_, [this] { env_.random.fill(secret_); });
+  CHECK(secret_, "where clients log in a secret was given");
   const auto users = image_.load()->users;
-  if (users->empty()) return kafka::ScramDecoy(secret_);
-  return kafka::ScramDecoy(secret_, users->begin()->second.credentials.begin()->second.iterations);
+  if (users->empty()) return kafka::ScramDecoy(*secret_);
+  return kafka::ScramDecoy(*secret_, users->begin()->second.credentials.begin()->second.iterations);
 }
 
 std::unique_ptr<LogIns::Exchange> LogIns::begin(kafka::Mechanism mechanism) const {

@@ -6,7 +6,7 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 
 #include "broker/image/image.h"
@@ -21,6 +21,9 @@ namespace isthmus::broker {
 class LogIns {
  public:
   LogIns(io::Env& env, const PublishedImage& image, TokenKeys::Options tokens);
+
+  // From which users who do not exist have their salts. REQUIRES: before anybody is served.
+  void hide_unknown_users(const kafka::ScramDecoy::Secret& secret) { secret_ = secret; }
 
   struct Exchange : server::LogInExchange {
     explicit Exchange(std::unique_ptr<kafka::SaslServer> s) : server(std::move(s)) {}
@@ -42,8 +45,7 @@ class LogIns {
 
   io::Env& env_;
   const PublishedImage& image_;
-  mutable std::once_flag drawn_;
-  mutable kafka::ScramDecoy::Secret secret_{};  // drawn for the first log-in
+  std::optional<kafka::ScramDecoy::Secret> secret_;
   // Whoever comes may have a password derived, and others need the workers, too: one at a time for
   // each loop.
   std::map<io::Loop*, std::unique_ptr<io::Mutex>> deriving_;

@@ -64,6 +64,27 @@ io::Task<HighWatermarks> measure_partitions(Context& context, Samples& samples) 
   co_return watermarks;
 }
 
+void measure_replicas(Context& context, Samples& samples) {
+  const auto image = context.image.load();
+  const NodeId self = context.config.broker.node_id;
+  size_t leads = 0, under_replicated = 0, under_min_isr = 0, leaderless = 0;
+  for (const auto& [name, topic] : image->topics) {
+    for (const PartitionImage& p : topic->partitions) {
+      leaderless += p.leader < 0;
+      if (p.leader != self) continue;
+      leads += 1;
+      under_replicated += p.isr.size() < p.replicas.size();
+      under_min_isr += std::ssize(p.isr) < min_insync_replicas(*topic, p);
+    }
+  }
+  const bool is_controller = context.live.controller() == self;
+  samples.add(metric::leaders, static_cast<double>(leads));
+  samples.add(metric::under_replicated, static_cast<double>(under_replicated));
+  samples.add(metric::under_min_isr, static_cast<double>(under_min_isr));
+  samples.add(metric::active_controller, is_controller ? 1 : 0);
+  samples.add(metric::leaderless, is_controller ? static_cast<double>(leaderless) : 0);
+}
+
 io::Task<void> measure_groups(Context& context, const HighWatermarks& watermarks,
                               Samples& samples) {
   const std::vector<std::string> names = context.groups.names();
@@ -112,9 +133,29 @@ io::Task<Samples> measure(Context& context, server::Acceptor& acceptor) {
   Samples samples;
   co_await acceptor.measure(samples);
   const HighWatermarks watermarks = co_await measure_partitions(context, samples);
+  measure_replicas(context, samples);
   co_await measure_groups(context, watermarks, samples);
   measure_links(context, samples);
   co_return samples;
+}
+
+io::Task<Reassigning> count_reassignments(const Context& context) {
+  const auto image = context.image.load();
+  Reassigning count;
+  for (const auto& [name, topic] : image->topics) {
+    for (PartitionIndex i = 0; i < std::ssize(topic->partitions); ++i) {
+      const PartitionImage& known = topic->partitions[static_cast<size_t>(i)];
+      if (!known.is_reassigned()) continue;
+      ++count.partitions;
+      auto partition = context.partitions.find(name, i);
+      if (known.leader != context.config.broker.node_id || known.adding.empty() || !partition)
+        continue;
+      const PartitionView view = co_await partition.describe();
+      ++count.led_here;
+      count.bytes_to_go += view.bytes_to_go;
+    }
+  }
+  co_return count;
 }
 
 }  // namespace isthmus::broker

@@ -11,4 +11,12 @@ namespace isthmus::broker {
 // REQUIRES: on the main loop; what `context` refers to outlives the call.
 io::Task<Samples> measure(Context& context, server::Acceptor& acceptor);
 
+// Reassignments under way, for /status.
+struct Reassigning {
+  size_t partitions = 0;    // of the cluster
+  size_t led_here = 0;      // of these, with replicas that are being added
+  int64_t bytes_to_go = 0;  // that those lack of them
+};
+io::Task<Reassigning> count_reassignments(const Context& context);
+
 }  // namespace isthmus::broker

@@ -27,9 +27,11 @@ Exit run_task(std::function<io::Task<Exit>(io::Env&)> work);
 
 void add_roles(Command line);   // broker, mirror, router
 void add_config(Command line);  // config check, config reference
+void add_metadata(Command line);
 void add_metrics(Command line);
 void add_topic(Command line);
 void add_partition(Command line);
+void add_cluster_group(Command line);   // cluster describe, drain, remove
 void add_consumer_group(Command line);  // group list, group describe
 void add_link(Command line);
 void add_switchover(Command line);

@@ -1,10 +1,15 @@
 // isthmus config check|reference: looking at configuration files without starting anything.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
+#include "cli/config_findings.h"
 #include "cli/output.h"
+#include "cli/reports.h"
+#include "io/real.h"
 #include "process/broker_config.h"
 #include "process/config_file.h"
 #include "process/mirror_config.h"
@@ -28,7 +33,10 @@ struct Probe {
   std::string failure;  // empty: it answers
 };
 
-void list_targets(const process::BrokerConfig&, Targets&) {}
+void list_targets(const process::BrokerConfig& config, Targets& targets) {
+  if (!config.broker.zookeeper) return;
+  targets.push_back({"broker.metadata", config.broker.zookeeper->connect.servers});
+}
 
 void list_targets(const process::MirrorConfig& config, Targets& targets) {
   for (const auto& [name, link] : config.links) {
@@ -45,16 +53,39 @@ void list_targets(const process::RouterConfig& config, Targets& targets) {
   }
 }
 
-template <typename Config>
-Result<Targets> check(const std::string& text, const std::string& file) {
-  Result<Config> config = process::parse_config<Config>(text, file);
-  if (!config) return fail(config.error());
+std::vector<process::Problem> lines_of(const process::BrokerConfig& config) {
+  if (!config.broker.zookeeper) return {};
+  return process::exposed_lines(*config.broker.zookeeper, "broker.metadata");
+}
+std::vector<process::Problem> lines_of(const process::MirrorConfig&) { return {}; }
+std::vector<process::Problem> lines_of(const process::RouterConfig&) { return {}; }
+
+struct Checked {
   Targets targets;
-  list_targets(*config, targets);
-  return targets;
+  std::vector<Finding> findings;
+  std::optional<Error> problem;  // that would stop a start
+};
+
+// A certificate that has expired stops a start: its row stands among the others' all the same.
+template <typename Config>
+Result<Checked> check(const std::string& text, const std::string& file) {
+  Config config;
+  process::Options table;
+  describe(table, config);
+  Result<process::Places> places = load_yaml(table, text, file);
+  if (!places) return fail(places.error());
+  Checked checked;
+  if (auto problem = validate(config)) checked.problem = places->at(*problem);
+  list_targets(config, checked.targets);
+  checked.findings = judge_certificates(process::certificate_ends(config.tls), io::wall_time());
+  const auto secrets = judge_secrets(process::exposed_secrets(table));
+  checked.findings.insert(checked.findings.end(), secrets.begin(), secrets.end());
+  const auto lines = judge_lines(lines_of(config));
+  checked.findings.insert(checked.findings.end(), lines.begin(), lines.end());
+  return checked;
 }
 
-Result<Targets> check(process::Product product, const std::string& text, const std::string& file) {
+Result<Checked> check(process::Product product, const std::string& text, const std::string& file) {
   switch (product) {
     case process::Product::broker: return check<process::BrokerConfig>(text, file);
     case process::Product::mirror: return check<process::MirrorConfig>(text, file);
@@ -105,22 +136,33 @@ Exit check_file(const std::string& file, bool connect, const Common& common) {
   if (!text) return fail_with(text.error());
   Result<process::Product> product = process::product_of(*text, file);
   if (!product) return fail_with(product.error());
-  Result<Targets> targets = check(*product, *text, file);
-  if (!targets) return fail_with(targets.error());
+  Result<Checked> checked = check(*product, *text, file);
+  if (!checked) return fail_with(checked.error());
 
-  Exit outcome = Exit::done;
+  const bool stops = std::ranges::count(checked->findings, Verdict::stop, &Finding::verdict) > 0;
+  Exit outcome = stops ? Exit::failed : Exit::done;
   std::vector<Probe> probes;
-  if (connect)
-    outcome = run_task([&](io::Env& env) { return dial_all(env, std::move(*targets), probes); });
+  if (connect && !checked->problem) {
+    const Exit dialled =
+        run_task([&](io::Env& env) { return dial_all(env, std::move(checked->targets), probes); });
+    if (!stops) outcome = dialled;
+  }
   if (common.json) {
     nlohmann::json report{{"file", file}, {"role", process::to_string(*product)}};
+    report["findings"] = json_of(checked->findings);
+    if (checked->problem) report["problem"] = checked->problem->text;
     if (connect) report["connections"] = to_json(probes);
     show(report);
-    return outcome;
+  } else {
+    Lines out;
+    if (!checked->problem && !stops) {
+      out.say("{}: right, for a {}", file, process::to_string(*product));
+    }
+    say_findings(out, checked->findings);
+    show(out);
+    print_probes(probes);
   }
-  say("{}: right, for a {}", file, process::to_string(*product));
-  print_probes(probes);
-  return outcome;
+  return checked->problem ? fail_with(*checked->problem) : outcome;
 }
 
 struct CheckOptions {

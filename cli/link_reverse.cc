@@ -10,6 +10,7 @@
 #include "cli/link.h"
 #include "cli/output.h"
 #include "cli/table.h"
+#include "client/epoch_histories.h"
 #include "kafka/gen/become_mirror.h"
 #include "kafka/gen/create_partitions.h"
 #include "kafka/gen/epoch_history.h"
@@ -123,10 +124,11 @@ io::Task<Result<kafka::BecomeMirrorRequest>> make_request(Sites& sites, LinkOpti
   kafka::put_takeovers(request.routes,
                        kafka::takeovers_in(source->routes, source->route_version, source->name));
 
-  kafka::EpochHistoryRequest ask;
-  ask.topics = topics_to_reverse(*source, *target, request.others);
-  if (ask.topics.empty()) co_return request;
-  auto histories = co_await sites.ask(ends.source, std::move(ask));
+  auto topics = topics_to_reverse(*source, *target, request.others);
+  if (topics.empty()) co_return request;
+  auto cluster = sites.at(ends.source);
+  if (!cluster) co_return fail(cluster.error());
+  auto histories = co_await client::epoch_histories(**cluster, std::move(topics), sites.deadline());
   if (!histories) co_return fail(histories.error());
   for (const auto& history : histories->topics) {
     const std::string why = why_unknown(history, *source);

@@ -298,6 +298,19 @@ std::string LinkView::refused_promotion() const {
   return is_wished ? switchover->trouble : "";
 }
 
+std::string LinkView::what_follows() const {
+  if (!access) return "";
+  const auto counted = [](int32_t count, const char* what) {
+    return count_of(static_cast<size_t>(std::max(count, 0)), what);
+  };
+  std::string text = fmt::format("{}, {}, {} follow", counted(access->acls, "ACL"),
+                                 counted(access->users, "user"), counted(access->quotas, "quota"));
+  if (access->waiting > 0) {
+    text += fmt::format("; {} gone at {}, until delete_delay", access->waiting, source);
+  }
+  return text;
+}
+
 std::string LinkView::why_held() const {
   return fmt::format(
       "a held group lives at {0} too: after a move it goes on at what it had committed there, not "
@@ -341,6 +354,10 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
     view.topics.push_back(std::move(t));
   }
   view_left_out(view, target, source, *link);
+  if (!link->access.empty()) {
+    const auto& told = link->access.front();
+    view.access = {told.acls, told.users, told.quotas, told.waiting, told.problems};
+  }
   for (const auto& group : target.groups) {
     if (group.link == name) view.groups.push_back(group.name);
     if (group.wanted_by == name) view.held.push_back(group.name);

@@ -49,6 +49,13 @@ struct LeftOutTopic {
   bool was_mirrored = false;  // a copy is there, which nobody brings up to date
 };
 
+// What follows of who may do what, as the mirror has told the target last.
+struct FollowedAccess {
+  int32_t acls = 0, users = 0, quotas = 0;
+  int32_t waiting = 0;                // gone at the source, until delete_delay
+  std::vector<std::string> problems;  // what does not follow, and why
+};
+
 struct LinkView {
   std::string name;
   std::string source;
@@ -68,7 +75,8 @@ struct LinkView {
   // In the source's own words where it answers, else as the mirror told the target last; nothing if
   // nobody has told.
   std::optional<size_t> left_out_count;
-  std::vector<LeftOutTopic> left_out;  // the first of many
+  std::vector<LeftOutTopic> left_out;    // the first of many
+  std::optional<FollowedAccess> access;  // of a link with `acls: follow`
   size_t partitions = 0;
   size_t failed = 0;  // or waiting, or offline: those that do not go on
   std::optional<SiteAnswer::SiteSwitchover> switchover;  // at the target
@@ -88,6 +96,8 @@ struct LinkView {
   // Nobody is written: the source has handed over, and this is why the target refuses to be
   // promoted. Else empty.
   std::string refused_promotion() const;
+  // "12 ACLs, 1 user, 2 quotas follow; 1 gone at seoul, until delete_delay"; empty if none does.
+  std::string what_follows() const;
   // What it means that groups are held, and what mends it.
   std::string why_held() const;
 };

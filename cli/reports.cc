@@ -42,6 +42,15 @@ void add_switchover(Lines& out, const LinkView& view) {
   }
 }
 
+json access_of(const LinkView& view) {
+  if (!view.access) return nullptr;
+  return {{"acls", view.access->acls},
+          {"users", view.access->users},
+          {"quotas", view.access->quotas},
+          {"waiting", view.access->waiting},
+          {"problems", view.access->problems}};
+}
+
 json switchover_of(const LinkView& view) {
   if (!view.switchover) return nullptr;
   return {{"id", view.switchover->switchover_id.to_string()},
@@ -95,6 +104,10 @@ Lines text_of(const LinkView& view) {
               ? ""
               : fmt::format("; {} held: {}", view.held.size(), fmt::join(view.held, ", ")));
   if (!view.held.empty()) out.say("            {}", view.why_held());
+  if (view.access) {
+    out.say("Access      {}", view.what_follows());
+    for (const auto& problem : view.access->problems) out.say("            {}", problem);
+  }
   if (view.left_out_count.value_or(0) > 0) out.say("Left out    {}", view.what_is_left_out());
   if (view.topics.empty()) {
     out.say("No topic of {} is mirrored this way", view.target);
@@ -152,6 +165,7 @@ json json_of(const LinkView& view) {
           {"would_lose", view.would_lose()},
           {"groups", view.groups},
           {"held", view.held},
+          {"access", access_of(view)},
           {"switchover", switchover_of(view)},
           {"left_out", left_out},
           {"left_out_count", view.left_out_count ? json(*view.left_out_count) : json(nullptr)},
@@ -171,14 +185,28 @@ const char* verdict_text(Verdict verdict) {
 
 }  // namespace
 
+void say_findings(Lines& out, const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings) {
+    out.say("{}  {}", verdict_text(finding.verdict), finding.text);
+    if (!finding.next.empty()) out.say("      Next: {}", finding.next);
+  }
+}
+
+json json_of(const std::vector<Finding>& findings) {
+  json list = json::array();
+  constexpr const char* names[] = {"ok", "warn", "stop"};
+  for (const Finding& f : findings) {
+    list.push_back(
+        {{"verdict", names[static_cast<size_t>(f.verdict)]}, {"text", f.text}, {"next", f.next}});
+  }
+  return list;
+}
+
 Lines text_of(const LinkView& link, const Readiness& readiness) {
   Lines out;
   out.say("{}: {}, {}, {}", link.name, count_of(link.topics.size(), "topic"),
           count_of(link.partitions, "partition"), count_of(link.groups.size(), "group"));
-  for (const Finding& finding : readiness.findings) {
-    out.say("{}  {}", verdict_text(finding.verdict), finding.text);
-    if (!finding.next.empty()) out.say("      Next: {}", finding.next);
-  }
+  say_findings(out, readiness.findings);
   out.say("Stand-still  limited by the link's fence; after it the source goes on as before");
   out.say("Way back     isthmus switchover --from {} --to {}, identical offsets", link.target,
           link.source);
@@ -192,13 +220,9 @@ Lines text_of(const LinkView& link, const Readiness& readiness) {
 }
 
 json json_of(const LinkView& link, const Readiness& readiness) {
-  json findings = json::array();
-  constexpr const char* names[] = {"ok", "warn", "stop"};
-  for (const Finding& f : readiness.findings) {
-    findings.push_back(
-        {{"verdict", names[static_cast<size_t>(f.verdict)]}, {"text", f.text}, {"next", f.next}});
-  }
-  return {{"link", link.name}, {"ready", readiness.stops() == 0}, {"findings", findings}};
+  return {{"link", link.name},
+          {"ready", readiness.stops() == 0},
+          {"findings", json_of(readiness.findings)}};
 }
 
 namespace {

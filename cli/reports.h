@@ -16,6 +16,10 @@ std::string summary(const LinkView& view);
 Lines text_of(const LinkView& view);
 nlohmann::json json_of(const LinkView& view);
 
+// "ok    ...", a line each, and what would mend it.
+void say_findings(Lines& out, const std::vector<Finding>& findings);
+nlohmann::json json_of(const std::vector<Finding>& findings);
+
 Lines text_of(const LinkView& link, const Readiness& readiness);
 nlohmann::json json_of(const LinkView& link, const Readiness& readiness);
 

@@ -16,6 +16,7 @@
 #include "process/mirror_config.h"
 #include "process/router_config.h"
 #include "router/router.h"
+#include "zookeeper/session.h"
 
 namespace isthmus::cli {
 namespace {
@@ -45,6 +46,16 @@ Exit print_config(process::Product product, const std::string& text, const std::
   return Exit::done;
 }
 
+// What can be read by others on the machine is no secret; whoever runs this may still want it so.
+template <typename Config>
+void warn_of_exposed_secrets(Config& config) {
+  process::Options table;
+  describe(table, config);
+  for (const auto& [path, text] : process::exposed_secrets(table)) {
+    Logger("process").warn("{}: {}", path, text);
+  }
+}
+
 template <typename Config>
 Exit run(process::Product product, Make<Config> make, const RoleOptions& options) {
   set_log_level(log_levels[options.log_level]);
@@ -54,11 +65,17 @@ Exit run(process::Product product, Make<Config> make, const RoleOptions& options
   Result<Config> config = process::parse_config<Config>(*text, options.config_file);
   if (!config) return fail_with(config.error());
 
+  warn_of_exposed_secrets(*config);
   io::Runtime runtime(loops_of(*config));
-  const process::RunSettings settings{config->admin, options.config_file};
+  const process::RunSettings settings{config->admin, config->tls, options.config_file};
   std::unique_ptr<process::Role> role = make(runtime.env(), std::move(*config));
   Result<void> ended = process::run_role(runtime, *role, settings);
   return ended ? Exit::done : fail_with(ended.error());
+}
+
+std::unique_ptr<process::Role> make_broker(io::Env& env, process::BrokerConfig config) {
+  return broker::make_broker(env, std::move(config),
+                             std::make_shared<zookeeper::SessionConnector>());
 }
 
 template <typename Config>
@@ -80,7 +97,7 @@ void add_roles(Command line) {
   add_role<process::BrokerConfig>(
       line, process::Product::broker,
       {"broker", "A site: keeps topics and groups", "isthmus broker --config config/seoul.yaml"},
-      broker::make_broker);
+      make_broker);
   add_role<process::MirrorConfig>(
       line, process::Product::mirror,
       {"mirror", "Copies between sites", "isthmus mirror --config config/mirror.yaml"},

@@ -88,9 +88,10 @@ std::string listed(const SitesAt& sites) {
   return fmt::format("{}", fmt::join(std::views::keys(sites), ", "));
 }
 
-io::Task<Exit> converse(io::Env& env, Known known, std::function<io::Task<Exit>(Sites&)> work) {
+io::Task<Exit> converse(io::Env& env, Known known, std::function<io::Task<Exit>(Sites&)> work,
+                        Naming naming) {
   Sites sites(env, std::move(known));
-  auto named = co_await sites.learn_names();
+  auto named = co_await sites.learn_names(naming);
   Exit outcome = Exit::failed;
   std::exception_ptr escaped;
   if (named) {
@@ -192,6 +193,10 @@ io::Task<Result<SiteAnswer>> Sites::look(std::string name, bool topics, bool gro
   request.include_groups = groups;
   auto answer = co_await (*connection)->call(std::move(request), deadline());
   if (!answer) co_return fail(no_answer(answer.error()));
+  for (const auto& silent : answer->silent) {
+    if (!silent_.emplace(answer->name, silent.node_id).second) continue;
+    complain(answer->name + ": without what is led there: " + silent.reason);
+  }
   co_return client::told(std::move(answer));
 }
 
@@ -203,9 +208,14 @@ io::Task<Result<SiteAnswer>> Sites::describe(std::string name, bool topics, bool
   co_return site;
 }
 
-io::Task<Result<void>> Sites::learn_names() {
+io::Task<Result<void>> Sites::learn_names(Naming naming) {
   auto unnamed = known_.sites.find("");
   if (unnamed == known_.sites.end()) co_return Result<void>{};
+  if (naming == Naming::by_address) {
+    known_.sites[unnamed->second.addresses[0].to_string()] = unnamed->second;
+    known_.sites.erase("");
+    co_return Result<void>{};
+  }
   auto site = co_await describe("", false, false);
   if (!site) co_return fail(site.error());
   known_.sites[site->name] = unnamed->second;
@@ -227,12 +237,13 @@ void without(const std::string& site, const Error& why) {
   complain("without " + site + ": " + why.text);
 }
 
-Exit with_sites(const Where& where, std::function<io::Task<Exit>(Sites&)> work) {
+Exit with_sites(const Where& where, std::function<io::Task<Exit>(Sites&)> work, Naming naming) {
   // What a command has to say it prints itself.
   set_log_level(LogLevel::off);
   Result<Known> known = find_sites(where);
   if (!known) return fail_with(known.error());
-  return run_task([&](io::Env& env) { return converse(env, std::move(*known), std::move(work)); });
+  return run_task(
+      [&](io::Env& env) { return converse(env, std::move(*known), std::move(work), naming); });
 }
 
 }  // namespace isthmus::cli

@@ -12,7 +12,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/commands.h"
@@ -53,12 +55,16 @@ Result<Known> find_sites(const Where& where);
 constexpr auto reach_within = std::chrono::seconds(1);
 constexpr auto answer_within = std::chrono::seconds(10);
 
+// Of a server without a name: its cluster calls itself something, which a command may need; or it
+// may be any Kafka, and is called by its address.
+enum class Naming : uint8_t { by_itself, by_address };
+
 class Sites {
  public:
   Sites(io::Env& env, Known known) : env_(env), known_(std::move(known)), tls_(known_.tls) {}
 
-  // Asks a server without a name for the name of its cluster. Before anything else.
-  io::Task<Result<void>> learn_names();
+  // Of a server without one. Before anything else.
+  io::Task<Result<void>> learn_names(Naming naming);
   // All, or `wanted` alone where it is not empty and one of them.
   std::vector<std::string> names(const std::string& wanted = "") const;
   bool has(const std::string& name) const { return known_.sites.contains(name); }
@@ -94,10 +100,13 @@ class Sites {
   Known known_;
   process::TlsStore tls_;
   std::map<std::string, std::unique_ptr<client::Cluster>> open_;
+  // Brokers that did not answer the one of theirs that was asked; the command has said so.
+  std::set<std::pair<std::string, NodeId>> silent_;
 };
 
 // Runs a command's conversation and closes its connections.
-Exit with_sites(const Where& where, std::function<io::Task<Exit>(Sites&)> work);
+Exit with_sites(const Where& where, std::function<io::Task<Exit>(Sites&)> work,
+                Naming naming = Naming::by_itself);
 
 // A command that converses with sites. `Options` has a member `where`, and `cluster` if one of the
 // sites can be chosen; the command line is read into it, and the verb gets it.
@@ -105,11 +114,12 @@ template <typename Options>
 using SiteVerb = io::Task<Exit> (*)(Sites&, std::shared_ptr<Options>, bool as_json);
 template <typename Options>
 Command add_site_command(Command parent, const About& about, std::shared_ptr<Options> options,
-                         SiteVerb<Options> verb) {
-  Command command = parent.command(about, [options, verb](const Common& common) {
-    return with_sites(options->where, [options, verb, as_json = common.json](Sites& sites) {
+                         SiteVerb<Options> verb, Naming naming = Naming::by_itself) {
+  Command command = parent.command(about, [options, verb, naming](const Common& common) {
+    const auto work = [options, verb, as_json = common.json](Sites& sites) {
       return verb(sites, options, as_json);
-    });
+    };
+    return with_sites(options->where, work, naming);
   });
   add_where(command, options->where);
   if constexpr (requires { options->cluster; }) add_cluster(command, options->cluster);

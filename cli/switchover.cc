@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/image/image.h"
+#include "cli/access.h"
 #include "cli/limits.h"
 #include "cli/link.h"
 #include "cli/readiness.h"
@@ -18,6 +19,7 @@
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/switchover_wish.h"
 #include "kafka/link_ends.h"
+#include "mirror/access_reader.h"
 
 namespace isthmus::cli {
 namespace {
@@ -105,6 +107,16 @@ io::Task<LimitsOf> ask_limits(Sites& sites, std::string name, NodeId node) {
   co_return found;
 }
 
+io::Task<AccessOf> ask_access(Sites& sites, std::string name) {
+  auto cluster = sites.at(name);
+  if (!cluster) co_return AccessOf{name, fail(cluster.error())};
+  mirror::AccessPicture picture;
+  auto read =
+      co_await mirror::read_access(**cluster, picture, answer_within, client::Cluster::shared_lane);
+  if (!read) co_return AccessOf{name, fail(read.error())};
+  co_return AccessOf{name, std::move(*picture.view)};
+}
+
 // Done if it is ready, not_ready if not; what speaks against it is printed unless it is in JSON and
 // ready, where the outcome alone is the document.
 io::Task<Exit> check_readiness(Sites& sites, Options options, bool as_json) {
@@ -118,6 +130,9 @@ io::Task<Exit> check_readiness(Sites& sites, Options options, bool as_json) {
   const LimitsOf there = co_await ask_limits(sites, options->from, source->node_id);
   const LimitsOf here = co_await ask_limits(sites, options->to, target->node_id);
   readiness.findings.push_back(judge_limits(there, here));
+  const AccessOf access_there = co_await ask_access(sites, options->from);
+  const AccessOf access_here = co_await ask_access(sites, options->to);
+  readiness.findings.push_back(judge_access(access_there, access_here, options->link()));
   const bool ready = readiness.stops() == 0;
   if (as_json && (options->dry_run || !ready)) {
     show(json_of(*link, readiness));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "base/printable.h"
 #include "kafka/errors.h"
 #include "kafka/gen/sasl_authenticate.h"
@@ -42,11 +43,64 @@ io::Task<Result<void>> shake_hands(Connection& connection, const kafka::SaslLogI
                              (offered.empty() ? "nothing is" : "there is " + printable(offered))));
 }
 
+// On the loop that found the token due; it is used meanwhile.
+void ask_beside(io::Env& env, std::shared_ptr<kafka::TokenSource> tokens) {
+  io::Loop& home = *io::Loop::current();
+  env.workers.submit([tokens = std::move(tokens), &home, asked = home.now()] {
+    home.post([tokens, &home, asked, answer = tokens->ask()] {
+      if (!answer) {
+        Logger("tokens").warn("{}; the token of before is still good", answer.error().text);
+      }
+      tokens->keeper.answered(asked, home.now(), answer);
+    });
+  });
+}
+
+io::Task<Result<std::string>> ask_for_token(io::Env& env,
+                                            std::shared_ptr<kafka::TokenSource> tokens) {
+  io::Loop& loop = *io::Loop::current();
+  const io::Instant asked = loop.now();
+  auto ask = [tokens] { return tokens->ask(); };
+  auto answer = co_await io::run_on(env.workers, std::move(ask));
+  tokens->keeper.answered(asked, loop.now(), answer);
+  if (!answer) co_return fail(answer.error());
+  co_return std::move(answer->token);
+}
+
+io::Task<Result<std::string>> find_token(io::Env& env, std::shared_ptr<kafka::TokenSource> tokens,
+                                         io::Instant deadline) {
+  io::Loop& loop = *io::Loop::current();
+  while (loop.now() < deadline) {
+    auto step = tokens->keeper.next(loop.now());
+    if (auto* use = std::get_if<kafka::TokenKeeper::Use>(&step)) {
+      if (use->and_ask) ask_beside(env, tokens);
+      co_return std::move(use->token);
+    }
+    if (auto* error = std::get_if<Error>(&step)) co_return fail(*error);
+    if (std::holds_alternative<kafka::TokenKeeper::Ask>(step)) {
+      co_return co_await ask_for_token(env, tokens);
+    }
+    co_await io::sleep(loop, io::milliseconds(50));
+  }
+  co_return fail("no token has come in time");
+}
+
+io::Task<Result<kafka::SaslCredentials>> find_credentials(io::Env& env,
+                                                          const kafka::SaslLogIn& with,
+                                                          io::Instant deadline) {
+  auto credentials = with.credentials();
+  if (!credentials || !with.tokens) co_return credentials;
+  auto token = co_await find_token(env, with.tokens, deadline);
+  if (!token) co_return fail(token.error());
+  credentials->token = std::move(*token);
+  co_return credentials;
+}
+
 }  // namespace
 
 io::Task<Result<Lifetime>> log_in(io::Env& env, Connection& connection,
                                   const kafka::SaslLogIn& with, io::Instant deadline) {
-  auto credentials = with.credentials();
+  auto credentials = co_await find_credentials(env, with, deadline);
   if (!credentials) co_return fail(refused(connection, with, credentials.error().text));
   auto client = kafka::make_sasl_client(with.mechanism, *credentials, new_nonce(env.random));
   if (!client) co_return fail(refused(connection, with, client.error().text));

@@ -1,4 +1,5 @@
-// A log-in by SASL on a connection that is open (KIP-43, KIP-152). PBKDF2 runs on the workers.
+// A log-in by SASL on a connection that is open (KIP-43, KIP-152). PBKDF2 runs on the workers, and
+// so does the asking for a token (RFC 6749, section 4.4) where there is none that is good.
 #pragma once
 
 #include <chrono>

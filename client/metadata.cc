@@ -39,12 +39,8 @@ void Metadata::update_topic(const kafka::MetadataResponse::MetadataResponseTopic
   if (from.error_code == kafka::ErrorCode::unknown_topic_or_partition) {
     return forget_topic(*from.name);
   }
-  auto known = topics_.find(*from.name);
-  if (from.error_code == kafka::ErrorCode::topic_authorization_failed && known != topics_.end()) {
-    hidden_.insert(*from.name);
-  }
   if (from.error_code != kafka::ErrorCode::none) return;
-  hidden_.erase(*from.name);
+  auto known = topics_.find(*from.name);
   if (known != topics_.end() && known->second.id != from.topic_id) {
     forget_topic(*from.name);  // deleted and created again: its epochs begin anew
     known = topics_.end();
@@ -71,7 +67,6 @@ void Metadata::update_topic(const kafka::MetadataResponse::MetadataResponseTopic
 void Metadata::forget_topic(const std::string& name) {
   const auto found = topics_.find(name);
   if (found == topics_.end()) return;
-  hidden_.erase(name);
   ++changes_;
   names_.erase(found->second.id);
   topics_.erase(found);

@@ -11,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/ids.h"
@@ -24,6 +23,7 @@ struct BrokerInfo {
   NodeId id = -1;
   io::Address address;
   std::optional<std::string> rack;
+  friend bool operator==(const BrokerInfo&, const BrokerInfo&) = default;
 };
 
 struct LeaderInfo {
@@ -67,8 +67,6 @@ class Metadata {
   const BrokerInfo* broker(NodeId id) const;
   const std::unordered_map<std::string, TopicInfo>& topics() const { return topics_; }
   const TopicInfo* topic(const std::string& name) const;
-  // The latest answer about a topic that is known was that we may not see it.
-  bool is_hidden(const std::string& name) const { return hidden_.contains(name); }
   const std::string* name_of(const Uuid& topic_id) const;
   // nullopt for a partition that is not known; its node is -1 while it has no leader.
   std::optional<LeaderInfo> leader_of(const TopicPartition& partition) const;
@@ -83,7 +81,6 @@ class Metadata {
   std::map<NodeId, BrokerInfo> brokers_;
   std::unordered_map<std::string, TopicInfo> topics_;
   std::unordered_map<Uuid, std::string> names_;
-  std::unordered_set<std::string> hidden_;  // of topics_
 };
 
 }  // namespace isthmus::client

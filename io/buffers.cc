@@ -30,11 +30,29 @@ Pool* this_pool() {
   return &holder.pool;
 }
 
+// Of the sizes other than this one, the one that keeps most loses a buffer. False if none has any.
+bool make_room(Pool& pool, int size_log) {
+  size_t most = 0, most_log = 0;
+  for (size_t log = 0; log < pool.free.size(); ++log) {
+    const size_t kept = pool.free[log].size() << log;
+    if (log == static_cast<size_t>(size_log) || kept <= most) continue;
+    most = kept;
+    most_log = log;
+  }
+  if (most == 0) return false;
+  pool.free[most_log].pop_back();
+  pool.bytes -= size_t{1} << most_log;
+  return true;
+}
+
 void release(uint8_t* bytes, int size_log) {
   std::unique_ptr<uint8_t[]> buffer(bytes);
   Pool* pool = this_pool();
   const size_t size = size_t{1} << size_log;
-  if (pool == nullptr || pool->bytes + size > keep_at_most) return;
+  if (pool == nullptr || size > keep_at_most) return;
+  while (pool->bytes + size > keep_at_most) {
+    if (!make_room(*pool, size_log)) return;
+  }
   pool->bytes += size;
   pool->free[size_log].push_back(std::move(buffer));
 }

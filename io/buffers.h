@@ -3,7 +3,8 @@
 //
 // One pool per thread, without locks: a buffer returns to the pool of the thread that drops the
 // last share in it. Sizes are powers of two from 4 KiB; a thread keeps at most 32 MiB of free
-// buffers, the rest goes back to the heap. The bytes are not initialised.
+// buffers, the rest goes back to the heap. What is used now is kept before what is not: sizes that
+// many were used of once would else leave no room for others. The bytes are not initialised.
 #pragma once
 
 #include <cstddef>

@@ -31,9 +31,9 @@ Result<void> make_durable_folders(Disk& disk, const std::string& path) {
   return {};
 }
 
-Result<void> replace_file(Disk& disk, const std::string& path, Bytes content) {
+Result<void> replace_file(Disk& disk, const std::string& path, Bytes content, Disk::Open how) {
   const std::string temporary = path + ".tmp";
-  auto file = disk.open(temporary, Disk::Open::create);
+  auto file = disk.open(temporary, how);
   if (!file) return fail(file.error());
   // A crash may have left an unfinished one.
   Result<void> done = (*file)->truncate(0);

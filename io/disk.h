@@ -57,7 +57,11 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  enum class Open : uint8_t { existing, create /* or open, if it is there */ };
+  enum class Open : uint8_t {
+    existing,
+    create,  // or open, if it is there
+    secret,  // the same, and a new one is for the process's own user alone (mode 0600)
+  };
   virtual Result<std::shared_ptr<File>> open(const std::string& path, Open how) = 0;
   virtual bool exists(const std::string& path) const = 0;
   // Names (not paths) in a folder, sorted. An absent folder is an error.
@@ -89,7 +93,8 @@ bool lacks_room(const Error& error);
 
 // Replaces a small file so that a crash leaves the old or the new content: writes `path`.tmp,
 // syncs it, renames it over `path`, syncs the folder.
-Result<void> replace_file(Disk& disk, const std::string& path, Bytes content);
+Result<void> replace_file(Disk& disk, const std::string& path, Bytes content,
+                          Disk::Open how = Disk::Open::create);
 // The folder that holds `path`'s own name.
 std::string parent_of(const std::string& path);
 // Makes a folder that a crash leaves there; its name is durable in its parent only when that was

@@ -218,9 +218,9 @@ void SpareDescriptors::give_back(Descriptor fd) {
   spares_.push_back(std::make_unique<Descriptor>(std::move(fd)));
 }
 
-int PosixDisk::open_descriptor(const std::string& path, int flags) const {
+int PosixDisk::open_descriptor(const std::string& path, int flags, unsigned mode) const {
   for (;;) {
-    const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+    const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
     if (fd >= 0) {
       spares_.refill();
       return fd;
@@ -234,7 +234,8 @@ int PosixDisk::open_descriptor(const std::string& path, int flags) const {
 }
 
 Result<std::shared_ptr<File>> PosixDisk::open(const std::string& path, Open how) {
-  int fd = open_descriptor(path, O_RDWR | (how == Open::create ? O_CREAT : 0));
+  const int creates = how == Open::existing ? 0 : O_CREAT;
+  int fd = open_descriptor(path, O_RDWR | creates, how == Open::secret ? 0600 : 0644);
   if (fd < 0) return fail(Error::io(errno, "cannot open " + path));
   struct stat info;
   if (::fstat(fd, &info) != 0) {

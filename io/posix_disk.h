@@ -94,7 +94,7 @@ class PosixDisk final : public Disk {
 
  private:
   // -1 with errno, as open(2).
-  int open_descriptor(const std::string& path, int flags) const;
+  int open_descriptor(const std::string& path, int flags, unsigned mode = 0644) const;
 
   Pool& pool_;
   const LateCloser closer_;

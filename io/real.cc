@@ -17,13 +17,6 @@ namespace isthmus::io {
 
 namespace {
 
-// fsync waits for the device, not for a core: a few threads keep it busy.
-constexpr size_t disk_threads = 4;
-// One may be long at a bomb; the other goes on.
-constexpr size_t worker_threads = 2;
-// Those that read what is to be sent and is not in memory.
-constexpr size_t reader_threads = 2;
-
 class SystemRandom final : public Random {
  public:
   void fill(MutableBytes out) override { fill_random(out); }
@@ -65,16 +58,20 @@ struct Runtime::Impl {
   std::vector<std::unique_ptr<AsioLoop>> loops;
   std::vector<std::unique_ptr<Signal>> signals;
   SystemRandom random;
-  std::optional<Pool> disk_pool{std::in_place, disk_threads};
-  std::optional<Pool> workers{std::in_place, worker_threads};
-  std::optional<Pool> readers{std::in_place, reader_threads};
+  std::optional<Pool> disk_pool;
+  std::optional<Pool> workers;
+  std::optional<Pool> readers;
   TcpNetwork network{*readers};
   Pool closers{1};
   PosixDisk disk{*disk_pool, closers};
   Env env;
 
-  explicit Impl(size_t count)
-      : loops(make_loops(count)), env{pointers(loops), disk, network, random, *workers} {}
+  Impl(size_t count, Threads threads)
+      : loops(make_loops(count)),
+        disk_pool(std::in_place, threads.disk),
+        workers(std::in_place, threads.workers),
+        readers(std::in_place, threads.readers),
+        env{pointers(loops), disk, network, random, *workers} {}
 
   // REQUIRES: no thread runs a loop. Frees what still waits on them.
   void end() {
@@ -85,7 +82,7 @@ struct Runtime::Impl {
   }
 };
 
-Runtime::Runtime(size_t loops) : impl_(std::make_unique<Impl>(loops)) {
+Runtime::Runtime(size_t loops, Threads threads) : impl_(std::make_unique<Impl>(loops, threads)) {
   // sendfile has no MSG_NOSIGNAL, and a peer that went away must be an error, not our death.
   ::signal(SIGPIPE, SIG_IGN);
 }

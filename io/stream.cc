@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -42,6 +43,22 @@ Result<std::string> canonical_ip(const std::string& text) {
     return std::string(inet_ntop(family, address.data(), canonical.data(), canonical.size()));
   }
   return fail("not an IPv4 or IPv6 address: " + text);
+}
+
+bool is_loopback(const std::string& host) {
+  if (host == "localhost") return true;
+  const auto ip = canonical_ip(host);
+  return ip && (*ip == "::1" || ip->starts_with("127.") || ip->starts_with("::ffff:127."));
+}
+
+std::string network_of(const std::string& ip) {
+  constexpr size_t own_bytes = 8;
+  std::array<uint8_t, sizeof(in6_addr)> address;
+  std::array<char, INET6_ADDRSTRLEN> text;
+  const bool is_ipv4 = ip.find('.') != std::string::npos;  // also one that IPv6 carries
+  if (is_ipv4 || inet_pton(AF_INET6, ip.c_str(), address.data()) != 1) return ip;
+  std::fill(address.begin() + own_bytes, address.end(), uint8_t{0});
+  return inet_ntop(AF_INET6, address.data(), text.data(), text.size());
 }
 
 }  // namespace isthmus::io

@@ -34,10 +34,17 @@ struct TlsPeer {
       subject;           // of its certificate, as RFC 2253 writes it; if it showed one
   std::string protocol;  // "TLSv1.3"
   bool resumed = false;  // an earlier session was
+  // At a listener: the host that the peer wants (SNI, RFC 6066), as it wrote it; empty: none.
+  std::string server_name;
 };
 
 // An IPv4 or IPv6 address, in the form that all its spellings have in common and peers are told in.
 Result<std::string> canonical_ip(const std::string& text);
+// Whether only this machine reaches what listens there. A name other than localhost does not say.
+bool is_loopback(const std::string& host);
+// What of an address its user cannot choose: an IPv4 address, the first 64 bits of an IPv6 one.
+// Another text is returned as it is.
+std::string network_of(const std::string& ip);
 
 class Stream {
  public:

@@ -129,6 +129,10 @@ std::expected<void, TlsProblem> trust(TlsContext::Impl& impl, const std::string&
   return {};
 }
 
+// Takes whatever name the dialer wants. A name that nobody takes is not kept with a session of
+// TLS 1.2, and so not known when that is resumed.
+int take_server_name(SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; }
+
 int verify_mode(const TlsContext::Impl& impl) {
   if (!impl.listens || impl.auth == ClientAuth::required) {
     return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
@@ -146,12 +150,13 @@ void configure(TlsContext::Impl& impl) {
       ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   // An idle connection keeps no buffers.
   SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
-  SSL_CTX_set_verify(ssl, verify_mode(impl), nullptr);
+  SSL_CTX_set_verify(ssl, verify_mode(impl), TlsEngine::look_at_refused);
   if (impl.listens) {
     constexpr unsigned char sessions_of[] = "isthmus";
     SSL_CTX_set_session_id_context(ssl, sessions_of, sizeof sessions_of);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);  // tickets need none
     SSL_CTX_set_num_tickets(ssl, 1);
+    SSL_CTX_set_tlsext_servername_callback(ssl, take_server_name);
   } else {
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ssl, TlsEngine::keep_session);
@@ -159,6 +164,15 @@ void configure(TlsContext::Impl& impl) {
 }
 
 }  // namespace
+
+std::expected<std::vector<Clock::time_point>, TlsProblem> certificate_ends(
+    Part part, const std::string& text) {
+  auto all = read_certificates(part, text);
+  if (!all) return std::unexpected(all.error());
+  std::vector<Clock::time_point> ends;
+  for (const auto& one : *all) ends.push_back(time_of(X509_get0_notAfter(one.get())));
+  return ends;
+}
 
 std::string openssl_reason() {
   const unsigned long code = ERR_peek_last_error();
@@ -184,6 +198,9 @@ TlsContext::~TlsContext() = default;
 
 bool TlsContext::is_listener() const { return impl_->listens; }
 bool TlsContext::verifies_host() const { return impl_->verify_host; }
+bool TlsContext::asks_for_certificate() const {
+  return impl_->listens && impl_->auth != ClientAuth::none;
+}
 Clock::time_point TlsContext::not_after() const { return impl_->not_after; }
 
 TlsContext::Made TlsContext::make(const TlsMaterial& material, std::unique_ptr<Impl> impl,

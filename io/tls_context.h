@@ -15,6 +15,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace isthmus::io {
 
@@ -49,6 +50,8 @@ class TlsContext {
 
   bool is_listener() const;
   bool verifies_host() const;
+  // A listener that wants to know its clients by certificate.
+  bool asks_for_certificate() const;
   // When the own certificate ends, or the first of its chain to end; max() where there is none.
   std::chrono::system_clock::time_point not_after() const;
 
@@ -62,5 +65,10 @@ class TlsContext {
 
   std::unique_ptr<Impl> impl_;
 };
+
+// When each certificate of a PEM text ends, in its order; whether that is past, or yet to begin, is
+// not asked. The error says why the text is of no use.
+std::expected<std::vector<std::chrono::system_clock::time_point>, TlsProblem> certificate_ends(
+    TlsProblem::Part part, const std::string& text);
 
 }  // namespace isthmus::io

@@ -4,6 +4,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/check.h"
@@ -17,7 +18,7 @@ namespace {
 // An idle connection holds little; one that brings much is read in few system calls.
 constexpr size_t least_room = 4 * 1024;
 constexpr size_t most_room = 128 * 1024;
-constexpr size_t record_overhead = 64;  // at most, of each
+constexpr size_t longest_shown_subject = 256;
 
 bool is_address(const std::string& host) {
   unsigned char parsed[sizeof(in6_addr)];
@@ -49,7 +50,7 @@ struct TlsEngine::Line {
       BIO_set_retry_read(bio);
       return -1;
     }
-    std::memcpy(into, self.incoming_.data() + self.taken_, count);
+    std::memcpy(into, self.incoming_.bytes.get() + self.taken_, count);
     self.taken_ += count;
     return static_cast<int>(count);
   }
@@ -57,7 +58,10 @@ struct TlsEngine::Line {
   static int write(BIO* bio, const char* from, int size) {
     TlsEngine& self = engine(bio);
     BIO_clear_retry_flags(bio);
-    self.outgoing_.insert(self.outgoing_.end(), from, from + size);
+    const auto count = static_cast<size_t>(size);
+    self.make_room_for(count);
+    std::memcpy(self.outgoing_.bytes.get() + self.outgoing_size_, from, count);
+    self.outgoing_size_ += count;
     return size;
   }
 
@@ -126,26 +130,66 @@ int TlsEngine::keep_session(ssl_st* ssl, ssl_session_st* session) {
   return 1;  // it is ours now
 }
 
-MutableBytes TlsEngine::space() {
-  if (taken_ == arrived_) {
-    taken_ = arrived_ = 0;
-  } else if (taken_ > 0) {  // part of a record
-    std::memmove(incoming_.data(), incoming_.data() + taken_, arrived_ - taken_);
-    arrived_ -= std::exchange(taken_, 0);
+int TlsEngine::look_at_refused(int accepted, x509_store_ctx_st* context) {
+  const auto* ssl = static_cast<const SSL*>(
+      X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const X509* shown = X509_STORE_CTX_get0_cert(context);
+  if (accepted != 1 && shown != nullptr) {
+    static_cast<TlsEngine*>(SSL_get_app_data(ssl))->refused_subject_ = subject_of(*shown);
   }
-  incoming_.resize(arrived_ + room_);
-  if (incoming_.capacity() > 4 * incoming_.size()) incoming_.shrink_to_fit();
-  return MutableBytes(incoming_).subspan(arrived_);
+  return accepted;
+}
+
+// Of a client its name too: an operator wants to know whose certificate was not renewed.
+std::string TlsEngine::refusal(const std::string& why) const {
+  std::string text = "its certificate is refused: " + why;
+  if (context_->is_listener() && !refused_subject_.empty()) {
+    text += " (" + printable(refused_subject_.substr(0, longest_shown_subject)) + ")";
+  }
+  return text;
+}
+
+MutableBytes TlsEngine::space() {
+  const size_t left = arrived_ - taken_;  // OpenSSL leaves nothing where it wants more
+  if (incoming_.size != room_ || left > 0) {
+    Buffer fresh = acquire_buffer(left + room_);
+    if (left > 0) std::memcpy(fresh.bytes.get(), incoming_.bytes.get() + taken_, left);
+    incoming_ = std::move(fresh);
+  }
+  taken_ = 0;
+  arrived_ = left;
+  return MutableBytes(incoming_.bytes.get(), incoming_.size).subspan(left);
 }
 
 // The room follows what comes: large after two full reads, small again after a few small ones.
 void TlsEngine::received(size_t bytes) {
   arrived_ += bytes;
+  const size_t before = room_;
   if (bytes == room_) {
     room_ = std::min(room_ * 4, most_room);
   } else if (bytes < room_ / 8) {
     room_ = std::max(room_ / 4, least_room);
   }
+  if (room_ != before) keep_buffers(room_ > least_room);
+}
+
+// OpenSSL's own, of a record: to have one made for each record costs what a system call does.
+void TlsEngine::keep_buffers(bool busy) {
+  if (busy) {
+    SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
+  } else {
+    SSL_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
+  }
+}
+
+void TlsEngine::make_room_for(size_t more) {
+  const size_t needed = outgoing_size_ + more;
+  if (needed <= outgoing_.size) return;
+  Buffer larger = acquire_buffer(std::bit_ceil(needed));
+  if (outgoing_size_ > 0) {
+    std::memcpy(larger.bytes.get(), outgoing_.bytes.get(), outgoing_size_);
+  }
+  outgoing_ = std::move(larger);
 }
 
 Error TlsEngine::failed(const char* doing) const {
@@ -154,7 +198,7 @@ Error TlsEngine::failed(const char* doing) const {
   const long verified = SSL_get_verify_result(ssl_.get());
   std::string text = openssl_reason();
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK) {
-    text = std::string("its certificate is refused: ") + X509_verify_cert_error_string(verified);
+    text = refusal(X509_verify_cert_error_string(verified));
     if (verified == X509_V_ERR_HOSTNAME_MISMATCH || verified == X509_V_ERR_IP_ADDRESS_MISMATCH) {
       text += " (it does not name " + host_ + ")";
     }
@@ -170,11 +214,12 @@ Error TlsEngine::failed(const char* doing) const {
 }
 
 // OpenSSL does not look at a certificate again where an earlier session is resumed.
-Result<void> TlsEngine::check_end() const {
+Result<void> TlsEngine::check_end() {
   const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
   if (certificate == nullptr || SSL_get_verify_mode(ssl_.get()) == SSL_VERIFY_NONE) return {};
   if (X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0) return {};
-  return fail("TLS handshake: its certificate is refused: certificate has expired");
+  refused_subject_ = subject_of(*certificate);
+  return fail("TLS handshake: " + refusal("certificate has expired"));
 }
 
 Result<bool> TlsEngine::handshake() {
@@ -193,8 +238,8 @@ Result<bool> TlsEngine::handshake() {
 
 Result<std::optional<size_t>> TlsEngine::read(MutableBytes into) {
   size_t filled = 0;
+  ERR_clear_error();  // once: it is dear beside a record, and what succeeds leaves nothing
   while (filled < into.size()) {
-    ERR_clear_error();
     size_t count = 0;
     const int done = SSL_read_ex(ssl_.get(), into.data() + filled, into.size() - filled, &count);
     filled += count;
@@ -210,9 +255,8 @@ Result<std::optional<size_t>> TlsEngine::read(MutableBytes into) {
 
 Result<void> TlsEngine::write(Bytes plain) {
   if (plain.empty()) return {};
-  const size_t records = plain.size() / tls_record_size + 1;
-  const size_t needed = outgoing_.size() + plain.size() + records * record_overhead;
-  if (outgoing_.capacity() < needed) outgoing_.reserve(std::max(needed, 2 * outgoing_.size()));
+  const size_t records = (plain.size() + tls_record_size - 1) / tls_record_size;
+  make_room_for(plain.size() + records * tls_record_overhead);
   ERR_clear_error();
   size_t count = 0;
   if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &count) == 1) return {};
@@ -225,9 +269,17 @@ void TlsEngine::farewell() {
   ERR_clear_error();
 }
 
-Slice TlsEngine::take_outgoing() { return Slice::take(std::exchange(outgoing_, {})); }
+Slice TlsEngine::take_outgoing() {
+  const size_t size = std::exchange(outgoing_size_, 0);
+  const Buffer buffer = std::exchange(outgoing_, {});
+  return {buffer.bytes, Bytes(buffer.bytes.get(), size)};
+}
 
 bool TlsEngine::resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
+std::string TlsEngine::server_name() const {
+  const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? "" : name;
+}
 std::string TlsEngine::protocol() const { return SSL_get_version(ssl_.get()); }
 
 }  // namespace isthmus::io

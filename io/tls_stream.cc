@@ -12,7 +12,10 @@ namespace isthmus::io {
 
 namespace {
 
-constexpr size_t write_at_once = 256 * 1024;  // of what is encrypted
+// One write to the line: as many whole records as a buffer of 256 KiB takes.
+constexpr size_t write_at_once = 256 * 1024;
+constexpr size_t record_on_line = tls_record_size + tls_record_overhead;
+constexpr size_t encrypt_at_once = write_at_once / record_on_line * tls_record_size;
 constexpr size_t max_marks = 64;
 constexpr size_t most_owed = 512 * 1024;  // twice what a writer collects
 
@@ -38,6 +41,7 @@ struct TlsStream::State {
   State(std::unique_ptr<Stream> s, std::shared_ptr<const TlsContext> context, std::string host,
         Workers& r)
       : line(std::move(s)),
+        is_listener(context->is_listener()),
         engine(std::move(context), std::move(host)),
         readers(r),
         flushed(*Loop::current()) {}
@@ -61,9 +65,11 @@ struct TlsStream::State {
   static Task<Result<void>> send(std::shared_ptr<State> self, Rope rope);
   static Task<Result<void>> encrypt_file(std::shared_ptr<State> self, FileRange range);
   Result<void> encrypt(Bytes plain);
+  size_t room_on_line() const;
   Result<void> encrypt_staged();
 
   std::unique_ptr<Stream> line;
+  const bool is_listener;
   TlsEngine engine;
   Workers& readers;
   TlsPeer peer;
@@ -174,6 +180,7 @@ Task<Result<void>> TlsStream::State::shake_hands(std::shared_ptr<State> self, In
   self->peer.subject = self->engine.peer_subject();
   self->peer.protocol = self->engine.protocol();
   self->peer.resumed = self->engine.resumed();
+  if (self->is_listener) self->peer.server_name = self->engine.server_name();
   co_return Result<void>{};
 }
 
@@ -207,6 +214,12 @@ Result<void> TlsStream::State::encrypt(Bytes plain) {
   return engine.write(plain);
 }
 
+// Bytes of whole records that fit into what is written next.
+size_t TlsStream::State::room_on_line() const {
+  const size_t waiting = std::min(engine.outgoing(), write_at_once);
+  return (write_at_once - waiting) / record_on_line * tls_record_size;
+}
+
 Result<void> TlsStream::State::encrypt_staged() {
   auto done = encrypt(staged);
   staged.clear();
@@ -214,10 +227,9 @@ Result<void> TlsStream::State::encrypt_staged() {
 }
 
 Task<Result<void>> TlsStream::State::encrypt_file(std::shared_ptr<State> self, FileRange range) {
-  std::vector<uint8_t> buffer(std::min<uint64_t>(range.length, write_at_once));
+  const Buffer buffer = acquire_buffer(std::min<uint64_t>(range.length, encrypt_at_once));
   while (range.length > 0) {
-    const MutableBytes into =
-        MutableBytes(buffer).first(std::min<uint64_t>(buffer.size(), range.length));
+    const MutableBytes into(buffer.bytes.get(), std::min<uint64_t>(buffer.size, range.length));
     size_t count = read_if_warm(*range.file, range.position, into);
     if (count == 0) {
       auto read =
@@ -248,8 +260,8 @@ Task<Result<void>> TlsStream::State::send(std::shared_ptr<State> self, Rope rope
       Bytes rest = std::get<Slice>(piece);
       while (done && !rest.empty()) {
         if (self->staged.empty() && rest.size() >= tls_record_size) {
-          const Bytes part =
-              rest.first(std::min(rest.size() / tls_record_size * tls_record_size, write_at_once));
+          const Bytes part = rest.first(
+              std::min(rest.size() / tls_record_size * tls_record_size, self->room_on_line()));
           done = self->encrypt(part);
           rest = rest.subspan(part.size());
         } else {
@@ -259,7 +271,7 @@ Task<Result<void>> TlsStream::State::send(std::shared_ptr<State> self, Rope rope
           rest = rest.subspan(part.size());
           if (self->staged.size() == tls_record_size) done = self->encrypt_staged();
         }
-        if (done && self->engine.outgoing() >= write_at_once) done = co_await flush(self);
+        if (done && self->room_on_line() == 0) done = co_await flush(self);
       }
     }
     if (!done) {
@@ -295,7 +307,6 @@ void TlsStream::write_now(Bytes bytes) {
 }
 
 void TlsStream::close() { state_->close(); }
-bool TlsStream::is_closed() const { return state_->is_closed; }
 const Address& TlsStream::peer() const { return state_->line->peer(); }
 uint64_t TlsStream::delivered() const { return state_->delivered(); }
 const TlsPeer* TlsStream::tls() const { return state_->agreed ? &state_->peer : nullptr; }

@@ -31,7 +31,6 @@ class TlsStream final : public Stream {
   Task<Result<void>> write(Rope rope) override;
   void write_now(Bytes bytes) override;
   void close() override;
-  bool is_closed() const;
   const Address& peer() const override;
   uint64_t delivered() const override;
   const TlsPeer* tls() const override;

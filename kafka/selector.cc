@@ -72,6 +72,10 @@ struct Selector::Patterns {
     return std::ranges::any_of(
         expressions, [&](const auto& expression) { return expression->matches(name, is_text); });
   }
+  bool match_all_of(const std::string& beginning) const {
+    return std::ranges::any_of(
+        beginnings, [&](const std::string& taken) { return beginning.starts_with(taken); });
+  }
 };
 
 struct Selector::Sides {
@@ -92,6 +96,10 @@ Result<Selector> Selector::parse(const std::vector<std::string>& include,
 
 bool Selector::takes(const std::string& name) const {
   return sides_->include.match(name) && !sides_->exclude.match(name);
+}
+
+bool Selector::takes_all_of(const std::string& beginning) const {
+  return sides_->include.match_all_of(beginning) && !sides_->exclude.match_all_of(beginning);
 }
 
 }  // namespace isthmus::kafka

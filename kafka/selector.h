@@ -23,6 +23,9 @@ class Selector {
   static Result<Selector> parse(const std::vector<std::string>& include,
                                 const std::vector<std::string>& exclude);
   bool takes(const std::string& name) const;
+  // Whether all names with this beginning are meant: one pattern with `.*` behind it takes them,
+  // and none of the kind excludes them all. What expressions of another form take is not known.
+  bool takes_all_of(const std::string& beginning) const;
 
  private:
   struct Patterns;

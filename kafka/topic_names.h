@@ -9,6 +9,8 @@ namespace isthmus::kafka {
 // Kafka's own topics: they belong to their cluster and are neither mirrored nor moved. Any other
 // name is its clients', whatever it begins with.
 bool is_internal(std::string_view topic);
+// That of the group coordinators.
+inline constexpr const char* offsets_topic = "__consumer_offsets";
 
 constexpr size_t longest_topic_name = 249;
 // 1..249 of [a-zA-Z0-9._-], not "." or "..".

@@ -1,5 +1,7 @@
 #include "mirror/appender.h"
 
+#include <algorithm>
+
 #include "mirror/lanes.h"
 
 namespace isthmus::mirror {
@@ -15,31 +17,85 @@ Appender::Appender(client::Cluster& target, std::string link, int64_t link_epoch
       on_broken_(std::move(on_broken)),
       gate_(target.loop()) {}
 
-void Appender::add(AppendJob job) {
-  bytes_ += job.action.batches.size();
-  waiting_.push_back(std::move(job));
-  pump();
+bool Appender::has_room() const {
+  if (bytes_ >= max_bytes_of_all) return false;
+  const auto is_open = [this](NodeId leader) { return has_room(leader); };
+  return leaders_.empty() || std::ranges::any_of(leaders_, is_open);
 }
 
-void Appender::pump() {
-  while (!waiting_.empty() && under_way_ < max_requests && !gate_.closing()) {
-    ++under_way_;
-    gate_.spawn("append link=" + link_, send(take()));
+bool Appender::has_room(NodeId leader) const {
+  const auto line = lines_.find(leader);
+  return bytes_ < max_bytes_of_all && (line == lines_.end() || line->second.bytes < max_bytes);
+}
+
+void Appender::add(AppendJob job) {
+  const NodeId leader = job.leader;
+  leaders_.insert(leader);
+  Line& line = lines_[leader];
+  bytes_ += job.action.batches.size();
+  line.bytes += job.action.batches.size();
+  line.waiting.push_back(std::move(job));
+  pump(leader);
+}
+
+void Appender::give_back(Line& line, uint64_t bytes) {
+  bytes_ -= bytes;
+  line.bytes -= bytes;
+}
+
+void Appender::drop(const TopicPartition& partition) {
+  for (auto& [leader, line] : lines_) {
+    std::erase_if(line.waiting, [&](const AppendJob& job) {
+      if (job.partition != partition) return false;
+      give_back(line, job.action.batches.size());
+      return true;
+    });
   }
 }
 
-std::vector<AppendJob> Appender::take() {
+void Appender::pump(NodeId leader) {
+  while (!gate_.closing()) {
+    const auto line = lines_.find(leader);
+    if (line == lines_.end() || line->second.waiting.empty()) return;
+    if (line->second.under_way == max_requests) return;
+    ++line->second.under_way;
+    gate_.spawn("append link=" + link_, send(leader, take(line->second)));
+  }
+}
+
+std::vector<AppendJob> Appender::take(Line& line) {
   std::vector<AppendJob> jobs;
   uint64_t bytes = 0;
-  while (!waiting_.empty() && bytes < max_request_bytes) {
-    bytes += waiting_.front().action.batches.size();
-    jobs.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
+  while (!line.waiting.empty() && bytes < max_request_bytes) {
+    bytes += line.waiting.front().action.batches.size();
+    jobs.push_back(std::move(line.waiting.front()));
+    line.waiting.pop_front();
   }
   return jobs;
 }
 
-io::Task<void> Appender::send(std::vector<AppendJob> jobs) {
+io::Task<Appender::Answer> Appender::ask(NodeId leader, kafka::MirrorAppendRequest request) {
+  const io::Instant deadline = target_.loop().now() + append_timeout;
+  if (leader < 0) co_return co_await target_.call_any(std::move(request), deadline, append_lane);
+  const io::Instant soon = target_.loop().now() + request_timeout;
+  if (target_.metadata().broker(leader) == nullptr) (void)co_await target_.refresh(soon);
+  auto connection = co_await target_.try_node(leader, soon, append_lane);
+  if (!connection) {
+    (void)co_await target_.refresh(soon);  // it may be at another address
+    co_return fail(connection.error());
+  }
+  co_return co_await (*connection)->call(std::move(request), deadline);
+}
+
+void Appender::leave(NodeId leader, const std::vector<AppendJob>& jobs) {
+  const auto line = lines_.find(leader);
+  --line->second.under_way;
+  for (const auto& job : jobs) give_back(line->second, job.action.batches.size());
+  const bool is_idle = line->second.under_way == 0 && line->second.waiting.empty();
+  if (is_idle) lines_.erase(line);
+}
+
+io::Task<void> Appender::send(NodeId leader, std::vector<AppendJob> jobs) {
   kafka::MirrorAppendRequest request;
   request.link = link_;
   request.link_epoch = link_epoch_;
@@ -57,17 +113,31 @@ io::Task<void> Appender::send(std::vector<AppendJob> jobs) {
     p.records = Rope(job.action.batches);
   }
   ++requests_;
-  io::Instant deadline = target_.loop().now() + append_timeout;
-  auto answer = co_await target_.call_any(std::move(request), deadline, append_lane);
-  --under_way_;
-  for (const auto& job : jobs) bytes_ -= job.action.batches.size();
+  auto answer = co_await ask(leader, std::move(request));
+  leave(leader, jobs);
   if (gate_.closing()) co_return;
-  if (!answer) {
+  if (answer) {
+    settle(jobs, *answer);
+  } else if (leader >= 0) {
+    unanswered(jobs, answer.error());
+  } else {
     on_broken_(answer.error());
     co_return;
   }
-  settle(jobs, *answer);
-  pump();
+  pump(leader);
+}
+
+void Appender::unanswered(const std::vector<AppendJob>& jobs, const Error& why) {
+  for (const auto& job : jobs) {
+    AppendOutcome outcome;
+    outcome.partition = job.partition;
+    outcome.error = ErrorCode::network_exception;
+    outcome.message = "broker " + std::to_string(job.leader) + ", which leads it: " + why.text;
+    outcome.trouble = MirrorTrouble::target_offline;
+    outcome.bytes = job.action.batches.size();
+    outcome.life = job.life;
+    on_outcome_(outcome);
+  }
 }
 
 void Appender::settle(const std::vector<AppendJob>& jobs,

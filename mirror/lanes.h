@@ -15,6 +15,8 @@ namespace isthmus::mirror {
 // Beside Cluster::shared_lane, for all small questions, and the lanes of the fetcher, from 1 on.
 constexpr client::Cluster::Lane control_lane = 100;
 constexpr client::Cluster::Lane append_lane = 101;
+// Who may do what: pages of MiB now and then.
+constexpr client::Cluster::Lane access_lane = 102;
 
 // An operator waits for the step; a fence ends by itself meanwhile.
 constexpr auto step_timeout = std::chrono::seconds(5);

@@ -27,8 +27,24 @@ nlohmann::json describe(const Link& link) {
                          {"lag_records", s.lag_records},
                          {"lag_p50_ms", link.lag_percentile(0.50)},
                          {"lag_p99_ms", link.lag_percentile(0.99)}};
+  if (s.access) {
+    json["access"] = {{"acls", s.access->acls},
+                      {"users", s.access->users},
+                      {"quotas", s.access->quotas},
+                      {"waiting", s.access->waiting},
+                      {"problems", s.access->problems}};
+  }
   json["lag_ms"] = s.lag_ms ? nlohmann::json(*s.lag_ms) : nlohmann::json(0);
   return json;
+}
+
+void add(Samples& samples, const std::string& link, const AccessStatus& s) {
+  const std::pair<const char*, int32_t> kinds[] = {
+      {"acls", s.acls}, {"users", s.users}, {"quotas", s.quotas}, {"waiting", s.waiting}};
+  for (const auto& [kind, count] : kinds) {
+    samples.add(metric::link_access, static_cast<double>(count), {link, kind});
+  }
+  samples.add(metric::link_access_problems, static_cast<double>(s.problems.size()), {link});
 }
 
 void add(Samples& samples, const std::string& link, const LinkStatus& s) {
@@ -39,6 +55,7 @@ void add(Samples& samples, const std::string& link, const LinkStatus& s) {
   samples.add(metric::link_failed, static_cast<double>(s.failed), {link});
   samples.add(metric::link_groups, static_cast<double>(s.groups), {link});
   samples.add(metric::link_groups_held, static_cast<double>(s.held), {link});
+  if (s.access) add(samples, link, *s.access);
   samples.add(metric::link_bytes, static_cast<double>(s.bytes), {link});
   samples.add(metric::link_requests, static_cast<double>(s.requests), {link});
 }

@@ -7,7 +7,6 @@
 #include "client/describe_site.h"
 #include "client/pipeline.h"
 #include "io/gate.h"
-#include "kafka/gen/read_members.h"
 
 namespace isthmus::mirror {
 
@@ -65,20 +64,21 @@ io::Task<Result<void>> OffsetSync::round(Topics topics) {
 
 io::Task<Result<io::Mutex::Held>> OffsetSync::prepare_last_round(Topics topics) {
   auto turn = co_await turn_.lock();
-  auto failures = co_await run(std::move(topics), Uuid{});
+  auto failures = co_await run(std::move(topics), {});
   report(failures);
   if (!failures) co_return fail(failures.error());
   co_return std::move(turn);
 }
 
-io::Task<Result<void>> OffsetSync::last_round(Topics topics, Uuid switchover) {
-  auto failures = co_await run(std::move(topics), switchover);
+io::Task<Result<void>> OffsetSync::last_round(Topics topics, Standstill standstill) {
+  auto failures = co_await run(std::move(topics), std::move(standstill));
   if (!failures) co_return fail(failures.error());
   if (failures->empty()) co_return Result<void>{};
   co_return fail("groups: " + names_in(*failures) + " do not cross: " + failures->begin()->second);
 }
 
-io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics, Uuid switchover) {
+io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics, Standstill standstill) {
+  const Uuid switchover = standstill.switchover;
   if (!asked_target_) {
     auto learned = co_await learn_from_target();
     if (!learned) co_return fail(learned.error());
@@ -90,7 +90,12 @@ io::Task<Result<OffsetSync::Failures>> OffsetSync::run(Topics topics, Uuid switc
     topics_ = std::move(topics);
   }
   Reading reading;
-  auto groups = co_await read_all(switchover, reading);
+  Result<Names> groups;
+  if (standstill.is_told) {
+    groups = co_await read_standstill(standstill, reading);
+  } else {
+    groups = co_await read_all(switchover, reading);
+  }
   if (!groups) co_return fail(groups.error());
   latest_ = *groups;
   Failures failures;
@@ -203,18 +208,16 @@ void OffsetSync::compare(const std::string& group, Positions now, NewsByGroup& n
   if (lost || now != before->second) news[group] = {std::move(now), lost};
 }
 
-// Each group has its entry, unless the source does not know of members.
-io::Task<void> OffsetSync::read_members(Names groups, Uuid switchover, Reading& reading) {
+// Some groups' answers, of as many requests as it takes. UNSUPPORTED_VERSION from an older source.
+io::Task<Result<std::vector<OffsetSync::Members>>> OffsetSync::ask_members(Names groups,
+                                                                           Uuid switchover,
+                                                                           int16_t at_least) {
   using Request = kafka::ReadMembersRequest;
-  const auto all_fail = [&](const Error& why) {
-    for (const std::string& group : groups) reading.members.emplace(group, fail(why));
-  };
   auto connection = co_await source_.any(soon());
-  if (!connection) co_return all_fail(connection.error());
+  if (!connection) co_return fail(connection.error());
   const auto version = (*connection)->version_for(Request::api_key);
-  if (!version) {
-    log_.info("members of groups do not go along, they join again: the source is too old");
-    co_return;
+  if (!version || *version < at_least) {
+    co_return kafka::refuse(ErrorCode::unsupported_version, "the source is too old");
   }
   std::vector<Request> requests;
   for (const std::string& group : groups) {
@@ -225,18 +228,66 @@ io::Task<void> OffsetSync::read_members(Names groups, Uuid switchover, Reading& 
   }
   auto answers = co_await client::call_pipelined(*connection, std::move(requests), *version,
                                                  requests_under_way, patience_);
-  if (!answers) co_return all_fail(answers.error());
+  if (!answers) co_return fail(answers.error());
+  std::vector<Members> members;
   for (auto& answer : *answers) {
-    for (auto& result : answer.groups) {
-      if (result.error_code == ErrorCode::none) {
-        reading.members.emplace(result.group_id, std::move(result.membership));
-      } else {
-        reading.members.emplace(result.group_id,
-                                fail(std::string(kafka::error_name(result.error_code))));
-      }
+    for (auto& group : answer.groups) members.push_back(std::move(group));
+  }
+  co_return members;
+}
+
+// All that stand still, of one fence.
+io::Task<Result<OffsetSync::Names>> OffsetSync::read_standstill(const Standstill& standstill,
+                                                                Reading& reading) {
+  Names groups;
+  for (const std::string& group : standstill.groups) {
+    if (selector_.takes(group)) groups.insert(group);
+  }
+  // One that is not there any more has nothing, by its coordinator's word.
+  for (const auto& [group, is_held] : known_) {
+    if (selector_.takes(group)) groups.insert(group);
+  }
+  auto answers = co_await ask_members(groups, standstill.switchover, 1);
+  if (!answers) co_return fail(answers.error());
+  for (auto& answer : *answers) {
+    if (!groups.contains(answer.group_id)) continue;
+    const bool holds = standstill.holds(answer.index, {answer.leader_epoch, answer.number});
+    if (answer.error_code != ErrorCode::none || !holds) {
+      const std::string why = answer.error_code == ErrorCode::none
+                                  ? "its coordinator was replaced, or its fence has ended"
+                                  : std::string(kafka::error_name(answer.error_code));
+      reading.offsets.insert_or_assign(answer.group_id, fail("at the source: " + why));
+      continue;
+    }
+    client::ByPartition<client::CommittedOffset> committed;
+    for (auto& offset : answer.offsets) {
+      committed[{offset.topic, offset.index}] = {.offset = offset.offset,
+                                                 .metadata = std::move(offset.metadata)};
+    }
+    reading.offsets.insert_or_assign(answer.group_id, std::move(committed));
+    reading.members.insert_or_assign(answer.group_id, std::move(answer.membership));
+  }
+  co_return groups;
+}
+
+// Each group has its entry, unless the source does not know of members.
+io::Task<void> OffsetSync::read_members(Names groups, Uuid switchover, Reading& reading) {
+  auto answers = co_await ask_members(groups, switchover, 0);
+  const bool is_too_old = !answers && answers.error().kind == Error::Kind::kafka;
+  if (is_too_old) {
+    log_.info("members of groups do not go along, they join again: the source is too old");
+    co_return;
+  }
+  for (auto& answer : answers ? *answers : std::vector<Members>{}) {
+    if (answer.error_code == ErrorCode::none) {
+      reading.members.emplace(answer.group_id, std::move(answer.membership));
+    } else {
+      reading.members.emplace(answer.group_id,
+                              fail(std::string(kafka::error_name(answer.error_code))));
     }
   }
-  all_fail(Error::message("the answer leaves them out"));
+  const Error why = answers ? Error::message("the answer leaves them out") : answers.error();
+  for (const std::string& group : groups) reading.members.emplace(group, fail(why));
 }
 
 void OffsetSync::add_members(const Names& groups, Reading reading, NewsByGroup& news,
@@ -266,14 +317,16 @@ io::Task<Result<void>> OffsetSync::send(NewsByGroup news, Uuid switchover, Failu
   bool any_complete =
       std::ranges::any_of(news, [](const auto& group) { return group.second.complete; });
   std::vector<std::string> covered;
-  if (any_complete) {
+  if (any_complete && !topics_.empty()) {
     // After the reading: a topic that was deleted before it is unknown by now, and one that we may
     // no longer see is hidden, as its offsets are.
-    auto refreshed = co_await source_.refresh(soon());
-    if (!refreshed) co_return fail(refreshed.error());
-    for (const auto& topic : topics_) {
-      const client::Metadata& known = source_.metadata();
-      if (known.topic(topic) != nullptr && !known.is_hidden(topic)) covered.push_back(topic);
+    std::vector<std::string> names(topics_.begin(), topics_.end());
+    auto told = co_await client::Admin(source_).describe_topics(std::move(names), soon());
+    if (!told) co_return fail(told.error());
+    for (const auto& topic : told->topics) {
+      const bool is_there = topic.error_code == ErrorCode::none && topic.name;
+      // Of an answer counts what was asked.
+      if (is_there && topics_.contains(*topic.name)) covered.push_back(*topic.name);
     }
   }
   std::vector<Request> requests;

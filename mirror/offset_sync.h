@@ -10,8 +10,8 @@
 //
 // The last round of a switchover takes the groups' members along. Where one end is too old to know
 // of that, or is no Isthmus, they join anew at the target. Clients stand still meanwhile, so a
-// round before it, with nobody waiting, finds out all that can be known by then: the last one asks
-// for what it expects and for what is new at once, and takes one way over the line and back.
+// round before it, with nobody waiting, sends all that can be known by then: the last one asks for
+// what the groups' coordinators hold (standstill.h), and takes one way over the line and back.
 //
 // A round reads and sends whatever many groups in few round trips, each request with a deadline of
 // its own. Rounds never overlap: an older one would bring back what a newer one has replaced.
@@ -29,7 +29,9 @@
 #include "client/group_offsets.h"
 #include "io/mutex.h"
 #include "kafka/gen/mirror_offsets.h"
+#include "kafka/gen/read_members.h"
 #include "kafka/selector.h"
+#include "mirror/standstill.h"
 
 namespace isthmus::mirror {
 
@@ -51,7 +53,7 @@ class OffsetSync {
   // that did not get across is an error that names it; one that the target holds is none. Members
   // go along, so that they go on there in the same generation. REQUIRES: the source is fenced, and
   // prepare_last_round() has returned, and is held.
-  io::Task<Result<void>> last_round(Topics topics, Uuid switchover);
+  io::Task<Result<void>> last_round(Topics topics, Standstill standstill);
 
   size_t groups() const { return known_.size() - held(); }
   // Those that have members or commits of their own at the target, which therefore does not take
@@ -79,8 +81,8 @@ class OffsetSync {
   using Names = std::set<std::string>;
   using Failures = std::map<std::string, std::string>;  // group -> why
 
-  // `switchover`: whose last round it is; zero = of none.
-  io::Task<Result<Failures>> run(Topics topics, Uuid switchover);
+  // `standstill`: of whose last round it is; of no switchover if it is none.
+  io::Task<Result<Failures>> run(Topics topics, Standstill standstill);
   io::Task<Result<void>> learn_from_target();
   io::Task<Result<Names>> groups_to_read();
   // All of the groups to read, which `reading` then has the answers of.
@@ -89,6 +91,10 @@ class OffsetSync {
   io::Task<void> read(Names groups, Uuid switchover, Reading& reading);
   io::Task<void> read_offsets(Names groups, Reading& reading);
   io::Task<void> read_members(Names groups, Uuid switchover, Reading& reading);
+  io::Task<Result<Names>> read_standstill(const Standstill& standstill, Reading& reading);
+  using Members = kafka::ReadMembersResponse::ReadMembersGroup;
+  io::Task<Result<std::vector<Members>>> ask_members(Names groups, Uuid switchover,
+                                                     int16_t at_least);
   Positions positions_in(const client::ByPartition<client::CommittedOffset>& committed) const;
   // What the target should hear of a group, if anything.
   void compare(const std::string& group, Positions now, NewsByGroup& news) const;

@@ -110,6 +110,15 @@ bool Pump::on_target_ready(Offset end, LeaderEpoch last_epoch, io::Instant now) 
   return true;
 }
 
+void Pump::on_target_moved() {
+  if (!is_wanted()) return;
+  resting_ = true;
+  const bool was_there = hindrance_.is(MirrorTrouble::target_refuses) ||
+                         hindrance_.is(MirrorTrouble::target_full) ||
+                         hindrance_.is(MirrorTrouble::target_offline);
+  if (was_there) hindrance_.clear();
+}
+
 void Pump::end(std::string reason) {
   ended_ = true;
   hindrance_.clear();

@@ -84,6 +84,9 @@ class Pump {
   // The target says where it ends, and that it would take something. True if the pump goes on from
   // there, having rested.
   bool on_target_ready(Offset end, LeaderEpoch last_epoch, io::Instant now);
+  // Another broker leads at the target: what was under way to the one before says nothing, and
+  // what hindered it there is over.
+  void on_target_moved();
   // What the source hindered is due to be asked for again.
   bool is_due(io::Instant now) const { return active() && waits_ && hindrance_.may_try(now); }
   // It has been asked for.

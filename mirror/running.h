@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "kafka/gen/ensure_mirror_topics.h"
 #include "kafka/gen/report_mirror.h"
+#include "mirror/access_sync.h"
 #include "mirror/pump.h"
 #include "mirror/source.h"
 
@@ -22,6 +23,10 @@ struct Running {
   io::Instant fetched_at{};
   std::string said;   // in the log, of what keeps it from going on
   uint64_t born = 0;  // tells it from those of the same name before
+  // Who leads it at the target, as that has said last.
+  NodeId leader = -1;
+  LeaderEpoch leader_epoch = -1;
+  bool owners_known = true;
 
   // What an outcome must be of to be its own.
   uint64_t life() const { return born << 32 | pump.life(); }
@@ -37,6 +42,7 @@ struct LinkStatus {
   uint64_t bytes = 0, requests = 0;
   std::optional<int64_t> lag_ms;  // the worst; nothing while all is there
   int64_t lag_records = 0;
+  std::optional<AccessStatus> access;  // where it follows
 };
 
 // What the target is told of the source's topics.

@@ -1,6 +1,7 @@
 #include "mirror/session.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.h"
 #include "client/describe_site.h"
@@ -36,6 +37,15 @@ kafka::Selector selector(const std::vector<std::string>& include,
   return std::move(*parsed);
 }
 
+// A broker of the target that lags behind the others, or has lost what it keeps its metadata in,
+// says nothing about who has the link: it is asked again, or another is.
+std::unexpected<Error> refused_by_target(ErrorCode code) {
+  const bool is_lagging =
+      code == ErrorCode::leader_not_available || code == ErrorCode::request_timed_out;
+  if (is_lagging) return fail("the target answers " + std::string(kafka::error_name(code)));
+  return kafka::refuse(code, "the target has given the link to another mirror process");
+}
+
 std::string reverse_of(const std::string& link) {
   auto names = process::parse_link_name(link);
   return names ? names->target + "-" + names->source : std::string();
@@ -65,16 +75,25 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
       fetcher_(source, *this, fetch_options()),
       driver_(
           source, target, name_, reverse_of(name_), config.fence,
-          {[this] { return discover(); }, [this] { return offsets_.prepare_last_round(mirrored_); },
-           [this](Uuid id) { return offsets_.last_round(mirrored_, id); },
+          {[this] { return discover(); }, [this] { return prepare_last_round(); },
+           [this](Standstill still) { return offsets_.last_round(mirrored_, std::move(still)); },
            [this](const std::string& topic) { return takes(topic); },
            [this](const std::string& topic) { return topics_.takes(topic); },
            [this] {
              if (!paused_) return first_stuck(running_);
              return std::optional("the link is paused: isthmus link resume " + name_);
-           }}),
+           }},
+          link_epoch_),
       first_look_(attached.begins),
-      gone_(config.delete_delay) {}
+      gone_(config.delete_delay) {
+  if (config.acls != process::LinkAcls::follow) return;
+  const auto names = process::parse_link_name(name_);
+  access_.emplace(source, view.identity().foreign, target,
+                  AccessSync::Names{name_, reverse_of(name_), names ? names->source : name_,
+                                    names ? names->target : name_},
+                  link_epoch_, AccessScope(topics_, selector(config.groups, config.groups_exclude)),
+                  config.delete_delay, log_);
+}
 
 Session::~Session() = default;
 
@@ -87,6 +106,7 @@ void Session::stop(Error why) {
 io::Task<Error> Session::run() {
   gate_.spawn("discover " + name_, discover_again_and_again());
   gate_.spawn("offsets " + name_, sync_offsets_again_and_again());
+  if (access_) gate_.spawn("access " + name_, sync_access_again_and_again());
   if (!view_.identity().foreign) gate_.spawn("drive " + name_, drive_again_and_again());
   while (!stopping_.closed()) co_await stopping_.wait();
   gate_.begin_close();
@@ -124,6 +144,21 @@ io::Task<void> Session::sync_offsets_again_and_again() {
     if (!paused_) (void)co_await offsets_.round(mirrored_);
     going_on = co_await pause(offsets_every);
   }
+}
+
+io::Task<void> Session::sync_access_again_and_again() {
+  bool going_on = true;
+  while (going_on) {
+    if (!paused_) co_await access_->round();
+    going_on = co_await pause(access_->pause());
+  }
+}
+
+io::Task<Result<io::Mutex::Held>> Session::prepare_last_round() {
+  // Of what does not go across the operator was told before; clients' records do not wait for it.
+  if (access_) co_await access_->round();
+  auto held = co_await offsets_.prepare_last_round(mirrored_);
+  co_return held;
 }
 
 io::Task<void> Session::drive_again_and_again() {
@@ -231,8 +266,7 @@ io::Task<Result<void>> Session::end_copies() {
   auto answer = co_await target_.call_any(std::move(request), deadline);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
-    co_return kafka::refuse(answer->error_code,
-                            "the target has given the link to another mirror process");
+    co_return refused_by_target(answer->error_code);
   }
   for (const auto& topic : asked) {
     log_.warn("topic={} is gone at the source for delete_delay: its copy is {}", topic.name,
@@ -252,8 +286,7 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
       co_await target_.call_any(std::move(request), source_.loop().now() + request_timeout);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
-    co_return kafka::refuse(answer->error_code,
-                            "the target has given the link to another mirror process");
+    co_return refused_by_target(answer->error_code);
   }
   heed_pause(answer->paused);
   for (size_t i = 0; i < answer->topics.size() && i < topics.size(); ++i) {
@@ -271,14 +304,17 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
     mirrored_.insert(result.name);
     gone_.add_copy(result.name, topics[i].id);
     for (const auto& p : result.partitions) drop_if_cut({result.name, p.index}, p.end_offset, had);
-    std::vector<Source::Owners> owners;
+    std::vector<std::optional<Source::Owners>> owners;
     // Those that are offline at the target are told apart, and may come later than the others.
-    auto is_new = [&](const auto& p) { return !runs(topics[i], p.index); };
+    auto is_new = [&](const auto& p) {
+      const auto known = running_.find({topics[i].name, p.index});
+      return !runs(topics[i], p.index) || !known->second.owners_known;
+    };
     if (std::ranges::any_of(result.partitions, is_new) ||
         std::ranges::any_of(result.troubled, is_new)) {
       // Epochs that begin later are the source's own; older ones may be of any cluster before it.
-      auto known =
-          co_await view_.owners(result.name, topics[i].id, source_.loop().now() + request_timeout);
+      auto known = co_await view_.owners(result.name, topics[i].leader_epochs.size(), topics[i].id,
+                                         source_.loop().now() + request_timeout);
       if (!known) co_return fail(known.error());
       owners = std::move(*known);
     }
@@ -291,7 +327,7 @@ io::Task<Result<void>> Session::start_pumps(std::vector<SourceTopic> topics) {
 // What the target says of one topic's partitions: new ones begin, those that rested go on from
 // where it ends, and those that it can take nothing for rest.
 void Session::follow(const SourceTopic& topic, const Ensured::MirrorTopicResult& told,
-                     std::vector<Source::Owners> owners) {
+                     std::vector<std::optional<Source::Owners>> owners) {
   std::map<PartitionIndex, const Ensured::TroubledPartition*> troubled;
   std::map<PartitionIndex, Ensured::MirrorTopicPosition> all;
   for (const auto& p : told.troubled) {
@@ -302,7 +338,12 @@ void Session::follow(const SourceTopic& topic, const Ensured::MirrorTopicResult&
   for (const auto& [index, at] : all) {
     if (index < 0 || index >= std::ssize(owners)) continue;
     const bool is_new = !runs(topic, index);
-    Running& running = pump_of(topic, at, std::move(owners[index]));
+    Running& running = pump_of(topic, at);
+    if (is_new || !running.owners_known) {
+      running.owners_known = owners[index].has_value();
+      running.owners = std::move(owners[index]).value_or(Source::Owners());
+    }
+    note_leader(running, at);
     if (const auto trouble = troubled.find(index); trouble != troubled.end()) {
       const auto& t = *trouble->second;
       act(running, running.pump.on_target_troubled(t.trouble, t.reason));
@@ -334,8 +375,21 @@ bool Session::runs(const SourceTopic& topic, PartitionIndex index) const {
   return known != running_.end() && known->second.topic_id == topic.id;
 }
 
-Running& Session::pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPosition& at,
-                          Source::Owners owners) {
+// Where it is led by another broker than before, it goes on from what that one has.
+void Session::note_leader(Running& running, const Ensured::MirrorTopicPosition& at) {
+  if (at.leader_id < 0) return;  // not known now
+  const bool has_moved = running.leader >= 0 && running.leader != at.leader_id;
+  running.leader = at.leader_id;
+  running.leader_epoch = at.leader_epoch;
+  if (!has_moved) return;
+  const TopicPartition& tp = running.pump.name();
+  appender_.drop(tp);
+  fetcher_.forget(tp);
+  waiting_.erase(tp);
+  running.pump.on_target_moved();
+}
+
+Running& Session::pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPosition& at) {
   const TopicPartition tp{topic.name, at.index};
   if (runs(topic, at.index)) return running_.find(tp)->second;
   fetcher_.forget(tp);
@@ -348,7 +402,7 @@ Running& Session::pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPo
   if (state == PumpState::failed || state == PumpState::waiting) state = PumpState::mirroring;
   Pump pump(tp, at.end_offset, at.last_batch_epoch, state, config_.delete_delay);
   if (paused_) pump.pause();
-  Running running{std::move(pump), topic.id, std::move(owners), {}, {}, ++born_};
+  Running running{std::move(pump), topic.id, {}, {}, {}, ++born_};
   return running_.try_emplace(tp, std::move(running)).first->second;
 }
 
@@ -431,7 +485,7 @@ void Session::want(Running& running) {
     fetcher_.forget(tp);
     return;
   }
-  if (!appender_.has_room()) {
+  if (!appender_.has_room(running.leader)) {
     waiting_.insert(tp);
     return;
   }
@@ -439,11 +493,11 @@ void Session::want(Running& running) {
 }
 
 void Session::want_what_waits() {
-  while (!waiting_.empty() && appender_.has_room()) {
-    TopicPartition tp = *waiting_.begin();
-    waiting_.erase(waiting_.begin());
-    auto found = running_.find(tp);
-    if (found != running_.end()) want(found->second);
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    const auto found = running_.find(*at);
+    const bool stays = found != running_.end() && !appender_.has_room(found->second.leader);
+    at = stays ? std::next(at) : waiting_.erase(at);
+    if (!stays && found != running_.end()) want(found->second);
   }
   if (appender_.has_room()) fetcher_.go_on();
 }
@@ -472,6 +526,12 @@ void Session::act(Running& running, PumpAction action) {
     case Kind::ask_bounds: gate_.spawn("bounds " + tp.to_string(), ask_bounds(tp)); return;
     case Kind::append: break;
   }
+  if (!running.owners_known && !action.batches.empty()) {
+    // Under whose epochs they were written would be guessed.
+    const std::string why = "the source has yet to say whose its epochs are";
+    act(running, running.pump.on_refused(MirrorTrouble::source_offline, why, source_.loop().now()));
+    return;
+  }
   bool brings_something = !action.batches.empty() || action.start_at >= 0 || action.log_start >= 0;
   if (brings_something) {
     AppendJob job{tp,
@@ -480,7 +540,8 @@ void Session::act(Running& running, PumpAction action) {
                   running.pump.source_end(),
                   running.owners,
                   std::move(action),
-                  running.life()};
+                  running.life(),
+                  running.leader};
     appender_.add(std::move(job));
   }
   want(running);
@@ -541,6 +602,7 @@ io::Task<Result<void>> Session::report(io::Duration next_within) {
   kafka::put_takeovers(request.routes, view_.routes());
   left_out_.tell(mirrored_, refused_, request);
   request.begun = first_look_.done();
+  if (access_) access_->tell(request);
   std::tie(request.source_starts, request.source_started_at) = view_.latest_start();
   std::set<std::string> ended;
   for (const auto& [tp, running] : running_) {
@@ -551,8 +613,7 @@ io::Task<Result<void>> Session::report(io::Duration next_within) {
   auto answer = co_await target_.call_any(std::move(request), now + request_timeout);
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none) {
-    co_return kafka::refuse(answer->error_code,
-                            "the target has given the link to another mirror process");
+    co_return refused_by_target(answer->error_code);
   }
   for (const auto& topic : ended) {
     if (!mirrored_.contains(topic)) drop_topic(topic);
@@ -569,6 +630,7 @@ LinkStatus Session::status() const {
   s.held = offsets_.held();
   s.bytes = bytes_;
   s.requests = appender_.requests();
+  if (access_) s.access = access_->status();
   if (paused_) s.problem = "paused by the operator";
   if (!refused_.empty()) s.problem = refused_.begin()->first + ": " + refused_.begin()->second;
   add_partitions(running_, source_.loop().now(), s);

@@ -3,6 +3,7 @@
 //   discover ─► pumps ◄─► fetcher (source)       four times a second: discover, report
 //                 └─────► appender (target)      every half second: group offsets
 //                                                ten times a second: switchover
+//                                                every second: ACLs, users, quotas
 //
 // A session keeps nothing that the target does not know: when it ends (the target was away, another
 // process has taken the link over) the next one asks the target where its logs end and goes on from
@@ -22,6 +23,7 @@
 #include "io/gate.h"
 #include "kafka/gen/attach_link.h"
 #include "kafka/selector.h"
+#include "mirror/access_sync.h"
 #include "mirror/appender.h"
 #include "mirror/first_look.h"
 #include "mirror/gone_topics.h"
@@ -56,6 +58,9 @@ class Session final : public client::FetchSink {
   io::Task<void> discover_again_and_again();
   io::Task<void> sync_offsets_again_and_again();
   io::Task<void> drive_again_and_again();
+  io::Task<void> sync_access_again_and_again();
+  // All that can go across before the source is fenced.
+  io::Task<Result<io::Mutex::Held>> prepare_last_round();
   io::Task<Result<void>> discover();
   // Copies that earlier sessions have made: their topics may be gone since.
   io::Task<void> learn_copies();
@@ -63,10 +68,10 @@ class Session final : public client::FetchSink {
   io::Task<Result<void>> start_pumps(std::vector<SourceTopic> topics);
   using Ensured = kafka::EnsureMirrorTopicsResponse;
   void follow(const SourceTopic& topic, const Ensured::MirrorTopicResult& told,
-              std::vector<Source::Owners> owners);
+              std::vector<std::optional<Source::Owners>> owners);
   void heed_pause(bool paused);
-  Running& pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPosition& at,
-                   Source::Owners owners);
+  Running& pump_of(const SourceTopic& topic, const Ensured::MirrorTopicPosition& at);
+  void note_leader(Running& running, const Ensured::MirrorTopicPosition& at);
   bool runs(const SourceTopic& topic, PartitionIndex index) const;
   void begin(Running& running);
   bool begins_at_the_end(const Running& running) const;
@@ -102,6 +107,7 @@ class Session final : public client::FetchSink {
   io::Event stopping_;
   std::optional<Error> why_;
   OffsetSync offsets_;
+  std::optional<AccessSync> access_;  // where it follows
   Appender appender_;
   client::Fetcher fetcher_;
   Driver driver_;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "client/describe_site.h"
+#include "client/epoch_histories.h"
 #include "kafka/topic_names.h"
 #include "kafka/topic_writer.h"
 
@@ -166,19 +167,22 @@ io::Task<Result<bool>> Source::is_gone(std::string topic, Uuid id, io::Instant d
       (found.error_code == ErrorCode::none && is_another);
 }
 
-io::Task<Result<std::vector<Source::Owners>>> Source::owners(std::string topic, Uuid id,
-                                                             io::Instant deadline) {
-  std::vector<Owners> all;
-  if (identity_.foreign) co_return all;
-  kafka::EpochHistoryRequest request;
-  request.topics = {topic};
-  auto answer = co_await cluster_.call_any(std::move(request), deadline);
+io::Task<Result<Source::OwnersOf>> Source::owners(std::string topic, size_t partitions, Uuid id,
+                                                  io::Instant deadline) {
+  OwnersOf all(partitions);
+  if (identity_.foreign) {
+    for (auto& one : all) one.emplace();
+    co_return all;
+  }
+  const std::vector<std::string> names = {std::move(topic)};
+  auto answer = co_await client::epoch_histories(cluster_, names, deadline);
   if (!answer) co_return fail(answer.error());
   for (const auto& t : answer->topics) {
     if (t.error_code == ErrorCode::none && t.topic_id != id) co_return fail("another topic now");
     for (const auto& p : t.partitions) {
-      if (std::ssize(all) <= p.index) all.resize(p.index + 1);
-      for (const auto& e : p.entries) all[p.index][e.epoch] = e.owner;
+      if (p.index < 0 || p.index >= std::ssize(all)) continue;
+      auto& one = all[p.index].emplace();
+      for (const auto& e : p.entries) one[e.epoch] = e.owner;
     }
   }
   co_return all;

@@ -56,10 +56,12 @@ class Source {
   const kafka::Takeovers& routes() const { return routes_; }
   // Its latest start, of the same moment: the number and when it was; -1 of an older source.
   std::pair<int32_t, int64_t> latest_start() const { return latest_start_; }
-  // Whose epochs a topic's partitions have, by partition; empty for a foreign cluster. An error
-  // where the name belongs to another topic by now.
+  // Whose epochs a topic's partitions have, by partition; nothing where its leader does not say,
+  // and of a foreign cluster none at all. An error where the name belongs to another topic by now.
   using Owners = std::map<LeaderEpoch, ClusterNumber>;
-  io::Task<Result<std::vector<Owners>>> owners(std::string topic, Uuid id, io::Instant deadline);
+  using OwnersOf = std::vector<std::optional<Owners>>;
+  io::Task<Result<OwnersOf>> owners(std::string topic, size_t partitions, Uuid id,
+                                    io::Instant deadline);
 
  private:
   io::Task<Result<std::vector<SourceTopic>>> foreign_topics(io::Instant deadline);

@@ -1,15 +1,21 @@
-// Admin: the port at which a process tells about itself, in plain HTTP, on threads of its own.
+// Admin: the port at which a process tells about itself, by HTTP, or HTTPS where its section names
+// a certificate.
 //
-//   /metrics   what the role counts (docs/metrics.md); 503 if its loops do not answer within 2 s
-//   /healthz   200 if the main loop answers within 2 s, else 503
-//   /readyz    200 if the role serves, else 503 and the reason. 200 with "ready, degraded: ..." if
-//   it
-//              does not serve all: who asks here (a load balancer, an orchestrator) would take
-//              away, or restart, what serves the rest
-//   /status    what the role last said about itself, one JSON object
+//   GET /metrics   what the role counts (docs/metrics.md); 503 if its loops do not answer within 2
+//   s GET /healthz   200 if the main loop answers within 2 s, else 503 GET /readyz    200 if the
+//   role serves, else 503 and the reason. 200 with "ready, degraded: ..."
+//                  if it does not serve all: who asks here (a load balancer, an orchestrator) would
+//                  take away, or restart, what serves the rest
+//   GET /status    what the role last said about itself, one JSON object
+//   POST /reload   what SIGHUP does; 409 and the reason if the role refuses it. An operator's
 //
-// Its threads never touch the role: they read the board, to which the loop posts copies, and wait
-// for the numbers that they have asked the loop for.
+// Who may ask for what decides AdminAccess (process/admin_access.h). Each connection is for one
+// request and has ten seconds; so many may be open, beyond that the oldest ends, because one that
+// means it takes milliseconds.
+//
+// Lives on a loop and a thread of its own, which answer while the role's do not. It never touches
+// the role: it reads the board, to which the role's loop posts copies, and waits on its workers for
+// what it has asked that loop for.
 #pragma once
 
 #include <functional>
@@ -20,6 +26,7 @@
 #include "base/samples.h"
 #include "io/loop.h"
 #include "io/stream.h"
+#include "process/admin_config.h"
 #include "process/role.h"
 
 namespace isthmus::process {
@@ -35,20 +42,29 @@ class StatusBoard {
       std::make_shared<const Status>(Status{.ready = false, .reason = "starting"})};
 };
 
-// Called on the loop; calls back there, or drops the callback where there is nobody to ask.
-using Measure = std::function<void(std::function<void(Samples)>)>;
+// What the port asks the role for. Each is called on the role's loop.
+struct AdminWork {
+  // Calls back there, or drops the callback where there is nobody to ask.
+  std::function<void(std::function<void(Samples)>)> measure;
+  std::function<Result<void>()> reload;
+  std::function<void(server::AuditEvent)> note;
+};
 
 class Admin {
  public:
-  // Listens on `bind` (port 0: any) until destroyed; fails at once if it cannot. `loop`, `board`
-  // and what `measure` needs outlive it.
-  static Result<std::unique_ptr<Admin>> start(const io::Address& bind, io::Loop& loop,
-                                              const StatusBoard& board, Measure measure);
+  // Listens at config.bind (port 0: any) until destroyed; fails at once if it cannot, or if a
+  // certificate or a password cannot be read. `loop`, `board` and what `work` needs outlive it.
+  // REQUIRES: config.bind, and that problem_of(config) has found nothing.
+  static Result<std::unique_ptr<Admin>> start(const AdminConfig& config, const TlsConfigs& tls,
+                                              io::Loop& loop, const StatusBoard& board,
+                                              AdminWork work);
   ~Admin();
   Admin(const Admin&) = delete;
   Admin& operator=(const Admin&) = delete;
 
   const io::Address& local() const;
+  // Looks at certificates and passwords again; it does so by itself every few seconds. Any thread.
+  void look();
 
  private:
   struct Impl;

@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t hour_ms = 3'600'000;
 constexpr int64_t minute_ms = 60'000;
 constexpr int64_t any = std::numeric_limits<int64_t>::max();
+constexpr int64_t max_brokers = 1000;
 constexpr int64_t any_int = std::numeric_limits<int32_t>::max();  // of a Java int
 
 void describe_log(Options& o, BrokerSettings& c) {
@@ -50,6 +51,23 @@ void describe_log(Options& o, BrokerSettings& c) {
               "Space of each log directory's file system that records of clients and links leave "
               "free, at most a tenth of it: for metadata, offsets of groups, checkpoints and "
               "deletion. Below it they are answered KAFKA_STORAGE_ERROR until there is more.");
+}
+
+void describe_placement(Options& o, BrokerSettings& c) {
+  o.add("auto.leader.rebalance.enable", c.auto_leader_rebalance,
+        "Whether partitions go back to their preferred leaders, the first of their replicas, once "
+        "those are in sync again.");
+  o.add("leader.imbalance.check.interval.seconds", c.leader_imbalance_check_interval_s, {1, 86'400},
+        "How often the controller looks for that.");
+  o.add(
+      "leader.imbalance.per.broker.percentage", c.leader_imbalance_percentage, {0, 100},
+      "How many of the partitions that a broker should lead others may lead before they go back.");
+  o.add("reassignment.partitions.max", c.reassignment_partitions_max, {1, 10'000},
+        "Partitions that the controller moves at a time: to a broker that joins, or off one that "
+        "is drained. Others wait for their turn.");
+  o.add_bytes("reassignment.bandwidth", c.reassignment_bandwidth, {.min = 0},
+              "Bytes in a second that this broker copies of partitions that are being added to it; "
+              "0 is no limit. What replicas in sync copy is not held back.");
 }
 
 void describe_groups(Options& o, BrokerSettings& c) {
@@ -139,6 +157,11 @@ int64_t BrokerSettings::effective_retention_ms() const {
   return log_retention_hours < 0 ? -1 : log_retention_hours * hour_ms;
 }
 
+int64_t BrokerSettings::effective_replica_lag_ms() const {
+  constexpr int64_t longest_ms = 10'000;
+  return std::min(replica_lag_time_max_ms, longest_ms);
+}
+
 void describe(Options& o, ClusterIdentity& c) {
   o.add("name", c.name,
         "How people and links call this cluster: letters, digits, dots and "
@@ -155,8 +178,11 @@ void describe(Options& o, BrokerSettings& c) {
   o.add("log.dirs", c.log_dirs,
         "Where the data lives: partitions are spread over the folders, metadata is in the first.")
       .required();
-  o.choice("metadata", c.metadata, {{"embedded", MetadataKind::embedded}},
-           "Where topics, configurations and epochs are kept: in this broker's data folder.");
+  o.word_or_section("metadata", "embedded", c.zookeeper,
+                    "Where topics, configurations and epochs are kept. `embedded`: in the first of "
+                    "`log.dirs`, for a cluster of one broker. A map names the ZooKeeper that keeps "
+                    "them for a cluster of several.",
+                    "Where several brokers keep what they have in common.");
   o.choice("durability", c.durability,
            {{"fsync", Durability::fsync}, {"page_cache", Durability::page_cache}},
            "`fsync`: with acks=all a record is on the disk before it is acknowledged (writes of "
@@ -167,14 +193,31 @@ void describe(Options& o, BrokerSettings& c) {
         "Threads that serve requests: partitions and connections are spread over them.");
   o.add("num.partitions", c.num_partitions, {1, 10'000},
         "Partitions of a topic that is created without saying how many.");
-  o.add("default.replication.factor", c.default_replication_factor, {1, 1},
-        "Replicas of a partition: the number of brokers.");
-  o.add("min.insync.replicas", c.min_insync_replicas, {1, 1},
-        "Replicas that must have a record before acks=all is answered: the majority of brokers.");
+  o.add("default.replication.factor", c.default_replication_factor, {1, max_brokers},
+        "Replicas of a partition. By default the number of brokers; another number is not served "
+        "yet, and warned of.");
+  o.add("min.insync.replicas", c.min_insync_replicas, {1, max_brokers},
+        "Replicas that must have a record before acks=all is answered: without it the majority of "
+        "a partition's replicas. Topics that are created at this broker get it as their own "
+        "`min.insync.replicas`.");
+  o.add("replica.lag.time.max.ms", c.replica_lag_time_max_ms, {1, any_int},
+        "How long a replica may be without the end of its leader's log before it is in sync no "
+        "more, and nobody waits for it; 10 seconds at most count, so that a producer's "
+        "`delivery.timeout.ms` does not pass meanwhile.");
+  o.add("rack", c.rack,
+        "Where this broker stands, as clients are told: a rack, a room, an availability zone.");
+  o.choice(
+      "replica.selector.class", c.replica_selector,
+      {{"org.apache.kafka.common.replica.LeaderSelector", ReplicaSelector::leader},
+       {"org.apache.kafka.common.replica.RackAwareReplicaSelector", ReplicaSelector::rack_aware}},
+      "From which replica consumers read: from the leader; or, where one says by `client.rack` "
+      "where it is, from a replica in sync in that `rack`, a moment behind the leader. The "
+      "same at all brokers of the cluster.");
   o.add("auto.create.topics.enable", c.auto_create_topics,
         "Whether naming an unknown topic creates it.");
   o.add_bytes("message.max.bytes", c.message_max_bytes, {.min = 1},
               "The largest record batch. A topic may set its own `max.message.bytes`.");
+  describe_placement(o, c);
   describe_log(o, c);
   describe_groups(o, c);
   describe_connections(o, c);
@@ -193,20 +236,6 @@ void describe(Options& o, ListenerConfig& c) {
             "(append at an offset, fence, promote) beside Kafka's, so bind it where only they can "
             "reach it.");
   describe_security(o, c.security);
-}
-
-void describe(Options& o, AuditConfig& c) {
-  o.add("file", c.file,
-        "The file to which lines are appended. SIGHUP opens it anew, after it was renamed.");
-  o.add_custom(
-      "to", "stderr",
-      [&c](const std::string& text) -> Result<void> {
-        if (text != "stderr") return fail(fmt::format("\"{}\" is not stderr", text));
-        c.to_stderr = true;
-        return {};
-      },
-      [&c] { return std::string(c.to_stderr ? "stderr" : ""); },
-      "Instead of a file: the standard error, among the lines of the log.");
 }
 
 void describe(Options& o, BrokerConfig& c) {
@@ -338,12 +367,33 @@ std::optional<Problem> known_tokens(const BrokerConfig& c) {
   return std::nullopt;
 }
 
-std::optional<Problem> one_audit(const BrokerConfig& c) {
-  if (c.audit.file.empty() || !c.audit.to_stderr) return std::nullopt;
-  return Problem{"audit.to", "the audit goes to `file` already; leave one of the two out"};
+std::optional<Problem> reachable_by_brokers(const BrokerConfig& c) {
+  const auto is_for_brokers = [](const ListenerConfig& listener) {
+    return std::ranges::find(listener.peers, Peer::brokers) != listener.peers.end();
+  };
+  if (!c.broker.zookeeper || std::ranges::any_of(c.listeners, is_for_brokers)) return std::nullopt;
+  return Problem{
+      "listeners",
+      "none is for the other brokers of the cluster; add for: [brokers] to one that only "
+      "they reach"};
 }
 
+std::optional<Problem> replicas_of_one(const BrokerConfig& c) {
+  if (c.broker.zookeeper || c.broker.default_replication_factor.value_or(1) == 1)
+    return std::nullopt;
+  return Problem{"broker.default.replication.factor",
+                 "a cluster whose metadata are embedded has one broker; leave it out"};
+}
+
+std::optional<Problem> usable_zookeeper(const BrokerConfig& c) {
+  if (!c.broker.zookeeper) return std::nullopt;
+  return problem_of(*c.broker.zookeeper, "broker.metadata");
+}
+
+std::optional<Problem> one_audit(const BrokerConfig& c) { return problem_of(c.audit); }
 std::optional<Problem> usable_certificates(const BrokerConfig& c) { return problem_of(c.tls); }
+
+std::optional<Problem> guarded_admin(const BrokerConfig& c) { return problem_of(c.admin, c.tls); }
 
 std::optional<Problem> super_users(const BrokerConfig& c) {
   const auto& users = c.broker.super_users;
@@ -363,9 +413,10 @@ std::optional<Problem> super_users(const BrokerConfig& c) {
 
 std::optional<Problem> validate(const BrokerConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const BrokerConfig&) = {
-      cluster_name,        session_bounds,     member_fits_group,   batch_fits_request,
-      batch_fits_segment,  distinct_listeners, reachable_addresses, secured_listeners,
-      usable_certificates, super_users,        known_tokens,        one_audit,
+      cluster_name,       session_bounds,      member_fits_group,   batch_fits_request,
+      batch_fits_segment, distinct_listeners,  reachable_addresses, secured_listeners,
+      guarded_admin,      usable_certificates, super_users,         known_tokens,
+      one_audit,          usable_zookeeper,    replicas_of_one,     reachable_by_brokers,
   };
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;

@@ -13,8 +13,10 @@
 #include "base/ids.h"
 #include "io/stream.h"
 #include "process/admin_config.h"
+#include "process/audit_config.h"
 #include "process/options.h"
 #include "process/security_config.h"
+#include "process/zookeeper_config.h"
 
 namespace isthmus::process {
 
@@ -23,7 +25,6 @@ struct ClusterIdentity {
   ClusterNumber number = 0;
 };
 
-enum class MetadataKind : uint8_t { embedded };
 enum class Durability : uint8_t {
   fsync,       // an acknowledged record survives the loss of power
   page_cache,  // it survives the loss of the process
@@ -39,16 +40,24 @@ enum class TimestampType : uint8_t {
   log_append_time,
 };
 
+enum class ReplicaSelector : uint8_t {
+  leader,
+  rack_aware,
+};
+
 struct BrokerSettings {
   NodeId node_id = 0;
   std::vector<std::string> log_dirs;
-  MetadataKind metadata = MetadataKind::embedded;
+  std::optional<ZookeeperConfig> zookeeper;  // not: the metadata are in log_dirs.front()
   Durability durability = Durability::fsync;
   int32_t loops = 1;
 
   int32_t num_partitions = 4;
-  int32_t default_replication_factor = 1;
-  int32_t min_insync_replicas = 1;
+  std::optional<int64_t> default_replication_factor;  // not: the number of brokers
+  std::optional<int64_t> min_insync_replicas;         // of new topics; not: the majority
+  int64_t replica_lag_time_max_ms = 30'000;
+  std::string rack;
+  ReplicaSelector replica_selector = ReplicaSelector::leader;
   bool auto_create_topics = true;
   int32_t message_max_bytes = 1'048'588;
 
@@ -91,14 +100,15 @@ struct BrokerSettings {
   std::vector<std::string> super_users;  // "User:alice"
   bool allow_everyone_if_no_acl_found = false;
 
+  bool auto_leader_rebalance = true;
+  int32_t leader_imbalance_percentage = 10;
+  int64_t leader_imbalance_check_interval_s = 300;
+  int32_t reassignment_partitions_max = 100;
+  int64_t reassignment_bandwidth = 50 << 20;  // bytes in a second; 0 = no limit
+
   int64_t effective_roll_ms() const;
   int64_t effective_retention_ms() const;  // -1 = for ever
-};
-
-// Where lines of the audit go (broker/audit/audit.h): at most one of the two.
-struct AuditConfig {
-  std::string file;
-  bool to_stderr = false;
+  int64_t effective_replica_lag_ms() const;
 };
 
 enum class Peer : uint8_t { brokers, mirrors, routers };

@@ -54,9 +54,10 @@ void document_table(std::string& out, const Options& table, const std::string& p
     out += fmt::format("| `{}` | {} | {} | {} |\n", row.name, row.type, fallback, row.text);
   }
   for (const Options::Row& row : table.rows()) {
-    if (row.get) continue;
+    if (!row.prototype) continue;
     const std::string below = heading_path(row, path);
-    out += fmt::format("\n### {}\n\n{}{}\n", below, row.text, row.needed ? " Required." : "");
+    const std::string& text = row.text_of_section.empty() ? row.text : row.text_of_section;
+    out += fmt::format("\n### {}\n\n{}{}\n", below, text, row.needed ? " Required." : "");
     document_table(out, row.prototype(), below);
   }
 }

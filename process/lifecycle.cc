@@ -31,10 +31,11 @@ void raise_descriptor_limit() {
   }
 }
 
-void reload_from_file(Lifecycle& life, const std::string& file) {
+Result<void> reload_from_file(Lifecycle& life, const std::string& file) {
   Result<std::string> text = read_config_file(file);
   if (text) return life.reload(*text, file);
   logger.error("reload refused: {}", text.error().text);
+  return fail(text.error());
 }
 
 io::Task<std::optional<io::TurnWatch>> copy_of_turns() {
@@ -55,20 +56,51 @@ void Lifecycle::begin(Ended ended) { gate_.spawn("lifecycle", live(std::move(end
 void Lifecycle::drain() {
   draining_ = true;
   drain_asked_.close();
+  if (!start_ended_.closed()) role_.stop_waiting();
 }
 
-void Lifecycle::reload(std::string_view text, const std::string& file) {
-  if (!serving_ || draining_) return;
+Result<void> Lifecycle::reload(std::string_view text, const std::string& file) {
+  if (!serving_ || draining_) return fail("it is starting or draining");
   Result<void> taken = role_.reload(text, file);
   if (taken) {
     logger.info("reloaded {}", file);
   } else {
     logger.error("reload refused: {}", taken.error().text);
   }
+  return taken;
+}
+
+io::Task<void> Lifecycle::tell_of_start() {
+  while (!start_ended_.closed()) {
+    const std::string what = role_.waits_for();
+    board_.publish({.ready = false, .reason = what.empty() ? "starting" : "starting: " + what});
+    co_await start_ended_.wait_until(loop_.now() + status_every);
+  }
+}
+
+io::Task<Result<void>> Lifecycle::start_role() {
+  role_.on_failed([this](Error failure) {
+    if (!failure_) failure_ = std::move(failure);
+    drain();
+  });
+  telling_.spawn("tell of the start", tell_of_start());
+  Result<void> started = co_await role_.start();
+  start_ended_.close();
+  co_await telling_.close();
+  co_return started;
+}
+
+// Who was told to end while he waited has not failed.
+Result<void> Lifecycle::outcome_of(Result<void> started, bool told_to_end) const {
+  if (failure_) return fail(*failure_);
+  const bool only_waited = !started && started.error().kind == Error::Kind::closed;
+  if (only_waited && told_to_end) return {};
+  return started;
 }
 
 io::Task<void> Lifecycle::live(Ended ended) {
-  Result<void> started = co_await role_.start();
+  Result<void> started = co_await start_role();
+  const bool told_to_end = draining_;
   if (started) {
     serving_ = true;
     co_await serve();
@@ -79,7 +111,8 @@ io::Task<void> Lifecycle::live(Ended ended) {
   board_.publish({.ready = false, .reason = "draining", .json = board_.read()->json});
   co_await role_.drain();
   // Posted, so that this frame has ended when the owner acts on it.
-  loop_.post([ended = std::move(ended), started = std::move(started)] { ended(started); });
+  Result<void> outcome = outcome_of(std::move(started), told_to_end);
+  loop_.post([ended = std::move(ended), outcome = std::move(outcome)] { ended(outcome); });
 }
 
 void Lifecycle::measure(std::function<void(Samples)> done) {
@@ -121,16 +154,23 @@ Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& setti
   StatusBoard board;
   Lifecycle life(runtime.env(), role, board);
   std::unique_ptr<Admin> admin;
+  const auto reload = [&]() -> Result<void> {
+    if (admin) admin->look();
+    return reload_from_file(life, settings.config_file);
+  };
   if (settings.admin.bind) {
-    auto measure = [&life](std::function<void(Samples)> done) { life.measure(std::move(done)); };
-    auto started = Admin::start(*settings.admin.bind, loop, board, measure);
+    AdminWork work{
+        .measure = [&life](std::function<void(Samples)> done) { life.measure(std::move(done)); },
+        .reload = reload,
+        .note = [&role](server::AuditEvent event) { role.note(std::move(event)); }};
+    auto started = Admin::start(settings.admin, settings.tls, loop, board, std::move(work));
     if (!started) return fail(started.error());
     admin = std::move(*started);
   }
   Result<void> outcome;
   runtime.on_signal(SIGTERM, [&life] { terminate(life); });
   runtime.on_signal(SIGINT, [&life] { terminate(life); });
-  runtime.on_signal(SIGHUP, [&] { reload_from_file(life, settings.config_file); });
+  runtime.on_signal(SIGHUP, [&] { (void)reload(); });
   loop.post([&] {
     life.begin([&](Result<void> how) {
       outcome = std::move(how);

@@ -1,11 +1,12 @@
 // Lifecycle: the life of a role in a process, from start to drained. The same for all three.
 //
-//   starting --ok--> serving --SIGTERM--> draining --> ended
-//        \--failed--------------------------^
+//   starting --ok--> serving --SIGTERM, failed--> draining --> ended
+//        \--failed-----------------------------------^
 //
 // SIGTERM and SIGINT drain; a second one ends the process at once, which loses nothing that was
 // acknowledged (it is the kill -9 that everything here survives). SIGHUP reads the configuration
-// file again. While serving, the role's status is posted to the board once a second.
+// file again. While serving, the role's status is posted to the board once a second, and before
+// that what its start waits for.
 #pragma once
 
 #include <functional>
@@ -34,23 +35,30 @@ class Lifecycle {
         role_(role),
         board_(board),
         drain_asked_(loop_),
+        start_ended_(loop_),
         gate_(loop_),
+        telling_(loop_),
         measuring_(loop_) {}
 
-  // Starts the role. `ended` is called once, when it has drained or failed to start; then nothing
-  // of this runs any more.
+  // Starts the role. `ended` is called once, when it has drained, or why it failed; then nothing of
+  // this runs any more.
   void begin(Ended ended);
-  // Drains the role as soon as it has started. Repeating it does nothing.
+  // Drains the role as soon as it has started; a start that waits for something ends. Repeating it
+  // does nothing.
   void drain();
   bool draining() const { return draining_; }
   // The role's numbers; none while it does not serve. `done` is called on the loop, or never where
   // the role cannot tell.
   void measure(std::function<void(Samples)> done);
-  // Hands a new text of the configuration to the role, which refuses it or takes it over.
-  void reload(std::string_view text, const std::string& file);
+  // Hands a new text of the configuration to the role, which refuses it or takes it over. The log
+  // says so, too.
+  Result<void> reload(std::string_view text, const std::string& file);
 
  private:
   io::Task<void> live(Ended ended);
+  io::Task<Result<void>> start_role();
+  io::Task<void> tell_of_start();
+  Result<void> outcome_of(Result<void> started, bool told_to_end) const;
   io::Task<void> serve();
   io::Task<Status> status_of_role();
   io::Task<void> measure_role(std::function<void(Samples)> done);
@@ -60,19 +68,23 @@ class Lifecycle {
   Role& role_;
   StatusBoard& board_;
   io::Event drain_asked_;
+  io::Event start_ended_;
   io::Gate gate_;
+  io::Gate telling_;
   io::Gate measuring_;
+  std::optional<Error> failure_;
   bool serving_ = false;
   bool draining_ = false;
 };
 
 struct RunSettings {
   AdminConfig admin;
+  TlsConfigs tls;           // whose names admin.tls is among
   std::string config_file;  // read again on SIGHUP
 };
 
 // The real thing: signals, admin port and role on `runtime`, until the role has drained. Returns
-// why it did not start, if it did not. Once per runtime.
+// why it did not start, or could not go on, if so it was. Once per runtime.
 Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& settings);
 
 }  // namespace isthmus::process

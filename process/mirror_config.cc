@@ -52,6 +52,12 @@ void describe(Options& o, LinkConfig& c) {
       "followed when the source has kept it for so long, and twice as long at the latest. The copy "
       "of a topic that is deleted at the source goes when it has been gone for so long. Each "
       "start of the mirror, and each new hold of the link, begins the delay anew.");
+  o.choice("acls", c.acls, {{"stay", LinkAcls::stay}, {"follow", LinkAcls::follow}},
+           "`follow`: ACLs of topics, groups and transactional ids, SCRAM users (what their "
+           "passwords are verified by, never the passwords) and quotas of users and client ids go "
+           "from the source to the target while the link writes topics there, and what is removed "
+           "at the source goes after `delete_delay`. What the target has of its own stays as it "
+           "is. Needs more permissions at both ends: docs/operations.md.");
 }
 
 void describe(Options& o, MirrorConfig& c) {
@@ -132,11 +138,13 @@ std::optional<Problem> secured_ends(const MirrorConfig& c) {
 
 std::optional<Problem> usable_certificates(const MirrorConfig& c) { return problem_of(c.tls); }
 
+std::optional<Problem> guarded_admin(const MirrorConfig& c) { return problem_of(c.admin, c.tls); }
+
 }  // namespace
 
 std::optional<Problem> validate(const MirrorConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const MirrorConfig&) = {
-      link_names, distinct_ends, patterns, secured_ends, usable_certificates};
+      link_names, distinct_ends, patterns, secured_ends, guarded_admin, usable_certificates};
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;
   return std::nullopt;

@@ -26,6 +26,10 @@ enum class LinkMode : uint8_t {
   preserve,  // same topic ids, offsets and bytes; the target is Isthmus
 };
 enum class LinkStart : uint8_t { earliest, latest };
+enum class LinkAcls : uint8_t {
+  stay,    // each cluster's own
+  follow,  // and users and quotas, from the source to the target
+};
 
 struct LinkConfig {
   LinkMode mode = LinkMode::preserve;
@@ -39,6 +43,7 @@ struct LinkConfig {
   LinkStart start = LinkStart::earliest;
   std::chrono::milliseconds fence = std::chrono::seconds(5);
   std::chrono::milliseconds delete_delay = std::chrono::hours(24);
+  LinkAcls acls = LinkAcls::stay;
 };
 
 struct MirrorConfig {

@@ -184,6 +184,10 @@ Result<void> Loader::load_row(const YAML::Node& node, const Options::Row& row,
     case Options::Shape::section: return load_map(node, row.extend(""), path, mark);
     case Options::Shape::list: return load_list(node, row, path, mark);
     case Options::Shape::map: return load_named(node, row, path, mark);
+    case Options::Shape::word_or_section:
+      if (node.IsMap()) return load_map(node, row.extend(""), path, mark);
+      if (!node.IsScalar()) return fail(error(node.IsNull() ? key : mark, path, wrong_kind(row)));
+      return load_scalar(node.Scalar(), row, path, mark);
   }
   return {};
 }
@@ -340,6 +344,11 @@ void print_rows(YAML::Emitter& out, const Options& table) {
       case Options::Shape::section:
         out << YAML::Key << row.name << YAML::Value;
         print_rows(out, row.extend(""));
+        break;
+      case Options::Shape::word_or_section:
+        out << YAML::Key << row.name << YAML::Value;
+        for (const std::string& word : row.get()) out << word;
+        for (const auto& [name, section] : row.elements()) print_rows(out, section);
         break;
       case Options::Shape::list:
         out << YAML::Key << row.name << YAML::Value << YAML::BeginSeq;

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "io/ip_range.h"
 #include "io/stream.h"
 
 namespace isthmus::process {
@@ -43,11 +44,12 @@ struct Bounds {  // both inclusive
 class Options {
  public:
   enum class Shape : uint8_t {
-    value,    // one scalar
-    values,   // scalars: a YAML list, or one text with commas
-    section,  // a map with keys of its own
-    list,     // a list of such maps
-    map,      // such maps by a name that the user chooses
+    value,            // one scalar
+    values,           // scalars: a YAML list, or one text with commas
+    section,          // a map with keys of its own
+    list,             // a list of such maps
+    map,              // such maps by a name that the user chooses
+    word_or_section,  // a certain word in the place of a section: `metadata: embedded`
   };
   using Named = std::pair<std::string, Options>;
 
@@ -58,14 +60,17 @@ class Options {
     std::string text = {};      // what it means, in Markdown
     std::string fallback = {};  // the default, for people; empty = none
     bool needed = false;
+    bool names_secret = false;         // the path of a file that nobody else should read
+    std::string text_of_section = {};  // word_or_section: what its keys are for
 
-    // value, values. set() takes one scalar (values: appends it); get() gives no text for a field
-    // that is not set, and parses back.
+    // value, values, word_or_section. set() takes one scalar (values: appends it); get() gives no
+    // text for a field that is not set, and parses back.
     std::function<Result<void>(const std::string&)> set = {};
     std::function<void()> clear = {};
     std::function<std::vector<std::string>()> get = {};
-    // section, list, map. extend() gives the table of the field, or of a new element; elements()
-    // the tables of what is there; prototype() that of an element as it is before loading.
+    // section, list, map, word_or_section. extend() gives the table of the field, or of a new
+    // element; elements() the tables of what is there; prototype() that of an element as it is
+    // before loading.
     std::function<Options(const std::string& name)> extend = {};
     std::function<std::vector<Named>()> elements = {};
     std::function<Options()> prototype = {};
@@ -84,6 +89,7 @@ class Options {
   Row& add(std::string name, io::Address& field, std::string text);
   Row& add(std::string name, std::optional<io::Address>& field, std::string text);
   Row& add(std::string name, std::vector<io::Address>& field, std::string text);
+  Row& add(std::string name, std::vector<io::IpRange>& field, std::string text);
   Row& add(std::string name, std::vector<std::string>& field, std::string text);
   // Sizes take units ("64KiB") or plain bytes; -1, where the bounds allow it, means no limit.
   Row& add_bytes(std::string name, int32_t& field, Bounds bounds, std::string text);
@@ -103,6 +109,10 @@ class Options {
   // The tables of T come from describe(Options&, T&) in T's namespace.
   template <typename T>
   Row& section(std::string name, T& field, std::string text);
+  // Nothing in the field is the word. `text_of_section` says what the keys are for.
+  template <typename T>
+  Row& word_or_section(std::string name, std::string word, std::optional<T>& field,
+                       std::string text, std::string text_of_section);
   template <typename T>
   Row& list(std::string name, std::vector<T>& field, std::string text);
   template <typename T>
@@ -115,6 +125,8 @@ class Options {
   Row& add_choice(std::string name, Shape shape, std::vector<std::string> names,
                   std::function<void(size_t)> set, std::function<void()> clear,
                   std::function<std::vector<size_t>()> get, std::string text);
+  Row& add_word_or_section(std::string name, std::string word, std::function<void()> take_word,
+                           std::function<bool()> is_word, std::string text);
   template <typename T>
   static Options table_of(T& value);
 

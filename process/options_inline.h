@@ -67,6 +67,23 @@ Options::Row& Options::section(std::string name, T& field, std::string text) {
 }
 
 template <typename T>
+Options::Row& Options::word_or_section(std::string name, std::string word, std::optional<T>& field,
+                                       std::string text, std::string text_of_section) {
+  Row& row = add_word_or_section(
+      std::move(name), std::move(word), [&field] { field.reset(); }, [&field] { return !field; },
+      std::move(text));
+  row.extend = [&field](const std::string&) { return table_of(field.emplace()); };
+  row.elements = [&field] {
+    std::vector<Named> tables;
+    if (field) tables.emplace_back("", table_of(*field));
+    return tables;
+  };
+  row.prototype = [element = std::make_shared<T>()] { return table_of(*element); };
+  row.text_of_section = std::move(text_of_section);
+  return row;
+}
+
+template <typename T>
 Options::Row& Options::list(std::string name, std::vector<T>& field, std::string text) {
   Row row{.name = std::move(name),
           .shape = Shape::list,

@@ -214,6 +214,26 @@ Options::Row& Options::add(std::string name, std::vector<io::Address>& field, st
   return add_row(std::move(row));
 }
 
+Options::Row& Options::add(std::string name, std::vector<io::IpRange>& field, std::string text) {
+  Row row{.name = std::move(name),
+          .shape = Shape::values,
+          .type = "list of networks",
+          .text = std::move(text)};
+  row.set = [&field](const std::string& value) -> Result<void> {
+    auto range = io::IpRange::parse(value);
+    if (!range) return fail(range.error());
+    field.push_back(std::move(*range));
+    return {};
+  };
+  row.clear = [&field] { field.clear(); };
+  row.get = [&field] {
+    std::vector<std::string> texts;
+    for (const io::IpRange& range : field) texts.push_back(range.to_string());
+    return texts;
+  };
+  return add_row(std::move(row));
+}
+
 Options::Row& Options::add(std::string name, std::vector<std::string>& field, std::string text) {
   Row row{.name = std::move(name),
           .shape = Shape::values,
@@ -255,6 +275,26 @@ Options::Row& Options::add_choice(std::string name, Shape shape, std::vector<std
     std::vector<std::string> texts;
     for (size_t chosen : get()) texts.push_back(names[chosen]);
     return texts;
+  };
+  return add_row(std::move(row));
+}
+
+Options::Row& Options::add_word_or_section(std::string name, std::string word,
+                                           std::function<void()> take_word,
+                                           std::function<bool()> is_word, std::string text) {
+  Row row{.name = std::move(name),
+          .shape = Shape::word_or_section,
+          .type = word + ", or a map",
+          .text = std::move(text)};
+  row.set = [word, take_word = std::move(take_word)](const std::string& value) -> Result<void> {
+    if (value != word) {
+      return fail(fmt::format("\"{}\" is not known; {} is right, or a map of keys", value, word));
+    }
+    take_word();
+    return {};
+  };
+  row.get = [word, is_word = std::move(is_word)] {
+    return is_word() ? std::vector<std::string>{word} : std::vector<std::string>{};
   };
   return add_row(std::move(row));
 }

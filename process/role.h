@@ -1,18 +1,20 @@
 // Role: what broker, mirror and router are to the process that runs them (process/lifecycle.h) and
 // to the simulator.
 //
-// Lives on the main loop of its Env, where all members are called, one at a time: start() once,
-// then status() and reload() any number of times, then drain() once, also after a start() that
-// failed. measure() alone may run beside status(), reload() and itself. Destroyed after drain() has
-// ended or the loops have.
+// Lives on the main loop of its Env, where all members are called, one at a time: on_failed() and
+// start() once, then status() and reload() any number of times, then drain() once, also after a
+// start() that failed. measure() may run beside status(), reload() and itself; waits_for() and
+// stop_waiting() are for while start() runs. Destroyed after drain() has ended or the loops have.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/samples.h"
 #include "io/task.h"
+#include "server/audit_event.h"
 
 namespace isthmus::process {
 
@@ -31,6 +33,13 @@ class Role {
   // Returns when the role serves, or why it cannot: one line for the operator, who finds nothing
   // changed by it (a port in use, a data folder of another cluster).
   virtual io::Task<Result<void>> start() = 0;
+  // What start() waits for, one line; empty: for nothing outside this process.
+  virtual std::string waits_for() { return {}; }
+  // start() ends soon where it waits for something, with Error::closed.
+  virtual void stop_waiting() {}
+  // `failed` is called when the role cannot go on, and drain() has to come: a supervisor starts the
+  // process anew.
+  virtual void on_failed(std::function<void(Error)> failed) {}
   // Stops taking work, ends what is under way in order, makes everything durable.
   virtual io::Task<void> drain() = 0;
   // Takes over from the file's text what may change while running. After an error, everything is as
@@ -40,6 +49,8 @@ class Role {
   virtual io::Task<Status> status() = 0;
   // Its numbers now. Asked for while it serves, when somebody scrapes.
   virtual io::Task<Samples> measure() = 0;
+  // What the admin port has to say to the audit, at any time; dropped where the role has none.
+  virtual void note(server::AuditEvent event) {}
 };
 
 }  // namespace isthmus::process

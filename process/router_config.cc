@@ -28,17 +28,21 @@ kafka::CompressionSettings RouteCompression::settings() const {
   return settings;
 }
 
-std::string PortRange::to_string() const { return fmt::format("{}-{}", first, last); }
+std::string PortRange::to_string() const {
+  return first == last ? std::to_string(first) : fmt::format("{}-{}", first, last);
+}
 
 Result<PortRange> PortRange::parse(const std::string& text) {
   const size_t dash = text.find('-');
-  if (dash != std::string::npos) {
+  if (dash == std::string::npos) {
+    if (const auto only = parse_port(text)) return PortRange{*only, *only};
+  } else {
     const std::optional<uint16_t> first = parse_port(std::string_view(text).substr(0, dash));
     const std::optional<uint16_t> last = parse_port(std::string_view(text).substr(dash + 1));
     if (first && last && *first < *last && *last - *first < static_cast<int>(max_ports))
       return PortRange{*first, *last};
   }
-  return fail(fmt::format("\"{}\" is no range of ports; write two to {} of them, as 19092-19191",
+  return fail(fmt::format("\"{}\" is no range of ports; write up to {} of them, as 19092-19191",
                           text, max_ports));
 }
 
@@ -56,8 +60,13 @@ void describe(Options& o, VirtualCluster& c) {
        },
        [&c] { return c.ports.size() == 0 ? std::string() : c.ports.to_string(); },
        "Where clients connect. The first port is for bootstrapping; each broker behind the router "
-       "gets one of the others, so there must be one more port than brokers.")
+       "gets one of the others, so there must be one more port than brokers. With `sni` it is one.")
       .required();
+  o.add("sni", c.sni,
+        "Brokers are told apart by name instead of by port: broker 101 is advertised as "
+        "`b101.<advertise>`, and by the name that a client asks TLS for (SNI) the router knows "
+        "which one it means. Any other name, and none, is the bootstrap. All of these names have "
+        "to lead here, and the certificate to hold for `<advertise>` and `*.<advertise>`.");
   describe_security(o, c.security);
 }
 
@@ -125,6 +134,11 @@ void describe(Options& o, RouterConfig& c) {
       .required();
   o.section("switchover", c.switchover, "Limits of a planned switchover.");
   describe_tls(o, c.tls);
+  o.section(
+      "audit", c.audit,
+      "Who came, as a line of JSON each: log-ins by SASL, with the address of the client, and "
+      "whom TLS has turned away. What they then do stands in the audit of the sites. Without "
+      "a key of this section nothing is written.");
   o.section("admin", c.admin, admin_text);
 }
 
@@ -143,6 +157,38 @@ std::optional<Problem> reachable_address(const RouterConfig& c) {
   if (host != "0.0.0.0" && host != "::") return std::nullopt;
   return Problem{"virtual_cluster.advertise",
                  fmt::format("clients cannot connect to {}; write the host that they use", host)};
+}
+
+std::optional<Problem> nodes_by_port(const VirtualCluster& c) {
+  if (c.ports.size() > 1) return std::nullopt;
+  return Problem{"virtual_cluster.ports",
+                 fmt::format("{} is one port, and each broker needs one of its own; write several, "
+                             "as 19092-19191, or add sni: true",
+                             c.ports.to_string())};
+}
+
+// Names are told by TLS alone, and made by a label before the host.
+std::optional<Problem> nodes_by_name(const VirtualCluster& c) {
+  if (!c.security.is_encrypted()) {
+    return Problem{"virtual_cluster.sni",
+                   "needs security.protocol: SSL or SASL_SSL; without TLS no client says which "
+                   "name it wants"};
+  }
+  if (c.ports.size() != 1) {
+    return Problem{
+        "virtual_cluster.ports",
+        fmt::format("with sni: true all brokers share one port; write ports: {}", c.ports.first)};
+  }
+  if (!io::canonical_ip(c.advertise)) return std::nullopt;
+  return Problem{"virtual_cluster.advertise",
+                 fmt::format("with sni: true brokers are named under it, and {} is an address; "
+                             "write a host name",
+                             c.advertise)};
+}
+
+std::optional<Problem> told_apart_nodes(const RouterConfig& c) {
+  return c.virtual_cluster.sni ? nodes_by_name(c.virtual_cluster)
+                               : nodes_by_port(c.virtual_cluster);
 }
 
 std::optional<Problem> route_shapes(const RouterConfig& c) {
@@ -243,14 +289,19 @@ std::optional<Problem> known_persons(const RouterConfig& c) {
   return std::nullopt;
 }
 
+std::optional<Problem> one_audit(const RouterConfig& c) { return problem_of(c.audit); }
+
 std::optional<Problem> usable_certificates(const RouterConfig& c) { return problem_of(c.tls); }
+
+std::optional<Problem> guarded_admin(const RouterConfig& c) { return problem_of(c.admin, c.tls); }
 
 }  // namespace
 
 std::optional<Problem> validate(const RouterConfig& c) {
   constexpr std::optional<Problem> (*rules[])(const RouterConfig&) = {
-      names,          reachable_address, route_shapes,  route_targets,      route_compression,
-      route_overlaps, secured,           known_persons, usable_certificates};
+      names,         reachable_address, told_apart_nodes,    route_shapes,
+      route_targets, route_compression, route_overlaps,      secured,
+      known_persons, guarded_admin,     usable_certificates, one_audit};
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;
   return std::nullopt;

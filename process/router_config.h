@@ -13,6 +13,7 @@
 #include "io/stream.h"
 #include "kafka/recompress.h"
 #include "process/admin_config.h"
+#include "process/audit_config.h"
 #include "process/options.h"
 #include "process/security_config.h"
 
@@ -24,7 +25,7 @@ struct PortRange {
 
   size_t size() const { return first == 0 ? 0 : size_t{last} - first + 1; }
   std::string to_string() const;
-  static Result<PortRange> parse(const std::string& text);  // "19092-19191"
+  static Result<PortRange> parse(const std::string& text);  // "19092-19191", "9093"
 };
 
 struct VirtualCluster {
@@ -32,6 +33,7 @@ struct VirtualCluster {
   std::string advertise;           // the host that clients are told
   std::string bind = "0.0.0.0";    // the host to listen on
   PortRange ports;                 // the first bootstraps, each of the others is one broker
+  bool sni = false;                // brokers have names instead, and share the only port
   ListenerSecurity security = {};  // of all ports
 };
 
@@ -71,6 +73,7 @@ struct RouterConfig {
   std::vector<Route> routes;
   SwitchoverConfig switchover;
   TlsConfigs tls;
+  AuditConfig audit;
   AdminConfig admin;
 };
 

@@ -4,10 +4,13 @@
 
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/check.h"
 #include "process/config_file.h"
+#include "process/fetch_url.h"
 #include "process/principal_mapping.h"
+#include "process/token_endpoint.h"
 
 namespace isthmus::process {
 
@@ -63,8 +66,24 @@ Problem unencrypted(const std::string& path) {
           "has no use without security.protocol: SSL or SASL_SSL; add that, or leave this out"};
 }
 
+std::optional<Problem> token_endpoint_problem(const DialSecurity& c, const std::string& path) {
+  const TokenEndpoint& endpoint = c.token_endpoint;
+  if (auto why = form_url_problem(endpoint.url); !why.empty()) {
+    return Problem{path + ".sasl.oauthbearer.token.endpoint.url", why};
+  }
+  if (c.token.is_set()) {
+    return Problem{path + ".token",
+                   "has no use beside sasl.oauthbearer.token.endpoint.url; leave one of them out"};
+  }
+  if (!endpoint.client_id.empty() && endpoint.client_secret.is_set()) return std::nullopt;
+  return Problem{path,
+                 "asks for tokens: add sasl.oauthbearer.client.credentials.client.id: NAME and "
+                 "sasl.oauthbearer.client.credentials.client.secret: {file: PATH}"};
+}
+
 std::optional<Problem> log_in_problem(const DialSecurity& c, const std::string& path) {
-  const bool names_user = !c.username.empty() || c.password.is_set() || c.token.is_set();
+  const bool names_user =
+      !c.username.empty() || c.password.is_set() || c.token.is_set() || c.token_endpoint.is_set();
   if (!c.logs_in()) {
     if (!c.mechanism && !names_user) return std::nullopt;
     return Problem{path,
@@ -73,8 +92,15 @@ std::optional<Problem> log_in_problem(const DialSecurity& c, const std::string& 
   }
   if (!c.mechanism) return Problem{path, "logs in: add sasl.mechanism, as SCRAM-SHA-512"};
   if (*c.mechanism == kafka::Mechanism::oauthbearer) {
+    if (c.token_endpoint.is_set()) return token_endpoint_problem(c, path);
     if (c.token.is_set()) return std::nullopt;
-    return Problem{path, "logs in by OAUTHBEARER: add token: {file: PATH}"};
+    return Problem{path,
+                   "logs in by OAUTHBEARER: add sasl.oauthbearer.token.endpoint.url, or token: "
+                   "{file: PATH}"};
+  }
+  if (c.token_endpoint.is_set()) {
+    return Problem{path + ".sasl.oauthbearer.token.endpoint.url",
+                   "has no use without sasl.mechanism: OAUTHBEARER"};
   }
   if (!c.username.empty() && c.password.is_set()) return std::nullopt;
   return Problem{path, "logs in: add username: NAME and password: {file: PATH}"};
@@ -93,6 +119,45 @@ Result<std::string> Secret::read() const {
   return text;
 }
 
+namespace {
+
+std::optional<std::string> exposure_of(const std::string& file) {
+  using std::filesystem::perms;
+  std::error_code unknown;
+  const auto status = std::filesystem::status(file, unknown);
+  if (unknown || !std::filesystem::is_regular_file(status)) return std::nullopt;
+  const perms others = status.permissions() & (perms::group_all | perms::others_all);
+  if (others == perms::none) return std::nullopt;
+  return fmt::format("{} may be used by others on this machine (mode {:04o}): chmod 600 it", file,
+                     static_cast<unsigned>(status.permissions()));
+}
+
+void collect_exposed(const Options& table, const std::string& path, std::vector<Problem>& found) {
+  for (const Options::Row& row : table.rows()) {
+    const std::string here = path.empty() ? row.name : path + "." + row.name;
+    size_t index = 0;
+    for (const auto& [name, inner] :
+         row.elements ? row.elements() : std::vector<Options::Named>()) {
+      const bool is_list = row.shape == Options::Shape::list;
+      const std::string which = is_list ? fmt::format("[{}]", index++) : name;
+      const bool has_name = !is_list && !name.empty();
+      collect_exposed(inner, here + (has_name ? "." : "") + which, found);
+    }
+    if (!row.names_secret) continue;
+    for (const std::string& file : row.get()) {
+      if (auto exposure = exposure_of(file)) found.push_back({here, *exposure});
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Problem> exposed_secrets(const Options& table) {
+  std::vector<Problem> found;
+  collect_exposed(table, "", found);
+  return found;
+}
+
 io::ClientAuth ListenerSecurity::effective_client_auth(bool serves_private_api) const {
   const bool mutual = serves_private_api && protocol == SecurityProtocol::ssl;
   return client_auth.value_or(mutual ? io::ClientAuth::required : io::ClientAuth::none);
@@ -108,6 +173,17 @@ PrincipalOf principal_of(const ListenerSecurity& c) {
   };
 }
 
+namespace {
+
+std::shared_ptr<kafka::TokenSource> token_source_of(const TokenEndpoint& endpoint) {
+  if (!endpoint.is_set()) return nullptr;
+  auto source = std::make_shared<kafka::TokenSource>();
+  source->ask = [endpoint] { return ask_for_token(endpoint); };
+  return source;
+}
+
+}  // namespace
+
 std::shared_ptr<const kafka::SaslLogIn> log_in_of(const DialSecurity& c) {
   if (!c.logs_in()) return nullptr;
   auto read = [c]() -> Result<kafka::SaslCredentials> {
@@ -121,11 +197,12 @@ std::shared_ptr<const kafka::SaslLogIn> log_in_of(const DialSecurity& c) {
     }
     return credentials;
   };
-  return std::make_shared<const kafka::SaslLogIn>(kafka::SaslLogIn{*c.mechanism, std::move(read)});
+  return std::make_shared<const kafka::SaslLogIn>(
+      kafka::SaslLogIn{*c.mechanism, std::move(read), token_source_of(c.token_endpoint)});
 }
 
 void describe(Options& o, Secret& c) {
-  o.add("file", c.file, "Path of a file that holds it, and nothing else.");
+  o.add("file", c.file, "Path of a file that holds it, and nothing else.").names_secret = true;
   o.add("env", c.env, "Name of a variable of the environment that holds it.");
 }
 
@@ -150,21 +227,46 @@ void describe_security(Options& o, ListenerSecurity& c) {
       "security.protocol", c.protocol, protocols,
       "Whether what passes here is encrypted (SSL: TLS 1.2 or 1.3), and whether clients log in "
       "(SASL). With SASL_PLAINTEXT and PLAIN passwords cross the line readable.");
-  o.add("tls", c.tls, "Whose certificate is shown: a name under `tls`.");
-  o.add_custom(
-      "ssl.client.auth", "none, requested or required",
-      [&c](const std::string& text) { return set_client_auth(c.client_auth, text); },
-      [&c] { return name_of(c.client_auth); },
-      "Whether clients show a certificate of their own. `none` by default, and `required` on a "
-      "listener with `for` that speaks SSL.");
-  o.add("ssl.principal.mapping.rules", c.principal_mapping_rules,
-        "What a client is called that shows a certificate: the first of these rules that fits its "
-        "subject says so, as `RULE:^CN=([^,]+).*$/$1/` (`CN=duke,OU=ops` is User:duke). `DEFAULT` "
-        "takes the subject as it is.");
+  describe_certificates(o, c,
+                        "Whether clients show a certificate of their own. `none` by default, and "
+                        "`required` on a listener with `for` that speaks SSL.");
   o.choices("sasl.enabled.mechanisms", c.mechanisms, mechanisms,
             "How clients may log in. PLAIN and SCRAM take the users that `kafka-configs` or "
             "`isthmus user` make, so one password does for both. On a listener with `for` that "
             "speaks SSL: what routers may pass on of their clients' log-ins.");
+  o.add("proxy.protocol.from", c.proxies,
+        "Load balancers, as networks (`10.0.0.0/8`) or addresses. Who connects from there has to "
+        "begin with a header of the PROXY protocol, version 2, before TLS, and ACLs, quotas, audit "
+        "and log take the address that it names for the client's. Nobody else is believed: who "
+        "connects from elsewhere is himself, and a header of his is refused.");
+}
+
+void describe_tokens(Options& o, TokenEndpoint& c) {
+  o.add("sasl.oauthbearer.token.endpoint.url", c.url,
+        "Where tokens are asked for, instead of `token`: `https://HOST/PATH` of the provider's "
+        "token endpoint (RFC 6749, client credentials); `http://` to this machine only. Another "
+        "is asked for when four fifths of one's life are over.");
+  o.add("sasl.oauthbearer.client.credentials.client.id", c.client_id,
+        "As whom tokens are asked for.");
+  o.section("sasl.oauthbearer.client.credentials.client.secret", c.client_secret,
+            "The client's secret, as `{file: PATH}` or `{env: NAME}`; read again each time.");
+  o.add("sasl.oauthbearer.scope", c.scope,
+        "What tokens are to allow, where the provider wants to be told.");
+  o.add("sasl.oauthbearer.header.urlencode", c.url_encodes_header,
+        "Whether id and secret are URL-encoded before they are sent, as RFC 6749 has it and many "
+        "providers do not.");
+}
+
+void describe_certificates(Options& o, ListenerSecurity& c, const char* asked) {
+  o.add("tls", c.tls, "Whose certificate is shown: a name under `tls`.");
+  o.add_custom(
+      "ssl.client.auth", "none, requested or required",
+      [&c](const std::string& text) { return set_client_auth(c.client_auth, text); },
+      [&c] { return name_of(c.client_auth); }, asked);
+  o.add("ssl.principal.mapping.rules", c.principal_mapping_rules,
+        "What a client is called that shows a certificate: the first of these rules that fits its "
+        "subject says so, as `RULE:^CN=([^,]+).*$/$1/` (`CN=duke,OU=ops` is User:duke). `DEFAULT` "
+        "takes the subject as it is.");
 }
 
 void describe_security(Options& o, DialSecurity& c) {
@@ -199,6 +301,7 @@ void describe_security(Options& o, DialSecurity& c) {
   o.section("password", c.password, "The password, as `{file: PATH}` or `{env: NAME}`.");
   o.section("token", c.token,
             "The token of OAUTHBEARER, as `{file: PATH}`; read again for each log-in.");
+  describe_tokens(o, c.token_endpoint);
 }
 
 std::optional<Problem> problem_of(const ListenerSecurity& c, bool serves_private_api,

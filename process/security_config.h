@@ -54,11 +54,23 @@ struct ListenerSecurity {
   std::optional<io::ClientAuth> client_auth;
   std::string principal_mapping_rules = "DEFAULT";
   std::vector<kafka::Mechanism> mechanisms;
+  std::vector<io::IpRange> proxies;  // whose word counts about who connects
 
   bool is_encrypted() const { return process::is_encrypted(protocol); }
   bool asks_for_log_in() const { return process::asks_for_log_in(protocol); }
   // Where the private API is served, TLS is mutual unless the file says otherwise.
   io::ClientAuth effective_client_auth(bool serves_private_api) const;
+};
+
+// Of whom tokens are had for OAUTHBEARER, by our own credentials (RFC 6749, section 4.4).
+struct TokenEndpoint {
+  std::string url;  // empty: there is none
+  std::string client_id;
+  Secret client_secret;
+  std::string scope;
+  bool url_encodes_header = false;
+
+  bool is_set() const { return !url.empty(); }
 };
 
 struct DialSecurity {
@@ -69,6 +81,7 @@ struct DialSecurity {
   std::string username;
   Secret password;
   Secret token;
+  TokenEndpoint token_endpoint;  // instead of `token`
 
   bool is_encrypted() const { return process::is_encrypted(protocol); }
   bool logs_in() const { return process::asks_for_log_in(protocol); }
@@ -78,7 +91,8 @@ struct DialSecurity {
 using PrincipalOf = std::function<Result<kafka::Principal>(const std::string& subject)>;
 PrincipalOf principal_of(const ListenerSecurity& c);
 
-// What a dialer logs in with, read at each log-in; nullptr: nobody logs in.
+// What a dialer logs in with, read at each log-in; nullptr: nobody logs in. Once for all
+// connections to a cluster, which share what a token endpoint has issued.
 std::shared_ptr<const kafka::SaslLogIn> log_in_of(const DialSecurity& c);
 
 void describe(Options& o, Secret& c);
@@ -86,7 +100,14 @@ void describe(Options& o, TlsConfig& c);
 // Their rows stand among those of the listener or end that they belong to.
 void describe_security(Options& o, ListenerSecurity& c);
 void describe_security(Options& o, DialSecurity& c);
+// Of a listener's, those that are about certificates; `asked` says when clients show one.
+void describe_certificates(Options& o, ListenerSecurity& c, const char* asked);
 void describe_tls(Options& o, TlsConfigs& c);  // the key `tls` at the top of a file
+
+// The files of a table's secrets (passwords, keys, tokens) that others than their owner may read or
+// change: each key with what is wrong and what would mend it. A file that is not there is another's
+// to tell of.
+std::vector<Problem> exposed_secrets(const Options& table);
 
 // What contradicts itself, or names what is not there; `path` is that of the listener or end.
 std::optional<Problem> problem_of(const ListenerSecurity& c, bool serves_private_api,

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/log.h"
@@ -15,7 +16,6 @@ namespace isthmus::process {
 namespace {
 
 constexpr auto look_every = std::chrono::seconds(5);
-constexpr auto warn_before = std::chrono::days(30);
 constexpr size_t largest_file = 4 << 20;  // all authorities of a system are a quarter of it
 const Logger tls_log("tls");
 
@@ -33,15 +33,6 @@ std::string key_of(const std::string& name, io::TlsProblem::Part part) {
 }
 
 std::string text_of(const Problem& problem) { return problem.path + ": " + problem.text; }
-
-// A key that others on the machine can read is no secret.
-void warn_if_readable(const std::string& path) {
-  using std::filesystem::perms;
-  std::error_code unknown;
-  const auto status = std::filesystem::status(path, unknown);
-  if (unknown || (status.permissions() & perms::others_read) == perms::none) return;
-  tls_log.warn("{} can be read by every user of this machine: chmod o= it", path);
-}
 
 bool operator==(const io::TlsMaterial& a, const io::TlsMaterial& b) {
   return a.certificate == b.certificate && a.key == b.key && a.ca == b.ca;
@@ -78,7 +69,6 @@ std::expected<TlsIdentity, Problem> TlsStore::give(Given given, Time now) {
   auto made = given.make(*material, now);
   if (!made)
     return std::unexpected(Problem{key_of(given.name, made.error().part), made.error().text});
-  if (!given.name.empty()) warn_if_readable(configs_.at(given.name).key.file);
   given.identity = std::make_shared<Published<io::TlsContext>>(std::move(*made));
   given.material = std::move(*material);
   warn_before_end(given, now);
@@ -174,6 +164,25 @@ void TlsStore::add_to(Samples& samples) const {
   for (const auto& [name, end] : ends) {
     samples.add(metric::certificate_end, static_cast<double>(Time::clock::to_time_t(end)), {name});
   }
+}
+
+std::vector<CertificateEnd> certificate_ends(const TlsConfigs& configs) {
+  using Part = io::TlsProblem::Part;
+  std::vector<CertificateEnd> found;
+  const auto look = [&found](const std::string& name, Part part, const std::string& file) {
+    if (file.empty()) return;
+    auto text = read_limited(file);
+    if (!text) return;
+    auto ends = io::certificate_ends(part, *text);
+    if (!ends) return;
+    const auto end = part == Part::ca ? std::ranges::max(*ends) : std::ranges::min(*ends);
+    found.push_back({key_of(name, part), file, end});
+  };
+  for (const auto& [name, config] : configs) {
+    look(name, Part::certificate, config.certificate);
+    look(name, Part::ca, config.ca);
+  }
+  return found;
 }
 
 std::optional<Problem> problem_of(const TlsConfigs& configs) {

@@ -29,6 +29,7 @@ using TlsIdentity = std::shared_ptr<const Published<io::TlsContext>>;
 class TlsStore {
  public:
   using Time = std::chrono::system_clock::time_point;
+  static constexpr auto warn_before = std::chrono::days(30);  // the end of a certificate
 
   explicit TlsStore(TlsConfigs configs) : configs_(std::move(configs)) {}
 
@@ -69,6 +70,15 @@ class TlsStore {
 inline TlsStore::Time time_of(const io::Loop& loop) {
   return TlsStore::Time(std::chrono::milliseconds(loop.wall_ms()));
 }
+
+struct CertificateEnd {
+  std::string path;  // "tls.edge.certificate"
+  std::string file;
+  TlsStore::Time end;
+};
+// Of each file with certificates that can be read, own ones and authorities. A chain ends with the
+// first of it, and so many authorities with the last.
+std::vector<CertificateEnd> certificate_ends(const TlsConfigs& configs);
 
 // What is wrong with any of the files at this moment, without putting anything in force.
 std::optional<Problem> problem_of(const TlsConfigs& configs);

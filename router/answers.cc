@@ -47,8 +47,8 @@ std::optional<server::VersionRange> shared(const kafka::ApiInfo& api, server::Ve
   return range;
 }
 
-// Users, and what they may do, are set at their cluster: passed on, such a request would change one
-// cluster and leave the others.
+// Users, what they may do, and which broker has what, are set at their cluster: passed on, such a
+// request would change one cluster and leave the others.
 bool is_of_one_cluster(ApiKey key) {
   switch (key) {
     case ApiKey::describe_acls:
@@ -57,6 +57,10 @@ bool is_of_one_cluster(ApiKey key) {
     case ApiKey::describe_client_quotas:
     case ApiKey::alter_client_quotas:
     case ApiKey::describe_user_scram_credentials:
+    case ApiKey::elect_leaders:
+    case ApiKey::alter_partition_reassignments:
+    case ApiKey::list_partition_reassignments:
+    case ApiKey::unregister_broker:
     case ApiKey::alter_user_scram_credentials: return true;
     default: return false;
   }

@@ -46,8 +46,8 @@ class Answers {
   template <typename Request>
   server::Reply divided(server::Request request);
   template <typename Request, typename Items>
-  io::Task<Items> ask_homes(const server::ConnectionContext& client, Request like, Items items,
-                            typename Request::Response& response);
+  io::Task<Result<Items>> ask_homes(const server::ConnectionContext& client, Request like,
+                                    Items items, typename Request::Response& response);
 
   io::Loop& loop_;
   Picture& picture_;

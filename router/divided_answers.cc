@@ -142,10 +142,11 @@ ErrorCode error_of(const Picture& picture, const Place& place) {
 }  // namespace
 
 // Each item to its home; their results into `response`. What a home has sent away because a move
-// took it elsewhere is given back, to be asked there.
+// took it elsewhere is given back, to be asked there. On error the only broker that was asked has
+// died over it: whether it took effect the client finds out by asking again, as at a broker.
 template <typename Request, typename Items>
-io::Task<Items> Answers::ask_homes(const server::ConnectionContext& client, Request like,
-                                   Items items, typename Request::Response& response) {
+io::Task<Result<Items>> Answers::ask_homes(const server::ConnectionContext& client, Request like,
+                                           Items items, typename Request::Response& response) {
   using Of = Division<Request>;
   std::map<Place, Request> by_place;
   for (const auto& item : items) {
@@ -163,10 +164,13 @@ io::Task<Items> Answers::ask_homes(const server::ConnectionContext& client, Requ
   }
   std::vector<Part<Request>> parts;
   for (auto& [place, part] : by_place) parts.push_back({place, std::move(part)});
-  co_await ask_all(loop_, picture_, client, parts, loop_.now() + division_timeout);
+  const io::Instant deadline = loop_.now() + division_timeout;
+  co_await ask_all(loop_, picture_, client, parts, deadline);
   Items moved;
   for (auto& part : parts) {
     if (!part.answer) {
+      const bool is_all = parts.size() == 1 && Of::results(response).empty();
+      if (is_all && is_lost(part.answer.error(), deadline)) co_return fail(part.answer.error());
       const ErrorCode error = error_of(picture_, part.place);
       for (const auto& item : Of::items(part.request)) {
         Of::results(response).push_back(Of::failed(item, error, part.answer.error().text));
@@ -203,7 +207,9 @@ server::Reply Answers::divided(server::Request request) {
   typename Request::Response response;
   auto items = std::exchange(Of::items(*wire), {});
   for (int homes = 0; !items.empty() && homes < most_homes; ++homes) {
-    items = co_await ask_homes(*request.connection, *wire, std::move(items), response);
+    auto moved = co_await ask_homes(*request.connection, *wire, std::move(items), response);
+    if (!moved) co_return end_of(request, moved.error());
+    items = std::move(*moved);
   }
   for (const auto& item : items) {
     Of::results(response).push_back(Of::failed(item, ErrorCode::not_controller, "it moves about"));

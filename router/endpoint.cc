@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "router/reading.h"
 #include "router/refusals.h"
 #include "server/reply.h"
@@ -25,23 +27,27 @@ server::ServerLimits limits() {
 
 }  // namespace
 
-Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, std::optional<NodeId> node,
-                   std::vector<kafka::Mechanism> mechanisms)
+Endpoint::Endpoint(io::Env& env, Picture& picture, Answers& answers, server::Audit& audit,
+                   std::optional<NodeId> node, std::vector<kafka::Mechanism> mechanisms)
     : env_(env),
       loop_(env.main_loop()),
       picture_(picture),
       answers_(answers),
       node_(node),
       gate_(loop_),
-      log_ins_(env, gate_, picture, std::move(mechanisms)),
-      acceptor_(env, *this, limits(), &picture.requests) {}
+      log_ins_(env, gate_, picture, audit, std::move(mechanisms)),
+      acceptor_(env, *this, limits(), &picture.requests) {
+  acceptor_.note_in(audit);
+  if (node_) traffic_[*node_];
+}
 
 Endpoint::~Endpoint() = default;
 
 Result<std::unique_ptr<Endpoint>> Endpoint::open(io::Env& env, Picture& picture, Answers& answers,
-                                                 std::optional<NodeId> node, Door door) {
+                                                 server::Audit& audit, std::optional<NodeId> node,
+                                                 Door door) {
   std::unique_ptr<Endpoint> endpoint(
-      new Endpoint(env, picture, answers, node, std::move(door.mechanisms)));
+      new Endpoint(env, picture, answers, audit, node, std::move(door.mechanisms)));
   auto listening = endpoint->acceptor_.listen(door.listener);
   if (!listening) return fail(listening.error());
   endpoint->address_ = std::move(*listening);
@@ -66,16 +72,16 @@ io::Task<void> Endpoint::close(io::Duration grace) {
 
 io::Task<void> Endpoint::measure(Samples& samples) {
   co_await acceptor_.measure(samples);
-  if (!node_) co_return;
-  const std::string node = std::to_string(*node_);
-  samples.add(metric::node_requests, static_cast<double>(traffic_.requests), {node});
-  samples.add(metric::node_bytes, static_cast<double>(traffic_.bytes_to_node), {node, "node"});
-  samples.add(metric::node_bytes, static_cast<double>(traffic_.bytes_to_clients),
-              {node, "clients"});
+  for (const auto& [id, traffic] : traffic_) {
+    const std::string node = std::to_string(id);
+    samples.add(metric::node_requests, static_cast<double>(traffic.requests), {node});
+    samples.add(metric::node_bytes, static_cast<double>(traffic.bytes_to_node), {node, "node"});
+    samples.add(metric::node_bytes, static_cast<double>(traffic.bytes_to_clients),
+                {node, "clients"});
+  }
 }
 
 void Endpoint::cut_silent_sessions() {
-  if (!node_) return;
   // A client that has ended its side was still owed answers, until its connection ended as well.
   std::erase_if(ending_, [](const auto& ending) {
     const auto session = ending.lock();
@@ -87,16 +93,35 @@ void Endpoint::cut_silent_sessions() {
 }
 
 void Endpoint::close_stalled_readers() {
-  if (node_ && picture_.waiting.exhausted()) acceptor_.close_stalled(stall_limit);
+  if (!sessions_.empty() && picture_.waiting.exhausted()) acceptor_.close_stalled(stall_limit);
 }
 
-std::shared_ptr<Session> Endpoint::session_of(const server::Request& request) {
+std::shared_ptr<Session> Endpoint::session_of(const server::Request& request, NodeId node) {
   auto& session = sessions_[request.connection->id];
   if (!session) {
     session =
-        std::make_shared<Session>(env_, gate_, picture_, *node_, traffic_, request.connection);
+        std::make_shared<Session>(env_, gate_, picture_, node, traffic_[node], request.connection);
   }
   return session;
+}
+
+std::optional<NodeId> Endpoint::node_of(const server::ConnectionContext& client) const {
+  return node_ ? node_ : picture_.virtual_cluster.node_named(client.server_name);
+}
+
+bool Endpoint::serves(NodeId node) const {
+  return node_ == node || picture_.virtual_cluster.has_names();
+}
+
+size_t Endpoint::connections(NodeId node) const {
+  if (node_) return acceptor_.connections();
+  return static_cast<size_t>(std::ranges::count(
+      sessions_, node, [](const auto& session) { return session.second->node(); }));
+}
+
+uint64_t Endpoint::passed_on(NodeId node) const {
+  const auto found = traffic_.find(node);
+  return found == traffic_.end() ? 0 : found->second.requests;
 }
 
 void Endpoint::closed(server::ConnectionContext& connection) {
@@ -129,8 +154,9 @@ io::Task<server::Reply> Endpoint::dispatch(server::Request request) {
     co_return co_await log_ins_.authenticate(std::move(request));
   }
   if (!is_bound_to_a_node(key)) co_return answer(std::move(request));
-  if (!node_) co_return refuse(request);
-  auto session = session_of(request);
+  const auto node = node_of(client);
+  if (!node) co_return refuse(request);
+  auto session = session_of(request, *node);
   server::Reply reply = co_await session->forward(std::move(request));
   co_return reply;
 }
@@ -141,7 +167,10 @@ server::Reply Endpoint::answer(server::Request request) {
     case ApiKey::find_coordinator: return answers_.find_coordinator(std::move(request));
     case ApiKey::describe_cluster: return answers_.describe_cluster(std::move(request));
     case ApiKey::init_producer_id: return answers_.init_producer_id(std::move(request));
-    case ApiKey::list_groups: return answers_.list_groups(std::move(request), node_);
+    case ApiKey::list_groups: {
+      const auto node = node_of(*request.connection);
+      return answers_.list_groups(std::move(request), node);
+    }
     case ApiKey::create_topics: return answers_.create_topics(std::move(request));
     case ApiKey::delete_topics: return answers_.delete_topics(std::move(request));
     case ApiKey::create_partitions: return answers_.create_partitions(std::move(request));

@@ -4,7 +4,8 @@
 // cluster that is known to be away is not asked, so that a dead site does not make the others'
 // answers late.
 //
-// A cluster is asked on behalf of the client (Site::cluster_for).
+// A cluster is asked on behalf of the client (Site::cluster_for). What any of its brokers may
+// answer changes nothing by being asked twice: where one dies over it, another is asked.
 //
 // On the router's loop; the parts live in the frame of whoever asks.
 #pragma once
@@ -33,6 +34,14 @@ struct Part {
   Result<typename Request::Response> answer = fail("not asked");
 };
 
+// Before the deadline: who was asked has died over it, or its connection was given up because of
+// something else that it does not answer.
+inline bool is_lost(const Error& why, io::Instant deadline) {
+  const bool by_connection = why.kind == Error::Kind::closed || why.kind == Error::Kind::io ||
+                             why.kind == Error::Kind::timeout;
+  return by_connection && io::Loop::current()->now() < deadline;
+}
+
 template <typename Request>
 io::Task<void> ask(Picture& picture, const server::ConnectionContext& client, Part<Request>& part,
                    io::Instant deadline) {
@@ -42,13 +51,17 @@ io::Task<void> ask(Picture& picture, const server::ConnectionContext& client, Pa
     part.answer = fail("cluster " + part.place.cluster + ": " + why);
     co_return;
   }
-  client::Cluster& cluster = site->cluster_for(client);
   if (part.place.whom == Asked::controller) {
-    part.answer = co_await cluster.call_controller(part.request, deadline);
+    part.answer = co_await site->cluster_for(client).call_controller(part.request, deadline);
   } else if (part.place.whom == Asked::node) {
-    part.answer = co_await cluster.call_node(part.place.node, part.request, deadline);
+    part.answer =
+        co_await site->cluster_for(client).call_node(part.place.node, part.request, deadline);
   } else {
-    part.answer = co_await cluster.call_any(part.request, deadline);
+    bool again = true;
+    while (again) {
+      part.answer = co_await site->cluster_for(client).call_any(part.request, deadline);
+      again = !part.answer && is_lost(part.answer.error(), deadline) && !site->closing();
+    }
   }
 }
 

@@ -44,14 +44,19 @@ bool has_refusal_or_address(const Response& response) {
 }
 
 // Clients believe a leader only under an epoch above the one that they know, and so do we: what the
-// new home said before its promotion is that of a mirror.
-std::optional<client::LeaderInfo> leader_now(const Picture& picture, const std::string& refused_by,
+// new home said before its promotion is that of a mirror. Where it has not moved, an election may
+// have made another node of its home the leader.
+std::optional<client::LeaderInfo> leader_now(const Picture& picture, const Node& refused_by,
                                              const TopicPartition& partition) {
   const std::string& home = picture.routes.home_of_topic(partition.topic);
   const Site* site = picture.site(home);
-  const Site* before = picture.site(refused_by);
-  if (home == refused_by || site == nullptr || before == nullptr) return std::nullopt;
+  const Site* before = picture.site(refused_by.cluster);
+  if (site == nullptr || before == nullptr) return std::nullopt;
   const auto leader = site->cluster().metadata().leader_of(partition);
+  if (site == before) {
+    const bool is_another = leader && leader->node >= 0 && leader->node != refused_by.real.id;
+    return is_another ? leader : std::nullopt;
+  }
   const auto old = before->cluster().metadata().leader_of(partition);
   if (!leader || !old || leader->node < 0 || leader->epoch <= old->epoch) return std::nullopt;
   return leader;
@@ -76,7 +81,7 @@ void lead_here(const Picture& picture, std::vector<Endpoint>& endpoints) {
 }
 
 template <typename Response>
-void lead(const Picture& picture, const std::string& cluster, Response& response) {
+void lead(const Picture& picture, const Node& refused_by, Response& response) {
   using Endpoint = typename decltype(response.node_endpoints)::value_type;
   lead_here(picture, response.node_endpoints);
   for (auto& topic : response.responses) {
@@ -85,7 +90,7 @@ void lead(const Picture& picture, const std::string& cluster, Response& response
     for (auto& partition : partitions_of(topic)) {
       const bool is_told = partition.current_leader.leader_id >= 0;
       if (!is_refusal(partition.error_code) || is_told) continue;
-      const auto leader = leader_now(picture, cluster, {*name, index_of(partition)});
+      const auto leader = leader_now(picture, refused_by, {*name, index_of(partition)});
       const Node* node = leader ? picture.virtual_cluster.node(leader->node) : nullptr;
       if (node == nullptr) continue;
       partition.current_leader = {leader->node, leader->epoch};
@@ -117,10 +122,10 @@ bool wants_hints(const kafka::ProduceResponse& response) {
 bool wants_hints(const kafka::FetchResponse& response) { return has_refusal_or_address(response); }
 
 void lead_hints(const Picture& picture, NodeId node, kafka::ProduceResponse& response) {
-  lead(picture, picture.virtual_cluster.node(node)->cluster, response);
+  lead(picture, *picture.virtual_cluster.node(node), response);
 }
 void lead_hints(const Picture& picture, NodeId node, kafka::FetchResponse& response) {
-  lead(picture, picture.virtual_cluster.node(node)->cluster, response);
+  lead(picture, *picture.virtual_cluster.node(node), response);
 }
 
 Result<Rope> refuse_with_hints(const Picture& picture, NodeId node,

@@ -18,7 +18,7 @@ bool wants_hints(const kafka::ProduceResponse& response);
 bool wants_hints(const kafka::FetchResponse& response);
 
 // Gives the nodes that an answer of `node` names their addresses here; those that are not known go.
-// Adds who leads what its cluster has refused because it is at home elsewhere by now.
+// Adds who leads what it has refused because another cluster, or another of its own, leads by now.
 void lead_hints(const Picture& picture, NodeId node, kafka::ProduceResponse& response);
 void lead_hints(const Picture& picture, NodeId node, kafka::FetchResponse& response);
 

@@ -55,6 +55,7 @@ bool are_leaders_known(const Picture& picture, NodeId node, const Partitions& pa
 io::Task<std::optional<NodeId>> leader_after_move(Picture& picture, NodeId node, NodeId refused_by,
                                                   Partitions partitions, const bool& cut) {
   const io::Instant deadline = io::Loop::current()->now() + routes_follow_within;
+  io::Instant next_look{};
   for (;;) {
     const auto leader = leader_of_all(picture, node, partitions);
     if (leader && *leader != refused_by) {
@@ -63,7 +64,13 @@ io::Task<std::optional<NodeId>> leader_after_move(Picture& picture, NodeId node,
     }
     const bool in_time = io::Loop::current()->now() < deadline;
     if (cut || !in_time || !is_moving_away(picture, refused_by, partitions)) co_return std::nullopt;
-    co_await picture.news.wait_until(deadline);
+    if (io::Loop::current()->now() >= next_look) {
+      // An election is no move: the site knows whether it was one.
+      Site* site = picture.site(cluster_of(picture, refused_by));
+      if (site != nullptr) site->look_again();
+      next_look = io::Loop::current()->now() + look_interval;
+    }
+    co_await picture.news.wait_until(std::min(deadline, next_look));
   }
 }
 

@@ -14,6 +14,8 @@ namespace isthmus::router {
 
 // A move that has refused something is done: routers hear of it at once.
 inline constexpr auto routes_follow_within = std::chrono::seconds(1);
+// Of an election the brokers of a site hear one after the other: how often they are asked.
+inline constexpr auto look_interval = io::milliseconds(100);
 
 using Partitions = std::vector<TopicPartition>;
 
@@ -27,8 +29,8 @@ bool are_leaders_known(const Picture& picture, NodeId node, const Partitions& pa
 // Who leads them after the move because of which `refused_by` has refused them: the routes follow
 // such a refusal at once, if they are not there before it. nullopt where no one node does, where
 // `refused_by` was not the one to ask as far as we know (then it is the client's mistake), where
-// another node of the same cluster leads (an election: what it has refused may be written), and
-// when `cut` is set.
+// another node of the same cluster leads (an election, of which the site is asked at once: what was
+// refused may be written), and when `cut` is set.
 io::Task<std::optional<NodeId>> leader_after_move(Picture& picture, NodeId node, NodeId refused_by,
                                                   Partitions partitions, const bool& cut);
 

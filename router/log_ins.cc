@@ -7,6 +7,7 @@
 #include "kafka/gen/impersonate.h"
 #include "kafka/gen/sasl_authenticate.h"
 #include "kafka/gen/sasl_handshake.h"
+#include "kafka/sasl/sasl_server.h"
 #include "server/reply.h"
 
 namespace isthmus::router {
@@ -32,14 +33,37 @@ server::Reply end_log_in(const server::Request& request, const Error& error) {
   return server::no_reply();
 }
 
+// As the first message says it; nothing where only a token does.
+std::string claimed_user(kafka::Mechanism mechanism, Bytes message) {
+  const auto reader =
+      kafka::make_sasl_server(mechanism, kafka::ScramDecoy(kafka::ScramDecoy::Secret{}), "none");
+  (void)reader->step(message);
+  return reader->claimed_user();
+}
+
 }  // namespace
 
 struct LogIns::Exchange : server::LogInExchange {
   explicit Exchange(size_t& all) : count(all) { ++count; }
   ~Exchange() override { --count; }
   std::unique_ptr<client::Connection> with;
+  std::optional<std::string> user;  // who the client says that it is, for the audit
+  kafka::Mechanism mechanism = kafka::Mechanism::plain;
   size_t& count;
 };
+
+void LogIns::note(const server::Request& request, const Exchange& exchange, ErrorCode error) {
+  if (!audit_.enabled()) return;
+  server::AuditEvent event = server::audit_event_of(*request.connection);
+  event.action = "SaslAuthenticate";
+  event.detail = kafka::mechanism_name(exchange.mechanism);
+  event.resource_type = "user";
+  if (!exchange.user.value_or("").empty()) event.resources.add(*exchange.user);
+  event.outcome =
+      error == ErrorCode::none ? server::AuditOutcome::allowed : server::AuditOutcome::refused;
+  if (error != ErrorCode::none) event.error = kafka::error_name(error);
+  audit_.note(std::move(event), request.connection->loop->now());
+}
 
 // The default home's word alone counts: a site that could vouch for the users of another while that
 // is away would be trusted with all of them.
@@ -91,6 +115,7 @@ io::Task<server::Reply> LogIns::handshake(server::Request request) {
   if (told->error_code == ErrorCode::none) {
     log_in.mechanism = wanted;
     exchange->with = std::move(*connection);
+    exchange->mechanism = *wanted;
     log_in.exchange = std::move(exchange);
   }
   co_return server::reply_with(request.header, response);
@@ -107,6 +132,9 @@ io::Task<server::Reply> LogIns::authenticate(server::Request request) {
     co_return refuse(request, Response{}, ErrorCode::illegal_sasl_state,
                      "SaslHandshake comes first");
   }
+  if (!exchange->user && audit_.enabled()) {
+    exchange->user = claimed_user(exchange->mechanism, message->auth_bytes);
+  }
   const io::Instant deadline = client.loop->now() + exchange_timeout;
   auto told = co_await exchange->with->call(std::move(*message), deadline);
   if (!told) {
@@ -115,7 +143,10 @@ io::Task<server::Reply> LogIns::authenticate(server::Request request) {
   }
   if (told->error_code != ErrorCode::none) {
     const std::string why = told->error_message.value_or("");
-    client.end("log-in refused: " + printable(why));
+    // Who comes for the first time, the site's log names.
+    const std::string who = log_in.done_by ? "user=" + printable(log_in.user) + ": " : "";
+    client.end("log-in refused: " + who + printable(why));
+    note(request, *exchange, told->error_code);
     co_return server::reply_with(request.header, *told);
   }
   auto who = co_await exchange->with->call(kafka::ImpersonateRequest{}, deadline);
@@ -131,12 +162,15 @@ io::Task<server::Reply> LogIns::authenticate(server::Request request) {
   }
   const bool again = log_in.done_by.has_value();
   if (again && (client.principal != *principal || log_in.done_by != log_in.mechanism)) {
+    note(request, *exchange, ErrorCode::sasl_authentication_failed);
     co_return refuse(request, Response{}, ErrorCode::sasl_authentication_failed,
                      "Cannot change principals during re-authentication");
   }
   client.principal = std::move(*principal);
   log_in.user = client.principal.name;
   log_in.done_by = std::exchange(log_in.mechanism, std::nullopt);
+  exchange->user = log_in.user;
+  note(request, *exchange, ErrorCode::none);
   log_in.exchange.reset();
   const int64_t lifetime = std::min(told->session_lifetime_ms, longest_session_ms);
   log_in.ends =

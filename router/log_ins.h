@@ -11,15 +11,21 @@
 #include "client/connection.h"
 #include "io/gate.h"
 #include "router/picture.h"
+#include "server/audit.h"
 #include "server/service.h"
 
 namespace isthmus::router {
 
 class LogIns {
  public:
-  // `gate`: of the exchanges' connections; both outlive it.
-  LogIns(io::Env& env, io::Gate& gate, Picture& picture, std::vector<kafka::Mechanism> mechanisms)
-      : env_(env), gate_(gate), picture_(picture), mechanisms_(std::move(mechanisms)) {}
+  // `gate`: of the exchanges' connections. What it refers to outlives it.
+  LogIns(io::Env& env, io::Gate& gate, Picture& picture, server::Audit& audit,
+         std::vector<kafka::Mechanism> mechanisms)
+      : env_(env),
+        gate_(gate),
+        picture_(picture),
+        audit_(audit),
+        mechanisms_(std::move(mechanisms)) {}
 
   // In the order of arrival.
   io::Task<server::Reply> handshake(server::Request request);
@@ -33,9 +39,13 @@ class LogIns {
 
   io::Task<Result<std::unique_ptr<client::Connection>>> connect(io::Instant deadline);
 
+  // Where the site's audit has the address of the router, ours has the client's.
+  void note(const server::Request& request, const Exchange& exchange, kafka::ErrorCode error);
+
   io::Env& env_;
   io::Gate& gate_;
   Picture& picture_;
+  server::Audit& audit_;
   const std::vector<kafka::Mechanism> mechanisms_;
   size_t exchanges_ = 0;  // under way, each with a connection
 };

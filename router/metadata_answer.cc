@@ -186,7 +186,7 @@ server::Reply Answers::metadata(server::Request request) {
       continue;
     }
     Site& site = *picture_.site(part.place.cluster);
-    site.cluster().metadata().update(*part.answer, false);
+    site.learn(*part.answer);
     response.throttle_time_ms = std::max(response.throttle_time_ms, part.answer->throttle_time_ms);
     const size_t before = response.topics.size();
     add_topics(picture_, part, std::move(part.answer->topics), response.topics);

@@ -6,8 +6,9 @@
 // the group is at home now: at once, if the routes lead it elsewhere, and once more, if its node
 // says that it coordinates no more. The client may go on like that for as long as it wants.
 //
-// Where a home has several nodes, only the client's own question tells which one coordinates: then
-// it is refused, as by a broker.
+// Where a home has several nodes, it is asked which one coordinates; the answer is kept until that
+// one refuses. A coordinator that is elected within the home of the node that has refused is no
+// move: the client is told, and asks for it, as at a broker.
 //
 // Owned by a Session and outlived by it, on the router's loop.
 #pragma once
@@ -30,7 +31,7 @@ class MovedGroups {
  public:
   MovedGroups(io::Env& env, io::Gate& gate, Picture& picture,
               std::shared_ptr<const server::ConnectionContext> client)
-      : picture_(picture), nodes_(env, gate, picture, std::move(client)) {}
+      : picture_(picture), client_(client), nodes_(env, gate, picture, std::move(client)) {}
 
   // The answer of the group's node, if that is another than `asked`, or becomes another soon.
   // nullopt: it does not, or does not answer.
@@ -39,10 +40,12 @@ class MovedGroups {
   void cut_silent() { nodes_.cut_silent(); }
 
  private:
-  std::optional<NodeId> node_of(const std::string& group) const;
+  io::Task<std::optional<NodeId>> node_of(std::string group, io::Instant deadline);
 
   Picture& picture_;
+  const std::shared_ptr<const server::ConnectionContext> client_;
   OtherNodes nodes_;
+  std::optional<std::pair<std::string, NodeId>> latest_;  // of a home with several nodes
 };
 
 // Whether the answer to such a request says that its node is not the group's coordinator.

@@ -47,15 +47,15 @@ struct Picture {
     return nullptr;
   }
 
-  // How long a node may owe an answer while its site is away; nullopt where that is not away. A
-  // site that has lost its routes to another is not waited for: nothing that it may still say helps
-  // the client, which should rather go where its topics live now.
+  // How long a node may owe an answer while its site is away, or says that the node is; nullopt
+  // where neither is away. A site that has lost its routes to another is not waited for: nothing
+  // that it may still say helps the client, which should rather go where its topics live now.
   std::optional<io::Duration> patience_with(NodeId id) const {
     constexpr auto longer_than_a_flap_of_a_line = std::chrono::seconds(10);
     const Node* node = virtual_cluster.node(id);
     if (node == nullptr) return std::nullopt;
     const Site* its = site(node->cluster);
-    if (its != nullptr && its->reachable()) return std::nullopt;
+    if (its != nullptr && its->reachable() && node->listed) return std::nullopt;
     if (!routes.is_home_of_something(node->cluster)) return io::Duration::zero();
     return longer_than_a_flap_of_a_line;
   }

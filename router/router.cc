@@ -50,6 +50,7 @@ Router::Router(io::Env& env, process::RouterConfig config)
       picture_(loop_, config_),
       answers_(loop_, picture_),
       tls_(config_.tls),
+      audit_(env_, {.file = config_.audit.file, .to_stderr = config_.audit.to_stderr}),
       gate_(loop_),
       closing_(loop_) {}
 
@@ -77,15 +78,17 @@ Door Router::door(std::string name, io::Address bind) const {
   listener.tls = edge_;
   listener.principal_of = process::principal_of(security);
   listener.wants_log_in = security.asks_for_log_in();
+  listener.proxies = security.proxies;
   return {std::move(listener), security.mechanisms};
 }
 
 io::Task<Result<void>> Router::start() {
   auto secured = secure();
   if (!secured) co_return secured;
+  if (auto opened = audit_.open(); !opened) co_return opened;
   auto met = co_await meet_sites();
   if (!met) co_return met;
-  auto bootstrap = Endpoint::open(env_, picture_, answers_, std::nullopt,
+  auto bootstrap = Endpoint::open(env_, picture_, answers_, audit_, std::nullopt,
                                   door("bootstrap", picture_.virtual_cluster.bootstrap()));
   if (!bootstrap) co_return fail(bootstrap.error());
   endpoints_.push_back(std::move(*bootstrap));
@@ -94,6 +97,7 @@ io::Task<Result<void>> Router::start() {
   started_ = true;
   gate_.spawn("sessions", watch_sessions());
   gate_.spawn("certificates", tls_.watch(closing_));
+  if (audit_.enabled()) gate_.spawn("audit", audit_.keep_writing(closing_));
   log_.info("virtual cluster {} id={} serves at {} with {} nodes", picture_.virtual_cluster.name(),
             picture_.virtual_cluster.id(), endpoints_.front()->address().to_string(),
             picture_.virtual_cluster.nodes().size());
@@ -107,6 +111,8 @@ io::Task<Result<void>> Router::meet_sites() {
     co_await site->first_answer(deadline);
     auto learned = learn_nodes(*site);
     if (!learned) co_return learned;
+    const std::string left_out = picture_.virtual_cluster.left_out();
+    if (!left_out.empty()) co_return fail(left_out);
     learn_routes(*site);
   }
   co_return Result<void>{};
@@ -118,8 +124,9 @@ void Router::site_changed(Site& site) {
   auto learned = learn_nodes(site);
   if (!learned) site.refuse(learned.error().text);
   auto opened = open_endpoints();
-  const std::string trouble = opened ? "" : opened.error().text;
-  if (!opened && trouble != port_trouble_) log_.error("{}", trouble);
+  // A broker that has joined its cluster is no reason to leave the others.
+  const std::string trouble = opened ? picture_.virtual_cluster.left_out() : opened.error().text;
+  if (!trouble.empty() && trouble != port_trouble_) log_.error("{}", trouble);
   port_trouble_ = trouble;
   picture_.news.notify_all();
 }
@@ -144,12 +151,13 @@ void Router::learn_routes(const Site& site) {
 }
 
 Result<void> Router::open_endpoints() {
+  if (picture_.virtual_cluster.has_names()) return {};  // the bootstrap's port is theirs
   for (const auto& [id, node] : picture_.virtual_cluster.nodes()) {
-    const bool is_open = std::ranges::any_of(
-        endpoints_, [&](const auto& endpoint) { return endpoint->node() == id; });
+    const bool is_open =
+        std::ranges::any_of(endpoints_, [&](const auto& endpoint) { return endpoint->serves(id); });
     if (is_open) continue;
     auto opened =
-        Endpoint::open(env_, picture_, answers_, id,
+        Endpoint::open(env_, picture_, answers_, audit_, id,
                        door(fmt::format("node {}", id), picture_.virtual_cluster.bind(node)));
     if (!opened) return fail(opened.error());
     endpoints_.push_back(std::move(*opened));
@@ -175,6 +183,7 @@ io::Task<void> Router::drain() {
   io::Gate endpoints(loop_);
   for (auto& endpoint : endpoints_) endpoints.spawn("endpoint", endpoint->close(drain_grace));
   co_await endpoints.close();
+  co_await audit_.flush();
   for (auto& [name, site] : picture_.sites) co_await site->close();
 }
 
@@ -189,6 +198,7 @@ Result<void> Router::reload(std::string_view text, const std::string& file) {
     }
   }
   tls_.look(process::time_of(loop_));
+  audit_.reopen();
   picture_.routes.reload(config->routes);
   config_.routes = std::move(config->routes);
   return {};
@@ -208,8 +218,13 @@ io::Task<Samples> Router::measure() {
   samples.add(metric::route_version, static_cast<double>(picture_.routes.takeovers().version()));
   samples.add(metric::router_waiting_bytes, static_cast<double>(picture_.waiting.used()));
   tls_.add_to(samples);
+  audit_.add_to(samples);
   measure_compression(picture_.compressed, samples);
   co_return samples;
+}
+
+void Router::note(server::AuditEvent event) {
+  if (started_ && audit_.enabled()) audit_.note(std::move(event), loop_.now());
 }
 
 std::unique_ptr<process::Role> make_router(io::Env& env, process::RouterConfig config) {

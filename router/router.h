@@ -18,6 +18,7 @@
 #include "process/router_config.h"
 #include "process/tls_store.h"
 #include "router/endpoint.h"
+#include "server/audit.h"
 
 namespace isthmus::router {
 
@@ -34,6 +35,7 @@ class Router : public process::Role {
   Result<void> reload(std::string_view text, const std::string& file) override;
   io::Task<process::Status> status() override;
   io::Task<Samples> measure() override;
+  void note(server::AuditEvent event) override;
 
   const Picture& picture() const { return picture_; }
   io::Address bootstrap() const { return endpoints_.front()->address(); }  // once started
@@ -57,6 +59,7 @@ class Router : public process::Role {
   Picture picture_;
   Answers answers_;
   process::TlsStore tls_;
+  server::Audit audit_;
   process::TlsIdentity edge_;  // of all ports
   io::Gate gate_;
   io::Event closing_;

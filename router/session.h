@@ -55,6 +55,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // Ends what a site that is away has owed for longer than we are patient with it.
   void cut_silent();
 
+  NodeId node() const { return node_; }
+
  private:
   using Answer = io::Task<Result<Slice>>;
 

@@ -48,10 +48,12 @@ Site::Site(io::Env& env, std::string name, process::RoutedCluster config, client
       gate_(loop_),
       closing_(loop_),
       look_(loop_),
-      answered_(loop_) {}
+      answered_(loop_) {
+  for (const io::Address& address : config_.inside) inside_.push_back({.address = address});
+}
 
 void Site::start() {
-  if (!config_.inside.empty()) gate_.spawn("inside", watch_inside());
+  for (Inside& inside : inside_) gate_.spawn("inside", watch_inside(inside));
   gate_.spawn("metadata", watch_metadata());
 }
 
@@ -72,14 +74,16 @@ io::Task<void> Site::close() {
   look_.close();
   answered_.close();
   gate_.begin_close();
-  if (inside_) inside_->close();
+  for (Inside& inside : inside_) {
+    if (inside.connection) inside.connection->close();
+  }
   co_await guests_.close();
   co_await cluster_.close();
   co_await gate_.close();
 }
 
 io::Task<void> Site::first_answer(io::Instant deadline) {
-  while (attempts_ == 0 || (reachable_ && !metadata_known_)) {
+  while (!was_tried_ || (reachable_ && !metadata_known_)) {
     const bool in_time = co_await answered_.wait_until(deadline);
     if (!in_time || closing_.closed()) co_return;
   }
@@ -90,46 +94,51 @@ io::Task<bool> Site::pause(io::Duration duration) {
   co_return !closing_.closed();
 }
 
-io::Task<void> Site::watch_inside() {
+const io::Address& Site::inside_address() const {
+  const auto found = std::ranges::find(inside_, true, &Inside::answers);
+  return found == inside_.end() ? inside_.front().address : found->address;
+}
+
+io::Task<void> Site::watch_inside(Inside& inside) {
   client::ConnectionOptions options;
   options.client_id = "isthmus-router";
   options.security = security_;
-  for (; !closing_.closed(); ++inside_turn_) {
-    const io::Address& to = inside_address();
+  for (bool go_on = true; go_on;) {
     const io::Instant deadline = loop_.now() + site_timeout;
-    auto opened = co_await client::Connection::open(env_, gate_, to, options, deadline);
+    auto opened = co_await client::Connection::open(env_, gate_, inside.address, options, deadline);
     if (opened) {
-      inside_ = std::move(*opened);
-      co_await poll(*inside_);
-      inside_->close();
+      inside.connection = std::move(*opened);
+      const Error ended = co_await poll(inside);
+      inside.connection->close();
+      note_silence(inside, ended);
     } else {
-      note_silence(opened.error());
+      note_silence(inside, opened.error());
     }
-    const bool go_on = co_await pause(pause_after_silence);
-    if (!go_on) co_return;
+    go_on = co_await pause(pause_after_silence);
   }
 }
 
-// Until the site does not answer.
-io::Task<void> Site::poll(client::Connection& connection) {
-  if (!connection.version_for(kafka::ApiKey::site_record)) {
-    co_return note_silence(
-        Error::message("its inside listener does not speak SiteRecord: its brokers are older than "
-                       "this router, update them first"));
+// Until it does not answer; why.
+io::Task<Error> Site::poll(Inside& inside) {
+  if (!inside.connection->version_for(kafka::ApiKey::site_record)) {
+    co_return Error::message(
+        "its inside listener does not speak SiteRecord: its brokers are older than this router, "
+        "update them first");
   }
   kafka::SiteRecordRequest request;
   request.max_wait_ms = static_cast<int32_t>(record_wait.count());
   for (bool go_on = true; go_on;) {
     const io::Instant asked = loop_.now();
-    auto told = co_await connection.call(request, asked + site_timeout);
-    if (!told) co_return note_silence(told.error());
+    auto told = co_await inside.connection->call(request, asked + site_timeout);
+    if (!told) co_return told.error();
     auto taken = take_over(*told);
-    if (!taken) co_return note_silence(taken.error());
-    note_answer();
+    if (!taken) co_return taken.error();
+    note_answer(inside);
     const bool is_news = std::exchange(request.known_version, told->version) != told->version;
     const io::Instant next = is_news ? loop_.now() : asked + least_interval;
     go_on = co_await pause(std::max(io::Duration::zero(), next - loop_.now()));
   }
+  co_return Error::closed("closing");
 }
 
 Result<void> Site::take_over(const kafka::SiteRecordResponse& told) {
@@ -172,9 +181,33 @@ io::Task<void> Site::watch_metadata() {
   }
 }
 
+void Site::learn(const kafka::MetadataResponse& told) {
+  const auto before = cluster_.metadata().brokers();
+  cluster_.metadata().update(told, false);
+  if (cluster_.metadata().brokers() != before) changed_(*this);
+}
+
+void Site::note_answer(Inside& inside) {
+  const bool is_news = inside.was_tried && !inside.answers;
+  if (is_news && reachable_) log_.info("inside={} answers again", inside.address.to_string());
+  inside.was_tried = inside.answers = true;
+  note_answer();
+}
+
+void Site::note_silence(Inside& inside, const Error& why) {
+  const bool is_news = !inside.was_tried || inside.answers;
+  inside.was_tried = true;
+  inside.answers = false;
+  const bool any = std::ranges::any_of(inside_, &Inside::answers);
+  const bool all_tried = std::ranges::all_of(inside_, &Inside::was_tried);
+  if (!any && all_tried) return note_silence(why);
+  if (!is_news || closing_.closed()) return;
+  log_.warn("inside={} does not answer: {}", inside.address.to_string(), why.text);
+}
+
 void Site::note_answer() {
   last_contact_ = loop_.now();
-  ++attempts_;
+  was_tried_ = true;
   if (!reachable_ && !refused_) {
     reachable_ = true;
     trouble_.clear();
@@ -187,8 +220,8 @@ void Site::note_answer() {
 
 void Site::note_silence(const Error& why) {
   if (closing_.closed()) return;
-  const bool is_news = reachable_ || attempts_ == 0;
-  ++attempts_;
+  const bool is_news = reachable_ || !was_tried_;
+  was_tried_ = true;
   reachable_ = false;
   if (!refused_) trouble_ = why.text;
   if (is_news) {

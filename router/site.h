@@ -1,11 +1,12 @@
 // Site: one cluster behind the router: whether it answers, who its brokers are, what it
 // understands, and what it knows of routes that were taken over.
 //
-// Two conversations keep that up to date. One waits at the inside listener for another record
-// (SiteRecord), because a switchover is over only when the routers know: the answer comes at once
-// when there is one, and otherwise twice a second, to show that the site is there. The other asks
-// for metadata, less often. A cluster that is not Isthmus has no inside listener: its metadata say
-// whether it answers. What a site said last is kept while it does not answer.
+// Conversations keep that up to date. One at each inside listener of the YAML waits for another
+// record (SiteRecord), because a switchover is over only when the routers know: the answer comes at
+// once when there is one, and otherwise twice a second, to show that the site is there. Of several
+// brokers any may tell the news first, and the site is away when none of them answers. Another one
+// asks for metadata, less often. A cluster that is not Isthmus has no inside listener: its metadata
+// say whether it answers. What a site said last is kept while it does not answer.
 //
 // Owned by the router, on its loop.
 #pragma once
@@ -14,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "client/cluster.h"
@@ -42,6 +44,8 @@ class Site {
   io::Task<void> first_answer(io::Instant deadline);
   // Something was seen that the metadata do not explain: asks for them now.
   void look_again() { look_.notify_all(); }
+  // Metadata that one of its brokers has given to somebody else.
+  void learn(const kafka::MetadataResponse& told);
 
   // How its nodes are dialled.
   const client::Security& security() const { return security_; }
@@ -56,11 +60,10 @@ class Site {
 
   // It serves the private API, so we know what its brokers say. They name no addresses to readers.
   bool is_isthmus() const { return !config_.inside.empty(); }
-  // REQUIRES: is_isthmus(). The one that answered last.
-  const io::Address& inside_address() const {
-    return config_.inside[inside_turn_ % config_.inside.size()];
-  }
+  // REQUIRES: is_isthmus(). One that answers, if any does.
+  const io::Address& inside_address() const;
   bool reachable() const { return reachable_; }
+  bool closing() const { return closing_.closed(); }
   const std::string& trouble() const { return trouble_; }  // why it is not reachable, one line
   io::Instant last_contact() const { return last_contact_; }
   const kafka::Takeovers& takeovers() const { return takeovers_; }
@@ -71,8 +74,18 @@ class Site {
   void refuse(const std::string& why);
 
  private:
-  io::Task<void> watch_inside();
-  io::Task<void> poll(client::Connection& connection);
+  // One inside listener, and what has come of it.
+  struct Inside {
+    io::Address address;
+    std::unique_ptr<client::Connection> connection;
+    bool was_tried = false;
+    bool answers = false;
+  };
+
+  io::Task<void> watch_inside(Inside& inside);
+  io::Task<Error> poll(Inside& inside);
+  void note_answer(Inside& inside);
+  void note_silence(Inside& inside, const Error& why);
   io::Task<void> watch_metadata();
   Result<void> take_over(const kafka::SiteRecordResponse& told);
   void note_answer();
@@ -93,13 +106,12 @@ class Site {
   io::Event closing_;
   io::Event look_;
   io::Event answered_;
-  std::unique_ptr<client::Connection> inside_;
-  size_t inside_turn_ = 0;
+  std::vector<Inside> inside_;  // as many, and in that order, as in the YAML
 
   bool reachable_ = false;
   bool refused_ = false;
   bool metadata_known_ = false;
-  int attempts_ = 0;  // of the conversation that says whether it answers
+  bool was_tried_ = false;  // we know whether it answers
   std::string trouble_ = "has not answered yet";
   io::Instant last_contact_{};
   kafka::Takeovers takeovers_;

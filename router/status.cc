@@ -1,5 +1,6 @@
 #include "router/status.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
@@ -29,16 +30,18 @@ Json describe_sites(const Picture& picture, io::Instant now) {
 Json describe_nodes(const Picture& picture,
                     const std::vector<std::unique_ptr<Endpoint>>& endpoints) {
   Json nodes = Json::array();
-  for (const auto& endpoint : endpoints) {
-    if (!endpoint->node()) continue;
-    const Node& node = *picture.virtual_cluster.node(*endpoint->node());
+  for (const auto& [id, node] : picture.virtual_cluster.nodes()) {
+    const auto serves = [id](const auto& endpoint) { return endpoint->serves(id); };
+    const auto found = std::ranges::find_if(endpoints, serves);
+    if (found == endpoints.end()) continue;
+    const Endpoint& endpoint = **found;
     nodes.push_back({{"id", node.real.id},
                      {"cluster", node.cluster},
                      {"address", node.real.address.to_string()},
                      {"advertised", picture.virtual_cluster.advertised(node).to_string()},
                      {"up", node.listed},
-                     {"connections", endpoint->connections()},
-                     {"requests", endpoint->passed_on()}});
+                     {"connections", endpoint.connections(id)},
+                     {"requests", endpoint.passed_on(id)}});
   }
   return nodes;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/printable.h"
+#include "io/proxied_stream.h"
 #include "server/throttle.h"
 
 namespace isthmus::server {
@@ -17,8 +18,8 @@ constexpr auto reply_watch_interval = std::chrono::seconds(1);
 constexpr auto stall_limit = std::chrono::seconds(5);
 constexpr auto stall_limit_if_exhausted = std::chrono::seconds(1);
 // A line of 300 ms that loses packets needs four round trips and their repetition.
-constexpr auto handshake_limit = std::chrono::seconds(10);
-constexpr size_t max_handshakes = 512;  // under way, of a loop
+constexpr auto greeting_limit = std::chrono::seconds(10);
+constexpr size_t max_greetings = 512;  // under way, of a loop
 
 }  // namespace
 
@@ -138,13 +139,29 @@ struct Acceptor::Membership {
   std::list<Connection*>::iterator place;
 };
 
+// What comes before the first request, while it does.
 struct Acceptor::Greeting {
-  Greeting(Worker& w, io::TlsStream& stream)
-      : worker(w), place(w.greeting.insert(w.greeting.end(), &stream)) {}
+  // Makes room: the oldest leaves the list when it has heard of its end.
+  Greeting(Worker& w, io::Stream& s) : worker(w), stream(s) {
+    const auto oldest = std::ranges::find(worker.greeting, false, &Greeting::is_given_up);
+    if (worker.greeting.size() >= max_greetings && oldest != worker.greeting.end()) {
+      (*oldest)->give_up();
+    }
+    place = worker.greeting.insert(worker.greeting.end(), this);
+  }
   ~Greeting() { worker.greeting.erase(place); }
+  Greeting(const Greeting&) = delete;
+  Greeting& operator=(const Greeting&) = delete;
+
+  void give_up() {
+    is_given_up = true;
+    stream.close();
+  }
 
   Worker& worker;
-  std::list<io::TlsStream*>::iterator place;
+  io::Stream& stream;
+  bool is_given_up = false;
+  std::list<Greeting*>::iterator place;
 };
 
 std::shared_ptr<ConnectionContext> Acceptor::context_of(const io::Stream& stream,
@@ -154,6 +171,7 @@ std::shared_ptr<ConnectionContext> Acceptor::context_of(const io::Stream& stream
   context->id = next_id_.fetch_add(1, std::memory_order_relaxed);
   context->peer = stream.peer();
   context->listener = listening.options.name;
+  if (stream.tls() != nullptr) context->server_name = stream.tls()->server_name;
   context->private_api = listening.options.private_api;
   context->log_in.required = listening.options.wants_log_in;
   context->loop = &worker.loop;
@@ -191,6 +209,8 @@ io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listeni
     }
     co_return;
   }
+  stream = co_await introduce(std::move(stream), listening, worker);
+  if (!stream) co_return;
   const io::Duration early = too_early(*stream, listening, worker);
   if (early > io::Duration::zero()) {
     // Kept for as long as it is early, so that its client does not come again at once (KIP-612).
@@ -212,29 +232,49 @@ io::Task<void> Acceptor::serve(std::unique_ptr<io::Stream> stream, const Listeni
   co_await connection.run();
 }
 
+io::Task<std::unique_ptr<io::Stream>> Acceptor::introduce(std::unique_ptr<io::Stream> stream,
+                                                          const Listening& listening,
+                                                          Worker& worker) {
+  const auto names = [&](const io::IpRange& range) { return range.contains(stream->peer().host); };
+  if (std::ranges::none_of(listening.options.proxies, names)) co_return stream;
+  Result<io::ProxyHeader> header;
+  bool is_late = false;
+  {
+    const Greeting greeting(worker, *stream);
+    const auto timer = worker.loop.run_at(worker.loop.now() + greeting_limit, [&] {
+      is_late = true;
+      stream->close();
+    });
+    header = co_await io::read_proxy_header(*stream);
+    worker.loop.cancel(timer);
+  }
+  if (is_late) header = fail("no PROXY header in time");
+  if (header) {
+    if (header->source) stream = io::as_proxied(std::move(stream), std::move(*header->source));
+    co_return stream;
+  }
+  // Who only connects and goes is a probe.
+  if (header.error().kind != Error::Kind::closed) {
+    complain(listening, worker, stream->peer(), header.error().text);
+  }
+  co_return nullptr;
+}
+
 io::Task<std::unique_ptr<io::Stream>> Acceptor::greet(std::unique_ptr<io::Stream> plain,
                                                       const Listening& listening, Worker& worker) {
   auto stream = std::make_unique<io::TlsStream>(std::move(plain), listening.options.tls->load(), "",
                                                 env_.workers);
-  if (worker.greeting.size() >= max_handshakes) give_up_oldest(worker);
   const Greeting greeting(worker, *stream);
-  auto agreed = co_await stream->handshake(worker.loop.now() + handshake_limit);
+  auto agreed = co_await stream->handshake(worker.loop.now() + greeting_limit);
   worker.stats.greeted(agreed.has_value());
   if (agreed) co_return stream;
   // Who only connects and goes is a probe.
   if (agreed.error().kind != Error::Kind::closed) {
     complain(listening, worker, stream->peer(), agreed.error().text);
+    const bool in_time = agreed.error().kind != Error::Kind::timeout;
+    if (in_time) note_refused(listening, worker, stream->peer(), agreed.error().text);
   }
   co_return nullptr;
-}
-
-// It leaves the list when it has heard of it.
-void Acceptor::give_up_oldest(Worker& worker) {
-  for (io::TlsStream* stream : worker.greeting) {
-    if (stream->is_closed()) continue;
-    stream->close();
-    return;
-  }
 }
 
 void Acceptor::complain(const Listening& listening, Worker& worker, const io::Address& peer,
@@ -247,6 +287,21 @@ void Acceptor::complain(const Listening& listening, Worker& worker, const io::Ad
             Complaints::others(*silent));
 }
 
+void Acceptor::note_refused(const Listening& listening, Worker& worker, const io::Address& peer,
+                            const std::string& why) {
+  if (audit_ == nullptr || !audit_->enabled()) return;
+  if (!listening.options.tls->load()->asks_for_certificate()) return;
+  AuditEvent event;
+  event.time_ms = worker.loop.wall_ms();
+  event.principal = kafka::Principal{}.to_string();
+  event.host = audit_text(peer.host);
+  event.listener = listening.options.name;
+  event.action = "TlsHandshake";
+  event.detail = audit_text(why);
+  event.outcome = AuditOutcome::refused;
+  audit_->note(std::move(event), worker.loop.now());
+}
+
 std::optional<kafka::Principal> Acceptor::identify(const io::Stream& stream,
                                                    const Listening& listening, Worker& worker) {
   const io::TlsPeer* peer = stream.tls();
@@ -255,8 +310,10 @@ std::optional<kafka::Principal> Acceptor::identify(const io::Stream& stream,
   }
   auto principal = listening.options.principal_of(*peer->subject);
   if (principal) return std::move(*principal);
-  complain(listening, worker, stream.peer(),
-           "certificate of " + printable(*peer->subject) + ": " + principal.error().text);
+  const std::string why =
+      "certificate of " + printable(*peer->subject) + ": " + principal.error().text;
+  complain(listening, worker, stream.peer(), why);
+  note_refused(listening, worker, stream.peer(), why);
   return std::nullopt;
 }
 
@@ -267,7 +324,7 @@ io::Task<void> Acceptor::close(io::Duration grace) {
   co_await accepting_.close();
   for (auto& worker : workers_) {
     worker->loop.post([w = worker] {
-      for (io::TlsStream* stream : w->greeting) stream->close();
+      for (Greeting* greeting : w->greeting) greeting->give_up();
       for (Connection* connection : w->open) connection->drain();
     });
   }

@@ -1,9 +1,10 @@
 // Acceptor: from listening addresses to connections, spread over the loops in turn.
 //
 // Owned by the process's role (broker, router), on the main loop; each connection lives on the loop
-// that it was given to, where its requests are read, answered and forgotten. At a listener with TLS
-// the handshake comes first: it has a deadline, and so many may be under way on a loop; beyond that
-// the oldest ends, because one that means it takes milliseconds.
+// that it was given to, where its requests are read, answered and forgotten. Before that comes what
+// a listener wants first: of a load balancer for whom it connects, then the handshake of TLS. Both
+// have a deadline, and so many may be under way on a loop; beyond that the oldest ends, because one
+// that means it takes milliseconds.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,9 @@
 
 #include "base/published.h"
 #include "io/env.h"
+#include "io/ip_range.h"
 #include "io/tls_stream.h"
+#include "server/audit.h"
 #include "server/complaints.h"
 #include "server/connection.h"
 #include "server/quota.h"
@@ -29,6 +32,9 @@ struct ListenerOptions {
   // nullptr: plain text. Read for each connection, so a new certificate holds from the next one on.
   std::shared_ptr<const Published<io::TlsContext>> tls = nullptr;
   bool wants_log_in = false;  // by SASL, before anything else
+  // Load balancers: who connects from there begins with a PROXY header (io/proxy_header.h), and
+  // counts as whom it names. Nobody else is believed.
+  std::vector<io::IpRange> proxies = {};
   // Who a client is by the subject of its certificate; an error: nobody that is let in.
   std::function<Result<kafka::Principal>(const std::string& subject)> principal_of = nullptr;
 };
@@ -54,6 +60,10 @@ class Acceptor {
   // as Kafka's replication has none. REQUIRES: before start().
   void enforce(Quotas& quotas) { quotas_ = &quotas; }
 
+  // From now on the audit, which outlives this, says whom a listener that asks for certificates has
+  // turned away. REQUIRES: before start().
+  void note_in(Audit& audit) { audit_ = &audit; }
+
   // Binds. The address in use: with port 0 asked for, the one that was given.
   // REQUIRES: before start().
   Result<io::Address> listen(const ListenerOptions& options);
@@ -77,6 +87,7 @@ class Acceptor {
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
  private:
+  struct Greeting;
   struct Listening {
     ListenerOptions options;
     std::unique_ptr<io::Listener> listener;
@@ -91,13 +102,12 @@ class Acceptor {
     Budget& budget;
     ServerStats stats;
     std::list<Connection*> open;
-    std::list<io::TlsStream*> greeting;  // handshakes under way, the oldest first
-    Complaints complaints;               // about those that fail
+    std::list<Greeting*> greeting;  // under way, the oldest first
+    Complaints complaints;          // about those that fail
   };
 
   struct Counted;
   struct Membership;
-  struct Greeting;
   struct Measure;
 
   io::Task<void> accept_all(Listening& listening);
@@ -106,13 +116,18 @@ class Acceptor {
   void hand_over(std::unique_ptr<io::Stream> stream, const Listening& listening, Worker& worker);
   io::Task<void> serve(std::unique_ptr<io::Stream> stream, const Listening& listening,
                        Worker& worker);
+  // As whom it speaks: itself, or the one that a load balancer names. nullptr: it does not say.
+  io::Task<std::unique_ptr<io::Stream>> introduce(std::unique_ptr<io::Stream> stream,
+                                                  const Listening& listening, Worker& worker);
   // nullptr: no handshake has come about.
   io::Task<std::unique_ptr<io::Stream>> greet(std::unique_ptr<io::Stream> plain,
                                               const Listening& listening, Worker& worker);
-  static void give_up_oldest(Worker& worker);
   // One line about a peer that was not let in.
   void complain(const Listening& listening, Worker& worker, const io::Address& peer,
                 const std::string& why);
+  // The same for the audit, where certificates are asked for.
+  void note_refused(const Listening& listening, Worker& worker, const io::Address& peer,
+                    const std::string& why);
   // By the certificate, if one was shown. Nothing: nobody that is let in.
   std::optional<kafka::Principal> identify(const io::Stream& stream, const Listening& listening,
                                            Worker& worker);
@@ -126,6 +141,7 @@ class Acceptor {
   io::Env& env_;
   Service& service_;
   Quotas* quotas_ = nullptr;
+  Audit* audit_ = nullptr;
   const ServerLimits limits_;
   Logger log_{"server"};
   io::Gate accepting_;

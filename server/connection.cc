@@ -21,6 +21,9 @@ std::string_view hint_for(std::string_view front) {
     if (front == method) return "; this looks like HTTP, which the admin listener speaks";
   }
   if (front.starts_with("\x16\x03")) return "; this looks like TLS, this listener is plain";
+  if (front == "\r\n\r\n" || front == "PROX") {
+    return "; this looks like a PROXY header, and proxy.protocol.from does not name its address";
+  }
   return "";
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/printable.h"
 #include "io/loop.h"
 #include "kafka/gen/api_key.h"
 #include "kafka/sasl/mechanism.h"
@@ -49,7 +50,8 @@ struct LogIn {
              "SASL?";
     }
     if (done_by && now >= ends) {
-      return "its session has ended and it has not logged in again (KIP-368)";
+      return "the session of " + printable(user) +
+             " has ended, and it has not logged in again (KIP-368)";
     }
     return std::nullopt;
   }

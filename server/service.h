@@ -34,6 +34,7 @@ struct ConnectionContext {
   uint64_t id = 0;  // counts up, never used twice by a process
   io::Address peer;
   std::string listener;       // its name in the options
+  std::string server_name;    // the host that it wants by TLS; empty: it did not say
   bool private_api = false;   // may use the APIs that only our own programs speak
   std::string client_id;      // of the latest request
   std::string software_name;  // set by ApiVersions (KIP-511), empty before

@@ -17,6 +17,13 @@ std::unexpected<Error> too_many(const std::string& what) {
                            " filters");
 }
 
+// One that follows a link is the cluster's own from now on.
+void take_over(const Image& image, const Acl& acl, std::set<Acl>& done, Plan& plan) {
+  const auto& entry = image.acls->entries.at(acl_key(acl));
+  if (entry.follows.link.empty() || !done.insert(acl).second) return;
+  plan.put_acl(acl, {}, entry.version);
+}
+
 }  // namespace
 
 AclCreations plan_create_acls(const Image& image, const std::vector<Acl>& wished) {
@@ -26,15 +33,21 @@ AclCreations plan_create_acls(const Image& image, const std::vector<Acl>& wished
     return made;
   }
   std::set<Acl> added;
+  size_t created = 0;
   for (const Acl& acl : wished) {
     auto& result = made.results.emplace_back(check_acl(acl));
-    if (!result || image.acls->set.contains(acl) || added.contains(acl)) continue;
-    if (image.acls->set.size() + added.size() >= max_acls) {
+    if (!result || added.contains(acl)) continue;
+    if (image.acls->set.contains(acl)) {
+      take_over(image, acl, added, made.plan);
+      continue;
+    }
+    if (image.acls->set.size() + created >= max_acls) {
       result = kafka::refuse(ErrorCode::policy_violation,
                              "this cluster may have " + std::to_string(max_acls) + " ACLs at most");
       continue;
     }
     added.insert(acl);
+    ++created;
     made.plan.put_acl(acl);
   }
   return made;

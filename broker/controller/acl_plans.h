@@ -2,7 +2,8 @@
 // to be written, and to the answer for each entry or filter that was named.
 //
 // The answers of a request are independent, as in Kafka: what is refused keeps nothing else from
-// being written. What there is already, and what is named twice, is a success.
+// being written. What there is already, and what is named twice, is a success. What is created
+// again follows no link any more.
 #pragma once
 
 #include <vector>

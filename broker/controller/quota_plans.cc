@@ -83,11 +83,17 @@ Result<void> check_change(const Image& image, const QuotaChange& change, size_t 
   return {};
 }
 
+bool is_same(const QuotaImage& a, const QuotaImage& b) {
+  return a.values == b.values && a.follows == b.follows;
+}
+
+// What is set here follows no link.
 QuotaImage changed(const Image& image, const QuotaChange& change) {
   const auto before = image.quotas.find(change.entity.key());
   QuotaImage quota;
   if (before != image.quotas.end()) quota = before->second;
   quota.entity = change.entity;
+  quota.follows = {};
   for (const auto& [name, value] : change.values) {
     if (value) {
       quota.values[name] = *value;
@@ -184,8 +190,7 @@ Plan plan_quotas(const Image& image, const std::vector<Result<QuotaChange>>& cha
     }
     const QuotaImage quota = changed(image, change);
     const bool was_there = quota.version != MetadataStore::absent;
-    if (was_there ? image.quotas.at(change.entity.key()).values == quota.values
-                  : quota.values.empty()) {
+    if (was_there ? is_same(image.quotas.at(change.entity.key()), quota) : quota.values.empty()) {
       continue;  // as it is
     }
     outcomes[i] = check_change(image, change, new_entities);

@@ -1,7 +1,10 @@
 #include "broker/controller/topic_plans.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "broker/controller/elections.h"
+#include "broker/controller/placement.h"
 #include "broker/controller/topic_config.h"
 #include "kafka/errors.h"
 
@@ -38,6 +41,25 @@ const TopicImage* colliding(const Image& image, const std::string& name) {
     if (kafka::do_names_collide(name, other)) return topic.get();
   }
   return nullptr;
+}
+
+// Of a new partition. The `nth` of those that somebody has said the replicas of, or as its topic is
+// placed.
+Result<std::vector<NodeId>> replicas_of(const Image& image, const TopicImage& topic, int32_t index,
+                                        const std::vector<std::vector<NodeId>>& assignments,
+                                        int32_t nth) {
+  if (assignments.empty() && topic.replication_factor == 0)
+    return everywhere(image, topic.id, index);
+  if (assignments.empty()) {
+    return spread(image, topic.replication_factor, topic.id, index);
+  }
+  const std::vector<NodeId>& said = assignments[static_cast<size_t>(nth)];
+  if (auto ok = check_assignment(image, said); !ok) return fail(ok.error());
+  if (said.size() != assignments.front().size()) {
+    return refuse(ErrorCode::invalid_replica_assignment,
+                  "all partitions of a topic have equally many replicas");
+  }
+  return said;
 }
 
 }  // namespace
@@ -81,21 +103,31 @@ Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish) {
       return refuse(ErrorCode::invalid_config, ok.error().text);
     }
   }
+  if (!wish.assignments.empty() && std::ssize(wish.assignments) != wish.partitions) {
+    return refuse(ErrorCode::invalid_replica_assignment,
+                  "it names the replicas of " + std::to_string(wish.assignments.size()) + " of " +
+                      std::to_string(wish.partitions) + " partitions");
+  }
   TopicImage topic;
+  topic.replication_factor = wish.assignments.empty()
+                                 ? wish.replication_factor
+                                 : static_cast<int16_t>(wish.assignments.front().size());
   topic.name = wish.name;
   topic.id = wish.id;
   topic.configs = wish.configs;
   topic.writer = wish.writer;
   topic.version = MetadataStore::absent;
+  Plan plan;
   for (int32_t i = 0; i < wish.partitions; ++i) {
-    PartitionImage partition;
-    partition.recorded_at_start = image.starts;
-    if (i < std::ssize(wish.leader_epochs)) partition.leader_epoch = wish.leader_epochs[i];
+    const bool has_epoch = i < std::ssize(wish.leader_epochs);
+    auto replicas = replicas_of(image, topic, i, wish.assignments, i);
+    if (!replicas) return fail(replicas.error());
+    PartitionImage partition =
+        place(plan, image, std::move(*replicas), has_epoch ? wish.leader_epochs[i] : 0);
     if (topic.is_mirror()) partition.mirror_state = MirrorState::initializing;
     topic.partitions.push_back(std::move(partition));
   }
-  Plan plan;
-  plan.put(topic);
+  plan.create(topic);
   return plan;
 }
 
@@ -139,10 +171,12 @@ bool is_standby(const Image& image) {
   return mirrors;
 }
 
-Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_t count) {
-  auto topic = own_topic(image, name);
-  if (!topic) return fail(topic.error());
-  auto have = static_cast<int32_t>(topic->partitions.size());
+Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_t count,
+                             const std::vector<std::vector<NodeId>>& assignments) {
+  const auto before = own_topic(image, name);
+  if (!before) return fail(before.error());
+  TopicImage topic = *before;
+  auto have = static_cast<int32_t>(topic.partitions.size());
   if (count <= have || count > max_partitions_per_topic) {
     return refuse(ErrorCode::invalid_partitions,
                   name + " has " + std::to_string(have) + " partitions, which can only grow, to " +
@@ -151,36 +185,51 @@ Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_
   // Of the generation of the others: a site that had such a partition before a failover, and
   // follows it now, never sees its epoch go back.
   LeaderEpoch generation = 0;
-  for (const auto& partition : topic->partitions) {
-    generation = std::max(generation, epoch_in_force(partition, image.starts) >> election_bits);
+  for (const auto& partition : topic.partitions) {
+    generation = std::max(generation, epoch_in_force(partition, image) >> election_bits);
   }
-  for (int32_t i = have; i < count; ++i) {
-    auto& partition = topic->partitions.emplace_back();
-    partition.recorded_at_start = image.starts;
-    partition.leader_epoch = generation << election_bits;
+  if (!assignments.empty() && std::ssize(assignments) != count - have) {
+    return refuse(ErrorCode::invalid_replica_assignment,
+                  "it names the replicas of " + std::to_string(assignments.size()) + " of " +
+                      std::to_string(count - have) + " new partitions");
+  }
+  // As many as the others have, as in Kafka.
+  const PartitionImage& first = topic.partitions.front();
+  const size_t factor = first.replicas.size() - first.adding.size();
+  if (!assignments.empty() && assignments.front().size() != factor) {
+    return refuse(ErrorCode::invalid_replica_assignment,
+                  "the partitions of " + name + " have " + std::to_string(factor) + " replicas");
   }
   Plan plan;
-  plan.put(*topic);
+  for (int32_t i = have; i < count; ++i) {
+    auto replicas = replicas_of(image, topic, i, assignments, i - have);
+    if (!replicas) return fail(replicas.error());
+    topic.partitions.push_back(
+        place(plan, image, std::move(*replicas), generation << election_bits));
+  }
+  plan.change(*before, topic);
   return plan;
 }
 
 Result<Plan> plan_configs(const Image& image, const std::string& name, const ConfigChanges& changes,
                           bool replace_all) {
-  auto topic = own_topic(image, name);
-  if (!topic) return fail(topic.error());
-  if (replace_all) topic->configs.clear();
+  const auto before = own_topic(image, name);
+  if (!before) return fail(before.error());
+  TopicImage topic = *before;
+  if (replace_all) topic.configs.clear();
   for (const auto& [key, value] : changes) {
     if (!value) {
-      topic->configs.erase(key);
+      topic.configs.erase(key);
       continue;
     }
     if (auto ok = check_topic_config(key, *value); !ok) {
       return refuse(ErrorCode::invalid_config, ok.error().text);
     }
-    topic->configs[key] = *value;
+    topic.configs[key] = *value;
   }
+  for (auto& partition : topic.partitions) settle_elr(topic, partition);
   Plan plan;
-  plan.put(*topic);
+  plan.change(*before, topic);
   return plan;
 }
 

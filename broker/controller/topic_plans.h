@@ -22,9 +22,12 @@ struct NewTopic {
   // no batch is of a later epoch than its partition.
   std::vector<LeaderEpoch> leader_epochs;
   TopicWriter writer;
+  // Replicas of each partition; 0: every broker has all of it, also those that join later.
+  int16_t replication_factor = 0;
+  // Who has each partition, if its creator has said so: as many as there are partitions.
+  std::vector<std::vector<NodeId>> assignments;
 };
 
-constexpr int32_t max_partitions_per_topic = 10'000;
 // Of which a folder may be left. Beyond it the oldest is forgotten, and what is left of that one is
 // a stranger's: it stays.
 constexpr size_t max_deleted_topics = 10'000;
@@ -43,8 +46,9 @@ Result<Plan> plan_create_topic(const Image& image, const NewTopic& wish);
 Result<Plan> plan_delete_topic(const Image& image, const std::string& name);
 // Nothing is left of these.
 Result<Plan> plan_forget_deleted(const Image& image, const std::vector<DeletedTopic>& topics);
-// Partitions only ever grow.
-Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_t count);
+// Partitions only ever grow. `assignments`: who has the new ones, if somebody has said so.
+Result<Plan> plan_partitions(const Image& image, const std::string& name, int32_t count,
+                             const std::vector<std::vector<NodeId>>& assignments = {});
 // Sets the keys that have a value, and removes those that have none.
 using ConfigChanges = std::map<std::string, std::optional<std::string>>;
 Result<Plan> plan_configs(const Image& image, const std::string& name, const ConfigChanges& changes,

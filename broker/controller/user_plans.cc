@@ -76,6 +76,7 @@ Result<Plan> plan_user(const Image& image, const UserChanges& wish, const std::s
     return kafka::refuse(ErrorCode::policy_violation,
                          "there are " + std::to_string(max_users) + " users already");
   }
+  changed.follows = {};
   Plan plan;
   plan.put(changed);
   return plan;

@@ -7,8 +7,8 @@
 namespace isthmus::broker {
 
 struct GroupConfig {
-  // offsets.topic.num.partitions: of __consumer_offsets. A group's partition depends on it, so it
-  // never changes once the topic exists.
+  // offsets.topic.num.partitions: of __consumer_offsets. A group's partition depends on it, so what
+  // counts is how many the topic has, once it exists (Coordinator::has_partitions()).
   int32_t partitions = 50;
 
   // group.initial.rebalance.delay.ms: an empty group waits for more members before its first

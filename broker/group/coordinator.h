@@ -1,11 +1,10 @@
 // Coordinator: all groups whose partition of __consumer_offsets this broker leads.
 //
 // One per broker, on one loop (the caller hops there with io::call_on); it outlives its requests.
-// It gives requests to the Group they are for, keeps the groups' timers, and writes to the Journal.
-// What it has answered is durable: a commit is acknowledged after the journal has it, an assignment
-// is handed out after it is stored. A partition is loaded completely before its groups are served
-// (COORDINATOR_LOAD_IN_PROGRESS until then), in slices, beside what else the loop does; after
-// resign() nothing of it is served.
+// It gives requests to the HostedGroup they are for. Which partitions are led, loaded and served,
+// and what becomes of groups and requests when a partition moves, is its CoordinatorRuntime's
+// (broker/coordinator/runtime.h). What it has answered is durable: a commit is acknowledged after
+// the journal has it, an assignment is handed out after it is stored.
 //
 // Requests come decoded; whether the sender is authorised was found out before. Answers carry
 // Kafka's codes; a journal that failed is COORDINATOR_NOT_AVAILABLE or NOT_COORDINATOR, which say
@@ -21,20 +20,17 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/log.h"
+#include "broker/coordinator/runtime.h"
 #include "broker/group/config.h"
-#include "broker/group/fences.h"
 #include "broker/group/hosted_group.h"
 #include "broker/group/link_commit.h"
 #include "broker/group/seams.h"
 #include "io/env.h"
-#include "io/gate.h"
 #include "kafka/gen/delete_groups.h"
 #include "kafka/gen/heartbeat.h"
 #include "kafka/gen/list_groups.h"
@@ -47,7 +43,7 @@ namespace isthmus::broker {
 // How long those who need to know every group wait for loaded().
 inline constexpr auto patience_for_groups = std::chrono::seconds(5);
 
-class Coordinator {
+class Coordinator final : private CoordinatorKind {
  public:
   struct Seams {
     Journal& journal;
@@ -57,17 +53,18 @@ class Coordinator {
   };
   // REQUIRES: drain() has returned before destruction, unless the loop has ended.
   Coordinator(io::Loop& loop, io::Random& random, GroupConfig config, Seams seams);
-  ~Coordinator();
 
-  // This broker has become leader of a partition of __consumer_offsets, or has lost it. lead()
-  // starts the loading; a failed one is logged and tried again.
-  void lead(PartitionIndex partition);
-  void resign(PartitionIndex partition);
+  // Of partitions of __consumer_offsets; what these say stands in broker/coordinator/runtime.h.
+  void has_partitions(int32_t partitions) { runtime_.has_partitions(partitions); }
+  void lead(PartitionIndex partition, LeaderEpoch leader_epoch) {
+    runtime_.lead(partition, leader_epoch);
+  }
+  void resign(PartitionIndex partition) { runtime_.resign(partition); }
+  io::Task<bool> loaded(io::Instant deadline) { return runtime_.loaded(deadline); }
+  io::Task<void> drain() { return runtime_.drain(); }
   bool serves(const std::string& group) const;
-  // Waits until all is loaded: before, nobody knows which groups there are. False: not by then.
-  io::Task<bool> loaded(io::Instant deadline);
-  // Resigns everything and returns when no request is under way.
-  io::Task<void> drain();
+  // The partitions of __consumer_offsets that are served here, each since which leader epoch.
+  std::vector<std::pair<PartitionIndex, LeaderEpoch>> served() const { return runtime_.served(); }
 
   io::Task<kafka::JoinGroupResponse> join_group(Caller caller, kafka::JoinGroupRequest request);
   io::Task<kafka::SyncGroupResponse> sync_group(Caller caller, kafka::SyncGroupRequest request);
@@ -99,9 +96,17 @@ class Coordinator {
   // The members of a group that the fence of `switchover` has stopped, for another coordinator to
   // go on with. Error::kafka: the fence has ended, or the group is loading.
   Result<Membership> members_of(const std::string& group, const std::string& switchover);
+  // The same, with what it has committed, and the term in which both are so.
+  struct Moving {
+    Membership members;
+    kafka::OffsetFetchResponse::OffsetFetchResponseGroup offsets;
+    PartitionIndex index = -1;
+    LeaderEpoch leader_epoch = -1;
+  };
+  io::Task<Result<Moving>> moving(std::string group, std::string switchover);
 
   // All groups in the partitions that are loaded here, in order.
-  std::vector<std::string> names() const;
+  std::vector<std::string> names() const { return runtime_.keys(); }
   // What a group has committed here, as far as it is durable.
   std::vector<std::pair<TopicPartition, Offset>> committed(const std::string& group);
   // The link that wants a group which has a life of its own here: after a promotion the group would
@@ -117,61 +122,42 @@ class Coordinator {
   // are left to the link.
   void forget_topics(std::set<std::string> deleted);
 
-  // Switchover, at the source: from now on clients' joins, commits, leaves and heartbeats for these
-  // groups wait (fences.h), or get NOT_COORDINATOR; done when the commits accepted before have
-  // ended. fence_all() is for every group, also those that are not loaded or not there yet. Not
-  // durable: the switchover's own record is, and whoever reads it fences again after a restart.
-  // unfence() gives the members a whole session to report, with their ids and generation; `moved`:
-  // who waits gets NOT_COORDINATOR, whatever the register says of the group.
-  io::Task<void> fence(std::vector<std::string> groups, std::string id);
+  // Switchover, at the source: clients' joins, commits, leaves and heartbeats for these groups, or
+  // for all, wait or get NOT_COORDINATOR (broker/coordinator/runtime.h). unfence() gives the
+  // members a whole session to report, with their ids and generation; `moved`: who waits gets
+  // NOT_COORDINATOR, whatever the register says of the group.
+  io::Task<void> fence(std::vector<std::string> groups, std::string id) {
+    return runtime_.fence(std::move(groups), std::move(id));
+  }
   io::Task<void> fence_all(std::string id,
-                           GroupFences::Clients clients = GroupFences::Clients::wait);
-  void unfence(const std::string& id, bool moved = false);
+                           CoordinatorFences::Clients clients = CoordinatorFences::Clients::wait) {
+    return runtime_.fence_all(std::move(id), clients);
+  }
+  void unfence(const std::string& id, bool moved = false) { runtime_.unfence(id, moved); }
+  // A record says so: from now on, whatever was accepted before.
+  void hold_all(std::string id, CoordinatorFences::Clients clients) {
+    runtime_.spawn("fence", fence_all(std::move(id), clients));
+  }
 
  private:
-  using Groups = std::unordered_map<std::string, HostedGroupPtr>;
-  struct Partition {
-    uint64_t term = 0;  // of our leading it; what began in an earlier one is void
-    bool loaded = false;
-    Groups groups;
-  };
-  class Loader;
   enum class GroupName : uint8_t { required, may_be_empty };
 
   // coordinator.cc
-  Now now() const { return {loop_.now(), loop_.wall_ms()}; }
+  std::unique_ptr<Loader> loader(TermPtr term) override;
+  void served(const std::vector<HostedPtr>& all) override;
+  Now now() const { return now_on(loop_); }
   std::string fresh_id();
-  Partition* partition_of(const std::string& group);
   // Whether the group's partition is served here, and, for clients, whether they may change it.
-  kafka::ErrorCode check(const std::string& group, GroupName name);
-  kafka::ErrorCode check_client(const std::string& group, GroupName name);
+  kafka::ErrorCode check(const std::string& group, GroupName name) const;
+  kafka::ErrorCode check_client(const std::string& group, GroupName name) const;
   // The same, once no fence holds the group.
   io::Task<kafka::ErrorCode> admit_client(std::string group, GroupName name);
-  bool fenced(const std::string& group) const { return fences_.hold(group); }
-  HostedGroupPtr find(const std::string& group);
+  bool fenced(const std::string& group) const { return runtime_.fences().hold(group); }
+  HostedGroupPtr find(const std::string& group) const;
   HostedGroupPtr host(const std::string& group);  // found or made. REQUIRES: check() is none
-  void drop(const HostedGroupPtr& hosted);
-  void perform(const HostedGroupPtr& hosted, GroupActions actions);
-  void count_bytes(HostedGroup& hosted);
-  bool has_room_for(const std::string& group, int64_t growth);
-  // Forgets a group that nobody joined after all and of which nothing was ever stored.
-  bool drop_unused(const HostedGroupPtr& hosted);
-  void arm(const HostedGroupPtr& hosted);
-  void on_timer(const HostedGroupPtr& hosted);
-  io::Task<void> load(PartitionIndex partition, uint64_t term);
-  io::Task<Result<void>> load_now(PartitionIndex partition, uint64_t term);
-  bool leads(PartitionIndex partition, uint64_t term) const;
-  void serve(PartitionIndex partition, uint64_t term, Groups groups);
-  io::Task<void> store(HostedGroupPtr hosted, GroupActions::Store store);
-  // In batches of bounded size, one after the other.
-  io::Task<Result<void>> append(PartitionIndex partition, std::vector<GroupRecord> records);
+  std::vector<HostedGroupPtr> all() const;
 
   // coordinator_offsets.cc
-  io::Task<void> sweep();
-  io::Task<void> expire(HostedGroupPtr hosted);
-  io::Task<kafka::ErrorCode> remove_offsets(HostedGroupPtr hosted,
-                                            std::vector<TopicPartition> partitions);
-  io::Task<kafka::ErrorCode> remove_group(HostedGroupPtr hosted);
   io::Task<kafka::OffsetFetchResponse::OffsetFetchResponseGroup> fetch_group(
       kafka::OffsetFetchRequest::OffsetFetchRequestGroup request);
 
@@ -179,8 +165,6 @@ class Coordinator {
   io::Task<void> forget(std::vector<HostedGroupPtr> groups, std::set<std::string> deleted);
 
   // coordinator_link.cc
-  void suspend(const HostedGroupPtr& hosted);
-  io::Task<void> refuse_late(std::string fence);
   bool may_take(const HostedGroup& hosted, const std::string& link) const;
   io::Task<kafka::ErrorCode> take(HostedGroupPtr hosted, std::string link);
   // Writes what is new in the commit, and tombstones for what the link has found gone.
@@ -195,7 +179,7 @@ class Coordinator {
   // REQUIRES: no more than fit into one write of the register.
   io::Task<void> release(std::vector<Release>& releases, Uuid switchover);
   Release begin_release(const std::string& group, const std::string* link);
-  io::Task<void> write_final(Release& release, Uuid switchover, InFlight& writing);
+  io::Task<void> write_final(Release& release, Uuid switchover, io::InFlight& writing);
   void end_release(Release& release);
 
   io::Loop& loop_;
@@ -204,26 +188,10 @@ class Coordinator {
   Seams seams_;
   Logger log_{"groups"};
 
-  std::map<PartitionIndex, Partition> partitions_;
-  uint64_t last_term_ = 0;
-  size_t bytes_ = 0;  // of all groups' members
-  bool told_of_no_room_ = false;
-  GroupFences fences_;
   std::map<std::string, int64_t> link_epochs_;  // the highest seen
-
-  RequestId last_request_ = 0;
-  Waiting<kafka::JoinGroupResponse>::Map joins_;
-  Waiting<kafka::SyncGroupResponse>::Map syncs_;
-  InFlight requests_;
-  bool closing_ = false;
-  bool is_loading_ = false;
-  bool sweeping_ = false;
-  io::Event loading_;  // has changed
-  io::Event stop_;
-  io::Gate gate_;
+  GroupMemory memory_;
+  HostedGroup::Home home_;
+  CoordinatorRuntime runtime_;
 };
-
-// The answer for what a journal, or another seam, failed with.
-kafka::ErrorCode coordinator_error(const Error& error);
 
 }  // namespace isthmus::broker

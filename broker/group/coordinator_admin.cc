@@ -19,7 +19,7 @@ bool contains_ignoring_case(const std::vector<std::string>& list, std::string_vi
 
 io::Task<kafka::DescribeGroupsResponse> Coordinator::describe_groups(
     Caller caller, kafka::DescribeGroupsRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   kafka::DescribeGroupsResponse response;
   for (const std::string& id : request.groups) {
     kafka::DescribeGroupsResponse::DescribedGroup group;
@@ -49,7 +49,7 @@ std::vector<std::pair<TopicPartition, Offset>> Coordinator::committed(const std:
 
 io::Task<kafka::OffsetDeleteResponse> Coordinator::offset_delete(
     Caller caller, kafka::OffsetDeleteRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   kafka::OffsetDeleteResponse response;
   response.error_code = co_await admit_client(request.group_id, GroupName::may_be_empty);
   if (response.error_code != ErrorCode::none) co_return response;
@@ -70,48 +70,50 @@ io::Task<kafka::OffsetDeleteResponse> Coordinator::offset_delete(
   for (const auto& topic : request.topics) {
     auto& to = response.topics.emplace_back();
     to.name = topic.name;
+    // What was committed for a topic that is gone went with it.
+    const bool known = seams_.topics.find(topic.name).has_value();
     for (const auto& partition : topic.partitions) {
       auto& result = to.partitions.emplace_back();
       result.partition_index = partition.partition_index;
-      if (in_use->contains(topic.name)) {
+      if (!known) {
+        result.error_code = ErrorCode::unknown_topic_or_partition;
+      } else if (in_use->contains(topic.name)) {
         result.error_code = ErrorCode::group_subscribed_to_topic;
       } else {
         partitions.push_back({topic.name, partition.partition_index});
       }
     }
   }
-  response.error_code = co_await remove_offsets(hosted, std::move(partitions));
+  response.error_code = co_await hosted->remove_offsets(std::move(partitions));
   if (response.error_code != ErrorCode::none) response.topics.clear();
   co_return response;
 }
 
 io::Task<kafka::ListGroupsResponse> Coordinator::list_groups(Caller caller,
                                                              kafka::ListGroupsRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   kafka::ListGroupsResponse response;
   constexpr std::string_view type = "classic";
   if (!request.types_filter.empty() && !contains_ignoring_case(request.types_filter, type)) {
     co_return response;
   }
-  for (const auto& [index, partition] : partitions_) {
-    if (!partition.loaded) response.error_code = ErrorCode::coordinator_load_in_progress;
-    for (const auto& [id, hosted] : partition.groups) {
-      const std::string_view state = state_name(hosted->group.state());
-      const auto& states = request.states_filter;
-      if (!states.empty() && !contains_ignoring_case(states, state)) continue;
-      auto& listed = response.groups.emplace_back();
-      listed.group_id = id;
-      listed.protocol_type = hosted->group.protocol_type();
-      listed.group_state = state;
-      listed.group_type = type;
-    }
+  if (runtime_.is_loading()) response.error_code = ErrorCode::coordinator_load_in_progress;
+  for (const HostedGroupPtr& hosted : all()) {
+    const std::string_view state = state_name(hosted->group.state());
+    const auto& states = request.states_filter;
+    if (!states.empty() && !contains_ignoring_case(states, state)) continue;
+    auto& listed = response.groups.emplace_back();
+    listed.group_id = hosted->key();
+    listed.protocol_type = hosted->group.protocol_type();
+    listed.group_state = state;
+    listed.group_type = type;
   }
   co_return response;
 }
 
 io::Task<kafka::DeleteGroupsResponse> Coordinator::delete_groups(
     Caller caller, kafka::DeleteGroupsRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   kafka::DeleteGroupsResponse response;
   for (const std::string& id : request.groups_names) {
     auto& result = response.results.emplace_back();
@@ -122,7 +124,7 @@ io::Task<kafka::DeleteGroupsResponse> Coordinator::delete_groups(
       error = !hosted ? ErrorCode::group_id_not_found
               : hosted->group.idle() && hosted->appends.running() == 0 ? ErrorCode::none
                                                                        : ErrorCode::non_empty_group;
-      if (error == ErrorCode::none) error = co_await remove_group(hosted);
+      if (error == ErrorCode::none) error = co_await hosted->remove();
     }
     response.results.back().error_code = error;
   }

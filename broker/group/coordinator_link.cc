@@ -1,8 +1,7 @@
-// Coordinator: groups that a link owns, and groups that a switchover has fenced.
+// Coordinator: groups that a link owns.
 #include <algorithm>
 
 #include "broker/group/coordinator.h"
-#include "broker/replica/fence_wait.h"
 
 namespace isthmus::broker {
 
@@ -23,7 +22,7 @@ bool Coordinator::may_take(const HostedGroup& hosted, const std::string& link) c
 }
 
 io::Task<LinkCommitResult> Coordinator::commit_from_link(LinkCommit commit) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   LinkCommitResult result;
   result.error = check(commit.group, GroupName::may_be_empty);
   if (result.error != ErrorCode::none) co_return result;
@@ -48,7 +47,7 @@ io::Task<LinkCommitResult> Coordinator::commit_from_link(LinkCommit commit) {
     result.error = ErrorCode::coordinator_load_in_progress;
     co_return result;
   }
-  InFlight::Hold appending(hosted->appends);
+  const io::InFlight::Hold appending(hosted->appends);
   if (!hosted->link) result.error = co_await take(hosted, commit.link);
   if (result.error != ErrorCode::none) co_return result;
   hosted->wanted_by.reset();
@@ -68,12 +67,12 @@ io::Task<ErrorCode> Coordinator::take(HostedGroupPtr hosted, std::string link) {
     co_return coordinator_error(taken.error());
   }
   log_.info("link={} owns group={}", link, group);
-  co_return ErrorCode::none;
+  co_return hosted->term()->is_lost() ? ErrorCode::not_coordinator : ErrorCode::none;
 }
 
 io::Task<ErrorCode> Coordinator::write_from_link(HostedGroupPtr hosted, LinkCommit commit) {
   std::vector<std::pair<TopicPartition, CommittedOffset>> news;
-  std::vector<GroupRecord> records;
+  std::vector<JournalRecord> records;
   std::set<TopicPartition> named;
   for (auto& offset : commit.offsets) {
     if (commit.complete_in) named.insert(offset.partition);
@@ -108,7 +107,7 @@ io::Task<ErrorCode> Coordinator::write_from_link(HostedGroupPtr hosted, LinkComm
   }
   if (records.empty()) co_return ErrorCode::none;
   const uint64_t number = hosted->offsets.begin();
-  Result<void> written = co_await append(hosted->partition, std::move(records));
+  Result<void> written = co_await hosted->term()->append(std::move(records));
   if (!written) co_return coordinator_error(written.error());
   if (members) hosted->moved = std::move(commit.moved);
   if (members_go) hosted->moved.reset();
@@ -125,7 +124,7 @@ Result<Membership> Coordinator::members_of(const std::string& group,
                                            const std::string& switchover) {
   const ErrorCode error = check(group, GroupName::may_be_empty);
   if (error != ErrorCode::none) return kafka::refuse(error, "group " + group);
-  if (!fences_.hold_all(switchover)) {
+  if (!runtime_.fences().hold_all(switchover)) {
     return kafka::refuse(ErrorCode::invalid_request, "the fence has ended");
   }
   const HostedGroupPtr hosted = find(group);
@@ -134,10 +133,28 @@ Result<Membership> Coordinator::members_of(const std::string& group,
   return hosted->group.membership();
 }
 
+io::Task<Result<Coordinator::Moving>> Coordinator::moving(std::string group,
+                                                          std::string switchover) {
+  const auto hold = runtime_.begin_request();
+  auto members = members_of(group, switchover);
+  if (!members) co_return fail(members.error());
+  const TermPtr term = runtime_.term_of(group);
+  Moving moving{std::move(*members), {}, term->partition(), term->leader_epoch()};
+  kafka::OffsetFetchRequest::OffsetFetchRequestGroup all;
+  all.group_id = group;
+  all.topics.reset();
+  moving.offsets = co_await fetch_group(std::move(all));
+  if (moving.offsets.error_code != ErrorCode::none) {
+    co_return kafka::refuse(moving.offsets.error_code, "group " + group);
+  }
+  if (term->is_over()) co_return kafka::refuse(ErrorCode::not_coordinator, "group " + group);
+  co_return moving;
+}
+
 io::Task<std::vector<ErrorCode>> Coordinator::promote(std::string link,
                                                       std::vector<std::string> groups,
                                                       Uuid switchover) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   std::vector<ErrorCode> answers;
   for (size_t at = 0; at < groups.size(); at += releases_at_once) {
     std::vector<Release> releases;
@@ -151,7 +168,7 @@ io::Task<std::vector<ErrorCode>> Coordinator::promote(std::string link,
 }
 
 io::Task<ErrorCode> Coordinator::detach(std::string group) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   std::vector<Release> releases;
   releases.push_back(begin_release(group, nullptr));
   co_await release(releases, Uuid{});
@@ -179,20 +196,25 @@ Coordinator::Release Coordinator::begin_release(const std::string& group, const 
 // round, an offset above the log's end could meet data that was written here in the meantime, and
 // skip it. So the members stay under the link's key until then.
 io::Task<void> Coordinator::release(std::vector<Release>& releases, Uuid switchover) {
-  InFlight writing(loop_);
+  io::InFlight writing(loop_);
   for (Release& each : releases) {
     if (!each.hosted) continue;
-    const bool begun = gate_.spawn("release group", write_final(each, switchover, writing));
+    const bool begun = runtime_.spawn("release group", write_final(each, switchover, writing));
     if (!begun) each.error = ErrorCode::not_coordinator;
   }
   co_await writing.ended();
   std::vector<std::string> written;
-  for (const Release& each : releases) {
-    if (each.hosted && each.error == ErrorCode::none) written.push_back(each.hosted->group.id());
+  for (Release& each : releases) {
+    if (!each.hosted || each.error != ErrorCode::none) continue;
+    if (each.hosted->term()->is_lost()) {
+      each.error = ErrorCode::not_coordinator;
+    } else {
+      written.push_back(each.hosted->key());
+    }
   }
   Result<void> registered;
   if (!written.empty()) registered = co_await seams_.ownership.put(written, std::nullopt);
-  std::map<PartitionIndex, std::vector<GroupRecord>> forgotten;
+  std::map<PartitionIndex, std::pair<TermPtr, std::vector<JournalRecord>>> forgotten;
   for (Release& each : releases) {
     if (!each.hosted) continue;
     each.hosted->releasing = false;
@@ -201,21 +223,28 @@ io::Task<void> Coordinator::release(std::vector<Release>& releases, Uuid switcho
       each.error = coordinator_error(registered.error());
       continue;
     }
+    const TermPtr& term = each.hosted->term();
+    if (term->is_lost()) {
+      each.error = ErrorCode::not_coordinator;
+      continue;
+    }
     if (each.hosted->moved) {
-      auto& records = forgotten[each.hosted->partition];
-      records.push_back(encode_tombstone(MovedGroupKey{each.hosted->group.id()}));
+      auto& [of, records] = forgotten[term->partition()];
+      of = term;
+      records.push_back(encode_tombstone(MovedGroupKey{each.hosted->key()}));
     }
     end_release(each);
   }
-  for (auto& [partition, records] : forgotten) {
-    Result<void> done = co_await append(partition, std::move(records));
+  for (auto& [partition, of] : forgotten) {
+    auto& [term, records] = of;
+    Result<void> done = co_await term->append(std::move(records));
     // Not missed: no other switchover has that id.
     if (!done) log_.warn("members that a link has brought stay stored: {}", done.error().text);
   }
 }
 
-io::Task<void> Coordinator::write_final(Release& release, Uuid switchover, InFlight& writing) {
-  InFlight::Hold hold(writing);
+io::Task<void> Coordinator::write_final(Release& release, Uuid switchover, io::InFlight& writing) {
+  const io::InFlight::Hold hold(writing);
   HostedGroup& hosted = *release.hosted;
   const std::string id = hosted.group.id();
   co_await hosted.appends.ended();
@@ -225,12 +254,18 @@ io::Task<void> Coordinator::write_final(Release& release, Uuid switchover, InFli
   }
   const std::vector<LogEnds::Position> asked = positions;
   auto ends = co_await seams_.ends.clamp(std::move(positions));
-  std::vector<GroupRecord> records;
+  std::vector<JournalRecord> records;
   // Members of a switchover that came to nothing have gone on at the source since.
   release.with_members = hosted.moved && hosted.moved->switchover_id == switchover;
   if (release.with_members) {
-    hosted.moved->membership.raise_to(hosted.group.generation());
-    records.push_back(encode_group(id, hosted.moved->membership.stored));
+    Membership& theirs = hosted.moved->membership;
+    // Who is still a member here was not handed over, or a crash has brought them back; or this is
+    // repeated.
+    const bool are_others =
+        !hosted.group.idle() && hosted.group.membership().stored.members != theirs.stored.members;
+    const bool parted = seams_.ownership.has_parted(id) || are_others;
+    theirs.raise_above(hosted.group.generation(), parted);
+    records.push_back(encode_group(id, theirs.stored));
   } else if (!switchover.is_zero()) {
     release.anew.emplace();
     kafka::GroupMetadataValue& stored = release.anew->stored;
@@ -255,7 +290,7 @@ io::Task<void> Coordinator::write_final(Release& release, Uuid switchover, InFli
     records.push_back(encode_offset({id, at, false}, committed));
     release.offsets.emplace_back(at, std::move(committed));
   }
-  Result<void> written = co_await append(hosted.partition, std::move(records));
+  Result<void> written = co_await hosted.term()->append(std::move(records));
   if (!written) release.error = coordinator_error(written.error());
 }
 
@@ -276,21 +311,12 @@ void Coordinator::end_release(Release& release) {
   const std::optional<MovedGroup> moved = std::exchange(hosted->moved, std::nullopt);
   if (release.with_members) {
     hosted->group = Group(id, config_, moved->membership, now());
-    perform(hosted, {});
+    hosted->perform({});
   } else {
     // Loaded from the log, it may have had members of the time before the link.
-    perform(hosted, hosted->group.dismiss(ErrorCode::unknown_member_id, now()));
+    hosted->perform(hosted->group.dismiss(ErrorCode::unknown_member_id, now()));
     if (release.anew) hosted->group = Group(id, config_, *release.anew, now());
   }
-}
-
-std::vector<std::string> Coordinator::names() const {
-  std::vector<std::string> groups;
-  for (const auto& [index, partition] : partitions_) {
-    for (const auto& [id, hosted] : partition.groups) groups.push_back(id);
-  }
-  std::ranges::sort(groups);
-  return groups;
 }
 
 std::optional<std::string> Coordinator::wanted_by(const std::string& group) {
@@ -306,59 +332,7 @@ void Coordinator::follow_register() {
     hosted->link = owner;
     hosted->wanted_by.reset();
     log_.info("link={} owns group={}", *owner, id);
-    perform(hosted, hosted->group.dismiss(ErrorCode::not_coordinator, now()));
-  }
-}
-
-void Coordinator::suspend(const HostedGroupPtr& hosted) {
-  loop_.cancel(std::exchange(hosted->timer, 0));
-  if (fences_.are_waited_for(hosted->group.id())) return;
-  perform(hosted, hosted->group.refuse_waiting(ErrorCode::not_coordinator));
-}
-
-// A rebalance stands still at a fence; its members wait no longer than those that meet the fence.
-io::Task<void> Coordinator::refuse_late(std::string fence) {
-  const bool gone = co_await fences_.gone(std::move(fence), loop_.now() + fence_wait);
-  if (gone) co_return;
-  for (const std::string& group : names()) {
-    const HostedGroupPtr hosted = find(group);
-    if (fenced(group)) perform(hosted, hosted->group.refuse_waiting(ErrorCode::not_coordinator));
-  }
-}
-
-io::Task<void> Coordinator::fence(std::vector<std::string> groups, std::string id) {
-  InFlight::Hold hold(requests_);
-  fences_.add(groups, id);
-  for (const std::string& group : groups) {
-    if (const HostedGroupPtr hosted = find(group)) suspend(hosted);
-  }
-  for (const std::string& group : groups) {
-    const HostedGroupPtr hosted = find(group);
-    if (hosted) co_await hosted->appends.ended();
-  }
-}
-
-io::Task<void> Coordinator::fence_all(std::string id, GroupFences::Clients clients) {
-  InFlight::Hold hold(requests_);
-  fences_.add_for_all(id, clients);
-  gate_.spawn("fence", refuse_late(id));
-  const std::vector<std::string> groups = names();
-  for (const std::string& group : groups) suspend(find(group));
-  for (const std::string& group : groups) {
-    const HostedGroupPtr hosted = find(group);
-    if (hosted) co_await hosted->appends.ended();
-  }
-}
-
-void Coordinator::unfence(const std::string& id, bool moved) {
-  std::vector<std::string> were_fenced = names();
-  std::erase_if(were_fenced, [this](const std::string& group) { return !fenced(group); });
-  fences_.remove(id, moved);
-  for (const std::string& group : were_fenced) {
-    const HostedGroupPtr hosted = find(group);
-    if (!hosted || fenced(group)) continue;
-    hosted->group.renew_sessions(now());
-    arm(hosted);
+    hosted->perform(hosted->group.dismiss(ErrorCode::not_coordinator, now()));
   }
 }
 

@@ -14,7 +14,7 @@ constexpr int16_t leaves_in_batches = 3;
 
 io::Task<kafka::JoinGroupResponse> Coordinator::join_group(Caller caller,
                                                            kafka::JoinGroupRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   kafka::JoinGroupResponse refusal;
   refusal.member_id = request.member_id;
   refusal.error_code = co_await admit_client(request.group_id, GroupName::required);
@@ -24,14 +24,14 @@ io::Task<kafka::JoinGroupResponse> Coordinator::join_group(Caller caller,
     co_return refusal;
   }
   const HostedGroupPtr hosted = host(request.group_id);
-  if (!has_room_for(request.group_id, hosted->group.growth(caller, request))) {
-    drop_unused(hosted);
+  if (!memory_.has_room_for(request.group_id, hosted->group.growth(caller, request))) {
+    hosted->remove_if_unused();
     refusal.error_code = ErrorCode::coordinator_not_available;
     co_return refusal;
   }
-  Waiting<kafka::JoinGroupResponse> waiting(loop_, joins_, ++last_request_);
-  perform(hosted, hosted->group.join(waiting.id(), caller, request, fresh_id(), now()));
-  drop_unused(hosted);
+  Waiting<kafka::JoinGroupResponse> waiting(loop_, hosted->joins, ++hosted->last_request);
+  hosted->perform(hosted->group.join(waiting.id(), caller, request, fresh_id(), now()));
+  hosted->remove_if_unused();
   request = {};  // it may wait for long, and what it said is the group's now
   kafka::JoinGroupResponse response = co_await waiting.response();
   co_return response;
@@ -39,7 +39,7 @@ io::Task<kafka::JoinGroupResponse> Coordinator::join_group(Caller caller,
 
 io::Task<kafka::SyncGroupResponse> Coordinator::sync_group(Caller caller,
                                                            kafka::SyncGroupRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   kafka::SyncGroupResponse refusal;
   refusal.error_code = co_await admit_client(request.group_id, GroupName::required);
   // The rebalance that it belongs to was forgotten when the coordinator moved: it has to join
@@ -53,12 +53,12 @@ io::Task<kafka::SyncGroupResponse> Coordinator::sync_group(Caller caller,
     refusal.error_code = ErrorCode::unknown_member_id;
     co_return refusal;
   }
-  if (!has_room_for(request.group_id, hosted->group.growth(request))) {
+  if (!memory_.has_room_for(request.group_id, hosted->group.growth(request))) {
     refusal.error_code = ErrorCode::coordinator_not_available;
     co_return refusal;
   }
-  Waiting<kafka::SyncGroupResponse> waiting(loop_, syncs_, ++last_request_);
-  perform(hosted, hosted->group.sync(waiting.id(), request, now()));
+  Waiting<kafka::SyncGroupResponse> waiting(loop_, hosted->syncs, ++hosted->last_request);
+  hosted->perform(hosted->group.sync(waiting.id(), request, now()));
   request = {};
   kafka::SyncGroupResponse response = co_await waiting.response();
   co_return response;
@@ -66,7 +66,7 @@ io::Task<kafka::SyncGroupResponse> Coordinator::sync_group(Caller caller,
 
 io::Task<kafka::HeartbeatResponse> Coordinator::heartbeat(Caller caller,
                                                           kafka::HeartbeatRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   kafka::HeartbeatResponse response;
   response.error_code = co_await admit_client(request.group_id, GroupName::required);
   // Clients have no use for "loading" here, some fail; sessions start anew after loading anyway.
@@ -79,13 +79,13 @@ io::Task<kafka::HeartbeatResponse> Coordinator::heartbeat(Caller caller,
   const MemberClaim claim{request.member_id, request.group_instance_id, request.generation_id};
   response.error_code =
       hosted ? hosted->group.heartbeat(claim, now()) : ErrorCode::unknown_member_id;
-  if (hosted) arm(hosted);
+  if (hosted) runtime_.arm(*hosted);
   co_return response;
 }
 
 io::Task<kafka::LeaveGroupResponse> Coordinator::leave_group(Caller caller,
                                                              kafka::LeaveGroupRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   const bool batch = caller.version >= leaves_in_batches;
   if (!batch) {
     request.members.resize(1);
@@ -97,7 +97,7 @@ io::Task<kafka::LeaveGroupResponse> Coordinator::leave_group(Caller caller,
   if (const HostedGroupPtr hosted = find(request.group_id)) {
     auto [left, actions] = hosted->group.leave(request, now());
     response = std::move(left);
-    perform(hosted, std::move(actions));
+    hosted->perform(std::move(actions));
   } else {
     for (const auto& member : request.members) {
       auto& result = response.members.emplace_back();

@@ -72,7 +72,7 @@ bool refuses_all(const kafka::OffsetCommitResponse& response) {
 
 io::Task<kafka::OffsetCommitResponse> Coordinator::offset_commit(
     Caller caller, kafka::OffsetCommitRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   kafka::OffsetCommitResponse response = refuse_unknown(request, seams_.topics);
   if (!request.topics.empty() && refuses_all(response)) co_return response;
   const int32_t generation = request.generation_id_or_member_epoch;
@@ -83,11 +83,11 @@ io::Task<kafka::OffsetCommitResponse> Coordinator::offset_commit(
     hosted = generation < 0 ? host(request.group_id) : find(request.group_id);
     const MemberClaim claim{request.member_id, request.group_instance_id, generation};
     error = hosted ? hosted->group.check_commit(claim, now()) : ErrorCode::illegal_generation;
-    if (hosted) arm(hosted);
+    if (hosted) runtime_.arm(*hosted);
   }
 
   std::vector<std::pair<TopicPartition, CommittedOffset>> commits;
-  std::vector<GroupRecord> records;
+  std::vector<JournalRecord> records;
   const int64_t wall_ms = loop_.wall_ms();
   for (size_t t = 0; t < request.topics.size(); ++t) {
     const auto& topic = request.topics[t];
@@ -122,9 +122,9 @@ io::Task<kafka::OffsetCommitResponse> Coordinator::offset_commit(
   }
   if (commits.empty()) co_return response;
 
-  InFlight::Hold appending(hosted->appends);
+  const io::InFlight::Hold appending(hosted->appends);
   const uint64_t number = hosted->offsets.begin();
-  Result<void> result = co_await append(hosted->partition, std::move(records));
+  Result<void> result = co_await hosted->term()->append(std::move(records));
   if (result) {
     for (auto& [at, committed] : commits) {
       hosted->offsets.apply(at, std::move(committed), false, number);
@@ -142,7 +142,7 @@ io::Task<kafka::OffsetCommitResponse> Coordinator::offset_commit(
 
 io::Task<kafka::OffsetFetchResponse> Coordinator::offset_fetch(Caller caller,
                                                                kafka::OffsetFetchRequest request) {
-  InFlight::Hold hold(requests_);
+  const auto hold = runtime_.begin_request();
   kafka::OffsetFetchResponse response;
   if (caller.version >= fetch_has_groups) {
     for (auto& group : request.groups) {
@@ -219,6 +219,11 @@ io::Task<FetchedGroup> Coordinator::fetch_group(FetchGroup request) {
   std::map<TopicPartition, LogEnds::Clamped> clamped;
   const std::vector<LogEnds::Position> asked = to_clamp;
   auto ends = co_await seams_.ends.clamp(std::move(to_clamp));
+  if (hosted->term()->is_lost()) {
+    response.topics.clear();
+    response.error_code = ErrorCode::not_coordinator;
+    co_return response;
+  }
   for (size_t i = 0; i < asked.size(); ++i) {
     if (i >= ends.size() || !ends[i]) {
       // All versions of all clients try again on this one.

@@ -15,11 +15,7 @@ constexpr size_t looked_at_per_slice = 100;
 }  // namespace
 
 void Coordinator::forget_topics(std::set<std::string> deleted) {
-  std::vector<HostedGroupPtr> all;
-  for (const auto& [index, partition] : partitions_) {
-    for (const auto& [id, hosted] : partition.groups) all.push_back(hosted);
-  }
-  gate_.spawn("forget topics", forget(std::move(all), std::move(deleted)));
+  runtime_.spawn("forget topics", forget(all(), std::move(deleted)));
 }
 
 io::Task<void> Coordinator::forget(std::vector<HostedGroupPtr> groups,
@@ -32,7 +28,7 @@ io::Task<void> Coordinator::forget(std::vector<HostedGroupPtr> groups,
     for (const std::string& topic : deleted) {
       if (seams_.topics.find(topic)) co_await hosted->appends.ended();
     }
-    if (hosted->dropped || hosted->link || hosted->removing) continue;
+    if (hosted->is_gone() || hosted->link || hosted->removing) continue;
     std::vector<TopicPartition> gone;
     for (const auto& [at, entry] : hosted->offsets.entries()) {
       const Uuid& id = entry.committed.topic_id;
@@ -41,7 +37,7 @@ io::Task<void> Coordinator::forget(std::vector<HostedGroupPtr> groups,
       if (!entry.from_link && (named || seams_.topics.has_lost(at.topic, id))) gone.push_back(at);
     }
     const size_t count = gone.size();
-    const kafka::ErrorCode error = co_await remove_offsets(hosted, std::move(gone));
+    const kafka::ErrorCode error = co_await hosted->remove_offsets(std::move(gone));
     if (error != kafka::ErrorCode::none) {
       log_.warn("group={} offsets of deleted topics stay in the log until the next start: {}",
                 hosted->group.id(), kafka::error_name(error));

@@ -31,6 +31,7 @@ struct Now {
   io::Instant steady;   // timeouts
   int64_t wall_ms = 0;  // what is stored
 };
+inline Now now_on(const io::Loop& loop) { return {loop.now(), loop.wall_ms()}; }
 
 // What a member says of itself with each of its requests.
 struct MemberClaim {

@@ -22,10 +22,14 @@ struct Membership {
 
   // Nobody is a member or about to be one.
   bool empty() const { return stored.members.empty() && expected.empty(); }
-  // Here generations have come further than there: none is given out twice, so all join again.
-  void raise_to(int32_t generation) {
-    if (stored.generation >= generation) return;
-    stored.generation = generation;
+  // Where these members go on, generations have been given out, up to `given`: none is given out
+  // twice, so all join again where theirs is one of them. `parted`: theirs may be another of the
+  // same number. What is stored is a generation that nobody has: should it be read again before
+  // the next one is made, it is nobody's.
+  void raise_above(int32_t given, bool parted) {
+    const bool is_above = parted ? stored.generation > given : stored.generation >= given;
+    if (is_above || given == INT32_MAX) return;
+    stored.generation = given + 1;
     rebalancing = true;
   }
   bool operator==(const Membership&) const = default;

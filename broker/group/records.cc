@@ -55,40 +55,9 @@ Result<Value> decode_value(const Slice& bytes) {
   return Value::decode(reader, version);
 }
 
-// The UTF-16 code units of one UTF-8 character, fed into Java's hash. Malformed bytes become
-// U+FFFD, as when Java decodes the request.
-class JavaHash {
- public:
-  void add(uint32_t code_point) {
-    if (code_point < 0x10000) return unit(code_point);
-    unit(0xd800 + ((code_point - 0x10000) >> 10));
-    unit(0xdc00 + ((code_point - 0x10000) & 0x3ff));
-  }
-  uint32_t value() const { return hash_; }
-
- private:
-  void unit(uint32_t u) { hash_ = hash_ * 31 + u; }
-  uint32_t hash_ = 0;
-};
-
-// Decodes the character at `at` and moves past it.
-uint32_t next_code_point(std::string_view text, size_t& at) {
-  constexpr uint32_t replacement = 0xfffd;
-  const auto lead = static_cast<uint8_t>(text[at++]);
-  if (lead < 0x80) return lead;
-  const int more = lead >= 0xf0 && lead < 0xf5 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc2 ? 1 : 0;
-  if (more == 0 || lead >= 0xf5) return replacement;
-  uint32_t code_point = lead & (0x3f >> more);
-  for (int i = 0; i < more; ++i) {
-    if (at == text.size() || (static_cast<uint8_t>(text[at]) & 0xc0) != 0x80) return replacement;
-    code_point = code_point << 6 | (static_cast<uint8_t>(text[at++]) & 0x3f);
-  }
-  return code_point;
-}
-
 }  // namespace
 
-GroupRecord encode_offset(const OffsetKey& key, const CommittedOffset& committed) {
+JournalRecord encode_offset(const OffsetKey& key, const CommittedOffset& committed) {
   kafka::OffsetCommitValue value;
   value.offset = committed.offset;
   value.leader_epoch = committed.leader_epoch;
@@ -99,20 +68,20 @@ GroupRecord encode_offset(const OffsetKey& key, const CommittedOffset& committed
   return {encode_key(key), kafka::encode_versioned(value, value_version(committed))};
 }
 
-GroupRecord encode_group(const std::string& group, const kafka::GroupMetadataValue& value) {
+JournalRecord encode_group(const std::string& group, const kafka::GroupMetadataValue& value) {
   return {encode_key(GroupKey{group}), kafka::encode_versioned(value, group_value_version)};
 }
 
-GroupRecord encode_moved(const std::string& group, const MovedGroup& moved) {
+JournalRecord encode_moved(const std::string& group, const MovedGroup& moved) {
   kafka::MovedGroupValue value;
   value.switchover_id = moved.switchover_id;
   value.membership = encode_membership(moved.membership);
   return {encode_key(MovedGroupKey{group}), kafka::encode_versioned(value, value.max_version)};
 }
 
-GroupRecord encode_tombstone(const OffsetKey& key) { return {encode_key(key), std::nullopt}; }
-GroupRecord encode_tombstone(const GroupKey& key) { return {encode_key(key), std::nullopt}; }
-GroupRecord encode_tombstone(const MovedGroupKey& key) { return {encode_key(key), std::nullopt}; }
+JournalRecord encode_tombstone(const OffsetKey& key) { return {encode_key(key), std::nullopt}; }
+JournalRecord encode_tombstone(const GroupKey& key) { return {encode_key(key), std::nullopt}; }
+JournalRecord encode_tombstone(const MovedGroupKey& key) { return {encode_key(key), std::nullopt}; }
 
 Result<GroupRecordKey> decode_key(const Slice& key) {
   kafka::Reader reader(key);
@@ -168,15 +137,6 @@ Result<Membership> decode_membership(const Slice& bytes) {
   auto stored = decode_group(value->stored);
   if (!stored) return fail(stored.error());
   return Membership{std::move(*stored), value->rebalancing, std::move(value->expected)};
-}
-
-PartitionIndex partition_of_group(std::string_view group, int32_t partitions) {
-  JavaHash hash;
-  for (size_t at = 0; at < group.size();) hash.add(next_code_point(group, at));
-  // Kafka clears the sign bit except that the one value without an opposite becomes zero.
-  const auto value = static_cast<int32_t>(hash.value());
-  const int32_t positive = value == INT32_MIN ? 0 : value < 0 ? -value : value;
-  return positive % partitions;
 }
 
 }  // namespace isthmus::broker

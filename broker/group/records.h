@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/ids.h"
+#include "broker/coordinator/journal.h"
 #include "broker/group/membership.h"
 #include "kafka/gen/group_metadata_value.h"
 
@@ -60,18 +61,12 @@ using GroupRecordKey = std::variant<OffsetKey, GroupKey, MovedGroupKey, UnknownK
 inline constexpr int16_t link_offset_version = 10'000;
 inline constexpr int16_t moved_group_version = 10'001;
 
-// A record as the journal stores it; no value is a tombstone.
-struct GroupRecord {
-  Slice key;
-  std::optional<Slice> value;
-};
-
-GroupRecord encode_offset(const OffsetKey& key, const CommittedOffset& committed);
-GroupRecord encode_group(const std::string& group, const kafka::GroupMetadataValue& value);
-GroupRecord encode_moved(const std::string& group, const MovedGroup& moved);
-GroupRecord encode_tombstone(const OffsetKey& key);
-GroupRecord encode_tombstone(const GroupKey& key);
-GroupRecord encode_tombstone(const MovedGroupKey& key);
+JournalRecord encode_offset(const OffsetKey& key, const CommittedOffset& committed);
+JournalRecord encode_group(const std::string& group, const kafka::GroupMetadataValue& value);
+JournalRecord encode_moved(const std::string& group, const MovedGroup& moved);
+JournalRecord encode_tombstone(const OffsetKey& key);
+JournalRecord encode_tombstone(const GroupKey& key);
+JournalRecord encode_tombstone(const MovedGroupKey& key);
 
 Result<GroupRecordKey> decode_key(const Slice& key);
 Result<CommittedOffset> decode_offset(const Slice& value);
@@ -81,9 +76,5 @@ Result<MovedGroup> decode_moved(const Slice& value);
 // As it crosses from site to site.
 Slice encode_membership(const Membership& membership);
 Result<Membership> decode_membership(const Slice& bytes);
-
-// The partition of __consumer_offsets that a group lives in: Java's String.hashCode of its name,
-// over UTF-16, as in Kafka. REQUIRES: partitions > 0.
-PartitionIndex partition_of_group(std::string_view group, int32_t partitions);
 
 }  // namespace isthmus::broker

@@ -1,39 +1,17 @@
-// What the group coordinator needs of the rest of the broker: a journal, a register of owners, the
-// topics that there are, and the ends of their logs. Implemented above this folder; tests implement
-// them in memory.
+// What the group coordinator needs of the rest of the broker, beside its journal
+// (broker/coordinator/journal.h): a register of owners, the topics that there are, and the ends of
+// their logs. Implemented above this folder; tests implement them in memory.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/ids.h"
-#include "broker/group/records.h"
 #include "io/task.h"
 
 namespace isthmus::broker {
-
-// The partitions of __consumer_offsets that this broker leads.
-class Journal {
- public:
-  virtual ~Journal() = default;
-
-  // Appends the records as one batch, all or none, in the order of the calls; done when they are
-  // as durable as acks=all promises. Fails with kafka::not_leader_or_follower once another broker
-  // leads the partition, also if it has become leader and lost it again in between: an old
-  // coordinator must never write behind a new one.
-  virtual io::Task<Result<void>> append(PartitionIndex partition,
-                                        std::vector<GroupRecord> records) = 0;
-
-  // Shows all records that the log holds now, the oldest first. An error of `visit` ends it.
-  using Visit = std::function<Result<void>(const GroupRecord&)>;
-  virtual io::Task<Result<void>> replay(PartitionIndex partition, Visit visit) = 0;
-
-  // Whether an append could succeed now: a leader, and enough in-sync replicas.
-  virtual bool writable(PartitionIndex partition) const = 0;
-};
 
 // Which groups belong to a link. Kept in the cluster's metadata, so that it survives restarts.
 class Ownership {
@@ -43,6 +21,9 @@ class Ownership {
   virtual io::Task<Result<void>> put(std::vector<std::string> groups,
                                      std::optional<std::string> link) = 0;
   virtual std::optional<std::string> owner_of(const std::string& group) const = 0;
+  // Whether its owner has not got it from here, by a switchover: generations that were given out
+  // here and there are then of different members, also where the numbers are the same.
+  virtual bool has_parted(const std::string& group) const = 0;
 };
 
 // The cluster's topics, as its metadata have them now.

@@ -17,6 +17,7 @@
 
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/handlers.h"
+#include "broker/handlers/leader_hints.h"
 #include "broker/replica/append_group.h"
 #include "broker/replica/fence_wait.h"
 #include "kafka/gen/produce.h"
@@ -183,7 +184,7 @@ io::Task<void> await_outcome(Item& item, const Work& work) {
   item.answer.log_append_time_ms = done->log_append_time;
   item.answer.log_start_offset = done->log_start;
   if (work.acks != -1) co_return;
-  auto safe = co_await item.partition.committed(done->last_offset + 1, work.deadline);
+  auto safe = co_await item.partition.committed(done->last_offset + 1, work.deadline, done->tenure);
   if (!safe) item.refuse(safe.error());
 }
 
@@ -197,8 +198,13 @@ server::Reply finish(Context& context, std::shared_ptr<Work> work) {
   kafka::ProduceResponse response;
   for (const auto& topic : work->topics) response.responses.push_back({.name = topic});
   for (size_t i = 0; i < work->items.size(); ++i) {
-    auto& answers = response.responses[work->topic_of[i]].partition_responses;
-    answers.push_back(std::move(work->items[i].answer));
+    auto& topic = response.responses[work->topic_of[i]];
+    topic.partition_responses.push_back(std::move(work->items[i].answer));
+    auto& answer = topic.partition_responses.back();
+    if (!is_about_leadership(answer.error_code)) continue;
+    const auto image = context.image.load();
+    hint_at_leader(*image, image->find(topic.name), answer.index, context.config.broker.node_id,
+                   work->connection->listener, response, answer);
   }
   note_answer<kafka::ProduceRequest>(context, *work->connection, work->header, response,
                                      work->subject);
@@ -241,6 +247,7 @@ std::shared_ptr<Work> take_apart(Context& context, const server::Request& reques
   const io::Instant now = request.connection->loop->now();
   work->deadline = now + io::milliseconds(timeout_ms);
   work->writer.opened_at = request.connection->opened_at;
+  work->writer.acks_all = message.acks == -1;
   const bool may_wait = request.charge->can_park(request.frame.size());
   if (may_wait) work->writer.waits_until = now + fence_wait_of(timeout_ms);
   constexpr auto to_write = kafka::need<kafka::ProduceRequest>(AclOperation::write, Type::topic);

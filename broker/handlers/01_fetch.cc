@@ -1,6 +1,13 @@
 // Fetch: records as ranges of files, from the page cache to the socket without a copy. Sessions are
 // not kept (session id 0 is legal): every request names its partitions.
 //
+// A follower reads up to the end of the log, and says with its offset what it has durably
+// (broker/replica/replica.h). It asks on a private listener, under its number and start (KIP-903).
+//
+// Where a selector of replicas is configured (KIP-392), a consumer that says where it is, and is
+// not where the leader is, is told which replica is nearer and has what it asks for; and a follower
+// answers consumers.
+//
 // A client that owes its quota something already is given nothing: an answer without partitions,
 // which Kafka's clients know (KIP-219). What is given may be more than is left, and is paid for by
 // waiting: a batch is whole, and larger than many a quota.
@@ -8,6 +15,8 @@
 #include <map>
 
 #include "broker/handlers/handlers.h"
+#include "broker/handlers/known_brokers.h"
+#include "broker/handlers/leader_hints.h"
 #include "broker/replica/waiters.h"
 #include "kafka/gen/fetch.h"
 #include "server/budget.h"
@@ -28,6 +37,8 @@ constexpr auto longest_wait = std::chrono::minutes(1);
 // Nor longer than this where too many wait already: requests that are let in as others end must
 // not stand still.
 constexpr auto crowded_wait = io::milliseconds(100);
+// Whose clients know that a follower may answer (KIP-392).
+constexpr int16_t first_from_followers = 11;
 // Of partitions, between which others go on.
 constexpr size_t slice = 200;
 // A poll looks at all its partitions when one of them has something new. Where they are many it
@@ -55,7 +66,7 @@ struct Work {
   io::Instant deadline;
   int64_t bytes_left = 0;
   int64_t bytes = 0;
-  bool failed = false;
+  bool is_over = false;  // it does not wait for records
 
   size_t size() const {
     return items.size() * (sizeof(Item) + sizeof(std::weak_ptr<FetchWait>)) +
@@ -69,6 +80,7 @@ void fill(PartitionData& answer, const Item& item, ReadResult result) {
   answer.last_stable_offset = result.last_stable_offset;
   answer.log_start_offset = result.start_offset;
   answer.records = std::move(result.records);
+  answer.preferred_read_replica = result.preferred;
   if (item.spec.read_committed) {
     auto& aborted = answer.aborted_transactions.emplace();
     for (const auto& a : result.aborted) aborted.push_back({a.producer_id, a.first_offset});
@@ -93,7 +105,7 @@ io::Task<void> read_all(io::Loop& loop, Work& work, std::vector<size_t> items,
     auto size = static_cast<int64_t>(result.records.size());
     work.bytes += size;
     work.bytes_left -= size;
-    work.failed |= result.error != ErrorCode::none || result.diverging.has_value();
+    work.is_over |= result.error != ErrorCode::none || result.diverging || result.preferred >= 0;
     fill(work.answers[i], item, std::move(result));
   }
 }
@@ -112,11 +124,36 @@ io::Task<void> read_everywhere(Work& work, std::shared_ptr<FetchWait> wait) {
     }
     work.answers[i].error_code = item.partition.absence();
     work.answers[i].high_watermark = -1;
-    work.failed = true;
+    work.is_over = true;
   }
   for (auto& [loop, items] : by_loop) {
     co_await io::call_on(*loop, read_all(*loop, work, std::move(items), wait));
   }
+}
+
+// Before version 15 a follower does not say of which start it is, and none of this cluster asks so.
+std::optional<ReadingFollower> follower_of(const kafka::FetchRequest& message, int16_t version) {
+  ReadingFollower follower{message.replica_id, -1};
+  if (version >= 15) {
+    const auto& state = message.replica_state;
+    follower = {state.replica_id, static_cast<int32_t>(state.replica_epoch)};
+  }
+  return follower.node >= 0 ? std::optional(follower) : std::nullopt;
+}
+
+// Brokers where the reader is, if this one is not there. Only consumers say where they are.
+std::shared_ptr<const std::vector<NodeId>> nearer_than_this(const Context& context,
+                                                            const Image& image,
+                                                            const std::string& listener,
+                                                            const std::string& rack) {
+  const auto& broker = context.config.broker;
+  if (broker.replica_selector != process::ReplicaSelector::rack_aware) return nullptr;
+  if (rack.empty() || rack == broker.rack) return nullptr;
+  auto nearer = std::make_shared<std::vector<NodeId>>();
+  for (const auto& known : known_brokers(context, image, listener)) {
+    if (known.rack == rack) nearer->push_back(known.node);
+  }
+  return nearer->empty() ? nullptr : nearer;
 }
 
 ReadSpec spec_of(const kafka::FetchRequest& message,
@@ -146,9 +183,18 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
   const io::Duration wait = io::milliseconds(std::max(0, message.max_wait_ms));
   work.deadline = request.connection->loop->now() + std::min<io::Duration>(wait, longest_wait);
   constexpr auto needed = kafka::need<kafka::FetchRequest>(AclOperation::read, ResourceType::topic);
+  constexpr auto of_brokers =
+      kafka::need<kafka::FetchRequest>(AclOperation::cluster_action, ResourceType::cluster);
   const Rights rights = context.rights_of(*request.connection);
+  const auto follower = follower_of(message, work.header.api_version);
+  const bool is_peer = request.connection->private_api && rights.may_on_cluster(of_brokers);
   auto image = context.image.load();
   bool by_id = work.header.api_version >= 13;
+  const auto nearer =
+      nearer_than_this(context, *image, request.connection->listener, message.rack_id);
+  const bool from_followers =
+      work.header.api_version >= first_from_followers &&
+      context.config.broker.replica_selector != process::ReplicaSelector::leader;
   for (const auto& topic : message.topics) {
     std::string name = topic.topic;
     if (by_id) {
@@ -157,7 +203,7 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
     }
     // An id says nothing to who does not know it.
     const bool is_known = !by_id || !name.empty();
-    const bool may = !is_known || rights.may(needed, name);
+    const bool may = follower ? is_peer : !is_known || rights.may(needed, name);
     auto& answer = work.response.responses.emplace_back();
     answer.topic = topic.topic;
     answer.topic_id = topic.topic_id;
@@ -166,6 +212,10 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
       item.topic = work.response.responses.size() - 1;
       item.index = partition.partition;
       item.spec = spec_of(message, partition);
+      item.spec.follower = follower;
+      item.spec.from_follower = from_followers && !follower;
+      if (!follower) item.spec.nearer = nearer;
+      if (follower) item.spec.follower->log_start = partition.log_start_offset;
       item.partition = context.partitions.find(name, partition.partition);
       // A topic that was made anew since may have the name already.
       const bool is_another = item.partition && item.partition.topic_id() != topic.topic_id;
@@ -177,6 +227,17 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
     }
   }
   return work;
+}
+
+using TopicAnswer = kafka::FetchResponse::FetchableTopicResponse;
+// About the last partition of `topic`.
+void hint(Context& context, const server::ConnectionContext& connection, int16_t version,
+          TopicAnswer& topic, kafka::FetchResponse& response) {
+  const auto image = context.image.load();
+  const TopicImage* known = version >= 13 ? image->find(topic.topic_id) : image->find(topic.topic);
+  auto& answer = topic.partitions.back();
+  hint_at_leader(*image, known, answer.partition_index, context.config.broker.node_id,
+                 connection.listener, response, answer);
 }
 
 // Until one of the partitions has something new, or nobody waits for the answer any more.
@@ -203,7 +264,7 @@ server::Reply answer_fetch(Context& context, Work work,
     auto wait = std::make_shared<FetchWait>(loop);
     bool may_wait = loop.now() < work.deadline && work.min_bytes > 0 && !connection->ending;
     co_await read_everywhere(work, may_wait ? wait : nullptr);
-    bool enough = work.failed || work.bytes >= work.min_bytes || work.items.empty();
+    bool enough = work.is_over || work.bytes >= work.min_bytes || work.items.empty();
     if (!may_wait || enough) break;
     if (!parked) parked = charge.park(work.size());
     if (!parked) work.deadline = std::min(work.deadline, loop.now() + crowded_wait);
@@ -223,6 +284,9 @@ server::Reply answer_fetch(Context& context, Work work,
   for (size_t i = 0; i < work.items.size(); ++i) {
     auto& topic = work.response.responses[work.items[i].topic];
     topic.partitions.push_back(std::move(work.answers[i]));
+    if (is_about_leadership(topic.partitions.back().error_code)) {
+      hint(context, *connection, work.header.api_version, topic, work.response);
+    }
   }
   co_return audited<kafka::FetchRequest>(context, *connection, work.header, work.response, {});
 }

@@ -21,7 +21,8 @@ bool is_in_version(int64_t timestamp, int16_t version) {
 }
 
 io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQuery query,
-                         io::Workers& workers) {
+                         io::Workers& workers, int16_t version) {
+  constexpr int16_t knows_not_available = 5;  // KIP-207
   Answer answer;
   answer.partition_index = index;
   if (!partition) {
@@ -31,6 +32,9 @@ io::Task<Answer> look_up(PartitionRef partition, PartitionIndex index, OffsetQue
   auto listed = co_await partition.list_offset(query, workers);
   if (!listed) {
     answer.error_code = error_code(listed.error());
+    if (answer.error_code == ErrorCode::offset_not_available && version < knows_not_available) {
+      answer.error_code = ErrorCode::leader_not_available;
+    }
     co_return answer;
   }
   answer.offset = listed->offset;
@@ -65,7 +69,7 @@ io::Task<kafka::ListOffsetsResponse> list(Context& context, kafka::ListOffsetsRe
       query.current_leader_epoch = wanted.current_leader_epoch;
       query.read_committed = message.isolation_level == 1;
       auto answer = co_await look_up(context.partitions.find(topic.name, wanted.partition_index),
-                                     wanted.partition_index, query, context.env.workers);
+                                     wanted.partition_index, query, context.env.workers, version);
       answers.partitions.push_back(std::move(answer));
     }
   }

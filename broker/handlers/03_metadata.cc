@@ -1,4 +1,4 @@
-// Metadata: this broker, and topics with their leaders. Unknown topics are created where the client
+// Metadata: the brokers, and topics with their leaders. Unknown topics are created where the client
 // allows it and the broker's options do, but for a site whose topics are at home elsewhere.
 //
 // Who may not describe a topic is told nothing of it: it is missing among all topics, and refused
@@ -8,6 +8,7 @@
 // a router that is told of the new leader meanwhile asks there, and its client never hears of the
 // old one again.
 #include "broker/handlers/handlers.h"
+#include "broker/handlers/known_brokers.h"
 #include "broker/handlers/topic_creation.h"
 #include "broker/link/switchovers.h"
 #include "kafka/gen/metadata.h"
@@ -34,6 +35,8 @@ constexpr auto to_create_any = kafka::need<Request>(AclOperation::create, Resour
 // Who asks, and for what.
 struct Asking {
   const server::ConnectionContext* connection = nullptr;
+  NodeId self = -1;  // who answers
+  const LiveBrokers* live = nullptr;
   Rights rights;
   bool may_create = false;  // by the request and the options
   bool operations = false;  // tell what is authorized (KIP-430)
@@ -61,12 +64,23 @@ Topic describe(const PartitionTable& partitions, const Image& image, const Topic
   for (size_t i = 0; i < topic.partitions.size(); ++i) {
     auto& partition = out.partitions.emplace_back();
     partition.partition_index = static_cast<PartitionIndex>(i);
-    partition.leader_id = image.node_id;
-    partition.leader_epoch = epoch_in_force(topic.partitions[i], image.starts);
-    partition.replica_nodes = {image.node_id};
-    partition.isr_nodes = {image.node_id};
-    tell_of_outage(partitions.find(topic.name, partition.partition_index), image.node_id,
-                   partition);
+    const PartitionImage& known = topic.partitions[i];
+    partition.leader_id = known.leader;
+    if (known.leader < 0) partition.error_code = ErrorCode::leader_not_available;
+    partition.leader_epoch = epoch_in_force(known, image);
+    partition.replica_nodes = known.replicas;
+    partition.isr_nodes = known.isr;
+    // Clients ask again at once; what brokers, mirrors and routers ask, they ask again anyhow.
+    const bool may_be_gone = !asking.connection->private_api && known.leader != asking.self &&
+                             asking.live->is_silent(known.leader, asking.connection->loop->now());
+    if (may_be_gone) {
+      partition.leader_id = -1;
+      partition.error_code = ErrorCode::leader_not_available;
+    }
+    if (known.leader == asking.self) {
+      tell_of_outage(partitions.find(topic.name, partition.partition_index), asking.self,
+                     partition);
+    }
   }
   return out;
 }
@@ -76,6 +90,16 @@ Topic refusal(const Request::MetadataRequestTopic& wanted, ErrorCode code) {
   out.error_code = code;
   out.name = wanted.name;
   out.topic_id = wanted.topic_id;
+  return out;
+}
+
+// Of a topic that may be described and is not there: what would be authorized is told all the same.
+Topic absence(const Request::MetadataRequestTopic& wanted, ErrorCode code, const Asking& asking) {
+  Topic out = refusal(wanted, code);
+  if (asking.operations) {
+    out.topic_authorized_operations =
+        asking.rights.operations(ResourceType::topic, wanted.name.value_or(""));
+  }
   return out;
 }
 
@@ -123,18 +147,20 @@ io::Task<Topic> one_topic(Context& context, Request::MetadataRequestTopic wanted
     co_return refusal(wanted, ErrorCode::topic_authorization_failed);
   }
   if (found != nullptr) co_return describe(context.partitions, *image, *found, asking);
-  if (!check_topic_name(name)) co_return refusal(wanted, ErrorCode::invalid_topic_exception);
+  if (!check_topic_name(name)) {
+    co_return absence(wanted, ErrorCode::invalid_topic_exception, asking);
+  }
   if (!asking.may_create || is_internal(name) || is_standby(*image)) {
-    co_return refusal(wanted, ErrorCode::unknown_topic_or_partition);
+    co_return absence(wanted, ErrorCode::unknown_topic_or_partition, asking);
   }
   if (!asking.rights.may_on_cluster(to_create_any) && !asking.rights.may(to_create, name)) {
     co_return refusal(wanted, ErrorCode::topic_authorization_failed);
   }
   ErrorCode code = co_await auto_create(context, *asking.connection, name);
-  if (code != ErrorCode::none) co_return refusal(wanted, code);
+  if (code != ErrorCode::none) co_return absence(wanted, code, asking);
   auto now = context.image.load();
   const TopicImage* created = now->find(name);
-  if (created == nullptr) co_return refusal(wanted, ErrorCode::leader_not_available);
+  if (created == nullptr) co_return absence(wanted, ErrorCode::leader_not_available, asking);
   co_return describe(context.partitions, *now, *created, asking);
 }
 
@@ -173,14 +199,18 @@ bool wants_all(const Request& message, int16_t version) {
 }
 
 // The first of what a site says of itself; the topics follow.
-kafka::MetadataResponse describe_cluster(const Image& image, const io::Address& address) {
+kafka::MetadataResponse describe_cluster(const Context& context, const Image& image,
+                                         const std::string& listener) {
   kafka::MetadataResponse response;
-  auto& broker = response.brokers.emplace_back();
-  broker.node_id = image.node_id;
-  broker.host = address.host;
-  broker.port = address.port;
+  for (const auto& [node, address, rack] : known_brokers(context, image, listener)) {
+    auto& broker = response.brokers.emplace_back();
+    broker.node_id = node;
+    broker.host = address.host;
+    broker.port = address.port;
+    if (!rack.empty()) broker.rack = rack;
+  }
   response.cluster_id = image.cluster_id.to_string();
-  response.controller_id = image.node_id;
+  response.controller_id = controller_of(context, image);
   return response;
 }
 
@@ -188,13 +218,15 @@ io::Task<kafka::MetadataResponse> gather(Context& context, Request message,
                                          std::shared_ptr<server::ConnectionContext> connection,
                                          int16_t version) {
   Asking asking{.connection = connection.get(),
+                .self = context.config.broker.node_id,
+                .live = &context.live,
                 .rights = context.rights_of(*connection),
                 .operations = message.include_topic_authorized_operations};
   if (asks_for_moving(*context.image.load(), message)) {
     co_await io::call_on(context.env.main_loop(), end_of_move(context, message));
   }
   auto image = context.image.load();
-  auto response = describe_cluster(*image, context.advertised(connection->listener));
+  auto response = describe_cluster(context, *image, connection->listener);
   if (message.include_cluster_authorized_operations) {
     response.cluster_authorized_operations = asking.rights.operations_on_cluster();
   }

@@ -1,6 +1,9 @@
-// FindCoordinator: a cluster of one broker coordinates every group. The topic that the coordinator
-// keeps its state in is made here, on first use.
+// FindCoordinator: who leads the partition of __consumer_offsets that a group's name hashes to. The
+// topic is made here, on first use.
+#include "broker/coordinator/key_partition.h"
+#include "broker/group/records.h"
 #include "broker/handlers/handlers.h"
+#include "broker/handlers/known_brokers.h"
 #include "broker/handlers/topic_creation.h"
 #include "kafka/gen/find_coordinator.h"
 
@@ -13,35 +16,44 @@ using kafka::ErrorCode;
 struct Found {
   ErrorCode error = ErrorCode::none;
   std::string message;
-  NodeId node = -1;
-  io::Address address;
+  KnownBroker broker = {};
 };
 
-io::Task<Found> find(Context& context, kafka::CoordinatorType key_type, std::string listener) {
-  Found found;
+Found not_found(ErrorCode error, std::string message = {}) { return {error, std::move(message)}; }
+
+// Why nobody can be looked for, once for all keys.
+io::Task<std::optional<Found>> make_ready(Context& context, kafka::CoordinatorType key_type) {
   if (key_type != kafka::CoordinatorType::group) {
-    found.error = ErrorCode::unsupported_version;
-    found.message = "this broker coordinates groups; transactions are not supported yet";
-    co_return found;
+    co_return not_found(ErrorCode::unsupported_version,
+                        "this broker coordinates groups; transactions are not supported yet");
   }
   auto ready = co_await io::call_on(context.env.main_loop(), ensure_offsets_topic(context));
-  if (!ready) {
-    found.error = ErrorCode::coordinator_not_available;
-    found.message = ready.error().text;
-    co_return found;
+  if (!ready) co_return not_found(ErrorCode::coordinator_not_available, ready.error().text);
+  co_return std::nullopt;
+}
+
+Found find(const Context& context, const std::string& group, const std::string& listener) {
+  const auto image = context.image.load();
+  const TopicImage* topic = image->find(offsets_topic);
+  if (topic == nullptr) return not_found(ErrorCode::coordinator_not_available);
+  const auto partitions = static_cast<int32_t>(topic->partitions.size());
+  const auto index = static_cast<size_t>(partition_of_key(group, partitions));
+  const NodeId leader = topic->partitions[index].leader;
+  auto broker = known_broker(context, *image, listener, leader);
+  if (!broker) {
+    return not_found(ErrorCode::coordinator_not_available,
+                     "nobody leads partition " + std::to_string(index) + " of __consumer_offsets");
   }
-  found.node = context.image.load()->node_id;
-  found.address = context.advertised(listener);
-  co_return found;
+  return {.broker = std::move(*broker)};
 }
 
 template <typename Answer>
 void fill(Answer& answer, const Found& found) {
   answer.error_code = found.error;
   if (!found.message.empty()) answer.error_message = found.message;
-  answer.node_id = found.node;
-  answer.host = found.address.host;
-  answer.port = found.address.port;
+  answer.node_id = found.broker.node;
+  answer.host = found.broker.address.host;
+  answer.port = found.broker.address.port;
 }
 
 ErrorCode refusal(const Rights& rights, kafka::CoordinatorType type, const std::string& key) {
@@ -64,15 +76,18 @@ io::Task<kafka::FindCoordinatorResponse> answer_find(
   constexpr int16_t asks_for_several = 4;
   if (version < asks_for_several) message.coordinator_keys = {message.key};
   const Rights rights = context.rights_of(*connection);
-  std::optional<Found> found;  // the same for all: looked for when somebody may know
+  bool is_ready = false;  // looked for when somebody may know
+  std::optional<Found> not_ready;
   kafka::FindCoordinatorResponse response;
   for (const auto& key : message.coordinator_keys) {
-    Found refused;
-    refused.error = refusal(rights, message.key_type, key);
-    if (refused.error == ErrorCode::none && !found) {
-      found = co_await find(context, message.key_type, connection->listener);
+    Found told;
+    told.error = refusal(rights, message.key_type, key);
+    if (told.error == ErrorCode::none) {
+      if (!std::exchange(is_ready, true)) {
+        not_ready = co_await make_ready(context, message.key_type);
+      }
+      told = not_ready ? *not_ready : find(context, key, connection->listener);
     }
-    const Found& told = refused.error == ErrorCode::none ? *found : refused;
     auto& coordinator = response.coordinators.emplace_back();
     coordinator.key = key;
     fill(coordinator, told);

@@ -1,5 +1,5 @@
-// CreateTopics. The replication factor and assignment of a cluster of one broker can only be
-// itself.
+// CreateTopics. Without a replication factor or an assignment every broker has all of a topic, also
+// those that join later; with one it stays so.
 #include <set>
 
 #include "broker/controller/topic_config.h"
@@ -18,33 +18,61 @@ using Request = kafka::CreateTopicsRequest;
 using Wanted = Request::CreatableTopic;
 using Answer = kafka::CreateTopicsResponse::CreatableTopicResult;
 
+// As Kafka has it: a replica list for each partition, from 0 on, and then neither a number of
+// partitions nor a factor.
+Result<void> take_assignments(const Wanted& wanted, NewTopic& wish) {
+  if (wanted.num_partitions != -1 || wanted.replication_factor != -1) {
+    return refuse(ErrorCode::invalid_request,
+                  "beside an assignment of replicas the number of partitions and the replication "
+                  "factor are -1");
+  }
+  wish.partitions = static_cast<int32_t>(wanted.assignments.size());
+  wish.assignments.resize(wanted.assignments.size());
+  for (const auto& assignment : wanted.assignments) {
+    const PartitionIndex index = assignment.partition_index;
+    const bool is_next = index >= 0 && index < wish.partitions &&
+                         wish.assignments[static_cast<size_t>(index)].empty();
+    if (!is_next || assignment.broker_ids.empty()) {
+      return refuse(ErrorCode::invalid_replica_assignment,
+                    "each partition from 0 on is assigned once, to at least one broker");
+    }
+    wish.assignments[static_cast<size_t>(index)] = assignment.broker_ids;
+  }
+  return {};
+}
+
 Result<NewTopic> wish_of(Context& context, const Wanted& wanted) {
   NewTopic wish;
   wish.name = wanted.name;
   wish.partitions = wanted.num_partitions;
   if (!wanted.assignments.empty()) {
-    NodeId self = context.image.load()->node_id;
-    for (const auto& assignment : wanted.assignments) {
-      if (assignment.broker_ids != std::vector<int32_t>{self}) {
-        return refuse(ErrorCode::invalid_replica_assignment,
-                      "the only broker of this cluster is " + std::to_string(self));
-      }
+    if (auto ok = take_assignments(wanted, wish); !ok) return fail(ok.error());
+  } else if (wanted.replication_factor != -1) {
+    if (wanted.replication_factor < 1) {
+      return refuse(ErrorCode::invalid_replication_factor,
+                    "the replication factor is a number from 1 on, or -1 for all brokers");
     }
-    wish.partitions = static_cast<int32_t>(wanted.assignments.size());
-  } else if (wanted.replication_factor != -1 && wanted.replication_factor != 1) {
-    return refuse(ErrorCode::invalid_replication_factor,
-                  "this cluster has one broker: the replication factor is 1 (or -1)");
+    wish.replication_factor = wanted.replication_factor;
   }
   if (wish.partitions == -1) wish.partitions = context.config.broker.num_partitions;
   for (const auto& config : wanted.configs) {
     if (config.value) wish.configs[config.name] = *config.value;
   }
+  add_defaults(context, wish);
   return wish;
 }
 
-void describe_configs(const NewTopic& topic, const LogConfig& defaults, Answer& answer) {
+void describe_configs(const NewTopic& topic, const Image& image, const LogConfig& defaults,
+                      Answer& answer) {
   answer.num_partitions = topic.partitions;
-  answer.replication_factor = 1;
+  const TopicImage* created = image.find(topic.name);
+  const size_t factor = created != nullptr && !created->partitions.empty()
+                            ? created->partitions.front().replicas.size()
+                        : !topic.assignments.empty() ? topic.assignments.front().size()
+                        : topic.replication_factor > 0
+                            ? static_cast<size_t>(topic.replication_factor)
+                            : image.brokers.size();
+  answer.replication_factor = static_cast<int16_t>(factor);
   auto& configs = answer.configs.emplace();
   for (const auto& key : topic_config_keys()) {
     auto set = topic.configs.find(std::string(key.name));
@@ -83,14 +111,14 @@ io::Task<Answer> create_one(Context& context, Wanted wanted, bool validate_only,
   auto image = context.controller.snapshot();
   if (const TopicImage* topic = image->find(wanted.name)) {
     answer.topic_id = topic->id;
+    if (!validate_only) warn_of_configs(*topic);
   }
   if (rights.may(to_see, wanted.name)) {
-    describe_configs(*wish, context.partitions.defaults(), answer);
+    describe_configs(*wish, *image, context.partitions.defaults(), answer);
   } else {
     answer.configs.reset();
     answer.topic_config_error_code = ErrorCode::topic_authorization_failed;
   }
-  warn_of_configs(wish->name, wish->configs);
   co_return answer;
 }
 

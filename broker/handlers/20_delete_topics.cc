@@ -1,5 +1,5 @@
 // DeleteTopics, by name or (since version 6) by id. Whoever may not describe a topic does not learn
-// the name behind its id.
+// the name behind its id; whoever may is told of one that is not there, as in Kafka.
 #include "broker/controller/topic_plans.h"
 #include "broker/handlers/admin_work.h"
 #include "broker/handlers/handlers.h"
@@ -37,7 +37,12 @@ io::Task<Answer> delete_one(Context& context, std::optional<std::string> name, U
   }
   std::string wanted = *answer.name;
   if (!may_delete(rights, wanted)) {
-    if (!name && !rights.may(to_describe, wanted)) answer.name.reset();
+    const bool sees = rights.may(to_describe, wanted);
+    if (sees && context.controller.snapshot()->find(wanted) == nullptr) {
+      answer.error_code = ErrorCode::unknown_topic_or_partition;
+      co_return answer;
+    }
+    if (!name && !sees) answer.name.reset();
     refuse(answer, kafka::error_of(ErrorCode::topic_authorization_failed,
                                    "not authorized to delete this topic"));
     co_return answer;

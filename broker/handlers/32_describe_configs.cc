@@ -2,6 +2,7 @@
 // broker's release by options such as inter.broker.protocol.version, so both are answered in full.
 #include <algorithm>
 
+#include "broker/controller/broker_config_plans.h"
 #include "broker/controller/topic_config.h"
 #include "broker/handlers/config_apis.h"
 #include "broker/handlers/handlers.h"
@@ -61,12 +62,28 @@ Entry describe_key(const TopicConfigKey& key, const ConfigMap& overrides, const 
   return entry;
 }
 
+constexpr const char* min_isr_key = "min.insync.replicas";
+
+// What is in force without a config: no constant, as Kafka's is, but the majority of the replicas.
+void put_majority(int64_t count, Entry& entry) {
+  entry.value = std::to_string(count);
+  if (count == 1) return;
+  entry.config_source = Source::static_broker;
+  if (!entry.synonyms.empty()) {
+    entry.synonyms.insert(entry.synonyms.begin(), {min_isr_key, *entry.value, entry.config_source});
+  }
+}
+
 void describe_topic(Context& context, const TopicImage& topic, const Resource& resource,
                     const Asked& asked, Answer& answer) {
   const LogConfig& defaults = context.partitions.defaults();
   for (const auto& key : topic_config_keys()) {
     if (!wanted(resource, key.name)) continue;
-    answer.configs.push_back(describe_key(key, topic.configs, defaults, asked));
+    Entry entry = describe_key(key, topic.configs, defaults, asked);
+    const bool is_majority = key.name == min_isr_key && !topic.configs.contains(min_isr_key) &&
+                             !topic.partitions.empty();
+    if (is_majority) put_majority(min_insync_replicas(topic, topic.partitions.front()), entry);
+    answer.configs.push_back(std::move(entry));
   }
 }
 
@@ -88,7 +105,8 @@ std::vector<Entry> own_options(Context& context) {
   };
   add("auto.create.topics.enable", b.auto_create_topics ? "true" : "false", Type::boolean);
   add("broker.id", id, Type::int32);
-  add_number("default.replication.factor", b.default_replication_factor);
+  const auto brokers = std::ssize(context.image.load()->brokers);
+  add_number("default.replication.factor", b.default_replication_factor.value_or(brokers));
   add("delete.topic.enable", "true", Type::boolean);
   add_number("group.max.session.timeout.ms", b.group_max_session_timeout_ms);
   add_number("group.max.size", b.group_max_size);
@@ -99,7 +117,7 @@ std::vector<Entry> own_options(Context& context) {
   add_number("num.partitions", b.num_partitions);
   add_number("offsets.retention.minutes", b.offsets_retention_minutes);
   add_number("offsets.topic.num.partitions", b.offsets_topic_num_partitions);
-  add_number("offsets.topic.replication.factor", 1, Type::int16);
+  add_number("offsets.topic.replication.factor", brokers, Type::int16);
   add_number("transaction.state.log.min.isr", 1);
   add_number("transaction.state.log.replication.factor", 1, Type::int16);
   return all;
@@ -113,6 +131,10 @@ void describe_broker(Context& context, const Resource& resource, const Asked& as
     if (key.broker_option.empty()) continue;
     Entry entry = describe_key(key, {}, defaults, asked);
     entry.name = key.broker_option;
+    if (key.name == min_isr_key) {
+      const auto brokers = std::ssize(context.image.load()->brokers);
+      put_majority(context.config.broker.min_insync_replicas.value_or(brokers / 2 + 1), entry);
+    }
     all.push_back(std::move(entry));
   }
   for (auto& entry : all) {
@@ -123,12 +145,32 @@ void describe_broker(Context& context, const Resource& resource, const Asked& as
   }
 }
 
+// What was set at run time; of this broker or another.
+void describe_rates(const BrokerImage& broker, const Resource& resource, Answer& answer) {
+  const std::pair<const char*, int64_t> rates[] = {{leader_rate_key, broker.leader_rate},
+                                                   {follower_rate_key, broker.follower_rate}};
+  for (const auto& [name, rate] : rates) {
+    if (rate < 0 || !wanted(resource, name)) continue;
+    auto& entry = answer.configs.emplace_back();
+    entry.name = name;
+    entry.value = std::to_string(rate);
+    entry.config_source = Source::dynamic_broker;
+    entry.config_type = kafka::ConfigType::int64;
+  }
+}
+
 // The empty name asks for what was set for all brokers at run time: here, nothing ever is.
 void describe_named_broker(Context& context, const Resource& resource, const Asked& asked,
                            Answer& answer) {
   if (resource.resource_name.empty()) return;
   const std::string self = std::to_string(context.config.broker.node_id);
-  if (resource.resource_name == self) return describe_broker(context, resource, asked, answer);
+  if (resource.resource_name == self) {
+    describe_broker(context, resource, asked, answer);
+    const auto image = context.image.load();
+    const auto known = image->brokers.find(context.config.broker.node_id);
+    if (known != image->brokers.end()) describe_rates(known->second, resource, answer);
+    return;
+  }
   refuse(answer, kafka::error_of(ErrorCode::invalid_request,
                                  "this is broker " + self + ", not " + resource.resource_name));
 }

@@ -112,12 +112,15 @@ io::Task<server::Reply> sasl_authenticate(Context& context, server::Request requ
   }
   if (!accepted) {
     const kafka::SaslServer& server = *exchange->server;
-    connection.end("log-in refused: user=" + printable(server.claimed_user()) + ": " +
+    // A token that is not good names nobody, but the connection may be somebody's already.
+    const std::string& claimed = server.claimed_user();
+    const std::string user = claimed.empty() ? connection.log_in.user : claimed;
+    connection.end("log-in refused: " + (user.empty() ? "" : "user=" + printable(user) + ": ") +
                    (server.why_refused().empty() ? accepted.error().text : server.why_refused()));
     response = {};
     kafka::refuse(response, accepted.error());
     connection.stats->logged_in(false, false);
-    note(context, request, server.claimed_user(), mechanism, response.error_code);
+    note(context, request, user, mechanism, response.error_code);
     co_return answer_after(*connection.loop, refusal_delay, request.header, std::move(response));
   }
   response.auth_bytes = Slice::take(std::move(answer->bytes));

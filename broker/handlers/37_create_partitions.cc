@@ -11,9 +11,13 @@ namespace {
 
 using kafka::ErrorCode;
 
-io::Task<Result<void>> grow(Context& context, std::string name, int32_t count, bool only_check,
-                            TopicChanges::Turn turn) {
-  auto decide = [&](const Image& image) { return plan_partitions(image, name, count); };
+using Assignments = std::vector<std::vector<NodeId>>;
+
+io::Task<Result<void>> grow(Context& context, std::string name, int32_t count,
+                            Assignments assignments, bool only_check, TopicChanges::Turn turn) {
+  auto decide = [&](const Image& image) {
+    return plan_partitions(image, name, count, assignments);
+  };
   if (only_check) co_return context.controller.check(decide);
   auto done = co_await context.switchovers.topic_changes().make(decide, turn);
   co_return done;
@@ -34,7 +38,14 @@ io::Task<void> grow_all(Context& context, Request message, std::shared_ptr<Respo
                                      "not authorized to alter this topic"));
       continue;
     }
-    auto done = co_await grow(context, topic.name, topic.count, message.validate_only, turn);
+    Assignments assignments;
+    if (topic.assignments) {
+      for (const auto& assignment : *topic.assignments) {
+        assignments.push_back(assignment.broker_ids);
+      }
+    }
+    auto done = co_await grow(context, topic.name, topic.count, std::move(assignments),
+                              message.validate_only, turn);
     result.error_code = ErrorCode::none;
     if (!done) refuse(result, done.error());
   }

@@ -1,5 +1,6 @@
 // DescribeCluster (KIP-700).
 #include "broker/handlers/handlers.h"
+#include "broker/handlers/known_brokers.h"
 #include "kafka/gen/describe_cluster.h"
 
 namespace isthmus::broker {
@@ -13,12 +14,14 @@ io::Task<kafka::DescribeClusterResponse> describe(
   kafka::DescribeClusterResponse response;
   response.endpoint_type = message.endpoint_type;
   response.cluster_id = image->cluster_id.to_string();
-  response.controller_id = image->node_id;
-  const io::Address& address = context.advertised(connection->listener);
-  auto& broker = response.brokers.emplace_back();
-  broker.broker_id = image->node_id;
-  broker.host = address.host;
-  broker.port = address.port;
+  response.controller_id = controller_of(context, *image);
+  for (const auto& [node, address, rack] : known_brokers(context, *image, connection->listener)) {
+    auto& broker = response.brokers.emplace_back();
+    broker.broker_id = node;
+    broker.host = address.host;
+    broker.port = address.port;
+    if (!rack.empty()) broker.rack = rack;
+  }
   if (message.include_cluster_authorized_operations) {
     response.cluster_authorized_operations = context.rights_of(*connection).operations_on_cluster();
   }

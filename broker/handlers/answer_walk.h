@@ -55,6 +55,8 @@ bool for_each_result(const T& of, Each each) {
   if constexpr (requires { of.filter_results; }) in(of.filter_results);
   if constexpr (requires { of.coordinators; }) in(of.coordinators);
   if constexpr (requires { of.partitions; }) in(of.partitions);
+  if constexpr (requires { of.replica_election_results; }) in(of.replica_election_results);
+  if constexpr (requires { of.partition_result; }) in(of.partition_result);
   if constexpr (requires { of.partition_responses; }) in(of.partition_responses);
   return has;
 }
@@ -83,6 +85,8 @@ std::string name_in(const T& of) {
     name = walking::text_of(of.name);
   } else if constexpr (requires { of.topic; }) {
     name = of.topic;
+  } else if constexpr (requires { of.broker_id; }) {
+    name = std::to_string(of.broker_id);
   }
   if constexpr (requires { of.topic_id.to_string(); }) {
     if (name.empty() && !of.topic_id.is_zero()) name = of.topic_id.to_string();

@@ -21,11 +21,11 @@ std::string_view refused_type(ErrorCode error) {
   }
 }
 
-AuditOutcome outcome_of(ErrorCode error) {
-  if (error == ErrorCode::none) return AuditOutcome::allowed;
+server::AuditOutcome outcome_of(ErrorCode error) {
+  if (error == ErrorCode::none) return server::AuditOutcome::allowed;
   // It goes on by itself (admin_work.h): who sends a short time-out is not told of as unsuccessful.
-  if (error == ErrorCode::request_timed_out) return AuditOutcome::unknown;
-  return refused_type(error).empty() ? AuditOutcome::failed : AuditOutcome::refused;
+  if (error == ErrorCode::request_timed_out) return server::AuditOutcome::unknown;
+  return refused_type(error).empty() ? server::AuditOutcome::failed : server::AuditOutcome::refused;
 }
 
 std::string action_of(const kafka::RequestHeader& header) {
@@ -33,17 +33,10 @@ std::string action_of(const kafka::RequestHeader& header) {
   return api == nullptr ? std::to_string(header.api_key) : std::string(api->name);
 }
 
-AuditEvent event_of(const server::ConnectionContext& connection,
-                    const kafka::RequestHeader& header) {
-  AuditEvent event;
-  event.time_ms = connection.loop->wall_ms();
-  event.principal = audit_text(connection.principal.to_string());
-  event.host = audit_text(connection.peer.host);
-  event.listener = connection.listener;
-  event.client_id = audit_text(header.client_id.value_or(""));
-  if (connection.impersonated_by) {
-    event.impersonated_by = audit_text(connection.impersonated_by->to_string());
-  }
+server::AuditEvent event_of(const server::ConnectionContext& connection,
+                            const kafka::RequestHeader& header) {
+  server::AuditEvent event = server::audit_event_of(connection);
+  event.client_id = server::audit_text(header.client_id.value_or(""));
   event.action = action_of(header);
   return event;
 }
@@ -60,7 +53,11 @@ std::string_view audited_type(ApiKey key) {
     case ApiKey::create_topics:
     case ApiKey::delete_topics:
     case ApiKey::create_partitions:
+    case ApiKey::elect_leaders:
+    case ApiKey::alter_partition_reassignments:
     case ApiKey::delete_records: return "topic";
+    case ApiKey::unregister_broker:
+    case ApiKey::drain_broker: return "broker";
     case ApiKey::delete_groups:
     case ApiKey::offset_delete: return "group";
     case ApiKey::alter_configs:
@@ -79,7 +76,8 @@ std::string_view audited_type(ApiKey key) {
     case ApiKey::become_mirror:
     case ApiKey::step_down:
     case ApiKey::forget_link:
-    case ApiKey::pause_link: return "link";
+    case ApiKey::pause_link:
+    case ApiKey::follow_access: return "link";
     default: return "";
   }
 }
@@ -97,7 +95,7 @@ void AuditedOutcomes::note(const Context& context, const server::ConnectionConte
                            const kafka::RequestHeader& header, std::string_view detail) const {
   for (const auto& [what, names] : outcomes_) {
     const auto& [type, error] = what;
-    AuditEvent event = event_of(connection, header);
+    server::AuditEvent event = event_of(connection, header);
     event.detail = detail;
     event.resource_type = type;
     event.resources = names;
@@ -111,12 +109,12 @@ void note_outcome(const Context& context, const server::ConnectionContext& conne
                   const kafka::RequestHeader& header, const AuditSubject& subject,
                   ErrorCode error) {
   if (!context.audit.enabled()) return;
-  AuditEvent event = event_of(connection, header);
+  server::AuditEvent event = event_of(connection, header);
   event.detail = subject.detail;
   event.resource_type = subject.type;
   for (const auto& name : subject.names) event.resources.add(name);
   event.outcome =
-      error == ErrorCode::illegal_sasl_state ? AuditOutcome::refused : outcome_of(error);
+      error == ErrorCode::illegal_sasl_state ? server::AuditOutcome::refused : outcome_of(error);
   if (error != ErrorCode::none) event.error = kafka::error_name(error);
   context.audit.note(std::move(event), connection.loop->now());
 }

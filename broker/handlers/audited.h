@@ -15,11 +15,11 @@
 #include <utility>
 #include <vector>
 
-#include "broker/audit/audit.h"
 #include "broker/handlers/answer_walk.h"
 #include "broker/handlers/context.h"
 #include "kafka/gen/create_acls.h"
 #include "kafka/gen/delete_acls.h"
+#include "server/audit.h"
 
 namespace isthmus::broker {
 
@@ -50,7 +50,7 @@ class AuditedOutcomes {
 
  private:
   const std::string_view type_;
-  std::map<std::pair<std::string, kafka::ErrorCode>, AuditNames> outcomes_;
+  std::map<std::pair<std::string, kafka::ErrorCode>, server::AuditNames> outcomes_;
 };
 
 // One thing; for what is no plain answer: log-ins and what is refused before it reaches a handler.
@@ -67,6 +67,10 @@ std::string text_of(const kafka::DeleteAclsResponse::DeleteAclsMatchingAcl& acl)
 // Which of the things that the API does is asked for.
 template <typename Message>
 std::string detail_of(const Message& message) {
+  if constexpr (requires { message.election_type; }) {
+    return message.election_type == 1 ? "unclean" : "preferred";
+  }
+  if constexpr (requires { message.drain; }) return std::string(to_string(message.drain));
   if constexpr (requires { message.validate_only; }) return message.validate_only ? "validate" : "";
   if constexpr (requires { message.dry_run; }) return message.dry_run ? "dry run" : "";
   if constexpr (requires { message.abandon; }) return message.abandon ? "abandon" : "";
@@ -104,6 +108,8 @@ void add_result(const One& result, std::string name, kafka::ErrorCode error,
   }
   if constexpr (requires { result.partition_index; }) {
     name += "-" + std::to_string(result.partition_index);
+  } else if constexpr (requires { result.partition_id; }) {
+    name += "-" + std::to_string(result.partition_id);
   }
   if constexpr (requires { result.resource_type; }) {
     outcomes.add(to_string(result.resource_type), name, error);

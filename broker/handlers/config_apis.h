@@ -15,7 +15,7 @@ namespace isthmus::broker {
 
 using kafka::ConfigResource;
 
-// Changes a topic's configs; other resources are refused, saying where their options live.
+// Changes a topic's configs, or the few of a broker that are not its YAML's.
 io::Task<Result<void>> change_configs(Context& context, ConfigResource resource_type,
                                       std::string name, ConfigChanges changes, bool replace_all,
                                       bool validate_only, TopicChanges::Turn turn);
@@ -44,7 +44,7 @@ std::optional<Error> not_authorized(const Rights& rights, ConfigResource type,
 }
 
 // Says in the log what was taken although it promises more than this cluster can do.
-void warn_of_configs(const std::string& topic, const std::map<std::string, std::string>& configs);
+void warn_of_configs(const TopicImage& topic);
 
 // Alters each resource of the request by `change`, on the main loop:
 //   Task<Result<void>> change(Context&, Resource, bool validate_only, TopicChanges::Turn)

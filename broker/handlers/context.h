@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "broker/controller/controller.h"
+#include "broker/controller/live_brokers.h"
 #include "broker/image/image.h"
 #include "broker/replica/partition_table.h"
 #include "broker/security/authorizer.h"
@@ -23,12 +24,17 @@
 #include "server/reply.h"
 #include "server/service.h"
 
+namespace isthmus::server {
+class Audit;
+}
+
 namespace isthmus::broker {
 
-class Audit;
 class Coordinator;
+class Holds;
 class LinkService;
 class LogIns;
+class SiteViews;
 class Switchovers;
 class WayBack;
 
@@ -41,13 +47,15 @@ struct Context {
   PartitionTable& partitions;
   Coordinator& groups;
   LinkService& links;
+  SiteViews& views;
   Switchovers& switchovers;
   WayBack& way_back;
   LogIns& log_ins;
   io::Gate& admin;  // what admin requests have begun; some goes on after their time-out
   const Authorizer& authorizer;
   server::Quotas& quotas;
-  Audit& audit;
+  server::Audit& audit;
+  LiveBrokers& live;
 
   // The address that clients of this listener are told.
   const io::Address& advertised(const std::string& listener) const;

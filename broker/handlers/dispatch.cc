@@ -46,6 +46,10 @@ Handler find_public(ApiKey key) {
     case ApiKey::describe_client_quotas: return describe_client_quotas;
     case ApiKey::alter_client_quotas: return alter_client_quotas;
     case ApiKey::describe_cluster: return describe_cluster;
+    case ApiKey::elect_leaders: return elect_leaders;
+    case ApiKey::alter_partition_reassignments: return alter_partition_reassignments;
+    case ApiKey::list_partition_reassignments: return list_partition_reassignments;
+    case ApiKey::unregister_broker: return unregister_broker;
     default: return nullptr;
   }
 }
@@ -54,6 +58,7 @@ Handler find_private(ApiKey key) {
   switch (key) {
     case ApiKey::describe_site: return describe_site;
     case ApiKey::attach_link: return attach_link;
+    case ApiKey::broker_view: return broker_view;
     case ApiKey::ensure_mirror_topics: return ensure_mirror_topics;
     case ApiKey::mirror_append: return mirror_append;
     case ApiKey::mirror_offsets: return mirror_offsets;
@@ -66,12 +71,18 @@ Handler find_private(ApiKey key) {
     case ApiKey::become_mirror: return become_mirror;
     case ApiKey::epoch_history: return epoch_history;
     case ApiKey::step_down: return step_down;
+    case ApiKey::take_way_back_step: return take_way_back_step;
     case ApiKey::forget_link: return forget_link;
     case ApiKey::pause_link: return pause_link;
+    case ApiKey::read_access: return read_access;
+    case ApiKey::follow_access: return follow_access;
     case ApiKey::read_members: return read_members;
+    case ApiKey::hold_partitions: return hold_partitions;
+    case ApiKey::ask_groups: return ask_groups;
     case ApiKey::site_record: return site_record;
     case ApiKey::durable_ends: return durable_ends;
     case ApiKey::impersonate: return impersonate;
+    case ApiKey::drain_broker: return drain_broker;
     default: return nullptr;
   }
 }

@@ -30,6 +30,10 @@ io::Task<server::Reply> alter_user_scram_credentials(Context& context, server::R
 io::Task<server::Reply> incremental_alter_configs(Context& context, server::Request request);
 io::Task<server::Reply> describe_client_quotas(Context& context, server::Request request);
 io::Task<server::Reply> alter_client_quotas(Context& context, server::Request request);
+io::Task<server::Reply> elect_leaders(Context& context, server::Request request);
+io::Task<server::Reply> alter_partition_reassignments(Context& context, server::Request request);
+io::Task<server::Reply> list_partition_reassignments(Context& context, server::Request request);
+io::Task<server::Reply> unregister_broker(Context& context, server::Request request);
 io::Task<server::Reply> describe_cluster(Context& context, server::Request request);
 
 // Groups: group_apis.cc.
@@ -46,6 +50,7 @@ io::Task<server::Reply> offset_delete(Context& context, server::Request request)
 
 // Private: spoken among our own programs.
 io::Task<server::Reply> describe_site(Context& context, server::Request request);
+io::Task<server::Reply> broker_view(Context& context, server::Request request);
 io::Task<server::Reply> attach_link(Context& context, server::Request request);
 io::Task<server::Reply> ensure_mirror_topics(Context& context, server::Request request);
 io::Task<server::Reply> mirror_append(Context& context, server::Request request);
@@ -61,9 +66,15 @@ io::Task<server::Reply> epoch_history(Context& context, server::Request request)
 io::Task<server::Reply> impersonate(Context& context, server::Request request);
 io::Task<server::Reply> durable_ends(Context& context, server::Request request);
 io::Task<server::Reply> site_record(Context& context, server::Request request);
+io::Task<server::Reply> take_way_back_step(Context& context, server::Request request);
 io::Task<server::Reply> step_down(Context& context, server::Request request);
 io::Task<server::Reply> forget_link(Context& context, server::Request request);
 io::Task<server::Reply> pause_link(Context& context, server::Request request);
+io::Task<server::Reply> read_access(Context& context, server::Request request);
+io::Task<server::Reply> follow_access(Context& context, server::Request request);
+io::Task<server::Reply> drain_broker(Context& context, server::Request request);
 io::Task<server::Reply> read_members(Context& context, server::Request request);
+io::Task<server::Reply> hold_partitions(Context& context, server::Request request);
+io::Task<server::Reply> ask_groups(Context& context, server::Request request);
 
 }  // namespace isthmus::broker

@@ -4,10 +4,16 @@
 
 namespace isthmus::broker {
 
-const char* const offsets_topic = "__consumer_offsets";
+const char* const offsets_topic = kafka::offsets_topic;
+
+void add_defaults(const Context& context, NewTopic& wish) {
+  const auto& min_isr = context.config.broker.min_insync_replicas;
+  if (min_isr) wish.configs.try_emplace("min.insync.replicas", std::to_string(*min_isr));
+}
 
 io::Task<Result<void>> create_topic(Context& context, NewTopic wish, TopicChanges::Turn turn) {
   context.env.random.fill(wish.id.bytes);
+  add_defaults(context, wish);
   auto decide = [&wish](const Image& image) { return plan_create_topic(image, wish); };
   // The cluster's own topics stay where they are.
   auto made = is_internal(wish.name) ? context.controller.update(decide)

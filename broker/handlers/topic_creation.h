@@ -8,6 +8,9 @@
 
 namespace isthmus::broker {
 
+// What the broker's options say of a topic that says nothing of it.
+void add_defaults(const Context& context, NewTopic& wish);
+
 // The id is chosen here. While a switchover is under way it waits (link/topic_changes.h).
 io::Task<Result<void>> create_topic(Context& context, NewTopic wish, TopicChanges::Turn turn);
 

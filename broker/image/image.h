@@ -5,6 +5,7 @@
 // metadata store's changes and from nothing else, so a restart sees what was there before it.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,7 +17,9 @@
 #include "base/leader_epoch.h"
 #include "base/published.h"
 #include "broker/security/acls.h"
+#include "io/stream.h"
 #include "kafka/cluster_identity.h"
+#include "kafka/gen/broker_drain.h"
 #include "kafka/gen/mirror_state.h"
 #include "kafka/gen/scram_mechanism.h"
 #include "kafka/gen/switchover_phase.h"
@@ -27,22 +30,43 @@
 
 namespace isthmus::broker {
 
+using kafka::BrokerDrain;
 using kafka::ClusterIdentity;
 using kafka::MirrorState;
 using kafka::TopicWriter;
 
+// A record of its own: a change of the ISR does not write its topic anew.
 struct PartitionImage {
-  // The epoch as recorded, and how often this broker had been started by then. Every start is an
-  // election: the epoch in force is `leader_epoch` plus the starts since, so a start costs one
-  // record and not one per partition. See epoch_in_force().
+  NodeId leader = -1;  // one of `isr`; -1 = none
+  // The epoch as recorded, and how often the leader had been started by then. Every start is an
+  // election: the epoch in force is `leader_epoch` plus the leader's starts since, so a start costs
+  // one record and not one per partition. See epoch_in_force().
   LeaderEpoch leader_epoch = 0;
   int32_t recorded_at_start = 0;
+  std::vector<NodeId> replicas;  // the first is preferred as leader
+  std::vector<NodeId> isr;
+  // Who may lead where the ISR is empty (KIP-966): whom it lost while it was smaller than
+  // min.insync.replicas, and so since anything was acknowledged.
+  std::vector<NodeId> elr;
   MirrorState mirror_state = MirrorState::none;
   std::string mirror_reason;  // why it failed, for the operator
   // A failover's promotion: the epoch begins where the log ended, and the next record gets this
   // offset, beyond what consumers may have read at the lost site. -1 = no gap.
   Offset promoted_to = -1;
+  // Of its key in the store. -1 = it has none: an earlier release wrote it into its topic's.
+  int64_t version = -1;
+  // A reassignment under way (KIP-455). Both are among `replicas`: these come, and count for
+  // nothing before they are in sync; those go when all who come are.
+  std::vector<NodeId> adding = {}, removing = {};
+
+  bool has_replica(NodeId node) const {
+    return std::ranges::find(replicas, node) != replicas.end();
+  }
+  bool is_reassigned() const { return !adding.empty() || !removing.empty(); }
+  friend bool operator==(const PartitionImage&, const PartitionImage&) = default;
 };
+
+constexpr int32_t max_partitions_per_topic = 10'000;
 
 struct TopicImage {
   std::string name;
@@ -57,8 +81,45 @@ struct TopicImage {
   // said of a promotion elsewhere concerns the topic only if that one was later.
   int64_t promoted_at = 0;
   int64_t version = -1;  // of its key in the store
+  // Replicas of each partition, as it was created or reassigned; 0: every broker has all of it,
+  // also those that join later.
+  int16_t replication_factor = 0;
 
   bool is_mirror() const { return writer.link() != nullptr; }
+  friend bool operator==(const TopicImage&, const TopicImage&) = default;
+};
+
+// Where a broker is reached, as it has said at its latest start.
+struct BrokerEndpoint {
+  std::string listener;
+  io::Address address;
+  bool for_brokers = false;  // the private APIs are served there
+  friend bool operator==(const BrokerEndpoint&, const BrokerEndpoint&) = default;
+};
+
+struct BrokerImage {
+  int32_t starts = 0;  // raised once per start, durably
+  // It leads nothing and is in no ISR: it is starting, or was found dead.
+  bool fenced = false;
+  std::string rack;
+  // Of the first of log.dirs. Under another id the broker has another's data, or none.
+  Uuid directory_id = {};
+  std::vector<BrokerEndpoint> endpoints;
+  int64_t version = -1;
+  BrokerDrain drain = BrokerDrain::none;
+  // `leader.` and `follower.replication.throttled.rate`, as set at run time; -1 = not set.
+  int64_t leader_rate = -1, follower_rate = -1;
+
+  const BrokerEndpoint* endpoint(const std::string& listener) const;
+  const BrokerEndpoint* endpoint_for_brokers() const;
+};
+
+// Each start of any broker, in the order in which they were recorded: a number that the cluster has
+// given out once must never mean another start, whatever the brokers' clocks say.
+struct ClusterStarts {
+  int32_t number = 0;
+  std::vector<int64_t> times;  // of the latest, in milliseconds; the last one last
+  int64_t version = -1;
 };
 
 // A topic that was deleted, while a folder of it may be left: by a crash, by a disk that failed, or
@@ -121,6 +182,10 @@ struct SwitchoverImage {
   // with the answer learns from its repetition what was lost, and where writing goes on.
   std::map<std::string, std::vector<PromotedPartition>> promoted;
   int64_t version = -1;
+  // At the source, of what is handed over: where it ends, by topic and partition, which a leader to
+  // come may not know; and the number of each broker's fence under which it was looked at.
+  std::map<Uuid, std::vector<Offset>> handed = {};
+  std::map<NodeId, int64_t> fences = {};
 };
 
 // Which cluster has taken over what the router's YAML gives to another, as far as this one has
@@ -133,13 +198,26 @@ struct RoutesImage {
 
 struct GroupImage {
   std::string link;  // the link that owns it
+  // It was not handed over: what it has been here and what the link brings have parted ways, and
+  // each has given out generations of its own.
+  bool parted = false;
   int64_t version = -1;
+};
+
+// Of an ACL, a user or a quota: the link by which it follows another cluster (`acls: follow`), and
+// whether it was here before it did. What somebody sets here is nobody's but his: it follows no
+// more (mirror/access_plan.h).
+struct Follows {
+  std::string link;  // empty = none
+  bool made_here = false;
+  friend bool operator==(const Follows&, const Follows&) = default;
 };
 
 // Who may log in with a password, and what it is verified by.
 struct UserImage {
   std::string name;
   std::map<kafka::ScramMechanism, kafka::ScramCredential> credentials;
+  Follows follows = {};
   int64_t version = -1;
 };
 using UserImages = std::map<std::string, UserImage>;
@@ -147,6 +225,7 @@ using UserImages = std::map<std::string, UserImage>;
 struct AclImage {
   struct Entry {
     Acl acl;
+    Follows follows = {};
     int64_t version = -1;
   };
   AclSet set;
@@ -157,6 +236,7 @@ struct AclImage {
 struct QuotaImage {
   kafka::QuotaEntity entity;
   kafka::QuotaValues values;  // never empty
+  Follows follows = {};
   int64_t version = -1;
 };
 
@@ -166,11 +246,10 @@ struct Image {
   ClusterNumber cluster_number = 0;
   Uuid cluster_id;
   int8_t incarnation = 0;  // raised when the metadata is rebuilt
-  NodeId node_id = 0;
-  int32_t starts = 0;                // of this broker; raised once per start, durably
-  std::vector<int64_t> start_times;  // of the latest starts, in milliseconds; the last one last
   int64_t next_producer_id = 0;
-  int64_t cluster_version = -1, broker_version = -1, producer_ids_version = -1;
+  int64_t cluster_version = -1, producer_ids_version = -1;
+  std::map<NodeId, BrokerImage> brokers;  // all that have ever started, but for removed ones
+  ClusterStarts starts;
 
   std::map<std::string, std::shared_ptr<const TopicImage>> topics;
   std::unordered_map<Uuid, std::shared_ptr<const TopicImage>> topics_by_id;
@@ -181,8 +260,10 @@ struct Image {
   std::map<std::string, QuotaImage> quotas;  // by QuotaEntity::key()
   RoutesImage routes;
   std::shared_ptr<const UserImages> users = std::make_shared<const UserImages>();
-  int64_t users_version = 0;  // of the latest change of any
+  int64_t users_version = 0;  // counts the changes that this process has seen
   std::shared_ptr<const AclImage> acls = std::make_shared<const AclImage>();
+  int64_t access_changes = 0;  // of users, ACLs and quotas, since the start
+  uint64_t number = 0;         // counts this process's images: a later one has a higher number
 
   // Shares the life of the image's.
   std::shared_ptr<const AclSet> acl_set() const { return {acls, &acls->set}; }
@@ -190,11 +271,24 @@ struct Image {
   const TopicImage* find(const Uuid& id) const;
   ClusterIdentity identity() const { return {cluster_id.to_string(), cluster_number}; }
   int64_t epoch_of(const std::string& link) const;  // 0: not attached
+  int32_t starts_of(NodeId broker) const;           // 0: not known, or none
 };
 
+// How many of its replicas must have a record durably before acks=all is answered: what its topic
+// says, or a majority. Who is being added is none of them yet.
+int min_insync_replicas(const TopicImage& topic, const PartitionImage& partition);
+
+// Whether `node` may be elected, or be counted as having a copy, though others could be: ISR and
+// ELR have to lose it if its copy lacks anything. What the last of them has is all that is left,
+// unless nothing is left of it (`all`) and another replica may have some of it: who of those leads
+// then, an operator decides.
+bool is_counted_on(const PartitionImage& partition, NodeId node, bool all);
+
 // base/leader_epoch.h says what generation and election are.
-LeaderEpoch epoch_in_force(const PartitionImage& partition, int32_t starts);
+LeaderEpoch epoch_in_force(const PartitionImage& partition, const Image& image);
 LeaderEpoch next_generation(LeaderEpoch epoch);
+// Records `epoch` as the one in force now. REQUIRES: the leader is set.
+void put_epoch(PartitionImage& partition, LeaderEpoch epoch, const Image& image);
 
 // The published image. Any thread may load; only the main loop stores.
 class PublishedImage : public Published<Image> {

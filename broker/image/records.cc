@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "base/crypto.h"
+#include "broker/image/topic_records.h"
 #include "kafka/gen/acl_record.h"
 #include "kafka/gen/broker_record.h"
 #include "kafka/gen/cluster_record.h"
@@ -14,8 +16,8 @@
 #include "kafka/gen/producer_ids_record.h"
 #include "kafka/gen/quota_record.h"
 #include "kafka/gen/routes_record.h"
+#include "kafka/gen/starts_record.h"
 #include "kafka/gen/switchover_record.h"
-#include "kafka/gen/topic_record.h"
 #include "kafka/gen/user_record.h"
 #include "kafka/wire.h"
 
@@ -32,26 +34,6 @@ Result<Record> decode(const Slice& value) {
   return Record::decode(reader, version);
 }
 
-// What version 0 does not say: the record of the switchover, whose key comes before the topics',
-// knows whether the topic was handed over or had to be left.
-kafka::WriterKind writer_before_v1(const Image& image, const kafka::TopicRecord& record) {
-  if (!record.link.empty()) return kafka::WriterKind::link;
-  if (record.closed_by.is_zero()) return kafka::WriterKind::clients;
-  for (const auto& [link, s] : image.switchovers) {
-    bool stepped_down = s.phase == SwitchoverImage::Phase::stepped_down;
-    if (s.id == record.closed_by && stepped_down) return kafka::WriterKind::stepped_down;
-  }
-  return kafka::WriterKind::handed_over;
-}
-
-Result<kafka::TopicRecord> decode_topic(const Image& image, const Slice& value) {
-  kafka::Reader reader(value);
-  int16_t version = reader.int16();
-  auto record = kafka::TopicRecord::decode(reader, version);
-  if (record && version < 1) record->writer = writer_before_v1(image, *record);
-  return record;
-}
-
 template <typename Record>
 Slice encode(const Record& record) {
   return kafka::encode_versioned(record, Record::max_version);
@@ -60,40 +42,14 @@ Slice encode(const Record& record) {
 constexpr std::string_view acl_folder = "/acls/";
 
 kafka::AclRecord record_of(const Acl& acl) {
-  return {acl.type, acl.pattern, acl.name, acl.principal, acl.host, acl.operation, acl.permission};
+  return {acl.type,      acl.pattern,    acl.name, acl.principal, acl.host,
+          acl.operation, acl.permission, "",       false};
 }
 
 // The part of `key` after `prefix`, or nothing.
 std::optional<std::string> after(const std::string& key, std::string_view prefix) {
   if (!key.starts_with(prefix)) return std::nullopt;
   return key.substr(prefix.size());
-}
-
-Result<void> apply_topic(Image& image, const std::string& name, const Change& change) {
-  if (const TopicImage* old = image.find(name)) {
-    const auto known = image.topics_by_id.find(old->id);
-    // Unless it has another name by now.
-    if (known->second->name == name) image.topics_by_id.erase(known);
-  }
-  image.topics.erase(name);
-  if (!change.value) return {};
-  auto record = decode_topic(image, *change.value);
-  if (!record) return fail(record.error());
-  auto topic = std::make_shared<TopicImage>();
-  topic->name = name;
-  topic->id = record->topic_id;
-  topic->writer = kafka::writer_of(*record);
-  topic->renamed_from = record->renamed_from;
-  topic->promoted_at = record->promoted_at;
-  topic->version = change.version;
-  for (auto& config : record->configs) topic->configs[config.name] = config.value;
-  for (auto& p : record->partitions) {
-    topic->partitions.push_back(
-        {p.leader_epoch, p.recorded_at_start, p.mirror_state, p.mirror_reason, p.promoted_to});
-  }
-  image.topics_by_id[topic->id] = topic;
-  image.topics[name] = std::move(topic);
-  return {};
 }
 
 Result<void> apply_deleted(Image& image, const std::string& text, const Change& change) {
@@ -149,6 +105,8 @@ Result<void> apply_switchover(Image& image, const std::string& link, const Chang
           {p.leader_epoch, p.end_offset, p.next_offset, p.source_end_offset, p.open_transactions});
     }
   }
+  for (const auto& topic : record->handed) switchover.handed[topic.topic_id] = topic.end_offsets;
+  for (const auto& fence : record->fences) switchover.fences[fence.node_id] = fence.number;
   switchover.version = change.version;
   return {};
 }
@@ -158,7 +116,7 @@ Result<void> apply_group(Image& image, const std::string& group, const Change& c
   if (!change.value) return {};
   auto record = decode<kafka::GroupOwnerRecord>(*change.value);
   if (!record) return fail(record.error());
-  image.groups[group] = {record->link, change.version};
+  image.groups[group] = {record->link, record->parted, change.version};
   return {};
 }
 
@@ -172,7 +130,7 @@ Result<void> apply_user(Image& image, const std::string& name, const Change& cha
   if (change.value) {
     auto record = decode<kafka::UserRecord>(*change.value);
     if (!record) return fail(record.error());
-    UserImage user{name, {}, change.version};
+    UserImage user{name, {}, {record->link, record->made_here}, change.version};
     for (const auto& c : record->credentials) {
       const bool is_sha_512 = c.mechanism == kafka::ScramMechanism::scram_sha_512;
       user.credentials[c.mechanism] = {is_sha_512 ? HashAlgorithm::sha512 : HashAlgorithm::sha256,
@@ -182,7 +140,8 @@ Result<void> apply_user(Image& image, const std::string& name, const Change& cha
     (*users)[name] = std::move(user);
   }
   image.users = std::move(users);
-  image.users_version = change.version;
+  // A deletion has no version of its own: two of them must not look alike.
+  ++image.users_version;
   return {};
 }
 
@@ -199,6 +158,7 @@ Result<void> apply_quota(Image& image, const std::string& key, const Change& cha
   }
   for (auto& value : record->values) quota.values[value.name] = value.value;
   if (quota.entity.key() != key) return fail("its record is of " + quota.entity.to_string());
+  quota.follows = {record->link, record->made_here};
   quota.version = change.version;
   image.quotas[key] = std::move(quota);
   return {};
@@ -230,12 +190,26 @@ Result<void> apply_acl(AclImage& acls, const Change& change) {
   // One that is not understood might deny.
   if (auto ok = check_acl(acl); !ok) return ok;
   acls.set.add(acl);
-  acls.entries[change.key] = {std::move(acl), change.version};
+  acls.entries[change.key] = {std::move(acl), {record->link, record->made_here}, change.version};
   return {};
 }
 
-// Keys that are written once for the whole cluster, and never deleted.
+Result<NodeId> node_of(const std::string& text) {
+  NodeId id = -1;
+  const char* last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, id);
+  if (error != std::errc() || end != last || id < 0) return fail("not a node id");
+  return id;
+}
+
+// Keys that are written once for the whole cluster, and never deleted, but for brokers that leave.
 Result<bool> apply_single(Image& image, const Change& change) {
+  if (auto node = after(change.key, "/brokers/"); node && !change.value) {
+    auto id = node_of(*node);
+    if (!id) return fail(id.error());
+    image.brokers.erase(*id);
+    return true;
+  }
   if (!change.value) return false;
   if (change.key == "/cluster") {
     auto record = decode<kafka::ClusterRecord>(*change.value);
@@ -257,19 +231,49 @@ Result<bool> apply_single(Image& image, const Change& change) {
   if (auto node = after(change.key, "/brokers/")) {
     auto record = decode<kafka::BrokerRecord>(*change.value);
     if (!record) return fail(record.error());
-    const char* last = node->data() + node->size();
-    auto [end, error] = std::from_chars(node->data(), last, image.node_id);
-    if (error != std::errc() || end != last) return fail("not a node id");
-    image.starts = record->starts;
-    image.start_times = record->start_times;
-    image.broker_version = change.version;
+    auto id = node_of(*node);
+    if (!id) return fail(id.error());
+    BrokerImage& broker = image.brokers[*id];
+    broker = {record->starts,
+              record->fenced,
+              std::move(record->rack),
+              record->directory_id,
+              {},
+              change.version,
+              record->drain,
+              record->leader_throttled_rate,
+              record->follower_throttled_rate};
+    for (auto& e : record->endpoints) {
+      const auto port = static_cast<uint16_t>(e.port);
+      if (port != e.port) return fail("not a port");
+      broker.endpoints.push_back({std::move(e.listener), {std::move(e.host), port}, e.for_brokers});
+    }
+    // Where one broker was all of the cluster, and no record of the cluster's starts is there yet.
+    const bool is_of_cluster = !record->start_times.empty();
+    if (is_of_cluster && image.starts.version == MetadataStore::absent) {
+      image.starts = {record->starts, std::move(record->start_times), MetadataStore::absent};
+    }
+    return true;
+  }
+  if (change.key == "/starts") {
+    auto record = decode<kafka::StartsRecord>(*change.value);
+    if (!record) return fail(record.error());
+    image.starts = {record->number, std::move(record->times), change.version};
     return true;
   }
   return false;
 }
 
-Result<void> apply_one(Image& image, const Change& change) {
-  if (auto name = after(change.key, "/topics/")) return apply_topic(image, *name, change);
+bool is_access(const std::string& key) {
+  return key.starts_with(acl_folder) || key.starts_with("/users/") || key.starts_with("/quotas/");
+}
+
+Result<void> apply_one(Image& image, TopicChanges& topics, const Change& change) {
+  if (auto name = after(change.key, "/topics/")) return topics.apply_topic(*name, change);
+  if (auto place = after(change.key, "/partitions/")) {
+    topics.add_partition(std::move(*place), change);
+    return {};
+  }
   if (auto id = after(change.key, "/deleted/")) return apply_deleted(image, *id, change);
   if (auto name = after(change.key, "/links/")) return apply_link(image, *name, change);
   if (auto name = after(change.key, "/switchovers/")) return apply_switchover(image, *name, change);
@@ -288,53 +292,29 @@ Result<void> apply_one(Image& image, const Change& change) {
 Result<std::shared_ptr<const Image>> apply(const Image& before,
                                            const std::vector<Change>& changes) {
   auto image = std::make_shared<Image>(before);
+  ++image->number;
   std::shared_ptr<AclImage> acls;
+  TopicChanges topics(*image);
   for (const auto& change : changes) {
+    if (is_access(change.key)) ++image->access_changes;
     const bool is_acl = change.key.starts_with(acl_folder);
     if (is_acl && !acls) image->acls = acls = std::make_shared<AclImage>(*before.acls);
-    if (auto ok = is_acl ? apply_acl(*acls, change) : apply_one(*image, change); !ok) {
+    if (auto ok = is_acl ? apply_acl(*acls, change) : apply_one(*image, topics, change); !ok) {
       return fail(Error::corrupt("metadata key " + change.key + ": " + ok.error().text));
     }
   }
+  if (auto ok = topics.finish(); !ok) return fail(ok.error());
   return image;
+}
+
+void Plan::add(Plan other) {
+  std::ranges::move(other.checks, std::back_inserter(checks));
+  std::ranges::move(other.puts, std::back_inserter(puts));
 }
 
 void Plan::add(std::string key, std::optional<Slice> value, int64_t version) {
   checks.push_back({key, version});
   puts.push_back({std::move(key), std::move(value)});
-}
-
-void Plan::put(const TopicImage& topic) {
-  kafka::TopicRecord record;
-  record.topic_id = topic.id;
-  kafka::put_writer(record, topic.writer, 0);
-  record.renamed_from = topic.renamed_from;
-  record.promoted_at = topic.promoted_at;
-  for (const auto& [name, value] : topic.configs) record.configs.push_back({name, value});
-  for (const auto& p : topic.partitions) {
-    record.partitions.push_back(
-        {p.leader_epoch, p.recorded_at_start, p.mirror_state, p.mirror_reason, p.promoted_to});
-  }
-  add("/topics/" + topic.name, encode(record), topic.version);
-}
-
-void Plan::set_aside(TopicImage topic, const std::string& name) {
-  add("/topics/" + topic.name, std::nullopt, topic.version);
-  topic.renamed_from = std::exchange(topic.name, name);
-  topic.version = MetadataStore::absent;
-  put(topic);
-}
-
-void Plan::remove(const TopicImage& topic) {
-  add("/topics/" + topic.name, std::nullopt, topic.version);
-  kafka::DeletedTopicRecord record;
-  record.name = topic.name;
-  record.partitions = static_cast<int32_t>(topic.partitions.size());
-  add("/deleted/" + topic.id.to_string(), encode(record), MetadataStore::absent);
-}
-
-void Plan::forget(const DeletedTopic& topic) {
-  add("/deleted/" + topic.id.to_string(), std::nullopt, topic.version);
 }
 
 void Plan::put(const LinkImage& link) {
@@ -369,6 +349,8 @@ void Plan::put(const SwitchoverImage& switchover) {
           {p.leader_epoch, p.end_offset, p.next_offset, p.source_end_offset, p.open_transactions});
     }
   }
+  for (const auto& [id, ends] : switchover.handed) record.handed.push_back({id, ends});
+  for (const auto& [node, number] : switchover.fences) record.fences.push_back({node, number});
   add("/switchovers/" + switchover.link, encode(record), switchover.version);
 }
 
@@ -390,6 +372,8 @@ void Plan::put(const UserImage& user) {
     out.stored_key = Slice::copy_of(c.stored_key);
     out.server_key = Slice::copy_of(c.server_key);
   }
+  record.link = user.follows.link;
+  record.made_here = user.follows.made_here;
   add("/users/" + user.name, encode(record), user.version);
 }
 
@@ -399,6 +383,8 @@ void Plan::put(const QuotaImage& quota) {
     record.entity.push_back({std::string(type), name});
   });
   for (const auto& [name, value] : quota.values) record.values.push_back({name, value});
+  record.link = quota.follows.link;
+  record.made_here = quota.follows.made_here;
   const bool remains = !quota.values.empty();
   add("/quotas/" + quota.entity.key(), remains ? std::optional(encode(record)) : std::nullopt,
       quota.version);
@@ -407,6 +393,7 @@ void Plan::put(const QuotaImage& quota) {
 void Plan::put_group(const std::string& group, const GroupImage& owner) {
   kafka::GroupOwnerRecord record;
   record.link = owner.link;
+  record.parted = owner.parted;
   add("/groups/" + group, encode(record), owner.version);
 }
 
@@ -416,7 +403,8 @@ void Plan::remove_group(const std::string& group, const GroupImage& owner) {
 
 std::string acl_key(const Acl& acl) {
   Sha256 hash;
-  const Slice record = encode(record_of(acl));
+  // Of version 0, which has all that an entry says.
+  const Slice record = kafka::encode_versioned(record_of(acl), 0);
   hash.update(record.view());
   const auto digest = hash.finish();
   Uuid id;
@@ -424,8 +412,11 @@ std::string acl_key(const Acl& acl) {
   return std::string(acl_folder) + id.to_string();
 }
 
-void Plan::put_acl(const Acl& acl) {
-  add(acl_key(acl), encode(record_of(acl)), MetadataStore::absent);
+void Plan::put_acl(const Acl& acl, const Follows& follows, int64_t version) {
+  kafka::AclRecord record = record_of(acl);
+  record.link = follows.link;
+  record.made_here = follows.made_here;
+  add(acl_key(acl), encode(record), version);
 }
 
 void Plan::remove_acl(const Acl& acl, int64_t version) { add(acl_key(acl), std::nullopt, version); }
@@ -439,11 +430,43 @@ void Plan::put_cluster(const Image& image) {
   add("/cluster", encode(record), image.cluster_version);
 }
 
-void Plan::put_broker(const Image& image) {
+namespace {
+std::string broker_key(NodeId node) { return "/brokers/" + std::to_string(node); }
+}  // namespace
+
+void Plan::rely_on(NodeId broker, const Image& image) {
+  const auto known = image.brokers.find(broker);
+  MetadataStore::Check check{broker_key(broker), MetadataStore::absent};
+  if (known != image.brokers.end()) check.version = known->second.version;
+  const bool is_new =
+      std::ranges::find(checks, check.key, &MetadataStore::Check::key) == checks.end();
+  if (is_new) checks.push_back(std::move(check));
+}
+
+void Plan::put_broker(NodeId node, const BrokerImage& broker) {
   kafka::BrokerRecord record;
-  record.starts = image.starts;
-  record.start_times = image.start_times;
-  add("/brokers/" + std::to_string(image.node_id), encode(record), image.broker_version);
+  record.starts = broker.starts;
+  record.fenced = broker.fenced;
+  record.rack = broker.rack;
+  record.directory_id = broker.directory_id;
+  record.drain = broker.drain;
+  record.leader_throttled_rate = broker.leader_rate;
+  record.follower_throttled_rate = broker.follower_rate;
+  for (const auto& [listener, address, for_brokers] : broker.endpoints) {
+    record.endpoints.push_back({listener, address.host, address.port, for_brokers});
+  }
+  add(broker_key(node), encode(record), broker.version);
+}
+
+void Plan::remove_broker(NodeId node, const BrokerImage& broker) {
+  add(broker_key(node), std::nullopt, broker.version);
+}
+
+void Plan::put_starts(const ClusterStarts& starts) {
+  kafka::StartsRecord record;
+  record.number = starts.number;
+  record.times = starts.times;
+  add("/starts", encode(record), starts.version);
 }
 
 void Plan::put_producer_ids(const Image& image) {

@@ -2,9 +2,10 @@
 //
 //   /cluster            who this cluster is          /links/<name>        an incoming link
 //   /brokers/<node>     how often it has started     /switchovers/<link>  one side's record
-//   /producer_ids       the next free block          /routes              who took over whom
-//   /topics/<name>      a topic                      /groups/<group>      the link that owns it
-//   /users/<user>       what passwords are verified by
+//   /starts             those of all brokers         /routes              who took over whom
+//   /producer_ids       the next free block          /groups/<group>      the link that owns it
+//   /topics/<name>      a topic                      /users/<user>        what verifies passwords
+//   /partitions/<topic id>/<index>   who leads it, under which epoch, and who has it
 //   /deleted/<id>       a topic that was deleted, while a folder of it may be left
 //   /acls/<id>          an entry of an access control list; the id follows from it
 //   /quotas/<entity>    what a user, client id or address may use
@@ -33,11 +34,15 @@ struct Plan {
   std::vector<MetadataStore::Put> puts;
 
   bool empty() const { return puts.empty(); }
-  // Each writes one key, on the condition that it still has the version that the value carries.
-  void put(const TopicImage& topic);
-  // The same topic under another name, as nobody's but its readers'.
-  void set_aside(TopicImage topic, const std::string& name);
-  // Its folders outlive the record, so that one of the deletion takes its place.
+  // REQUIRES: `other` writes none of the keys that this one does.
+  void add(Plan other);
+  // Each key that is written is so on the condition that it still has the version that the value
+  // carries.
+  void create(const TopicImage& topic);
+  // Writes what differs: the topic, if it is more than its partitions, and each of them that does.
+  // Partitions are added, never taken. Nothing is written of a topic that has changed meanwhile.
+  void change(const TopicImage& from, const TopicImage& to);
+  // Its folders outlive the records, so that one of the deletion takes their place.
   void remove(const TopicImage& topic);
   void forget(const DeletedTopic& topic);
   void put(const LinkImage& link);
@@ -49,11 +54,16 @@ struct Plan {
   void put(const QuotaImage& quota);
   void put_group(const std::string& group, const GroupImage& owner);
   void remove_group(const std::string& group, const GroupImage& owner);
-  // An entry never changes: it is made, or removed.
-  void put_acl(const Acl& acl);
+  // Of an entry nothing changes but what it follows: it is made, or removed.
+  void put_acl(const Acl& acl, const Follows& follows = {},
+               int64_t version = MetadataStore::absent);
   void remove_acl(const Acl& acl, int64_t version);
   void put_cluster(const Image& image);
-  void put_broker(const Image& image);
+  void put_broker(NodeId node, const BrokerImage& broker);
+  void remove_broker(NodeId node, const BrokerImage& broker);
+  // The plan holds only while the broker is what `image` says of it.
+  void rely_on(NodeId broker, const Image& image);
+  void put_starts(const ClusterStarts& starts);
   void put_producer_ids(const Image& image);
 
  private:

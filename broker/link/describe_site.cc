@@ -1,5 +1,4 @@
 // DescribeSite: what this cluster says of itself to mirrors, routers and the operator's commands.
-#include "broker/group/coordinator.h"
 #include "broker/link/link_service.h"
 
 namespace isthmus::broker {
@@ -8,26 +7,26 @@ namespace {
 
 using Response = kafka::DescribeSiteResponse;
 
-void show(const PartitionView& view, io::Instant now, Response::SitePartition& out) {
+void show(const SiteViews::Partition& view, Response::SitePartition& out) {
   out.leader_epoch = view.leader_epoch;
   out.start_offset = view.start_offset;
   out.high_watermark = view.high_watermark;
   out.end_offset = view.end_offset;
   out.last_batch_epoch = view.last_batch_epoch;
-  out.source_end_offset = view.source.end_offset;
-  if (const auto age = view.source.age(now)) {
-    out.source_age_ms = std::chrono::duration_cast<io::milliseconds>(*age).count();
-  }
-  out.lag_ms = view.source.lag_ms;
+  out.source_end_offset = view.source_end_offset;
+  out.source_age_ms = view.source_age_ms;
+  out.lag_ms = view.lag_ms;
+  out.offline = view.offline;
+  if (!out.adding.empty()) out.bytes_to_go = view.bytes_to_go;
 }
 
-void add_identity(const Image& image, Response& out) {
+void add_identity(const Image& image, NodeId self, Response& out) {
   out.name = image.cluster_name;
   out.number = image.cluster_number;
   out.cluster_id = image.cluster_id.to_string();
-  out.node_id = image.node_id;
-  out.starts = image.starts;
-  out.start_times = image.start_times;
+  out.node_id = self;
+  out.starts = image.starts.number;
+  out.start_times = image.starts.times;
   out.route_version = image.routes.takeovers.version();
   kafka::put_takeovers(out.routes, image.routes.takeovers);
   for (const auto& [link, s] : image.switchovers) {
@@ -36,11 +35,11 @@ void add_identity(const Image& image, Response& out) {
   }
 }
 
-Response::SiteTopic topic_of(const TopicImage& topic, ClusterNumber self) {
+Response::SiteTopic topic_of(const TopicImage& topic, const Image& image) {
   Response::SiteTopic out;
   out.name = topic.name;
   out.topic_id = topic.id;
-  kafka::put_writer(out, topic.writer, self);
+  kafka::put_writer(out, topic.writer, image.cluster_number);
   out.promoted_at = topic.promoted_at;
   for (const auto& [name, value] : topic.configs) out.configs.push_back({name, value});
   for (size_t i = 0; i < topic.partitions.size(); ++i) {
@@ -48,28 +47,21 @@ Response::SiteTopic topic_of(const TopicImage& topic, ClusterNumber self) {
     p.index = static_cast<PartitionIndex>(i);
     p.mirror_state = topic.partitions[i].mirror_state;
     p.mirror_reason = topic.partitions[i].mirror_reason;
-    p.start_offset = p.high_watermark = p.end_offset = -1;  // unless it is open here
+    p.leader_epoch = epoch_in_force(topic.partitions[i], image);
+    p.start_offset = p.high_watermark = p.end_offset = -1;  // unless its leader says more
+    p.min_insync_replicas = min_insync_replicas(topic, topic.partitions[i]);
+    p.elr = topic.partitions[i].elr;
+    p.adding = topic.partitions[i].adding;
   }
   return out;
 }
 
 }  // namespace
 
-std::optional<io::Duration> LinkService::contact_age(const std::string& link) const {
-  auto contact = last_contact_.find(link);
-  if (contact == last_contact_.end()) return std::nullopt;
-  return env_.main_loop().now() - contact->second.at;
-}
-
-std::optional<io::Duration> LinkService::promised(const std::string& link) const {
-  auto contact = last_contact_.find(link);
-  return contact == last_contact_.end() ? std::nullopt : contact->second.promised;
-}
-
 io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
   Response out;
-  auto image = controller_.snapshot();
-  add_identity(*image, out);
+  auto image = partitions_.image();
+  add_identity(*image, controller_.self(), out);
   for (const auto& [name, link] : image->links) {
     auto& l = out.links.emplace_back();
     l.name = name;
@@ -84,30 +76,41 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
         l.left_out.push_back({t.name, t.selected, t.reason});
       }
     }
+    if (auto told = access_.find(name); told != access_.end()) {
+      for (const auto& a : told->second) {
+        l.access.push_back({a.acls, a.users, a.quotas, a.waiting, a.problems});
+      }
+    }
     auto age = contact_age(name);
     if (age) l.contact_age_ms = std::chrono::duration_cast<io::milliseconds>(*age).count();
     const auto next = promised(name);
     if (next) l.next_within_ms = std::chrono::duration_cast<io::milliseconds>(*next).count();
   }
+  if (!request.include_topics && !request.include_groups) co_return out;
+  kafka::BrokerViewRequest wants;
+  wants.all_topics = request.include_topics;
+  wants.include_groups = request.include_groups;
+  auto view = co_await views_.collect(std::move(wants));
+  for (const auto& [node, why] : view.silent) out.silent.push_back({node, why});
+  image = partitions_.image();
   if (request.include_topics) {
     for (const auto& [name, topic] : image->topics) {
-      auto& t = out.topics.emplace_back(topic_of(*topic, image->cluster_number));
+      auto& t = out.topics.emplace_back(topic_of(*topic, *image));
       for (auto& p : t.partitions) {
-        auto partition = partitions_.find(name, p.index);
-        if (auto outage = partition.outage()) p.offline = outage->reason;
-        if (!partition) continue;
-        const PartitionView view = co_await partition.describe();
-        show(view, env_.main_loop().now(), p);
+        const auto found = view.partitions.find({t.topic_id, p.index});
+        if (found != view.partitions.end()) {
+          show(found->second, p);
+        } else {
+          p.offline = view.why_absent(topic->partitions[p.index].leader);
+        }
       }
     }
   }
-  if (request.include_groups) {
-    co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
-    for (const auto& group : groups_.names()) {
-      auto owner = image->groups.find(group);
-      out.groups.push_back({group, owner == image->groups.end() ? "" : owner->second.link,
-                            groups_.wanted_by(group).value_or("")});
-    }
+  for (auto& group : view.groups) {
+    const auto owner = image->groups.find(group.name);
+    out.groups.push_back({std::move(group.name),
+                          owner == image->groups.end() ? "" : owner->second.link,
+                          std::move(group.wanted_by)});
   }
   co_return out;
 }

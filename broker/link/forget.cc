@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/link/access_plans.h"
 #include "broker/link/peers.h"
 #include "kafka/errors.h"
 
@@ -89,6 +90,7 @@ Result<Plan> plan_forget(const Image& image, const std::string& link,
   plan.put(gone);
   forget_switchovers(plan, image, link);
   forget_switchovers(plan, image, reverse);
+  free_access(plan, image, link);
   return plan;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "broker/controller/elections.h"
+#include "broker/controller/placement.h"
 #include "broker/controller/topic_plans.h"
 #include "broker/link/peers.h"
 #include "kafka/errors.h"
@@ -14,30 +16,25 @@ using kafka::ErrorCode;
 
 namespace {
 
-bool raise(PartitionImage& partition, int32_t starts, LeaderEpoch at_least) {
-  if (epoch_in_force(partition, starts) >= at_least) return false;
-  partition.leader_epoch = at_least;
-  partition.recorded_at_start = starts;
-  return true;
+void raise(PartitionImage& partition, const Image& image, LeaderEpoch at_least) {
+  if (epoch_in_force(partition, image) < at_least) put_epoch(partition, at_least, image);
 }
 
-// Brings a mirror topic up to its source; true if anything changed.
-bool bring_up_to(TopicImage& topic, const MirrorTopic& source, int32_t starts) {
+// Brings a mirror topic up to its source.
+void bring_up_to(Plan& plan, TopicImage& topic, const MirrorTopic& source, const Image& image) {
   auto& link = *topic.writer.link();
-  bool changed = topic.configs != source.configs || link.origin != source.origin;
   topic.configs = source.configs;
   link.origin = source.origin;
   while (topic.partitions.size() < source.leader_epochs.size()) {
-    PartitionImage partition;
-    partition.recorded_at_start = starts;
+    const auto index = static_cast<int32_t>(topic.partitions.size());
+    PartitionImage& partition =
+        topic.partitions.emplace_back(place(plan, image, everywhere(image, topic.id, index), 0));
     partition.mirror_state = MirrorState::initializing;
-    topic.partitions.push_back(partition);
-    changed = true;
   }
+  for (auto& partition : topic.partitions) settle_elr(topic, partition);
   for (size_t i = 0; i < source.leader_epochs.size(); ++i) {
-    changed |= raise(topic.partitions[i], starts, source.leader_epochs[i]);
+    raise(topic.partitions[i], image, source.leader_epochs[i]);
   }
-  return changed;
 }
 
 }  // namespace
@@ -49,14 +46,13 @@ bool mirrors_any(const Image& image, const std::string& link) {
                              [&](const auto& entry) { return entry.second->writer.is_link(link); });
 }
 
-void put_failed(Plan& plan, TopicImage topic, const std::string& why) {
-  bool changed = false;
+void put_failed(Plan& plan, const TopicImage& before, const std::string& why) {
+  TopicImage topic = before;
   for (auto& partition : topic.partitions) {
-    changed |= partition.mirror_state != MirrorState::failed || partition.mirror_reason != why;
     partition.mirror_state = MirrorState::failed;
     partition.mirror_reason = why;
   }
-  if (changed) plan.put(topic);
+  plan.change(before, topic);
 }
 
 std::string start_text(int32_t number, int64_t at_ms) {
@@ -181,6 +177,11 @@ Result<void> check_link_epoch(const Image& image, const std::string& link, int64
   if (found == image.links.end()) {
     return refuse(ErrorCode::resource_not_found, "no link " + link + " is attached here");
   }
+  // The process that has attached since was given its epoch by another broker.
+  if (found->second.epoch < epoch) {
+    return refuse(ErrorCode::leader_not_available, "this broker has yet to hear of epoch " +
+                                                       std::to_string(epoch) + " of link " + link);
+  }
   if (found->second.epoch != epoch) {
     return refuse(ErrorCode::fenced_leader_epoch,
                   "another mirror process has taken over link " + link);
@@ -215,9 +216,15 @@ Result<Plan> plan_mirror_topic(const Image& image, const std::string& link,
                                                    "isthmus link reverse " +
                                                    link);
   }
+  if (source.leader_epochs.size() > max_partitions_per_topic) {
+    return refuse(ErrorCode::invalid_partitions, source.name + " has more than " +
+                                                     std::to_string(max_partitions_per_topic) +
+                                                     " partitions at the source");
+  }
   TopicImage topic = *existing;
   Plan plan;
-  if (bring_up_to(topic, source, image.starts)) plan.put(topic);
+  bring_up_to(plan, topic, source, image);
+  plan.change(*existing, topic);
   return plan;
 }
 
@@ -245,10 +252,7 @@ void accept_gaps(const TopicImage& existing, const Steering& wish, Steered& out)
     partition.mirror_state = MirrorState::resuming;
     partition.mirror_reason.clear();
   }
-  const bool changed = std::ranges::any_of(out.accepted, [&](const AcceptedGap& gap) {
-    return gap.partition.topic == topic.name && !gap.reason.empty();
-  });
-  if (changed) out.plan.put(topic);
+  out.plan.change(existing, topic);
 }
 
 }  // namespace
@@ -321,7 +325,7 @@ Result<Plan> plan_report(const Image& image, const std::string& link,
     partition.mirror_reason = report.reason;
   }
   Plan plan;
-  for (const auto& [id, topic] : changed) plan.put(topic);
+  for (const auto& [id, topic] : changed) plan.change(*image.find(id), topic);
   return plan;
 }
 
@@ -331,7 +335,8 @@ Result<Plan> plan_raise_epoch(const Image& image, const Uuid& topic_id, Partitio
   const TopicImage* existing = image.find(topic_id);
   if (existing == nullptr || index < 0 || index >= std::ssize(existing->partitions)) return plan;
   TopicImage topic = *existing;
-  if (raise(topic.partitions[index], image.starts, at_least)) plan.put(topic);
+  raise(topic.partitions[index], image, at_least);
+  plan.change(*existing, topic);
   return plan;
 }
 

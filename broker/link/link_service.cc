@@ -8,7 +8,6 @@
 #include "broker/group/coordinator.h"
 #include "broker/link/forget.h"
 #include "broker/link/switchover_plans.h"
-#include "kafka/batch.h"
 #include "process/mirror_config.h"
 
 namespace isthmus::broker {
@@ -17,44 +16,40 @@ using kafka::ErrorCode;
 
 namespace {
 
-struct Checked {
-  size_t good = 0;  // bytes of whole batches
-  std::optional<Error> damage;
-};
-
-// Every batch's CRC: what crossed a line is not believed, and what is appended here is never
-// checked again before a consumer reads it. `next` is where the first batch belongs.
-Checked check_batches(Bytes batches, Offset next) {
-  kafka::BatchIterator walk(batches, true);
-  while (auto batch = walk.next()) next = batch->header.next_offset();
-  Checked checked{walk.position(), std::nullopt};
-  if (walk.end() == kafka::BatchIterator::End::clean) return checked;
-  const std::string what = walk.end() == kafka::BatchIterator::End::corrupt
-                               ? walk.error().text
-                               : "the records end inside it";
-  checked.damage = Error::corrupt("the batch at offset " + std::to_string(next) + ": " + what);
-  return checked;
-}
-
-kafka::MirrorTrouble trouble_of(ErrorCode error, const PartitionRef& partition) {
-  using kafka::MirrorTrouble;
-  if (error == ErrorCode::corrupt_message) return MirrorTrouble::damaged_batch;
-  if (error != ErrorCode::kafka_storage_error) return MirrorTrouble::none;
-  return partition.outage() ? MirrorTrouble::target_offline : MirrorTrouble::target_full;
-}
-
-// As a mirror process says it.
-std::optional<io::Duration> age_of(int64_t ms) {
-  constexpr int64_t longest_ms = int64_t{1000} * 365 * 24 * 3600 * 1000;
-  if (ms < 0) return std::nullopt;
-  return io::milliseconds(std::min(ms, longest_ms));
-}
+// How long a broker that lags behind the others lets a mirror process wait.
+constexpr auto time_to_hear = std::chrono::seconds(2);
 
 }  // namespace
 
 LinkService::LinkService(io::Env& env, Controller& controller, PartitionTable& partitions,
-                         Coordinator& groups)
-    : env_(env), controller_(controller), partitions_(partitions), groups_(groups) {}
+                         Coordinator& groups, SiteViews& views, Colleagues& colleagues)
+    : env_(env),
+      controller_(controller),
+      partitions_(partitions),
+      groups_(groups),
+      views_(views),
+      colleagues_(colleagues),
+      passing_(env.main_loop()) {}
+
+io::Task<void> LinkService::hear_of(std::string link, int64_t epoch) {
+  if (!controller_.is_shared()) co_return;  // whatever there is, is known here
+  io::Loop& loop = env_.main_loop();
+  const io::Instant deadline = loop.now() + time_to_hear;
+  io::Event& settled = controller_.settled();
+  while (controller_.followed()->epoch_of(link) < epoch && !settled.closed() &&
+         loop.now() < deadline) {
+    co_await settled.wait_until(deadline);
+  }
+}
+
+io::Task<Result<void>> LinkService::check_current(std::string link, int64_t epoch) {
+  if (controller_.snapshot()->epoch_of(link) < epoch) co_await hear_of(link, epoch);
+  co_return check_link_epoch(*controller_.snapshot(), link, epoch);
+}
+
+void LinkService::note_contact(const std::string& link, std::optional<io::Duration> promised) {
+  last_contact_[link] = {env_.main_loop().now(), promised, controller_.snapshot()->epoch_of(link)};
+}
 
 io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest request) {
   Attach attach;
@@ -67,7 +62,13 @@ io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest
   attach.source_start_times = request.source_start_times;
   for (const auto& r : request.reachable) attach.reachable[r.number] = r.cluster_id;
   std::string back;
+  // That of this commit: another process may attach before we look again.
+  int64_t epoch = 0;
+  bool begins = false;
   auto decide = [&](const Image& image) -> Result<Plan> {
+    const auto known = image.links.find(attach.link);
+    epoch = image.epoch_of(attach.link) + 1;
+    begins = known == image.links.end() || known->second.begins;
     back = went_back(image, attach);
     return back.empty() ? plan_attach(image, attach) : plan_went_back(image, attach.link, back);
   };
@@ -82,19 +83,16 @@ io::Task<kafka::AttachLinkResponse> LinkService::attach(kafka::AttachLinkRequest
     kafka::refuse(response, done.error());
     co_return response;
   }
-  const auto image = controller_.snapshot();
-  const LinkImage& link = image->links.at(request.link);
-  response.link_epoch = link.epoch;
-  response.begins = link.begins;
-  last_contact_[request.link] = {env_.main_loop().now(), std::nullopt};
+  response.link_epoch = epoch;
+  response.begins = begins;
+  note_contact(request.link, std::nullopt);
   log_.info("attached link={} source={} number={} epoch={}", request.link, request.source_name,
             request.source_number, response.link_epoch);
   co_return response;
 }
 
-io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> LinkService::ensure_topic(
-    std::string link, MirrorTopic topic) {
-  kafka::EnsureMirrorTopicsResponse::MirrorTopicResult result;
+io::Task<LinkService::Ensured> LinkService::ensure_topic(std::string link, MirrorTopic topic) {
+  Ensured result;
   result.name = topic.name;
   std::string again;
   auto decide = [&](const Image& image) -> Result<Plan> {
@@ -104,34 +102,34 @@ io::Task<kafka::EnsureMirrorTopicsResponse::MirrorTopicResult> LinkService::ensu
   };
   auto done = co_await controller_.update(decide);
   if (done && !again.empty()) done = kafka::refuse(ErrorCode::inconsistent_topic_id, again);
-  if (!done) {
-    kafka::refuse(result, done.error());
-    co_return result;
-  }
-  auto image = controller_.snapshot();
-  const TopicImage* recorded = image->find(topic.name);
-  if (recorded == nullptr) {
-    result.error_code = ErrorCode::unknown_topic_or_partition;
-    co_return result;
-  }
-  for (size_t i = 0; i < recorded->partitions.size(); ++i) {
-    auto index = static_cast<PartitionIndex>(i);
-    auto partition = partitions_.find(topic.name, index);
-    const MirrorState state = recorded->partitions[i].mirror_state;
-    const auto outage = partition.outage();
-    if (outage) {
-      result.troubled.push_back(
-          {index, state, kafka::MirrorTrouble::target_offline, outage->reason});
+  if (!done) kafka::refuse(result, done.error());
+  co_return result;
+}
+
+// Where each log ends, as its leader says.
+void LinkService::add_positions(const TopicImage& topic, const Image& image,
+                                const SiteViews::View& view, Ensured& result) {
+  for (size_t i = 0; i < topic.partitions.size(); ++i) {
+    const auto index = static_cast<PartitionIndex>(i);
+    const PartitionImage& recorded = topic.partitions[i];
+    const MirrorState state = recorded.mirror_state;
+    const auto found = view.partitions.find({topic.id, index});
+    std::string offline;
+    if (found != view.partitions.end()) offline = found->second.offline;
+    // One whose leader does not answer us may well answer the mirror.
+    if (recorded.leader < 0) offline = view.why_absent(recorded.leader);
+    if (!offline.empty()) {
+      result.troubled.push_back({index, state, kafka::MirrorTrouble::target_offline, offline});
     }
-    if (!partition) continue;
-    const PartitionView view = co_await partition.describe();
-    if (view.disk_full && !outage) {
+    if (found == view.partitions.end() || found->second.end_offset < 0) continue;
+    const SiteViews::Partition& at = found->second;
+    if (at.disk_full && offline.empty()) {
       result.troubled.push_back({index, state, kafka::MirrorTrouble::target_full,
                                  "the disk is full but for its reserve"});
     }
-    result.partitions.push_back({index, view.end_offset, view.last_batch_epoch, state});
+    result.partitions.push_back({index, at.end_offset, at.last_batch_epoch, state, recorded.leader,
+                                 epoch_in_force(recorded, image)});
   }
-  co_return result;
 }
 
 // What the source's brokers make of a key is what ours do, or nothing that a topic can have here.
@@ -173,12 +171,13 @@ io::Task<Result<void>> LinkService::end_copies(kafka::EnsureMirrorTopicsRequest 
 io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
     kafka::EnsureMirrorTopicsRequest request) {
   kafka::EnsureMirrorTopicsResponse response;
-  auto current = check_link_epoch(*controller_.snapshot(), request.link, request.link_epoch);
+  auto current = co_await check_current(request.link, request.link_epoch);
   if (!current) {
     response.error_code = kafka::error_code(current.error());
     co_return response;
   }
-  last_contact_[request.link].at = env_.main_loop().now();
+  note_contact(request.link, promised(request.link));
+  kafka::BrokerViewRequest wants;
   for (auto& wanted : request.topics) {
     MirrorTopic topic;
     topic.name = wanted.name;
@@ -189,8 +188,21 @@ io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
       if (!is_same) topic.configs[config.name] = config.value;
     }
     for (auto& p : wanted.partitions) topic.leader_epochs.push_back(p.leader_epoch);
+    wants.topic_ids.push_back(topic.id);
     auto result = co_await ensure_topic(request.link, std::move(topic));
     response.topics.push_back(std::move(result));
+  }
+  const std::vector<Uuid> ids = wants.topic_ids;
+  const auto view = co_await views_.collect(std::move(wants));
+  const auto now = controller_.snapshot();
+  for (size_t i = 0; i < ids.size(); ++i) {
+    Ensured& result = response.topics[i];
+    if (result.error_code != ErrorCode::none) continue;
+    if (const TopicImage* topic = now->find(ids[i])) {
+      add_positions(*topic, *now, view, result);
+    } else {
+      result.error_code = ErrorCode::unknown_topic_or_partition;
+    }
   }
   auto ended = co_await end_copies(request);
   if (!ended) {
@@ -200,168 +212,6 @@ io::Task<kafka::EnsureMirrorTopicsResponse> LinkService::ensure_topics(
   const auto image = controller_.snapshot();
   const auto link = image->links.find(request.link);
   response.paused = link != image->links.end() && link->second.paused;
-  co_return response;
-}
-
-io::Task<void> LinkService::append_one(LinkWriter writer, PartitionRef partition,
-                                       AppendPartition wanted, AppendResult& result) {
-  auto batches = wanted.records.flatten();
-  if (!batches) co_return kafka::refuse(result, batches.error());
-  const Checked checked = check_batches(*batches, wanted.expected_offset);
-  if (checked.damage && checked.good == 0) co_return kafka::refuse(result, *checked.damage);
-  *batches = batches->sub(0, checked.good);
-  writer.expected_offset = wanted.expected_offset;
-  writer.source_leader_epoch = wanted.source_leader_epoch;
-  writer.source_high_watermark = wanted.source_high_watermark;
-  writer.start_at = wanted.start_at;
-  writer.log_start = wanted.log_start;
-  for (const auto& owner : wanted.owners) writer.owners.emplace_back(owner.epoch, owner.number);
-  auto done = co_await partition.append(writer, *batches);
-  if (!done && kafka::error_code(done.error()) == ErrorCode::unknown_leader_epoch) {
-    // The source has held an election: our epoch follows before its batches come in.
-    auto decide = [&](const Image& image) {
-      return plan_raise_epoch(image, partition.topic_id(), wanted.index,
-                              wanted.source_leader_epoch);
-    };
-    auto raised = co_await io::call_on(env_.main_loop(), controller_.update(decide));
-    if (!raised) co_return kafka::refuse(result, raised.error());
-    done = co_await partition.append(std::move(writer), *batches);
-  }
-  if (!done) co_return kafka::refuse(result, done.error());
-  result.end_offset = done->log_end;
-  if (checked.damage) kafka::refuse(result, *checked.damage);
-}
-
-io::Task<void> LinkService::append(kafka::MirrorAppendRequest request,
-                                   std::shared_ptr<Appending> out) {
-  auto image = partitions_.image();
-  const auto link = image->links.find(request.link);
-  const bool paused = link != image->links.end() && link->second.paused;
-  for (auto& topic : request.topics) {
-    auto& results = out->response.topics.emplace_back();
-    results.topic_id = topic.topic_id;
-    results.partitions.resize(topic.partitions.size());
-    const TopicImage* found = image->find(topic.topic_id);
-    for (size_t i = 0; i < topic.partitions.size(); ++i) {
-      AppendPartition& wanted = topic.partitions[i];
-      AppendResult& result = results.partitions[i];
-      result.index = wanted.index;
-      result.end_offset = -1;
-      PartitionRef partition;
-      if (found != nullptr) partition = partitions_.find(found->name, wanted.index);
-      if (!partition || partition.topic_id() != topic.topic_id) {
-        result.error_code = ErrorCode::unknown_topic_id;
-        continue;
-      }
-      // Its mirror process has yet to hear of it.
-      if (paused) {
-        kafka::refuse(result, kafka::error_of(ErrorCode::policy_violation,
-                                              "link " + request.link + " is paused"));
-        continue;
-      }
-      LinkWriter writer;
-      writer.link = request.link;
-      writer.link_epoch = request.link_epoch;
-      co_await append_one(std::move(writer), partition, std::move(wanted), result);
-      result.trouble = trouble_of(result.error_code, partition);
-      if (result.error_code != ErrorCode::none) continue;
-      out->to_await.emplace_back(std::move(partition), result.end_offset);
-      out->place.emplace_back(out->response.topics.size() - 1, i);
-    }
-  }
-}
-
-io::Task<void> LinkService::await_durable(std::shared_ptr<Appending> appending) {
-  constexpr auto limit = std::chrono::seconds(30);
-  for (size_t i = 0; i < appending->to_await.size(); ++i) {
-    auto& [partition, end] = appending->to_await[i];
-    auto safe = co_await partition.committed(end, partition.loop().now() + limit);
-    if (safe) continue;
-    auto [t, p] = appending->place[i];
-    AppendResult& result = appending->response.topics[t].partitions[p];
-    kafka::refuse(result, safe.error());
-    result.trouble = trouble_of(result.error_code, partition);
-  }
-}
-
-io::Task<kafka::MirrorOffsetsResponse> LinkService::offsets(kafka::MirrorOffsetsRequest request) {
-  kafka::MirrorOffsetsResponse response;
-  auto current = check_link_epoch(*controller_.snapshot(), request.link, request.link_epoch);
-  if (!current) {
-    response.error_code = kafka::error_code(current.error());
-    co_return response;
-  }
-  const auto topics =
-      std::make_shared<const std::set<std::string>>(request.topics.begin(), request.topics.end());
-  for (auto& group : request.groups) {
-    LinkCommit commit;
-    commit.link = request.link;
-    commit.link_epoch = request.link_epoch;
-    commit.group = group.group_id;
-    if (group.complete) commit.complete_in = topics;
-    for (auto& offset : group.offsets) {
-      commit.offsets.push_back(
-          {{offset.topic, offset.partition}, offset.offset, offset.metadata.value_or("")});
-    }
-    if (group.membership) {
-      auto members = decode_membership(*group.membership);
-      if (!members) {
-        log_.warn("link={} group={} members: {}", request.link, group.group_id,
-                  members.error().text);
-        response.groups.push_back({group.group_id, ErrorCode::invalid_request, false, false});
-        continue;
-      }
-      commit.moved = MovedGroup{request.switchover_id, std::move(*members)};
-    }
-    auto result = co_await groups_.commit_from_link(std::move(commit));
-    response.groups.push_back({group.group_id, result.error, result.held, result.empty});
-  }
-  co_return response;
-}
-
-io::Task<kafka::ReportMirrorResponse> LinkService::report(kafka::ReportMirrorRequest request) {
-  kafka::ReportMirrorResponse response;
-  auto current = check_link_epoch(*controller_.snapshot(), request.link, request.link_epoch);
-  if (!current) {
-    response.error_code = kafka::error_code(current.error());
-    co_return response;
-  }
-  Contact& contact = last_contact_[request.link];
-  contact = {env_.main_loop().now(), std::nullopt};
-  if (request.next_within_ms >= 0) contact.promised = io::milliseconds(request.next_within_ms);
-  left_out_[request.link] = {request.left_out_count, std::move(request.left_out)};
-  std::vector<PartitionReport> reports;
-  for (auto& topic : request.topics) {
-    auto image = controller_.snapshot();
-    const TopicImage* found = image->find(topic.topic_id);
-    if (found == nullptr) continue;
-    for (auto& p : topic.partitions) {
-      reports.push_back({topic.topic_id, p.index, p.state, p.reason});
-      auto partition = partitions_.find(found->name, p.index);
-      if (!partition) continue;
-      co_await partition.note_source(p.source_end_offset, p.lag_ms, age_of(p.source_age_ms));
-    }
-  }
-  const auto names = process::parse_link_name(request.link);
-  const auto routes = kafka::takeovers_in(request.routes, request.route_version,
-                                          names ? names->source : std::string());
-  const SourceStart start{request.source_starts, request.source_started_at};
-  auto decide = [&](const Image& image) -> Result<Plan> {
-    auto plan = plan_report(image, request.link, reports);
-    if (plan) merge_routes(*plan, image, routes);
-    auto link = image.links.find(request.link);
-    if (!plan || link == image.links.end()) return plan;
-    auto right = check_start(link->second, start);
-    if (!right) return Result<Plan>(fail(right.error()));
-    LinkImage later = link->second;
-    note_start(later, start);
-    const bool has_begun = request.begun && later.begins;
-    if (has_begun) later.begins = false;
-    if (has_begun || later.source_starts != link->second.source_starts) plan->put(later);
-    return plan;
-  };
-  auto done = co_await controller_.update(decide);
-  if (!done) response.error_code = kafka::error_code(done.error());
   co_return response;
 }
 
@@ -377,6 +227,7 @@ io::Task<kafka::ForgetLinkResponse> LinkService::forget(kafka::ForgetLinkRequest
   // Its mirror process is fenced: nobody needs to wait for it any more.
   last_contact_.erase(request.link);
   left_out_.erase(request.link);
+  access_.erase(request.link);
   log_.warn("forgotten: link={} does not come from {} any more", request.link, to_string(meant));
   co_return response;
 }
@@ -459,10 +310,11 @@ io::Task<kafka::EpochHistoryResponse> LinkService::history(kafka::EpochHistoryRe
     }
     out.topic_id = topic->id;
     for (auto& partition : partitions_.all_of(name)) {
+      const EpochHistory history = co_await partition.history();
+      if (!history.leads) continue;
       auto& p = out.partitions.emplace_back();
       p.index = partition.name().partition;
-      p.leader_epoch = epoch_in_force(topic->partitions[p.index], image->starts);
-      const EpochHistory history = co_await partition.history();
+      p.leader_epoch = history.leader_epoch;
       p.end_offset = history.end_offset;
       for (const auto& e : history.entries) p.entries.push_back({e.epoch, e.owner, e.start_offset});
     }

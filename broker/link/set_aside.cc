@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "broker/link/spare_name.h"
 #include "kafka/errors.h"
@@ -28,7 +29,8 @@ Result<void> add(Image& image, Plan& plan, const TopicImage& copy, std::vector<S
     partition.mirror_state = MirrorState::none;
     partition.mirror_reason.clear();
   }
-  plan.set_aside(aside, *name);
+  aside.renamed_from = std::exchange(aside.name, *name);
+  plan.change(copy, aside);
   image.topics[*name] = std::make_shared<const TopicImage>(std::move(aside));
   done.push_back({copy.name, std::move(*name)});
   return {};

@@ -49,8 +49,11 @@ io::Task<kafka::SiteRecordResponse> LinkService::record(kafka::SiteRecordRequest
 
 io::Task<kafka::DurableEndsResponse> LinkService::ends(kafka::DurableEndsRequest request) {
   kafka::DurableEndsResponse out;
+  kafka::BrokerViewRequest wants;
+  wants.topic_ids = request.topic_ids;
+  const auto view = co_await views_.collect(std::move(wants));
+  const auto image = partitions_.image();
   for (const Uuid& id : request.topic_ids) {
-    const auto image = controller_.snapshot();
     const TopicImage* topic = image->find(id);
     if (topic == nullptr) continue;
     auto& ends = out.topics.emplace_back();
@@ -60,12 +63,14 @@ io::Task<kafka::DurableEndsResponse> LinkService::ends(kafka::DurableEndsRequest
     for (size_t i = 0; i < ends.partitions.size(); ++i) {
       auto& p = ends.partitions[i];
       p.index = static_cast<PartitionIndex>(i);
-      auto partition = partitions_.find(topic->name, p.index);
-      if (auto outage = partition.outage()) p.offline = outage->reason;
-      if (!partition) continue;
-      const PartitionView view = co_await partition.describe();
-      p.end_offset = view.end_offset;
-      p.durable_end = view.high_watermark;
+      const auto found = view.partitions.find({id, p.index});
+      if (found == view.partitions.end()) {
+        p.offline = view.why_absent(topic->partitions[i].leader);
+        continue;
+      }
+      p.offline = found->second.offline;
+      p.end_offset = found->second.end_offset;
+      p.durable_end = found->second.high_watermark;
     }
   }
   co_return out;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/link/link_plans.h"
 #include "broker/link/peers.h"
 #include "kafka/errors.h"
 #include "kafka/topic_names.h"
@@ -32,6 +33,11 @@ void abandon(SwitchoverImage& record, const Uuid& id) {
   if (is_abandoned(record, id)) return;
   if (record.abandoned.size() >= max_abandoned) record.abandoned.erase(record.abandoned.begin());
   record.abandoned.push_back(id);
+}
+
+void forget_hand_over(SwitchoverImage& record) {
+  record.handed.clear();
+  record.fences.clear();
 }
 
 // Above all that is known here, and later than what other sites decided before, as far as their
@@ -75,11 +81,13 @@ void retire_promotion(Plan& plan, const Image& image, const std::string& link) {
   plan.put(record);
 }
 
-void hand_groups_to_link(Plan& plan, const Image& image, const Ending& ending) {
+// `parted`: they were not handed over to the other end, which has been going on without them.
+void hand_groups_to_link(Plan& plan, const Image& image, const Ending& ending, bool parted) {
   for (const auto& group : ending.groups) {
     auto owner = image.groups.find(group);
     GroupImage next = owner == image.groups.end() ? GroupImage{} : owner->second;
     next.link = ending.reverse_link;
+    next.parted = next.parted || parted;
     plan.put_group(group, next);
   }
 }
@@ -114,16 +122,100 @@ Result<Plan> plan_wish(const Image& image, const std::string& link, const Uuid& 
   return plan;
 }
 
+namespace {
+
+using LeaderEpochs = std::map<std::pair<Uuid, PartitionIndex>, LeaderEpoch>;
+
+// A restart of the same broker is an election, too.
+Result<void> check_epochs(const Image& image, const LeaderEpochs& epochs) {
+  for (const auto& [key, epoch] : epochs) {
+    const TopicImage* topic = image.find(key.first);
+    const bool is_there = topic != nullptr && key.second < std::ssize(topic->partitions);
+    if (is_there && epoch_in_force(topic->partitions[key.second], image) == epoch) continue;
+    return refuse(ErrorCode::not_leader_or_follower,
+                  (topic == nullptr ? key.first.to_string()
+                                    : TopicPartition{topic->name, key.second}.to_string()) +
+                      ": its leader was replaced meanwhile");
+  }
+  return {};
+}
+
+Result<void> check_held(const Image& image, const HandOver& order) {
+  LeaderEpochs epochs;
+  for (const auto& [id, partitions] : order.held) {
+    const TopicImage* topic = image.find(id);
+    if (topic == nullptr || topic->partitions.size() != partitions.size()) {
+      return refuse(ErrorCode::invalid_request, "a topic was changed since the fence");
+    }
+    for (size_t i = 0; i < partitions.size(); ++i) {
+      epochs[{id, static_cast<PartitionIndex>(i)}] = partitions[i].leader_epoch;
+    }
+  }
+  return check_epochs(image, epochs);
+}
+
+// A broker that has come since has fenced nothing: neither groups nor changes of topics.
+Result<void> check_whole_site(const Image& image, const HandOver& order) {
+  size_t serving = 0;
+  for (const auto& [node, broker] : image.brokers) {
+    if (broker.fenced) continue;
+    ++serving;
+    if (order.fences.empty() || order.fences.contains(node)) continue;
+    return refuse(ErrorCode::invalid_request,
+                  "broker " + std::to_string(node) + " has come since the fence");
+  }
+  if (order.fences.empty() && serving > 1) {
+    return refuse(ErrorCode::invalid_request,
+                  "the mirror process is too old for a source of several brokers: upgrade it");
+  }
+  if (order.fences.empty()) return {};
+  const TopicImage* groups = image.find(kafka::offsets_topic);
+  const size_t count = groups == nullptr ? 0 : groups->partitions.size();
+  LeaderEpochs epochs;
+  for (const auto& [index, epoch] : order.coordinated) {
+    if (groups != nullptr) epochs[{groups->id, index}] = epoch;
+  }
+  if (epochs.size() != count) {
+    return refuse(ErrorCode::invalid_request,
+                  "the groups' coordinators are others than at the fence");
+  }
+  return check_epochs(image, epochs);
+}
+
+}  // namespace
+
+namespace {
+
+Result<void> check_none_is_new(const Image& image, const HandOver& order) {
+  if (order.fences.empty()) return {};  // an older driver's
+  for (const auto& [name, topic] : image.topics) {
+    const bool is_ours = topic->writer.is_clients() && !kafka::is_internal(name);
+    const bool is_known = std::ranges::find(order.topics, topic->id) != order.topics.end() ||
+                          order.others.contains(name);
+    if (!is_ours || is_known) continue;
+    return refuse(ErrorCode::invalid_request, "topic " + name + " was made since the fence");
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Plan> plan_hand_over(const Image& image, const HandOver& order) {
   SwitchoverImage record = record_of(image, order.link);
   Plan plan;
-  if (record.id == order.id && record.phase == Phase::handed_over) return plan;
+  const bool is_written = record.id == order.id && record.phase == Phase::handed_over;
+  // Under other fences it is another driver's, with another round of groups.
+  if (is_written && record.fences == order.fences && record.peer == order.target) return plan;
   if (record.phase == Phase::handed_over) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + record.id.to_string() + " has been handed over already");
   }
   auto heir = check_heir(image, order.link, order.target);
   if (!heir) return fail(heir.error());
+  auto held = check_held(image, order);
+  if (held) held = check_whole_site(image, order);
+  if (held) held = check_none_is_new(image, order);
+  if (!held) return fail(held.error());
   for (const Uuid& topic_id : order.topics) {
     const TopicImage* found = image.find(topic_id);
     if (found == nullptr || !found->writer.is_clients()) {
@@ -132,11 +224,16 @@ Result<Plan> plan_hand_over(const Image& image, const HandOver& order) {
     }
     TopicImage topic = *found;
     topic.writer = TopicWriter::Nobody{order.id};
-    plan.put(topic);
+    plan.change(*found, topic);
   }
   record.id = order.id;
   record.phase = Phase::handed_over;
   record.peer = order.target;
+  record.fences = order.fences;
+  record.handed.clear();
+  for (const auto& [id, partitions] : order.held) {
+    for (const auto& p : partitions) record.handed[id].push_back(p.end_offset);
+  }
   plan.put(record);
   return plan;
 }
@@ -150,7 +247,7 @@ void keep_own_topics(Plan& plan, const Image& image, const Promotion& promotion,
     if (!found->writer.is_clients() || promotion.topics.contains(found->id)) continue;
     TopicImage topic = *found;
     topic.promoted_at = version;
-    plan.put(topic);
+    plan.change(*found, topic);
   }
 }
 
@@ -164,6 +261,11 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
     return refuse(ErrorCode::invalid_request,
                   "switchover " + promotion.id.to_string() + " was given up, and stays so");
   }
+  auto current = check_epochs(image, promotion.epochs);
+  if (current && promotion.link_epoch != 0) {
+    current = check_link_epoch(image, promotion.link, promotion.link_epoch);
+  }
+  if (!current) return fail(current.error());
   const int64_t version =
       std::max(next_version(image, record, promotion.now_ms), promotion.routes.version() + 1);
   for (const auto& [topic_id, next_offsets] : promotion.topics) {
@@ -178,12 +280,11 @@ Result<Plan> plan_promote(const Image& image, const Promotion& promotion) {
     for (size_t i = 0; i < topic.partitions.size(); ++i) {
       PartitionImage& partition = topic.partitions[i];
       partition.promoted_to = i < next_offsets.size() ? next_offsets[i] : -1;
-      partition.leader_epoch = next_generation(epoch_in_force(partition, image.starts));
-      partition.recorded_at_start = image.starts;
+      put_epoch(partition, next_generation(epoch_in_force(partition, image)), image);
       partition.mirror_state = MirrorState::stopped;
       partition.mirror_reason.clear();
     }
-    plan.put(topic);
+    plan.change(*found, topic);
   }
   // An id that was under way, or promoted before, is not promoted any more: this decision took its
   // place.
@@ -241,10 +342,11 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
     if (!found->writer.is_closed_by(ending.id)) continue;
     TopicImage topic = *found;
     hand_to_link(topic, ending);
-    plan.put(topic);
+    plan.change(*found, topic);
   }
-  hand_groups_to_link(plan, image, ending);
+  hand_groups_to_link(plan, image, ending, false);
   record.phase = Phase::done;
+  forget_hand_over(record);
   record.route_version = std::max(record.route_version, ending.route_version);
   plan.put(record);
   retire_promotion(plan, image, ending.reverse_link);
@@ -255,12 +357,12 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
 namespace {
 
 // Clients have seen the next generation at the site that is gone, and offsets.
-void open_above_the_lost_site(TopicImage& topic, int32_t starts, const TakeBack& order) {
+void open_above_the_lost_site(TopicImage& topic, const Image& image, const TakeBack& order) {
   const auto next_offsets = order.topics.find(topic.id);
   for (size_t i = 0; i < topic.partitions.size(); ++i) {
     PartitionImage& partition = topic.partitions[i];
-    partition.leader_epoch = next_generation(next_generation(epoch_in_force(partition, starts)));
-    partition.recorded_at_start = starts;
+    const LeaderEpoch now = epoch_in_force(partition, image);
+    put_epoch(partition, next_generation(next_generation(now)), image);
     if (next_offsets == order.topics.end() || i >= next_offsets->second.size()) continue;
     partition.promoted_to = next_offsets->second[i];
   }
@@ -304,18 +406,22 @@ Result<Plan> plan_take_back(const Image& image, const TakeBack& order) {
   }
   auto counts = check_speaker(image, record, order.target);
   if (!order.forced && !counts) return fail(counts.error());
+  auto current = check_epochs(image, order.epochs);
+  if (!current) return fail(current.error());
   const int64_t version = next_version(image, record, order.now_ms) + 1;
   for (const Uuid& topic_id : topics_taken_back(image, order)) {
-    TopicImage topic = *image.find(topic_id);
+    const TopicImage& found = *image.find(topic_id);
+    TopicImage topic = found;
     topic.writer = TopicWriter::Clients{};
     if (order.forced) {
       topic.promoted_at = version;
-      open_above_the_lost_site(topic, image.starts, order);
+      open_above_the_lost_site(topic, image, order);
     }
-    plan.put(topic);
+    plan.change(found, topic);
   }
   record.id = order.id;
   record.phase = Phase::taken_back;
+  forget_hand_over(record);
   plan.put(record);
   if (order.forced) plan.put(taken_home(image, version));
   return plan;
@@ -352,7 +458,7 @@ Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
     if (!ours || found->promoted_at >= order.route_version) continue;
     TopicImage topic = *found;
     topic.writer = TopicWriter::Nobody{order.id, true};
-    plan.put(topic);
+    plan.change(*found, topic);
     closes = true;
   }
   // What an earlier failover closed is closed by this one.
@@ -362,7 +468,7 @@ Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
     if (!stepped_down) continue;
     TopicImage topic = *found;
     topic.writer = TopicWriter::Nobody{order.id, true};
-    plan.put(topic);
+    plan.change(*found, topic);
     closes = true;
   }
   record.id = order.id;
@@ -410,7 +516,7 @@ void end_stepping_down(Plan& plan, const Image& image, SwitchoverImage record,
     }
     TopicImage topic = *found;
     topic.writer = TopicWriter::Clients{};
-    plan.put(topic);
+    plan.change(*found, topic);
   }
   if (some_stay) return;
   record.phase = Phase::done;
@@ -438,13 +544,12 @@ Result<Plan> plan_become_mirror(const Image& image, const Ending& ending,
     for (const auto& theirs : wanted.partitions) {
       if (theirs.index < 0 || theirs.index >= std::ssize(topic.partitions)) continue;
       PartitionImage& partition = topic.partitions[theirs.index];
-      if (epoch_in_force(partition, image.starts) >= theirs.leader_epoch) continue;
-      partition.leader_epoch = theirs.leader_epoch;
-      partition.recorded_at_start = image.starts;
+      if (epoch_in_force(partition, image) >= theirs.leader_epoch) continue;
+      put_epoch(partition, theirs.leader_epoch, image);
     }
-    plan.put(topic);
+    plan.change(*found, topic);
   }
-  hand_groups_to_link(plan, image, ending);
+  hand_groups_to_link(plan, image, ending, true);
   retire_promotion(plan, image, ending.reverse_link);
   merge_routes(plan, image, ending.routes);
   return plan;

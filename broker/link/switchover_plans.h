@@ -19,6 +19,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,9 +39,24 @@ struct HandOver {
   Uuid id;
   std::vector<Uuid> topics;
   ClusterIdentity target;  // that has all of them
+  // What the leaders hold, by topic and partition.
+  struct Held {
+    Offset end_offset = -1;
+    LeaderEpoch leader_epoch = -1;
+  };
+  std::map<Uuid, std::vector<Held>> held = {};
+  // Under which fence each broker of the site has been since the ends were told, and who
+  // coordinates the groups, by partition of their topic. Without fences it is an older driver's,
+  // which only a site of one broker can go by.
+  std::map<NodeId, int64_t> fences = {};
+  std::map<PartitionIndex, LeaderEpoch> coordinated = {};
+  // Topics that clients write here, which stay as they are. One that is neither here nor handed
+  // over was made since, at a broker that had yet to hear of the fence.
+  std::set<std::string> others = {};
 };
-// At the source. REQUIRES: the caller has compared the ends and found the fence of `id` in force,
-// in the same turn of the loop in which the partitions are closed.
+// At the source. Refused unless all that is named is led as it was when it was held, by an epoch
+// that nobody has replaced, and no broker serves that has not fenced. REQUIRES: the leaders hold
+// what is named, at the ends that are named, and open it by no clock.
 Result<Plan> plan_hand_over(const Image& image, const HandOver& order);
 
 struct Promotion {
@@ -54,6 +70,12 @@ struct Promotion {
   std::map<Uuid, std::vector<Offset>> topics;
   std::map<std::string, std::vector<PromotedPartition>> found;  // for who repeats the request
   kafka::Takeovers routes;                                      // that the source knows of
+  // In force where the ends were looked at: a leader that came since may have been given more; or,
+  // by an operator's unclean election, have less than was handed over.
+  std::map<std::pair<Uuid, PartitionIndex>, LeaderEpoch> epochs = {};
+  // Of the driver that has brought the last round of groups, or 0. Under a later one another driver
+  // may have brought its own since, read under another fence.
+  int64_t link_epoch = 0;
 };
 // At the target: the topics open a new generation of epochs and are ours from now on.
 Result<Plan> plan_promote(const Image& image, const Promotion& promotion);
@@ -86,6 +108,8 @@ struct TakeBack {
   ClusterIdentity target{};
   // For each topic, where each partition's next record goes.
   std::map<Uuid, std::vector<Offset>> topics = {};
+  // As in a promotion.
+  std::map<std::pair<Uuid, PartitionIndex>, LeaderEpoch> epochs = {};
 };
 Result<Plan> plan_take_back(const Image& image, const TakeBack& order);
 // Whom such an order concerns: what is closed for `id`; where nothing is, all that clients write

@@ -3,9 +3,12 @@
 #include <algorithm>
 
 #include "broker/controller/topic_plans.h"
+#include "broker/coordinator/key_partition.h"
 #include "broker/group/coordinator.h"
 #include "broker/link/peers.h"
+#include "broker/link/refusals.h"
 #include "broker/link/source_reach.h"
+#include "kafka/topic_names.h"
 #include "process/mirror_config.h"
 
 namespace isthmus::broker {
@@ -17,26 +20,7 @@ namespace {
 
 constexpr int group_attempts = 10;
 constexpr auto group_pause = io::milliseconds(50);
-constexpr auto patience_for_disks = std::chrono::seconds(2);  // below the mirror's for an answer
-
-std::string refusal_text(const TopicPartition& name, const std::string& why) {
-  return name.to_string() + ": " + why;
-}
-
-// It cannot be fenced, so it would be written behind the fence.
-bool is_opening(const PartitionTable& partitions, const TopicImage& topic) {
-  for (size_t i = 0; i < topic.partitions.size(); ++i) {
-    if (partitions.find(topic.name, static_cast<PartitionIndex>(i)).is_opening()) return true;
-  }
-  return false;
-}
-
-template <typename Response>
-Response refused(const Error& error) {
-  Response response;
-  kafka::refuse(response, error);
-  return response;
-}
+constexpr auto look_for_stale_every = std::chrono::seconds(1);
 
 SwitchoverImage switchover_of(const Image& image, const std::string& link) {
   auto known = image.switchovers.find(link);
@@ -47,6 +31,12 @@ SwitchoverImage switchover_of(const Image& image, const std::string& link) {
 bool is_promoted(const Image& image, const kafka::PromoteRequest& request) {
   const SwitchoverImage record = switchover_of(image, request.link);
   return record.phase == Phase::promoted && record.id == request.switchover_id;
+}
+
+std::map<NodeId, int64_t> fences_in(const kafka::HandOverRequest& request) {
+  std::map<NodeId, int64_t> fences;
+  for (const auto& broker : request.brokers) fences[broker.node_id] = broker.number;
+  return fences;
 }
 
 // The request is a repeated one whose answer was lost, and not that of another driver, who goes by
@@ -60,7 +50,8 @@ bool is_written_down(const Image& image, const SwitchoverImage& record,
     const TopicImage* topic = image.find(wanted.topic_id);
     return topic != nullptr && topic->writer.is_closed_by(record.id);
   };
-  return target_of(request) == record.peer &&
+  // Under another fence the groups were read at another time.
+  return target_of(request) == record.peer && fences_in(request) == record.fences &&
          std::ranges::count_if(image.topics, is_closed) == std::ssize(request.topics) &&
          std::ranges::all_of(request.topics, is_named_and_closed);
 }
@@ -92,36 +83,50 @@ kafka::PromoteResponse what_was_promoted(const SwitchoverImage& record) {
   return response;
 }
 
-// Where the hand-over ended the partition; nothing if it names another number of them.
-std::optional<Offset> wanted_end(const kafka::PromoteRequest& request, size_t topic,
-                                 PartitionIndex index, size_t count) {
-  const auto& wanted = (*request.topics)[topic].partitions;
-  if (!wanted || wanted->size() != count || (*wanted)[index].index != index) return std::nullopt;
-  return (*wanted)[index].end_offset;
+// Where the hand-over ended the topic's partitions, in their order.
+Result<std::vector<Offset>> wanted_ends(const kafka::PromoteRequest::PromoteTopic& wanted,
+                                        const TopicImage& topic) {
+  std::vector<Offset> ends;
+  const auto& named = wanted.partitions;
+  const bool is_whole = named && named->size() == topic.partitions.size();
+  for (size_t i = 0; is_whole && i < named->size(); ++i) {
+    if ((*named)[i].index != static_cast<PartitionIndex>(i)) break;
+    ends.push_back((*named)[i].end_offset);
+  }
+  if (ends.size() == topic.partitions.size()) return ends;
+  return kafka::refuse(ErrorCode::invalid_request,
+                       topic.name + ": another number of partitions was handed over");
 }
 
-Error groups_unknown() {
-  return kafka::error_of(ErrorCode::coordinator_load_in_progress,
-                         "the groups are still being loaded; ask again");
-}
-
-Error invalid(std::string why) {
-  return kafka::error_of(ErrorCode::invalid_request, std::move(why));
+// Nothing was written down yet, whatever became of the question.
+Error as_refusal(const Error& error) {
+  return error.kind == Error::Kind::kafka ? error : invalid(error.text);
 }
 
 }  // namespace
 
 Switchovers::Switchovers(io::Env& env, Controller& controller, PartitionTable& partitions,
-                         Coordinator& groups)
+                         Coordinator& groups, Colleagues& colleagues)
     : env_(env),
       controller_(controller),
       partitions_(partitions),
       groups_(groups),
       topic_changes_(env.main_loop(), controller),
-      handing_over_(env.main_loop()) {}
+      holds_(env, controller, partitions, groups, topic_changes_),
+      site_(env.main_loop(), controller, colleagues, holds_) {}
 
-Switchovers::~Switchovers() {
-  if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
+io::Task<void> Switchovers::keep_giving_up(io::Event& stop) {
+  io::Loop& loop = env_.main_loop();
+  while (!stop.closed()) {
+    co_await stop.wait_until(loop.now() + look_for_stale_every);
+    if (!stop.closed()) co_await holds_.give_up_stale();
+  }
+}
+
+Uuid Switchovers::draw_attempt() {
+  Uuid attempt;
+  env_.random.fill(attempt.bytes);
+  return attempt;
 }
 
 // A driver repeats what was refused, ten times a second.
@@ -131,266 +136,164 @@ const Error& Switchovers::said_loudly(const Error& refusal) {
   return refusal;
 }
 
-// Ends what is fenced here besides the partitions, whose gates open by the clock.
-void Switchovers::lift_fence() {
-  if (!fence_) return;
-  log_.info("fence lifted id={}", fence_->id.to_string());
-  groups_.unfence(fence_->id.to_string());
-  topic_changes_.release();
-  fence_.reset();
-  if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
-  deadline_timer_ = 0;
-}
-
-io::Task<void> Switchovers::lift_partitions(std::vector<std::string> topics, Uuid id) {
-  for (const auto& topic : topics) {
-    for (auto& partition : partitions_.all_of(topic)) co_await partition.lift(id);
+Result<kafka::HoldPartitionsRequest> Switchovers::fence_order(
+    const kafka::FenceRequest& request) const {
+  const auto image = controller_.snapshot();
+  if (switchover_of(*image, request.link).id == request.switchover_id) {
+    return fail(invalid("handed over already"));
   }
-}
-
-io::Task<kafka::FenceResponse> Switchovers::refuse_fence(kafka::FenceRequest request,
-                                                         std::string why) {
-  const bool is_ours = fence_ && fence_->id == request.switchover_id;
-  if (is_ours && !handing_over_.is_locked()) {
-    lift_fence();
-    co_await lift_partitions(request.topics, request.switchover_id);
-  }
-  co_return refused<kafka::FenceResponse>(invalid(std::move(why)));
-}
-
-// The ends that a hand-over names: what the other site has been given, a crash must not take here.
-io::Task<Result<void>> Switchovers::await_durable(const kafka::FenceResponse& fenced,
-                                                  io::Instant deadline) {
-  for (const auto& topic : fenced.topics) {
-    for (const auto& p : topic.partitions) {
-      auto partition = partitions_.find(topic.name, p.index);
-      const TopicPartition tp{topic.name, p.index};
-      if (!partition) co_return fail(refusal_text(tp, "offline"));
-      auto safe = co_await partition.committed(p.end_offset, deadline);
-      if (!safe) co_return fail(refusal_text(tp, safe.error().text));
-    }
-  }
-  co_return Result<void>{};
-}
-
-std::optional<std::string> Switchovers::cannot_fence(const kafka::FenceRequest& request) {
-  auto image = controller_.snapshot();
-  // The record stands from the hand-over on: a fence that comes later is an old driver's, and its
-  // end, whichever, would open the groups here while the other site goes on.
-  if (switchover_of(*image, request.link).id == request.switchover_id) return "handed over already";
-  if (fence_ && fence_->id != request.switchover_id) {
-    return "switchover " + fence_->id.to_string() + " has fenced this site already";
-  }
-  // Nobody writes it here: an old driver's, again. It would hold up the link that brings the topic.
+  kafka::HoldPartitionsRequest order;
+  order.verb = kafka::HoldVerb::fence;
+  order.switchover_id = request.switchover_id;
+  order.link = request.link;
+  order.deadline_ms = request.deadline_ms;
+  order.whole_site = true;
   for (const auto& name : request.topics) {
     const TopicImage* topic = image->find(name);
-    if (topic != nullptr && !topic->writer.is_clients()) return name + " is not written here";
+    if (topic == nullptr) return fail(invalid(name + " is not here any more"));
+    // Nobody writes it here: an old driver's, again. It would hold up the link that brings it.
+    if (!topic->writer.is_clients()) return fail(invalid(name + " is not written here"));
+    order.topics.push_back(all_partitions_of(*topic));
   }
-  return std::nullopt;
+  return order;
+}
+
+kafka::FenceResponse Switchovers::fenced(const kafka::HoldPartitionsRequest& order,
+                                         const SiteHolds::Answers& answers,
+                                         const kafka::FenceRequest& request) const {
+  kafka::FenceResponse response;
+  const auto image = controller_.snapshot();
+  const HeldTopics held = held_in(answers, order);
+  for (size_t i = 0; i < order.topics.size(); ++i) {
+    auto& topic = response.topics.emplace_back();
+    topic.name = request.topics[i];
+    topic.topic_id = order.topics[i].topic_id;
+    for (const HeldPartition& p : held.at(topic.topic_id)) {
+      topic.partitions.push_back({p.index, p.end_offset, p.leader_epoch, p.number});
+    }
+  }
+  for (const auto& [node, answer] : answers) {
+    auto& broker = response.brokers.emplace_back();
+    broker.node_id = node;
+    broker.number = answer.number;
+    for (const auto& c : answer.coordinated)
+      broker.coordinated.push_back({c.index, c.leader_epoch});
+    broker.groups = answer.groups;
+  }
+  for (const auto& [name, topic] : image->topics) {
+    const bool named = std::ranges::find(request.topics, name) != request.topics.end();
+    if (!named && !topic->is_mirror() && !kafka::is_internal(name)) response.others.push_back(name);
+  }
+  return response;
 }
 
 io::Task<kafka::FenceResponse> Switchovers::fence(kafka::FenceRequest request) {
-  kafka::FenceResponse response;
-  if (handing_over_.is_locked()) {
-    co_return refused<kafka::FenceResponse>(invalid("a hand-over is being written down"));
-  }
   if (request.lift) {
-    if (fence_ && fence_->id == request.switchover_id) {
-      auto topics = fence_->topics;
-      lift_fence();
-      co_await lift_partitions(std::move(topics), request.switchover_id);
-    }
-    co_return response;
+    auto lifted = co_await site_.lift(request.link, request.switchover_id, Uuid{});
+    co_return lifted ? kafka::FenceResponse{} : refused<kafka::FenceResponse>(lifted.error());
   }
-  if (auto why = cannot_fence(request)) co_return refused<kafka::FenceResponse>(invalid(*why));
-  auto span = io::milliseconds(std::clamp(request.deadline_ms, 1, 60'000));
-  io::Loop& main = env_.main_loop();
-  if (deadline_timer_ != 0) main.cancel(deadline_timer_);
-  fence_ = Fence{request.switchover_id, main.now() + span, request.topics};
-  deadline_timer_ = main.run_at(fence_->deadline, [this] {
-    deadline_timer_ = 0;
-    lift_fence();
-  });
-  const io::Instant deadline = fence_->deadline;
-  topic_changes_.hold();
-  co_await groups_.fence_all(request.switchover_id.to_string());
-  co_await topic_changes_.settled();
-  for (const auto& name : request.topics) {
-    // Each step may have let the deadline or another message in.
-    if (!fence_ || fence_->id != request.switchover_id || handing_over_.is_locked()) {
-      co_return refused<kafka::FenceResponse>(invalid("overtaken by a later message"));
-    }
-    auto image = controller_.snapshot();
-    const TopicImage* topic = image->find(name);
-    auto& out = response.topics.emplace_back();
-    out.name = name;
-    if (topic != nullptr) out.topic_id = topic->id;
-    if (topic != nullptr && is_opening(partitions_, *topic)) {
-      co_return co_await refuse_fence(request, name + ": it is being opened");
-    }
-    for (auto& partition : partitions_.all_of(name)) {
-      const TopicPartition& tp = partition.name();
-      const Held held = co_await partition.fence(request.switchover_id, span);
-      if (held.refusal) {
-        co_return co_await refuse_fence(request, refusal_text(tp, held.refusal->reason));
-      }
-      out.partitions.push_back({tp.partition, held.view.end_offset});
-    }
+  auto order = fence_order(request);
+  if (!order) co_return refused<kafka::FenceResponse>(order.error());
+  auto answers = co_await site_.ask(*order, patience_for_leaders, false);
+  if (answers) co_return fenced(*order, *answers, request);
+  // Where it has been fenced it would hold up clients for nothing. What was fenced before, and is
+  // being handed over, is not this one's to lift.
+  co_await site_.lift(request.link, request.switchover_id, Uuid{});
+  co_return refused<kafka::FenceResponse>(answers.error());
+}
+
+// What has been handed over, for a driver that has fenced nothing.
+io::Task<kafka::HandOverResponse> Switchovers::handed_over(kafka::HandOverRequest request) {
+  const auto image = controller_.snapshot();
+  const SwitchoverImage known = switchover_of(*image, request.link);
+  if (known.id != request.switchover_id || known.phase != Phase::handed_over) {
+    co_return refused<kafka::HandOverResponse>(invalid("it is not handed over"));
   }
-  auto durable = co_await await_durable(response, deadline);
-  if (!durable) co_return co_await refuse_fence(request, durable.error().text);
-  auto image = controller_.snapshot();
-  for (const auto& [name, topic] : image->topics) {
-    bool named = std::ranges::find(request.topics, name) != request.topics.end();
-    if (!named && !topic->is_mirror() && !is_internal(name)) response.others.push_back(name);
-  }
-  log_.info("fenced id={} topics={} for_ms={}", request.switchover_id.to_string(),
-            request.topics.size(), request.deadline_ms);
+  kafka::HandOverResponse response;
+  for (const auto& [id, ends] : known.handed) response.topics.push_back({id, ends});
+  auto groups = co_await site_.groups();
+  if (!groups) co_return refused<kafka::HandOverResponse>(groups.error());
+  response.groups = std::move(*groups);
   co_return response;
 }
 
-io::Task<Result<void>> Switchovers::check_ends(const kafka::HandOverRequest& request) {
+io::Task<Result<void>> Switchovers::write_hand_over(kafka::HandOverRequest request, Uuid attempt) {
+  HandOver order{request.link, request.switchover_id, {}, target_of(request)};
+  order.fences = fences_in(request);
+  order.others.insert(request.others.begin(), request.others.end());
+  for (const auto& broker : request.brokers) {
+    for (const auto& c : broker.coordinated) order.coordinated[c.index] = c.leader_epoch;
+  }
+  std::map<std::pair<Uuid, PartitionIndex>, LeaderEpoch> named;
+  kafka::HoldPartitionsRequest hold;
+  hold.verb = kafka::HoldVerb::hold;
+  hold.switchover_id = request.switchover_id;
+  hold.link = request.link;
+  hold.attempt = attempt;
+  hold.whole_site = true;
   for (const auto& wanted : request.topics) {
-    auto image = controller_.snapshot();
-    const TopicImage* topic = image->find(wanted.topic_id);
-    if (topic == nullptr || topic->partitions.size() != wanted.partitions.size()) {
-      co_return fail(invalid("a topic was changed since the fence"));
-    }
-    const std::string& name = topic->name;
+    auto& topic = hold.topics.emplace_back();
+    topic.topic_id = wanted.topic_id;
     for (const auto& p : wanted.partitions) {
-      auto partition = partitions_.find(name, p.index);
-      TopicPartition tp{name, p.index};
-      if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
-      const Held held = co_await partition.hold(request.switchover_id);
-      if (held.refusal) co_return fail(invalid(refusal_text(tp, held.refusal->reason)));
-      // Nothing is written behind what is drained, and all of it is durable here.
-      if (held.view.end_offset != p.end_offset || held.view.high_watermark != p.end_offset) {
-        co_return fail(invalid(refusal_text(tp, "drained to " + std::to_string(p.end_offset) +
-                                                    ", but the log ends at " +
-                                                    std::to_string(held.view.end_offset))));
-      }
+      topic.partitions.push_back({p.index, p.number, p.end_offset});
+      named[{wanted.topic_id, p.index}] = p.leader_epoch;
+    }
+    order.topics.push_back(wanted.topic_id);
+  }
+  auto answers = co_await site_.hold(hold, order.fences);
+  if (!answers) co_return fail(as_refusal(answers.error()));
+  const bool tells_fences = !order.fences.empty();
+  for (const auto& [node, number] : order.fences) {
+    if (answers->contains(node)) continue;
+    co_return fail(invalid("broker " + std::to_string(node) + " has gone since the fence"));
+  }
+  for (const auto& [id, partitions] : held_in(*answers, hold)) {
+    auto& held = order.held[id];
+    for (const HeldPartition& p : partitions) {
+      // The one that has fenced it, whoever leads it by now.
+      const LeaderEpoch epoch = tells_fences ? named[{id, p.index}] : p.leader_epoch;
+      held.push_back({p.end_offset, epoch});
     }
   }
-  co_return Result<void>{};
+  const auto decide = [&](const Image& image) { return plan_hand_over(image, order); };
+  co_return co_await controller_.update(decide);
 }
 
 io::Task<kafka::HandOverResponse> Switchovers::hand_over(kafka::HandOverRequest request) {
+  if (request.as_recorded) co_return co_await handed_over(std::move(request));
   auto image = controller_.snapshot();
   const SwitchoverImage known = switchover_of(*image, request.link);
   if (known.id == request.switchover_id && known.phase == Phase::handed_over) {
     if (is_written_down(*image, known, request)) co_return kafka::HandOverResponse{};
     co_return refused<kafka::HandOverResponse>(
-        invalid("handed over already, with other topics or to another cluster"));
+        invalid("handed over already, under another fence, with other topics or to another "
+                "cluster"));
   }
-  // Neither the clock nor another message opens anything until the record is written or refused.
-  auto handing_over = handing_over_.try_lock();
-  if (!handing_over || !fence_ || fence_->id != request.switchover_id) {
-    co_return refused<kafka::HandOverResponse>(
-        invalid(handing_over ? "the fence has ended" : "another hand-over is being written down"));
-  }
-  if (deadline_timer_ != 0) env_.main_loop().cancel(deadline_timer_);
-  deadline_timer_ = 0;
-  std::vector<std::string> fenced_topics = fence_->topics;
-  std::vector<Uuid> ids;
-  for (const auto& topic : request.topics) ids.push_back(topic.topic_id);
-  Result<void> done = fail(invalid("the hand-over leaves out topics that are fenced"));
-  if (ids.size() == fenced_topics.size()) done = co_await check_ends(request);
+  const Uuid attempt = draw_attempt();
+  auto done = co_await write_hand_over(request, attempt);
   if (done) {
-    const HandOver order{request.link, request.switchover_id, ids, target_of(request)};
-    auto decide = [&](const Image& image) { return plan_hand_over(image, order); };
-    done = co_await controller_.update(decide);
+    log_.info("handed over id={} link={} topics={} to={}", request.switchover_id.to_string(),
+              request.link, request.topics.size(), to_string(target_of(request)));
+    co_return kafka::HandOverResponse{};
   }
-  handing_over.reset();
-  bool disk_failed = !done && done.error().kind != Error::Kind::kafka;
-  if (disk_failed) co_return refused<kafka::HandOverResponse>(done.error());
-  if (!done) {
-    lift_fence();
-    co_await lift_partitions(std::move(fenced_topics), request.switchover_id);
-    co_return refused<kafka::HandOverResponse>(done.error());
-  }
-  // Groups stay refused: the record that ends the switchover says whose they are.
-  fence_.reset();
-  topic_changes_.release();
-  log_.info("handed over id={} link={} topics={} to={}", request.switchover_id.to_string(),
-            request.link, ids.size(), to_string(target_of(request)));
-  co_return kafka::HandOverResponse{};
-}
-
-// The end of one partition, which nobody writes from now on, and where it goes on.
-io::Task<Result<PromotedPartition>> Switchovers::look_at_end(const kafka::PromoteRequest& request,
-                                                             PartitionRef partition,
-                                                             std::optional<Offset> wanted,
-                                                             io::Instant safe_by) {
-  const TopicPartition& tp = partition.name();
-  const Held held = co_await partition.fence(request.switchover_id, io::Duration::max());
-  if (held.refusal) co_return fail(invalid(refusal_text(tp, held.refusal->reason)));
-  const PartitionView& end = held.view;
-  const io::Instant now = env_.main_loop().now();
-  const bool leaves_gap = request.failover && !request.drained;
-  if (!leaves_gap) {
-    // The source cuts itself to what is here, or is left for good: what a crash could take, or a
-    // disk has refused to keep, would be gone at both sites.
-    auto safe = co_await partition.committed(end.end_offset, safe_by);
-    if (!safe) co_return fail(invalid(refusal_text(tp, safe.error().text)));
-  }
-  if (!request.failover && wanted != end.end_offset) {
-    co_return fail(invalid(refusal_text(tp, "the log ends at " + std::to_string(end.end_offset) +
-                                                ", not where it was handed over")));
-  }
-  if (request.drained) {
-    const auto why = why_not_drained(end.end_offset, end.source, now);
-    if (why) co_return fail(invalid(refusal_text(tp, *why + ": it is not drained")));
-  }
-  co_return PromotedPartition{.leader_epoch = next_generation(end.leader_epoch),
-                              .end_offset = end.end_offset,
-                              .next_offset = leaves_gap
-                                                 ? offset_after_gap(end.end_offset, end.source, now)
-                                                 : end.end_offset,
-                              .source_end_offset = end.source.end_offset,
-                              .open_transactions = end.open_transactions};
-}
-
-io::Task<Result<void>> Switchovers::look_at_ends(const kafka::PromoteRequest& request,
-                                                 const std::vector<Uuid>& topics,
-                                                 Promotion& promotion) {
-  const io::Instant safe_by = env_.main_loop().now() + patience_for_disks;
-  for (size_t t = 0; t < topics.size(); ++t) {
-    auto image = controller_.snapshot();
-    const TopicImage* topic = image->find(topics[t]);
-    if (topic == nullptr) co_return fail(invalid("a topic was deleted meanwhile"));
-    const std::string& name = topic->name;
-    size_t count = topic->partitions.size();
-    std::vector<Offset>& next_offsets = promotion.topics[topics[t]];
-    std::vector<PromotedPartition>& found = promotion.found[name];
-    for (size_t i = 0; i < count; ++i) {
-      auto index = static_cast<PartitionIndex>(i);
-      auto partition = partitions_.find(name, index);
-      TopicPartition tp{name, index};
-      if (partition.is_opening()) co_return fail(invalid(refusal_text(tp, "being opened")));
-      if (!partition && request.failover && !request.drained) {
-        // One bad disk does not hold up a disaster's end. Where its log ends is not known.
-        LeaderEpoch epoch = epoch_in_force(topic->partitions[i], image->starts);
-        next_offsets.push_back(beyond_any_log);
-        found.push_back({.leader_epoch = next_generation(epoch), .next_offset = beyond_any_log});
-        continue;
-      }
-      if (!partition) co_return fail(invalid(refusal_text(tp, "offline")));
-      const auto wanted = request.failover ? std::nullopt : wanted_end(request, t, index, count);
-      auto end = co_await look_at_end(request, std::move(partition), wanted, safe_by);
-      if (!end) co_return fail(end.error());
-      next_offsets.push_back(end->next_offset > end->end_offset ? end->next_offset : -1);
-      found.push_back(*end);
-    }
-  }
-  co_return Result<void>{};
+  // After a failed disk, or where nobody knows whether it was written, nothing opens by that.
+  const bool is_refused = done.error().kind == Error::Kind::kafka;
+  if (is_refused) co_await site_.lift(request.link, request.switchover_id, attempt);
+  co_return refused<kafka::HandOverResponse>(done.error());
 }
 
 // Until the gaps are on the disk, and read over. No writer needs that: what is acknowledged stands
-// behind them. Where it takes long, the record of the promotion has them made by the next start.
+// behind them. Where it takes long, or others lead, the record of the promotion has them made by
+// whoever leads.
 io::Task<void> Switchovers::await_gaps(PromotedTopics promoted) {
   const io::Instant deadline = env_.main_loop().now() + patience_for_disks;
+  const auto image = controller_.snapshot();
   for (const auto& [name, partitions] : promoted) {
-    for (size_t i = 0; i < partitions.size(); ++i) {
+    const TopicImage* topic = image->find(name);
+    for (size_t i = 0; topic != nullptr && i < partitions.size(); ++i) {
+      const bool is_led =
+          i < topic->partitions.size() && topic->partitions[i].leader == controller_.self();
+      if (!is_led) continue;
       auto partition = partitions_.find(name, static_cast<PartitionIndex>(i));
       if (!partition || partitions[i].next_offset <= partitions[i].end_offset) continue;
       const auto safe = co_await partition.committed(partitions[i].next_offset, deadline);
@@ -409,39 +312,87 @@ io::Task<std::vector<std::string>> Switchovers::promote_groups(const kafka::Prom
         !request.groups || std::ranges::find(*request.groups, group) != request.groups->end();
     if (owner.link == request.link && named) wanted.push_back(group);
   }
-  if (!wanted.empty()) co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
-  for (int i = 0; i < attempts && !wanted.empty(); ++i) {
+  const io::Instant deadline = env_.main_loop().now() + patience_for_groups;
+  bool last = false;
+  for (int i = 0; !last && !wanted.empty(); ++i) {
     if (i > 0) co_await io::sleep(env_.main_loop(), group_pause);  // its partition is loading
-    const auto codes = co_await groups_.promote(request.link, wanted, request.switchover_id);
+    const auto codes = co_await site_.promote_groups(request.link, request.switchover_id, wanted);
     std::vector<std::string> left;
+    last = i + 1 >= attempts || env_.main_loop().now() >= deadline;
     for (size_t g = 0; g < wanted.size(); ++g) {
-      const bool last = i + 1 == attempts;
       if (codes[g] == ErrorCode::none) {
         promoted.push_back(wanted[g]);
       } else {
         left.push_back(wanted[g]);
       }
       if (codes[g] == ErrorCode::none || !last) continue;
-      log_.error(
-          "group={} is still the link's ({}); end that with: isthmus link promote {} "
-          "--group {}",
-          wanted[g], kafka::error_name(codes[g]), request.link, wanted[g]);
+      log_.error("group={} is still the link's ({}); it follows when its record can be written",
+                 wanted[g], kafka::error_name(codes[g]));
     }
     wanted = std::move(left);
   }
   co_return promoted;
 }
 
+io::Task<kafka::ReadMembersResponse::ReadMembersGroup> Switchovers::read_group(std::string group,
+                                                                               Uuid id) {
+  kafka::ReadMembersResponse::ReadMembersGroup out;
+  out.group_id = group;
+  const int64_t number = holds_.number_of(id);
+  auto moving = co_await groups_.moving(std::move(group), id.to_string());
+  // It is under that fence, or handed over, from the first look to the last.
+  if (moving && number != holds_.number_of(id)) {
+    moving = fail(invalid("the fence has ended"));
+  }
+  if (!moving) {
+    out.error_code = kafka::error_code(moving.error());
+    co_return out;
+  }
+  out.membership = encode_membership(moving->members);
+  out.index = moving->index;
+  out.leader_epoch = moving->leader_epoch;
+  out.number = number;
+  for (const auto& topic : moving->offsets.topics) {
+    for (const auto& p : topic.partitions) {
+      if (p.committed_offset < 0) continue;
+      out.offsets.push_back(
+          {topic.name, p.partition_index, p.committed_offset, p.metadata.value_or("")});
+    }
+  }
+  co_return out;
+}
+
 io::Task<kafka::ReadMembersResponse> Switchovers::read_members(kafka::ReadMembersRequest request) {
   kafka::ReadMembersResponse response;
-  for (const std::string& group : request.groups) {
-    auto& out = response.groups.emplace_back();
-    out.group_id = group;
-    auto members = groups_.members_of(group, request.switchover_id.to_string());
-    if (members) {
-      out.membership = encode_membership(*members);
+  const auto image = controller_.snapshot();
+  const TopicImage* topic = image->find(kafka::offsets_topic);
+  std::map<NodeId, std::vector<std::string>> elsewhere;
+  for (std::string& group : request.groups) {
+    NodeId leader = -1;
+    if (topic != nullptr) {
+      const auto index = partition_of_key(group, static_cast<int32_t>(topic->partitions.size()));
+      leader = topic->partitions[static_cast<size_t>(index)].leader;
+    }
+    if (leader < 0 || leader == controller_.self() || request.passed_on) {
+      response.groups.push_back(co_await read_group(std::move(group), request.switchover_id));
     } else {
-      out.error_code = kafka::error_code(members.error());
+      elsewhere[leader].push_back(std::move(group));
+    }
+  }
+  for (auto& [node, groups] : elsewhere) {
+    kafka::ReadMembersRequest part;
+    part.switchover_id = request.switchover_id;
+    part.groups = groups;
+    part.passed_on = true;
+    auto answer = co_await site_.ask_members(node, std::move(part));
+    for (auto& group : answer ? answer->groups : decltype(response.groups){}) {
+      response.groups.push_back(std::move(group));
+    }
+    if (answer) continue;
+    for (std::string& group : groups) {
+      auto& out = response.groups.emplace_back();
+      out.group_id = std::move(group);
+      out.error_code = ErrorCode::coordinator_not_available;
     }
   }
   co_return response;
@@ -474,6 +425,62 @@ io::Task<kafka::PromoteResponse> Switchovers::promote(kafka::PromoteRequest requ
   }
   note_trouble(link, id, std::move(why));
   co_return response;
+}
+
+// Where the logs end, as their leaders tell who hold that, and the record.
+io::Task<Result<void>> Switchovers::write_promotion(kafka::PromoteRequest request,
+                                                    std::vector<Uuid> topics,
+                                                    Promotion& promotion) {
+  kafka::HoldPartitionsRequest freeze;
+  freeze.verb = kafka::HoldVerb::freeze;
+  freeze.switchover_id = request.switchover_id;
+  freeze.link = request.link;
+  freeze.attempt = draw_attempt();
+  freeze.leaves_gap = request.failover && !request.drained;
+  freeze.drained = request.drained;
+  const auto image = controller_.snapshot();
+  for (size_t i = 0; i < topics.size(); ++i) {
+    const TopicImage* topic = image->find(topics[i]);
+    if (topic == nullptr) co_return fail(invalid("a topic was deleted meanwhile"));
+    Result<std::vector<Offset>> ends;
+    if (!request.failover) ends = wanted_ends((*request.topics)[i], *topic);
+    if (!ends) co_return fail(ends.error());
+    freeze.topics.push_back(all_partitions_of(*topic, *ends));
+  }
+  auto answers = co_await site_.ask(freeze, patience_for_leaders, freeze.leaves_gap);
+  Result<void> done;
+  if (!answers) done = fail(as_refusal(answers.error()));
+  for (const auto& [id, partitions] : answers ? held_in(*answers, freeze) : HeldTopics{}) {
+    const TopicImage* topic = image->find(id);
+    auto& next_offsets = promotion.topics[id];
+    auto& found = promotion.found[topic->name];
+    for (const HeldPartition& p : partitions) {
+      const TopicPartition tp{topic->name, p.index};
+      if (p.offline && !freeze.leaves_gap) done = fail(invalid(tp.to_string() + ": offline"));
+      // One bad disk does not hold up a disaster's end. Where its log ends is not known.
+      const auto& recorded = topic->partitions[static_cast<size_t>(p.index)];
+      const LeaderEpoch epoch = p.offline ? epoch_in_force(recorded, *image) : p.leader_epoch;
+      const Offset next = p.offline ? beyond_any_log : p.next_offset;
+      next_offsets.push_back(next > p.end_offset || p.offline ? next : -1);
+      PromotedPartition end{.leader_epoch = next_generation(epoch), .next_offset = next};
+      if (!p.offline) {
+        end.end_offset = p.end_offset;
+        end.source_end_offset = p.source_end_offset;
+        end.open_transactions = p.open_transactions;
+      }
+      found.push_back(end);
+      // Who was asked may lead no more: a planned one has all of it wherever it is led by then, but
+      // for an election by an operator's word.
+      if (!p.offline) promotion.epochs[{id, p.index}] = p.leader_epoch;
+    }
+  }
+  if (done) {
+    const auto decide = [&](const Image& now) { return plan_promote(now, promotion); };
+    done = co_await controller_.update(decide);
+  }
+  const bool is_known = done || done.error().kind == Error::Kind::kafka;
+  if (is_known) co_await site_.lift(request.link, request.switchover_id, freeze.attempt);
+  co_return done;
 }
 
 io::Task<kafka::PromoteResponse> Switchovers::try_promote(kafka::PromoteRequest request) {
@@ -511,6 +518,12 @@ io::Task<kafka::PromoteResponse> Switchovers::try_promote(kafka::PromoteRequest 
       if (topic->writer.is_link(request.link)) topics.push_back(topic->id);
     }
   }
+  const bool mirrors_any = std::ranges::any_of(
+      image->topics, [&](const auto& entry) { return entry.second->writer.is_link(request.link); });
+  // It would be promoted with no topic, and the source could never be taken back.
+  if (!request.failover && topics.empty() && mirrors_any) {
+    co_return refused<kafka::PromoteResponse>(invalid("the promotion names no topic"));
+  }
   auto ours = check_handed_here(*image, request);
   if (!ours) co_return refused<kafka::PromoteResponse>(ours.error());
   Promotion promotion;
@@ -518,22 +531,11 @@ io::Task<kafka::PromoteResponse> Switchovers::try_promote(kafka::PromoteRequest 
   promotion.id = request.switchover_id;
   promotion.failover = request.failover;
   promotion.whole_link = request.failover && !request.topics;
+  promotion.link_epoch = request.link_epoch;
   promotion.now_ms = env_.main_loop().wall_ms();
   promotion.route_from = request.route_from;
   promotion.routes = kafka::takeovers_in(request.routes, 0);
-  auto done = co_await look_at_ends(request, topics, promotion);
-  if (done) {
-    auto decide = [&](const Image& now) { return plan_promote(now, promotion); };
-    done = co_await controller_.update(decide);
-  }
-  // All that were asked for: the one that was refused is held too.
-  std::vector<std::string> names;
-  image = controller_.snapshot();
-  for (const Uuid& id : topics) {
-    if (const TopicImage* topic = image->find(id)) names.push_back(topic->name);
-  }
-  bool disk_failed = !done && done.error().kind != Error::Kind::kafka;
-  if (!done && !disk_failed) co_await lift_partitions(names, request.switchover_id);
+  auto done = co_await write_promotion(request, topics, promotion);
   if (!done) co_return refused<kafka::PromoteResponse>(done.error());
   co_await await_gaps(std::move(promotion.found));
   auto response = what_was_promoted(controller_.snapshot()->switchovers.at(request.link));
@@ -576,26 +578,18 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   ending.new_origin = request.new_origin;
   ending.route_version = request.route_version;
   ending.routes = kafka::takeovers_in(request.routes, request.route_version);
-  const bool known = co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
-  if (!known) co_return refused<kafka::FinishSwitchoverResponse>(groups_unknown());
-  ending.groups = groups_.names();
+  auto groups = co_await site_.groups();
+  if (!groups) co_return refused<kafka::FinishSwitchoverResponse>(groups.error());
+  ending.groups = std::move(*groups);
   auto decide = [&](const Image& image) { return plan_done(image, ending); };
-  const SwitchoverImage before = switchover_of(*controller_.snapshot(), request.link);
   auto done = co_await controller_.update(decide);
   if (!done) co_return refused<kafka::FinishSwitchoverResponse>(said_loudly(done.error()));
-  const bool is_repeated = before.phase != Phase::handed_over || before.id != request.switchover_id;
-  groups_.follow_register();
-  groups_.unfence(request.switchover_id.to_string(), true);
-  if (!is_repeated) topic_changes_.release(true);
   log_.info("finished id={} link={} promoted=true", request.switchover_id.to_string(),
             request.link);
   co_return kafka::FinishSwitchoverResponse{};
 }
 
 io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest request) {
-  if (handing_over_.is_locked()) {
-    co_return refused<kafka::StepDownResponse>(invalid("a hand-over is being written down"));
-  }
   StepDown order;
   order.link = request.link;
   order.id = request.switchover_id;
@@ -605,7 +599,6 @@ io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest 
   order.route_version = request.route_version;
   order.routes = kafka::takeovers_in(request.routes, request.route_version);
   auto decide = [&](const Image& image) { return plan_step_down(image, order); };
-  SwitchoverImage before = switchover_of(*controller_.snapshot(), request.link);
   auto done = co_await controller_.update(decide);
   if (!done) co_return refused<kafka::StepDownResponse>(said_loudly(done.error()));
   kafka::StepDownResponse response;
@@ -614,10 +607,6 @@ io::Task<kafka::StepDownResponse> Switchovers::step_down(kafka::StepDownRequest 
   }
   // Nothing was left to close, or nothing was to be closed.
   if (response.closed == 0) co_return response;
-  topic_changes_.release(true);
-  co_await groups_.fence_all(request.switchover_id.to_string(), GroupFences::Clients::are_refused);
-  bool another = before.phase == Phase::stepped_down && before.id != request.switchover_id;
-  if (another) groups_.unfence(before.id.to_string());
   log_.warn("stepped down: link={} was promoted without us; next: isthmus link reverse",
             request.link);
   co_return response;

@@ -3,10 +3,14 @@
 // (mirror/switchover) or of the operator's command; each may be lost, repeated and late. What is
 // written down, and which guard stands where, is in switchover_plans.h.
 //
-// A promotion or hand-over first fences the partitions without a deadline, then looks at their
-// ends, then writes the record; so the ends in the record are the ends that stay. If the record
-// cannot be written the fence is lifted, unless the disk failed: then nothing is known, and nothing
-// opens.
+// Of a site of several brokers any may be asked. What its partitions and groups have to do with a
+// step their leaders and coordinators are asked for (site_holds.h), each of which answers for what
+// it holds itself (holds.h), this broker among them. Nothing about a step is kept here in between.
+//
+// A promotion or hand-over first has the partitions held without a deadline, then their ends looked
+// at, then writes the record; so the ends in the record are the ends that stay. If the record
+// is refused the hold is lifted. If it is not known whether it was written, nothing opens on that
+// account: who holds finds out by a record (holds.h).
 //
 // Lives on the main loop.
 #pragma once
@@ -18,10 +22,11 @@
 
 #include "base/log.h"
 #include "broker/controller/controller.h"
+#include "broker/link/holds.h"
+#include "broker/link/site_holds.h"
 #include "broker/link/switchover_plans.h"
 #include "broker/link/topic_changes.h"
 #include "broker/replica/partition_table.h"
-#include "io/mutex.h"
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
@@ -36,12 +41,15 @@ class Coordinator;
 
 class Switchovers {
  public:
-  Switchovers(io::Env& env, Controller& controller, PartitionTable& partitions,
-              Coordinator& groups);
-  ~Switchovers();
+  Switchovers(io::Env& env, Controller& controller, PartitionTable& partitions, Coordinator& groups,
+              Colleagues& colleagues);
 
   // What administrators do to topics waits while a switchover is under way.
   TopicChanges& topic_changes() { return topic_changes_; }
+  // What this broker holds itself, for itself or another one that asks.
+  Holds& holds() { return holds_; }
+  // Until `stop` is closed.
+  io::Task<void> keep_giving_up(io::Event& stop);
 
   io::Task<kafka::FenceResponse> fence(kafka::FenceRequest request);
   // What the last round of a switchover takes along, from the fence on.
@@ -58,38 +66,35 @@ class Switchovers {
   std::string trouble(const std::string& link, const Uuid& id) const;
 
  private:
-  struct Fence {
-    Uuid id;
-    io::Instant deadline;
-    std::vector<std::string> topics;
-  };
   struct Trouble {
     Uuid id;
     std::string why;
   };
+  using PromotedTopics = std::map<std::string, std::vector<PromotedPartition>>;
 
   void note_trouble(const std::string& link, const Uuid& id, std::string why);
-  io::Task<kafka::PromoteResponse> try_promote(kafka::PromoteRequest request);
   const Error& said_loudly(const Error& refusal);
-  void lift_fence();
-  using PromotedTopics = std::map<std::string, std::vector<PromotedPartition>>;
-  io::Task<void> await_gaps(PromotedTopics promoted);
-  io::Task<kafka::FinishSwitchoverResponse> take_back(kafka::FinishSwitchoverRequest request,
-                                                      ClusterIdentity target);
-  io::Task<Result<void>> look_at_what_is_taken_back(TakeBack& order, PromotedTopics& found);
+  Uuid draw_attempt();
+
+  Result<kafka::HoldPartitionsRequest> fence_order(const kafka::FenceRequest& request) const;
+  kafka::FenceResponse fenced(const kafka::HoldPartitionsRequest& order,
+                              const SiteHolds::Answers& answers,
+                              const kafka::FenceRequest& request) const;
+  io::Task<kafka::HandOverResponse> handed_over(kafka::HandOverRequest request);
+  io::Task<Result<void>> write_hand_over(kafka::HandOverRequest request, Uuid attempt);
+  io::Task<kafka::ReadMembersResponse::ReadMembersGroup> read_group(std::string group, Uuid id);
+
+  io::Task<kafka::PromoteResponse> try_promote(kafka::PromoteRequest request);
+  io::Task<Result<void>> write_promotion(kafka::PromoteRequest request, std::vector<Uuid> topics,
+                                         Promotion& promotion);
   io::Task<std::vector<std::string>> promote_groups(const kafka::PromoteRequest& request,
                                                     int attempts);
-  io::Task<void> lift_partitions(std::vector<std::string> topics, Uuid id);
-  std::optional<std::string> cannot_fence(const kafka::FenceRequest& request);
-  io::Task<kafka::FenceResponse> refuse_fence(kafka::FenceRequest request, std::string why);
-  io::Task<Result<void>> await_durable(const kafka::FenceResponse& fenced, io::Instant deadline);
-  io::Task<Result<void>> check_ends(const kafka::HandOverRequest& request);
-  io::Task<Result<PromotedPartition>> look_at_end(const kafka::PromoteRequest& request,
-                                                  PartitionRef partition,
-                                                  std::optional<Offset> wanted,
-                                                  io::Instant safe_by);
-  io::Task<Result<void>> look_at_ends(const kafka::PromoteRequest& request,
-                                      const std::vector<Uuid>& topics, Promotion& promotion);
+  io::Task<void> await_gaps(PromotedTopics promoted);
+
+  io::Task<kafka::FinishSwitchoverResponse> take_back(kafka::FinishSwitchoverRequest request,
+                                                      ClusterIdentity target);
+  io::Task<Result<void>> look_at_what_is_taken_back(TakeBack& order, PromotedTopics& found,
+                                                    Uuid attempt);
 
   io::Env& env_;
   Logger log_{"switchover"};
@@ -97,11 +102,10 @@ class Switchovers {
   PartitionTable& partitions_;
   Coordinator& groups_;
   TopicChanges topic_changes_;
-  std::optional<Fence> fence_;
+  Holds holds_;
+  SiteHolds site_;
   std::string said_;                         // the latest refusal in the log
   std::map<std::string, Trouble> troubles_;  // by link; of the switchover that its record is about
-  io::Mutex handing_over_;                   // from the comparison of the ends to the record
-  io::Loop::TimerId deadline_timer_ = 0;
 };
 
 }  // namespace isthmus::broker

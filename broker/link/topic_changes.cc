@@ -27,7 +27,7 @@ io::Task<Result<void>> TopicChanges::make(Controller::Decision decision, Turn tu
     co_return kafka::refuse(ErrorCode::not_controller,
                             "a switchover is under way: try again in a moment");
   }
-  InFlight::Hold under_way(under_way_);
+  const io::InFlight::Hold under_way(under_way_);
   auto done = co_await controller_.update(std::move(decision));
   co_return done;
 }

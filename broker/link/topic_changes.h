@@ -9,7 +9,7 @@
 #pragma once
 
 #include "broker/controller/controller.h"
-#include "broker/group/hosted_group.h"
+#include "io/in_flight.h"
 
 namespace isthmus::broker {
 
@@ -43,7 +43,7 @@ class TopicChanges {
   io::Loop& loop_;
   Controller& controller_;
   io::Event changed_;
-  InFlight under_way_;
+  io::InFlight under_way_;
   bool held_ = false;
   uint64_t moves_ = 0;
 };

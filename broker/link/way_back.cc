@@ -14,8 +14,6 @@ using kafka::ErrorCode;
 
 namespace {
 
-constexpr uint64_t export_step_bytes = 4u << 20;
-
 using Outcome = kafka::BecomeMirrorResponse::BecomeMirrorResult;
 
 Error refused(std::string why) {
@@ -48,21 +46,44 @@ kafka::BecomeMirrorResponse answer_of(std::vector<Outcome> answers, Result<void>
 }  // namespace
 
 WayBack::WayBack(io::Env& env, Controller& controller, PartitionTable& partitions,
-                 Coordinator& groups)
-    : env_(env), controller_(controller), partitions_(partitions), groups_(groups) {}
+                 Coordinator& groups, SiteViews& views, Colleagues& colleagues)
+    : env_(env),
+      controller_(controller),
+      partitions_(partitions),
+      groups_(groups),
+      views_(views),
+      steps_(env, controller, partitions, colleagues) {}
 
-io::Task<WayBack::Answer> WayBack::compare(const kafka::BecomeMirrorRequest& request,
-                                           const Wanted& wanted, Uuid fence) {
-  Answer answer;
+io::Task<Result<WayBackSteps::Response>> WayBack::compare_one(Uuid topic, PartitionIndex index,
+                                                              Uuid fence, const Wanted& wanted) {
+  WayBackSteps::Request step;
+  step.step = kafka::WayBackStep::compare;
+  step.topic_id = topic;
+  step.index = index;
+  step.fence = fence;
+  const auto theirs = std::ranges::find(wanted.partitions, index,
+                                        &kafka::BecomeMirrorRequest::BecomeMirrorPartition::index);
+  if (theirs != wanted.partitions.end()) {
+    step.offset = theirs->end_offset;
+    for (const auto& e : theirs->history)
+      step.history.push_back({e.epoch, e.start_offset, e.owner});
+  }
+  return steps_.take(std::move(step));
+}
+
+io::Task<WayBack::Compared> WayBack::compare(const kafka::BecomeMirrorRequest& request,
+                                             const Wanted& wanted, Uuid fence) {
+  Compared compared;
+  Answer& answer = compared.answer;
   answer.name = wanted.name;
-  auto refuse = [&answer](std::string why) {
-    answer.error_code = ErrorCode::invalid_request;
-    answer.error_message = std::move(why);
-    return answer;
+  auto refuse = [&compared](std::string why) {
+    compared.answer.error_code = ErrorCode::invalid_request;
+    compared.answer.error_message = std::move(why);
+    return compared;
   };
   auto image = controller_.snapshot();
   const TopicImage* topic = image->find(wanted.name);
-  if (topic == nullptr) co_return answer;  // nothing to cut: the link will create it
+  if (topic == nullptr) co_return compared;  // nothing to cut: the link will create it
   if (topic->id != wanted.topic_id) co_return refuse("another topic of this name, by its id");
   if (topic->is_mirror() && !topic->writer.is_link(request.link)) {
     co_return refuse("written by " + to_string(topic->writer));
@@ -70,57 +91,76 @@ io::Task<WayBack::Answer> WayBack::compare(const kafka::BecomeMirrorRequest& req
   if (topic->writer.kind() == kafka::WriterKind::handed_over) {
     co_return refuse("handed over to the other site, whose answer is awaited");
   }
-  size_t count = topic->partitions.size();
+  const size_t count = topic->partitions.size();
   LeaderEpoch exported_epoch = -1;
   bool diverged = false;
   for (size_t i = 0; i < count; ++i) {
     auto index = static_cast<PartitionIndex>(i);
-    auto theirs = std::ranges::find(wanted.partitions, index,
-                                    &kafka::BecomeMirrorRequest::BecomeMirrorPartition::index);
-    auto partition = partitions_.find(wanted.name, index);
     // One that only this site has is kept whole, and is to be made there before it is cut here.
-    const bool only_here = theirs == wanted.partitions.end();
-    if (!partition || (only_here && !request.dry_run)) {
-      co_return refuse("partition " + std::to_string(index) +
-                       (partition ? " is not at the new source yet" : " is offline here"));
+    const bool only_here =
+        std::ranges::find(wanted.partitions, index,
+                          &kafka::BecomeMirrorRequest::BecomeMirrorPartition::index) ==
+        wanted.partitions.end();
+    const std::string name = "partition " + std::to_string(index);
+    if (only_here && !request.dry_run) co_return refuse(name + " is not at the new source yet");
+    auto common = co_await compare_one(wanted.topic_id, index, fence, wanted);
+    if (!common) {
+      const bool is_offline = kafka::is(common.error(), ErrorCode::kafka_storage_error);
+      co_return refuse(is_offline ? name + " is " + common.error().text : common.error().text);
     }
-    std::vector<EpochEntry> history;
-    const Offset their_end = only_here ? 0 : theirs->end_offset;
-    if (!only_here) {
-      for (const auto& e : theirs->history) history.push_back({e.epoch, e.start_offset, e.owner});
-    }
-    auto common = co_await partition.fence_and_compare(fence, std::move(history), their_end);
-    if (common.refusal) co_return refuse(common.refusal->reason);
-    answer.partitions.push_back({index, common.cut_at, common.end_offset});
-    if (common.cut_at < common.end_offset) diverged = true;
-    exported_epoch = std::max(exported_epoch, common.last_batch_epoch);
+    answer.partitions.push_back({index, common->cut_at, common->end_offset});
+    compared.epochs.push_back(common->leader_epoch);
+    if (common->cut_at < common->end_offset) diverged = true;
+    exported_epoch = std::max(exported_epoch, common->last_batch_epoch);
   }
-  if (!diverged) co_return answer;
+  if (!diverged) co_return compared;
   const auto now = controller_.snapshot();
   answer.exported_id = export_id(*now, wanted.topic_id, exported_epoch);
   auto name = export_name(*now, wanted.name, exported_epoch, answer.exported_id);
   if (!name) co_return refuse(name.error().text);
   answer.exported_to = std::move(*name);
-  co_return answer;
+  co_return compared;
 }
 
-io::Task<Result<void>> WayBack::export_partition(std::string from, std::string to,
-                                                 PartitionIndex index, Offset cut_at) {
-  auto source = partitions_.find(from, index);
-  auto target = partitions_.find(to, index);
-  if (!source || !target) co_return fail(refused(to + ": a partition is offline"));
-  const PartitionView view = co_await source.describe();
-  const ExportWriter writer{cut_at};
-  auto saved = co_await target.append(writer, {});  // an export that broke off goes on at its end
-  while (saved && saved->log_end < view.end_offset) {
-    auto step = co_await source.read_own(std::max(saved->log_end, cut_at), export_step_bytes);
+// A fence ends by itself, and with its leader. Whether nobody has written since, the ends say; that
+// nobody does from now on, the fence that this begins anew.
+io::Task<Result<void>> WayBack::compare_again(const Wanted& wanted, Uuid fence,
+                                              Compared& compared) {
+  for (size_t i = 0; i < compared.answer.partitions.size(); ++i) {
+    const auto& before = compared.answer.partitions[i];
+    auto now = co_await compare_one(wanted.topic_id, before.index, fence, wanted);
+    if (!now) co_return fail(now.error());
+    if (now->end_offset > before.end_offset || now->cut_at != before.cut_at) {
+      co_return fail(refused("partition " + std::to_string(before.index) +
+                             " was written meanwhile; repeat the command"));
+    }
+    compared.epochs[i] = now->leader_epoch;
+  }
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> WayBack::export_partition(Uuid from, Uuid to, PartitionIndex index,
+                                                 Offset cut_at) {
+  WayBackSteps::Request keep;
+  keep.step = kafka::WayBackStep::keep;
+  keep.topic_id = to;
+  keep.index = index;
+  keep.offset = cut_at;
+  auto saved = co_await steps_.take(keep);  // an export that broke off goes on at its end
+  while (saved) {
+    WayBackSteps::Request read;
+    read.step = kafka::WayBackStep::read;
+    read.topic_id = from;
+    read.index = index;
+    read.offset = std::max(saved->end_offset, cut_at);
+    auto step = co_await steps_.take(std::move(read));
     if (!step) co_return fail(step.error());
-    if (step->empty()) break;
-    saved = co_await target.append(writer, *step);
+    if (step->records.empty()) break;
+    keep.records = std::move(step->records);
+    saved = co_await steps_.take(keep);
   }
   if (!saved) co_return fail(saved.error());
-  auto synced = co_await target.sync();
-  co_return synced;
+  co_return Result<void>{};
 }
 
 io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answer) {
@@ -141,7 +181,7 @@ io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answ
     if (!created) co_return created;
   }
   for (const auto& p : answer.partitions) {
-    auto done = co_await export_partition(wanted.name, answer.exported_to, p.index, p.cut_at);
+    auto done = co_await export_partition(wanted.topic_id, answer.exported_id, p.index, p.cut_at);
     if (!done) co_return done;
   }
   log_.info("exported topic={} to={}", wanted.name, answer.exported_to);
@@ -152,38 +192,80 @@ io::Task<Result<void>> WayBack::export_suffix(const Wanted& wanted, Answer& answ
 
 io::Task<Result<void>> WayBack::cut(const Wanted& wanted, const Answer& answer, Uuid fence) {
   for (const auto& p : answer.partitions) {
-    auto partition = partitions_.find(wanted.name, p.index);
-    if (!partition) co_return fail(refused(wanted.name + ": a partition is offline"));
-    auto done = co_await partition.cut(p.cut_at, fence);
+    WayBackSteps::Request step;
+    step.step = kafka::WayBackStep::cut;
+    step.topic_id = wanted.topic_id;
+    step.index = p.index;
+    step.fence = fence;
+    step.offset = p.cut_at;
+    step.end_offset = p.end_offset;
+    auto done = co_await steps_.take(std::move(step));
     if (!done) co_return fail(done.error());
   }
   co_return Result<void>{};
 }
 
-io::Task<void> WayBack::lift(std::string topic, Uuid fence) {
-  for (auto& partition : partitions_.all_of(topic)) co_await partition.lift(fence);
+// Who does not answer opens by itself.
+io::Task<void> WayBack::lift(const Wanted& wanted, Uuid fence) {
+  const auto image = controller_.snapshot();
+  const TopicImage* topic = image->find(wanted.topic_id);
+  if (topic == nullptr) co_return;
+  for (size_t i = 0; i < topic->partitions.size(); ++i) {
+    WayBackSteps::Request step;
+    step.step = kafka::WayBackStep::lift;
+    step.topic_id = wanted.topic_id;
+    step.index = static_cast<PartitionIndex>(i);
+    step.fence = fence;
+    (void)co_await steps_.take(std::move(step));
+  }
+}
+
+// What was compared under a leader that was replaced since may have been written by the next.
+Result<void> WayBack::check_leaders(const Image& image, const Wanted& wanted,
+                                    const Compared& compared) {
+  const TopicImage* topic = image.find(wanted.topic_id);
+  if (topic == nullptr || topic->is_mirror()) return {};
+  for (size_t i = 0; i < compared.epochs.size(); ++i) {
+    const bool is_there = i < topic->partitions.size();
+    const LeaderEpoch now = is_there ? epoch_in_force(topic->partitions[i], image) : -1;
+    if (now == compared.epochs[i]) continue;
+    return fail(refused(wanted.name + "-" + std::to_string(i) +
+                        ": another leader was elected meanwhile; repeat the command"));
+  }
+  return {};
 }
 
 // The records of what was compared and exported: one commit. What was not is among the topics that
 // this site does not follow, and stays closed.
 io::Task<Result<void>> WayBack::write_down(const kafka::BecomeMirrorRequest& request,
-                                           const std::vector<Answer>& answers) {
+                                           const std::vector<Compared>& compared) {
   kafka::BecomeMirrorRequest done = request;
   done.topics.clear();
   for (size_t i = 0; i < request.topics.size(); ++i) {
-    if (is_done(answers[i])) {
+    if (is_done(compared[i].answer)) {
       done.topics.push_back(request.topics[i]);
     } else {
       done.others.push_back(request.topics[i].topic_id);
     }
   }
+  kafka::BrokerViewRequest all_groups;
+  all_groups.include_groups = true;
+  const auto view = co_await views_.collect(std::move(all_groups));
+  if (!view.silent.empty()) co_return fail(refused(view.silent.begin()->second));
   Ending ending;
   ending.link = request.link;
   ending.reverse_link = request.link;
   ending.new_origin = request.origin;
-  ending.groups = groups_.names();
+  for (const auto& group : view.groups) ending.groups.push_back(group.name);
   ending.routes = kafka::takeovers_in(request.routes, request.route_version);
-  auto decide = [&](const Image& image) { return plan_become_mirror(image, ending, done); };
+  auto decide = [&](const Image& image) -> Result<Plan> {
+    for (size_t i = 0; i < request.topics.size(); ++i) {
+      if (!is_done(compared[i].answer)) continue;
+      auto same = check_leaders(image, request.topics[i], compared[i]);
+      if (!same) return Result<Plan>(fail(same.error()));
+    }
+    return plan_become_mirror(image, ending, done);
+  };
   auto written = co_await controller_.update(decide);
   if (!written) co_return written;
   groups_.follow_register();
@@ -194,7 +276,7 @@ io::Task<Result<void>> WayBack::write_down(const kafka::BecomeMirrorRequest& req
 }
 
 io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirrorRequest request) {
-  std::vector<Answer> answers;
+  std::vector<Compared> compared;
   Uuid fence;
   env_.random.fill(fence.bytes);
   // Asked again with the decision below; here, before anything is fenced or exported for nothing.
@@ -203,25 +285,38 @@ io::Task<kafka::BecomeMirrorResponse> WayBack::become_mirror(kafka::BecomeMirror
   if (done && !known) done = fail(refused("the groups are still being loaded; repeat it"));
   if (!done) co_return answer_of({}, done, request);
   for (const Wanted& wanted : request.topics) {
-    auto answer = co_await compare(request, wanted, fence);
-    answers.push_back(std::move(answer));
+    auto one = co_await compare(request, wanted, fence);
+    compared.push_back(std::move(one));
   }
-  for (size_t i = 0; !request.dry_run && i < answers.size(); ++i) {
-    if (!is_done(answers[i])) continue;
-    auto exported = co_await export_suffix(request.topics[i], answers[i]);
-    if (!exported) note(answers[i], exported.error());
+  for (size_t i = 0; !request.dry_run && i < compared.size(); ++i) {
+    if (!is_done(compared[i].answer)) continue;
+    auto exported = co_await export_suffix(request.topics[i], compared[i].answer);
+    if (exported) exported = co_await compare_again(request.topics[i], fence, compared[i]);
+    if (!exported) note(compared[i].answer, exported.error());
   }
-  const bool any = std::ranges::any_of(answers, is_done);
+  const bool any =
+      std::ranges::any_of(compared, [](const Compared& one) { return is_done(one.answer); });
+  std::vector<bool> is_written(compared.size());
   if (any && !request.dry_run) {
-    done = co_await write_down(request, answers);
-    for (size_t i = 0; done && i < answers.size(); ++i) {
-      if (!is_done(answers[i])) continue;
-      auto was_cut = co_await cut(request.topics[i], answers[i], fence);
-      if (!was_cut) note(answers[i], was_cut.error());
+    done = co_await write_down(request, compared);
+    const bool may_be_written = done || done.error().kind != Error::Kind::kafka;
+    for (size_t i = 0; i < compared.size(); ++i) {
+      is_written[i] = may_be_written && is_done(compared[i].answer);
+    }
+    for (size_t i = 0; done && i < compared.size(); ++i) {
+      if (!is_done(compared[i].answer)) continue;
+      auto was_cut = co_await cut(request.topics[i], compared[i].answer, fence);
+      if (!was_cut) note(compared[i].answer, was_cut.error());
     }
     if (done) done = co_await partitions_.checkpoint();
   }
-  for (const auto& wanted : request.topics) co_await lift(wanted.name, fence);
+  // Whoever leads what was written down may not have read that yet, and would open it for clients:
+  // the cut lifts its fence, or the clock.
+  for (size_t i = 0; i < compared.size(); ++i) {
+    if (!is_written[i]) co_await lift(request.topics[i], fence);
+  }
+  std::vector<Answer> answers;
+  for (Compared& one : compared) answers.push_back(std::move(one.answer));
   co_return answer_of(std::move(answers), done, request);
 }
 

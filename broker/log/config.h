@@ -48,6 +48,9 @@ struct RecoveryReport {
   bool has_cuts = false;   // there are such files, of now or of before
   Offset end_offset = 0;   // where the log ends now
   size_t segments_scanned = 0;
+  // It was not stopped cleanly, and appends were durability page_cache's: what was acknowledged
+  // last may be gone.
+  bool may_lack = false;
 };
 
 }  // namespace isthmus::broker

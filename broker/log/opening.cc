@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "broker/log/checkpoints.h"
+#include "broker/log/cut_mark.h"
 
 namespace isthmus::broker {
 
@@ -34,6 +35,7 @@ Result<void> claim_folder(io::Disk& disk, const std::string& folder, Uuid topic_
 Result<OpenedFolder> open_folder(io::Disk& disk, const std::string& folder,
                                  const TopicPartition& tp, Uuid topic_id, const LogConfig& config,
                                  const RecoveryHints& hints) {
+  const bool is_new = !disk.exists(folder);
   if (auto claimed = claim_folder(disk, folder, topic_id); !claimed) return fail(claimed.error());
   auto files = std::make_unique<FileCache>(disk, open_files);
   SyncedEnd synced_end(*files, SyncedEnd::path_in(folder));
@@ -48,6 +50,12 @@ Result<OpenedFolder> open_folder(io::Disk& disk, const std::string& folder,
     Logger(tp.to_string())
         .warn("cut a torn tail bytes={} end_offset={} kept={}", report.bytes_cut, report.end_offset,
               report.cut_file.empty() ? "no" : report.cut_file);
+  }
+  const bool cached = config.durability == Durability::page_cache || !synced_end.in_order();
+  recovered->report.may_lack = !is_new && !hints.clean_shutdown && cached;
+  if (recovered->report.may_lack && config.durability == Durability::fsync) {
+    // The slot says fsync from here on, and the next start is to know.
+    if (auto marked = write_cut_mark(disk, folder); !marked) return fail(marked.error());
   }
   synced_end.begin(recovered->end, config.durability == Durability::fsync);
   return OpenedFolder{std::move(files), std::move(*recovered), std::move(synced_end)};

@@ -42,6 +42,9 @@ class SyncedEnd {
   // loss may bring some back, beside a segment that is cut already. Nor where the segments may have
   // been begun out of order.
   bool trusts_names() const { return in_order_ && !(after_cut_ && end_ == Offset{0}); }
+  // Whether the last start that wrote here synced what it acknowledged (durability fsync); also
+  // where nothing is known of it.
+  bool in_order() const { return in_order_; }
   // Whether the end was read or written here: then a batch ends exactly there.
   bool is_exact() const { return end_.has_value(); }
 

@@ -116,6 +116,8 @@ Result<bool> Examination::walk(Offset base) {
     }
     found_.end = (*batch)->header.next_offset();
     found_.records += (*batch)->header.record_count;
+    found_.last_epoch = (*batch)->header.partition_leader_epoch;
+    found_.highest_epoch = std::max(found_.highest_epoch, found_.last_epoch);
   }
 }
 
@@ -143,6 +145,7 @@ Result<std::optional<FoundBatch>> Examination::next_good(const SharedFile& file,
 void Examination::note(Offset base, const FoundBatch& batch) {
   const kafka::BatchHeader& header = batch.header;
   next_behind_ = header.next_offset();
+  found_.highest_epoch = std::max(found_.highest_epoch, header.partition_leader_epoch);
   Stretch* last = found_.behind.empty() ? nullptr : &found_.behind.back();
   const bool joins = last != nullptr && last->segment == base &&
                      last->position + last->bytes == batch.position &&
@@ -191,6 +194,7 @@ Result<Diagnosis> Examination::run() {
   auto epochs = load_epochs(files_.disk(), folder_, 0);
   if (!epochs) return fail(epochs.error());
   epochs_ = std::move(*epochs);
+  found_.highest_epoch = epochs_.latest();
   found_.known_end = synced_.known(hints_.recovery_point);
   if (*mark) found_.known_end = std::max(found_.known_end, (*mark)->synced_end);
   const bool in_order = durability_ == Durability::fsync && bases_.size() > 2 &&
@@ -205,6 +209,9 @@ Result<Diagnosis> Examination::run() {
     if (!whole) return fail(whole.error());
     if (!*whole) break;
   }
+  // All of it was deleted.
+  const bool is_empty = found_.last_epoch < 0 && found_.end > 0;
+  if (is_empty) found_.last_epoch = epochs_.epoch_of(found_.end - 1);
   if (!found_.damage && found_.end < found_.known_end) {
     const Offset last = bases_.empty() ? found_.end : bases_.back();
     auto file = open(last);

@@ -34,6 +34,10 @@ struct Diagnosis {
   std::optional<Quarantine> mark;
   std::optional<Quarantine> damage;  // as it is found now
   std::vector<Stretch> behind;       // what can be read behind the damage
+  // Leader epochs: of the last good record, and the highest that anything here speaks of; -1 =
+  // none. By the batches, which a killed broker's files of epochs may lag behind.
+  LeaderEpoch last_epoch = -1;
+  LeaderEpoch highest_epoch = -1;
 
   bool well() const { return !mark && !damage; }
   // The offsets [end, lost_end()) go with a repair.

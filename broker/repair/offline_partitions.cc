@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "broker/log/cut_mark.h"
 #include "broker/log/recovery.h"
 #include "broker/log/text_checkpoint.h"
 
@@ -143,6 +144,8 @@ std::string OfflinePartitions::export_path(const Whereabouts& place, const Diagn
 Result<void> OfflinePartitions::repair(const Whereabouts& place, const Diagnosis& found,
                                        const LogConfig& config) {
   if (!found.damage) return remove_quarantine(*disk_, place.folders.front());
+  // Whoever counts on this broker for what is cut now has to hear of it.
+  if (auto marked = write_cut_mark(*disk_, place.folders.front()); !marked) return marked;
   RecoveryHints hints = place.hints;
   hints.cut_from = found.end;
   SyncedEnd synced(*files_, SyncedEnd::path_in(place.folders.front()));

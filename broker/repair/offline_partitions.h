@@ -39,6 +39,10 @@ class OfflinePartitions {
   static Result<OfflinePartitions> open(io::Disk& disk, std::vector<std::string> log_dirs);
 
   bool broker_runs() const { return broker_runs_; }
+  // Those of the directories that are there and in use, by path. What is assigned to another one is
+  // not there, and a look into these says nothing of it.
+  const std::map<std::string, Uuid>& directories() const { return ids_; }
+  const std::optional<Assignments>& assignments() const { return assignments_; }
   // An error if a broker runs that may have, or open, what is there.
   Result<void> may_work_on(const Whereabouts& place) const;
   Result<Whereabouts> find(const TopicPartition& tp) const;

@@ -351,7 +351,11 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
   Place place{dirs_[index].path + "/" + tp.to_string(), {}, source_of(tp)};
   if (!found.dirs.empty()) {
     place.hints = hints_of(tp, topic_id, dirs_[index]);
-  } else if (given_up && !is_mirror) {
+    const auto known = dirs_[index].high_watermarks.find(tp);
+    if (known != dirs_[index].high_watermarks.end()) place.high_watermark = known->second;
+  } else if (given_up) {
+    place.begins_anew = true;
+    if (is_mirror) return place;
     // No offset that consumers may have committed is given out again.
     const RecoveryHints before = hints_of(tp, topic_id, dirs_[index]);
     place.hints.log_start = std::max(before.recovery_point, before.log_start);
@@ -451,6 +455,22 @@ void LogDirs::forget(const TopicPartition& tp, const Uuid& topic_id) {
   Dir& dir = dirs_[placed.mapped()];
   --dir.partitions;
   doomed_.push_back(doomed_path(dir.path + "/" + tp.to_string(), topic_id, tp.partition));
+}
+
+std::optional<std::string> LogDirs::assigned_folder(const TopicPartition& tp,
+                                                    const Uuid& topic_id) const {
+  const auto* assigned = assignments_.find(topic_id, tp.partition);
+  const Dir* dir = assigned == nullptr ? nullptr : find(assigned->directory);
+  if (dir == nullptr) return std::nullopt;
+  return dir->path + "/" + tp.to_string();
+}
+
+void LogDirs::doomed(const std::string& folder, const Uuid& topic_id, PartitionIndex index) {
+  doomed_.push_back(doomed_path(folder, topic_id, index));
+}
+
+void LogDirs::unassign(const TopicPartition& tp, const Uuid& topic_id) {
+  if (assignments_.partitions.erase({topic_id, tp.partition}) > 0) unsaved_ = true;
 }
 
 void LogDirs::forget_all_but(const Exists& exists) {

@@ -65,6 +65,8 @@ class LogDirs {
     std::string folder;
     RecoveryHints hints;
     std::optional<SourceMark> source;  // if it mirrored one
+    Offset high_watermark = 0;         // as the last checkpoint had it
+    bool begins_anew = false;          // on an operator's word, with nothing of what was there
   };
   Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror,
                       const Holders& found);
@@ -90,6 +92,13 @@ class LogDirs {
   bool adopt_name(const TopicImage& topic, const TopicImage* successor);
   // Its topic is gone, and what is left of its log is doomed.
   void forget(const TopicPartition& tp, const Uuid& topic_id);
+  // A partition that was here and has no replica here any more: where its folder is, if it is
+  // assigned to a directory that is there.
+  std::optional<std::string> assigned_folder(const TopicPartition& tp, const Uuid& topic_id) const;
+  // Its folder, which nobody has open, was renamed to what forget() would have doomed.
+  void doomed(const std::string& folder, const Uuid& topic_id, PartitionIndex index);
+  // It is expected here no more.
+  void unassign(const TopicPartition& tp, const Uuid& topic_id);
   // What files say of topics that are gone must not be believed of their successors.
   using Exists = std::function<bool(const TopicPartition&, const Uuid& topic_id)>;
   void forget_all_but(const Exists& exists);

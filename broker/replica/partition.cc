@@ -31,7 +31,8 @@ bool yields_to_others(const Writer& writer) {
 }  // namespace
 
 Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId self,
-                     std::unique_ptr<Log> log, std::shared_ptr<StorageWatch> room)
+                     std::unique_ptr<Log> log, std::shared_ptr<StorageWatch> room,
+                     ReplicaOptions replication)
     : loop_(loop),
       name_(std::move(name)),
       topic_id_(topic_id),
@@ -39,11 +40,17 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
       log_(std::move(log)),
       rules_(rules_of(log_->config())),
       room_(std::move(room)),
-      replica_(self, {self}, 1, log_->durable_offset()),
+      self_(self),
+      replica_(self, std::min(replication.high_watermark, log_->durable_offset())),
+      isr_(self),
+      bell_(std::move(replication.bell)),
       gate_changed_(loop),
+      low_watermark_moved_(loop),
       written_(loop),
       acks_(loop),
-      background_(loop) {}
+      background_(loop) {
+  isr_.allow_lag(replication.allowed_lag);
+}
 
 std::optional<Error> Partition::offline_error() const {
   const Error* reason = log_->offline();
@@ -58,16 +65,20 @@ void Partition::note_outage() {
 }
 
 void Partition::on_image(const Image& image, const TopicImage& topic, const LogConfig& config) {
+  if (closing_ || image.number < image_number_) return;
+  image_number_ = image.number;
   const PartitionImage& recorded = topic.partitions[name_.partition];
   log_->configure(config);
   rules_.store(rules_of(config));
   const auto* link = topic.writer.link();
   origin_ = link != nullptr ? link->origin : image.cluster_number;
   initializing_ = recorded.mirror_state == MirrorState::initializing;
-  leader_epoch_ = epoch_in_force(recorded, image.starts);
-  if (topic.writer.is_clients()) catch_up_with_promotion(recorded);
+  take_role(image, topic);
+  if (leads() && topic.writer.is_clients()) catch_up_with_promotion(recorded);
   set_gate(topic.writer, link != nullptr ? image.epoch_of(link->name) : 0);
-  if (topic.writer.is_clients() || topic.writer.is_aside()) abort_open_transactions();
+  // Followers copy what the leader writes of it.
+  const bool has_own = topic.writer.is_clients() || topic.writer.is_aside();
+  if (leads() && has_own) abort_open_transactions();
 }
 
 // Transactions that were open at the other site when its records ended here have nobody who could
@@ -117,7 +128,15 @@ void Partition::catch_up_with_promotion(const PartitionImage& recorded) {
 Result<void> Partition::admit(const Writer& writer) {
   if (closing_) return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
   if (auto error = offline_error()) return fail(*error);
-  const bool of_client = std::holds_alternative<ClientWriter>(writer);
+  if (const auto* copy = std::get_if<ReplicaWriter>(&writer)) {
+    return check_following(copy->leader_epoch);
+  }
+  const auto* client = std::get_if<ClientWriter>(&writer);
+  const bool of_client = client != nullptr;
+  if (!leads()) {
+    if (of_client) refused_at_ = loop_.now();
+    return fail(not_leading());
+  }
   if (auto refusal = gate_.admit(writer, loop_.now())) {
     if (of_client) refused_at_ = loop_.now();
     return refuse(*refusal);
@@ -125,7 +144,13 @@ Result<void> Partition::admit(const Writer& writer) {
   if (room_ && room_->is_low() && yields_to_others(writer)) {
     return refuse(ErrorCode::kafka_storage_error, "the disk is full but for its reserve");
   }
-  if (of_client && !replica_.enough_in_sync()) {
+  const bool waits = of_client ? client->acks_all
+                               : std::holds_alternative<CoordinatorWriter>(writer) ||
+                                     std::holds_alternative<LinkWriter>(writer);
+  if (waits && !replica_.enough_in_sync()) {
+    // What it has sent behind this may come when there are enough again: a gap in its sequences,
+    // which librdkafka takes for the end of its producer.
+    if (of_client) refused_at_ = loop_.now();
     return refuse(ErrorCode::not_enough_replicas, "the in-sync replicas are too few");
   }
   return {};
@@ -137,11 +162,15 @@ Appended Partition::told(const AppendInfo& info) const {
                   .log_append_time = info.log_append_time,
                   .duplicate = info.duplicate,
                   .log_start = log_->start_offset(),
-                  .log_end = log_->end_offset()};
+                  .log_end = log_->end_offset(),
+                  .tenure = tenure_};
 }
 
 Result<Appended> Partition::append(const Writer& writer, const Slice& batches) {
   if (auto admitted = admit(writer); !admitted) return fail(admitted.error());
+  if (const auto* copy = std::get_if<ReplicaWriter>(&writer)) {
+    if (auto takes = take_copy(*copy, batches); !takes) return fail(takes.error());
+  }
   auto info = std::visit([&](const auto& who) { return write(who, batches); }, writer);
   on_appended();
   if (!info) return fail(info.error());
@@ -149,6 +178,10 @@ Result<Appended> Partition::append(const Writer& writer, const Slice& batches) {
   if (const auto* link = std::get_if<LinkWriter>(&writer)) {
     source_.end_offset = std::max(source_.end_offset, link->source_high_watermark);
     if (auto ok = follow_start(link->log_start); !ok) return fail(ok.error());
+  }
+  if (const auto* copy = std::get_if<ReplicaWriter>(&writer)) {
+    advanced(replica_.on_told(copy->high_watermark, log_->end_offset()));
+    if (auto ok = follow_start(copy->log_start); !ok) return fail(ok.error());
   }
   return told(*info);
 }
@@ -168,7 +201,10 @@ Result<AppendInfo> Partition::write(const ClientWriter& writer, const Slice& bat
   return log_->append_as_leader(batch, leader_epoch_, loop_.wall_ms(), how_for(writer));
 }
 
-Result<AppendInfo> Partition::write(const CoordinatorWriter&, const Slice& batch) {
+Result<AppendInfo> Partition::write(const CoordinatorWriter& writer, const Slice& batch) {
+  if (writer.leader_epoch != leader_epoch_) {
+    return refuse(ErrorCode::fenced_leader_epoch, "the coordinator leads under another epoch");
+  }
   return write_own(batch);
 }
 
@@ -196,7 +232,8 @@ Result<AppendInfo> Partition::write(const LinkWriter& writer, const Slice& batch
   bool may_begin_anew = log_->is_empty() || initializing_;
   if (writer.start_at > log_->end_offset() && may_begin_anew) {
     if (auto ok = log_->restart_at(writer.start_at); !ok) return fail(ok.error());
-    advanced(replica_.on_durable(log_->durable_offset()));
+    replica_.on_emptied(writer.start_at);
+    advanced(true);
   }
   if (writer.expected_offset != log_->end_offset()) {
     return refuse(ErrorCode::offset_out_of_range,
@@ -230,6 +267,7 @@ Result<void> Partition::follow_start(Offset start) {
 
 void Partition::on_appended() {
   advanced(replica_.on_durable(log_->durable_offset()));
+  follower_fetches_.notify_all();
   if (flushing_ || !is_flush_due() || log_->offline()) return;
   flushing_ = true;
   if (!background_.spawn(name_.to_string() + " flush", flush())) flushing_ = false;
@@ -261,11 +299,17 @@ void Partition::advanced(bool moved) {
   fetches_.notify_all();
 }
 
-io::Task<Result<void>> Partition::committed(Offset end, io::Instant deadline) {
-  while (replica_.high_watermark() < end) {
+io::Task<Result<void>> Partition::committed(Offset end, io::Instant deadline, uint64_t tenure) {
+  if (tenure == 0) tenure = tenure_;
+  while (tenure != tenure_ || replica_.high_watermark() < end) {
     if (auto error = offline_error()) co_return fail(*error);
     if (closing_) {
       co_return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
+    }
+    if (tenure != tenure_ || !leads()) co_return fail(not_leading());
+    if (loop_.now() >= deadline && !replica_.enough_in_sync()) {
+      co_return refuse(ErrorCode::not_enough_replicas_after_append,
+                       "the in-sync replicas are too few; whether it will be safe is unknown");
     }
     if (loop_.now() >= deadline) {
       co_return refuse(ErrorCode::request_timed_out, "not yet safe; whether it will be is unknown");
@@ -277,10 +321,12 @@ io::Task<Result<void>> Partition::committed(Offset end, io::Instant deadline) {
 
 Result<void> Partition::check_epoch(LeaderEpoch believed) const {
   if (closing_) return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
-  if (believed < 0 || believed == leader_epoch_) return {};
-  return refuse(
-      believed < leader_epoch_ ? ErrorCode::fenced_leader_epoch : ErrorCode::unknown_leader_epoch,
-      "the epoch in force is " + std::to_string(leader_epoch_));
+  if (believed >= 0 && believed != leader_epoch_) {
+    return refuse(
+        believed < leader_epoch_ ? ErrorCode::fenced_leader_epoch : ErrorCode::unknown_leader_epoch,
+        "the epoch in force is " + std::to_string(leader_epoch_));
+  }
+  return leads() ? Result<void>{} : fail(not_leading());
 }
 
 EpochEnd Partition::epoch_end(LeaderEpoch asked) const {
@@ -294,14 +340,19 @@ Offset Partition::last_stable_offset() const {
 
 ReadResult Partition::read(const ReadSpec& spec) {
   ReadResult result;
-  if (auto ok = check_epoch(spec.current_leader_epoch); !ok) {
+  const auto ok = check_reader(spec);
+  if (spec.follower) note_answer(spec, ok);
+  if (!ok) {
     result.error = kafka::error_code(ok.error());
     return result;
   }
   result.high_watermark = replica_.high_watermark();
   result.last_stable_offset = last_stable_offset();
   result.start_offset = log_->start_offset();
-  if (spec.last_fetched_epoch >= 0) {
+  if (spec.nearer) result.preferred = replica_.furthest(*spec.nearer, spec.offset);
+  if (result.preferred >= 0) return result;
+  // A follower may not have heard of the epoch; below what is safe it has the same history.
+  if (spec.last_fetched_epoch >= 0 && leads()) {
     EpochEnd end = epoch_end(spec.last_fetched_epoch);
     if (end.epoch < 0) {
       result.error = ErrorCode::offset_out_of_range;
@@ -313,12 +364,17 @@ ReadResult Partition::read(const ReadSpec& spec) {
     }
   }
   Offset bound = spec.read_committed ? result.last_stable_offset : result.high_watermark;
+  if (spec.follower) bound = log_->end_offset();
   auto records = log_->read(spec.offset, spec.max_bytes, bound, spec.at_least_one_batch);
   if (!records) {
     result.error = kafka::error_code(records.error());
     return result;
   }
   result.records = std::move(*records);
+  if (spec.follower) {
+    if (note_follower(spec)) result.high_watermark = replica_.high_watermark();
+    return result;
+  }
   counted_.bytes_out += result.records.size();
   if (!spec.read_committed || result.records.empty()) return result;
   auto aborted = log_->aborted_in(spec.offset, bound);
@@ -347,6 +403,11 @@ io::Task<Result<ListedOffset>> Partition::list_offset(OffsetQuery query, io::Wor
     found = *looked;
   }
   const Offset bound = query.read_committed ? last_stable_offset() : replica_.high_watermark();
+  const bool is_beyond = time == OffsetQuery::latest || (found && found->offset >= bound);
+  if (is_beyond && replica_.high_watermark() < acknowledged_below_) {
+    co_return refuse(ErrorCode::offset_not_available,
+                     "this leader is new, and does not know yet how much is safe");
+  }
   ListedOffset listed;
   if (time == OffsetQuery::latest) {
     listed.offset = bound;
@@ -378,7 +439,17 @@ PartitionView Partition::describe() const {
           .last_batch_epoch = log_->epochs().latest(),
           .open_transactions = static_cast<int32_t>(log_->producers().open_transactions().size()),
           .disk_full = room_ && room_->is_low(),
-          .source = source_};
+          .source = source_,
+          .bytes_to_go = bytes_to_go()};
+}
+
+int64_t Partition::bytes_to_go() const {
+  if (!leads()) return 0;
+  const Offset start = log_->start_offset(), end = log_->end_offset();
+  const Offset has = std::min(isr_.lowest_outside(start).value_or(end), end);
+  if (end <= start) return 0;
+  const double share = static_cast<double>(end - has) / static_cast<double>(end - start);
+  return static_cast<int64_t>(share * static_cast<double>(log_->size_bytes()));
 }
 
 PartitionNumbers Partition::numbers() const {
@@ -408,23 +479,33 @@ void Partition::remember_source(const SourceMark& mark) {
   source_ = SourceView::of(mark, loop_.now(), loop_.wall_ms());
 }
 
-Held Partition::fence(const Uuid& id, io::Duration for_at_most) {
+Held Partition::fence(const Uuid& id, io::Duration for_at_most, int64_t number) {
+  if (!leads()) return {Refusal{ErrorCode::not_leader_or_follower, not_leading().text}, {}};
   const io::Instant now = loop_.now();
   const bool for_ever = for_at_most == io::Duration::max();
-  auto refusal = gate_.fence(id, now, for_ever ? io::Instant::max() : now + for_at_most);
-  return {std::move(refusal), describe()};
+  auto refusal = gate_.fence(id, now, for_ever ? io::Instant::max() : now + for_at_most, number);
+  return {std::move(refusal), describe(), gate_.fence_number()};
 }
 
-Held Partition::hold(const Uuid& id) {
-  if (gate_.fenced_by(id, loop_.now())) return fence(id, io::Duration::max());
-  return {Refusal{ErrorCode::invalid_request, "the fence has ended"}, {}};
+Held Partition::hold(const Uuid& id, int64_t number) {
+  if (!gate_.fenced_by(id, loop_.now())) {
+    return {Refusal{ErrorCode::invalid_request, "the fence has ended"}, {}};
+  }
+  if (number != 0 && number != gate_.fence_number()) {
+    return {Refusal{ErrorCode::invalid_request, "the fence has ended, and begun again"}, {}};
+  }
+  return fence(id, io::Duration::max());
 }
 
-Parting Partition::fence_and_compare(const Uuid& id, std::span<const EpochEntry> theirs,
-                                     Offset their_end) {
+Parting Partition::fence_and_compare(const Uuid& id, io::Duration for_at_most,
+                                     std::span<const EpochEntry> theirs, Offset their_end) {
   Parting out;
-  if (gate_.topic_writer().nobody() == nullptr)
-    out.refusal = fence(id, io::Duration::max()).refusal;
+  if (!leads()) {
+    out.refusal = Refusal{ErrorCode::not_leader_or_follower, not_leading().text};
+    return out;
+  }
+  if (gate_.topic_writer().nobody() == nullptr) out.refusal = fence(id, for_at_most).refusal;
+  out.leader_epoch = leader_epoch_;
   out.end_offset = log_->end_offset();
   out.last_batch_epoch = log_->epochs().latest();
   auto common = common_prefix(log_->epochs().entries(), out.end_offset, theirs, their_end);
@@ -433,15 +514,20 @@ Parting Partition::fence_and_compare(const Uuid& id, std::span<const EpochEntry>
 }
 
 Result<Offset> Partition::truncate(Offset end) {
+  if (!leads()) return fail(not_leading());
   auto cut = log_->truncate_to(end);
   if (!cut) return cut;
   replica_.on_truncated(*cut);
+  isr_.on_truncated(*cut);
+  acknowledged_below_ = std::min(acknowledged_below_, *cut);
   source_ = {};
+  follower_fetches_.notify_all();  // they are to cut, too
   return cut;
 }
 
 Result<Offset> Partition::delete_records(const Writer& writer, Offset before) {
   if (closing_) return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
+  if (!leads()) return fail(not_leading());
   if (auto refusal = gate_.admit(writer, loop_.now())) return refuse(*refusal);
   const Offset safe = replica_.high_watermark();
   if (before == -1) before = safe;
@@ -452,6 +538,23 @@ Result<Offset> Partition::delete_records(const Writer& writer, Offset before) {
     if (auto moved = log_->move_start_to(before); !moved) return fail(moved.error());
   }
   return log_->start_offset();
+}
+
+io::Task<Result<Offset>> Partition::deleted(Offset start, io::Instant deadline) {
+  const uint64_t tenure = tenure_;
+  for (;;) {
+    if (closing_ || waits_ended_) {
+      co_return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
+    }
+    if (tenure != tenure_ || !leads()) co_return fail(not_leading());
+    const Offset lowest = isr_.lowest_start(log_->start_offset());
+    if (lowest >= start) co_return lowest;
+    if (loop_.now() >= deadline) {
+      co_return refuse(ErrorCode::request_timed_out,
+                       "deleted here, and not yet at all that are in sync");
+    }
+    co_await low_watermark_moved_.wait_until(deadline);
+  }
 }
 
 Result<void> Partition::apply_retention() {
@@ -472,12 +575,18 @@ io::Task<Result<void>> Partition::sync_all() {
   co_return Result<void>{};
 }
 
-io::Task<void> Partition::stop() {
+void Partition::refuse_all() {
   write_pending();
   closing_ = true;
   acks_.wake_all();
   fetches_.notify_all();
+  follower_fetches_.notify_all();
   gate_changed_.notify_all();
+  low_watermark_moved_.notify_all();
+}
+
+io::Task<void> Partition::stop() {
+  refuse_all();
   co_await background_.close();
   write_pending();
 }

@@ -1,12 +1,79 @@
-// What the table does about deleted topics: it buries and removes what is left of them (burial.h),
-// and says of which nothing is left.
+// What the table does about deleted topics, and replicas that were taken away: it buries and
+// removes what is left of them (burial.h), and says of which topics nothing is left.
 #include "broker/replica/partition_table.h"
 
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "broker/log/checkpoints.h"
+#include "broker/log/doomed.h"
+#include "kafka/errors.h"
+
 namespace isthmus::broker {
+
+// Those of topics that have changed; after a start all.
+namespace {
+
+// It was taken away, and has come back before that was followed: by what was heard since, its log
+// may be counted on.
+bool is_held_by_now(const Image& heard, const Image& image, const TopicImage& topic,
+                    PartitionIndex index, NodeId self) {
+  if (heard.number <= image.number) return false;
+  const TopicImage* now = heard.find(topic.id);
+  return now != nullptr && index < std::ssize(now->partitions) &&
+         now->partitions[static_cast<size_t>(index)].has_replica(self);
+}
+
+}  // namespace
+
+std::vector<PartitionTable::Unheld> PartitionTable::take_unheld(const Image& before,
+                                                                const Image& image,
+                                                                Table& next) const {
+  std::vector<Unheld> unheld;
+  for (const auto& [name, topic] : image.topics) {
+    const auto known = before.topics.find(name);
+    if (known != before.topics.end() && known->second == topic) continue;
+    const auto there = next.find(name);
+    for (PartitionIndex i = 0; i < std::ssize(topic->partitions); ++i) {
+      if (topic->partitions[static_cast<size_t>(i)].has_replica(self_)) continue;
+      if (is_held_by_now(*heard_, image, *topic, i, self_)) continue;
+      const bool is_listed = there != next.end() && i < std::ssize(there->second);
+      PartitionRef* place = is_listed ? &there->second[static_cast<size_t>(i)] : nullptr;
+      const bool is_open = place != nullptr && *place;
+      if (!is_open && !dirs_.assigned_folder({name, i}, topic->id)) continue;
+      unheld.push_back({topic, i, is_open ? *place : PartitionRef()});
+      if (place != nullptr) *place = PartitionRef(kafka::ErrorCode::not_leader_or_follower);
+    }
+  }
+  return unheld;
+}
+
+io::Task<bool> PartitionTable::doom_unheld(const Unheld& one) {
+  const TopicPartition tp{one.topic->name, one.index};
+  const Uuid id = one.topic->id;
+  const auto folder = dirs_.assigned_folder(tp, id);
+  dirs_.forget(tp, id);
+  quarantined_.erase(tp);
+  in_the_way_.erase(tp);
+  log_.info("{}: has no replica here any more, and its records are removed", tp.to_string());
+  Result<void> done;
+  if (one.partition) {
+    done = co_await one.partition.erase();
+  } else if (folder) {
+    auto work = [&disk = env_.disk, folder = *folder, id, index = tp.partition]() -> Result<void> {
+      if (!disk.exists(folder)) return {};
+      auto whose = read_partition_topic_id(disk, folder);
+      if (!whose && whose.error().kind == Error::Kind::io) return fail(whose.error());
+      if (!whose || !*whose || **whose != id) return {};
+      return doom(disk, folder, id, index);
+    };
+    done = co_await env_.disk.aside(std::move(work));
+    if (done) dirs_.doomed(*folder, id, tp.partition);
+  }
+  if (!done) log_.error("{}: {}", tp.to_string(), done.error().text);
+  co_return done.has_value();
+}
 
 bool PartitionTable::is_buried(const DeletedTopic& topic) const {
   const auto known = buried_.find(topic.id);

@@ -82,8 +82,9 @@ io::Task<void> PartitionRef::fence_ended(io::Instant deadline) const {
   return wait_on_loop(partition_, partition_->fence_ended(deadline));
 }
 
-io::Task<Result<void>> PartitionRef::committed(Offset end, io::Instant deadline) const {
-  return wait_on_loop(partition_, partition_->committed(end, deadline));
+io::Task<Result<void>> PartitionRef::committed(Offset end, io::Instant deadline,
+                                               uint64_t tenure) const {
+  return wait_on_loop(partition_, partition_->committed(end, deadline, tenure));
 }
 
 io::Task<Result<Offset>> PartitionRef::delete_records(Writer writer, Offset before) const {
@@ -92,9 +93,13 @@ io::Task<Result<Offset>> PartitionRef::delete_records(Writer writer, Offset befo
   });
 }
 
+io::Task<Result<Offset>> PartitionRef::deleted(Offset start, io::Instant deadline) const {
+  return wait_on_loop(partition_, partition_->deleted(start, deadline));
+}
+
 io::Task<ReadResult> PartitionRef::read(ReadSpec spec, std::shared_ptr<FetchWait> wait) const {
   return on_loop(partition_, [spec, wait = std::move(wait)](Partition& p) {
-    if (wait) p.wait_for_data(wait);
+    if (wait) p.wait_for_data(wait, spec.follower.has_value());
     return p.read(spec);
   });
 }
@@ -132,23 +137,27 @@ io::Task<ClampedOffset> PartitionRef::clamp(Offset offset) const {
   return on_loop(partition_, [offset](Partition& p) { return p.clamp(offset); });
 }
 
-io::Task<Held> PartitionRef::fence(Uuid id, io::Duration for_at_most) const {
-  return on_loop(partition_, [id, for_at_most](Partition& p) { return p.fence(id, for_at_most); });
+io::Task<Held> PartitionRef::fence(Uuid id, io::Duration for_at_most, int64_t number) const {
+  return on_loop(partition_, [id, for_at_most, number](Partition& p) {
+    return p.fence(id, for_at_most, number);
+  });
 }
 
-io::Task<Held> PartitionRef::hold(Uuid id) const {
-  return on_loop(partition_, [id](Partition& p) { return p.hold(id); });
+io::Task<Held> PartitionRef::hold(Uuid id, int64_t number) const {
+  return on_loop(partition_, [id, number](Partition& p) { return p.hold(id, number); });
 }
 
 io::Task<void> PartitionRef::lift(Uuid id) const {
   return on_loop(partition_, [id](Partition& p) { p.lift(id); });
 }
 
-io::Task<Parting> PartitionRef::fence_and_compare(Uuid id, std::vector<EpochEntry> theirs,
+io::Task<Parting> PartitionRef::fence_and_compare(Uuid id, io::Duration for_at_most,
+                                                  std::vector<EpochEntry> theirs,
                                                   Offset their_end) const {
-  return on_loop(partition_, [id, theirs = std::move(theirs), their_end](Partition& p) {
-    return p.fence_and_compare(id, theirs, their_end);
-  });
+  return on_loop(partition_,
+                 [id, for_at_most, theirs = std::move(theirs), their_end](Partition& p) {
+                   return p.fence_and_compare(id, for_at_most, theirs, their_end);
+                 });
 }
 
 io::Task<Result<Offset>> PartitionRef::cut(Offset end, Uuid fence) const {
@@ -168,6 +177,27 @@ io::Task<void> PartitionRef::note_source(Offset end_offset, int64_t lag_ms,
 
 io::Task<Result<void>> PartitionRef::sync() const {
   return wait_on_loop(partition_, partition_->sync_all());
+}
+
+io::Task<Result<FollowerEnd>> PartitionRef::cut_to(LeaderEpoch epoch, Offset end) const {
+  return on_loop(partition_, [epoch, end](Partition& p) { return p.cut_to(epoch, end); });
+}
+
+io::Task<Result<FollowerEnd>> PartitionRef::begin_anew(LeaderEpoch epoch, Offset start) const {
+  return on_loop(partition_, [epoch, start](Partition& p) { return p.begin_anew(epoch, start); });
+}
+
+io::Task<Result<FollowerEnd>> PartitionRef::copied() const {
+  return wait_on_loop(partition_, partition_->copied());
+}
+
+io::Task<std::optional<IsrProposal>> PartitionRef::propose_isr() const {
+  return on_loop(partition_, [](Partition& p) { return p.propose_isr(); });
+}
+
+io::Task<void> PartitionRef::isr_proposed(LeaderEpoch leader_epoch, IsrOutcome outcome) const {
+  return on_loop(partition_,
+                 [leader_epoch, outcome](Partition& p) { p.isr_proposed(leader_epoch, outcome); });
 }
 
 io::Task<void> PartitionRef::follow(std::shared_ptr<const Image> image,
@@ -191,6 +221,10 @@ io::Task<Result<void>> PartitionRef::apply_retention() const {
 
 io::Task<void> PartitionRef::end_waits() const {
   return on_loop(partition_, [](Partition& p) { p.end_waits(); });
+}
+
+io::Task<void> PartitionRef::refuse_all() const {
+  return on_loop(partition_, [](Partition& p) { p.refuse_all(); });
 }
 
 io::Task<Result<void>> PartitionRef::close() const {

@@ -58,10 +58,12 @@ class PartitionRef {
   io::Task<Result<Appended>> written(std::shared_ptr<PendingAppend> append) const;
   // Until clients may write, or have to be told why not; or the deadline.
   io::Task<void> fence_ended(io::Instant deadline) const;
-  // Waits until everything before `end` is safe. REQUEST_TIMED_OUT leaves the outcome unknown.
-  io::Task<Result<void>> committed(Offset end, io::Instant deadline) const;
+  // Waits until everything before `end` is safe, see Partition.
+  io::Task<Result<void>> committed(Offset end, io::Instant deadline, uint64_t tenure = 0) const;
   // Moves the start of the log up, at most to the high watermark; -1 means up to there. Returns it.
   io::Task<Result<Offset>> delete_records(Writer writer, Offset before) const;
+  // When nobody who is in sync has anything below `start`; see Partition.
+  io::Task<Result<Offset>> deleted(Offset start, io::Instant deadline) const;
 
   // With `wait`, what arrives after the read wakes it.
   io::Task<ReadResult> read(ReadSpec spec, std::shared_ptr<FetchWait> wait = nullptr) const;
@@ -77,19 +79,28 @@ class PartitionRef {
   io::Task<ClampedOffset> clamp(Offset offset) const;
 
   // Nobody writes for that long (Duration::max(): until lifted, or until a record decides).
-  io::Task<Held> fence(Uuid id, io::Duration for_at_most) const;
-  // Turns the fence of `id`, if it still holds, into one without a deadline.
-  io::Task<Held> hold(Uuid id) const;
+  io::Task<Held> fence(Uuid id, io::Duration for_at_most, int64_t number = 0) const;
+  // Turns the fence of `id`, if it still holds without a hole (`number`; 0 = whichever it is), into
+  // one without a deadline.
+  io::Task<Held> hold(Uuid id, int64_t number = 0) const;
   io::Task<void> lift(Uuid id) const;
-  // Fences what is not closed already, and compares with another site's log.
-  io::Task<Parting> fence_and_compare(Uuid id, std::vector<EpochEntry> theirs,
-                                      Offset their_end) const;
+  // Fences what is not closed already, for that long, and compares with another site's log.
+  io::Task<Parting> fence_and_compare(Uuid id, io::Duration for_at_most,
+                                      std::vector<EpochEntry> theirs, Offset their_end) const;
   // Cuts a suffix that another site never had, and lifts the fence; the caller has saved it.
   io::Task<Result<Offset>> cut(Offset end, Uuid fence) const;
   // What a mirror process says of its source, and how long ago that said so; nothing if it has not.
   io::Task<void> note_source(Offset end_offset, int64_t lag_ms,
                              std::optional<io::Duration> age) const;
   io::Task<Result<void>> sync() const;
+
+  // For the copier of a follower (broker/replication/copier.h).
+  io::Task<Result<FollowerEnd>> cut_to(LeaderEpoch epoch, Offset end) const;
+  io::Task<Result<FollowerEnd>> begin_anew(LeaderEpoch epoch, Offset start) const;
+  io::Task<Result<FollowerEnd>> copied() const;
+  // For who brings the leader's proposals to the controller (broker/replication/isr_updates.h).
+  io::Task<std::optional<IsrProposal>> propose_isr() const;
+  io::Task<void> isr_proposed(LeaderEpoch leader_epoch, IsrOutcome outcome) const;
 
   // For the table.
   io::Task<void> follow(std::shared_ptr<const Image> image, std::shared_ptr<const TopicImage> topic,
@@ -100,6 +111,8 @@ class PartitionRef {
   io::Task<Result<void>> apply_retention() const;
   // Whoever waits at a fence is answered, and nobody waits there any more.
   io::Task<void> end_waits() const;
+  // Whoever waits is refused, and whoever comes: this broker's word counts no more.
+  io::Task<void> refuse_all() const;
   // Ends all waits and background work and closes the log.
   io::Task<Result<void>> close() const;
   // The same for a deleted topic: the folder goes.

@@ -39,7 +39,8 @@ io::Task<void> forget_files(FileCache& files, std::string folder) {
 // descriptors that it opens are that loop's.
 io::Task<Result<Opened>> open_on_loop(io::Loop& loop, FileCache& files, LogDirs::Place place,
                                       TopicPartition tp, Uuid topic_id, LogConfig config,
-                                      NodeId node, std::shared_ptr<StorageWatch> room) {
+                                      NodeId node, std::shared_ptr<StorageWatch> room,
+                                      ReplicaOptions replication) {
   auto folder = std::make_shared<std::optional<OpenedFolder>>();
   auto work = [&disk = files.disk(), folder, place, tp, topic_id, config]() -> Result<void> {
     auto opened = open_folder(disk, place.folder, tp, topic_id, config, place.hints);
@@ -56,20 +57,51 @@ io::Task<Result<Opened>> open_on_loop(io::Loop& loop, FileCache& files, LogDirs:
     co_return fail(log.error());
   }
   RecoveryReport report = (*log)->recovery();
-  auto partition =
-      std::make_shared<Partition>(loop, tp, topic_id, node, std::move(*log), std::move(room));
+  auto partition = std::make_shared<Partition>(loop, tp, topic_id, node, std::move(*log),
+                                               std::move(room), std::move(replication));
   if (place.source) partition->remember_source(*place.source);
   co_return Opened{PartitionRef(std::move(partition)), std::move(report)};
 }
 
 }  // namespace
 
-PartitionTable::PartitionTable(io::Env& env, PublishedImage& image,
+bool have_same_brokers(const Image& a, const Image& b) {
+  return std::ranges::equal(a.brokers, b.brokers, [](const auto& one, const auto& other) {
+    return one.first == other.first && one.second.version == other.second.version;
+  });
+}
+
+namespace {
+
+// Topics of which partitions have to be told something.
+std::vector<std::shared_ptr<const TopicImage>> changed_between(const Image& before,
+                                                               const Image& now) {
+  const bool brokers_changed = !have_same_brokers(before, now);
+  bool links_changed = false;
+  for (const auto& [name, link] : now.links) {
+    const auto known = before.links.find(name);
+    links_changed |= known == before.links.end() || known->second.version != link.version;
+  }
+  std::vector<std::shared_ptr<const TopicImage>> changed;
+  for (const auto& [name, topic] : now.topics) {
+    const auto known = before.topics.find(name);
+    const bool same = !brokers_changed && known != before.topics.end() && known->second == topic;
+    if (!same || (links_changed && topic->is_mirror())) changed.push_back(topic);
+  }
+  return changed;
+}
+
+}  // namespace
+
+PartitionTable::PartitionTable(io::Env& env, NodeId self, PublishedImage& image,
                                std::vector<std::string> log_dirs, ConfigOf config_of,
-                               uint64_t storage_reserve)
+                               uint64_t storage_reserve, io::Duration allowed_lag)
     : env_(env),
+      self_(self),
       image_(image),
       config_of_(std::move(config_of)),
+      allowed_lag_(allowed_lag),
+      bell_(std::make_shared<IsrBell>(env.main_loop())),
       dirs_(env.disk, log_dirs),
       following_(env.main_loop()),
       writing_(env.main_loop()),
@@ -111,10 +143,15 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
   if (found->in_the_way && found->dirs.empty()) in_the_way_.insert(tp);
   auto place = dirs_.place(tp, topic->id, topic->is_mirror(), *found);
   if (!place) co_return PartitionRef(Outage{place.error().text});
+  if (auto outage = too_early(tp, *place, topic->partitions[static_cast<size_t>(index)])) {
+    dirs_.not_opened(tp);
+    co_return PartitionRef(std::move(*outage));
+  }
   LogConfig config = config_of(*topic);
-  auto opened =
-      co_await io::call_on(loop, open_on_loop(loop, files_.at(&loop), *place, tp, topic->id, config,
-                                              image->node_id, rooms_.of(place->folder)));
+  ReplicaOptions replication{place->high_watermark, allowed_lag_, bell_};
+  auto opened = co_await io::call_on(
+      loop, open_on_loop(loop, files_.at(&loop), *place, tp, topic->id, config, self_,
+                         rooms_.of(place->folder), std::move(replication)));
   quarantined_.erase(tp);
   if (!opened) {
     dirs_.not_opened(tp);
@@ -122,6 +159,7 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
     co_return PartitionRef(Outage{opened.error().text});
   }
   dirs_.assign(tp, topic->id);
+  note_lack(tp, *topic, opened->report, place->folder);
   const RecoveryReport& report = opened->report;
   if (report.bytes_cut > 0 && cuts_.size() < max_cuts) {
     cuts_.push_back({tp, report.end_offset, report.bytes_cut, report.cut_file});
@@ -162,6 +200,10 @@ io::Task<void> PartitionTable::follow_topics(std::shared_ptr<const Image> image,
     co_await tell_image(image, topic, partitions);
     for (size_t i = 0; i < partitions.size(); ++i) {
       if (partitions[i]) continue;
+      if (!topic->partitions[i].has_replica(self_)) {
+        partitions[i] = PartitionRef(ErrorCode::not_leader_or_follower);
+        continue;
+      }
       to_open.push_back({topic, static_cast<PartitionIndex>(i), &partitions[i]});
     }
   }
@@ -181,6 +223,39 @@ io::Task<void> PartitionTable::follow_topics(std::shared_ptr<const Image> image,
     if (*place) dirs_.opened({topic->name, index});
   }
   table_.store(std::make_shared<const Table>(std::move(next)));
+  if (to_open.empty()) co_return;
+  // What was heard meanwhile was told to those that are in the table.
+  if (heard_->number > image->number) {
+    const auto heard = heard_;
+    for (const auto& topic : topics) {
+      const auto now = heard->topics_by_id.find(topic->id);
+      if (now != heard->topics_by_id.end()) co_await hear_topic(heard, now->second);
+    }
+  }
+  if (told_opened_) told_opened_();
+}
+
+io::Task<void> PartitionTable::hear_topic(std::shared_ptr<const Image> image,
+                                          std::shared_ptr<const TopicImage> topic) {
+  const auto table = table_.load();
+  const auto found = table->find(topic->name);
+  if (found == table->end()) co_return;
+  Topic partitions = found->second;
+  partitions.resize(std::min(partitions.size(), topic->partitions.size()));
+  // Of another topic that has had its name.
+  for (PartitionRef& partition : partitions) {
+    if (partition && partition.topic_id() != topic->id) partition = PartitionRef();
+  }
+  co_await tell_image(image, topic, partitions);
+}
+
+io::Task<void> PartitionTable::hear(std::shared_ptr<const Image> image) {
+  const auto before = std::exchange(heard_, image);
+  size_t looked_at = 0;
+  for (const auto& topic : changed_between(*before, *image)) {
+    if (++looked_at % slice == 0) co_await io::yield(env_.main_loop());
+    co_await hear_topic(image, topic);
+  }
 }
 
 io::Task<Result<void>> PartitionTable::save_assignments() {
@@ -196,6 +271,7 @@ io::Task<void> PartitionTable::drop(std::shared_ptr<const TopicImage> topic, Top
   for (size_t i = 0; i < partitions.size(); ++i) {
     const TopicPartition tp{topic->name, static_cast<PartitionIndex>(i)};
     dirs_.forget(tp, topic->id);
+    may_lack_.erase(tp);
     quarantined_.erase(tp);
     in_the_way_.erase(tp);
     if (!partitions[i]) continue;
@@ -275,8 +351,9 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
     dropped.emplace_back(topic, std::move(next[name]));
     next.erase(name);
   }
+  const std::vector<Unheld> unheld = take_unheld(*before, *image, next);
   // Gone from sight before their logs close.
-  if (!dropped.empty()) table_.store(std::make_shared<const Table>(next));
+  if (!dropped.empty() || !unheld.empty()) table_.store(std::make_shared<const Table>(next));
   for (auto& [topic, partitions] : dropped) {
     const bool is_renamed = image->find(topic->id) != nullptr;
     if (is_renamed) {
@@ -285,12 +362,20 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
       co_await drop(topic, std::move(partitions));
     }
   }
+  std::vector<Unheld> doomed;
+  for (const Unheld& one : unheld) {
+    const bool is_doomed = co_await doom_unheld(one);
+    if (is_doomed) doomed.push_back(one);
+  }
   tell_of_forgotten(image);
   const bool adopted = adopt_names(*image);
   forget_all_beyond(*image);
   co_await bury(image);
+  for (const auto& [topic, index, partition] : doomed) {
+    dirs_.unassign({topic->name, index}, topic->id);
+  }
   Topics changed = co_await move_renamed(image);
-  if (!dropped.empty() || adopted) {
+  if (!dropped.empty() || !unheld.empty() || adopted) {
     co_await remove(dirs_.take_removable(), nullptr);
     for (const auto& [name, topic] : before->topics) {
       if (image->find(name) != topic.get()) checkpointed_still_.insert(name);
@@ -308,17 +393,9 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
     if (!noted) co_return noted;
     break;
   }
-  bool links_changed = false;
-  for (const auto& [name, link] : image->links) {
-    auto known = before->links.find(name);
-    links_changed |= known == before->links.end() || known->second.version != link.version;
-  }
   const Topics moved = changed;
-  for (const auto& [name, topic] : image->topics) {
-    if (std::ranges::find(moved, topic) != moved.end()) continue;
-    auto known = before->topics.find(name);
-    bool same = known != before->topics.end() && known->second == topic;
-    if (!same || (links_changed && topic->is_mirror())) changed.push_back(topic);
+  for (const auto& topic : changed_between(*before, *image)) {
+    if (std::ranges::find(moved, topic) == moved.end()) changed.push_back(topic);
   }
   co_await follow_topics(image, std::move(changed), std::move(next));
   followed_ = std::move(image);
@@ -470,12 +547,18 @@ io::Task<void> PartitionTable::end_waits() {
   for (auto& partition : all()) co_await partition.end_waits();
 }
 
+io::Task<void> PartitionTable::refuse_all() {
+  for (auto& partition : all()) co_await partition.refuse_all();
+}
+
 io::Task<void> PartitionTable::close() {
   const auto turn = co_await following_.lock();
   auto everything = all();
   // What is not open, or does not close, is not covered by the mark of a clean stop.
   Names not_closed = names_of_partitions(*followed_), synced;
   not_closed.merge(names_of_partitions(*image_.load()));
+  Names untold;
+  for (const auto& [tp, topic] : may_lack_) untold.insert(tp.to_string());
   io::Loop& loop = env_.main_loop();
   const auto sync = [&](size_t i) { return sync_one(everything[i], synced); };
   co_await io::in_parallel(loop, everything.size(), at_once_alone, sync);
@@ -483,7 +566,8 @@ io::Task<void> PartitionTable::close() {
   const auto close = [&](size_t i) { return close_one(everything[i], synced, not_closed); };
   co_await io::in_parallel(loop, everything.size(), at_once_alone, close);
   table_.store(std::make_shared<const Table>());
-  if (written) dirs_.leave_clean_marks(image_.load()->starts, not_closed);
+  not_closed.merge(untold);
+  if (written) dirs_.leave_clean_marks(image_.load()->starts_of(self_), not_closed);
 }
 
 io::Task<void> PartitionTable::abandon() {

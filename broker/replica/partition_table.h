@@ -5,7 +5,9 @@
 // main loop, one image after the other; each partition is then told on its own loop. A partition
 // whose log cannot be opened has an empty ref with the reason: clients are told that the disk is at
 // fault, not that it does not exist. One that the image has and the table has not yet is being
-// opened: clients ask again.
+// opened: clients ask again. They are told the same of one that has no replica here.
+//
+// A replica that the image takes away goes like a deleted topic's, and its topic stays.
 //
 // A topic that goes on under another name is closed, and opened again when its folders have
 // followed (renaming.h). What stands beside the logs in each log directory is kept by LogDirs.
@@ -23,6 +25,7 @@
 #include "base/published.h"
 #include "broker/image/image.h"
 #include "broker/log/file_cache.h"
+#include "broker/replica/isr_bell.h"
 #include "broker/replica/log_dirs.h"
 #include "broker/replica/partition_ref.h"
 #include "broker/replica/renaming.h"
@@ -33,19 +36,31 @@
 
 namespace isthmus::broker {
 
+// Whether no broker has come, gone, started or been fenced between two images: who may be in sync,
+// and which epochs are in force, follow from it.
+bool have_same_brokers(const Image& a, const Image& b);
+
 class PartitionTable {
  public:
-  // `config_of` gives a topic's log configuration from its overrides.
+  // `self` is this broker. `config_of` gives a topic's log configuration from its overrides.
   using ConfigOf = std::function<LogConfig(const std::map<std::string, std::string>&)>;
   // `storage_reserve` bytes of each directory's file system are kept free (storage_room.h).
-  PartitionTable(io::Env& env, PublishedImage& image, std::vector<std::string> log_dirs,
-                 ConfigOf config_of, uint64_t storage_reserve = 0);
+  // `allowed_lag`: see IsrKeeper.
+  PartitionTable(io::Env& env, NodeId self, PublishedImage& image,
+                 std::vector<std::string> log_dirs, ConfigOf config_of,
+                 uint64_t storage_reserve = 0, io::Duration allowed_lag = std::chrono::seconds(10));
 
   // See LogDirs.
   Result<void> claim() { return dirs_.claim(); }
   Result<void> take_over() { return dirs_.take_over(); }
   const LogDirs& dirs() const { return dirs_; }
 
+  // Tells those that are open of their leaders, their ISRs and what else `image` says of them;
+  // waits for no disk, nor for who opens others. One image after the other, none before an earlier
+  // one.
+  io::Task<void> hear(std::shared_ptr<const Image> image);
+  // Called when others have been opened.
+  void on_opened(std::function<void()> told) { told_opened_ = std::move(told); }
   // Opens, changes and deletes until the table is what `image` says.
   io::Task<Result<void>> follow(std::shared_ptr<const Image> image);
 
@@ -60,6 +75,15 @@ class PartitionTable {
     std::shared_ptr<const Outage> outage;
   };
   std::vector<Offline> offline() const;
+  // What this broker is not to be counted on for: what is offline, and what was opened and may lack
+  // what was acknowledged (RecoveryReport::may_lack), until lack_is_known(). On the main loop.
+  struct Lack {
+    TopicPartition name;
+    Uuid topic_id;     // zero: of what is offline
+    bool all = false;  // nothing is left of it
+  };
+  std::vector<Lack> lacking() const;
+  void lack_is_known(const Uuid& topic, PartitionIndex index);
   std::shared_ptr<const Image> image() const { return image_.load(); }
   LogConfig config_of(const TopicImage& topic) const { return config_of_(topic.configs); }
   LogConfig defaults() const { return config_of_({}); }
@@ -88,11 +112,15 @@ class PartitionTable {
   // Writes the checkpoints; the recovery points are those at the time of the call.
   io::Task<Result<void>> checkpoint();
   io::Task<void> apply_retention();
+  // Partitions that ask for another ISR.
+  IsrBell& bell() { return *bell_; }
   // Since the start, of all loops.
   io::Task<Histogram> fsyncs();
   void watch_space() { rooms_.watch(); }
   // Before a stop: nobody waits at a fence any more.
   io::Task<void> end_waits();
+  // Before the stop of a broker whose word counts no more: see Partition.
+  io::Task<void> refuse_all();
   // A clean stop: everything durable, and marked so.
   io::Task<void> close();
   // After a start that failed: ends what was opened, and writes nothing.
@@ -113,9 +141,18 @@ class PartitionTable {
   void tell(const TopicPartition& tp, const Outage* before, const Outage* now);
   io::Task<PartitionRef> open(std::shared_ptr<const Image> image,
                               std::shared_ptr<const TopicImage> topic, PartitionIndex index);
+  // Why a partition is not opened yet, though it could be: others count on what it lacks.
+  std::optional<Outage> too_early(const TopicPartition& tp, const LogDirs::Place& place,
+                                  const PartitionImage& partition) const;
+  // Of one that was opened.
+  void note_lack(const TopicPartition& tp, const TopicImage& topic, const RecoveryReport& report,
+                 const std::string& folder);
+  void forget_cut(const std::string& folder);
   io::Task<void> open_one(std::shared_ptr<const Image> image, const Opening& one);
   io::Task<void> tell_image(std::shared_ptr<const Image> image,
                             std::shared_ptr<const TopicImage> topic, const Topic& partitions);
+  io::Task<void> hear_topic(std::shared_ptr<const Image> image,
+                            std::shared_ptr<const TopicImage> topic);
   io::Task<void> follow_topics(std::shared_ptr<const Image> image, Topics topics, Table next);
   io::Task<Result<void>> save_assignments();
   io::Task<Result<void>> write_checkpoints();
@@ -127,19 +164,32 @@ class PartitionTable {
   void tell_of_forgotten(std::shared_ptr<const Image> image);
   void tell_of_deletion(const Result<void>& how);
   io::Task<void> drop(std::shared_ptr<const TopicImage> topic, Topic partitions);
+  // Replicas that are here, and by the image shall not be (partition_deletions.cc).
+  struct Unheld {
+    std::shared_ptr<const TopicImage> topic;
+    PartitionIndex index = 0;
+    PartitionRef partition;  // empty: it is not open
+  };
+  std::vector<Unheld> take_unheld(const Image& before, const Image& image, Table& next) const;
+  // False: what is there has its name still, and the next start tries again.
+  io::Task<bool> doom_unheld(const Unheld& one);
   io::Task<void> close_for_renaming(std::shared_ptr<const TopicImage> topic, Topic partitions);
   Topics to_move(const Image& image) const;
   bool adopt_names(const Image& image);
   io::Task<Topics> move_renamed(std::shared_ptr<const Image> image);
 
   io::Env& env_;
+  const NodeId self_;
   PublishedImage& image_;
   ConfigOf config_of_;
+  const io::Duration allowed_lag_;
+  std::shared_ptr<IsrBell> bell_;
   Logger log_{"partitions"};
   std::map<io::Loop*, FileCache> files_;  // one for each loop, used there only
   LogDirs dirs_;
   std::vector<Cut> cuts_;
   std::map<TopicPartition, std::string> quarantined_;  // their folders
+  std::map<TopicPartition, Uuid> may_lack_;            // open, and nobody was told
   std::set<TopicPartition> in_the_way_;                // there is another topic's folder in theirs
   std::set<Uuid> moved_;                               // renamed topics whose folders have followed
   NotMoved not_moved_;
@@ -151,6 +201,8 @@ class PartitionTable {
   std::map<Uuid, int64_t> buried_;  // versions of deleted topics that no folder here is of
   std::string deletion_error_;      // the one that was told last
   Published<Table> table_{std::make_shared<const Table>()};
+  std::shared_ptr<const Image> heard_ = std::make_shared<const Image>();
+  std::function<void()> told_opened_;
   std::shared_ptr<const Image> followed_ = std::make_shared<const Image>();
   std::shared_ptr<const Image> seen_ = followed_;  // was begun to be followed last
 };

@@ -38,7 +38,7 @@ io::Task<void> Partition::write_at_the_end_of_the_turn() {
 }
 
 std::optional<Refusal> Partition::fence_that_passes() const {
-  if (closing_ || waits_ended_ || log_->offline() != nullptr) return std::nullopt;
+  if (closing_ || waits_ended_ || log_->offline() != nullptr || !leads()) return std::nullopt;
   auto refusal = gate_.admit(ClientWriter{}, loop_.now());
   if (refusal && !refusal->passes) return std::nullopt;
   return refusal;

@@ -2,6 +2,7 @@
 // loops.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/ids.h"
 #include "broker/log/epochs.h"
 #include "broker/log/txn_index.h"
+#include "broker/replica/isr_keeper.h"
 #include "broker/replica/source_view.h"
 #include "broker/replica/write_gate.h"
 #include "broker/replica/writer.h"
@@ -22,6 +24,7 @@ namespace isthmus::broker {
 struct Outage {
   std::string reason;
   bool readable = false;  // what is durable is read still
+  bool all = false;       // nothing is left of it
 };
 
 struct Appended {
@@ -29,6 +32,16 @@ struct Appended {
   int64_t log_append_time = -1;                // -1 with create time
   bool duplicate = false;                      // nothing was appended: it is in the log already
   Offset log_start = -1, log_end = -1;         // afterwards
+  // Of the leader's time in which it was appended: what is appended at the same offset in another
+  // is something else.
+  uint64_t tenure = 0;
+};
+
+// A replica that copies this one, and has all below the offset that it reads from durably.
+struct ReadingFollower {
+  NodeId node = -1;
+  int32_t starts = -1;  // of that broker
+  Offset log_start = -1;
 };
 
 struct ReadSpec {
@@ -38,6 +51,11 @@ struct ReadSpec {
   uint64_t max_bytes = 0;
   bool read_committed = false;
   bool at_least_one_batch = false;
+  std::optional<ReadingFollower> follower = std::nullopt;  // reads beyond what is safe
+  // Also where it is followed only (KIP-392).
+  bool from_follower = false;
+  // Brokers that are nearer to the reader than this one; may be null.
+  std::shared_ptr<const std::vector<NodeId>> nearer = nullptr;
 };
 
 struct ReadResult {
@@ -48,6 +66,7 @@ struct ReadResult {
   Rope records;
   std::vector<AbortedTxn> aborted;
   std::optional<EpochEnd> diverging;
+  NodeId preferred = -1;  // has what is asked for and is nearer: nothing was read here
 };
 
 // A time in milliseconds, or one of Kafka's special ones.
@@ -77,6 +96,9 @@ struct PartitionView {
   int32_t open_transactions = 0;
   bool disk_full = false;  // but for its reserve
   SourceView source;
+  // Where it leads: that the replica which is furthest from being in sync lacks, by the average
+  // size of records; 0: all are.
+  int64_t bytes_to_go = 0;
 };
 
 // What was counted since the partition was opened, and how it stands.
@@ -89,14 +111,33 @@ struct PartitionNumbers {
 };
 
 struct EpochHistory {
+  LeaderEpoch leader_epoch = -1;  // in force
+  bool leads = false;
+  Offset start_offset = -1;
   Offset end_offset = -1;
   std::vector<EpochEntry> entries;
+};
+
+// Who should be in the ISR, as the leader of that epoch sees it; and what became of that.
+struct IsrProposal {
+  LeaderEpoch leader_epoch = -1;
+  int64_t version = -1;  // of the record that it was made from
+  IsrKeeper::Proposal isr;
+};
+enum class IsrOutcome : uint8_t { decided, unknown };
+
+// Where a follower's log ends.
+struct FollowerEnd {
+  Offset end_offset = -1;  // durable, unless durability is page_cache
+  LeaderEpoch last_epoch = -1;
+  Offset start_offset = -1;
 };
 
 // The answer to a fence: with no refusal nothing is written behind what the view shows.
 struct Held {
   std::optional<Refusal> refusal;
   PartitionView view;
+  int64_t number = 0;  // of the fence; see WriteGate
 };
 
 // Where our log and another's part.
@@ -105,6 +146,7 @@ struct Parting {
   Offset cut_at = 0;
   Offset end_offset = 0;
   LeaderEpoch last_batch_epoch = -1;
+  LeaderEpoch leader_epoch = -1;  // under which it is fenced
 };
 
 // The last offset before `offset` that is there, and its epoch: where a group may go on.

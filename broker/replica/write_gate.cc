@@ -14,7 +14,8 @@ void WriteGate::set(kafka::TopicWriter writer, int64_t link_epoch) {
   link_epoch_ = link_epoch;
 }
 
-std::optional<Refusal> WriteGate::fence(const Uuid& id, io::Instant now, io::Instant deadline) {
+std::optional<Refusal> WriteGate::fence(const Uuid& id, io::Instant now, io::Instant deadline,
+                                        int64_t number) {
   if (topic_writer_.nobody() != nullptr) {
     return Refusal{ErrorCode::invalid_request, "handed over to the other site already"};
   }
@@ -25,6 +26,7 @@ std::optional<Refusal> WriteGate::fence(const Uuid& id, io::Instant now, io::Ins
   bool repeated = fenced(now);
   fence_ = id;
   fence_deadline_ = repeated ? std::max(fence_deadline_, deadline) : deadline;
+  if (!repeated) fence_number_ = number;
   return std::nullopt;
 }
 
@@ -40,6 +42,8 @@ std::optional<Refusal> WriteGate::admit(const Writer& writer, io::Instant now) c
   if (const auto* who = std::get_if<LinkWriter>(&writer)) {
     return admit_link(who->link, who->link_epoch, now);
   }
+  // A copy takes what its leader's gate has let in; its partition knows the leader.
+  if (std::holds_alternative<ReplicaWriter>(writer)) return std::nullopt;
   // The end of what was begun in it is no write of anybody's.
   if (topic_writer_.is_aside() && std::holds_alternative<MarkerWriter>(writer)) return std::nullopt;
   auto refusal = admit_own(now);
@@ -77,7 +81,11 @@ std::optional<Refusal> WriteGate::admit_link(const std::string& link, int64_t ep
   if (!topic_writer_.is_link(link)) {
     return Refusal{ErrorCode::policy_violation, "not a mirror topic of link " + link};
   }
-  if (epoch != link_epoch_) {
+  if (epoch > link_epoch_) {
+    return Refusal{ErrorCode::leader_not_available, "this broker has yet to hear of epoch " +
+                                                        std::to_string(epoch) + " of link " + link};
+  }
+  if (epoch < link_epoch_) {
     return Refusal{ErrorCode::fenced_leader_epoch,
                    "another mirror process has taken over link " + link};
   }

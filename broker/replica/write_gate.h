@@ -55,10 +55,14 @@ class WriteGate {
 
   // Refuses all writers until `deadline` (Instant::max(): until lifted, or until a record decides).
   // Repeating the id may move the deadline further away, never nearer: a late fence must not open
-  // what a hand-over holds. Another id is refused while one holds.
-  std::optional<Refusal> fence(const Uuid& id, io::Instant now, io::Instant deadline);
+  // what a hand-over holds. Another id is refused while one holds. A fence that finds it open is
+  // known by `number` from then on, so that one that ended and began again is another.
+  std::optional<Refusal> fence(const Uuid& id, io::Instant now, io::Instant deadline,
+                               int64_t number = 0);
   void lift(const Uuid& id);
   bool fenced_by(const Uuid& id, io::Instant now) const;
+  // Of the fence in force, or the last one.
+  int64_t fence_number() const { return fence_number_; }
   // When it opens by itself; Instant::max() where the clock does not matter.
   io::Instant opens_at(io::Instant now) const {
     return fenced(now) ? fence_deadline_ : io::Instant::max();
@@ -79,6 +83,7 @@ class WriteGate {
   int64_t link_epoch_ = 0;
   std::optional<Uuid> fence_;
   io::Instant fence_deadline_{};
+  int64_t fence_number_ = 0;
 };
 
 }  // namespace isthmus::broker

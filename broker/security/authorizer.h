@@ -56,6 +56,12 @@ class Authorizer {
         where_no_acl_(options.allow_everyone_if_no_acl_found) {}
 
   bool enabled() const { return enabled_; }
+  // By its text, whether or not ACLs decide.
+  bool is_super_user(const std::string& principal) const {
+    return super_users_.contains(principal);
+  }
+  // What nobody is named for is open to everybody (allow.everyone.if.no.acl.found).
+  bool opens_where_no_acl_is() const { return enabled_ && where_no_acl_; }
   // REQUIRES: enabled().
   Rights rights_of(const kafka::Principal& principal, const std::string& host,
                    std::shared_ptr<const AclSet> acls) const;

@@ -1,14 +1,8 @@
 // EmbeddedStore: the metadata of a cluster of one broker, in a log of its own.
 //
-// File `metadata.log` in the first log directory, a sequence of commits:
-//
-//   ┌──────────┬──────────┬──────────────────────────────────────────────┐
-//   │ length 4 │ crc32c 4 │ version 8 │ count 4 │ count × (key, value)    │
-//   └──────────┴──────────┴──────────────────────────────────────────────┘
-//
-// length counts what follows the checksum. The version is that of the commit, and of every key it
-// puts; it grows by one. Once the dead weight outgrows the living, the file is replaced by one
-// commit per key that keeps its version.
+// File `metadata.log` in the first log directory, a sequence of commits (commit_frame.h). The
+// version is that of the commit, and of every key it puts; it grows by one. Once the dead weight
+// outgrows the living, the file is replaced by one commit per key that keeps its version.
 //
 // The file `metadata.synced` beside it knows which version was synced (log/synced_end.h; its ends
 // are versions here). What ends below it, or has a later commit behind a broken one, has lost what
@@ -22,12 +16,12 @@
 // commit that finds room without it puts it back.
 #pragma once
 
-#include <map>
 #include <memory>
 
 #include "base/log.h"
 #include "broker/log/synced_end.h"
 #include "broker/store/metadata_store.h"
+#include "broker/store/stored_table.h"
 #include "io/disk.h"
 #include "io/mutex.h"
 
@@ -43,17 +37,11 @@ class EmbeddedStore final : public MetadataStore {
   void on_session_lost(std::function<void()>) override {}
 
  private:
-  struct Entry {
-    Slice value;
-    int64_t version = 0;
-  };
-
   EmbeddedStore(io::Disk& disk, io::Loop& loop, std::string path);
   Result<void> load();
   Result<void> cut(Bytes torn);
   Result<void> apply(Bytes body);
   Result<void> rewrite_if_worth_it();
-  bool holds(const std::vector<Check>& checks) const;
   io::Task<Result<void>> write(Slice frame);
   std::string reserve_path() const { return io::parent_of(path_) + "/metadata.reserve"; }
   void keep_reserve();
@@ -62,8 +50,7 @@ class EmbeddedStore final : public MetadataStore {
   io::Disk& disk_;
   std::string path_;
   std::shared_ptr<io::File> file_;
-  std::map<std::string, Entry> entries_;
-  int64_t version_ = 0;
+  StoredTable table_;
   bool has_reserve_ = false;
   Logger log_{"metadata"};
   FileCache slot_files_;

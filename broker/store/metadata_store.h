@@ -1,9 +1,9 @@
 // MetadataStore: what the cluster must never forget, as versioned keys.
 //
 // The seam between the controller and what keeps its records: a log in the data directory of a
-// cluster's only broker (embedded.h). A commit is atomic: all checks hold and all puts happen, or
-// nothing does. Every writer names the versions that it has seen, so a controller that was replaced
-// cannot overwrite its successor.
+// cluster's only broker (embedded.h), or one in ZooKeeper for several (zookeeper_store.h). A commit
+// is atomic: all checks hold and all puts happen, or nothing does. Every writer names the versions
+// that it has seen, so a controller that was replaced cannot overwrite its successor.
 //
 // Lives on the main loop. Keys are paths ("/topics/orders"), values records of kafka/schema/record.
 #pragma once
@@ -43,7 +43,11 @@ class MetadataStore {
 
   virtual ~MetadataStore() = default;
 
-  // Durable when it returns, and the watcher has seen it.
+  // Whether other brokers write here too: then this one is one of several.
+  virtual bool is_shared() const { return false; }
+
+  // Durable when it returns, and the watcher has seen it. It was decided on what the watcher has
+  // seen when this is called: of a shared store, whatever came since is a conflict.
   virtual io::Task<Result<Outcome>> commit(std::vector<Check> checks, std::vector<Put> puts) = 0;
 
   // One watcher: first everything that is there, then each commit in order, as one call.

@@ -322,4 +322,11 @@ bool names_unknown_key(std::string_view token, const Jwks& keys) {
                               [&](const auto& key) { return key->id == *header->key_id; });
 }
 
+std::optional<int64_t> expiry_said_in(std::string_view token) {
+  const auto parts = token.size() > longest_token ? std::nullopt : split(token);
+  const auto claims = parts ? object_in(parts->claims) : std::nullopt;
+  if (!claims || !claims->contains("exp")) return std::nullopt;
+  return date_of(claims->at("exp"));
+}
+
 }  // namespace isthmus::kafka

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,5 +59,9 @@ Result<TokenIdentity> verify_jwt(std::string_view token, const Jwks& keys, const
 // Whether the token names a key that the set has not: the provider may have new ones. Nobody has
 // verified the token then, so asking the provider needs a bound.
 bool names_unknown_key(std::string_view token, const Jwks& keys);
+
+// When a token says that it ends, in milliseconds since 1970, for who was given it by its provider:
+// nothing is verified. Nothing where it does not say, or is none of ours.
+std::optional<int64_t> expiry_said_in(std::string_view token);
 
 }  // namespace isthmus::kafka

@@ -21,6 +21,7 @@
 #include "base/bytes.h"
 #include "kafka/sasl/credential.h"
 #include "kafka/sasl/mechanism.h"
+#include "kafka/sasl/token_keeper.h"
 
 namespace isthmus::kafka {
 
@@ -39,10 +40,18 @@ struct SaslCredentials {
   std::map<std::string, std::string> extensions;
 };
 
+// Where tokens come from that a provider issues on request. Shared by all connections to a cluster.
+struct TokenSource {
+  TokenKeeper keeper;
+  // Asks the provider; blocks for seconds. The error is one line that names whom it asked.
+  std::function<Result<IssuedToken>()> ask;
+};
+
 // What to log in with, asked for anew at each log-in: who changes a password restarts nothing.
 struct SaslLogIn {
   Mechanism mechanism = Mechanism::scram_sha_512;
   std::function<Result<SaslCredentials>()> credentials;
+  std::shared_ptr<TokenSource> tokens = nullptr;  // instead of a token among the credentials
 };
 
 class SaslClient {

@@ -7,9 +7,7 @@
 #include "client/describe_site.h"
 #include "io/gate.h"
 #include "kafka/gen/durable_ends.h"
-#include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
-#include "kafka/gen/hand_over.h"
 #include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
 #include "kafka/link_ends.h"
@@ -40,6 +38,19 @@ kafka::Takeovers routes_of(const kafka::DescribeSiteResponse& site) {
   return kafka::takeovers_in(site.routes, site.route_version, site.name);
 }
 
+// As a fence has told it; nothing where the source is too old to.
+Standstill standstill_of(const Uuid& id, const kafka::FenceResponse& fenced) {
+  Standstill still;
+  still.switchover = id;
+  still.is_told = !fenced.brokers.empty();
+  for (const auto& broker : fenced.brokers) {
+    still.groups.insert(broker.groups.begin(), broker.groups.end());
+    for (const auto& c : broker.coordinated)
+      still.fences[c.index] = {c.leader_epoch, broker.number};
+  }
+  return still;
+}
+
 bool is_drained(const Ends::EndsPartition& copy, Offset end) {
   return copy.offline.empty() && copy.end_offset == end && copy.durable_end == end;
 }
@@ -47,13 +58,14 @@ bool is_drained(const Ends::EndsPartition& copy, Offset end) {
 }  // namespace
 
 Driver::Driver(client::Cluster& source, client::Cluster& target, std::string link,
-               std::string reverse_link, io::Duration fence, Hooks hooks)
+               std::string reverse_link, io::Duration fence, Hooks hooks, int64_t link_epoch)
     : source_(source),
       target_(target),
       link_(std::move(link)),
       reverse_link_(std::move(reverse_link)),
       fence_(fence),
       hooks_(std::move(hooks)),
+      link_epoch_(link_epoch),
       log_("switchover " + link_) {}
 
 io::Instant Driver::soon() const { return source_.loop().now() + step_timeout; }
@@ -162,12 +174,12 @@ io::Task<Result<void>> Driver::fence_and_hand_over(SideRecord target) {
       co_await fall_back(id, done.error().text);
       co_return done;
     }
-    auto promoted = co_await promote_as_recorded(id);
+    auto promoted = co_await promote_with_groups(id);
     co_return promoted;
   }
   step_done("hand-over");
-  kafka::PromoteRequest request = promotion(id, fenced, target.self);
-  for (const auto& topic : fenced.topics) {
+  kafka::PromoteRequest request = promotion(id, fenced.source, target.self);
+  for (const auto& topic : fenced.answer.topics) {
     auto& t = request.topics->emplace_back();
     t.topic_id = topic.topic_id;
     t.partitions.emplace();
@@ -203,10 +215,10 @@ io::Task<Result<void>> Driver::fence_everything(const Uuid& id, Fenced& fenced) 
     if (stuck) co_return fail(*stuck);
     auto source = co_await describe(source_, true);
     if (!source) co_return fail(source.error());
-    std::vector<std::string> others;
     if (fences == 0) begin_steps();
-    auto done = co_await fence(id, std::move(*source), fenced, others);
+    auto done = co_await fence(id, std::move(*source), fenced);
     if (!done) co_return done;
+    const auto& others = fenced.answer.others;
     const auto is_new = [&](const std::string& topic) {
       const auto known = std::ranges::find(before->topics, topic, &Site::SiteTopic::name);
       return known == before->topics.end() && hooks_.selects_topic(topic);
@@ -218,8 +230,7 @@ io::Task<Result<void>> Driver::fence_everything(const Uuid& id, Fenced& fenced) 
   co_return fail("fence: topic " + left_behind + " was made meanwhile, and would stay behind");
 }
 
-io::Task<Result<void>> Driver::fence(const Uuid& id, Site source, Fenced& fenced,
-                                     std::vector<std::string>& others) {
+io::Task<Result<void>> Driver::fence(const Uuid& id, Site source, Fenced& fenced) {
   kafka::FenceRequest request;
   request.switchover_id = id;
   request.link = link_;
@@ -235,19 +246,7 @@ io::Task<Result<void>> Driver::fence(const Uuid& id, Site source, Fenced& fenced
   if (!answer) co_return fail(answer.error());
   if (answer->error_code != ErrorCode::none)
     co_return fail(refusal("fence", answer->error_message));
-  fenced = std::move(source);
-  fenced.topics.clear();
-  for (const auto& topic : answer->topics) {
-    auto& t = fenced.topics.emplace_back();
-    t.name = topic.name;
-    t.topic_id = topic.topic_id;
-    for (const auto& p : topic.partitions) {
-      auto& out = t.partitions.emplace_back();
-      out.index = p.index;
-      out.end_offset = p.end_offset;
-    }
-  }
-  others = std::move(answer->others);
+  fenced = {std::move(source), std::move(*answer)};
   co_return Result<void>{};
 }
 
@@ -260,7 +259,7 @@ io::Task<Result<void>> Driver::bring_the_rest(const Uuid& id, const Fenced& fenc
   rest_failed_ = false;
   io::Gate both(source_.loop());
   both.spawn("drain " + link_, bring_records(fenced, deadline, records));
-  both.spawn("last round " + link_, bring_groups(id, groups));
+  both.spawn("last round " + link_, bring_groups(standstill_of(id, fenced.answer), groups));
   co_await both.close();
   step_done("the rest");
   if (!groups) co_return groups;
@@ -272,21 +271,21 @@ io::Task<void> Driver::bring_records(const Fenced& fenced, io::Instant deadline,
   done = co_await drain(fenced, deadline);
 }
 
-io::Task<void> Driver::bring_groups(Uuid id, Result<void>& done) {
-  done = co_await hooks_.sync_groups(id);
+io::Task<void> Driver::bring_groups(Standstill standstill, Result<void>& done) {
+  done = co_await hooks_.sync_groups(std::move(standstill));
   rest_failed_ = !done;
 }
 
 // Waits until the target's logs end where the source's do, and a crash would take nothing of them.
 io::Task<Result<void>> Driver::drain(const Fenced& fenced, io::Instant deadline) {
   kafka::DurableEndsRequest request;
-  for (const auto& topic : fenced.topics) request.topic_ids.push_back(topic.topic_id);
+  for (const auto& topic : fenced.answer.topics) request.topic_ids.push_back(topic.topic_id);
   std::string behind;
   while (source_.loop().now() < deadline) {
     auto target = co_await target_.call_any(request, soon());
     if (!target) co_return fail(target.error());
     behind.clear();
-    for (const auto& topic : fenced.topics) {
+    for (const auto& topic : fenced.answer.topics) {
       const auto* there = find(*target, topic.topic_id);
       const bool is_ours = there != nullptr && there->link == link_ &&
                            there->partitions.size() == topic.partitions.size();
@@ -311,10 +310,19 @@ io::Task<Result<void>> Driver::hand_over(const SideRecord& target, const Fenced&
   request.link = link_;
   request.target_id = target.self.id;
   request.target_number = target.self.number;
-  for (const auto& topic : fenced.topics) {
+  for (const auto& topic : fenced.answer.topics) {
     auto& t = request.topics.emplace_back();
     t.topic_id = topic.topic_id;
-    for (const auto& p : topic.partitions) t.partitions.push_back({p.index, p.end_offset});
+    for (const auto& p : topic.partitions) {
+      t.partitions.push_back({p.index, p.end_offset, p.leader_epoch, p.number});
+    }
+  }
+  request.others = fenced.answer.others;
+  for (const auto& broker : fenced.answer.brokers) {
+    auto& b = request.brokers.emplace_back();
+    b.node_id = broker.node_id;
+    b.number = broker.number;
+    for (const auto& c : broker.coordinated) b.coordinated.push_back({c.index, c.leader_epoch});
   }
   auto answer = co_await source_.call_any(std::move(request), soon(), control_lane);
   if (!answer) co_return fail(answer.error());
@@ -347,6 +355,7 @@ kafka::PromoteRequest Driver::promotion(const Uuid& id, const Site& source,
   kafka::PromoteRequest request;
   request.switchover_id = id;
   request.link = link_;
+  request.link_epoch = link_epoch_;
   request.route_from = source.name;
   const kafka::ClusterIdentity self = kafka::identity_of(source);
   request.source_id = self.id;
@@ -358,12 +367,75 @@ kafka::PromoteRequest Driver::promotion(const Uuid& id, const Site& source,
   return request;
 }
 
-// By who has not fenced it. Since the hand-over nothing moves the ends, and all that lies before
-// them is durable.
 io::Task<Result<void>> Driver::promote_as_recorded(Uuid id) {
-  auto source = co_await describe(source_, true);
+  auto groups = co_await hooks_.prepare_groups();
+  if (!groups) co_return fail(groups.error());
+  co_return co_await promote_with_groups(id);
+}
+
+// UNSUPPORTED_VERSION from an older source, which has one broker.
+io::Task<Result<kafka::HandOverResponse>> Driver::read_hand_over(Uuid id) {
+  constexpr int16_t tells_what_is_recorded = 2;
+  auto connection = co_await source_.any(soon(), control_lane);
+  if (!connection) co_return fail(connection.error());
+  const auto version = (*connection)->version_for(kafka::HandOverRequest::api_key);
+  if (!version || *version < tells_what_is_recorded) {
+    co_return kafka::refuse(ErrorCode::unsupported_version, "the source is too old");
+  }
+  kafka::HandOverRequest request;
+  request.switchover_id = id;
+  request.link = link_;
+  request.as_recorded = true;
+  auto answer = co_await (*connection)->call(std::move(request), soon());
+  if (!answer) co_return fail(answer.error());
+  if (answer->error_code != ErrorCode::none) {
+    co_return fail(refusal("read the hand-over", answer->error_message));
+  }
+  co_return answer;
+}
+
+// By who has not fenced it: at the ends that the source has recorded, with groups that are read now
+// that nothing moves them. REQUIRES: no other round of groups begins.
+io::Task<Result<void>> Driver::promote_with_groups(Uuid id) {
+  auto source = co_await describe(source_, false);
   if (!source) co_return fail(source.error());
   kafka::PromoteRequest request = promotion(id, *source, record_in(*source).peer);
+  Standstill still;
+  still.switchover = id;
+  auto recorded = co_await read_hand_over(id);
+  const bool is_too_old = !recorded && recorded.error().kind == Error::Kind::kafka;
+  if (is_too_old) {
+    auto described = co_await read_as_described(id, request);
+    if (!described) co_return described;
+  } else if (!recorded) {
+    co_return fail(recorded.error());
+  } else {
+    still.is_told = still.handed_over = true;
+    still.groups.insert(recorded->groups.begin(), recorded->groups.end());
+    for (const auto& topic : recorded->topics) {
+      auto& t = request.topics->emplace_back();
+      t.topic_id = topic.topic_id;
+      t.partitions.emplace();
+      for (Offset end : topic.end_offsets) {
+        t.partitions->push_back({static_cast<PartitionIndex>(t.partitions->size()), end});
+      }
+    }
+    if (recorded->topics.empty()) {  // an older release's record names none
+      auto described = co_await read_as_described(id, request);
+      if (!described) co_return described;
+    }
+  }
+  auto synced = co_await hooks_.sync_groups(std::move(still));
+  if (!synced) co_return synced;
+  step_done("groups");
+  auto promoted = co_await promote(std::move(request));
+  co_return promoted;
+}
+
+// Since the hand-over nothing moves the ends, and all that lies before them is durable.
+io::Task<Result<void>> Driver::read_as_described(const Uuid& id, kafka::PromoteRequest& request) {
+  auto source = co_await describe(source_, true);
+  if (!source) co_return fail(source.error());
   for (const auto& topic : source->topics) {
     if (!kafka::writer_of(topic).is_closed_by(id)) continue;
     auto& t = request.topics->emplace_back();
@@ -371,8 +443,7 @@ io::Task<Result<void>> Driver::promote_as_recorded(Uuid id) {
     t.partitions.emplace();
     for (const auto& p : topic.partitions) t.partitions->push_back({p.index, p.high_watermark});
   }
-  auto promoted = co_await promote(std::move(request));
-  co_return promoted;
+  co_return Result<void>{};
 }
 
 io::Task<Result<void>> Driver::promote(kafka::PromoteRequest request) {

@@ -7,10 +7,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
+import clusters
+import failover
 from measure import Beside, BesideRow, Interval, Latencies, LineRow, OverLine, Row
-from run import (BESIDE_COLUMNS, COLUMNS, LINE_COLUMNS, World, beside_cells, cells, is_wanted,
-                 line_cells)
-from support import testing
+from connections import ConnectionRow
+from run import (BESIDE_COLUMNS, COLUMNS, CONNECTION_COLUMNS, LINE_COLUMNS, World, beside_cells,
+                 cells, connection_cells, is_wanted, line_cells)
+from support import history, site, testing
 
 
 def row(*pairs: tuple[float, float]) -> Row:
@@ -86,7 +89,7 @@ class BesideRows(unittest.TestCase):
 def chosen_by(word: str) -> list[str]:
     with tempfile.TemporaryDirectory() as directory:
         world = World(Path(directory))
-        rows = world.rows() + world.line_rows() + world.beside_rows()
+        rows = [*world.rows(), *world.connection_rows(), *world.line_rows(), *world.beside_rows()]
     return [row.name for row, _ in rows if is_wanted(row.name, [word])]
 
 
@@ -135,11 +138,77 @@ class LineRows(unittest.TestCase):
         self.assertEqual(times, [3, 3, 1, 1])
 
 
+class ConnectionRows(unittest.TestCase):
+    def test_the_figures_are_of_the_pair_with_the_median_ratio(self):
+        shown = connection_cells(ConnectionRow("what", [3.0, 1.0, 4.0], [1.0, 1.0, 2.0]))
+        self.assertEqual(shown[1:], ["4.000", "1.000-4.000", "2.000", "1.000-2.000",
+                                     "2.00", "1.00-3.00"])
+
+
+def beside_kafka(*pairs: tuple[float, float], peak_mb: float = 100) -> clusters.ClusterRow:
+    """Of CPU seconds for 1 GB, ours and Kafka's."""
+    def interval(cpu_s):
+        return clusters.ClusterInterval(cpu_s, bytes=10**9, seconds=1, peak_bytes=peak_mb * 1e6)
+    return clusters.ClusterRow("cluster", 16384, ours=[interval(a) for a, _ in pairs],
+                               kafka=[interval(b) for _, b in pairs])
+
+
+class ClusterRows(unittest.TestCase):
+    def test_the_figures_are_of_the_pair_with_the_median_ratio(self):
+        shown = clusters.cells(beside_kafka((1.0, 8.0), (2.0, 8.0), (3.0, 8.0)), "")
+        self.assertEqual((shown[1], shown[3], shown[4], shown[5]),
+                         ("2.000", "8.000", "0.25", "0.12-0.38"))
+        self.assertEqual(len(shown), len(clusters.COLUMNS))
+
+    def test_an_aim_that_is_missed_is_marked(self):
+        self.assertFalse(beside_kafka((2.0, 8.0)).missed)
+        self.assertTrue(beside_kafka((2.1, 8.0)).missed)
+        self.assertTrue(beside_kafka((2.0, 8.0), peak_mb=151).missed)
+
+
+class Failovers(unittest.TestCase):
+    led = {"led-0": 301, "led-1": 301}
+
+    def sends(self, partition: str, *ended: float) -> list[history.Send]:
+        return [history.Send("p", at, at, partition, number, history.OK, number)
+                for number, at in enumerate(ended)]
+
+    def test_the_longest_silence_of_each_partition_that_was_led(self):
+        acked = [*self.sends("led-0", 10.0, 10.1, 10.9, 12.0),
+                 *self.sends("led-1", 10.0, 11.5, 12.0), *self.sends("led-2", 10.0, 12.0)]
+        told = failover.failover_of(acked, 10.05, 12.0, self.led)
+        self.assertEqual([round(each, 3) for each in told.silent_s], [1.1, 1.5])
+        self.assertEqual((told.led, told.worst_s), (2, 1.5))
+
+    def test_one_that_has_not_ended_counts_until_the_end(self):
+        told = failover.failover_of(self.sends("led-0", 10.0), 10.05, 12.0, self.led)
+        self.assertEqual(told.silent_s, [2.0])
+
+    def test_the_worst_of_all_is_held_against_the_aim(self):
+        row = failover.FailoverRow("killed", 1.0, [failover.Failover(1000, [0.2, 0.9]),
+                                                   failover.Failover(1200, [0.4])])
+        self.assertEqual(failover.cells(row)[1:5], ["2", "1000", "0.90", "1.00"])
+        self.assertEqual(len(failover.cells(row)), len(failover.COLUMNS))
+        row.runs.append(failover.Failover(1000, [1.0]))
+        self.assertTrue(row.missed)
+
+
+class Processes(unittest.TestCase):
+    def test_each_could_start(self):
+        with tempfile.TemporaryDirectory() as directory:
+            world = World(Path(directory))
+            world.tls.make()
+            for role in world.roles:
+                site.run("config", "check", role.write_config())
+
+
 class Tables(unittest.TestCase):
     def test_each_cell_has_its_column(self):
         self.assertEqual(len(cells(row((1.0, 1.0)))), len(COLUMNS))
         self.assertEqual(len(beside_cells(BesideRow("path", 10, [run_with(9)]))),
                          len(BESIDE_COLUMNS))
+        self.assertEqual(len(connection_cells(ConnectionRow("what", [1.0], [1.0]))),
+                         len(CONNECTION_COLUMNS))
 
 
 if __name__ == "__main__":

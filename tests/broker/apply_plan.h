@@ -31,6 +31,14 @@ inline std::shared_ptr<const Image> after(const Image& before, const Result<Plan
   return after(before, plan.value_or(Plan{}), version);
 }
 
+// A partition of one replica.
+inline PartitionImage led_by(NodeId node) {
+  PartitionImage partition;
+  partition.leader = node;
+  partition.replicas = partition.isr = {node};
+  return partition;
+}
+
 inline Uuid uuid_of(uint8_t number) {
   Uuid id;
   id.bytes.fill(number);

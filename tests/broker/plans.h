@@ -19,12 +19,16 @@ bool says(const Result<T>& result, std::string_view text) {
   return !result && result.error().text.find(text) != std::string::npos;
 }
 
+// Whom a cluster of one has.
+inline constexpr NodeId the_broker = 1;
+
 inline std::shared_ptr<const Image> cluster(ClusterNumber number, int32_t starts = 1) {
   auto image = std::make_shared<Image>();
   image->cluster_name = "cluster-" + std::to_string(number);
   image->cluster_number = number;
   image->cluster_id = uuid_of(static_cast<uint8_t>(200 + number));
-  image->starts = starts;
+  image->brokers[the_broker] = {.starts = starts, .version = 1};
+  image->starts.number = starts;
   return image;
 }
 

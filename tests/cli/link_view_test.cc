@@ -26,7 +26,7 @@ SiteAnswer target_with(MirrorState state = MirrorState::mirroring) {
   SiteAnswer site;
   site.name = "tokyo";
   site.number = 2;
-  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}, -1, {}});
+  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}, -1, {}, -1, false, {}});
   auto& topic = site.topics.emplace_back();
   topic.name = "orders";
   topic.topic_id = id_of(1);
@@ -48,7 +48,7 @@ SiteAnswer source_with(Offset end) {
   SiteAnswer site;
   site.name = "seoul";
   site.number = 1;
-  site.links.push_back({"tokyo-seoul", 2, "", 1, 1000, {}, -1, {}});
+  site.links.push_back({"tokyo-seoul", 2, "", 1, 1000, {}, -1, {}, -1, false, {}});
   auto& topic = site.topics.emplace_back();
   topic.name = "orders";
   topic.topic_id = id_of(1);
@@ -234,6 +234,22 @@ TEST(Readiness, AnotherClusterUnderTheNameIsAStopThatNamesBoth) {
   EXPECT_NE(view->wrong_ends.find("cluster T (number 2)"), std::string::npos) << view->wrong_ends;
   EXPECT_NE(view->wrong_ends.find("cluster X (number 3)"), std::string::npos) << view->wrong_ends;
   EXPECT_EQ(summary(*view), "DEGRADED: another cluster answers at one end");
+}
+
+TEST(LinkView, WhatFollowsOfWhoMayDoWhatIsARowWithWhatDoesNot) {
+  SiteAnswer target = target_with();
+  auto view = view_link("seoul-tokyo", target, nullptr);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->what_follows(), "");
+  EXPECT_EQ(json_of(*view)["access"], nullptr);
+  target.links[0].access.push_back({12, 1, 0, 2, {"users of seoul are not told"}});
+  view = view_link("seoul-tokyo", target, nullptr);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->what_follows(),
+            "12 ACLs, 1 user, 0 quotas follow; 2 gone at seoul, until delete_delay");
+  EXPECT_NE(text_of(*view).text().find("\n            users of seoul are not told\n"),
+            std::string::npos);
+  EXPECT_EQ(json_of(*view)["access"]["waiting"], 2);
 }
 
 TEST(Readiness, APartitionThatWaitsIsAStopThatNamesItAndTheCause) {

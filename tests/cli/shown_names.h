@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/printable.h"
 #include "broker/image/image.h"
+#include "cli/cluster_report.h"
 #include "cli/reports.h"
 #include "tests/base/read_back.h"
 
@@ -27,7 +28,8 @@ inline SiteAnswer site_with(const OutsideNames& names, const std::string& name) 
   SiteAnswer site;
   site.name = name;
   site.number = 2;
-  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}, -1, {}});
+  site.links.push_back({"seoul-tokyo", 1, "", 1, 1000, {}, -1, {}, -1, false, {}});
+  site.links[0].access.push_back({1, 2, 3, 4, {names.reason}});
   auto& topic = site.topics.emplace_back();
   topic.name = names.topic;
   if (name == "tokyo") topic.writer = kafka::WriterKind::link;
@@ -65,7 +67,7 @@ inline void show_all(const OutsideNames& names) {
   auto view = view_link("seoul-tokyo", target, &source);
   CHECK(view.has_value(), "the link is there");
   const size_t about_ends = view->wrong_ends.empty() ? 0 : 2;
-  hold_text(text_of(*view).text(), (names.reason.empty() ? 8 : 9) + about_ends);
+  hold_text(text_of(*view).text(), (names.reason.empty() ? 10 : 11) + about_ends);
   const nlohmann::json link = hold_json(json_of(*view));
   CHECK(read_back(link["topics"][0]["topic"].get<std::string>()) == names.topic, "exactly");
   CHECK(read_back(link["held"][0].get<std::string>()) == names.group, "exactly");
@@ -84,6 +86,20 @@ inline void show_all(const OutsideNames& names) {
   hold_text(text_of(wish, *view, response).text(), 8);
   const nlohmann::json promotion = hold_json(json_of(wish, *view, response));
   CHECK(read_back(promotion["groups"][0].get<std::string>()) == names.group, "exactly");
+
+  ClusterAnswers answers;
+  answers.name = names.source;
+  answers.metadata.cluster_id = names.group;
+  answers.metadata.brokers.push_back({1, names.source, 9092, names.reason});
+  auto& described = answers.metadata.topics.emplace_back();
+  described.name = names.topic;
+  auto& partition = described.partitions.emplace_back();
+  partition.leader_id = -1;
+  partition.replica_nodes = {1};
+  const ClusterView cluster = view_cluster(answers);
+  hold_text(text_of(cluster, true).text(), 9);
+  const nlohmann::json shown = hold_json(json_of(cluster, true));
+  CHECK(read_back(shown["cluster"].get<std::string>()) == names.source, "exactly");
 }
 
 }  // namespace isthmus::cli

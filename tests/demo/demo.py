@@ -1,6 +1,6 @@
 """The main job, before your eyes: two sites, a mirror, a router, and stock clients (librdkafka).
 
-    ./dev demo [--secure]
+    ./dev demo [--secure | --brokers 3]
 
  1. load         the package index through the router; a group reads half of it
  2. planned      switchover and back, while a producer and a group keep running
@@ -9,14 +9,18 @@
 
 Ends in one table; a wrong number makes it exit 1. What was sent, acknowledged and read is known
 from the clients alone. With --secure it is the same, from config/secure/: mutual TLS inside, and
-clients that log in by SCRAM over TLS.
+clients that log in by SCRAM over TLS. With --brokers 3 it is the same, from config/cluster/: each
+site is three brokers with a ZooKeeper, and between the switchovers one of the active site's is
+killed under load.
 """
 
+import argparse
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from world import DELAY_MS, SecureWorld, World, say  # first: it finds the modules of tests/support
+# First: it finds the modules of tests/support.
+from world import DELAY_MS, ClusterWorld, SecureWorld, World, say
 from packages import marked, read_index
 from report import Report, percentile
 from support import ledger
@@ -92,8 +96,10 @@ class Demo:
                 steady.run(5)
                 lags = tail.lags_s[STEADY_PER_S // 2:]  # without the catching up of its start
             self.note_lags(lags)
-            for source, target in (("seoul", "tokyo"), ("tokyo", "seoul")):
-                self.switch_over(source, target, steady, member)
+            self.switch_over("seoul", "tokyo", steady, member)
+            if isinstance(self.world, ClusterWorld):
+                self.lose_a_broker("tokyo", steady, member)
+            self.switch_over("tokyo", "seoul", steady, member)
             producer.flush_and_close()
             steady.wait_all_read(member)
             rebalances = member.rebalances
@@ -138,6 +144,28 @@ class Demo:
         self.report.at_most(f"{what} the consumer", consumer_s, 4.0, "s")
         if target == "tokyo":
             steady.during(self.resume_half)
+
+    def lose_a_broker(self, name: str, steady: "Steady", member: Member) -> None:
+        """The one that leads most of the active site, by kill -9. Others lead then; the partitions
+        that it led stand still until they do."""
+        broker = self.world.leader(name, TOPIC)
+        say(f"   kill -9 {broker}, which leads, under load")
+        for client in (steady.producer, member):
+            client.silences.restart()
+        self.world.brokers[broker].process.kill()
+        steady.run(5)
+        producer_s = steady.producer.silences.longest_s
+        consumer_s = member.silences.longest_s
+        began = time.monotonic()
+        steady.during(self.world.brokers[broker].start)
+        steady.wait(lambda: self.world.is_whole(name), 60)
+        whole_s = time.monotonic() - began
+        say(f"   the worst partition stood still {producer_s:.2f} s for the producer, "
+            f"{consumer_s:.2f} s for the consumer; started again, whole after {whole_s:.1f} s")
+        what = f"{broker} killed: stand-still of"
+        self.report.at_most(f"{what} the producer, worst partition", producer_s, 3.0, "s")
+        self.report.at_most(f"{what} the consumer, worst partition", consumer_s, 4.5, "s")
+        self.report.at_most(f"{broker} started again: all replicas in sync", whole_s, 30.0, "s")
 
     def is_ready(self, source: str, target: str) -> bool:
         view = self.world.command("switchover", "--from", source, "--to", target, "--dry-run",
@@ -207,12 +235,13 @@ class Demo:
         producer = self.world.producer(TOPIC, queue_buffering_max_kbytes=65536)
         self.doomed = producer
         rate = self.burst(producer)
-        self.report.at_least("unplanned: rate at the active site, line cut", rate, 20.0, "MB/s")
+        self.report.at_least("unplanned: rate at the active site, line cut", rate,
+                             self.world.least_rate_mb_s, "MB/s")
         producer.silence.restart()
         say(f"   {rate:.0f} MB/s acknowledged; kill -9 seoul, with "
             f"{producer.sent - producer.acks:,}"
             " records in flight")
-        self.world.sites["seoul"].process.kill()
+        self.world.kill_site("seoul")
         self.failover = self.world.command("failover", "--from", "seoul", "--to", "tokyo")
         steady = Steady(self, producer, "doomed", first=producer.sent)
         acks = producer.acks
@@ -247,7 +276,7 @@ class Demo:
     def way_back(self) -> None:
         say("4. way back: the line and seoul return; seoul keeps what only it has, and follows")
         self.world.relay.restore()
-        self.world.sites["seoul"].start()
+        self.world.start_site("seoul")
         reversed_ = self.world.command("link", "reverse", "tokyo-seoul")
         exports = {t["topic"]: t["exported_to"] for t in reversed_["topics"]}
         self.wait_mirrored("tokyo-seoul")
@@ -342,12 +371,18 @@ def positions(offsets: dict[int, int]) -> str:
 
 
 def main() -> None:
-    secure = sys.argv[1:] == ["--secure"]
-    if sys.argv[1:] and not secure:
-        sys.exit(f"demo: unknown {' '.join(sys.argv[1:])}; there is --secure")
-    world, report = SecureWorld() if secure else World(), Report()
+    parser = argparse.ArgumentParser(prog="./dev demo")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--secure", action="store_true", help="TLS and log-ins: config/secure/")
+    kind.add_argument("--brokers", type=int, choices=(1, 3), default=1,
+                      help="of each site; three of them: config/cluster/")
+    asked = parser.parse_args()
+    make = SecureWorld if asked.secure else ClusterWorld if asked.brokers == 3 else World
+    world, report = make(), Report()
     try:
-        say(f"two sites, {DELAY_MS} ms apart each way, from the files in {world.folder}/")
+        brokers = "three brokers each" if asked.brokers == 3 else "one broker each"
+        say(f"two sites of {brokers}, {DELAY_MS} ms apart each way, from the files in "
+            f"{world.folder}/")
         world.start()
         demo = Demo(world, report)
         for stage in (demo.load, demo.planned, demo.unplanned, demo.way_back):

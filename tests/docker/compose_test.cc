@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -36,11 +37,22 @@ Config load(const std::string& name) {
 std::string before_colon(const std::string& text) { return text.substr(0, text.find(':')); }
 std::string after_colon(const std::string& text) { return text.substr(text.find(':') + 1); }
 
+// Of a service, its own or by its anchor.
+YAML::Node build_of(const YAML::Node& service) {
+  return service["build"] ? service["build"] : service["<<"]["build"];
+}
+
+const std::vector<std::string> sites = {"seoul", "tokyo"};
+std::vector<std::string> brokers_of(const std::string& site) {
+  return {site + "-1", site + "-2", site + "-3"};
+}
+
 TEST(Compose, every_service_mounts_the_configuration_that_it_starts_with) {
   const YAML::Node services = compose()["services"];
-  ASSERT_EQ(services.size(), 4u);
+  ASSERT_EQ(services.size(), 10u);
   for (const auto& service : services) {
     const auto name = service.first.as<std::string>();
+    if (name.ends_with("-zookeeper")) continue;
     const auto command = service.second["command"].as<std::vector<std::string>>();
     ASSERT_EQ(command.size(), 3u) << name;
     EXPECT_EQ(command[1], "--config");
@@ -76,35 +88,73 @@ TEST(Compose, named_volumes_are_declared) {
   }
 }
 
-TEST(Compose, sites_advertise_their_service_names) {
-  std::set<int> numbers;
-  for (const std::string name : {"seoul", "tokyo"}) {
-    const auto site = load<BrokerConfig>(name + ".yaml");
-    EXPECT_EQ(site.cluster.name, name);
-    EXPECT_TRUE(numbers.insert(site.cluster.number).second);
-    for (const ListenerConfig& listener : site.listeners) {
-      EXPECT_EQ(listener.advertised.host, name);
-      EXPECT_EQ(listener.bind.host, "0.0.0.0");
-      EXPECT_EQ(listener.bind.port, listener.advertised.port);
+TEST(Compose, brokers_advertise_their_service_names) {
+  std::map<std::string, int> numbers;
+  std::set<NodeId> nodes;
+  for (const std::string& site : sites) {
+    for (const std::string& name : brokers_of(site)) {
+      const auto broker = load<BrokerConfig>(name + ".yaml");
+      EXPECT_EQ(broker.cluster.name, site) << name;
+      EXPECT_EQ(numbers.try_emplace(site, broker.cluster.number).first->second,
+                broker.cluster.number);
+      EXPECT_TRUE(nodes.insert(broker.broker.node_id).second) << name;
+      for (const ListenerConfig& listener : broker.listeners) {
+        EXPECT_EQ(listener.advertised.host, name);
+        EXPECT_EQ(listener.bind.host, "0.0.0.0");
+        EXPECT_EQ(listener.bind.port, listener.advertised.port);
+      }
+      EXPECT_EQ(broker.broker.log_dirs[0].find("/var/lib/isthmus"), 0u) << "not on the volume";
     }
-    EXPECT_EQ(site.broker.log_dirs[0].find("/var/lib/isthmus"), 0u) << "not on the volume";
+  }
+  EXPECT_NE(numbers["seoul"], numbers["tokyo"]);
+}
+
+// A site stands with its own ZooKeeper, or one site's loss would be both's.
+TEST(Compose, each_site_has_a_zookeeper_of_its_own) {
+  const YAML::Node services = compose()["services"];
+  std::ifstream file(docker_dir / "Dockerfile");
+  const std::string dockerfile(std::istreambuf_iterator<char>(file), {});
+  for (const std::string& site : sites) {
+    const std::string zookeeper = site + "-zookeeper";
+    ASSERT_TRUE(services[zookeeper]);
+    const auto target = build_of(services[zookeeper])["target"].as<std::string>();
+    EXPECT_NE(dockerfile.find("FROM debian:12-slim AS " + target + "\n"), std::string::npos);
+    const auto volume = services[zookeeper]["volumes"][0].as<std::string>();
+    EXPECT_NE(dockerfile.find("VOLUME " + after_colon(volume) + "\n"), std::string::npos);
+    for (const std::string& name : brokers_of(site)) {
+      const auto broker = load<BrokerConfig>(name + ".yaml");
+      ASSERT_TRUE(broker.broker.zookeeper) << name;
+      const auto& servers = broker.broker.zookeeper->connect.servers;
+      ASSERT_EQ(servers.size(), 1u);
+      EXPECT_EQ(servers[0].host, zookeeper);
+      EXPECT_NE(dockerfile.find("\"" + std::to_string(servers[0].port) + "\", \"" +
+                                after_colon(volume) + "\""),
+                std::string::npos);
+      EXPECT_TRUE(services[name]["depends_on"][zookeeper]) << name;
+    }
   }
 }
 
-TEST(Compose, mirror_and_router_reach_listeners_that_exist) {
-  std::set<io::Address> client, inside;
-  for (const std::string name : {"seoul.yaml", "tokyo.yaml"}) {
-    for (const ListenerConfig& listener : load<BrokerConfig>(name).listeners) {
-      (listener.serves_private_api() ? inside : client).insert(listener.advertised);
+TEST(Compose, mirror_and_router_name_all_brokers_at_listeners_that_exist) {
+  std::map<std::string, std::set<io::Address>> client, inside;
+  for (const std::string& site : sites) {
+    for (const std::string& name : brokers_of(site)) {
+      for (const ListenerConfig& listener : load<BrokerConfig>(name + ".yaml").listeners) {
+        (listener.serves_private_api() ? inside : client)[site].insert(listener.advertised);
+      }
     }
   }
-  for (const auto& [name, link] : load<MirrorConfig>("mirror.yaml").links) {
-    EXPECT_TRUE(inside.contains(link.source.bootstrap_servers[0])) << name;
-    EXPECT_TRUE(inside.contains(link.target.bootstrap_servers[0])) << name;
-  }
+  const auto set = [](const auto& addresses) {
+    return std::set<io::Address>(addresses.begin(), addresses.end());
+  };
+  const auto links = load<MirrorConfig>("mirror.yaml").links;
+  EXPECT_EQ(set(links.at("seoul-tokyo").source.bootstrap_servers), inside["seoul"]);
+  EXPECT_EQ(set(links.at("seoul-tokyo").target.bootstrap_servers), inside["tokyo"]);
+  EXPECT_EQ(set(links.at("tokyo-seoul").source.bootstrap_servers), inside["tokyo"]);
+  EXPECT_EQ(set(links.at("tokyo-seoul").target.bootstrap_servers), inside["seoul"]);
   for (const auto& [name, cluster] : load<RouterConfig>("router.yaml").clusters) {
-    EXPECT_TRUE(client.contains(cluster.bootstrap_servers[0])) << name;
-    EXPECT_TRUE(inside.contains(cluster.inside[0])) << name;
+    EXPECT_EQ(set(cluster.bootstrap_servers), client[name]) << name;
+    EXPECT_EQ(set(cluster.inside), inside[name]) << name;
   }
 }
 
@@ -113,16 +163,18 @@ TEST(Compose, router_publishes_the_ports_that_it_opens) {
   const std::string ports = router.virtual_cluster.ports.to_string();
   const YAML::Node published = compose()["services"]["router"]["ports"];
   EXPECT_EQ(published[0].as<std::string>(), ports + ":" + ports);
+  EXPECT_GE(router.virtual_cluster.ports.size(), 1u + 6u) << "the bootstrap and each broker";
   EXPECT_EQ(router.virtual_cluster.bind, "0.0.0.0");
 }
 
 TEST(Compose, image_is_built_from_this_repository) {
-  const YAML::Node service = compose()["services"]["seoul"];
-  const YAML::Node build = service["build"] ? service["build"] : service["<<"]["build"];
-  ASSERT_TRUE(build);
-  const auto context = docker_dir / build["context"].as<std::string>();
-  EXPECT_TRUE(std::filesystem::equivalent(context, source_dir));
-  EXPECT_TRUE(std::filesystem::exists(context / build["dockerfile"].as<std::string>()));
+  for (const auto& service : compose()["services"]) {
+    const YAML::Node build = build_of(service.second);
+    ASSERT_TRUE(build);
+    const auto context = docker_dir / build["context"].as<std::string>();
+    EXPECT_TRUE(std::filesystem::equivalent(context, source_dir));
+    EXPECT_TRUE(std::filesystem::exists(context / build["dockerfile"].as<std::string>()));
+  }
 }
 
 TEST(Dockerfile, copies_and_runs_what_exists) {

@@ -2,13 +2,15 @@
 and secrets stand nowhere that a process writes or tells."""
 
 import json
+import ssl
 
 import world
+from secure_test import MECHANISMS, Secure
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import RESOURCE_TOPIC, AdminClient, ConfigResource, NewTopic
 from support import site
 from support.processes import wait_for
-from support.site import Mirror, Router, Site, cluster, link
+from support.site import Mirror, Router, Site, audited, cluster, link
 from world import World
 
 PASSWORD = "planted-Passw0rd-of-alice"
@@ -16,7 +18,19 @@ GUESSED = "planted-gu3ss-of-mallory"
 VALUE = "planted-value-of-a-config"
 
 
-class Audit(World):
+class AuditLines:
+    """What stands in a role's audit, by the role's name."""
+
+    def lines(self, name: str = "seoul", **expected) -> list[dict]:
+        return audited(self.tmp / f"{name}.audit", **expected)
+
+    def wait_line(self, name: str = "seoul", **expected) -> dict:
+        """The first line with these members, when it is there."""
+        wait_for(lambda: self.lines(name, **expected), f"{expected} stands in the audit of {name}")
+        return self.lines(name, **expected)[0]
+
+
+class Audit(AuditLines, World):
     def setUp(self):
         super().setUp()
         self.seoul, self.tokyo = (self.audited(name, n) for n, name in ((1, "seoul"), (2, "tokyo")))
@@ -56,16 +70,6 @@ class Audit(World):
     def inside(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": f"127.0.0.1:{self.seoul.ports['ROUTED']}",
                             "client.id": "operator"})
-
-    def lines(self, name: str = "seoul") -> list[dict]:
-        return [json.loads(line) for line in (self.tmp / f"{name}.audit").read_text().splitlines()]
-
-    def wait_line(self, name: str = "seoul", **expected) -> dict:
-        """The first line with these members, when it is there."""
-        def found():
-            return [line for line in self.lines(name) if expected.items() <= line.items()]
-        wait_for(found, f"{expected} stands in the audit of {name}")
-        return found()[0]
 
     def create(self, admin: AdminClient, topic: str) -> None:
         admin.create_topics([NewTopic(topic, 1)])[topic].result(10)
@@ -146,6 +150,81 @@ class Audit(World):
             line = self.wait_line(name, action=action, outcome="allowed")
             self.assertEqual((line["resource_type"], line["resources"]), ("link", ["seoul-tokyo"]))
             self.assertEqual(line["principal"], "User:ANONYMOUS")
+
+
+class AtTheDoor(AuditLines, Secure):
+    """Whom TLS has turned away, and who has logged in at the router: with the address from which
+    he came, where the site's own audit has the router's."""
+
+    def setUp(self):
+        super().setUp()
+        self.seoul = self.secure_site("seoul", 1)
+        self.seoul.config["audit"] = {"file": str(self.tmp / "seoul.audit")}
+        self.started(self.seoul)
+        self.commands(self.seoul)
+
+    def test_whom_mutual_tls_turns_away_stands_in_the_audit(self):
+        own = self.certificates
+        self.hello(own.client(), "INSIDE")
+        for kind in ("expired", "foreign_ca"):
+            self.hello(own.client(own.bad(kind, "mallory")), "INSIDE")
+        told = {}
+        for why in ("shows no certificate", "certificate has expired (CN=mallory)",
+                    "certificate signature failure (CN=mallory)"):
+            def found(why=why):
+                return [line for line in self.lines() if why in line.get("detail", "")]
+            wait_for(found, f"{why} stands in the audit")
+            told[why] = found()[0]
+        for line in told.values():
+            self.assertEqual((line["action"], line["outcome"], line["listener"], line["host"],
+                              line["principal"]),
+                             ("TlsHandshake", "refused", "INSIDE", "127.0.0.1", "User:ANONYMOUS"))
+        # Where nobody is asked for a certificate, a handshake that fails is the client's affair.
+        before = len(self.lines())
+        self.refuse_to_trust("CLIENT")
+        self.hold_said(self.seoul, "listener=CLIENT closed")
+        self.hello(own.client(), "INSIDE")
+        wait_for(lambda: len(self.lines()) > before, "the next refusal is written")
+        self.assertNotIn("CLIENT", [line["listener"] for line in self.lines()])
+
+    def refuse_to_trust(self, listener: str) -> None:
+        """As a client that knows another authority."""
+        context = ssl.create_default_context()
+        self.assertIn("CERTIFICATE_VERIFY_FAILED", self.hello(context, listener))
+
+    def test_log_ins_at_the_router_stand_in_its_audit(self):
+        router = Router(self.tmp, "router", {"seoul": self.cluster(self.seoul)})
+        router.config["tls"] = self.tls("router")
+        router.config["audit"] = {"file": str(self.tmp / "router.audit")}
+        router.config["virtual_cluster"] |= {
+            "security.protocol": "SASL_SSL", "tls": "edge",
+            "sasl.enabled.mechanisms": list(MECHANISMS)}
+        self.started(router)
+        self.make_user("alice", PASSWORD)
+        for mechanism in MECHANISMS:
+            for password in (GUESSED, PASSWORD):
+                self.try_to_log_in(router, mechanism, password)
+            line = self.wait_line("router", outcome="refused", detail=mechanism)
+            self.assertEqual((line["action"], line["resources"], line["host"], line["principal"],
+                              line["error"]),
+                             ("SaslAuthenticate", ["alice"], "127.0.0.1", "User:ANONYMOUS",
+                              "SASL_AUTHENTICATION_FAILED"))
+            line = self.wait_line("router", outcome="allowed", detail=mechanism)
+            self.assertEqual((line["action"], line["resources"], line["principal"]),
+                             ("SaslAuthenticate", ["alice"], "User:alice"))
+        self.assertGreaterEqual(router.metric("isthmus_audit_lines_total"), 2 * len(MECHANISMS))
+        for text in ((self.tmp / "router.audit").read_text(), self.log_of(router)):
+            for secret in (PASSWORD, GUESSED):
+                self.assertNotIn(secret, text)
+
+    def try_to_log_in(self, router: Router, mechanism: str, password: str) -> None:
+        client = AdminClient({"bootstrap.servers": router.bootstrap, "log_level": 0,
+                              **{key.replace("_", "."): value for key, value in
+                                 self.client(mechanism, "alice", password).items()}})
+        try:
+            client.list_topics(timeout=10 if password == PASSWORD else 2)
+        except KafkaException:
+            self.assertEqual(password, GUESSED)
 
 
 if __name__ == "__main__":

@@ -42,13 +42,15 @@ def promtool(*args, stdin: str | None = None) -> tuple[int, str]:
 
 
 class Prometheus:
-    def __init__(self, directory: Path, jobs: dict[str, list[str]]):
+    def __init__(self, directory: Path, jobs: dict[str, list[str]], **scrape):
+        """`scrape`: what each of its scrape_configs says besides."""
         self.port = free_port()
         directory.mkdir()
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(testing.ROOT / "config" / "alerts.yaml")],
-            "scrape_configs": [{"job_name": f"isthmus-{job}", "static_configs": [{"targets": at}]}
+            "scrape_configs": [{"job_name": f"isthmus-{job}", "static_configs": [{"targets": at}],
+                                **scrape}
                                for job, at in jobs.items()],
         }
         file = directory / "prometheus.yaml"
@@ -95,7 +97,7 @@ class Metrics(world.TwoSites):
             member.wait_read(5000)
             member.leave()
         self.fill(self.seoul.bootstrap, "orders", 100, "more")
-        self.mirror = self.start_mirror("seoul-tokyo")
+        self.mirror = self.start_mirror("seoul-tokyo", acls="follow")
         self.router = self.start_router()
         self.wait_mirrored("seoul-tokyo")
         self.fill(self.router.bootstrap, "orders", 10, "routed")

@@ -4,6 +4,7 @@ log in by SASL over TLS, directly and through the router, and go on through a sw
 import shutil
 import socket
 import ssl
+import subprocess
 import time
 
 import world
@@ -77,6 +78,22 @@ class Secure(World):
         """The log says so, now or in a moment: who is refused may hear of it before."""
         wait_for(lambda: text in self.log_of(role), f"{role.name} says: {text}", 5)
 
+    def hello(self, context: ssl.SSLContext, listener: str, host: str = "localhost") -> str:
+        """What a handshake comes to: the protocol, or the error."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.seoul.ports[listener]), 5) as plain:
+                with context.wrap_socket(plain, server_hostname=host) as line:
+                    # By TLS 1.3 a client hears of its refusal with the first thing it reads.
+                    line.settimeout(0.5)
+                    try:
+                        if line.recv(1) == b"":
+                            return "closed"
+                    except TimeoutError:
+                        pass
+                    return line.version()
+        except (ssl.SSLError, OSError) as error:
+            return str(error)
+
     def log_of(self, role) -> str:
         return (role.directory / f"{role.role}.log").read_text()
 
@@ -132,22 +149,6 @@ class OneSite(Secure):
 
     # --- TLS ------------------------------------------------------------------------------------
 
-    def hello(self, context: ssl.SSLContext, listener: str, host: str = "localhost") -> str:
-        """What a handshake comes to: the protocol, or the error."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.seoul.ports[listener]), 5) as plain:
-                with context.wrap_socket(plain, server_hostname=host) as line:
-                    # By TLS 1.3 a client hears of its refusal with the first thing it reads.
-                    line.settimeout(0.5)
-                    try:
-                        if line.recv(1) == b"":
-                            return "closed"
-                    except TimeoutError:
-                        pass
-                    return line.version()
-        except (ssl.SSLError, OSError) as error:
-            return str(error)
-
     def test_inside_only_who_has_a_certificate_of_the_authority_is_let_in(self):
         own = self.certificates
         self.assertEqual(self.hello(own.client("mirror"), "INSIDE"), "TLSv1.3")
@@ -166,6 +167,14 @@ class OneSite(Secure):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")
         self.assertNotIn("TLSv1.1", [self.hello(context, "CLIENT")])
+
+    def test_nobody_renegotiates(self):
+        asked = subprocess.run(
+            ["openssl", "s_client", "-tls1_2", "-connect",
+             f"127.0.0.1:{self.seoul.ports['CLIENT']}"],
+            input="R\n", capture_output=True, text=True, timeout=20, check=False)
+        self.assertIn("RENEGOTIATING", asked.stdout + asked.stderr)
+        self.assertIn("no renegotiation", asked.stderr)
 
     def test_who_speaks_something_else_is_told_apart_in_the_log(self):
         port = self.seoul.ports["CLIENT"]
@@ -246,6 +255,39 @@ class OneSite(Secure):
             self.assertIn(f"tls.edge.{where}: ", said)
             self.assertIn(why, said)
             self.assertRegex(said, rf"{file}:\d+:\d+: ")
+
+    def test_config_check_tells_when_certificates_end(self):
+        short = self.tmp / "short"
+        site.run("tls", "create", "--for", "seoul", "--out", short, "--days", "7")
+        gone, good = self.certificates.bad("expired"), self.certificates["seoul"]
+        self.seoul.config["tls"] = {
+            "good": {"certificate": str(good.certificate), "key": {"file": str(good.key)},
+                     "ca": str(self.certificates.ca)},
+            "near": {"certificate": str(short / "seoul.crt"),
+                     "key": {"file": str(short / "seoul.key")}},
+            "past": {"certificate": str(gone.certificate), "key": {"file": str(gone.key)}}}
+        done = site.run("config", "check", self.seoul.write_config(), check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^ok    tls\.good\.certificate: ends in \d+ days, on 20")
+        self.assertRegex(done.stdout, r"(?m)^ok    tls\.good\.ca: ends in \d+ days, on 20")
+        self.assertRegex(done.stdout, r"(?m)^warn  tls\.near\.certificate: ends in [67] days, on")
+        self.assertRegex(done.stdout, r"(?m)^STOP  tls\.past\.certificate: has expired on 20")
+        self.assertIn("Next: renew", done.stdout)
+
+    def test_a_secret_that_others_may_read_is_warned_of_at_the_start_and_by_config_check(self):
+        key = self.tmp / "open.key"
+        shutil.copy(self.certificates["seoul"].key, key)
+        key.chmod(0o640)
+        said = f"tls.edge.key.file: {key} may be used by others on this machine (mode 0640)"
+        self.seoul.stop()
+        self.seoul.config["tls"]["edge"]["key"]["file"] = str(key)
+        self.seoul.start()
+        self.assertIn(said, self.log_of(self.seoul))
+        done = site.run("config", "check", self.seoul.config_file)
+        self.assertIn(f"warn  {said}", done.stdout)
+        key.chmod(0o600)
+        done = site.run("config", "check", self.seoul.config_file)
+        self.assertNotIn("warn", done.stdout)
 
 
 class TwoSecureSites(Secure):

@@ -1,12 +1,12 @@
-// A snapshot of groups (broker/group/snapshot.h), and the records in it. By the first byte the
-// input is the file, or the blocks of one, with checksums that are right unless a flag says
+// A snapshot of groups (broker/coordinator/snapshot.h), and the records in it. By the first byte
+// the input is the file, or the blocks of one, with checksums that are right unless a flag says
 // otherwise. What is read to its end is written and read again as the same; so is each record; and
 // a coordinator that loads them answers, lets members and offsets expire, and stops.
 #include <map>
 
 #include "base/check.h"
 #include "base/crc32c.h"
-#include "broker/group/snapshot.h"
+#include "broker/coordinator/snapshot.h"
 #include "tests/broker/group/fixture.h"
 #include "tests/broker/task_world.h"
 #include "tests/fuzz/input.h"
@@ -123,20 +123,20 @@ void check_snapshot(const Snapshot& snapshot) {
         "a snapshot is written as it is read");
 }
 
-void check_record(const GroupRecord& record) {
+void check_record(const JournalRecord& record) {
   const auto key = decode_key(record.key);
   if (!key) return;
   if (const auto* offset = std::get_if<OffsetKey>(&*key)) {
     const auto committed = decode_offset(*record.value);
     if (!committed) return;
-    const GroupRecord again = encode_offset(*offset, *committed);
+    const JournalRecord again = encode_offset(*offset, *committed);
     CHECK(
         decode_key(again.key).value() == *key && decode_offset(*again.value).value() == *committed,
         "an offset is written as it is read");
   } else if (const auto* group = std::get_if<GroupKey>(&*key)) {
     const auto value = decode_group(*record.value);
     if (!value) return;
-    const GroupRecord again = encode_group(group->group, *value);
+    const JournalRecord again = encode_group(group->group, *value);
     CHECK(decode_key(again.key).value() == *key && decode_group(*again.value).value() == *value,
           "a generation is written as it is read");
   }
@@ -149,7 +149,7 @@ io::Task<bool> and_true(io::Task<void> task) {
 
 class Loaded {
  public:
-  explicit Loaded(std::vector<GroupRecord> records) {
+  explicit Loaded(std::vector<JournalRecord> records) {
     config_.partitions = 1;
     config_.offsets_retention_ms = 3'600'000;
     journal_.loop = ownership_.loop = &world_.loop();
@@ -157,7 +157,7 @@ class Loaded {
     coordinator_ = &world_.process->make<Coordinator>(
         world_.loop(), world_.env().random, config_,
         Coordinator::Seams{journal_, ownership_, topics_, ends_});
-    world_.on_loop([this] { coordinator_->lead(0); });
+    world_.on_loop([this] { coordinator_->lead(0, 0); });
     world_.run_for(io::milliseconds(10));
   }
 
@@ -207,7 +207,7 @@ void check(std::vector<uint8_t> file) {
   const auto snapshot = read(std::make_shared<MemoryFile>(std::move(file)));
   if (!snapshot) return;
   check_snapshot(*snapshot);
-  std::vector<GroupRecord> records;
+  std::vector<JournalRecord> records;
   for (const auto& [key, value] : snapshot->values) {
     records.push_back({Slice::copy_of(key), Slice::copy_of(value)});
     check_record(records.back());

@@ -1,11 +1,12 @@
-// Tokens and sets of keys. The first byte says what the rest is: a token, a JWKS, or what is done
-// to a token that is right (a place of two bytes, and what is written over it there). No token is
-// taken but those that were signed.
+// Tokens and sets of keys. The first byte says what the rest is: a token, a JWKS, the answer of a
+// token endpoint, or what is done to a token that is right (a place of two bytes, and what is
+// written over it there). No token is taken but those that were signed.
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
 #include "kafka/sasl/jwt.h"
 #include "kafka/sasl/mechanism.h"
+#include "kafka/sasl/token_answer.h"
 #include "tests/fuzz/input.h"
 #include "tests/kafka/sasl/token_maker.h"
 
@@ -47,6 +48,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       CHECK(keys->size() > 0, "a set that can verify");
       CHECK(!is_taken(provider, provider.tokens[0], *keys), "another's key");
     }
+  } else if (what == 2) {
+    const std::string answer = input.text();
+    if (const auto issued = parse_token_answer(answer, now_ms)) {
+      CHECK(!issued->token.empty() && issued->token.size() <= longest_token, "a token");
+      CHECK(!issued->lifetime || issued->lifetime->count() >= 0, "it lives");
+    }
+    CHECK(token_refusal(400, answer).size() < 4000, "a refusal is short");
   } else {
     const std::string& good = provider.tokens[what % 4 - 2];
     std::string changed = good;

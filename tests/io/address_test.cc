@@ -34,5 +34,24 @@ TEST(Address, OneAddressHasOneForm) {
   }
 }
 
+TEST(Address, OnlyThisMachineReachesLoopback) {
+  for (const char* own :
+       {"127.0.0.1", "127.1.2.3", "::1", "0:0:0:0:0:0:0:1", "localhost", "::ffff:127.0.0.1"}) {
+    EXPECT_TRUE(is_loopback(own)) << own;
+  }
+  for (const char* others : {"0.0.0.0", "::", "10.0.0.1", "::2", "fe80::1", "", "127.0.0.1.example",
+                             "localhost.example", "seoul", "::ffff:10.0.0.1"}) {
+    EXPECT_FALSE(is_loopback(others)) << others;
+  }
+}
+
+TEST(Address, ANetworkIsWhatItsUserCannotChoose) {
+  EXPECT_EQ(network_of("10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(network_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+  EXPECT_EQ(network_of("2001:db8:1:2:ffff::"), "2001:db8:1:2::");
+  EXPECT_EQ(network_of("::ffff:10.0.0.1"), "::ffff:10.0.0.1");
+  EXPECT_EQ(network_of("what else"), "what else");
+}
+
 }  // namespace
 }  // namespace isthmus::io

@@ -2,6 +2,7 @@
 #include <sys/syscall.h>
 
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -82,6 +83,16 @@ TEST_F(PosixDiskTest, AppendsGatheredPiecesAndReadsThemBack) {
   uint8_t tail[10];
   EXPECT_EQ(*file->read_at(expected.size() - 4, tail), 4u);
   EXPECT_EQ(*file->read_at(expected.size() + 4, tail), 0u);
+}
+
+TEST_F(PosixDiskTest, ASecretIsForItsOwnerAlone) {
+  const std::vector<uint8_t> secret{1, 2, 3};
+  ASSERT_TRUE(replace_file(disk(), folder / "secret", secret, Disk::Open::secret));
+  ASSERT_TRUE(replace_file(disk(), folder / "other", secret));
+  using std::filesystem::perms;
+  EXPECT_EQ(std::filesystem::status(folder / "secret").permissions(), perms(0600));
+  EXPECT_NE(std::filesystem::status(folder / "other").permissions(), perms(0600));
+  EXPECT_EQ(content("secret"), "\1\2\3");
 }
 
 TEST_F(PosixDiskTest, TruncatesAndOverwrites) {

@@ -177,5 +177,25 @@ TEST(buffers, return_to_the_pool_when_their_last_share_is_dropped) {
   EXPECT_EQ(acquire_buffer(500 * kib).bytes.get(), reused) << "of the same class";
 }
 
+TEST(buffers, of_a_size_that_is_used_no_more_make_room_for_others) {
+  constexpr size_t limit = 32 * 1024 * kib;
+  {
+    std::vector<Buffer> once;
+    for (size_t held = 0; held < 2 * limit; held += 256 * kib) {
+      once.push_back(acquire_buffer(256 * kib));
+    }
+  }
+  EXPECT_LE(pooled_bytes(), limit);
+  acquire_buffer(2048 * kib);
+  const size_t before = pooled_bytes();
+  EXPECT_LE(before, limit);
+  {
+    const Buffer again = acquire_buffer(2048 * kib);
+    EXPECT_EQ(pooled_bytes(), before - 2048 * kib) << "it was kept";
+  }
+  acquire_buffer(2 * limit);
+  EXPECT_EQ(pooled_bytes(), before) << "larger than all that is kept";
+}
+
 }  // namespace
 }  // namespace isthmus::io

@@ -5,6 +5,7 @@
 
 #include "io/throwaway_ca.h"
 #include "io/tls_engine.h"
+#include "io/tls_openssl.h"
 #include "io/tls_stream.h"
 #include "tests/io/real_world.h"
 #include "tests/io/written.h"
@@ -84,6 +85,17 @@ TEST(TlsContext, KnowsWhenItsCertificateEnds) {
   const auto end = listener(authority.of("seoul"))->not_after();
   EXPECT_NEAR(Clock::to_time_t(end), seconds_now() + 10 * 86'400, 7'200);
   EXPECT_EQ(dialer({.ca = authority.ca.pem().certificate})->not_after(), Clock::time_point::max());
+}
+
+TEST(TlsContext, TellsOfEachCertificateOfATextWhenItEnds) {
+  const Authority authority;
+  const TlsMaterial one = authority.of("seoul");
+  const auto ends = certificate_ends(TlsProblem::Part::ca, one.certificate + one.ca);
+  ASSERT_TRUE(ends);
+  ASSERT_EQ(ends->size(), 2u);
+  EXPECT_NEAR(Clock::to_time_t((*ends)[0]), seconds_now() + 10 * 86'400, 7'200);
+  EXPECT_NEAR(Clock::to_time_t((*ends)[1]), seconds_now() + 30 * 86'400, 7'200);
+  EXPECT_FALSE(certificate_ends(TlsProblem::Part::ca, "hello"));
 }
 
 // --- engines ------------------------------------------------------------------------------------
@@ -168,8 +180,9 @@ TEST(TlsEngine, WhoIsNotOfTheAuthorityIsRefusedOnBothSides) {
   foreign.ca = ours.ca.pem().certificate;
   TlsEngine stranger(dialer(foreign), "localhost");
   TlsEngine strict(listener(ours.of("seoul"), ClientAuth::required), "");
-  EXPECT_NE(error_of(shake_hands(stranger, strict).server).find("certificate is refused"),
-            std::string::npos);
+  const std::string refusal = error_of(shake_hands(stranger, strict).server);
+  EXPECT_NE(refusal.find("certificate is refused"), std::string::npos);
+  EXPECT_TRUE(refusal.ends_with(" (CN=mirror)")) << refusal;
 }
 
 TEST(TlsEngine, ACertificateIsDemandedWhereItIsRequiredOnly) {
@@ -220,6 +233,27 @@ TEST(TlsEngine, ASessionIsResumedOnceAndOnlyUnderTheSameContexts) {
   EXPECT_FALSE(once(server_context, dialer(authority.of("mirror")))) << "knows no session";
 }
 
+TEST(TlsEngine, AListenerKnowsWhichHostIsWantedAlsoWhenASessionIsResumed) {
+  const Authority authority;
+  const auto server_context = listener(authority.of("router", {"*.kafka.corp"}));
+  for (const bool is_1_2 : {false, true}) {
+    const auto client_context = dialer(authority.of("mirror"));
+    if (is_1_2) SSL_CTX_set_max_proto_version(client_context->impl().ssl.get(), TLS1_2_VERSION);
+    for (const bool resumed : {false, true}) {
+      TlsEngine client(client_context, "b101.kafka.corp"), server(server_context, "");
+      EXPECT_EQ(error_of(shake_hands(client, server).client), "agreed");
+      EXPECT_EQ(client.protocol(), is_1_2 ? "TLSv1.2" : "TLSv1.3");
+      EXPECT_EQ(client.resumed(), resumed);
+      EXPECT_EQ(server.server_name(), "b101.kafka.corp");
+      uint8_t buffer[16];
+      EXPECT_TRUE(client.read(buffer)) << "takes the ticket";
+    }
+  }
+  TlsEngine by_address(dialer(authority.of("mirror")), "127.0.0.1"), server(server_context, "");
+  EXPECT_EQ(error_of(shake_hands(by_address, server).client), "agreed");
+  EXPECT_EQ(server.server_name(), "");
+}
+
 // OpenSSL verifies nothing anew where a session is resumed.
 TEST(TlsEngine, ACertificateThatHasExpiredIsNotResumedWith) {
   const Authority authority;
@@ -261,6 +295,50 @@ TEST(TlsEngine, FlippedBitsEndItAndDoNoHarm) {
   server.received(record.size());
   uint8_t buffer[64];
   EXPECT_FALSE(server.read(buffer));
+}
+
+// The line brings records in whatever pieces, more of them before anybody reads, and who reads
+// takes what he has room for: rooms grow and shrink, and what is left over moves along.
+TEST(TlsEngine, BytesStayInOrderHoweverTheyComeAndAreTaken) {
+  const Authority authority;
+  TlsEngine client(dialer(authority.of("mirror")), "localhost");
+  TlsEngine server(listener(authority.of("seoul")), "");
+  ASSERT_EQ(error_of(shake_hands(client, server).client), "agreed");
+  const Slice plain = pattern(3'000'000, 3);
+  ASSERT_TRUE(client.write(plain.view().first(1'000'000)));
+  ASSERT_TRUE(client.write(plain.view().subspan(1'000'000)));
+  const Slice line = client.take_outgoing();
+  EXPECT_GT(line.size(), plain.size());
+  EXPECT_EQ(client.outgoing(), 0u);
+
+  std::vector<uint8_t> came;
+  std::vector<uint8_t> buffer(70'000);
+  for (size_t at = 0, round = 0; at < line.size(); ++round) {
+    const size_t pieces = 1 + round % 3;
+    for (size_t piece = 0; piece < pieces && at < line.size(); ++piece) {
+      const MutableBytes room = server.space();
+      ASSERT_FALSE(room.empty());
+      // As much as there is room for, then a while of single bytes.
+      const size_t most = round % 100 < 60 ? room.size() : 1 + round % 3;
+      const size_t n = std::min({room.size(), most, line.size() - at});
+      std::memcpy(room.data(), line.data() + at, n);
+      server.received(n);
+      at += n;
+    }
+    for (;;) {
+      auto n = server.read(MutableBytes(buffer).first(1 + round * 1'009 % buffer.size()));
+      ASSERT_TRUE(n) << n.error().text;
+      if (!*n) break;
+      came.insert(came.end(), buffer.begin(), buffer.begin() + static_cast<ptrdiff_t>(**n));
+      if (round % 7 == 0) break;  // the rest later
+    }
+  }
+  while (came.size() < plain.size()) {
+    const auto n = server.read(buffer);
+    ASSERT_TRUE(n && *n && **n > 0);
+    came.insert(came.end(), buffer.begin(), buffer.begin() + static_cast<ptrdiff_t>(**n));
+  }
+  EXPECT_TRUE(as_text(came) == as_text(plain.view()));
 }
 
 // --- streams ------------------------------------------------------------------------------------

@@ -40,15 +40,18 @@ TEST(Api, SaysWhatItNeeds) {
     for (const Permission& needed : api.needs) {
       EXPECT_GT(needed.operation, AclOperation::all) << api.name;
       EXPECT_GT(needed.resource, ResourceType::any) << api.name;
-      // An ACL on anything else could not be told from one of Kafka's own APIs; to speak for a user
-      // is what Kafka's makes tokens of.
-      const auto of = api.key == ApiKey::impersonate ? ResourceType::user : ResourceType::cluster;
+      // An ACL on anything else could not be told from one of Kafka's own APIs; to speak for a
+      // user, and to read what he logs in by, is what Kafka's make and describe tokens of.
+      const bool is_of_users = needed.operation == AclOperation::create_tokens ||
+                               needed.operation == AclOperation::describe_tokens;
+      const auto of = is_of_users ? ResourceType::user : ResourceType::cluster;
       EXPECT_TRUE(!api.is_private || needed.resource == of) << api.name;
     }
   }
   const ApiInfo* fetch = find_api(ApiKey::fetch);
-  ASSERT_EQ(fetch->needs.size(), 1u);
+  ASSERT_EQ(fetch->needs.size(), 2u);
   EXPECT_EQ(fetch->needs[0], (Permission{AclOperation::read, ResourceType::topic}));
+  EXPECT_EQ(fetch->needs[1], (Permission{AclOperation::cluster_action, ResourceType::cluster}));
 }
 
 // librdkafka up to 2.11 turns features off unless exactly these versions are announced.

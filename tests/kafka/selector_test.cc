@@ -28,6 +28,18 @@ TEST(Selector, TakesNothingWithoutAPattern) {
   EXPECT_TRUE(selector({".*"}).takes("orders"));
 }
 
+TEST(Selector, TakesAllNamesOfABeginningWhereOnePatternSaysSo) {
+  const Selector some = selector({"pay.*", "orders", "(eu|us)-.*"}, {"pay-secret.*", "pay-x"});
+  EXPECT_TRUE(some.takes_all_of("pay"));
+  EXPECT_TRUE(some.takes_all_of("pay-")) << "what is left out of it counts where it is named";
+  EXPECT_FALSE(some.takes_all_of("pa"));
+  EXPECT_FALSE(some.takes_all_of("pay-secret-"));
+  EXPECT_FALSE(some.takes_all_of("orders"));
+  EXPECT_FALSE(some.takes_all_of("eu-")) << "not known";
+  EXPECT_TRUE(selector({".*"}, {"__.*"}).takes_all_of(""));
+  EXPECT_FALSE(selector({}).takes_all_of(""));
+}
+
 TEST(Selector, APatternMayBeAnyExpression) {
   const Selector some = selector({"(eu|us)-[a-z]+", "\\d{3}", "a.b"});
   EXPECT_TRUE(some.takes("eu-orders"));

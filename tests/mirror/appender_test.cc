@@ -60,7 +60,7 @@ class AppenderTest : public testing::Test {
   }
   void run(int jobs, size_t bytes = 10) { fakes_.run(run(this, jobs, bytes)); }
 
-  client::FakeCluster fakes_{1};
+  client::FakeCluster fakes_{2};
   std::function<std::optional<Response>(const Request&)> answer_ = [this](const Request& request) {
     return take(request);
   };
@@ -128,6 +128,107 @@ TEST_F(AppenderTest, AnAnswerThatDoesNotFitItsRequestEndsTheSession) {
   answer_ = [](const Request&) { return Response{}; };
   run(1);
   EXPECT_EQ(broken_.size(), 1u);
+}
+
+// What goes to two leaders, of which the second does what a test says.
+class LeadersTest : public AppenderTest {
+ protected:
+  LeadersTest() {
+    fakes_.broker(1).on<Request>([this](const Request& request) { return take(request); });
+  }
+  AppendJob job_for(NodeId leader, PartitionIndex partition, Offset at, size_t bytes = 10) const {
+    AppendJob to = job(at, bytes);
+    to.partition.partition = partition;
+    to.leader = leader;
+    return to;
+  }
+  using Steps = std::function<void(Appender&)>;
+  // Runs `begin`, waits until so many are answered, and runs `end`.
+  static io::Task<void> run_steps(LeadersTest* self, Steps begin, int answered, Steps end) {
+    io::Loop& loop = self->fakes_.world.loop();
+    client::Cluster target(self->fakes_.world.env(), loop, self->fakes_.options());
+    auto outcome = [self](const AppendOutcome& o) { self->outcomes_.push_back(o); };
+    auto broken = [self](const Error& e) { self->broken_.push_back(e.text); };
+    Appender appender(target, "l", 4, outcome, broken);
+    begin(appender);
+    const io::Instant until = loop.now() + std::chrono::seconds(10);
+    while (std::ssize(self->outcomes_) < answered && loop.now() < until) {
+      co_await io::sleep(loop, io::milliseconds(1));
+    }
+    end(appender);
+    co_await target.close();
+    co_await appender.close();
+  }
+  void run_steps(Steps begin, int answered, Steps end = [](Appender&) {}) {
+    fakes_.run(run_steps(this, std::move(begin), answered, std::move(end)));
+    EXPECT_TRUE(broken_.empty()) << "no leader ends the session";
+  }
+};
+
+TEST_F(LeadersTest, EachIsSentWhatItLeadsInOrder) {
+  std::vector<Offset> at_second;
+  fakes_.broker(2).on<Request>([&](const Request& request) {
+    Response response;
+    for (const auto& topic : request.topics) {
+      at_second.push_back(topic.partitions.at(0).expected_offset);
+      response.topics.push_back({topic.topic_id, {{1, ErrorCode::none, std::nullopt, 99}}});
+    }
+    return std::optional(response);
+  });
+  run_steps(
+      [&](Appender& appender) {
+        for (Offset i = 0; i < 50; ++i) {
+          appender.add(job_for(1, 0, i));
+          appender.add(job_for(2, 1, 100 + i));
+        }
+      },
+      100);
+  ASSERT_EQ(arrived_.size(), 50u);
+  ASSERT_EQ(at_second.size(), 50u);
+  for (Offset i = 0; i < 50; ++i) {
+    EXPECT_EQ(arrived_[i], i);
+    EXPECT_EQ(at_second[i], 100 + i);
+  }
+}
+
+TEST_F(LeadersTest, OneThatDoesNotAnswerHoldsUpItsPartitionsOnly) {
+  fakes_.broker(2).never<Request>();
+  run_steps(
+      [&](Appender& appender) {
+        for (Offset i = 0; i < 6; ++i) appender.add(job_for(2, 1, i, 5u << 20));
+        EXPECT_FALSE(appender.has_room(2));
+        EXPECT_TRUE(appender.has_room(1)) << "a dead leader must not take all the memory";
+        for (Offset i = 0; i < 20; ++i) appender.add(job_for(1, 0, i));
+      },
+      20, [](Appender& appender) { EXPECT_TRUE(appender.has_room()); });
+  EXPECT_EQ(arrived_.size(), 20u);
+}
+
+TEST_F(LeadersTest, OneWhoseConnectionEndsIsTheOutcomeOfItsJobsAndOfNoOther) {
+  run_steps(
+      [&](Appender& appender) {
+        appender.add(job_for(2, 1, 0));
+        appender.add(job_for(1, 0, 0));
+      },
+      2);
+  ASSERT_EQ(outcomes_.size(), 2u);
+  for (const AppendOutcome& outcome : outcomes_) {
+    const bool is_dead = outcome.partition.partition == 1;
+    EXPECT_EQ(outcome.error, is_dead ? ErrorCode::network_exception : ErrorCode::none);
+    EXPECT_EQ(outcome.trouble, is_dead ? MirrorTrouble::target_offline : MirrorTrouble::none);
+    if (is_dead) EXPECT_TRUE(outcome.message.starts_with("broker 2, which leads it: "));
+  }
+}
+
+TEST_F(LeadersTest, WhatWaitsForAPartitionThatHasMovedIsNotSent) {
+  fakes_.broker(2).never<Request>();
+  run_steps(
+      [&](Appender& appender) {
+        for (Offset i = 0; i < 6; ++i) appender.add(job_for(2, 1, i, 5u << 20));
+        appender.drop({"orders", 1});  // but four that are under way
+        EXPECT_TRUE(appender.has_room(2));
+      },
+      0);
 }
 
 TEST_F(AppenderTest, ItHoldsTheFetcherBackWhileTooMuchIsUnderWay) {

@@ -38,6 +38,7 @@ class DriverTest : public testing::Test {
     source.on<kafka::DescribeSiteRequest>([this](const auto&) { return at_source_; });
     source.on<kafka::FenceRequest>([this](const auto& request) { return fence(request); });
     source.on<kafka::HandOverRequest>([this](const auto& request) {
+      if (request.as_recorded) return recorded_;
       handed_over_ = request;
       for (auto& topic : at_source_.topics) {
         topic.writer = kafka::WriterKind::handed_over;
@@ -124,13 +125,16 @@ class DriverTest : public testing::Test {
     hooks.discover = [self] { return found(self); };
     io::Mutex turn(world.loop());
     hooks.prepare_groups = [self, &turn] { return prepared(self, &turn); };
-    hooks.sync_groups = [self](const Uuid&) { return synced(self); };
+    hooks.sync_groups = [self](Standstill standstill) {
+      self->standstill_ = std::move(standstill);
+      return synced(self);
+    };
     hooks.takes_topic = [self](const std::string& topic) {
       return std::ranges::find(self->mirrored_, topic) != self->mirrored_.end();
     };
     hooks.selects_topic = [](const std::string&) { return true; };
     hooks.first_stuck = [] { return std::optional<std::string>(); };
-    Driver driver(source, target, "l", "back", std::chrono::seconds(5), hooks);
+    Driver driver(source, target, "l", "back", std::chrono::seconds(5), hooks, 4);
     self->outcome_ = co_await driver.look_and_step();
     co_await source.close();
     co_await target.close();
@@ -149,6 +153,8 @@ class DriverTest : public testing::Test {
   std::optional<kafka::HandOverRequest> handed_over_;
   std::optional<kafka::PromoteRequest> promoted_;
   kafka::PromoteResponse promotion_;
+  kafka::HandOverResponse recorded_;
+  Standstill standstill_;
   bool given_up_ = false;
   std::string reason_;
   Result<void> outcome_ = fail("it did not end");
@@ -162,6 +168,7 @@ TEST_F(DriverTest, HandsOverWhatIsDurableAtTheTarget) {
   ASSERT_TRUE(handed_over_ && promoted_);
   EXPECT_EQ(handed_over_->topics.at(0).partitions.at(0).end_offset, 5);
   EXPECT_EQ(promoted_->topics->at(0).partitions->at(0).end_offset, 5);
+  EXPECT_EQ(promoted_->link_epoch, 4) << "its successor may have brought other groups";
 }
 
 // Over a long line each question is a time in which clients stand still.
@@ -207,7 +214,7 @@ TEST_F(DriverTest, ATopicThatIsMadeMeanwhileIsFencedToo) {
   EXPECT_EQ(handed_over_->topics.size(), 2u);
 }
 
-// This one has fenced nothing, and knows nothing of the ends.
+// This one has fenced nothing, and knows nothing of the ends; its groups were read at another time.
 TEST_F(DriverTest, WhatAnotherDriverHasHandedOverIsPromotedAsTheSourceHasWrittenItDown) {
   fakes_.broker(1).on<kafka::FenceRequest>([this](const auto& request) {
     for (auto& topic : at_source_.topics) {
@@ -216,6 +223,8 @@ TEST_F(DriverTest, WhatAnotherDriverHasHandedOverIsPromotedAsTheSourceHasWritten
     }
     at_source_.switchovers = {
         {.link = "l", .switchover_id = request.switchover_id, .phase = Phase::handed_over}};
+    recorded_.topics = {{uuid_of(1), {4}}};
+    recorded_.groups = {"g"};
     kafka::FenceResponse refused;
     refused.error_code = kafka::ErrorCode::invalid_request;
     return refused;
@@ -225,7 +234,31 @@ TEST_F(DriverTest, WhatAnotherDriverHasHandedOverIsPromotedAsTheSourceHasWritten
   EXPECT_FALSE(handed_over_ || given_up_);
   ASSERT_TRUE(promoted_);
   ASSERT_EQ(promoted_->topics->size(), 1u) << "nobody would lead it";
-  EXPECT_EQ(promoted_->topics->at(0).partitions->at(0).end_offset, 5);
+  EXPECT_EQ(promoted_->topics->at(0).partitions->at(0).end_offset, 4);
+  EXPECT_TRUE(standstill_.handed_over) << "the round of another fence counts";
+  EXPECT_EQ(standstill_.groups, (std::set<std::string>{"g"}));
+}
+
+TEST_F(DriverTest, TheHandOverNamesTheFencesThatTheGroupsWereReadUnder) {
+  fakes_.broker(1).on<kafka::FenceRequest>([this](const auto& request) {
+    auto response = fence(request);
+    if (request.lift) return response;
+    response.topics.at(0).partitions.at(0).leader_epoch = 3;
+    response.topics.at(0).partitions.at(0).number = 17;
+    response.brokers = {{1, 18, {{0, 4}, {1, 5}}, {"g"}}};
+    return response;
+  });
+  run();
+  EXPECT_TRUE(outcome_) << outcome_.error().text;
+  EXPECT_TRUE(standstill_.is_told);
+  EXPECT_TRUE(standstill_.holds(1, {5, 18}));
+  EXPECT_FALSE(standstill_.holds(1, {5, 19})) << "it began again";
+  EXPECT_FALSE(standstill_.holds(1, {6, 18})) << "of another coordinator";
+  ASSERT_TRUE(handed_over_);
+  EXPECT_EQ(handed_over_->topics.at(0).partitions.at(0).number, 17);
+  EXPECT_EQ(handed_over_->topics.at(0).partitions.at(0).leader_epoch, 3);
+  EXPECT_EQ(handed_over_->brokers.at(0).number, 18);
+  EXPECT_EQ(handed_over_->brokers.at(0).coordinated.size(), 2u);
 }
 
 TEST_F(DriverTest, ATopicThatWouldStayBehindStopsTheMove) {

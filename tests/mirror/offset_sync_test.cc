@@ -75,7 +75,16 @@ class OffsetSyncTest : public testing::Test {
     for (const std::string& group : request.groups) {
       if (silent_.contains(group)) continue;
       const auto code = unfenced_.contains(group) ? ErrorCode::invalid_request : ErrorCode::none;
-      response.groups.push_back({group, code, Slice::copy_of("members of " + group)});
+      auto& told = response.groups.emplace_back();
+      told.group_id = group;
+      told.error_code = code;
+      told.membership = Slice::copy_of("members of " + group);
+      told.index = 3;
+      told.leader_epoch = 5;
+      told.number = fence_of_.contains(group) ? fence_of_[group] : 17;
+      for (const auto& [at, offset] : groups_[group]) {
+        told.offsets.push_back({at.topic, at.partition, offset, note_});
+      }
     }
     return response;
   }
@@ -102,7 +111,7 @@ class OffsetSyncTest : public testing::Test {
     if (!turn) co_return fail(turn.error());
     round.prepared();
     self->sent_.clear();
-    auto outcome = co_await sync->last_round(round.topics, switchover);
+    auto outcome = co_await sync->last_round(round.topics, self->standstill_);
     co_return outcome;
   }
   static io::Task<void> one(OffsetSyncTest* self, OffsetSync* sync, Round round) {
@@ -157,6 +166,8 @@ class OffsetSyncTest : public testing::Test {
   std::string note_;                       // the metadata of every offset
   std::set<std::string> unreadable_, refused_, held_;
   std::set<std::string> unfenced_, silent_;  // of whose members nothing can be learnt
+  Standstill standstill_{.switchover = switchover};
+  std::map<std::string, int64_t> fence_of_;  // its number, where it is another one
   std::function<void()> on_fetch_;
   kafka::DescribeSiteResponse site_;  // the target
   std::string order_;
@@ -186,6 +197,33 @@ TEST_F(OffsetSyncTest, TheLastRoundNamesAGroupThatCouldNotBeReadAndAnOrdinaryOne
   EXPECT_NE(said(0, "good"), nullptr);
   EXPECT_NE(errors_[1].find("bad"), std::string::npos) << errors_[1];
   EXPECT_EQ(errors_[1].find("good"), std::string::npos) << errors_[1];
+}
+
+// What a coordinator says that was replaced, or has been open in between, is of another time.
+TEST_F(OffsetSyncTest, TheLastRoundTakesWhatStandsStillUnderThatFenceAndNothingElse) {
+  groups_ = {{"good", {{orders, 2}}}, {"new", {{orders, 3}}}};
+  standstill_.is_told = true;
+  standstill_.groups = {"good", "new"};
+  standstill_.fences = {{3, {5, 17}}};
+  const auto moves = [this] { groups_["good"] = {{orders, 4}}; };
+  run({{.last = true, .prepared = moves}, {[this] { fence_of_["new"] = 18; }, true}});
+  EXPECT_EQ(errors_[0], "");
+  ASSERT_NE(said(0, "good"), nullptr);
+  ASSERT_EQ(said(0, "good")->offsets.size(), 1u);
+  EXPECT_EQ(said(0, "good")->offsets[0].offset, 4);
+  EXPECT_TRUE(said(0, "good")->membership);
+  EXPECT_NE(errors_[1].find("new"), std::string::npos) << errors_[1];
+  EXPECT_EQ(errors_[1].find("good"), std::string::npos) << errors_[1];
+  EXPECT_EQ(fakes_.broker(1).asked[kafka::ApiKey::list_groups], 2) << "the fence has told them";
+}
+
+TEST_F(OffsetSyncTest, WhatIsHandedOverIsReadFromWhoHasReadTheRecord) {
+  groups_ = {{"good", {{orders, 2}}}};
+  standstill_.is_told = standstill_.handed_over = true;
+  standstill_.groups = {"good"};
+  run({{.last = true}, {[this] { fence_of_["good"] = 0; }, true}});
+  EXPECT_NE(errors_[0], "") << "it has a fence, of whichever time";
+  EXPECT_EQ(errors_[1], "");
 }
 
 TEST_F(OffsetSyncTest, TheLastRoundNamesAGroupThatTheTargetDidNotTake) {

@@ -231,6 +231,29 @@ TEST_F(PumpTest, AfterARefusalItRestsUntilTheTargetSaysWhereItEnds) {
   EXPECT_FALSE(pump.stuck());
 }
 
+TEST_F(PumpTest, WhereAnotherLeadsAtTheTargetItGoesOnAtOnceFromWhatThatOneHas) {
+  give(fetched(10, batches({{10, 2}, {12, 2}}), 20));
+  pump.on_refused(MirrorTrouble::target_offline, "broker 2 is gone", start);
+  pump.on_refused(MirrorTrouble::target_offline, "broker 2 is gone", start);
+  EXPECT_FALSE(pump.on_target_ready(10, 2, start)) << "the same leader is not asked at once";
+  pump.on_target_moved();
+  EXPECT_FALSE(pump.active());
+  const uint64_t life = pump.life();
+  EXPECT_TRUE(pump.on_target_ready(11, 2, start));
+  EXPECT_EQ(pump.fetch_from().offset, 11);
+  EXPECT_NE(pump.life(), life);
+  EXPECT_FALSE(pump.stuck());
+}
+
+TEST_F(PumpTest, WhatIsUnderWayToALeaderThatIsReplacedSaysNothing) {
+  give(fetched(10, batches({{10, 2}, {12, 2}}), 20));
+  pump.on_target_moved();
+  EXPECT_FALSE(pump.active()) << "the one before may hang";
+  EXPECT_TRUE(pump.on_target_ready(12, 2, start));
+  EXPECT_EQ(pump.bytes_in_flight(), 0u);
+  EXPECT_EQ(pump.fetch_from().offset, 12);
+}
+
 TEST_F(PumpTest, ATargetThatRefusesForGoodIsTriedLessAndLess) {
   io::Instant now = start;
   int tries = 0;

@@ -346,9 +346,10 @@ TEST_P(SessionTest, OnePartitionFillsALongLine) {
   EXPECT_GT((batches - 4) * size / seconds_taken, 60e6) << "bytes a second, of the simulation";
 }
 
-// Each of them is soon read to its end, and the next ones must be read ahead by then.
+// Each of them is soon read to its end, and the next ones must be read ahead by then: else the line
+// stands in between, and they come at 73 MB/s. With it they come at 95 to 124, as the pieces fall.
 TEST_P(SessionTest, ManyPartitionsFillALongLine) {
-  constexpr int partitions = 12, batches = 12;
+  constexpr int partitions = 24, batches = 8;
   constexpr size_t size = 1'000'000;
   config.broker.message_max_bytes = 2 << 20;
   start_both();
@@ -376,7 +377,7 @@ TEST_P(SessionTest, ManyPartitionsFillALongLine) {
   }
   ASSERT_GT(at_end, 0);
   const double took = std::chrono::duration<double>(ended - begun).count();
-  EXPECT_GT(static_cast<double>(at_end - at_begin) * size / took, 100e6)
+  EXPECT_GT(static_cast<double>(at_end - at_begin) * size / took, 85e6)
       << "bytes a second, of the simulation";
 }
 

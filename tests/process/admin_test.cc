@@ -11,19 +11,25 @@ namespace {
 class AdminTest : public testing::Test {
  protected:
   void start() {
-    auto started = Admin::start({"127.0.0.1", 0}, runtime.env().main_loop(), board, measure);
+    auto started = try_start({"127.0.0.1", 0});
     ASSERT_TRUE(started) << started.error().text;
     admin = std::move(*started);
+  }
+  Result<std::unique_ptr<Admin>> try_start(const io::Address& bind) {
+    AdminWork work{.measure = measure, .reload = reload, .note = [](server::AuditEvent) {}};
+    return Admin::start({.bind = bind}, {}, runtime.env().main_loop(), board, std::move(work));
   }
   std::string get(const std::string& path) { return http_get(admin->local().port, path); }
 
   io::Runtime runtime{1};
   StatusBoard board;
-  Measure measure = [](std::function<void(Samples)> done) {
-    Samples samples;
-    samples.add(metric::partitions, 5);
-    done(std::move(samples));
-  };
+  std::function<void(std::function<void(Samples)>)> measure =
+      [](std::function<void(Samples)> done) {
+        Samples samples;
+        samples.add(metric::partitions, 5);
+        done(std::move(samples));
+      };
+  std::function<Result<void>()> reload = [] { return Result<void>{}; };
   std::unique_ptr<Admin> admin;
 };
 
@@ -83,12 +89,37 @@ TEST_F(AdminTest, what_is_not_there_is_not_found) {
   EXPECT_TRUE(get("/etc/passwd").starts_with("HTTP/1.1 404"));
 }
 
+TEST_F(AdminTest, nobody_changes_anything_where_there_are_no_users) {
+  reload = []() -> Result<void> { return fail("must not be asked"); };
+  start();
+  EXPECT_TRUE(
+      http_ask(admin->local().port, "POST /reload HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 403"));
+  EXPECT_TRUE(get("/reload").starts_with("HTTP/1.1 405"));
+}
+
+TEST_F(AdminTest, what_is_no_request_is_told_so_and_ends) {
+  start();
+  EXPECT_TRUE(
+      http_ask(admin->local().port, "\x16\x03\x01 hello\r\n\r\n").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(http_ask(admin->local().port, "HEAD /readyz HTTP/1.1\r\n\r\n").ends_with("\r\n\r\n"));
+}
+
+// Those that say nothing give way to the one that asks.
+TEST_F(AdminTest, silent_connections_keep_nobody_out) {
+  start();
+  std::vector<int> silent;
+  for (int i = 0; i < 200; ++i) silent.push_back(http_connect(admin->local().port));
+  EXPECT_TRUE(get("/readyz").starts_with("HTTP/1.1 503"));
+  for (const int fd : silent) ::close(fd);
+}
+
 TEST_F(AdminTest, a_port_in_use_is_named) {
   start();
-  auto second = Admin::start(admin->local(), runtime.env().main_loop(), board, measure);
+  auto second = try_start(admin->local());
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().text,
-            "admin.bind " + admin->local().to_string() + ": Address already in use");
+            "admin.bind: " + admin->local().to_string() +
+                " is in use by another process; choose another port, or stop that process");
 }
 
 TEST_F(AdminTest, may_end_as_soon_as_it_has_started) {

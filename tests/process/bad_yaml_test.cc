@@ -31,7 +31,8 @@ const Case cases[] = {
     {"unknown_key_that_lives_elsewhere", "admin:\n  bootstrap.servers: \"h:1\"\n",
      "f.yaml:2:3: admin.bootstrap.servers: unknown key here; it belongs under links.source"},
     {"unknown_key_like_no_other", "admin: {xyzzy: 1}\n",
-     "f.yaml:1:9: admin.xyzzy: unknown key; known here: bind"},
+     "f.yaml:1:9: admin.xyzzy: unknown key; known here: bind, tls, ssl.client.auth, "
+     "ssl.principal.mapping.rules, users, open"},
     {"key_given_twice", "admin: {}\nadmin: {}\n",
      "f.yaml:2:1: admin: given twice; it already stands in line 1"},
     {"name_given_twice", "links:\n  a-b: {}\n  a-b: {}\n",
@@ -95,6 +96,8 @@ const BadValue bad_values[] = {
      "\"big\" is not a size; write for example 1048576, 64KiB or 1GiB"},
     {"no_choice", "durability: paranoid",
      "\"paranoid\" is not known; one of fsync, page_cache is right"},
+    {"no_metadata", "metadata: zookeeper",
+     "\"zookeeper\" is not known; embedded is right, or a map of keys"},
     {"no_bool", "auto.create.topics.enable: maybe", "\"maybe\" is neither true nor false"},
 };
 
@@ -118,6 +121,43 @@ TEST_P(BadBrokerValue, says_what_is_right) {
 INSTANTIATE_TEST_SUITE_P(All, BadBrokerValue, testing::ValuesIn(bad_values),
                          [](const auto& info) { return info.param.name; });
 
+// What stands behind `metadata:` in line 2, and what is said of it after the file and the line.
+TEST(BadZookeeper, is_shown_where_it_stands) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {"{zookeper.connect: \"zk1:2181\"}",
+       "35: broker.metadata.zookeper.connect: unknown key; did you mean zookeeper.connect?"},
+      {"{zookeeper.connect: \"zk1:2181/a,zk2:2181/a\"}",
+       "54: broker.metadata.zookeeper.connect: the folder stands once, behind the last server: "
+       "zk1:2181,zk2:2181/isthmus"},
+      {"{zookeeper.connect: \"zk1:2181/a//b\"}",
+       "54: broker.metadata.zookeeper.connect: the folder /a//b has a folder without a name"},
+      {"{zookeeper.connect: \"zk1:x\"}",
+       "54: broker.metadata.zookeeper.connect: \"zk1:x\" is no server; write host:port, as "
+       "zk1:2181"},
+      {"{zookeeper.connect: zk1, zookeeper.session.timeout.ms: 1}",
+       "89: broker.metadata.zookeeper.session.timeout.ms: 1 is out of bounds; 1000 to 300000 is "
+       "right"},
+      {"{username: isthmus}",
+       "34: broker.metadata.zookeeper.connect: missing; it takes: host:port, ..., and a folder"},
+      {"{zookeeper.connect: zk1, username: isthmus}",
+       "24: broker.metadata: logs in by a name and a password: add both, username: NAME and "
+       "password: {file: PATH}, or none"},
+      {"{zookeeper.connect: zk1, username: isthmus, password: secret}",
+       "88: broker.metadata.password: must be a map of keys and values"},
+  };
+  for (const auto& [value, what] : wrong) {
+    const std::string yaml =
+        "cluster: {name: a, number: 1}\n"
+        "broker: {log.dirs: /d, metadata: " +
+        std::string(value) +
+        ", node.id: 1}\n"
+        "listeners: [{name: C, bind: \"127.0.0.1:1\"}]\n";
+    const auto config = parse_config<BrokerConfig>(yaml, "f.yaml");
+    ASSERT_FALSE(config) << value;
+    EXPECT_EQ(config.error().text, std::string("f.yaml:2:") + what);
+  }
+}
+
 TEST(BadDuration, needs_a_unit) {
   Result<MirrorConfig> config =
       parse_config<MirrorConfig>(std::string(good) + "    fence: 24\n", "f.yaml");
@@ -138,6 +178,27 @@ TEST(BadYamlLimits, hostile_files_are_refused) {
   for (int i = 0; i < 1001; ++i) many += "x,";
   many += "]}}";
   EXPECT_FALSE(parse_config<MirrorConfig>(many, "f.yaml"));
+}
+
+TEST(GoodYaml, names_a_zookeeper) {
+  const char* yaml =
+      "cluster: {name: a, number: 1}\n"
+      "broker:\n"
+      "  node.id: 1\n"
+      "  log.dirs: /d\n"
+      "  metadata:\n"
+      "    zookeeper.connect: zk1,zk2:2182/kafka/a\n"
+      "    username: isthmus\n"
+      "    password: {env: ZK}\n"
+      "listeners: [{name: C, bind: \"127.0.0.1:1\", for: brokers}]\n";
+  const auto config = parse_config<BrokerConfig>(yaml, "f.yaml");
+  ASSERT_TRUE(config) << config.error().text;
+  ASSERT_TRUE(config->broker.zookeeper);
+  const ZookeeperConfig& zookeeper = *config->broker.zookeeper;
+  EXPECT_EQ(zookeeper.connect.to_string(), "zk1:2181,zk2:2182/kafka/a");
+  EXPECT_EQ(zookeeper.session_timeout_ms, 18'000);
+  EXPECT_EQ(zookeeper.password.env, "ZK");
+  EXPECT_FALSE(digest_of(zookeeper)) << "the variable is not set";
 }
 
 TEST(GoodYaml, loads) {

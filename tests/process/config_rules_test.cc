@@ -63,6 +63,27 @@ const BrokenRule<BrokerConfig> broker_cases[] = {
      "broker.super.users[0]"},
     {"super_users_of_nothing", [](BrokerConfig& c) { c.broker.super_users = {"User:a"}; },
      "broker.super.users"},
+    {"replicas_of_one", [](BrokerConfig& c) { c.broker.default_replication_factor = 3; },
+     "broker.default.replication.factor"},
+    {"nobody_for_the_other_brokers", [](BrokerConfig& c) { c.broker.zookeeper.emplace(); },
+     "listeners"},
+    {"zookeeper_without_a_password",
+     [](BrokerConfig& c) { c.broker.zookeeper = ZookeeperConfig{.username = "isthmus"}; },
+     "broker.metadata"},
+    {"zookeeper_without_a_user",
+     [](BrokerConfig& c) { c.broker.zookeeper = ZookeeperConfig{.password = {.env = "PASSWORD"}}; },
+     "broker.metadata"},
+    {"zookeeper_user_with_a_colon",
+     [](BrokerConfig& c) {
+       c.broker.zookeeper = ZookeeperConfig{.username = "a:b", .password = {.env = "PASSWORD"}};
+     },
+     "broker.metadata.username"},
+    {"zookeeper_with_two_passwords",
+     [](BrokerConfig& c) {
+       c.broker.zookeeper =
+           ZookeeperConfig{.username = "a", .password = {.file = "/p", .env = "PASSWORD"}};
+     },
+     "broker.metadata.password"},
     {"two_audits", [](BrokerConfig& c) { c.audit = {"/var/log/audit", true}; }, "audit.to"},
     {"unreachable_advertised", [](BrokerConfig& c) { c.listeners[1].advertised.host = "0.0.0.0"; },
      "listeners[1].advertised.listeners"},
@@ -74,7 +95,97 @@ MirrorConfig good_mirror() {
   return c;
 }
 
+// Its source is logged in at by tokens that an endpoint issues.
+DialSecurity& asks_for_tokens(MirrorConfig& c) {
+  DialSecurity& security = c.links["seoul-tokyo"].source.security;
+  security.protocol = SecurityProtocol::sasl_plaintext;
+  security.mechanism = kafka::Mechanism::oauthbearer;
+  security.token_endpoint = {.url = "https://idp.example/token",
+                             .client_id = "mirror",
+                             .client_secret = {.file = "", .env = "SECRET"},
+                             .scope = ""};
+  return security;
+}
+
 const BrokenRule<MirrorConfig> mirror_cases[] = {
+    {"a_secret_in_plain_text",
+     [](MirrorConfig& c) { asks_for_tokens(c).token_endpoint.url = "http://idp.example/token"; },
+     "links.seoul-tokyo.source.sasl.oauthbearer.token.endpoint.url"},
+    {"tokens_without_a_secret",
+     [](MirrorConfig& c) { asks_for_tokens(c).token_endpoint.client_secret = {}; },
+     "links.seoul-tokyo.source"},
+    {"tokens_for_nobody", [](MirrorConfig& c) { asks_for_tokens(c).token_endpoint.client_id = ""; },
+     "links.seoul-tokyo.source"},
+    {"a_token_beside_its_endpoint",
+     [](MirrorConfig& c) { asks_for_tokens(c).token.file = "/run/secrets/token"; },
+     "links.seoul-tokyo.source.token"},
+    {"tokens_without_a_log_in",
+     [](MirrorConfig& c) {
+       DialSecurity& security = asks_for_tokens(c);
+       security.protocol = SecurityProtocol::plaintext;
+       security.mechanism.reset();
+     },
+     "links.seoul-tokyo.source"},
+    {"tokens_beside_passwords",
+     [](MirrorConfig& c) { asks_for_tokens(c).mechanism = kafka::Mechanism::plain; },
+     "links.seoul-tokyo.source.sasl.oauthbearer.token.endpoint.url"},
+    {"a_client_without_an_endpoint",
+     [](MirrorConfig& c) { asks_for_tokens(c).token_endpoint.url = ""; },
+     "links.seoul-tokyo.source"},
+    {"admin_for_everybody", [](MirrorConfig& c) { c.admin.bind = {"0.0.0.0", 9644}; },
+     "admin.bind"},
+    {"admin_without_tls",
+     [](MirrorConfig& c) {
+       c.admin.bind = {"192.0.2.1", 9644};
+       c.admin.users["ops"].password.file = "/p";
+     },
+     "admin.bind"},
+    {"admin_without_users",
+     [](MirrorConfig& c) {
+       c.admin.bind = {"mirror.example", 9644};
+       c.admin.security.tls = "edge";
+       c.tls["edge"] = {.certificate = "/c", .key = {.file = "/k"}};
+     },
+     "admin.bind"},
+    {"admin_with_an_unknown_certificate",
+     [](MirrorConfig& c) {
+       c.admin.bind = {"0.0.0.0", 9644};
+       c.admin.security.tls = "egde";
+       c.admin.users["ops"].password.file = "/p";
+     },
+     "admin.tls"},
+    {"admin_user_without_a_password",
+     [](MirrorConfig& c) {
+       c.admin.bind = {"127.0.0.1", 9644};
+       c.admin.users["ops"] = {};
+     },
+     "admin.users.ops"},
+    {"admin_user_with_a_colon",
+     [](MirrorConfig& c) {
+       c.admin.bind = {"127.0.0.1", 9644};
+       c.admin.users["o:ps"].password.file = "/p";
+     },
+     "admin.users.o:ps"},
+    {"admin_user_with_two_passwords",
+     [](MirrorConfig& c) {
+       c.admin.bind = {"127.0.0.1", 9644};
+       c.admin.users["ops"].password = {"/p", "P"};
+     },
+     "admin.users.ops.password"},
+    {"admin_certificates_without_tls",
+     [](MirrorConfig& c) {
+       c.admin.bind = {"127.0.0.1", 9644};
+       c.admin.security.client_auth = io::ClientAuth::requested;
+     },
+     "admin.ssl.client.auth"},
+    {"admin_open_for_those_who_may_anyway",
+     [](MirrorConfig& c) {
+       c.admin.bind = {"127.0.0.1", 9644};
+       c.admin.open = {OpenPage::metrics};
+     },
+     "admin.open"},
+    {"admin_users_of_nothing", [](MirrorConfig& c) { c.admin.users["ops"].password.file = "/p"; },
+     "admin"},
     {"name_without_dash", [](MirrorConfig& c) { c.links["seoul"] = c.links["seoul-tokyo"]; },
      "links.seoul"},
     {"name_with_two_dashes", [](MirrorConfig& c) { c.links["a-b-c"] = c.links["seoul-tokyo"]; },
@@ -219,6 +330,46 @@ void expect_found(Config config, const BrokenRule<Config>& broken) {
   EXPECT_FALSE(problem->text.empty());
 }
 
+RouterConfig router_by_name() {
+  RouterConfig config = good_router();
+  config.virtual_cluster.sni = true;
+  config.virtual_cluster.ports = {9093, 9093};
+  config.virtual_cluster.security.protocol = SecurityProtocol::ssl;
+  config.virtual_cluster.security.tls = "edge";
+  config.tls["edge"].certificate = "edge.crt";
+  return config;
+}
+
+TEST(VirtualCluster, tells_brokers_apart_by_port_or_by_name) {
+  const auto path_after = [](auto damage) {
+    RouterConfig config = router_by_name();
+    damage(config.virtual_cluster);
+    const auto problem = validate(config);
+    return problem ? problem->path : "none";
+  };
+  const auto good = path_after([](auto&) {});
+  EXPECT_TRUE(good == "none" || good.starts_with("tls.edge")) << good;  // there is no such file
+  EXPECT_EQ(path_after([](auto& c) { c.sni = false; }), "virtual_cluster.ports");
+  EXPECT_EQ(path_after([](auto& c) { c.ports.last += 1; }), "virtual_cluster.ports");
+  EXPECT_EQ(path_after([](auto& c) { c.security = {}; }), "virtual_cluster.sni");
+  EXPECT_EQ(path_after([](auto& c) { c.advertise = "10.0.0.1"; }), "virtual_cluster.advertise");
+}
+
+TEST(Proxies, are_networks) {
+  const std::string listener =
+      "cluster: {name: seoul, number: 1}\n"
+      "broker: {node.id: 101, log.dirs: [/tmp/x]}\n"
+      "listeners: [{name: C, bind: \"127.0.0.1:1\", proxy.protocol.from: ";
+  const auto good = parse_config<BrokerConfig>(listener + "[10.0.0.0/8, \"fd00::1\"]}]\n", "f");
+  ASSERT_TRUE(good) << good.error().text;
+  EXPECT_TRUE(good->listeners[0].security.proxies[1].contains("fd00::1"));
+  const auto bad = parse_config<BrokerConfig>(listener + "10.0.0.1/8}]\n", "f");
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().text,
+            "f:3:65: listeners[0].proxy.protocol.from: \"10.0.0.1/8\" is no network: its address "
+            "has bits behind its prefix; write an address, or a network as 10.0.0.0/8");
+}
+
 class BrokerRules : public testing::TestWithParam<BrokenRule<BrokerConfig>> {};
 TEST_P(BrokerRules, are_kept) { expect_found(good_broker(), GetParam()); }
 INSTANTIATE_TEST_SUITE_P(All, BrokerRules, testing::ValuesIn(broker_cases),
@@ -233,6 +384,12 @@ class RouterRules : public testing::TestWithParam<BrokenRule<RouterConfig>> {};
 TEST_P(RouterRules, are_kept) { expect_found(good_router(), GetParam()); }
 INSTANTIATE_TEST_SUITE_P(All, RouterRules, testing::ValuesIn(router_cases),
                          [](const auto& info) { return info.param.name; });
+
+TEST(TokensOfAnEndpoint, are_enough_to_log_in) {
+  MirrorConfig c = good_mirror();
+  asks_for_tokens(c);
+  EXPECT_FALSE(problem_of(c.links["seoul-tokyo"].source.security, {}, "source"));
+}
 
 TEST(BrokerTimes, the_finer_unit_wins) {
   BrokerSettings c;
@@ -255,10 +412,12 @@ TEST(Listener, tells_clients_the_address_that_it_binds_unless_another_is_set) {
   EXPECT_EQ(listener.reachable_at(), listener.advertised);
 }
 
-TEST(PortRange, is_two_ports_or_more) {
+TEST(PortRange, is_one_port_or_several) {
   EXPECT_EQ(PortRange::parse("19092-19191")->size(), 100u);
-  for (const char* text :
-       {"", "19092", "19092-", "-19092", "2-1", "1-1", "0-9", "1-65536", "1-2000", "1 - 5", "a-b"})
+  EXPECT_EQ(PortRange::parse("9093")->size(), 1u);
+  EXPECT_EQ(PortRange::parse("9093")->to_string(), "9093");
+  for (const char* text : {"", "0", "65536", "19092-", "-19092", "2-1", "1-1", "0-9", "1-65536",
+                           "1-2000", "1 - 5", "a-b"})
     EXPECT_FALSE(PortRange::parse(text)) << text;
 }
 

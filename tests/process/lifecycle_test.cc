@@ -17,8 +17,18 @@ class FakeRole final : public Role {
   io::Task<Result<void>> start() override {
     calls += "start ";
     if (start_fails) co_return fail("port 1 is taken");
+    if (start_waits != nullptr) {
+      co_await start_waits->wait();
+      co_return fail(Error::closed("told to stop"));
+    }
     co_return Result<void>{};
   }
+  std::string waits_for() override { return start_waits == nullptr ? "" : "for a server"; }
+  void stop_waiting() override {
+    calls += "stop_waiting ";
+    if (start_waits != nullptr) start_waits->close();
+  }
+  void on_failed(std::function<void(Error)> f) override { failed = std::move(f); }
   io::Task<void> drain() override {
     calls += "drain ";
     co_return;
@@ -41,6 +51,8 @@ class FakeRole final : public Role {
 
   std::string calls;
   bool start_fails = false;
+  io::Event* start_waits = nullptr;
+  std::function<void(Error)> failed;
   int asked = 0;
   std::function<void()> on_first_status;
 };
@@ -81,6 +93,29 @@ TEST_F(LifecycleTest, starts_serves_drains) {
   EXPECT_TRUE(outcome);
   EXPECT_FALSE(board.read()->ready);
   EXPECT_EQ(board.read()->reason, "draining");
+}
+
+TEST_F(LifecycleTest, a_start_that_waits_is_told_of_and_ends_in_order) {
+  io::Loop& loop = runtime.env().main_loop();
+  io::Event waits(loop);
+  role.start_waits = &waits;
+  std::string told;
+  loop.run_at(loop.now() + std::chrono::milliseconds(50), [&] {
+    told = board.read()->reason;
+    life.drain();
+  });
+  live();
+  EXPECT_EQ(told, "starting: for a server");
+  EXPECT_EQ(role.calls, "start stop_waiting drain ");
+  EXPECT_TRUE(outcome) << "who was told to end has not failed";
+}
+
+TEST_F(LifecycleTest, a_role_that_cannot_go_on_is_drained_and_the_process_fails) {
+  role.on_first_status = [this] { role.failed(Error::closed("the lease is over")); };
+  live();
+  EXPECT_EQ(role.calls, "start drain ");
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().text, "the lease is over");
 }
 
 TEST_F(LifecycleTest, status_is_asked_for_again_and_again) {
@@ -130,13 +165,13 @@ TEST_F(LifecycleTest, a_failed_start_is_drained_and_reported) {
 }
 
 TEST_F(LifecycleTest, reload_reaches_a_serving_role_only) {
-  life.reload("early", "f.yaml");
+  EXPECT_FALSE(life.reload("early", "f.yaml"));
   role.on_first_status = [this] {
     runtime.env().main_loop().post([this] {
-      life.reload("good", "f.yaml");
-      life.reload("bad", "f.yaml");
+      EXPECT_TRUE(life.reload("good", "f.yaml"));
+      EXPECT_FALSE(life.reload("bad", "f.yaml"));
       life.drain();
-      life.reload("late", "f.yaml");
+      EXPECT_FALSE(life.reload("late", "f.yaml"));
     });
   };
   live();
@@ -154,7 +189,7 @@ TEST(RunRole, signals_reload_and_drain) {
     io::Loop& loop = runtime.env().main_loop();
     loop.run_at(loop.now() + std::chrono::milliseconds(100), [] { ::raise(SIGTERM); });
   };
-  Result<void> ended = run_role(runtime, role, {.admin = {}, .config_file = file});
+  Result<void> ended = run_role(runtime, role, {.admin = {}, .tls = {}, .config_file = file});
   EXPECT_TRUE(ended);
   EXPECT_EQ(role.calls, "start reload(text of the file) drain ");
 }
@@ -165,10 +200,11 @@ TEST(RunRole, an_admin_port_in_use_starts_nothing) {
   ASSERT_TRUE(listener);
   io::Runtime runtime(1);
   FakeRole role;
-  Result<void> ended =
-      run_role(runtime, role, {.admin = {(*listener)->local()}, .config_file = ""});
+  Result<void> ended = run_role(
+      runtime, role, {.admin = {.bind = (*listener)->local()}, .tls = {}, .config_file = ""});
   ASSERT_FALSE(ended);
-  EXPECT_TRUE(ended.error().text.ends_with(": Address already in use")) << ended.error().text;
+  EXPECT_NE(ended.error().text.find(" is in use by another process"), std::string::npos)
+      << ended.error().text;
   EXPECT_EQ(role.calls, "");
 }
 

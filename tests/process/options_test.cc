@@ -16,6 +16,15 @@ void describe(Options& o, Inner& c) {
   o.add_bytes("size", c.size, {1, 1 << 20}, "");
 }
 
+struct Needy {
+  std::string address;
+  Inner inner;
+};
+void describe(Options& o, Needy& c) {
+  o.add("address", c.address, "").required();
+  o.section("inner", c.inner, "");
+}
+
 struct Everything {
   bool flag = false;
   std::string text = "none";
@@ -30,6 +39,7 @@ struct Everything {
   Inner inner{.name = "given"};
   std::vector<Inner> list;
   std::map<std::string, Inner> map;
+  std::optional<Needy> home;
 };
 void describe(Options& o, Everything& c) {
   const Options::Choices<Colour> colours = {{"red", Colour::red}, {"green", Colour::green}};
@@ -46,6 +56,7 @@ void describe(Options& o, Everything& c) {
   o.section("inner", c.inner, "");
   o.list("list", c.list, "");
   o.map("map", c.map, "");
+  o.word_or_section("home", "here", c.home, "", "");
 }
 std::optional<Problem> validate(const Everything& c) {
   if (c.words.size() == 3) return Problem{"words", "are three"};
@@ -116,8 +127,37 @@ TEST(Options, a_given_list_replaces_the_default_one) {
   EXPECT_TRUE(load("words: []")->words.empty());
 }
 
+TEST(Options, a_word_may_stand_for_a_section) {
+  EXPECT_FALSE(load("")->home);
+  EXPECT_FALSE(load("home: here")->home);
+  Result<Everything> c = load("home: {address: a, inner: {size: 9}}");
+  ASSERT_TRUE(c) << c.error().text;
+  ASSERT_TRUE(c->home);
+  EXPECT_EQ(c->home->address, "a");
+  EXPECT_EQ(c->home->inner.size, 9);
+}
+
+TEST(Options, what_is_wrong_about_a_word_or_section_is_shown_where_it_stands) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"flag: true\nhome: there",
+       "f.yaml:2:7: home: \"there\" is not known; here is right, or a map of keys"},
+      {"home: [here]", "f.yaml:1:7: home: wrong kind of value; it takes: here, or a map"},
+      {"flag: true\nhome:", "f.yaml:2:1: home: wrong kind of value; it takes: here, or a map"},
+      {"home: {}", "f.yaml:1:7: home.address: missing; it takes: text"},
+      {"home:\n  adress: a", "f.yaml:2:3: home.adress: unknown key; did you mean address?"},
+      {"home: {address: a, inner: {size: big}}", "f.yaml:1:34: home.inner.size: "},
+      {"address: a", "f.yaml:1:1: address: unknown key here; it belongs under home"},
+  };
+  for (const auto& [text, error] : cases) {
+    Result<Everything> c = load(text);
+    ASSERT_FALSE(c) << text;
+    EXPECT_TRUE(c.error().text.starts_with(error)) << c.error().text;
+  }
+}
+
 TEST(Options, printed_and_loaded_again_is_the_same) {
-  for (const char* text : {full, "", "words: []", "text: 'null'", "text: \"a\\nb # c\""}) {
+  for (const char* text :
+       {full, "", "words: []", "text: 'null'", "text: \"a\\nb # c\"", "home: {address: a}"}) {
     Result<Everything> c = load(text);
     ASSERT_TRUE(c) << c.error().text;
     Options table;
@@ -131,6 +171,7 @@ TEST(Options, printed_and_loaded_again_is_the_same) {
     EXPECT_EQ(again->text, c->text);
     EXPECT_EQ(again->words, c->words);
     EXPECT_EQ(again->map.size(), c->map.size());
+    EXPECT_EQ(again->home.has_value(), c->home.has_value());
   }
 }
 

@@ -1,5 +1,5 @@
-// A site of one scripted broker, over real TCP: it tells its topics and who has taken over whose
-// routes; a test scripts the rest with `broker.on`.
+// A site of one scripted broker, or more, over real TCP: they tell its topics and who has taken
+// over whose routes; a test scripts the rest with `broker.on`.
 #pragma once
 
 #include "kafka/gen/metadata.h"
@@ -24,12 +24,23 @@ class FakeSite {
     told.name = name;
     metadata.cluster_id = name;
     metadata.controller_id = node;
-    metadata.brokers.push_back({node, broker.address.host, broker.address.port, std::nullopt});
-    broker.on<kafka::SiteRecordRequest>([this](const auto&) {
-      told.version = told.route_version;
-      return std::optional(told);
-    });
-    broker.on<kafka::MetadataRequest>([this](const auto& request) { return describe(request); });
+    take_in(broker);
+  }
+
+  // One more, which tells the same. Before the site starts.
+  SiteBroker& add_broker(io::RealWorld& world, NodeId node) {
+    others.push_back(std::make_unique<SiteBroker>(world, node));
+    take_in(*others.back());
+    return *others.back();
+  }
+
+  void start() {
+    broker.start();
+    for (auto& other : others) other->start();
+  }
+  io::Task<void> stop() {
+    co_await broker.stop();
+    for (auto& other : others) co_await other->stop();
   }
 
   void add_topic(const std::string& topic) {
@@ -48,12 +59,21 @@ class FakeSite {
 
   const std::string name;
   SiteBroker broker;
+  std::vector<std::unique_ptr<SiteBroker>> others;
   kafka::MetadataResponse metadata;
   kafka::SiteRecordResponse told;          // at once, whatever the asker knows
   std::vector<std::string> asked_by_name;  // topics that metadata was asked for
   bool may_create = false;                 // of the latest metadata request with names
 
  private:
+  void take_in(SiteBroker& each) {
+    metadata.brokers.push_back({each.id, each.address.host, each.address.port, std::nullopt});
+    each.on<kafka::SiteRecordRequest>([this](const auto&) {
+      told.version = told.route_version;
+      return std::optional(told);
+    });
+    each.on<kafka::MetadataRequest>([this](const auto& request) { return describe(request); });
+  }
   std::optional<kafka::MetadataResponse> describe(const kafka::MetadataRequest& request) {
     if (!request.topics) return metadata;
     kafka::MetadataResponse response = metadata;

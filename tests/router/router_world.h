@@ -110,8 +110,8 @@ class RouterWorld {
   }
 
   static io::Task<void> whole(RouterWorld* self, io::Task<void> body) {
-    self->seoul.broker.start();
-    self->tokyo.broker.start();
+    self->seoul.start();
+    self->tokyo.start();
     auto started = co_await self->start_router();
     EXPECT_TRUE(started.has_value()) << started.error().text;
     if (started) {
@@ -119,17 +119,17 @@ class RouterWorld {
       co_await self->connections.close();
       co_await self->router->drain();
     }
-    co_await self->seoul.broker.stop();
-    co_await self->tokyo.broker.stop();
+    co_await self->seoul.stop();
+    co_await self->tokyo.stop();
   }
   static io::Task<void> only_start(RouterWorld* self, std::string& error) {
-    self->seoul.broker.start();
-    self->tokyo.broker.start();
+    self->seoul.start();
+    self->tokyo.start();
     auto started = co_await self->start_router();
     if (!started) error = started.error().text;
     if (started) co_await self->router->drain();
-    co_await self->seoul.broker.stop();
-    co_await self->tokyo.broker.stop();
+    co_await self->seoul.stop();
+    co_await self->tokyo.stop();
   }
 };
 

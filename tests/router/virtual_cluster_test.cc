@@ -68,13 +68,63 @@ TEST(VirtualCluster, NegativeNodeIdsAreRefused) {
   EXPECT_TRUE(cluster.nodes().empty());
 }
 
-TEST(VirtualCluster, MoreNodesThanPortsAreRefused) {
-  VirtualCluster cluster(config(19092, 19093));
+TEST(VirtualCluster, MoreNodesThanPortsAreLeftOutAndTheOthersStay) {
+  VirtualCluster cluster(config(19092, 19094));
   ASSERT_TRUE(cluster.learn("seoul", {node(101)}));
-  const auto learned = cluster.learn("tokyo", {node(201)});
-  ASSERT_FALSE(learned);
-  EXPECT_NE(learned.error().text.find("19092-19093"), std::string::npos) << learned.error().text;
-  EXPECT_TRUE(cluster.learn("seoul", {node(101)})) << "those that are known need no port";
+  ASSERT_TRUE(cluster.learn("tokyo", {node(202), node(201)}));
+  EXPECT_NE(cluster.left_out().find("19092-19094"), std::string::npos) << cluster.left_out();
+  EXPECT_NE(cluster.left_out().find("tokyo"), std::string::npos) << cluster.left_out();
+  EXPECT_NE(cluster.left_out().find("need 4"), std::string::npos) << cluster.left_out();
+  EXPECT_TRUE(cluster.node(201)->listed);
+  EXPECT_EQ(cluster.node(202), nullptr);
+  ASSERT_TRUE(cluster.learn("seoul", {node(101)})) << "those that are known need no port";
+  EXPECT_FALSE(cluster.left_out().empty());
+  ASSERT_TRUE(cluster.learn("tokyo", {node(201)}));
+  EXPECT_EQ(cluster.left_out(), "");
+}
+
+process::VirtualCluster by_name() {
+  process::VirtualCluster made = config(9093, 9093);
+  made.advertise = "Kafka.corp";
+  made.sni = true;
+  return made;
+}
+
+TEST(VirtualCluster, NodesThatHaveNamesShareThePort) {
+  VirtualCluster cluster(by_name());
+  ASSERT_TRUE(cluster.learn("seoul", {node(101), node(7)}));
+  EXPECT_EQ(cluster.advertised(*cluster.node(101)), (io::Address{"b101.Kafka.corp", 9093}));
+  EXPECT_EQ(cluster.advertised(*cluster.node(7)), (io::Address{"b7.Kafka.corp", 9093}));
+  EXPECT_EQ(cluster.bootstrap().port, 9093);
+  EXPECT_EQ(cluster.node_named("b101.kafka.corp"), 101);
+  EXPECT_EQ(cluster.node_named("B7.KAFKA.CORP"), 7);
+}
+
+TEST(VirtualCluster, AnyOtherNameIsTheBootstrap) {
+  VirtualCluster cluster(by_name());
+  ASSERT_TRUE(cluster.learn("seoul", {node(101)}));
+  for (const char* host :
+       {"", "b", "kafka.corp", "b102.kafka.corp", "b0101.kafka.corp", "b+101.kafka.corp",
+        "b-1.kafka.corp", "b99999999999.kafka.corp", "b101", "b101.", "b101.kafka.corp.",
+        "c101.kafka.corp", "b101.kafka.corp.evil", "b101.other.corp", "xb101.kafka.corp"}) {
+    EXPECT_EQ(cluster.node_named(host), std::nullopt) << host;
+  }
+  ASSERT_TRUE(cluster.learn("tokyo", {node(102)}));
+  EXPECT_EQ(cluster.node_named("b102.kafka.corp"), 102) << "known since";
+  VirtualCluster by_port(config(19092, 19099));
+  ASSERT_TRUE(by_port.learn("seoul", {node(101)}));
+  EXPECT_EQ(by_port.node_named("b101.kafka.corp"), std::nullopt);
+}
+
+TEST(VirtualCluster, NamesHaveALimitToo) {
+  VirtualCluster cluster(by_name());
+  std::vector<RealNode> many;
+  for (size_t i = 0; i < VirtualCluster::most_named; ++i) many.push_back(node(NodeId(i)));
+  ASSERT_TRUE(cluster.learn("seoul", many));
+  EXPECT_EQ(cluster.left_out(), "");
+  ASSERT_TRUE(cluster.learn("tokyo", {node(5000)}));
+  EXPECT_NE(cluster.left_out().find("at most 1000"), std::string::npos) << cluster.left_out();
+  EXPECT_EQ(cluster.node(5000), nullptr);
 }
 
 }  // namespace

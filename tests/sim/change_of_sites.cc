@@ -5,13 +5,12 @@
 #include "kafka/gen/promote.h"
 #include "kafka/gen/switchover_wish.h"
 #include "kafka/link_ends.h"
-#include "kafka/topic_writer.h"
-#include "mirror/switchover/machine.h"
 #include "tests/sim/faults.h"
 
 namespace isthmus::sim {
 
 using kafka::ErrorCode;
+using Writer = SiteState::Writer;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -183,34 +182,17 @@ void ChangeOfSites::believe_stranger(Site& stranger) {
   if (say(stranger, request)) finish(false, identity(stranger));
 }
 
-ChangeOfSites::View ChangeOfSites::view(Site& site) {
-  View view;
-  auto answer = stage_.asker().glance(site);
-  if (!answer) return view;
-  for (const auto& topic : answer->topics) {
-    if (topic.name != "orders") continue;
-    const auto writer = kafka::writer_of(topic);
-    view.state = writer.link() != nullptr     ? State::mirror
-                 : writer.nobody() != nullptr ? State::closed
-                                              : State::writable;
-  }
-  view.at_rest = true;
-  for (const auto& s : answer->switchovers) {
-    const auto phase = s.phase;
-    if (phase == mirror::Phase::wished || phase == mirror::Phase::handed_over) view.at_rest = false;
-  }
-  return view;
-}
+SiteState ChangeOfSites::view(Site& site) { return state_in(stage_.asker().glance(site)); }
 
 void ChangeOfSites::check_one_writer() {
   Site& first = pair_.writer();
   // What is writable before and after the other was asked was so in between: a whole round of
   // hand-overs takes longer.
-  const View before = view(first);
-  const View other = view(pair_.follower());
-  const View after = view(first);
-  if (before.state == State::writable && other.state == State::writable &&
-      after.state == State::writable) {
+  const SiteState before = view(first);
+  const SiteState other = view(pair_.follower());
+  const SiteState after = view(first);
+  if (before.writer == Writer::clients && other.writer == Writer::clients &&
+      after.writer == Writer::clients) {
     stage_.judge().broken("two sites are never writable", "both are, for clients");
   }
 }
@@ -218,19 +200,19 @@ void ChangeOfSites::check_one_writer() {
 void ChangeOfSites::await_end() {
   for (int i = 0; i < 120 && stage_.content(); ++i) {
     stage_.world().run_for(seconds(1));
-    const View writer = view(pair_.writer());
-    const View follower = view(pair_.follower());
+    const SiteState writer = view(pair_.writer());
+    const SiteState follower = view(pair_.follower());
     const bool rest = writer.at_rest && follower.at_rest;
-    if (rest && writer.state == State::writable && follower.state == State::mirror) return;
-    if (rest && writer.state == State::mirror && follower.state == State::writable) {
+    if (rest && writer.writer == Writer::clients && follower.writer == Writer::link) return;
+    if (rest && writer.writer == Writer::link && follower.writer == Writer::clients) {
       return pair_.swap();
     }
   }
   if (stage_.content()) {
-    stage_.judge().broken("a switchover ends, forward or back",
-                          "writer " + std::to_string(static_cast<int>(view(pair_.writer()).state)) +
-                              ", follower " +
-                              std::to_string(static_cast<int>(view(pair_.follower()).state)));
+    stage_.judge().broken(
+        "a switchover ends, forward or back",
+        "writer " + std::to_string(static_cast<int>(view(pair_.writer()).writer)) + ", follower " +
+            std::to_string(static_cast<int>(view(pair_.follower()).writer)));
   }
 }
 

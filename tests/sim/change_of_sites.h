@@ -14,6 +14,7 @@
 #include "kafka/cluster_identity.h"
 #include "kafka/gen/fence.h"
 #include "tests/sim/pair.h"
+#include "tests/sim/site_state.h"
 
 namespace isthmus::sim {
 
@@ -50,13 +51,8 @@ class ChangeOfSites {
 
  private:
   using Ends = kafka::FenceResponse;
-  enum class State : uint8_t { writable, mirror, closed, unknown };
-  struct View {
-    State state = State::unknown;
-    bool at_rest = false;  // no switchover is half done
-  };
 
-  View view(Site& site);
+  SiteState view(Site& site);
   Uuid new_id();
   // Sends it and remembers it. False if it was refused or not answered.
   template <typename Request>

@@ -101,6 +101,9 @@ struct ConsumerOptions {
   std::string group;            // commits its position; empty = none
   bool watermark_stays = true;  // false where a site may be cut
   bool stays = false;           // as above
+  // In a cluster of several brokers: who leads the partition need not coordinate the group, and a
+  // leader learns anew what is safe, while it is read on below what it knows already.
+  bool of_several = false;
 };
 
 class Consumer {
@@ -124,6 +127,7 @@ class Consumer {
     io::Instant since;
   };
 
+  io::Address coordinator() const;
   io::Task<bool> fetch();
   bool take(const Part& part);
   io::Task<bool> find_coordinator();
@@ -137,6 +141,7 @@ class Consumer {
   // That the turn talks to: an answer is of this one, whatever `where_` says by then.
   io::Address site_;
   size_t turn_ = 0;
+  size_t coordinator_turn_ = 0;
   Offset position_ = 0;
   std::map<io::Address, Offset> watermarks_;
   bool knows_coordinator_ = false;

@@ -8,9 +8,9 @@ namespace isthmus::sim {
 using kafka::ErrorCode;
 
 namespace {
-constexpr auto request_timeout = std::chrono::seconds(4);
+constexpr auto fetch_within = std::chrono::seconds(4);
 // Longer than any line is cut and any process paused in these runs.
-constexpr auto doubt_ends_after = std::chrono::seconds(60);
+constexpr auto commit_doubt_ends_after = std::chrono::seconds(60);
 constexpr int16_t by_topic_name = 12;  // later versions of Fetch know ids only
 }  // namespace
 
@@ -47,13 +47,23 @@ Consumer::Consumer(io::Env& env, Judge& judge, Ledger& ledger, const Destination
 io::Task<void> Consumer::run() {
   for (;;) {
     site_ = where_.sites[turn_ % where_.sites.size()];
-    bool good = co_await fetch();
-    if (good && !options_.group.empty() && position_ > committed_) good = co_await commit();
-    if (good) continue;
-    caller_.hang_up(site_);
-    ++turn_;
+    const bool read = co_await fetch();
+    bool committed = true;
+    if (read && !options_.group.empty() && position_ > committed_) committed = co_await commit();
+    if (read && committed) continue;
+    if (read && options_.of_several) {
+      ++coordinator_turn_;
+    } else {
+      caller_.hang_up(site_);
+      ++turn_;
+    }
     co_await io::sleep(caller_.loop(), io::milliseconds(100));
   }
+}
+
+io::Address Consumer::coordinator() const {
+  if (!options_.of_several) return site_;
+  return where_.sites[coordinator_turn_ % where_.sites.size()];
 }
 
 io::Task<bool> Consumer::fetch() {
@@ -68,13 +78,13 @@ io::Task<bool> Consumer::fetch() {
   part.partition = options_.partition.partition;
   part.fetch_offset = position_;
   part.partition_max_bytes = 4000;
-  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, by_topic_name);
+  auto answer = co_await caller_.call(site_, std::move(request), fetch_within, by_topic_name);
   if (!answer || answer->responses.empty()) co_return false;
   co_return take(answer->responses[0].partitions.at(0));
 }
 
 bool Consumer::take(const Part& part) {
-  if (options_.watermark_stays && part.high_watermark >= 0) {
+  if (options_.watermark_stays && !options_.of_several && part.high_watermark >= 0) {
     Offset& highest = watermarks_.try_emplace(site_, 0).first->second;
     if (part.high_watermark < highest) {
       judge_.broken("the high watermark never goes back",
@@ -115,7 +125,7 @@ bool Consumer::take(const Part& part) {
 io::Task<bool> Consumer::find_coordinator() {
   kafka::FindCoordinatorRequest request;
   request.key = options_.group;
-  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, 3);
+  auto answer = co_await caller_.call(coordinator(), std::move(request), fetch_within, 3);
   knows_coordinator_ = answer && answer->error_code == ErrorCode::none;
   co_return knows_coordinator_;
 }
@@ -135,7 +145,7 @@ io::Task<bool> Consumer::commit() {
   const Offset offset = position_;
   most_committed_ = std::max(most_committed_, offset);
   doubts_.push_back({offset, caller_.loop().now()});
-  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, 8);
+  auto answer = co_await caller_.call(coordinator(), std::move(request), fetch_within, 8);
   if (!answer) co_return false;
   if (answer->topics.at(0).partitions.at(0).error_code != ErrorCode::none) {
     // A refusal may come after the write (its sync failed), so the doubt stays.
@@ -150,7 +160,7 @@ io::Task<bool> Consumer::commit() {
 Offset Consumer::least_committed() const {
   Offset least = committed_;
   for (const Doubt& doubt : doubts_) {
-    const bool may_still_come = caller_.loop().now() - doubt.since < doubt_ends_after;
+    const bool may_still_come = caller_.loop().now() - doubt.since < commit_doubt_ends_after;
     if (may_still_come) least = std::min(least, doubt.offset);
   }
   return least;

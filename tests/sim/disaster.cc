@@ -1,6 +1,5 @@
 #include "tests/sim/disaster.h"
 
-#include "kafka/gen/epoch_history.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/promote.h"
 #include "kafka/gen/step_down.h"
@@ -171,26 +170,24 @@ void Disaster::check_no_offset_twice() {
   }
 }
 
-std::optional<kafka::BecomeMirrorRequest> Disaster::way_back() {
-  auto source = stage_.asker().describe(pair_.writer());
-  kafka::EpochHistoryRequest ask;
-  ask.topics = {"orders"};
-  auto history = stage_.asker().insist(pair_.writer().peers(), ask);
-  if (!source || !history || history->topics.size() != 1) return std::nullopt;
+kafka::BecomeMirrorRequest way_back_over(
+    const std::string& link, const std::string& left_link,
+    const kafka::DescribeSiteResponse& source,
+    const kafka::EpochHistoryResponse::EpochHistoryTopic& history) {
   kafka::BecomeMirrorRequest request;
-  request.link = pair_.link();
-  request.left_link = pair_.reverse_link();
-  request.origin = source->number;
-  request.route_version = source->route_version;
-  for (const auto& route : source->routes)
+  request.link = link;
+  request.left_link = left_link;
+  request.origin = source.number;
+  request.route_version = source.route_version;
+  for (const auto& route : source.routes)
     request.routes.push_back({route.from, route.to, route.version});
   auto& topic = request.topics.emplace_back();
-  topic.name = history->topics[0].name;
-  topic.topic_id = history->topics[0].topic_id;
-  for (const auto& t : source->topics) {
+  topic.name = history.name;
+  topic.topic_id = history.topic_id;
+  for (const auto& t : source.topics) {
     if (t.topic_id == topic.topic_id) topic.promoted_at = t.promoted_at;
   }
-  for (const auto& p : history->topics[0].partitions) {
+  for (const auto& p : history.partitions) {
     auto& partition = topic.partitions.emplace_back();
     partition.index = p.index;
     partition.leader_epoch = p.leader_epoch;
@@ -198,6 +195,15 @@ std::optional<kafka::BecomeMirrorRequest> Disaster::way_back() {
     for (const auto& e : p.entries) partition.history.push_back({e.epoch, e.owner, e.start_offset});
   }
   return request;
+}
+
+std::optional<kafka::BecomeMirrorRequest> Disaster::way_back() {
+  auto source = stage_.asker().describe(pair_.writer());
+  kafka::EpochHistoryRequest ask;
+  ask.topics = {"orders"};
+  auto history = stage_.asker().insist(pair_.writer().peers(), ask);
+  if (!source || !history || history->topics.size() != 1) return std::nullopt;
+  return way_back_over(pair_.link(), pair_.reverse_link(), *source, history->topics[0]);
 }
 
 // As the mirror's driver says it at first contact, perhaps before that.

@@ -12,9 +12,16 @@
 #include <vector>
 
 #include "kafka/gen/become_mirror.h"
+#include "kafka/gen/epoch_history.h"
 #include "tests/sim/pair.h"
 
 namespace isthmus::sim {
+
+// What isthmus link reverse asks of the site that was lost, for one topic.
+kafka::BecomeMirrorRequest way_back_over(
+    const std::string& link, const std::string& left_link,
+    const kafka::DescribeSiteResponse& source,
+    const kafka::EpochHistoryResponse::EpochHistoryTopic& history);
 
 class Disaster {
  public:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "kafka/batch.h"
+
 namespace isthmus::sim {
 
 std::string value_of(RecordName name) {
@@ -28,6 +30,16 @@ std::optional<RecordName> name_of(std::string_view value) {
 const StoredRecord* LogContents::at(Offset offset) const {
   auto found = std::ranges::lower_bound(records, offset, {}, &StoredRecord::offset);
   return found != records.end() && found->offset == offset ? &*found : nullptr;
+}
+
+std::string_view LogContents::bytes_from(Offset from) const {
+  kafka::BatchIterator walk(as_bytes(bytes), false);
+  while (auto batch = walk.next()) {
+    if (batch->header.last_offset() >= from) {
+      return std::string_view(bytes).substr(batch->position);
+    }
+  }
+  return {};
 }
 
 void Ledger::given(ProducerId id) {

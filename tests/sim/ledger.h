@@ -52,6 +52,8 @@ struct LogContents {
   std::vector<StoredRecord> records;
   std::string bytes;  // of all batches
   const StoredRecord* at(Offset offset) const;
+  // Of the batches from the one that holds `from` on.
+  std::string_view bytes_from(Offset from) const;
 };
 
 class Ledger {

@@ -16,7 +16,7 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr int32_t partitions = 3;
+constexpr int32_t lying_partitions = 3;
 
 class LyingDisk {
  public:
@@ -68,9 +68,9 @@ void LyingDisk::look() {
 }
 
 void LyingDisk::run() {
-  if (!open() || !stage_.asker().create_topic(site_, "orders", partitions)) return;
+  if (!open() || !stage_.asker().create_topic(site_, "orders", lying_partitions)) return;
   stage_.destination().sites = {site_.clients()};
-  for (int32_t p = 0; p < partitions; ++p) {
+  for (int32_t p = 0; p < lying_partitions; ++p) {
     stage_.add_producer({.id = p + 1, .partition = {"orders", p}});
   }
   stage_.run_between(milliseconds(300), seconds(2));

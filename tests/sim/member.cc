@@ -20,7 +20,7 @@ namespace {
 
 constexpr int32_t session_ms = 6000;
 constexpr int32_t rebalance_ms = 4000;
-constexpr auto request_timeout = seconds(4);
+constexpr auto answer_within = seconds(4);
 // Joins and syncs wait for the others.
 constexpr auto join_timeout = seconds(15);
 // A member first learns its id (KIP-394), and offsets are committed by generation.
@@ -108,7 +108,7 @@ Member::Next Member::after(const Result<ErrorCode>& answer) {
 io::Task<Member::Next> Member::find_coordinator() {
   kafka::FindCoordinatorRequest request;
   request.key = options_.group;
-  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, 3);
+  auto answer = co_await caller_.call(site_, std::move(request), answer_within, 3);
   co_return after(code_of(answer));
 }
 
@@ -168,7 +168,7 @@ io::Task<Member::Next> Member::take_over(TopicPartition partition) {
   request.topics.emplace().push_back({partition.topic, {partition.partition}});
   const auto range = book_.offsets(options_.group, partition, caller_.loop().now());
   auto answer =
-      co_await caller_.call(site_, std::move(request), request_timeout, one_group_per_fetch);
+      co_await caller_.call(site_, std::move(request), answer_within, one_group_per_fetch);
   Next next = after(code_of(answer));
   if (next != Next::go_on) co_return next;
   const auto& found = answer->topics.at(0).partitions.at(0);
@@ -207,7 +207,7 @@ io::Task<Member::Next> Member::heartbeat() {
   request.group_id = options_.group;
   request.generation_id = generation_;
   request.member_id = id_;
-  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, 3);
+  auto answer = co_await caller_.call(site_, std::move(request), answer_within, 3);
   co_return after(code_of(answer));
 }
 
@@ -257,7 +257,7 @@ io::Task<Result<ErrorCode>> Member::send_commit(TopicPartition partition, Offset
                               .committed_offset = offset,
                               .committed_leader_epoch = -1,
                               .committed_metadata = ""});
-  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, commit_version);
+  auto answer = co_await caller_.call(site_, std::move(request), answer_within, commit_version);
   if (!answer) co_return fail(answer.error());
   co_return answer->topics.at(0).partitions.at(0).error_code;
 }
@@ -266,7 +266,7 @@ io::Task<Member::Next> Member::leave() {
   kafka::LeaveGroupRequest request;
   request.group_id = options_.group;
   request.member_id = id_;
-  auto answer = co_await caller_.call(site_, std::move(request), request_timeout, leave_version);
+  auto answer = co_await caller_.call(site_, std::move(request), answer_within, leave_version);
   if (!answer) co_return after(fail(answer.error()));
   living_ = false;
   id_.clear();

@@ -138,6 +138,8 @@ bool Operator::read_on(Site& site, const TopicPartition& partition, LogContents&
     log.records.clear();
     return true;
   }
+  has_moved_ = site.is_of_several() && data.error_code == ErrorCode::not_leader_or_follower;
+  if (has_moved_) return false;
   auto bytes = data.records.flatten();
   auto records = bytes ? records_in(*bytes, next) : std::nullopt;
   if (data.error_code != ErrorCode::none || !records) {
@@ -186,9 +188,10 @@ std::optional<LogContents> Operator::read_all_of(Site& site, const TopicPartitio
   log.high_watermark = ends.high_watermark;
   log.end = ends.end_offset;
   Offset next = log.start;
+  has_moved_ = false;
   while (next < log.high_watermark && read_on(site, partition, log, next)) {
   }
-  if (!judge_.content()) return std::nullopt;
+  if (!judge_.content() || has_moved_) return std::nullopt;
   return log;
 }
 

@@ -52,7 +52,8 @@ class Operator {
   // The same, but one attempt, of a site that may be dead, paused or cut off.
   std::optional<kafka::DescribeSiteResponse> glance(Site& site);
   // The whole log up to the high watermark, as consumers read it; nothing where the topic has never
-  // been. One that is being opened is waited for; one that is offline is a finding.
+  // been, or where another leads it by now. One that is being opened is waited for; one that is
+  // offline is a finding.
   std::optional<LogContents> read(Site& site, const TopicPartition& partition);
   // One attempt to delete what lies before `offset`; it may come to nothing.
   void delete_records(Site& site, const TopicPartition& partition, Offset offset);
@@ -76,6 +77,7 @@ class Operator {
   std::optional<LogContents> read_all_of(Site& site, const TopicPartition& partition,
                                          const kafka::DescribeSiteResponse::SitePartition& ends);
   bool read_on(Site& site, const TopicPartition& partition, LogContents& log, Offset& next);
+  bool has_moved_ = false;  // what was read last, of a site of several brokers
 
   SimWorld& world_;
   Judge& judge_;

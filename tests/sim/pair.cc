@@ -2,26 +2,14 @@
 
 #include <algorithm>
 
-#include "kafka/batch.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/mirror_process.h"
+#include "tests/sim/site_state.h"
 
 namespace isthmus::sim {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-namespace {
-// The batches from the one that holds `from` on.
-std::string_view bytes_from(const LogContents& log, Offset from) {
-  kafka::BatchIterator walk(as_bytes(log.bytes), false);
-  while (auto batch = walk.next()) {
-    if (batch->header.last_offset() >= from) {
-      return std::string_view(log.bytes).substr(batch->position);
-    }
-  }
-  return {};
-}
-}  // namespace
 
 Pair::Pair(Stage& stage, process::Durability of_follower) : stage_(stage) {
   const int32_t segment_bytes = stage.one_in(2) ? 3000 : 100'000;
@@ -70,17 +58,7 @@ bool Pair::begin() {
 
 void Pair::start_mirror(size_t which) {
   kill_mirror(which);
-  struct Start {
-    static io::Task<void> run(process::Role& role) {
-      auto started = co_await role.start();
-      if (!started) Logger("mirror").error("does not start: {}", started.error().text);
-    }
-  };
-  SimProcess& process = mirror_hosts_[which]->start_process();
-  auto& role = process.make<std::unique_ptr<process::Role>>(
-      mirror::make_mirror(process.env(), mirror_config()));
-  process.spawn("mirror", Start::run(*role));
-  mirrors_[which] = &process;
+  mirrors_[which] = &start_mirror_on(*mirror_hosts_[which], mirror_config());
 }
 
 void Pair::kill_mirror(size_t which) {
@@ -141,7 +119,7 @@ void Pair::check_prefix() {
     if (!original) return;
     stage_.ledger().starts().check(follower().name(), partition, copy.start, copy.bytes.size());
     const Offset both = std::max(original->start, copy.start);
-    if (bytes_from(*original, both).starts_with(bytes_from(copy, both)) &&
+    if (original->bytes_from(both).starts_with(copy.bytes_from(both)) &&
         copy.high_watermark <= original->high_watermark) {
       continue;
     }
@@ -207,14 +185,6 @@ void Pair::check_caught_up() {
   check_prefix();
 }
 
-std::set<std::string> Pair::groups() const {
-  std::set<std::string> all;
-  for (const Consumer* consumer : stage_.consumers()) all.insert(consumer->group());
-  for (const Member* member : stage_.members()) all.insert(member->group());
-  all.erase("");
-  return all;
-}
-
 bool Pair::has_committed(const std::string& group) {
   for (int32_t i = 0; i < 2; ++i) {
     const auto offset = stage_.asker().committed(writer(), group, {"orders", i});
@@ -223,21 +193,11 @@ bool Pair::has_committed(const std::string& group) {
   return false;
 }
 
-bool Pair::links_own(const std::set<std::string>& groups) {
-  auto site = stage_.asker().describe(follower());
-  if (!site) return false;
-  std::set<std::string> owned;
-  for (const auto& group : site->groups) {
-    if (group.link == link()) owned.insert(group.name);
-  }
-  return std::ranges::includes(owned, groups);
-}
-
 void Pair::await_groups() {
-  const std::set<std::string> all = groups();
+  const std::set<std::string> all = stage_.group_names();
   for (int i = 0; i < 60 && stage_.content(); ++i) {
     const bool known = std::ranges::all_of(all, [&](const auto& id) { return has_committed(id); });
-    if (known && links_own(all)) return;
+    if (known && owns_groups(stage_.asker().describe(follower()), link(), all)) return;
     stage_.world().run_for(milliseconds(500));
   }
   stage_.judge().broken("a link takes its source's groups", link());

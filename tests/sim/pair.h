@@ -4,10 +4,9 @@
 #pragma once
 
 #include <array>
-#include <set>
 #include <string>
 
-#include "mirror/mirror.h"
+#include "process/mirror_config.h"
 #include "tests/sim/stage.h"
 
 namespace isthmus::sim {
@@ -61,9 +60,7 @@ class Pair {
   void await_groups();
 
  private:
-  std::set<std::string> groups() const;
   bool has_committed(const std::string& group);
-  bool links_own(const std::set<std::string>& groups);
   process::MirrorConfig mirror_config() const;
   io::Address address(size_t site) const;
   bool is_caught_up();

@@ -9,7 +9,10 @@ process::BrokerConfig Site::config() const {
   process::BrokerConfig config;
   config.cluster = {options_.cluster.empty() ? options_.name : options_.cluster, options_.number};
   auto& b = config.broker;
-  b.node_id = options_.number * 100 + 1;
+  b.node_id = options_.node != 0 ? options_.node : options_.number * 100 + 1;
+  if (options_.zookeeper != nullptr) {
+    b.zookeeper.emplace().connect = *zookeeper::ConnectString::parse("zookeeper:2181/isthmus");
+  }
   b.log_dirs = {"/data/1", "/data/2"};
   b.num_partitions = 2;
   b.log_segment_bytes = options_.segment_bytes;
@@ -27,14 +30,34 @@ process::BrokerConfig Site::config() const {
        .bind = {"0.0.0.0", 9093},
        .advertised = peers(),
        .peers = {process::Peer::brokers, process::Peer::mirrors, process::Peer::routers}}};
+  if (options_.session == Duration::zero()) return config;
+  b.authorizer = process::AuthorizerKind::acls;
+  b.super_users = {"User:ANONYMOUS"};  // who comes by the other listeners
+  b.connections_max_reauth_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(options_.session).count();
+  config.listeners.push_back(
+      {.name = "guarded", .bind = {"0.0.0.0", 9094}, .advertised = guarded(), .peers = {}});
+  auto& security = config.listeners.back().security;
+  security.protocol = process::SecurityProtocol::sasl_plaintext;
+  security.mechanisms = {kafka::Mechanism::plain, kafka::Mechanism::scram_sha_256};
   return config;
 }
 
 void Site::start() {
   kill();
   process_ = &host_.start_process(options_.loops);
-  broker_ = &process_->make<broker::Broker>(process_->env(), config());
-  process_->spawn("broker", run(*broker_, ++starts_));
+  connector_.reset();
+  if (options_.zookeeper != nullptr) {
+    connector_ = std::make_shared<SimConnector>(*options_.zookeeper);
+  }
+  broker_ = &process_->make<broker::Broker>(process_->env(), config(), connector_);
+  const int number = ++starts_;
+  // As systemd would: the process ends, and another begins.
+  broker_->on_failed([this, number](const Error& error) {
+    Logger("site " + name()).warn("the broker fails: {}", error.text);
+    start_anew(number);
+  });
+  process_->spawn("broker", run(*broker_, number));
 }
 
 io::Task<void> Site::run(broker::Broker& broker, int number) {
@@ -44,8 +67,32 @@ io::Task<void> Site::run(broker::Broker& broker, int number) {
     co_return;
   }
   Logger("site " + name()).warn("the broker does not start: {}", started.error().text);
+  start_anew(number);
+}
+
+void Site::start_anew(int number) {
   world_.after(std::chrono::seconds(1), [this, number] {
     if (starts_ == number && process_ != nullptr) start();
+  });
+}
+
+void Site::expire_session_after(Duration delay) {
+  world_.after(delay, [connector = connector_] {
+    ZookeeperSession* session = connector ? connector->session() : nullptr;
+    if (session != nullptr) session->expire();
+  });
+}
+
+void Site::cut_zookeeper_for(Duration a_while, bool after_a_write) {
+  ZookeeperSession* session = connector_ ? connector_->session() : nullptr;
+  if (session == nullptr) return;
+  if (after_a_write) {
+    session->lose_next_answer();
+  } else {
+    session->cut_line();
+  }
+  world_.after(a_while, [connector = connector_] {
+    if (ZookeeperSession* left = connector->session()) left->mend_line();
   });
 }
 

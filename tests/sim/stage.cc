@@ -13,6 +13,13 @@ Stage::Stage(uint64_t seed)
       clients_(&world_.add_host("clients").start_process()),
       operator_(std::make_unique<Operator>(world_, judge_, ledger_)) {}
 
+ZookeeperEnsemble& Stage::zookeeper_of(const std::string& cluster) {
+  const auto later = [this](Duration delay, std::function<void()> what) {
+    world_.after(delay, std::move(what));
+  };
+  return zookeepers_.try_emplace(cluster, later).first->second;
+}
+
 void Stage::add_producer(ProducerOptions options) {
   options.seed = random().next();
   const Destination& where = options.stays ? stayers_ : destination_;
@@ -48,6 +55,7 @@ void Stage::add_clients(const std::string& topic, int32_t partitions, bool group
     ConsumerOptions options;
     options.partition = {topic, p};
     if (groups) options.group = "group-" + std::to_string(p);
+    options.of_several = several_brokers_;
     add_consumer(std::move(options));
   }
 }
@@ -79,6 +87,14 @@ void Stage::add_late_producer(const TopicPartition& partition) {
   options.id = static_cast<int>(producers_.size()) + 1;
   options.partition = partition;
   add_producer(std::move(options));
+}
+
+std::set<std::string> Stage::group_names() const {
+  std::set<std::string> all;
+  for (const Consumer* consumer : consumers_) all.insert(consumer->group());
+  for (const Member* member : members_) all.insert(member->group());
+  all.erase("");
+  return all;
 }
 
 void Stage::stop_producers() {
@@ -125,17 +141,24 @@ void Stage::settle(const std::string& what) {
 
 void Stage::catch_up() {
   std::map<TopicPartition, Offset> ends = ledger_.ends();
+  std::string trouble;
   auto there = [&] {
     if (!content()) return true;
     for (Consumer* consumer : consumers_) {
       const Offset end = ends[consumer->partition()];
       const bool committed = consumer->group().empty() || consumer->least_committed() >= end;
-      if (consumer->position() < end || !committed) return false;
+      if (consumer->position() >= end && committed) continue;
+      trouble = consumer->partition().to_string() + " ends at " + std::to_string(end) +
+                ", a consumer is at " + std::to_string(consumer->position());
+      if (!committed) {
+        trouble += ", and has committed " + std::to_string(consumer->least_committed());
+      }
+      return false;
     }
     return true;
   };
   if (!world_.run_until(there, patience)) {
-    judge_.broken("consumers and groups get through in the end", "one stands still");
+    judge_.broken("consumers and groups get through in the end", trouble);
   }
   await_members();
 }
@@ -183,12 +206,9 @@ void Stage::await_members() {
     }
     return owned == static_cast<size_t>(member_partitions_);
   };
-  if (world_.run_until(whole, patience)) return;
-  if (word_) {
-    word_();
-    if (world_.run_until(whole, patience)) return;
+  if (!world_.run_until(whole, patience)) {
+    judge_.broken("members of a group get through in the end", trouble);
   }
-  judge_.broken("members of a group get through in the end", trouble);
 }
 
 }  // namespace isthmus::sim

@@ -2,7 +2,8 @@
 // machine with clients.
 #pragma once
 
-#include <functional>
+#include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "tests/sim/clients.h"
 #include "tests/sim/member.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/world/zookeeper.h"
 
 namespace isthmus::sim {
 
@@ -23,6 +25,8 @@ class Stage {
   // Some of each, as the seed says; producers pause for up to `least_pause` at least.
   void add_clients(const std::string& topic, int32_t partitions, bool groups,
                    Duration least_pause = std::chrono::milliseconds(2));
+  // Before clients are added: they go to the brokers of one cluster.
+  void has_several_brokers() { several_brokers_ = true; }
   // So many members of the group "team", which share the topic's partitions.
   void add_members(const std::string& topic, int32_t partitions, uint64_t count, bool offsets_stay);
   // One more, idempotent, as when an application starts while the sites run.
@@ -41,9 +45,6 @@ class Stage {
   void catch_up();
   // The members of the group share everything in one generation, and have committed all of it.
   void await_members();
-  // What the operator does where they stand still, before it is judged: what a log has asked of
-  // him.
-  void on_stuck_members(std::function<void()> word) { word_ = std::move(word); }
   // The one that they share then; 0 = there are none.
   int32_t members_generation() const { return members_.empty() ? 0 : members_[0]->generation(); }
   // Every group is where it committed, in the words of this site's coordinator.
@@ -52,6 +53,8 @@ class Stage {
   void retain(Retention retention);
 
   SimWorld& world() { return world_; }
+  // Each cluster of several brokers has an ensemble of its own.
+  ZookeeperEnsemble& zookeeper_of(const std::string& cluster);
   Prng& random() { return world_.random(); }
   Judge& judge() { return judge_; }
   Ledger& ledger() { return ledger_; }
@@ -61,6 +64,8 @@ class Stage {
   const std::vector<Consumer*>& consumers() const { return consumers_; }
   const std::vector<Member*>& members() const { return members_; }
   GroupBook& groups() { return groups_; }
+  // Those of consumers and of members.
+  std::set<std::string> group_names() const;
   bool content() const { return judge_.content(); }
 
   // True once in `n`.
@@ -75,14 +80,16 @@ class Stage {
   GroupBook groups_{judge_};
   Destination destination_;
   Destination stayers_;
+  // Outlive the processes that have sessions there.
+  std::map<std::string, ZookeeperEnsemble> zookeepers_;
   SimWorld world_;
   SimProcess* clients_;
   std::unique_ptr<Operator> operator_;
   std::vector<Producer*> producers_;
   std::vector<Consumer*> consumers_;
   std::vector<Member*> members_;
-  std::function<void()> word_;
   int32_t member_partitions_ = 0;
+  bool several_brokers_ = false;
 };
 
 struct Scenario {
@@ -93,6 +100,10 @@ struct Scenario {
 };
 
 void one_site(Stage& stage);
+void brokers(Stage& stage);
+void clusters(Stage& stage);
+void clusters_failover(Stage& stage);
+void permissions(Stage& stage);
 void bad_disk(Stage& stage);
 void lying_disk(Stage& stage);
 void mirror(Stage& stage);

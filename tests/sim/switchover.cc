@@ -3,7 +3,6 @@
 // reordered; before the hand-over everything falls back to the source, after it everything goes
 // forward; groups go on where they were. When all is calm, one more switchover succeeds, and no
 // member of a group has to join again.
-#include "kafka/gen/promote.h"
 #include "tests/sim/change_of_sites.h"
 
 namespace isthmus::sim {
@@ -13,27 +12,7 @@ using std::chrono::seconds;
 
 namespace {
 
-// A disk that fails in the moment of a promotion leaves its groups the link's, and the log says how
-// the operator ends that: isthmus link promote LINK --group GROUP.
-void end_links_of_groups(Stage& stage, Pair& pair) {
-  const auto site = stage.asker().describe(pair.writer());
-  if (!site) return;
-  for (const auto& group : site->groups) {
-    if (group.link.empty()) continue;
-    kafka::PromoteRequest request;
-    for (auto& byte : request.switchover_id.bytes) {
-      byte = static_cast<uint8_t>(stage.random().below(256));
-    }
-    request.link = group.link;
-    request.failover = true;
-    request.topics.emplace();
-    request.groups = {group.name};
-    (void)stage.asker().insist(pair.writer().peers(), std::move(request));
-  }
-}
-
 void begin_clients(Stage& stage, Pair& pair, bool groups) {
-  stage.on_stuck_members([&stage, &pair] { end_links_of_groups(stage, pair); });
   stage.add_clients("orders", 2, groups);
   if (groups && stage.one_in(2)) {
     stage.add_members("orders", 2, stage.random().between(1, 3), true);

@@ -45,6 +45,26 @@ class Silence:
         self.closed_s, self.latest = 0, time.monotonic()
 
 
+class Silences:
+    """The same of each partition: where one has no leader, the others go on."""
+
+    def __init__(self):
+        self.of: dict[int, Silence] = {}
+
+    def event(self, partition: int, now: float) -> None:
+        if partition not in self.of:
+            self.of[partition] = Silence()
+        self.of[partition].event(now)
+
+    def restart(self) -> None:
+        for silence in list(self.of.values()):
+            silence.restart()
+
+    @property
+    def longest_s(self) -> float:
+        return max((each.longest_s for each in list(self.of.values())), default=0)
+
+
 def _options(bootstrap: str, defaults: dict, options: dict) -> dict:
     return {"bootstrap.servers": bootstrap, "log_level": 0, **defaults,
             **{key.replace("_", "."): value for key, value in options.items()}}
@@ -63,6 +83,7 @@ class Producer:
         self.sent = 0
         self.failures: deque[str] = deque(maxlen=20)
         self.silence = Silence()
+        self.silences = Silences()
         defaults = {"enable.idempotence": idempotent, "acks": "all", "linger.ms": 5,
                     "queue.buffering.max.messages": 1_000_000,
                     "error_cb": lambda error: self.failures.append(str(error))}
@@ -124,7 +145,9 @@ class Producer:
             self.failures.append(str(error))
             return
         self.acks += 1
-        self.silence.event(time.monotonic())
+        now = time.monotonic()
+        self.silence.event(now)
+        self.silences.event(message.partition(), now)
         position = (message.partition(), message.offset())
         if position[1] is None or position[1] < 0:
             self.unplaced.add(ledger.identity(message.value()))
@@ -161,6 +184,7 @@ class Member:
         self.resumptions: list[Resumption] = []
         self.rebalances = 0  # how often something was taken from it; leaving takes everything, too
         self.silence = Silence()
+        self.silences = Silences()
         self.said: deque[str] = deque(maxlen=200)
         self.committed: dict[int, int] = {}
         self.read_to: dict[int, int] = {}
@@ -246,7 +270,9 @@ class Member:
         self.read_to[partition] = max(self.read_to.get(partition, 0), offset + 1)
         self.records.append(ledger.Record(partition, offset, message.timestamp()[1],
                                           message.key(), message.value(), b""))
-        self.silence.event(time.monotonic())
+        now = time.monotonic()
+        self.silence.event(now)
+        self.silences.event(partition, now)
 
     def __enter__(self):
         return self

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import unittest
 from pathlib import Path
+from typing import Callable
 
 from .processes import Failed, Process, answers, free_port
 from .testing import PEERS, need
@@ -61,13 +62,21 @@ def dump_log(files: list[Path]) -> list[tuple[int, int]]:
             for base, last in re.findall(r"^baseOffset: (\d+) lastOffset: (\d+)", said, re.M)]
 
 
+# A broker that a test asks something: it need not become fast.
+FOR_TESTS = ("-Xmx1g", "-XX:TieredStopAtLevel=1")
+
+
 class Kafka:
     """One broker on 127.0.0.1. `advertise` maps a listener's name to the port that clients are
     told, for a relay in between: PLAINTEXT always exists, others are added by name."""
 
-    def __init__(self, directory: Path, node_id: int = 1, listeners=("PLAINTEXT",), **properties):
+    def __init__(self, directory: Path, node_id: int = 1, listeners=("PLAINTEXT",),
+                 options=FOR_TESTS, **properties):
         self.directory = Path(directory)
         self.node_id = node_id
+        self.options = options
+        self.controller = free_port()
+        self.voters = [self]
         self.ports = {name: free_port() for name in listeners}
         self.advertised = dict(self.ports)
         self.properties = properties
@@ -78,18 +87,28 @@ class Kafka:
         return f"127.0.0.1:{self.ports['PLAINTEXT']}"
 
     def start(self) -> "Kafka":
+        self.format(self.random_uuid)
+        self.launch()
+        self.wait_ready()
+        return self
+
+    def format(self, cluster_id: Callable[[], str]) -> None:
+        """Its directory, once, as one of a cluster that is named so."""
         config = self.directory / "server.properties"
         formatted = config.exists()
         if not formatted:
             self.directory.mkdir(parents=True, exist_ok=True)
             config.write_text("".join(f"{k}={v}\n" for k, v in self._properties().items()))
-            run_tool("kafka.tools.StorageTool", "format", "-t", self._random_uuid(), "-c", config)
-        command = java("kafka.Kafka", config, options=["-Xmx1g", "-XX:TieredStopAtLevel=1"])
+            run_tool("kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", config)
+
+    def launch(self) -> None:
+        command = java("kafka.Kafka", self.directory / "server.properties", options=self.options)
         self.process = Process(f"kafka-{self.node_id}", command, self.directory / "kafka.log")
         self.process.start()
+
+    def wait_ready(self) -> None:
         port = next(iter(self.ports.values()))
         self.process.wait_ready(lambda: answers(port), deadline_s=60)
-        return self
 
     def stop(self) -> None:
         self.process.stop(deadline_s=60)
@@ -102,16 +121,17 @@ class Kafka:
         done = run_tool(main_class, "--bootstrap-server", self.bootstrap, *args, **options)
         return done.stdout.decode()
 
-    def _random_uuid(self) -> str:
+    @staticmethod
+    def random_uuid() -> str:
         return run_tool("kafka.tools.StorageTool", "random-uuid").stdout.decode().strip()
 
     def _properties(self) -> dict[str, object]:
-        controller = free_port()
-        at = {**self.ports, "CONTROLLER": controller}
+        at = {**self.ports, "CONTROLLER": self.controller}
         return {
             "process.roles": "broker,controller",
             "node.id": self.node_id,
-            "controller.quorum.voters": f"{self.node_id}@127.0.0.1:{controller}",
+            "controller.quorum.voters": ",".join(
+                f"{each.node_id}@127.0.0.1:{each.controller}" for each in self.voters),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": next(iter(self.ports)),
             "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in at.items()),
@@ -135,3 +155,18 @@ class Kafka:
 
     def __exit__(self, *_):
         self.kill()
+
+
+def start_cluster(directory: Path, count: int, **arguments) -> list[Kafka]:
+    """Brokers of one cluster, each of them a controller too."""
+    brokers = [Kafka(Path(directory) / f"kafka-{node}", node, **arguments)
+               for node in range(1, count + 1)]
+    name = Kafka.random_uuid()
+    for broker in brokers:
+        broker.voters = brokers
+        broker.format(lambda: name)
+    for broker in brokers:
+        broker.launch()
+    for broker in brokers:
+        broker.wait_ready()
+    return brokers

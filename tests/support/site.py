@@ -1,5 +1,5 @@
 """Isthmus as processes: a site's broker, a mirror, a router, each from a configuration on free
-ports in a directory of its own.
+ports in a directory of its own, on this machine or on a host of network.py.
 
     seoul = Site(tmp, "seoul", number=1).start()
     tokyo = Site(tmp, "tokyo", number=2).start()
@@ -10,13 +10,18 @@ ports in a directory of its own.
 A configuration is written as JSON, which is YAML; tests that want another change `.config` first.
 """
 
+import base64
+import contextlib
 import json
+import ssl
 import subprocess
 import urllib.request
 from pathlib import Path
 
+from .network import Host
 from .processes import Failed, Process, answers, free_port, free_ports
 from .testing import BUILD, need
+from .zookeeper import Zookeeper
 
 
 def program() -> Path:
@@ -33,18 +38,29 @@ def run(*args, check: bool = True, timeout_s: float = 60) -> subprocess.Complete
     return done
 
 
+def audited(file: Path, **expected) -> list[dict]:
+    """The lines of an audit with these members; of one that is being written nothing."""
+    whole = file.read_text().rpartition("\n")[0].splitlines()
+    return [line for line in map(json.loads, whole) if expected.items() <= line.items()]
+
+
 class Role:
     """A process of `isthmus ROLE --config FILE` with an admin port."""
 
     role = ""
 
-    def __init__(self, directory: Path, name: str):
+    def __init__(self, directory: Path, name: str, host: Host | None = None):
         self.name = name
         self.directory = Path(directory) / name
+        self.host = host
+        self.address = host.address if host else "127.0.0.1"
         self.admin = free_port()
         self.config: dict = {"admin": {"bind": f"127.0.0.1:{self.admin}"}}
         self.env: dict[str, str] = {}  # besides the test's own
         self.process: Process | None = None
+        # How the test speaks to the admin port, where that is guarded.
+        self.admin_tls: ssl.SSLContext | None = None
+        self.admin_user: tuple[str, str] | None = None  # name, password
 
     @property
     def config_file(self) -> Path:
@@ -64,6 +80,8 @@ class Role:
     def launch(self):
         """Starts it without waiting."""
         command = [program(), self.role, "--config", self.write_config()]
+        if self.host:
+            command = self.host.command(command)
         self.process = Process(self.name, command, self.directory / f"{self.role}.log", self.env)
         self.process.start()
         return self
@@ -76,8 +94,16 @@ class Role:
 
     def http(self, path: str) -> str:
         """GET from the admin port; OSError where it is not there or answers an error."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as answer:
-            return answer.read().decode()
+        request = urllib.request.Request(self.admin_url(path))
+        if self.admin_user:
+            login = base64.b64encode(":".join(self.admin_user).encode()).decode()
+            request.add_header("Authorization", f"Basic {login}")
+        with self.host.entered() if self.host else contextlib.nullcontext():
+            with urllib.request.urlopen(request, timeout=5, context=self.admin_tls) as answer:
+                return answer.read().decode()
+
+    def admin_url(self, path: str) -> str:
+        return f"http{'s' if self.admin_tls else ''}://127.0.0.1:{self.admin}{path}"
 
     def status(self) -> dict:
         return json.loads(self.http("/status"))
@@ -120,8 +146,8 @@ class Site(Role):
     role = "broker"
 
     def __init__(self, directory: Path, name: str, number: int, node_id: int | None = None,
-                 durability: str = "fsync", **kafka_keys):
-        super().__init__(directory, name)
+                 durability: str = "fsync", host: Host | None = None, **kafka_keys):
+        super().__init__(directory, name, host)
         self.number = number
         self.node_id = node_id or number * 100 + 1
         self.ports = {listener: free_port() for listener in LISTENERS}
@@ -139,8 +165,8 @@ class Site(Role):
                 **{key.replace("_", "."): value for key, value in kafka_keys.items()},
             },
             "listeners": [
-                {"name": listener, "bind": f"127.0.0.1:{port}",
-                 "advertised.listeners": f"127.0.0.1:{port}",
+                {"name": listener, "bind": f"{self.address}:{port}",
+                 "advertised.listeners": f"{self.address}:{port}",
                  **({} if listener in ("CLIENT", "ROUTED") else inside)}
                 for listener, port in self.ports.items()
             ],
@@ -151,29 +177,107 @@ class Site(Role):
         self.reached[listener] = port
         for each in self.config["listeners"]:
             if each["name"] == listener:
-                each["advertised.listeners"] = f"127.0.0.1:{port}"
+                each["advertised.listeners"] = f"{self.address}:{port}"
 
     @property
     def bootstrap(self) -> str:
-        return f"127.0.0.1:{self.reached['CLIENT']}"
+        return f"{self.address}:{self.reached['CLIENT']}"
 
     @property
     def inside(self) -> str:
-        return f"127.0.0.1:{self.reached['INSIDE']}"
+        return f"{self.address}:{self.reached['INSIDE']}"
 
     @property
     def wan(self) -> str:
-        return f"127.0.0.1:{self.reached['WAN']}"
+        return f"{self.address}:{self.reached['WAN']}"
+
+    @property
+    def routed(self) -> str:
+        return f"127.0.0.1:{self.reached['ROUTED']}"
+
+    @property
+    def router_inside(self) -> str:
+        return f"127.0.0.1:{self.reached['ROUTER_INSIDE']}"
+
+    @property
+    def routed(self) -> str:
+        return f"127.0.0.1:{self.reached['ROUTED']}"
+
+    @property
+    def router_inside(self) -> str:
+        return f"127.0.0.1:{self.reached['ROUTER_INSIDE']}"
 
     @property
     def data(self) -> Path:
         return self.directory / "data"
 
     def ready(self) -> bool:
-        return answers(self.ports["CLIENT"]) and super().ready()
+        return answers(self.ports["CLIENT"], self.address) and super().ready()
 
 
-def link(source: Site, target: Site, **options) -> dict:
+class Broker(Site):
+    """One of several brokers of a cluster, with its metadata in ZooKeeper, where `connect` says."""
+
+    def __init__(self, directory: Path, cluster: str, number: int, node_id: int, connect: str,
+                 session_ms: int = 3000, name: str = "", **kafka_keys):
+        super().__init__(directory, name or f"{cluster}-{node_id}", number, node_id, **kafka_keys)
+        self.config["cluster"]["name"] = cluster
+        self.config["broker"]["metadata"] = {"zookeeper.connect": connect,
+                                             "zookeeper.session.timeout.ms": session_ms}
+
+
+class Cluster:
+    """A cluster of several brokers over a ZooKeeper of its own, reached where any of them is:
+
+        seoul = Cluster(tmp, "seoul", 1).start()     # brokers 101, 102, 103
+    """
+
+    def __init__(self, directory: Path, name: str, number: int, count: int = 3, **kafka_keys):
+        self.name, self.number = name, number
+        self.zookeeper = Zookeeper(Path(directory) / f"{name}-metadata")
+        connect = self.zookeeper.connect(f"/{name}")
+        self.brokers = [Broker(directory, name, number, number * 100 + 1 + i, connect, **kafka_keys)
+                        for i in range(count)]
+
+    def start(self) -> "Cluster":
+        self.zookeeper.start()
+        for broker in self.brokers:
+            broker.start()
+        return self
+
+    def broker(self, node_id: int) -> Broker:
+        return next(b for b in self.brokers if b.node_id == node_id)
+
+    def _all(self, listener: str) -> str:
+        return ",".join(f"127.0.0.1:{b.reached[listener]}" for b in self.brokers)
+
+    @property
+    def bootstrap(self) -> str:
+        return self._all("CLIENT")
+
+    @property
+    def inside(self) -> str:
+        return self._all("INSIDE")
+
+    @property
+    def wan(self) -> str:
+        return self._all("WAN")
+
+    @property
+    def routed(self) -> str:
+        return self._all("ROUTED")
+
+    @property
+    def router_inside(self) -> str:
+        return self._all("ROUTER_INSIDE")
+
+    def __exit__(self, *_) -> None:
+        for broker in self.brokers:
+            broker.__exit__()
+        self.zookeeper.__exit__()
+
+
+def link(source: "Site | Cluster", target: "Site | Cluster", **options) -> dict:
     """A preserve-mode link of everything; the mirror stands at the target's site."""
     return {
         "mode": "preserve",
@@ -186,10 +290,9 @@ def link(source: Site, target: Site, **options) -> dict:
     }
 
 
-def cluster(site: Site) -> dict:
+def cluster(site: "Site | Cluster") -> dict:
     """What a router knows of it."""
-    return {"bootstrap.servers": f"127.0.0.1:{site.reached['ROUTED']}",
-            "inside": f"127.0.0.1:{site.reached['ROUTER_INSIDE']}"}
+    return {"bootstrap.servers": site.routed, "inside": site.router_inside}
 
 
 class Mirror(Role):

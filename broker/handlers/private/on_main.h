@@ -5,15 +5,21 @@
 #include <algorithm>
 
 #include "broker/handlers/handlers.h"
+#include "broker/link/way_back.h"
 
 namespace isthmus::broker {
 
 inline LinkService& service(Context& context, std::type_identity<LinkService>) {
   return context.links;
 }
+inline SiteViews& service(Context& context, std::type_identity<SiteViews>) { return context.views; }
 inline Switchovers& service(Context& context, std::type_identity<Switchovers>) {
   return context.switchovers;
 }
+inline WayBackSteps& service(Context& context, std::type_identity<WayBackSteps>) {
+  return context.way_back.steps();
+}
+Holds& service(Context& context, std::type_identity<Holds>);
 inline WayBack& service(Context& context, std::type_identity<WayBack>) { return context.way_back; }
 
 // A private API is about the cluster as a whole, and any of the permissions that its schema names

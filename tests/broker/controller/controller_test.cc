@@ -91,11 +91,11 @@ TEST_F(ControllerTest, FoundsTheClusterOnceAndCountsItsStarts) {
   ASSERT_TRUE(restart());
   Uuid id = controller_->snapshot()->cluster_id;
   EXPECT_FALSE(id.is_zero());
-  EXPECT_EQ(controller_->snapshot()->starts, 1);
+  EXPECT_EQ(controller_->snapshot()->starts.number, 1);
   ASSERT_TRUE(restart());
   EXPECT_EQ(controller_->snapshot()->cluster_id, id);
-  EXPECT_EQ(controller_->snapshot()->starts, 2);
-  EXPECT_EQ(published_->load()->starts, 2) << "readers see what the controller sees";
+  EXPECT_EQ(controller_->snapshot()->starts.number, 2);
+  EXPECT_EQ(published_->load()->starts.number, 2) << "readers see what the controller sees";
 }
 
 TEST_F(ControllerTest, ADirectoryOfAnotherClusterIsRefusedWithBothNames) {
@@ -110,7 +110,7 @@ TEST_F(ControllerTest, ADirectoryOfAnotherClusterIsRefusedWithBothNames) {
   EXPECT_TRUE(says(other_node, "node 701"));
   EXPECT_TRUE(says(other_node, "702"));
   ASSERT_TRUE(restart());
-  EXPECT_EQ(controller_->snapshot()->starts, 2) << "a refused start is no election";
+  EXPECT_EQ(controller_->snapshot()->starts.number, 2) << "a refused start is no election";
 }
 
 TEST_F(ControllerTest, AnUpdateIsDurableAndFollowedWhenItReturns) {

@@ -23,7 +23,7 @@ std::shared_ptr<const Image> with_closed() {
   TopicImage topic = *image->find("orders");
   topic.writer = TopicWriter::Nobody{uuid_of(1)};
   Plan plan;
-  plan.put(topic);
+  plan.change(*image->find("orders"), topic);
   return after(*image, plan);
 }
 
@@ -44,7 +44,7 @@ TEST(PlanCreateTopic, ItIsOursAndItsFirstEpochIsThisStart) {
   ASSERT_NE(topic, nullptr);
   EXPECT_TRUE(topic->writer.is_clients());
   EXPECT_EQ(topic->partitions.size(), 2u);
-  EXPECT_EQ(epoch_in_force(topic->partitions[0], 3), 0);
+  EXPECT_EQ(epoch_in_force(topic->partitions[0], *image), 0);
   EXPECT_EQ(topic->partitions[0].mirror_state, MirrorState::none);
 }
 
@@ -55,8 +55,8 @@ TEST(PlanCreateTopic, MayBeginAtTheEpochsOfTheRecordsThatItIsFor) {
   image = after(*image, plan_create_topic(*image, wish));
   const TopicImage* topic = image->find("orders.diverged.7");
   ASSERT_NE(topic, nullptr);
-  EXPECT_EQ(epoch_in_force(topic->partitions[0], 3), 7);
-  EXPECT_EQ(epoch_in_force(topic->partitions[1], 3), 6);
+  EXPECT_EQ(epoch_in_force(topic->partitions[0], *image), 7);
+  EXPECT_EQ(epoch_in_force(topic->partitions[1], *image), 6);
   EXPECT_FALSE(topic->is_mirror());
 }
 
@@ -172,7 +172,7 @@ TEST(PlanPartitions, OnlyEverGrow) {
   EXPECT_EQ(code_of(plan_partitions(*image, "none", 5)), ErrorCode::unknown_topic_or_partition);
   image = after(*image, plan_partitions(*image, "orders", 5));
   EXPECT_EQ(image->find("orders")->partitions.size(), 5u);
-  EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[4], 3), 0);
+  EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[4], *image), 0);
 }
 
 TEST(PlanPartitions, NewOnesAreOfTheGenerationOfTheOthers) {
@@ -180,7 +180,7 @@ TEST(PlanPartitions, NewOnesAreOfTheGenerationOfTheOthers) {
   TopicImage promoted = *image->find("orders");
   promoted.partitions[0].leader_epoch = next_generation(5);
   Plan plan;
-  plan.put(promoted);
+  plan.change(*image->find("orders"), promoted);
   image = after(*image, plan);
   image = after(*image, plan_partitions(*image, "orders", 5));
   EXPECT_EQ(image->find("orders")->partitions[4].leader_epoch, 1 << election_bits);

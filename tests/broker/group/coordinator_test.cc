@@ -121,8 +121,8 @@ TEST_F(CoordinatorTest, LoadsEverythingBeforeItServes) {
 
 TEST_F(CoordinatorTest, ADamagedRecordIsNotPassedOver) {
   commit_now(commit("g", 7));
-  const PartitionIndex partition = partition_of_group("g", config.partitions);
-  GroupRecord damaged = journal.logs[partition].back();
+  const PartitionIndex partition = partition_of_key("g", config.partitions);
+  JournalRecord damaged = journal.logs[partition].back();
   damaged.value = damaged.value->sub(0, 5);
   journal.logs[partition].push_back(damaged);
   restart();
@@ -157,7 +157,7 @@ TEST_F(CoordinatorTest, AfterTheLastGenerationComesTheFirst) {
   kafka::GroupMetadataValue value;
   value.protocol_type = "consumer";
   value.generation = INT32_MAX;
-  journal.logs[partition_of_group("g", config.partitions)].push_back(encode_group("g", value));
+  journal.logs[partition_of_key("g", config.partitions)].push_back(encode_group("g", value));
   restart();
   caller.version = 3;
   EXPECT_EQ(ask(coordinator().join_group(caller, join("g"))).generation_id, 1);
@@ -236,7 +236,7 @@ TEST_F(CoordinatorTest, ResigningAnswersWhatWaitsAndServesNothingMore) {
   const auto waiting = begin(coordinator().join_group(caller, join("g")));
   pass(milliseconds(1));
   EXPECT_FALSE(waiting->has_value());
-  const PartitionIndex partition = partition_of_group("g", config.partitions);
+  const PartitionIndex partition = partition_of_key("g", config.partitions);
   coordinator().resign(partition);
   pass(milliseconds(1));
   ASSERT_TRUE(waiting->has_value());
@@ -297,7 +297,7 @@ TEST_F(CoordinatorTest, Kafka8069OffsetsOutliveALoadFromRecordsWithoutATime) {
   value.protocol_type = "consumer";
   value.generation = 3;
   const GroupKey key{"g"};
-  journal.logs[partition_of_group("g", config.partitions)].push_back(
+  journal.logs[partition_of_key("g", config.partitions)].push_back(
       {encode_tombstone(key).key, kafka::encode_versioned(value, 1)});
   restart();
   pass(hours(24 * 7 - 1));
@@ -330,11 +330,14 @@ TEST_F(CoordinatorTest, DeletesOffsetsThatNobodyReads) {
   }
   kafka::OffsetDeleteRequest request;
   request.group_id = "g";
-  request.topics = {{"orders", {{0}}}, {"old", {{0}}}};
+  topics.gone.insert("nowhere");
+  request.topics = {{"orders", {{0}}}, {"old", {{0}}}, {"nowhere", {{0}}}};
   const auto response = ask(coordinator().offset_delete(caller, request));
   EXPECT_EQ(response.topics.at(0).partitions.at(0).error_code,
             ErrorCode::group_subscribed_to_topic);
   EXPECT_EQ(response.topics.at(1).partitions.at(0).error_code, ErrorCode::none);
+  EXPECT_EQ(response.topics.at(2).partitions.at(0).error_code,
+            ErrorCode::unknown_topic_or_partition);
   EXPECT_EQ(fetch("g", "orders").offset, 7);
   EXPECT_EQ(fetch("g", "old").offset, -1);
 }
@@ -486,7 +489,7 @@ TEST_F(AtAFence, AMemberThatWaitsForARebalanceIsToldInTime) {
 
 // A failover went past this site: that lasts until the way back.
 TEST_F(AtAFence, WhereAFailoverWentPastNobodyWaits) {
-  ask(coordinator().fence_all("s1", GroupFences::Clients::are_refused));
+  ask(coordinator().fence_all("s1", CoordinatorFences::Clients::are_refused));
   const auto beat = begin(coordinator().heartbeat(caller, heartbeat()));
   pass(milliseconds(100));
   ASSERT_TRUE(beat->has_value());

@@ -9,7 +9,7 @@ using std::chrono::milliseconds;
 class DeletedTopics : public CoordinatorTest {
  protected:
   bool stored(const std::string& group, const std::string& topic = "orders") const {
-    return journal.last(OffsetKey{group, {topic, 0}, false}).has_value();
+    return last(OffsetKey{group, {topic, 0}, false}).has_value();
   }
   void forget(const std::string& topic) {
     coordinator().forget_topics({topic});
@@ -33,6 +33,15 @@ TEST_F(DeletedTopics, OffsetsOfEveryGroupEndWithTheTopic) {
   EXPECT_EQ(fetch("g").offset, -1);
   restart();
   EXPECT_EQ(fetch("g").offset, -1);
+}
+
+// As many as it was made with, whatever the options of this broker say by now.
+TEST_F(DeletedTopics, AGroupIsWhereTheTopicHasIt) {
+  for (PartitionIndex p = 0; p < 50; ++p) coordinator().resign(p);
+  coordinator().has_partitions(1);
+  coordinator().lead(0, 100);
+  pass(milliseconds(10));
+  for (const char* group : {"g", "h", "i"}) EXPECT_TRUE(coordinator().serves(group)) << group;
 }
 
 // Deleted and made anew, and the coordinator hears of both at once, or of neither.

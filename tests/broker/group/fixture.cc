@@ -15,36 +15,6 @@ io::Task<bool> and_true(io::Task<void> task) {
 
 }  // namespace
 
-io::Task<Result<void>> MemoryJournal::append(PartitionIndex partition,
-                                             std::vector<GroupRecord> records) {
-  ++appends;
-  if (fails) co_return fail(*fails);
-  while (held) co_await io::sleep(*loop, poll);
-  auto& log = logs[partition];
-  log.insert(log.end(), records.begin(), records.end());
-  co_return Result<void>{};
-}
-
-io::Task<Result<void>> MemoryJournal::replay(PartitionIndex partition, Visit visit) {
-  while (held) co_await io::sleep(*loop, poll);
-  for (const GroupRecord& record : logs[partition]) {
-    if (pace.count() > 0) co_await io::sleep(*loop, pace);
-    Result<void> result = visit(record);
-    if (!result) co_return result;
-  }
-  co_return Result<void>{};
-}
-
-std::optional<Slice> MemoryJournal::last(const GroupRecordKey& key) const {
-  std::optional<Slice> value;
-  for (const auto& [partition, log] : logs) {
-    for (const GroupRecord& record : log) {
-      if (decode_key(record.key) == key) value = record.value;
-    }
-  }
-  return value;
-}
-
 io::Task<Result<void>> MemoryOwnership::put(std::vector<std::string> groups,
                                             std::optional<std::string> link) {
   ++puts;
@@ -77,6 +47,7 @@ std::optional<Topics::Topic> MemoryTopics::find(const std::string& name) const {
 
 io::Task<std::vector<std::optional<LogEnds::Clamped>>> MemoryEnds::clamp(
     std::vector<Position> positions) {
+  while (held) co_await io::sleep(*loop, poll);
   std::vector<std::optional<Clamped>> clamped;
   for (const auto& [partition, offset] : positions) {
     const auto it = ends.find(partition);
@@ -100,14 +71,29 @@ CoordinatorTest::CoordinatorTest() : host_(world_.add_host("a")) {
 void CoordinatorTest::start_process() {
   if (process_) process_->kill();
   process_ = &host_.start_process();
+  journal.loop = ownership.loop = ends.loop = &process_->env().main_loop();
+  coordinator_ = &make_another();
+}
+
+Coordinator& CoordinatorTest::make_another() {
   io::Env& env = process_->env();
-  journal.loop = ownership.loop = &env.main_loop();
-  coordinator_ = &process_->make<Coordinator>(env.main_loop(), env.random, config,
-                                              Coordinator::Seams{journal, ownership, topics, ends});
+  return process_->make<Coordinator>(env.main_loop(), env.random, config,
+                                     Coordinator::Seams{journal, ownership, topics, ends});
 }
 
 void CoordinatorTest::lead_all() {
-  for (PartitionIndex i = 0; i < config.partitions; ++i) coordinator().lead(i);
+  ++epoch;
+  for (PartitionIndex i = 0; i < config.partitions; ++i) coordinator().lead(i, epoch);
+}
+
+std::optional<Slice> CoordinatorTest::last(const GroupRecordKey& key) const {
+  std::optional<Slice> value;
+  for (const auto& [partition, log] : journal.logs) {
+    for (const JournalRecord& record : log) {
+      if (decode_key(record.key) == key) value = record.value;
+    }
+  }
+  return value;
 }
 
 void CoordinatorTest::restart() {

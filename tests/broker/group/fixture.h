@@ -11,39 +11,25 @@
 #include <string>
 #include <vector>
 
+#include "broker/coordinator/key_partition.h"
 #include "broker/group/coordinator.h"
+#include "tests/broker/coordinator/memory_journal.h"
 #include "tests/broker/started.h"
 
 namespace isthmus::broker {
 
 using kafka::ErrorCode;
 
-class MemoryJournal final : public Journal {
- public:
-  io::Task<Result<void>> append(PartitionIndex partition,
-                                std::vector<GroupRecord> records) override;
-  io::Task<Result<void>> replay(PartitionIndex partition, Visit visit) override;
-  bool writable(PartitionIndex) const override { return true; }
-
-  io::Loop* loop = nullptr;
-  std::map<PartitionIndex, std::vector<GroupRecord>> logs;
-  bool held = false;           // appends and replays wait
-  io::milliseconds pace{0};    // of the records of a replay
-  std::optional<Error> fails;  // appends
-  size_t appends = 0;
-
-  // The last value of a key, over all partitions; nullopt if there is none or a tombstone.
-  std::optional<Slice> last(const GroupRecordKey& key) const;
-};
-
 class MemoryOwnership final : public Ownership {
  public:
   io::Task<Result<void>> put(std::vector<std::string> groups,
                              std::optional<std::string> link) override;
   std::optional<std::string> owner_of(const std::string& group) const override;
+  bool has_parted(const std::string& group) const override { return parted.contains(group); }
 
   io::Loop* loop = nullptr;
   std::map<std::string, std::string> owners;
+  std::set<std::string> parted;
   size_t puts = 0;
   bool held = false;
   bool fails = false;
@@ -67,9 +53,11 @@ class MemoryEnds final : public LogEnds {
  public:
   io::Task<std::vector<std::optional<Clamped>>> clamp(std::vector<Position> positions) override;
 
+  io::Loop* loop = nullptr;
   std::map<TopicPartition, Offset> ends;
   LeaderEpoch epoch = 5;
   bool reachable = true;
+  bool held = false;
 };
 
 class CoordinatorTest : public testing::Test {
@@ -80,7 +68,12 @@ class CoordinatorTest : public testing::Test {
   // All partitions are led and loaded afterwards.
   void restart();
   void start_process();  // leads nothing yet
+  // Each in an epoch that is newer than all before.
   void lead_all();
+  // A coordinator on another broker of the cluster: same journal, register and topics.
+  Coordinator& make_another();
+  // Requests in short (below) are asked of this one from now on.
+  void turn_to(Coordinator& coordinator) { coordinator_ = &coordinator; }
   void pass(io::Duration time) { world_.run_for(time); }
 
   // Runs the task in the process; the answer appears when it has come.
@@ -110,6 +103,8 @@ class CoordinatorTest : public testing::Test {
     bool operator==(const Fetched&) const = default;
   };
   Fetched fetch(const std::string& group, const std::string& topic = "orders");
+  // The last value of a key, over all partitions; nullopt if there is none or a tombstone.
+  std::optional<Slice> last(const GroupRecordKey& key) const;
   ErrorCode commit_now(kafka::OffsetCommitRequest request);
 
   Caller caller{"client", "/10.0.0.1", 8};
@@ -118,6 +113,7 @@ class CoordinatorTest : public testing::Test {
   MemoryOwnership ownership;
   MemoryTopics topics;
   MemoryEnds ends;
+  LeaderEpoch epoch = 0;  // the newest
 
  private:
   sim::SimWorld world_{1};

@@ -59,14 +59,14 @@ TEST(GroupRecords, KafkasGroupIsUnderstoodAndWrittenTheSame) {
   EXPECT_EQ(value->members[0].client_host, "/127.0.0.1");
   EXPECT_EQ(value->members[0].session_timeout, 45'000);
 
-  const GroupRecord again = encode_group("golden", *value);
+  const JournalRecord again = encode_group("golden", *value);
   EXPECT_EQ(to_hex(again.key), golden_group_key);
   EXPECT_EQ(to_hex(*again.value), golden_group);
 }
 
 TEST(GroupRecords, OffsetsAreWrittenUnderKafkasKeyInAVersionThatAllReleasesRead) {
   const CommittedOffset committed{7, 3, "m", 0x1a1fe3fa53b, -1};
-  const GroupRecord record = encode_offset({"golden", {"orders", 0}, false}, committed);
+  const JournalRecord record = encode_offset({"golden", {"orders", 0}, false}, committed);
   EXPECT_EQ(to_hex(record.key), golden_offset_key);
   EXPECT_EQ(to_hex(*record.value), "000300000000000000070000000300016d000001a1fe3fa53b");
   EXPECT_EQ(*decode_offset(*record.value), committed);
@@ -76,7 +76,7 @@ TEST(GroupRecords, OffsetsAreWrittenUnderKafkasKeyInAVersionThatAllReleasesRead)
 TEST(GroupRecords, TheTopicsIdIsKeptWhereItIsKnown) {
   CommittedOffset committed{7, 3, "m", 1'000, -1};
   for (uint8_t i = 0; i < 16; ++i) committed.topic_id.bytes[i] = i;
-  const GroupRecord record = encode_offset({"g", {"t", 5}, false}, committed);
+  const JournalRecord record = encode_offset({"g", {"t", 5}, false}, committed);
   EXPECT_EQ(to_hex(*record.value),
             "0004000000000000000700000003026d00000000000003e8"
             "010010000102030405060708090a0b0c0d0e0f");
@@ -85,7 +85,7 @@ TEST(GroupRecords, TheTopicsIdIsKeptWhereItIsKnown) {
 
 TEST(GroupRecords, AnExpiryThatAClientAskedForIsKept) {
   const CommittedOffset committed{7, -1, "", 1'000, 2'000};
-  const GroupRecord record = encode_offset({"g", {"t", 5}, false}, committed);
+  const JournalRecord record = encode_offset({"g", {"t", 5}, false}, committed);
   EXPECT_EQ(*decode_offset(*record.value), committed);
 }
 
@@ -97,13 +97,13 @@ TEST(GroupRecords, AnyExpiryBelowZeroIsNone) {
 
 TEST(GroupRecords, ALinksOffsetHasAKeyThatKafkaSkips) {
   const OffsetKey key{"g", {"t", 5}, true};
-  const GroupRecord record = encode_offset(key, {7, -1, "", 1'000, -1});
+  const JournalRecord record = encode_offset(key, {7, -1, "", 1'000, -1});
   EXPECT_EQ(load_be<int16_t>(record.key.data()), link_offset_version);
   EXPECT_EQ(std::get<OffsetKey>(*decode_key(record.key)), key);
 }
 
 TEST(GroupRecords, TombstonesHaveTheKeyAndNoValue) {
-  const GroupRecord record = encode_tombstone(OffsetKey{"golden", {"orders", 0}, false});
+  const JournalRecord record = encode_tombstone(OffsetKey{"golden", {"orders", 0}, false});
   EXPECT_EQ(to_hex(record.key), golden_offset_key);
   EXPECT_FALSE(record.value);
   EXPECT_EQ(to_hex(encode_tombstone(GroupKey{"golden"}).key), golden_group_key);
@@ -126,33 +126,6 @@ TEST(GroupRecords, EveryTruncationIsAnError) {
   }
   for (size_t size = 0; size < golden_offset.size(); size += 2) {
     EXPECT_FALSE(decode_offset(from_hex(golden_offset.substr(0, size)))) << size;
-  }
-}
-
-// Computed by Java's String.hashCode; with 4 partitions seen in Kafka 4.1.1 as well.
-TEST(GroupRecords, PartitionOfAGroupIsJavas) {
-  EXPECT_EQ(partition_of_group("", 50), 0);
-  EXPECT_EQ(partition_of_group("a", 50), 47);
-  EXPECT_EQ(partition_of_group("golden", 50), 43);
-  EXPECT_EQ(partition_of_group("group-Ж", 50), 46);
-  EXPECT_EQ(partition_of_group("日本", 50), 47);
-  EXPECT_EQ(partition_of_group("emoji-😀", 50), 6);
-  EXPECT_EQ(partition_of_group("polygenelubricants", 50), 0);
-  EXPECT_EQ(partition_of_group("connect-cluster", 50), 13);
-  EXPECT_EQ(partition_of_group("-", 50), 45);
-  EXPECT_EQ(partition_of_group("console-consumer-12345", 50), 6);
-  EXPECT_EQ(partition_of_group("group-Ж", 4), 0);
-  EXPECT_EQ(partition_of_group("日本", 4), 3);
-  EXPECT_EQ(partition_of_group("emoji-😀", 4), 2);
-  EXPECT_EQ(partition_of_group("golden", 4), 3);
-  EXPECT_EQ(partition_of_group("connect-cluster", 4), 3);
-  EXPECT_EQ(partition_of_group("-", 4), 1);
-}
-
-TEST(GroupRecords, PartitionOfANameThatIsNotUtf8IsInRange) {
-  for (const char* name : {"\xff", "\xe6\x97", "a\xc3", "\xf0\x9f\x98\x80\x80"}) {
-    const PartitionIndex partition = partition_of_group(name, 50);
-    EXPECT_TRUE(partition >= 0 && partition < 50) << partition;
   }
 }
 

@@ -5,6 +5,7 @@
 #include "broker/handlers/handlers.h"
 #include "kafka/gen/alter_client_quotas.h"
 #include "kafka/gen/alter_configs.h"
+#include "kafka/gen/alter_partition_reassignments.h"
 #include "kafka/gen/alter_user_scram_credentials.h"
 #include "kafka/gen/create_partitions.h"
 #include "kafka/gen/delete_groups.h"
@@ -16,6 +17,7 @@
 #include "kafka/gen/describe_configs.h"
 #include "kafka/gen/describe_groups.h"
 #include "kafka/gen/describe_user_scram_credentials.h"
+#include "kafka/gen/elect_leaders.h"
 #include "kafka/gen/find_coordinator.h"
 #include "kafka/gen/heartbeat.h"
 #include "kafka/gen/incremental_alter_configs.h"
@@ -23,11 +25,13 @@
 #include "kafka/gen/join_group.h"
 #include "kafka/gen/leave_group.h"
 #include "kafka/gen/list_groups.h"
+#include "kafka/gen/list_partition_reassignments.h"
 #include "kafka/gen/offset_commit.h"
 #include "kafka/gen/offset_delete.h"
 #include "kafka/gen/offset_fetch.h"
 #include "kafka/gen/offset_for_leader_epoch.h"
 #include "kafka/gen/sync_group.h"
+#include "kafka/gen/unregister_broker.h"
 #include "tests/broker/apply_plan.h"
 #include "tests/broker/handlers/authorized_world.h"
 
@@ -370,6 +374,10 @@ TEST_P(Authorization, EveryApiOfKafkasHasACase) {
                               ApiKey::delete_acls,
                               ApiKey::describe_client_quotas,
                               ApiKey::alter_client_quotas,
+                              ApiKey::elect_leaders,
+                              ApiKey::alter_partition_reassignments,
+                              ApiKey::list_partition_reassignments,
+                              ApiKey::unregister_broker,
                               ApiKey::describe_user_scram_credentials,
                               ApiKey::alter_user_scram_credentials};
   for (const Case& c : cases("t", "g")) covered.insert(c.api);
@@ -406,6 +414,22 @@ TEST_P(Authorization, UsersAndQuotasNeedTheCluster) {
   EXPECT_EQ(served({on_cluster(Op::alter)}), (std::array{true, true, false, false}));
   EXPECT_EQ(served({on_cluster(Op::describe_configs)}), (std::array{false, false, true, false}));
   EXPECT_EQ(served({on_cluster(Op::alter_configs)}), (std::array{false, false, true, true}));
+}
+
+TEST_P(Authorization, ReplicasAndLeadersNeedTheCluster) {
+  const auto elect = [&] { return ask(kafka::ElectLeadersRequest{}).error_code; };
+  const auto move = [&] { return ask(kafka::AlterPartitionReassignmentsRequest{}).error_code; };
+  const auto list = [&] { return ask(kafka::ListPartitionReassignmentsRequest{}).error_code; };
+  const auto unregister = [&] { return ask(kafka::UnregisterBrokerRequest{}).error_code; };
+  const auto served = [&](std::vector<Acl> acls) {
+    start_with(acls);
+    constexpr auto refused = ErrorCode::cluster_authorization_failed;
+    return std::array{elect() != refused, move() != refused, list() != refused,
+                      unregister() != refused};
+  };
+  EXPECT_EQ(served({on_cluster(Op::create)}), (std::array{false, false, false, false}));
+  EXPECT_EQ(served({on_cluster(Op::describe)}), (std::array{false, false, true, false}));
+  EXPECT_EQ(served({on_cluster(Op::alter)}), (std::array{true, true, true, true}));
 }
 
 TEST_P(Authorization, AFetchByIdIsRefusedByTheNameBehindIt) {
@@ -518,6 +542,14 @@ TEST_P(Authorization, WhatIsAuthorizedIsToldToWhoAsks) {
   request.include_cluster_authorized_operations = true;
   EXPECT_EQ(metadata(request).topics.at(0).topic_authorized_operations, 1 << 3 | 1 << 8);
   EXPECT_EQ(metadata(request, 10).cluster_authorized_operations, 1 << 7 | 1 << 8);
+  // Of one that is not there, too; not where it may not be described.
+  auto absent = naming("not-there");
+  absent.include_topic_authorized_operations = true;
+  EXPECT_EQ(metadata(absent).topics.at(0).topic_authorized_operations, unasked);
+  grant({may(Op::read, Type::topic, "t"), may(Op::read, Type::topic, "not-there"),
+         may(Op::read, Type::group, "g")});
+  EXPECT_EQ(metadata(absent).topics.at(0).error_code, ErrorCode::unknown_topic_or_partition);
+  EXPECT_EQ(metadata(absent).topics.at(0).topic_authorized_operations, 1 << 3 | 1 << 8);
   kafka::DescribeClusterRequest cluster;
   EXPECT_EQ(ask(cluster).cluster_authorized_operations, unasked);
   cluster.include_cluster_authorized_operations = true;
@@ -603,6 +635,8 @@ TEST_P(Authorization, DeletingByIdDoesNotTellTheName) {
   grant({may(Op::describe, Type::topic, "t")});
   EXPECT_EQ(remove(std::nullopt).error_code, no_topic);
   EXPECT_EQ(remove(std::nullopt).name, "t");
+  grant({may(Op::describe, Type::topic, "no-such-topic")});
+  EXPECT_EQ(remove("no-such-topic").error_code, ErrorCode::unknown_topic_or_partition);
   grant({on_cluster(Op::remove)});
   EXPECT_EQ(remove(std::nullopt).error_code, ErrorCode::none);
 }

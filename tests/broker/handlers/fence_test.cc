@@ -260,6 +260,30 @@ TEST_P(Fencing, AHandOverNamesTheEndThatWasDrainedTo) {
 }
 
 // Two drivers may be at work on one switchover, and each promotes what it was answered here.
+// Where only groups have committed in between, the ends are the same as before.
+TEST_P(Fencing, AHandOverThatIsLateNamesAFenceThatHasEndedAndBegunAgain) {
+  start();
+  const Uuid t = create("t");
+  const auto first = fence(id(1), 1'000);
+  ASSERT_EQ(first.error_code, ErrorCode::none);
+  world.run_for(std::chrono::seconds(2));
+  const auto second = fence(id(1), 5'000);
+  ASSERT_EQ(second.error_code, ErrorCode::none);
+  const auto under = [&](const kafka::FenceResponse& fenced) {
+    kafka::HandOverRequest request = hand_over_request(id(1), t, 0);
+    const auto& p = fenced.topics.at(0).partitions.at(0);
+    request.topics[0].partitions[0].number = p.number;
+    request.topics[0].partitions[0].leader_epoch = p.leader_epoch;
+    for (const auto& broker : fenced.brokers) {
+      request.brokers.push_back({broker.node_id, broker.number, {}});
+    }
+    return request;
+  };
+  EXPECT_NE(ask_peers(under(first)).error_code, ErrorCode::none);
+  ASSERT_EQ(fence(id(1), 5'000).error_code, ErrorCode::none) << "a late one has lifted nothing";
+  EXPECT_EQ(ask_peers(under(second)).error_code, ErrorCode::none);
+}
+
 TEST_P(Fencing, AHandOverIsRepeatedWithWhatItSaidAndNothingElse) {
   start();
   const Uuid t = create("t"), other = create("other");

@@ -13,13 +13,14 @@ class LogDirsTest : public testing::Test {
   LogDirsTest() {
     mine.cluster_id.bytes.fill(1);
     mine.cluster_number = 1;
-    mine.node_id = 101;
     for (const std::string& dir : dirs) world.disk().make_folders(dir).value();
     world.disk().open("/data/1/metadata.log", io::Disk::Open::create).value();
   }
-  Result<void> check() { return check_log_dirs(world.disk(), dirs); }
+  Result<DirectoryOwner> check(bool embedded = true, NodeId self = 101) {
+    return check_log_dirs(world.disk(), dirs, embedded, self);
+  }
   Result<void> mark(const Image& image) {
-    return mark_log_dirs(world.disk(), world.env().random, dirs, image);
+    return mark_log_dirs(world.disk(), world.env().random, dirs, image, 101);
   }
 
   TaskWorld world;
@@ -57,6 +58,43 @@ TEST_F(LogDirsTest, AFirstOneThatIsEmptyIsNotTakenForANewCluster) {
   dirs = {"/data/3", "/data/2"};
   world.disk().make_folders("/data/3").value();
   EXPECT_FALSE(check());
+}
+
+class SharedLogDirsTest : public LogDirsTest {
+ protected:
+  SharedLogDirsTest() { world.disk().remove("/data/1/metadata.log").value(); }
+};
+
+TEST_F(SharedLogDirsTest, FreshOnesHaveNoOwnerAndGetTheIdThatWasSaid) {
+  const auto fresh = check(false);
+  ASSERT_TRUE(fresh);
+  EXPECT_EQ(fresh->cluster_id, "");
+  EXPECT_TRUE(fresh->directory_id.is_zero());
+  Uuid said;
+  said.bytes.fill(7);
+  ASSERT_TRUE(mark_log_dirs(world.disk(), world.env().random, dirs, mine, 101, said));
+  const auto marked = check(false);
+  ASSERT_TRUE(marked) << marked.error().text;
+  EXPECT_EQ(marked->cluster_id, mine.cluster_id.to_string());
+  EXPECT_EQ(marked->directory_id, said);
+  EXPECT_NE((*MetaProperties::read(world.disk(), "/data/2"))->directory_id, said);
+}
+
+TEST_F(SharedLogDirsTest, ThoseOfAnotherNodeAreNamed) {
+  ASSERT_TRUE(mark(mine));
+  const auto checked = check(false, 102);
+  ASSERT_FALSE(checked);
+  EXPECT_TRUE(checked.error().text.starts_with("/data/1 belongs to cluster "));
+  EXPECT_NE(checked.error().text.find("node 101"), std::string::npos);
+  EXPECT_NE(checked.error().text.find("node.id 102"), std::string::npos);
+}
+
+TEST_F(SharedLogDirsTest, AClusterOfOneIsNotLeftBehind) {
+  world.disk().open("/data/1/metadata.log", io::Disk::Open::create).value();
+  ASSERT_TRUE(mark(mine));
+  const auto checked = check(false);
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().text.find("metadata: embedded"), std::string::npos);
 }
 
 }  // namespace

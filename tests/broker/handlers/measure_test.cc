@@ -49,6 +49,13 @@ TEST_P(Measure, WhatWasWrittenReadAndCommittedIsCounted) {
   EXPECT_EQ(number(samples, metric::log_size, {"t", "1"}), size);
   EXPECT_EQ(number(samples, metric::partitions), 4);  // two of __consumer_offsets
   EXPECT_EQ(number(samples, metric::partitions_offline), 0);
+  EXPECT_EQ(number(samples, metric::leaders), 4);
+  EXPECT_EQ(number(samples, metric::under_replicated), 0);
+  EXPECT_EQ(number(samples, metric::under_min_isr), 0);
+  EXPECT_EQ(number(samples, metric::isr_shrinks), 0);
+  EXPECT_EQ(number(samples, metric::isr_expands), 0);
+  EXPECT_EQ(number(samples, metric::active_controller), 1);
+  EXPECT_EQ(number(samples, metric::leaderless), 0);
   EXPECT_EQ(number(samples, metric::groups), 1);
   EXPECT_EQ(number(samples, metric::group_offset, {"billing", "t", "0"}), 1);
   EXPECT_EQ(number(samples, metric::group_lag, {"billing", "t", "0"}), 2);

@@ -121,6 +121,26 @@ TEST_P(Metadata, APartitionThatIsOfflineHasNoLeader) {
   EXPECT_EQ(produce("t", make_batch({{}})).error_code, ErrorCode::none);
 }
 
+TEST_P(Metadata, ASiteTellsOfItsBrokersWhereItIsAsked) {
+  start();
+  create("t");
+  kafka::DescribeSiteRequest request;
+  EXPECT_TRUE(ask_peers(request).brokers.empty());
+  request.include_brokers = request.include_topics = true;
+  const auto described = ask_peers(request);
+  EXPECT_EQ(described.controller_id, 701);
+  ASSERT_EQ(described.brokers.size(), 1u);
+  const auto& broker = described.brokers[0];
+  EXPECT_EQ(broker.node_id, 701);
+  EXPECT_EQ(broker.starts, 1);
+  EXPECT_FALSE(broker.fenced);
+  EXPECT_TRUE(broker.running);
+  EXPECT_NE(broker.host, "");
+  EXPECT_EQ(described.topics.at(0).partitions.at(0).min_insync_replicas, 1);
+  EXPECT_TRUE(described.topics.at(0).partitions.at(0).elr.empty());
+  EXPECT_TRUE(ask_by(*peers, request, 2).brokers.empty());
+}
+
 // Consumers go on reading what was safe; producers are told when they ask.
 TEST_P(Metadata, APartitionThatFailedLaterKeepsItsLeaderForWhatIsSafe) {
   start();

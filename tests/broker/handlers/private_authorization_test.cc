@@ -3,17 +3,23 @@
 #include <map>
 #include <set>
 
+#include "kafka/gen/alter_user_scram_credentials.h"
+#include "kafka/gen/ask_groups.h"
 #include "kafka/gen/attach_link.h"
 #include "kafka/gen/become_mirror.h"
+#include "kafka/gen/broker_view.h"
 #include "kafka/gen/describe_configs.h"
 #include "kafka/gen/describe_site.h"
+#include "kafka/gen/drain_broker.h"
 #include "kafka/gen/durable_ends.h"
 #include "kafka/gen/ensure_mirror_topics.h"
 #include "kafka/gen/epoch_history.h"
 #include "kafka/gen/fence.h"
 #include "kafka/gen/finish_switchover.h"
+#include "kafka/gen/follow_access.h"
 #include "kafka/gen/forget_link.h"
 #include "kafka/gen/hand_over.h"
+#include "kafka/gen/hold_partitions.h"
 #include "kafka/gen/impersonate.h"
 #include "kafka/gen/list_groups.h"
 #include "kafka/gen/mirror_append.h"
@@ -22,11 +28,13 @@
 #include "kafka/gen/offset_fetch.h"
 #include "kafka/gen/pause_link.h"
 #include "kafka/gen/promote.h"
+#include "kafka/gen/read_access.h"
 #include "kafka/gen/read_members.h"
 #include "kafka/gen/report_mirror.h"
 #include "kafka/gen/site_record.h"
 #include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
+#include "kafka/gen/take_way_back_step.h"
 #include "tests/broker/handlers/authorized_world.h"
 
 namespace isthmus::broker {
@@ -57,7 +65,10 @@ class PrivateAuthorization : public AuthorizedWorld {
         kafka::FenceRequest, kafka::HandOverRequest, kafka::PromoteRequest,
         kafka::SwitchoverWishRequest, kafka::FinishSwitchoverRequest, kafka::BecomeMirrorRequest,
         kafka::EpochHistoryRequest, kafka::StepDownRequest, kafka::SiteRecordRequest,
-        kafka::DurableEndsRequest, kafka::ForgetLinkRequest, kafka::PauseLinkRequest>(all);
+        kafka::DurableEndsRequest, kafka::ForgetLinkRequest, kafka::PauseLinkRequest,
+        kafka::ReadAccessRequest, kafka::FollowAccessRequest, kafka::BrokerViewRequest,
+        kafka::TakeWayBackStepRequest, kafka::HoldPartitionsRequest, kafka::AskGroupsRequest,
+        kafka::DrainBrokerRequest>(all);
     all[ApiKey::read_members] = read_members_is_refused();
     // Last, and of nobody else: where it is granted, the connection is lent from here on.
     kafka::ImpersonateRequest as_itself;
@@ -102,7 +113,7 @@ class PrivateAuthorization : public AuthorizedWorld {
 ON_ONE_LOOP_AND_ON_TWO(PrivateAuthorization);
 
 const std::set<ApiKey> reading = {ApiKey::describe_site, ApiKey::site_record, ApiKey::epoch_history,
-                                  ApiKey::durable_ends};
+                                  ApiKey::durable_ends, ApiKey::read_access};
 const std::set<ApiKey> moving = {ApiKey::switchover_wish, ApiKey::promote,
                                  ApiKey::finish_switchover};
 const std::set<ApiKey> mirroring = {ApiKey::attach_link,   ApiKey::ensure_mirror_topics,
@@ -110,7 +121,13 @@ const std::set<ApiKey> mirroring = {ApiKey::attach_link,   ApiKey::ensure_mirror
                                     ApiKey::report_mirror, ApiKey::fence,
                                     ApiKey::hand_over,     ApiKey::step_down,
                                     ApiKey::read_members};
-const std::set<ApiKey> operating = {ApiKey::become_mirror, ApiKey::forget_link, ApiKey::pause_link};
+const std::set<ApiKey> operating = {ApiKey::become_mirror, ApiKey::forget_link, ApiKey::pause_link,
+                                    ApiKey::follow_access, ApiKey::drain_broker};
+
+// What a broker asks of another.
+const std::set<ApiKey> following = {ApiKey::epoch_history, ApiKey::broker_view,
+                                    ApiKey::take_way_back_step, ApiKey::hold_partitions,
+                                    ApiKey::ask_groups};
 
 std::set<ApiKey> together(std::initializer_list<std::set<ApiKey>> sets) {
   std::set<ApiKey> all;
@@ -140,14 +157,36 @@ TEST_P(PrivateAuthorization, DescribeLetsReadAndNothingElse) {
 }
 
 // The mirror's set is this and DESCRIBE: each alone leaves a part out.
-TEST_P(PrivateAuthorization, ClusterActionLetsMirrorAndNothingElse) {
+TEST_P(PrivateAuthorization, ClusterActionLetsMirrorAndFollowAndNothingElse) {
   start_with({on_cluster(Op::cluster_action)});
-  EXPECT_EQ(served(), together({mirroring, moving}));
+  EXPECT_EQ(served(), together({mirroring, moving, following}));
+}
+
+// He reads what is not safe yet, and says what he has.
+TEST_P(PrivateAuthorization, OnlyWhoActsForTheClusterFetchesAsAFollower) {
+  Uuid id;
+  const auto fetched = [&] {
+    kafka::FetchRequest request = fetch_request("orders", {});
+    request.topics.at(0).topic_id = id;
+    request.replica_state = {702, 1};
+    return ask_peers(std::move(request)).responses.at(0).partitions.at(0).error_code;
+  };
+  start_with({may(Op::read, Type::topic, "orders")}, [&] { id = create("orders"); });
+  EXPECT_EQ(fetched(), ErrorCode::topic_authorization_failed);
+  start_with({on_cluster(Op::cluster_action)});
+  EXPECT_EQ(fetched(), ErrorCode::unknown_leader_epoch) << "a follower names its epoch";
 }
 
 TEST_P(PrivateAuthorization, AlterLetsOperateAndRead) {
   start_with({on_cluster(Op::alter)});
   EXPECT_EQ(served(), together({operating, moving, reading}));
+}
+
+TEST_P(PrivateAuthorization, NothingFollowsToWhereWhatHasNoAclIsOpen) {
+  config.broker.allow_everyone_if_no_acl_found = true;
+  start_with({on_cluster(Op::alter)});
+  const auto answer = ask_peers(kafka::FollowAccessRequest{});
+  EXPECT_EQ(answer.error_code, ErrorCode::policy_violation);
 }
 
 // What a mirror asks of the cluster that it copies from, beside the private APIs.
@@ -177,6 +216,41 @@ TEST_P(PrivateAuthorization, AMirrorsSetSufficesAndEachOfItIsNeeded) {
     start_with(others);
     EXPECT_EQ(denied_to_a_mirror(), missing[i]) << "without the one at " << i;
   }
+}
+
+// What a mirror with `acls: follow` asks of its source beside: each permission lets read its part,
+// and one user that is hidden hides all, or it would look like gone.
+TEST_P(PrivateAuthorization, WhoMayDoWhatIsToldInPartsAndAlterLetsReadAll) {
+  const auto told = [this] {
+    const auto answer = ask_peers(kafka::ReadAccessRequest{});
+    std::set<std::string> parts;
+    if (answer.error_code == ErrorCode::none) parts.insert("acls");
+    if (parts.contains("acls") && answer.users_error == ErrorCode::none) parts.insert("users");
+    if (parts.contains("acls") && answer.quotas_error == ErrorCode::none) parts.insert("quotas");
+    return parts;
+  };
+  using Parts = std::set<std::string>;
+  const Acl describes = on_cluster(Op::describe);
+  const Acl users = may(Op::describe_tokens, Type::user, any_resource);
+  const Acl quotas = on_cluster(Op::describe_configs);
+  start_with({describes, users, quotas}, [this] {
+    kafka::AlterUserScramCredentialsRequest bob;
+    bob.upsertions.push_back({"bob", kafka::ScramMechanism::scram_sha_256, 4096,
+                              Slice::copy_of(std::string("salt")),
+                              Slice::copy_of(std::string(32, 'p'))});
+    EXPECT_EQ(ask(bob).results.at(0).error_code, ErrorCode::none);
+  });
+  EXPECT_EQ(told(), (Parts{"acls", "users", "quotas"}));
+  start_with({users, quotas});
+  EXPECT_EQ(told(), Parts{});
+  start_with({describes, quotas});
+  EXPECT_EQ(told(), (Parts{"acls", "quotas"}));
+  start_with({describes, users});
+  EXPECT_EQ(told(), (Parts{"acls", "users"}));
+  start_with({describes, users, deny(Op::describe_tokens, Type::user, "User:bob", me)});
+  EXPECT_EQ(told(), Parts{"acls"});
+  start_with({on_cluster(Op::alter)});
+  EXPECT_EQ(told(), (Parts{"acls", "users", "quotas"}));
 }
 
 TEST_P(PrivateAuthorization, OtherOperationsOnTheClusterLetNothing) {

@@ -1,6 +1,7 @@
 // The way back after a failover, at the site that was lost.
 #include "kafka/gen/become_mirror.h"
 #include "kafka/gen/epoch_history.h"
+#include "kafka/gen/take_way_back_step.h"
 #include "tests/broker/handlers/mirroring_world.h"
 
 namespace isthmus::broker {
@@ -103,6 +104,22 @@ TEST_P(GoingBack, ATopicThatCannotHoldsUpNoOther) {
   EXPECT_EQ(list_offset("bad", -1).offset, 2) << "nothing of it is cut";
   EXPECT_EQ(list_offset("good", -1).offset, 1);
   EXPECT_EQ(become_mirror({"bad"}, 1).error_code, ErrorCode::invalid_request) << "none could";
+}
+
+// Another broker of the cluster has written that down, and asks before it is read here.
+TEST_P(GoingBack, NothingIsCutWhereClientsStillWrite) {
+  start();
+  create("orders");
+  write("orders", 3);
+  kafka::EpochHistoryRequest ask;
+  ask.topics = {"orders"};
+  kafka::TakeWayBackStepRequest cut;
+  cut.step = kafka::WayBackStep::cut;
+  cut.topic_id = ask_peers(ask).topics.at(0).topic_id;
+  cut.offset = 1;
+  cut.end_offset = 3;
+  EXPECT_EQ(ask_peers(cut).error_code, ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(list_offset("orders", -1).offset, 3);
 }
 
 }  // namespace

@@ -1,6 +1,11 @@
 #include "broker/image/image.h"
 
+#include <algorithm>
+#include <set>
+#include <utility>
+
 #include "kafka/gen/acl_record.h"
+#include "kafka/gen/broker_record.h"
 #include "kafka/gen/routes_record.h"
 #include "kafka/gen/switchover_record.h"
 #include "kafka/gen/topic_record.h"
@@ -16,8 +21,22 @@ TopicImage topic_with_everything() {
   topic.configs = {{"cleanup.policy", "compact"}, {"retention.ms", "-1"}};
   topic.writer = TopicWriter::Link{"a-to-b", 3, true};
   topic.promoted_at = 11;
-  topic.partitions.push_back({5 << election_bits, 4, MirrorState::failed, "diverged: text", 777});
-  topic.partitions.push_back({1, 2, MirrorState::mirroring, "", -1});
+  topic.replication_factor = 2;
+  topic.partitions = {{.leader = 102,
+                       .leader_epoch = 5 << election_bits,
+                       .recorded_at_start = 4,
+                       .replicas = {101, 102, 103},
+                       .isr = {102, 103},
+                       .mirror_state = MirrorState::failed,
+                       .mirror_reason = "diverged: text",
+                       .promoted_to = 777,
+                       .adding = {103},
+                       .removing = {101}},
+                      {.leader_epoch = 1,
+                       .recorded_at_start = 2,
+                       .replicas = {101},
+                       .isr = {101},
+                       .mirror_state = MirrorState::mirroring}};
   return topic;
 }
 
@@ -26,10 +45,11 @@ std::shared_ptr<const Image> written(const Plan& plan) { return after(Image{}, p
 TEST(Records, ATopicComesBackAsItWas) {
   TopicImage topic = topic_with_everything();
   Plan plan;
-  plan.put(topic);
-  ASSERT_EQ(plan.checks.size(), 1u);
+  plan.create(topic);
+  ASSERT_EQ(plan.checks.size(), 3u);
   EXPECT_EQ(plan.checks[0].key, "/topics/orders");
-  EXPECT_EQ(plan.checks[0].version, MetadataStore::absent);
+  EXPECT_EQ(plan.checks[2].key, "/partitions/" + topic.id.to_string() + "/1");
+  for (const auto& check : plan.checks) EXPECT_EQ(check.version, MetadataStore::absent);
   auto image = written(plan);
   const TopicImage* read = image->find("orders");
   ASSERT_NE(read, nullptr);
@@ -38,14 +58,12 @@ TEST(Records, ATopicComesBackAsItWas) {
   EXPECT_EQ(read->configs, topic.configs);
   EXPECT_EQ(read->writer, topic.writer);
   EXPECT_EQ(read->promoted_at, 11);
+  EXPECT_EQ(read->replication_factor, 2);
   EXPECT_EQ(read->version, 12);
   ASSERT_EQ(read->partitions.size(), 2u);
   for (size_t i = 0; i < 2; ++i) {
-    EXPECT_EQ(read->partitions[i].leader_epoch, topic.partitions[i].leader_epoch);
-    EXPECT_EQ(read->partitions[i].recorded_at_start, topic.partitions[i].recorded_at_start);
-    EXPECT_EQ(read->partitions[i].mirror_state, topic.partitions[i].mirror_state);
-    EXPECT_EQ(read->partitions[i].mirror_reason, topic.partitions[i].mirror_reason);
-    EXPECT_EQ(read->partitions[i].promoted_to, topic.partitions[i].promoted_to);
+    topic.partitions[i].version = 12;
+    EXPECT_EQ(read->partitions[i], topic.partitions[i]) << i;
   }
 }
 
@@ -57,7 +75,7 @@ TEST(Records, WhoWritesATopicComesBackAsItWas) {
     topic.name = "t";
     topic.writer = writer;
     Plan plan;
-    plan.put(topic);
+    plan.create(topic);
     EXPECT_EQ(written(plan)->find("t")->writer, writer) << to_string(writer);
   }
 }
@@ -91,6 +109,100 @@ TEST(Records, ATopicOfVersion0IsReadAsItWasMeant) {
   EXPECT_EQ(writer("mirror"), TopicWriter(TopicWriter::Link{"m", 3, true}));
   EXPECT_EQ(writer("closed"), TopicWriter(TopicWriter::Nobody{uuid_of(1), false}));
   EXPECT_EQ(writer("left"), TopicWriter(TopicWriter::Nobody{uuid_of(2), true}));
+}
+
+// Of a release in which a cluster had one broker: what it says of its starts is the cluster's, and
+// each partition is that broker's.
+TEST(Records, PartitionsOfVersion2AreReadWithTheirTopicAndGetRecordsOfTheirOwn) {
+  kafka::BrokerRecord broker;
+  broker.starts = 5;
+  broker.start_times = {70, 80};
+  kafka::TopicRecord record;
+  record.topic_id = uuid_of(7);
+  record.partitions = {{3, 2, MirrorState::failed, "why", 9}, {4, 5, MirrorState::none, "", -1}};
+  auto image = *apply(Image{}, {{"/brokers/101", kafka::encode_versioned(broker, 1), 3},
+                                {"/topics/orders", kafka::encode_versioned(record, 2), 4}});
+  EXPECT_EQ(image->starts.number, 5);
+  EXPECT_EQ(image->starts.times, (std::vector<int64_t>{70, 80}));
+  const TopicImage before = *image->find("orders");
+  ASSERT_EQ(before.partitions.size(), 2u);
+  const PartitionImage first{101, 3, 2, {101}, {101}, {}, MirrorState::failed, "why", 9, -1};
+  EXPECT_EQ(before.partitions[0], first);
+  EXPECT_EQ(epoch_in_force(before.partitions[0], *image), 6);
+
+  TopicImage after_change = before;
+  after_change.partitions[1].leader_epoch = 8;
+  Plan plan;
+  plan.change(before, after_change);
+  EXPECT_EQ(plan.puts.size(), 3u) << "all of it moves at once";
+  EXPECT_EQ(plan.checks[0].version, 4);
+  image = after(*image, plan, 6);
+  EXPECT_EQ(image->find("orders")->partitions[0].leader_epoch, 3);
+  EXPECT_EQ(image->find("orders")->partitions[1].leader_epoch, 8);
+  EXPECT_EQ(image->find("orders")->partitions[0].version, 6);
+}
+
+TEST(Records, AChangeOfOnePartitionWritesThatOneAlone) {
+  Plan plan, change;
+  plan.create(topic_with_everything());
+  auto image = written(plan);
+  TopicImage topic = *image->find("orders");
+  topic.partitions[1].isr = {};
+  change.change(*image->find("orders"), topic);
+  ASSERT_EQ(change.puts.size(), 1u);
+  EXPECT_EQ(change.puts[0].key, "/partitions/" + topic.id.to_string() + "/1");
+  ASSERT_EQ(change.checks.size(), 2u) << "and not if the topic has another writer meanwhile";
+  EXPECT_EQ(change.checks[0].key, "/topics/orders");
+  auto next = after(*image, change, 13);
+  EXPECT_TRUE(next->find("orders")->partitions[1].isr.empty());
+  EXPECT_EQ(next->find(topic.id), next->find("orders"));
+  EXPECT_EQ(next->find("orders")->version, 12);
+  EXPECT_EQ(image->find("orders")->partitions[1].isr.size(), 1u) << "who reads it keeps it";
+
+  Plan nothing;
+  nothing.change(topic, topic);
+  EXPECT_TRUE(nothing.checks.empty());
+}
+
+TEST(Records, ATopicThatIsRenamedKeepsItsPartitions) {
+  Plan plan, change;
+  plan.create(topic_with_everything());
+  auto image = written(plan);
+  for (const char* name : {"a-name-before", "z-name-behind"}) {
+    TopicImage topic = *image->find("orders");
+    topic.renamed_from = std::exchange(topic.name, name);
+    Plan rename;
+    rename.change(*image->find("orders"), topic);
+    EXPECT_EQ(rename.puts.size(), 2u);
+    auto next = after(*image, rename, 13);
+    EXPECT_EQ(next->find("orders"), nullptr);
+    EXPECT_EQ(next->find(name)->partitions, topic.partitions);
+    EXPECT_EQ(next->find(topic.id), next->find(name));
+  }
+}
+
+// A start sees keys in their order, and partitions before topics.
+TEST(Records, APartitionMayComeBeforeItsTopicButNotWithoutIt) {
+  Plan plan;
+  plan.create(topic_with_everything());
+  auto changes = changes_of(plan, 12);
+  std::ranges::reverse(changes);
+  EXPECT_EQ((*broker::apply(Image{}, changes))->find("orders")->partitions.size(), 2u);
+  for (size_t missing = 0; missing < changes.size(); ++missing) {
+    auto some = changes;
+    some.erase(some.begin() + static_cast<std::ptrdiff_t>(missing));
+    auto image = broker::apply(Image{}, some);
+    ASSERT_FALSE(image) << missing;
+    EXPECT_NE(image.error().text.find("/partitions/"), std::string::npos) << image.error().text;
+  }
+  auto image = after(Image{}, plan, 12);
+  const std::string key = plan.puts[1].key;
+  EXPECT_FALSE(apply(*image, {{key, std::nullopt, -1}})) << "taken from a topic that stays";
+  for (const char* place : {"", "/", "x/1", "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAA/",
+                            "AAAAAAAAAAAAAAAAAAAAAA/-1", "AAAAAAAAAAAAAAAAAAAAAA/1x"}) {
+    EXPECT_FALSE(apply(*image, {{"/partitions/" + std::string(place), plan.puts[1].value, 1}}))
+        << place;
+  }
 }
 
 TEST(Records, ALinkComesBackAsItWas) {
@@ -167,7 +279,7 @@ TEST(Records, RoutesAndGroupsComeBackAsTheyWere) {
   routes.takeovers.put("c", "c", 4);
   Plan plan;
   plan.put(routes);
-  plan.put_group("payments", {"a-to-b", -1});
+  plan.put_group("payments", {"a-to-b"});
   auto image = written(plan);
   EXPECT_EQ(image->routes.takeovers, routes.takeovers);
   EXPECT_EQ(image->routes.version, 12);
@@ -177,6 +289,23 @@ TEST(Records, RoutesAndGroupsComeBackAsTheyWere) {
   removal.remove_group("payments", image->groups.at("payments"));
   EXPECT_EQ(removal.checks[0].version, 12);
   EXPECT_TRUE(after(*image, removal)->groups.empty());
+}
+
+// Who has logged in is looked for again when users have changed, and a deletion leaves no version.
+TEST(Records, OneDeletedUserAfterAnotherIsAChangeEachTime) {
+  Plan plan;
+  const kafka::ScramCredential any{HashAlgorithm::sha256, {1}, {2}, {3}, kafka::least_iterations};
+  for (const char* name : {"alice", "bob"}) {
+    plan.put(UserImage{name, {{kafka::ScramMechanism::scram_sha_256, any}}, {}, -1});
+  }
+  auto image = written(plan);
+  std::set<int64_t> seen{image->users_version};
+  for (const char* name : {"alice", "bob"}) {
+    Plan removal;
+    removal.put(UserImage{name, {}, {}, image->users->at(name).version});
+    image = after(*image, removal);
+    EXPECT_TRUE(seen.insert(image->users_version).second) << name;
+  }
 }
 
 // One version for all, and who was in charge of itself was left out.
@@ -204,25 +333,49 @@ TEST(Records, WhoTheClusterIsComesBackAsItWas) {
   own.cluster_number = 32767;
   own.cluster_id = uuid_of(4);
   own.incarnation = 3;
-  own.node_id = 301;
-  own.starts = 8;
-  own.start_times = {100, 200};
   own.next_producer_id = 5000;
   Plan plan;
   plan.put_cluster(own);
-  plan.put_broker(own);
+  const BrokerEndpoint clients{"CLIENT", {"k1.seoul", 9092}, false};
+  const BrokerEndpoint inside{"INSIDE", {"k1.seoul", 9093}, true};
+  plan.put_broker(301, {8,
+                        true,
+                        "row-1",
+                        uuid_of(6),
+                        {clients, inside},
+                        MetadataStore::absent,
+                        BrokerDrain::replicas,
+                        7,
+                        9});
+  plan.put_broker(302, {.starts = 1});
+  plan.put_starts({9, {100, 200}, MetadataStore::absent});
   plan.put_producer_ids(own);
   auto image = written(plan);
   EXPECT_EQ(image->cluster_name, "seoul");
   EXPECT_EQ(image->cluster_number, 32767);
   EXPECT_EQ(image->cluster_id, own.cluster_id);
   EXPECT_EQ(image->incarnation, 3);
-  EXPECT_EQ(image->node_id, 301);
-  EXPECT_EQ(image->starts, 8);
-  EXPECT_EQ(image->start_times, own.start_times);
+  EXPECT_EQ(image->starts_of(301), 8);
+  EXPECT_EQ(image->starts_of(302), 1);
+  EXPECT_EQ(image->starts_of(303), 0);
+  const BrokerImage& broker = image->brokers.at(301);
+  EXPECT_EQ(broker.version, 12);
+  EXPECT_TRUE(broker.fenced);
+  EXPECT_EQ(broker.drain, BrokerDrain::replicas);
+  EXPECT_EQ(broker.leader_rate, 7);
+  EXPECT_EQ(broker.follower_rate, 9);
+  EXPECT_FALSE(image->brokers.at(302).fenced);
+  EXPECT_EQ(broker.rack, "row-1");
+  EXPECT_EQ(broker.directory_id, uuid_of(6));
+  EXPECT_EQ(broker.endpoints, (std::vector{clients, inside}));
+  EXPECT_EQ(broker.endpoint("CLIENT"), &broker.endpoints[0]);
+  EXPECT_EQ(broker.endpoint("other"), nullptr);
+  EXPECT_EQ(broker.endpoint_for_brokers(), &broker.endpoints[1]);
+  EXPECT_EQ(image->starts.number, 9);
+  EXPECT_EQ(image->starts.times, (std::vector<int64_t>{100, 200}));
+  EXPECT_EQ(image->starts.version, 12);
   EXPECT_EQ(image->next_producer_id, 5000);
   EXPECT_EQ(image->cluster_version, 12);
-  EXPECT_EQ(image->broker_version, 12);
   EXPECT_EQ(image->producer_ids_version, 12);
 }
 
@@ -234,7 +387,7 @@ TEST(Records, AQuotaComesBackAsItWasUnderAKeyOfItsOwn) {
       {std::nullopt, "", ""},
       {std::nullopt, std::nullopt, "::1"}};
   Plan plan;
-  for (const auto& entity : entities) plan.put(QuotaImage{entity, {{"x", 0.5}, {"y", 2}}, -1});
+  for (const auto& entity : entities) plan.put(QuotaImage{entity, {{"x", 0.5}, {"y", 2}}, {}, -1});
   EXPECT_EQ(plan.puts[0].key, "/quotas/user=al%2Fice%3D%2C%C3%A9");
   auto image = written(plan);
   ASSERT_EQ(image->quotas.size(), entities.size());
@@ -245,7 +398,7 @@ TEST(Records, AQuotaComesBackAsItWasUnderAKeyOfItsOwn) {
     EXPECT_EQ(read.version, 12);
   }
   Plan removal;
-  removal.put(QuotaImage{entities[0], {}, 12});
+  removal.put(QuotaImage{entities[0], {}, {}, 12});
   EXPECT_FALSE(after(*image, removal)->quotas.contains(entities[0].key()));
   auto moved = apply(Image{}, {{"/quotas/user=bob", plan.puts[0].value, 1}});
   ASSERT_FALSE(moved.has_value()) << "a record under another's key";
@@ -254,7 +407,7 @@ TEST(Records, AQuotaComesBackAsItWasUnderAKeyOfItsOwn) {
 
 TEST(Records, ADeletedTopicIsGoneByNameAndById) {
   Plan plan;
-  plan.put(topic_with_everything());
+  plan.create(topic_with_everything());
   auto image = written(plan);
   Plan removal;
   removal.remove(*image->find("orders"));
@@ -268,11 +421,11 @@ TEST(Records, ADeletedTopicIsGoneByNameAndById) {
 // Its folders may be found later, by whoever finds them.
 TEST(Records, ADeletedTopicComesBackAsItWas) {
   Plan plan, removal, forgotten;
-  plan.put(topic_with_everything());
+  plan.create(topic_with_everything());
   auto image = written(plan);
   removal.remove(*image->find("orders"));
-  ASSERT_EQ(removal.checks.size(), 2u);
-  EXPECT_EQ(removal.checks[1].version, MetadataStore::absent);
+  ASSERT_EQ(removal.checks.size(), 4u) << "the topic, its partitions, the deletion";
+  EXPECT_EQ(removal.checks[3].version, MetadataStore::absent);
   image = after(*image, removal, 13);
   const DeletedTopic& read = image->deleted.at(uuid_of(7));
   EXPECT_EQ(read.id, uuid_of(7));
@@ -288,9 +441,10 @@ TEST(Records, ADeletedTopicComesBackAsItWas) {
 TEST(Records, ARecreatedTopicLeavesTheOldIdUnknown) {
   TopicImage topic = topic_with_everything();
   Plan first, second;
-  first.put(topic);
+  first.create(topic);
   topic.id = uuid_of(8);
-  second.put(topic);
+  second.remove(*written(first)->find("orders"));
+  second.create(topic);
   auto image = after(*written(first), second);
   EXPECT_EQ(image->find(uuid_of(7)), nullptr);
   EXPECT_NE(image->find(uuid_of(8)), nullptr);
@@ -305,7 +459,7 @@ std::string refusal_of(MetadataStore::Change change) {
 TEST(Records, WhatThisReleaseCannotReadIsAnErrorThatNamesTheKey) {
   Slice nonsense = Slice::copy_of("\0\x63nonsense");
   for (const char* key : {"/topics/t", "/links/l", "/switchovers/l", "/groups/g", "/routes",
-                          "/quotas/user=a", "/cluster", "/producer_ids", "/brokers/1"}) {
+                          "/quotas/user=a", "/cluster", "/producer_ids", "/brokers/1", "/starts"}) {
     EXPECT_NE(refusal_of({key, Slice::copy_of(""), 1}).find(key), std::string::npos) << key;
     EXPECT_NE(refusal_of({key, nonsense, 1}).find(key), std::string::npos) << key;
   }
@@ -313,23 +467,39 @@ TEST(Records, WhatThisReleaseCannotReadIsAnErrorThatNamesTheKey) {
             std::string::npos);
 }
 
+TEST(Records, ABrokerThatIsRemovedIsNotThereAnyMore) {
+  Plan plan, removal;
+  plan.put_broker(301, {.starts = 1});
+  plan.put_broker(302, {.starts = 1});
+  const auto image = written(plan);
+  removal.remove_broker(301, image->brokers.at(301));
+  EXPECT_EQ(removal.checks.at(0).version, 12);
+  const auto left = after(*image, removal, 13);
+  EXPECT_FALSE(left->brokers.contains(301));
+  EXPECT_TRUE(left->brokers.contains(302));
+}
+
 TEST(Records, ABrokerKeyThatIsNoNumberIsAnErrorNotACrash) {
-  Image own;
   Plan plan;
-  plan.put_broker(own);
+  plan.put_broker(1, {});
   EXPECT_NE(refusal_of({"/brokers/seven", plan.puts[0].value, 1}).find("/brokers/seven"),
             std::string::npos);
   EXPECT_NE(refusal_of({"/brokers/99999999999", plan.puts[0].value, 1}), "");
 }
 
 TEST(Epochs, EveryStartIsAnElection) {
-  PartitionImage partition;
-  partition.leader_epoch = 7;
-  partition.recorded_at_start = 3;
-  EXPECT_EQ(epoch_in_force(partition, 3), 7);
-  EXPECT_EQ(epoch_in_force(partition, 5), 9);
+  const auto epoch_after = [](NodeId leader, int32_t starts) {
+    Image image;
+    image.brokers[101].starts = starts;
+    image.brokers[102].starts = 99;
+    return epoch_in_force({.leader = leader, .leader_epoch = 7, .recorded_at_start = 3}, image);
+  };
+  EXPECT_EQ(epoch_after(101, 3), 7);
+  EXPECT_EQ(epoch_after(101, 5), 9) << "of its leader, and of no other";
+  EXPECT_EQ(epoch_after(-1, 5), 7);
+  EXPECT_EQ(epoch_after(103, 5), 7);
   // Metadata that was rebuilt counts starts anew: never back.
-  EXPECT_EQ(epoch_in_force(partition, 1), 7);
+  EXPECT_EQ(epoch_after(101, 1), 7);
 }
 
 TEST(Epochs, APromotionGoesBeyondEveryElectionThatTheOldSiteMayHold) {
@@ -365,20 +535,41 @@ TEST(Records, AnAclComesBackAsItWasAndGoes) {
   EXPECT_EQ(image->acls->set.size(), 1u) << "who reads the image before keeps it";
 }
 
+// Data directories of before have it under the same key.
+TEST(Records, WhatAnAclFollowsIsNoPartOfItsKey) {
+  Plan plan;
+  plan.put_acl(some_acl(), {"a-b", true});
+  auto image = written(plan);
+  const auto& entry = image->acls->entries.at(acl_key(some_acl()));
+  EXPECT_EQ(entry.follows, (Follows{"a-b", true}));
+  EXPECT_EQ(image->access_changes, 1);
+  Plan own;
+  own.put_acl(some_acl(), {}, entry.version);
+  EXPECT_EQ(own.checks[0].key, plan.checks[0].key);
+  image = after(*image, own);
+  EXPECT_EQ(image->acls->entries.at(acl_key(some_acl())).follows, Follows{});
+  EXPECT_EQ(image->acls->set.size(), 1u);
+  EXPECT_EQ(image->access_changes, 2);
+  kafka::AclRecord old{ResourceType::topic, PatternType::literal, "t", "User:a", "*",
+                       AclOperation::read,  AclPermission::allow, "",  false};
+  image = after(Image{}, Plan{{}, {{"/acls/x", kafka::encode_versioned(old, 0)}}});
+  EXPECT_EQ(image->acls->entries.at("/acls/x").follows, Follows{});
+}
+
 TEST(Records, AclsAreCopiedOnlyWhereOneChanges) {
   Plan plan;
   plan.put_acl(some_acl());
   auto image = written(plan);
   TopicImage topic = topic_with_everything();
   Plan other;
-  other.put(topic);
+  other.create(topic);
   EXPECT_EQ(after(*image, other)->acls, image->acls);
 }
 
 // It might deny something.
 TEST(Records, AnAclThatIsNotUnderstoodRefusesTheStart) {
   kafka::AclRecord record{ResourceType::topic,           PatternType::literal, "t", "User:a", "*",
-                          static_cast<AclOperation>(99), AclPermission::deny};
+                          static_cast<AclOperation>(99), AclPermission::deny,  "",  false};
   auto image = apply(Image{}, {{"/acls/x", kafka::encode_versioned(record, 0), 1}});
   ASSERT_FALSE(image);
   EXPECT_NE(image.error().text.find("/acls/x"), std::string::npos) << image.error().text;

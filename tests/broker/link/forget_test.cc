@@ -82,7 +82,7 @@ TEST(PlanForget, NotWhileAnythingIsItsOrWaitsForIt) {
   EXPECT_TRUE(says(plan_forget(*mirrors, in, dead), "wine is still a mirror"));
   auto image = seoul();
   Plan groups;
-  groups.put_group("billing", {in, -1});
+  groups.put_group("billing", {in});
   EXPECT_TRUE(says(plan_forget(*after(*image, groups), in, dead), "group billing"));
   auto handed = after(*image, plan_hand_over(*image, {out, uuid_of(1), {topic}, dead}));
   EXPECT_TRUE(says(plan_forget(*handed, in, dead), "take-back --force"));

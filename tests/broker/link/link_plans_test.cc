@@ -1,5 +1,7 @@
 #include "broker/link/link_plans.h"
 
+#include "broker/controller/cluster_plans.h"
+
 #include "tests/broker/plans.h"
 
 namespace isthmus::broker {
@@ -36,8 +38,15 @@ TEST(PlanAttach, EachProcessThatAttachesRaisesTheEpoch) {
   image = after(*image, plan_attach(*image, attach_to(1)));
   EXPECT_EQ(image->links.at("l").epoch, 2);
   EXPECT_EQ(code_of(check_link_epoch(*image, "l", 1)), ErrorCode::fenced_leader_epoch);
-  EXPECT_EQ(code_of(check_link_epoch(*image, "l", 3)), ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(code_of(check_link_epoch(*image, "l", 3)), ErrorCode::leader_not_available)
+      << "attached at another broker, of which this one has yet to hear";
   EXPECT_EQ(code_of(check_link_epoch(*image, "other", 1)), ErrorCode::resource_not_found);
+}
+
+TEST(PlanAttach, ALinkLeadsIntoAClusterOfSeveralBrokersToo) {
+  Image several = *cluster(2);
+  several.brokers[the_broker + 1] = {.starts = 1};
+  EXPECT_TRUE(plan_attach(several, attach_to(1)));
 }
 
 TEST(PlanAttach, TheFirstLookIsDoneWhenAMirrorSaysSo) {
@@ -53,6 +62,25 @@ TEST(PlanAttach, TheFirstLookIsDoneWhenAMirrorSaysSo) {
   image = after(*image, plan);
   image = after(*image, plan_attach(*image, attach_to(1)));
   EXPECT_FALSE(image->links.at("l").begins);
+}
+
+// With two in sync of which one must have a record, it alone acknowledges.
+TEST(PlanMirrorTopic, ASourceThatLowersWhatMustBeInSyncEndsTheElr) {
+  Image several = *cluster(2);
+  several.brokers[the_broker + 1] = {.starts = 1, .version = 1};
+  auto image = after(several, plan_mirror_topic(several, "l", mirror_topic()));
+  image = after(*image, plan_fence(*image, the_broker + 1), 2);
+  EXPECT_FALSE(image->find("orders")->partitions[0].elr.empty());
+  MirrorTopic lower = mirror_topic();
+  lower.configs["min.insync.replicas"] = "1";
+  image = after(*image, plan_mirror_topic(*image, "l", lower), 3);
+  EXPECT_TRUE(image->find("orders")->partitions[0].elr.empty());
+}
+
+TEST(PlanMirrorTopic, MorePartitionsThanATopicMayHaveAreRefused) {
+  auto image = after(*cluster(2), plan_mirror_topic(*cluster(2), "l", mirror_topic()));
+  const auto many = mirror_topic(std::vector<LeaderEpoch>(max_partitions_per_topic + 1, 3));
+  EXPECT_EQ(code_of(plan_mirror_topic(*image, "l", many)), ErrorCode::invalid_partitions);
 }
 
 // Producer ids carry the number: two clusters under one number would deduplicate each other.
@@ -171,7 +199,7 @@ TEST(PlanMirrorTopic, ItIsMadeWithTheSourcesIdConfigsAndEpochs) {
   EXPECT_EQ(topic->id, uuid_of(9));
   EXPECT_EQ(topic->writer, TopicWriter(TopicWriter::Link{"l", 1}));
   EXPECT_EQ(topic->configs, mirror_topic().configs);
-  EXPECT_EQ(epoch_in_force(topic->partitions[1], image->starts), 5);
+  EXPECT_EQ(epoch_in_force(topic->partitions[1], *image), 5);
   EXPECT_EQ(topic->partitions[0].mirror_state, MirrorState::initializing);
   EXPECT_TRUE(plan_mirror_topic(*image, "l", mirror_topic({3, 5}))->empty())
       << "the same again writes nothing";
@@ -185,9 +213,9 @@ TEST(PlanMirrorTopic, ItFollowsItsSourceAndItsEpochNeverGoesBack) {
   image = after(*image, plan_mirror_topic(*image, "l", grown));
   const TopicImage* topic = image->find("orders");
   ASSERT_EQ(topic->partitions.size(), 3u);
-  EXPECT_EQ(epoch_in_force(topic->partitions[0], image->starts), 4);
-  EXPECT_EQ(epoch_in_force(topic->partitions[1], image->starts), 5);
-  EXPECT_EQ(epoch_in_force(topic->partitions[2], image->starts), 2);
+  EXPECT_EQ(epoch_in_force(topic->partitions[0], *image), 4);
+  EXPECT_EQ(epoch_in_force(topic->partitions[1], *image), 5);
+  EXPECT_EQ(epoch_in_force(topic->partitions[2], *image), 2);
   EXPECT_EQ(topic->configs.at("retention.ms"), "2000");
 }
 
@@ -327,8 +355,8 @@ TEST(PlanRaiseEpoch, OnlyUpwards) {
   EXPECT_TRUE(plan_raise_epoch(*image, uuid_of(9), 0, 3)->empty());
   EXPECT_TRUE(plan_raise_epoch(*image, uuid_of(9), 7, 9)->empty());
   image = after(*image, plan_raise_epoch(*image, uuid_of(9), 0, 9));
-  EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[0], image->starts), 9);
-  EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[1], image->starts), 3);
+  EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[0], *image), 9);
+  EXPECT_EQ(epoch_in_force(image->find("orders")->partitions[1], *image), 3);
 }
 
 }  // namespace

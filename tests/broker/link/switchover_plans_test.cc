@@ -83,8 +83,8 @@ TEST(PlanPromote, OpensANewGenerationAboveEveryElectionOfTheOldSite) {
   image = after(*image, plan_promote(*image, p));
   const TopicImage& t = *image->find(topic);
   EXPECT_TRUE(t.writer.is_clients());
-  EXPECT_EQ(epoch_in_force(t.partitions[0], 5), 1 << election_bits);
-  EXPECT_EQ(epoch_in_force(t.partitions[0], 6), (1 << election_bits) + 1);
+  EXPECT_EQ(epoch_in_force(t.partitions[0], *image), 1 << election_bits);
+  EXPECT_EQ(epoch_in_force(t.partitions[0], *target(6)), (1 << election_bits) + 1);
   EXPECT_EQ(t.partitions[0].promoted_to, -1);
   EXPECT_EQ(t.partitions[1].promoted_to, 500);
   EXPECT_EQ(t.partitions[1].mirror_state, MirrorState::stopped);
@@ -154,6 +154,7 @@ TEST(PlanDone, TheSourceBecomesTheMirrorOfTheOtherDirection) {
   EXPECT_EQ(t.writer, TopicWriter(TopicWriter::Link{"back", 2, true}));
   EXPECT_EQ(t.partitions[0].mirror_state, MirrorState::mirroring);
   EXPECT_EQ(image->groups.at("payments").link, "back");
+  EXPECT_FALSE(image->groups.at("payments").parted) << "its members were handed over";
   EXPECT_EQ(image->routes.takeovers, end.routes);
   EXPECT_TRUE(plan_done(*image, end)->empty());
   EXPECT_EQ(code_of(plan_take_back(*image, {"l", first, false, 0, other_site})),
@@ -224,7 +225,8 @@ TEST(PlanBecomeMirror, TheOldSourceOfAFailoverFollowsWithTheEpochsOfTheNew) {
   image = after(*image, plan_become_mirror(*image, ending(first), request));
   const TopicImage& t = *image->find(topic);
   EXPECT_TRUE(t.writer.is_link("back"));
-  EXPECT_EQ(epoch_in_force(t.partitions[1], image->starts), 1 << election_bits);
+  EXPECT_TRUE(image->groups.at("payments").parted);
+  EXPECT_EQ(epoch_in_force(t.partitions[1], *image), 1 << election_bits);
   EXPECT_TRUE(plan_become_mirror(
                   *image,
                   [] {

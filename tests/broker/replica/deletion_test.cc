@@ -50,9 +50,9 @@ class Deletion : public PartitionTableTest {
     TopicImage topic;
     topic.name = "orders";
     topic.id = uuid_of(id);
-    topic.partitions.resize(partitions);
+    topic.partitions.resize(partitions, led_by(1));
     Plan plan;
-    plan.put(topic);
+    plan.create(topic);
     plan.forget(image_->deleted.at(topic.id));
     image_ = after(*image_, plan, ++version_);
     follow();
@@ -96,6 +96,70 @@ TEST_F(Deletion, ThatIsCutAtAnyStepIsResumedByTheNextStart) {
     }
   }
   EXPECT_GT(steps, 60u);
+}
+
+// The replicas of orders are `node`'s from now on.
+std::shared_ptr<const Image> held_by(const Image& image, NodeId node, int64_t version) {
+  TopicImage topic = *image.find("orders");
+  for (auto& partition : topic.partitions) {
+    partition.replicas = partition.isr = {node};
+    partition.leader = node;
+    ++partition.leader_epoch;
+  }
+  Plan plan;
+  plan.change(*image.find("orders"), topic);
+  return after(image, plan, version);
+}
+
+TEST_F(Deletion, OfAReplicaThatIsTakenAwayLeavesNothingAndItComesAgainEmpty) {
+  create("orders", 1, 2);
+  for (int i = 0; i < 10; ++i) write("orders");
+  ASSERT_TRUE(world_.run(table_->checkpoint()));
+  image_ = held_by(*image_, 2, ++version_);
+  follow();
+  EXPECT_EQ(folders(), Names{});
+  EXPECT_EQ(table_->find("orders", 0).absence(), kafka::ErrorCode::not_leader_or_follower);
+  finish_deletions();
+  expect_finished();
+  EXPECT_TRUE(assigned_now().partitions.contains({uuid_of(100), 0}));
+  EXPECT_FALSE(assigned_now().partitions.contains({uuid_of(1), 0}));
+  image_ = held_by(*image_, 1, ++version_);
+  follow();
+  EXPECT_EQ(write("orders"), 0);
+  lose_power();
+  EXPECT_EQ(write("orders"), 1) << "the checkpoints speak of what it has now";
+}
+
+// At every step the process is killed, or the power is lost; then it is told again.
+TEST_F(Deletion, OfAReplicaThatIsCutAtAnyStepIsResumedByTheNextStart) {
+  uint8_t id = 0;
+  for (bool power : {false, true}) {
+    bool more = true;
+    for (uint64_t step = 1; more; ++step, id %= 90) {
+      SCOPED_TRACE(testing::Message() << "power " << power << " step " << step);
+      create("orders", ++id, 2);
+      ASSERT_EQ(write("orders", 1), 0);
+      image_ = held_by(*image_, 2, ++version_);
+      sim::Volume& disk = world_.host.disk();
+      const uint64_t last = disk.operations() + step;
+      disk.fail_operations_from(last, EIO);
+      published_->store(image_);
+      (void)world_.run(table_->follow(image_));
+      disk.forget_planned_failures();
+      more = disk.operations() >= last;
+      if (power) lose_power();
+      if (!power) {
+        kill();
+        start();
+      }
+      finish_deletions();
+      ASSERT_EQ(folders(), Names{});
+      expect_finished();
+      remove("orders");
+      finish_deletions();
+      if (HasFailure()) return;
+    }
+  }
 }
 
 TEST_F(Deletion, TakesWhatIsOfflineToo) {

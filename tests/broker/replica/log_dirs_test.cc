@@ -78,6 +78,115 @@ TEST_F(LogDirsTest, DamageThatIsRepairedBesideTheBrokerIsOpenedByIt) {
   EXPECT_EQ(write("orders", 2), 10) << "the checkpoint from before the repair is not believed";
 }
 
+// A cluster of two that counts on broker 1 for orders, as far as its metadata go.
+class CountedOn : public LogDirsTest {
+ protected:
+  CountedOn() { counted({1, 2}, {}); }
+  void counted(std::vector<NodeId> isr, std::vector<NodeId> elr, NodeId leader = 2) {
+    TopicImage topic = *image_->find("orders");
+    for (PartitionImage& partition : topic.partitions) {
+      partition.leader = leader;
+      partition.replicas = {1, 2};
+      partition.isr = isr;
+      partition.elr = elr;
+    }
+    Plan plan;
+    plan.change(*image_->find("orders"), topic);
+    image_ = after(*image_, plan, ++version_);
+  }
+  void forget(PartitionIndex p) {
+    OfflinePartitions offline =
+        OfflinePartitions::open(world_.disk(), {"/data/1", "/data/2"}).value();
+    ASSERT_TRUE(offline.forget({"orders", p}));
+  }
+  void expect_lacking(PartitionIndex p, bool all) {
+    const auto lacking = table_->lacking();
+    ASSERT_EQ(lacking.size(), 1u);
+    EXPECT_EQ(lacking[0].name.partition, p);
+    EXPECT_EQ(lacking[0].all, all);
+  }
+  Offset end_of(PartitionIndex p) {
+    return world_.run(table_->find("orders", p).describe()).end_offset;
+  }
+};
+
+TEST_F(CountedOn, WhatARepairHasCutIsOpenedWhenNobodyCountsOnIt) {
+  stop();
+  flip(2);
+  start();
+  stop();
+  counted({2}, {1});
+  repair(2);
+  start();
+  expect_offline(2, "lacks records that its cluster counts on");
+  expect_lacking(2, false);
+  lose_power();
+  expect_offline(2, "lacks records that its cluster counts on");
+  counted({2}, {});
+  follow();
+  EXPECT_EQ(end_of(2), 9);
+  EXPECT_TRUE(table_->lacking().empty());
+  counted({1, 2}, {});
+  lose_power();
+  EXPECT_EQ(end_of(2), 9) << "told once, it is as whole as any";
+}
+
+TEST_F(CountedOn, TheLastOneIsOpenedWithWhatTheRepairLeft) {
+  stop();
+  flip(2);
+  start();
+  stop();
+  counted({1}, {}, 1);
+  repair(2);
+  start();
+  EXPECT_EQ(end_of(2), 9);
+}
+
+TEST_F(CountedOn, WhatWasForgottenBeginsAnewWhenNobodyCountsOnIt) {
+  counted({}, {1}, -1);
+  stop();
+  ASSERT_TRUE(world_.disk().remove_folder(folder(1)));
+  forget(1);
+  start();
+  expect_offline(1, "lacks records that its cluster counts on");
+  expect_lacking(1, true);
+  lose_power();
+  expect_lacking(1, true);
+  counted({}, {}, -1);
+  follow();
+  EXPECT_EQ(end_of(1), 10) << "no offset is given out twice";
+  EXPECT_TRUE(table_->lacking().empty());
+}
+
+// What one with page_cache has acknowledged, and not synced, a power loss takes; also who changes
+// the durability meanwhile must know.
+TEST_F(CountedOn, WithPageCacheOnlyACleanStopIsWhole) {
+  stop();
+  config_.durability = Durability::page_cache;
+  start();
+  EXPECT_TRUE(table_->lacking().empty()) << "it was stopped cleanly";
+  kill();
+  start();
+  EXPECT_EQ(table_->lacking().size(), 4u);
+  stop_and_start();
+  EXPECT_EQ(table_->lacking().size(), 4u) << "nobody was told";
+  config_.durability = Durability::fsync;
+  kill();
+  start();
+  EXPECT_EQ(table_->lacking().size(), 4u) << "it was page_cache until now";
+  kill();
+  start();
+  EXPECT_EQ(table_->lacking().size(), 4u) << "and nobody was told";
+  counted({2}, {});
+  follow();
+  for (PartitionIndex p = 0; p < 4; ++p) table_->lack_is_known(uuid_of(1), p);
+  EXPECT_TRUE(table_->lacking().empty());
+  counted({1, 2}, {});
+  kill();
+  start();
+  EXPECT_TRUE(table_->lacking().empty()) << "with fsync all is there";
+}
+
 // Ten single-record batches, the broker killed, one byte of the last value flipped: offline at the
 // first start, and at every later one, however the starts end.
 TEST_F(LogDirsTest, DamageStaysDamageOverAnyNumberOfStarts) {
@@ -216,7 +325,7 @@ TEST_F(LogDirsTest, ACopyOfADirectoryIsRefused) {
   stop();
   const auto mark = io::read_whole(world_.disk(), "/data/1/meta.properties").value();
   ASSERT_TRUE(io::replace_file(world_.disk(), "/data/2/meta.properties", mark));
-  PartitionTable table(world_.env(), *published_, {"/data/1", "/data/2"},
+  PartitionTable table(world_.env(), 1, *published_, {"/data/1", "/data/2"},
                        [](const auto&) { return LogConfig{}; });
   ASSERT_TRUE(table.claim());
   auto taken = table.take_over();

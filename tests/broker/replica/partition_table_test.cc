@@ -24,6 +24,48 @@ TEST_F(PartitionTableTest, FollowsTopicsAsTheyComeGrowAndGo) {
   EXPECT_EQ(folders(), std::vector<std::string>{});
 }
 
+// While others are being opened, or the disk is full.
+TEST_F(PartitionTableTest, WhoLeadsIsHeardBeforeOthersAreOpen) {
+  create("orders", 1, 1);
+  EXPECT_EQ(write("orders"), 0);
+  TopicImage topic = *image_->find("orders");
+  topic.partitions[0].leader = 2;
+  topic.partitions[0].replicas = topic.partitions[0].isr = {1, 2};
+  topic.partitions[0].leader_epoch = 1;
+  Plan plan;
+  plan.change(*image_->find("orders"), topic);
+  const auto before = image_;
+  image_ = after(*image_, plan, ++version_);
+  decide("more", 2, 1);
+  world_.run(done(table_->hear(image_)));
+  EXPECT_EQ(world_.run(table_->find("orders", 0).describe()).leader_epoch, 1);
+  EXPECT_FALSE(world_.run(write(table_->find("orders", 0)))) << "others lead";
+  EXPECT_TRUE(table_->find("more", 0).is_opening());
+  ASSERT_TRUE(world_.run(table_->follow(before)));
+  EXPECT_EQ(world_.run(table_->find("orders", 0).describe()).leader_epoch, 1)
+      << "an image that is followed late takes nothing back";
+  follow();
+  EXPECT_EQ(write("more"), 0);
+}
+
+TEST_F(PartitionTableTest, WhoIsOpenedHearsWhatHasComeMeanwhile) {
+  decide("orders", 1, 1);
+  const auto before = image_;
+  TopicImage topic = *image_->find("orders");
+  topic.partitions[0].leader = 2;
+  topic.partitions[0].replicas = topic.partitions[0].isr = {1, 2};
+  topic.partitions[0].leader_epoch = 1;
+  Plan plan;
+  plan.change(*image_->find("orders"), topic);
+  image_ = after(*image_, plan, ++version_);
+  int opened = 0;
+  table_->on_opened([&opened] { ++opened; });
+  world_.run(done(table_->hear(image_)));
+  ASSERT_TRUE(world_.run(table_->follow(before)));
+  EXPECT_EQ(world_.run(table_->find("orders", 0).describe()).leader_epoch, 1);
+  EXPECT_EQ(opened, 1);
+}
+
 // A consumer that goes on at the old offset of a new topic would read other records as though they
 // followed.
 TEST_F(PartitionTableTest, ARecreatedTopicHasNoneOfTheOldRecords) {
@@ -176,9 +218,9 @@ TEST_F(PartitionTableTest, APartitionThatIsNotOpenYetIsSaidToBeOpening) {
   TopicImage topic;
   topic.name = "orders";
   topic.id = uuid_of(1);
-  topic.partitions.resize(1);
+  topic.partitions.resize(1, led_by(1));
   Plan plan;
-  plan.put(topic);
+  plan.create(topic);
   image_ = after(*image_, plan, ++version_);
   published_->store(image_);
   EXPECT_TRUE(table_->find("orders", 0).is_opening());
@@ -250,7 +292,7 @@ TEST_F(PartitionTableTest, APartitionWhoseDiskFailsLaterIsOfflineWithTheReason) 
 }
 
 TEST_F(PartitionTableTest, TwoProcessesInOneDirectoryAreRefused) {
-  PartitionTable second(world_.env(), *published_, {"/data/2"},
+  PartitionTable second(world_.env(), 1, *published_, {"/data/2"},
                         [](const auto&) { return LogConfig{}; });
   auto claimed = second.claim();
   ASSERT_FALSE(claimed);

@@ -177,6 +177,17 @@ TEST_F(PartitionTest, AFenceHoldsEveryWriterOfTheCluster) {
   EXPECT_TRUE(write(CoordinatorWriter{}, batch()));
 }
 
+// It led the partition before somebody else did, and does not know yet.
+TEST_F(PartitionTest, ACoordinatorWritesUnderTheEpochInForceOnly) {
+  EXPECT_TRUE(write(CoordinatorWriter{0}, batch()));
+  topic_.partitions[0].leader_epoch = 5;
+  show();
+  EXPECT_EQ(code(write(CoordinatorWriter{0}, batch())), ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(code(write(CoordinatorWriter{6}, batch())), ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(view().end_offset, 1);
+  EXPECT_TRUE(write(CoordinatorWriter{5}, batch()));
+}
+
 TEST_F(PartitionTest, AnExportBeginsWhereItIsToldAndGoesOnAtItsEnd) {
   const ExportWriter writer{500};
   EXPECT_EQ(write(writer, {})->log_end, 500);
@@ -212,6 +223,23 @@ TEST_F(PartitionTest, ClosingEndsAllWaits) {
   close();
   ASSERT_TRUE(safe->has_value());
   EXPECT_EQ(code(safe->value()), ErrorCode::not_leader_or_follower);
+}
+
+TEST_F(PartitionTest, WhoseWordCountsNoMoreRefusesWhoWaitsAndWhoComes) {
+  world_.host.disk().sync_latency_min = world_.host.disk().sync_latency_max = seconds(5);
+  ASSERT_TRUE(append());
+  auto safe = committed(2);
+  world_.on_loop([&] { partition_->refuse_all(); });
+  settle();
+  ASSERT_TRUE(safe->has_value());
+  EXPECT_EQ(code(safe->value()), ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(code(append()), ErrorCode::not_leader_or_follower);
+  EXPECT_EQ(read({}).error, ErrorCode::not_leader_or_follower);
+  world_.run_for(seconds(10));
+  EXPECT_TRUE(world_.run(partition_->close())) << "what was written is kept";
+  partition_.reset();
+  open();
+  EXPECT_EQ(view().end_offset, 1);
 }
 
 // ---- appends that are written together ----

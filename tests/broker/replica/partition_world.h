@@ -50,6 +50,8 @@ class PartitionTest : public testing::Test {
     topic_.name = "orders";
     topic_.id = uuid_of(1);
     topic_.partitions.resize(1);
+    topic_.partitions[0].leader = 1;
+    topic_.partitions[0].replicas = topic_.partitions[0].isr = {1};
     image_.cluster_number = 1;
     open();
   }

@@ -28,8 +28,8 @@ class PartitionTableTest : public testing::Test {
   }
   void boot() {
     published_ = std::make_unique<PublishedImage>();
-    table_ = std::make_unique<PartitionTable>(world_.env(), *published_, log_dirs_,
-                                              [](const auto&) { return LogConfig{}; });
+    table_ = std::make_unique<PartitionTable>(world_.env(), 1, *published_, log_dirs_,
+                                              [this](const auto&) { return config_; });
     auto claimed = table_->claim();
     ASSERT_TRUE(claimed) << claimed.error().text;
     for (const std::string& dir : table_->dirs().present()) {
@@ -75,9 +75,9 @@ class PartitionTableTest : public testing::Test {
     TopicImage topic;
     topic.name = name;
     topic.id = uuid_of(id);
-    topic.partitions.resize(partitions);
+    topic.partitions.resize(partitions, led_by(1));
     Plan plan;
-    plan.put(topic);
+    plan.create(topic);
     image_ = after(*image_, plan, ++version_);
     published_->store(image_);
   }
@@ -92,8 +92,9 @@ class PartitionTableTest : public testing::Test {
   void decide_to_set_aside(const std::string& name, const std::string& to) {
     TopicImage topic = *image_->find(name);
     topic.writer = TopicWriter::Aside{};
+    topic.renamed_from = std::exchange(topic.name, to);
     Plan plan;
-    plan.set_aside(std::move(topic), to);
+    plan.change(*image_->find(name), topic);
     image_ = after(*image_, plan, ++version_);
     published_->store(image_);
   }
@@ -154,6 +155,7 @@ class PartitionTableTest : public testing::Test {
   TaskWorld world_{1, 2};
   std::vector<std::string> log_dirs_ = {"/data/1", "/data/2"};
   std::shared_ptr<const Image> image_ = std::make_shared<const Image>();
+  LogConfig config_;
   int64_t version_ = 0;
   uint8_t directories_ = 100;
   std::unique_ptr<PublishedImage> published_;

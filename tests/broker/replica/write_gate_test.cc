@@ -150,7 +150,7 @@ TEST(WriteGate, AMirrorIsWrittenByItsLinkInItsEpochOnly) {
   EXPECT_EQ(link(gate), ErrorCode::none);
   EXPECT_EQ(link(gate, "another"), ErrorCode::policy_violation);
   EXPECT_EQ(link(gate, "l", 3), ErrorCode::fenced_leader_epoch) << "a zombie writes";
-  EXPECT_EQ(link(gate, "l", 5), ErrorCode::fenced_leader_epoch);
+  EXPECT_EQ(link(gate, "l", 5), ErrorCode::leader_not_available) << "of which we have yet to hear";
   EXPECT_TRUE(gate.topic_writer().is_link("l"));
 }
 
@@ -201,6 +201,19 @@ TEST(WriteGate, WhatIsSetAsideIsReadOnlyButForTheEndOfWhatWasOpen) {
     EXPECT_TRUE(gate.admit(writer, start));
   }
   EXPECT_FALSE(gate.admit(MarkerWriter{}, start));
+}
+
+TEST(WriteGate, AFenceThatEndedAndBeganAgainIsAnother) {
+  WriteGate gate;
+  gate.set(kafka::TopicWriter::Clients{});
+  gate.fence(id, start, start + seconds(1), 11);
+  gate.fence(id, start, start + seconds(10), 12);
+  EXPECT_EQ(gate.fence_number(), 11) << "the same one, for longer";
+  gate.fence(id, start + seconds(11), start + seconds(20), 13);
+  EXPECT_EQ(gate.fence_number(), 13);
+  gate.lift(id);
+  gate.fence(id, start + seconds(12), start + seconds(20), 14);
+  EXPECT_EQ(gate.fence_number(), 14);
 }
 
 }  // namespace

@@ -44,13 +44,14 @@ class Provider:
              "x": x, "y": y}]}))
         self.token_file.write_text(self.token(user_of("OAUTHBEARER")))
 
-    def token(self, subject: str) -> str:
+    def token(self, subject: str, lives_s: int = 3600) -> str:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec, utils
         now = int(time.time())
         said = ".".join(map(encoded, (
             {"alg": "ES256", "typ": "JWT", "kid": "one"},
-            {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 3600})))
+            {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now,
+             "exp": now + lives_s})))
         signed = self.key.sign(said.encode(), ec.ECDSA(hashes.SHA256()))
         r, s = utils.decode_dss_signature(signed)
         return f"{said}.{encoded(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"

@@ -26,6 +26,7 @@ bool Schedule::step(Instant limit) {
   CHECK(steps_at_now_ < steps_at_one_instant_max, "virtual time stands still");
   now_ = when;
   ++steps_;
+  events_begun.fetch_add(1, std::memory_order_relaxed);
   note(static_cast<uint64_t>(when.time_since_epoch().count()));
   note(number);
   next.mapped()();

@@ -6,6 +6,7 @@
 // here too, because everything in a world shares them.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -19,6 +20,10 @@ namespace isthmus::sim {
 
 using io::Duration;
 using io::Instant;
+
+// Events that this process has begun, of whatever world: one that stays the same is an event that
+// does not end. A signal's handler may read it.
+inline std::atomic<uint64_t> events_begun = 0;
 
 class Schedule {
  public:

@@ -1,0 +1,18 @@
+// What `config check` finds beside what would stop a start: when certificates end, which files with
+// secrets others may read, and which lines they may listen to. Pure.
+#pragma once
+
+#include <chrono>
+#include <vector>
+
+#include "cli/readiness.h"
+#include "process/tls_store.h"
+
+namespace isthmus::cli {
+
+std::vector<Finding> judge_certificates(const std::vector<process::CertificateEnd>& certificates,
+                                        process::TlsStore::Time now);
+std::vector<Finding> judge_secrets(const std::vector<process::Problem>& exposed);
+std::vector<Finding> judge_lines(const std::vector<process::Problem>& exposed);
+
+}  // namespace isthmus::cli

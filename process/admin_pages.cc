@@ -1,0 +1,100 @@
+#include "process/admin_pages.h"
+
+#include <chrono>
+#include <future>
+#include <optional>
+
+#include "base/printable.h"
+#include "io/gate.h"
+#include "process/metrics.h"
+
+namespace isthmus::process {
+namespace {
+
+constexpr auto loop_answers_within = std::chrono::seconds(2);
+constexpr int most_noted = 1000;  // on their way to the role
+
+// What `asked` makes on the loop, which gets a promise to keep. Nothing where the loop does not
+// answer, or drops the promise.
+template <typename T, typename Asked>
+std::optional<T> ask(io::Loop& loop, Asked asked) {
+  auto answer = std::make_shared<std::promise<T>>();
+  std::future<T> answered = answer->get_future();
+  loop.post([asked = std::move(asked), answer = std::move(answer)]() mutable {
+    asked(std::move(answer));
+  });
+  if (answered.wait_for(loop_answers_within) != std::future_status::ready) return std::nullopt;
+  try {
+    return answered.get();
+  } catch (const std::future_error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+HttpResponse AdminPages::metrics(Samples own) const {
+  auto samples = ask<Samples>(loop_, [work = work_](auto answer) {
+    work.measure([answer](Samples told) { answer->set_value(std::move(told)); });
+  });
+  if (!samples) return {.status = 503, .body = "the loops do not answer\n"};
+  for (const auto& [metric, series] : own.all()) {
+    for (const auto& [labels, value] : series) samples->add(*metric, value.number, labels);
+  }
+  samples->add(metric::ready, board_.read()->ready ? 1 : 0);
+  samples->add(metric::escaped_exceptions, static_cast<double>(io::Gate::escaped()));
+  samples->add(metric::overflowed_series, static_cast<double>(samples->beyond_limit()));
+  add_process(*samples);
+  return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = render(*samples)};
+}
+
+HttpResponse AdminPages::healthz() const {
+  const auto answered = ask<bool>(loop_, [](auto answer) { answer->set_value(true); });
+  if (answered) return {.body = "ok\n"};
+  return {.status = 503, .body = "the main loop does not answer\n"};
+}
+
+HttpResponse AdminPages::readyz() const {
+  const std::shared_ptr<const Status> status = board_.read();
+  std::string text = "ready";
+  if (!status->degraded.empty()) text += ", degraded: " + status->degraded;
+  return {.status = status->ready ? 200 : 503,
+          .body = printable(status->ready ? text : status->reason) + "\n"};
+}
+
+HttpResponse AdminPages::reload() const {
+  const auto done =
+      ask<Result<void>>(loop_, [work = work_](auto answer) { answer->set_value(work.reload()); });
+  if (!done) return {.status = 503, .body = "the main loop does not answer\n"};
+  if (*done) return {.body = "reloaded\n"};
+  return {.status = 409, .body = printable(done->error().text) + "\n"};
+}
+
+HttpResponse AdminPages::answer(const HttpRequest& request, Samples own) const {
+  const std::string& path = request.path;
+  if (path == "/reload") {
+    if (request.method == "POST") return reload();
+    return {.status = 405, .body = "POST it\n", .allow = "POST"};
+  }
+  const bool is_page =
+      path == "/metrics" || path == "/healthz" || path == "/readyz" || path == "/status";
+  if (!is_page) return {.status = 404, .body = "there is no such page\n"};
+  if (!request.is_safe()) return {.status = 405, .body = "this is to be read\n"};
+  if (path == "/metrics") return metrics(std::move(own));
+  if (path == "/healthz") return healthz();
+  if (path == "/readyz") return readyz();
+  return {.type = "application/json", .body = board_.read()->json};
+}
+
+void AdminPages::note(server::AuditEvent event) const {
+  if (noted_->fetch_add(1) >= most_noted) {
+    noted_->fetch_sub(1);
+    return;
+  }
+  loop_.post([work = work_, event = std::move(event), noted = noted_]() mutable {
+    noted->fetch_sub(1);
+    work.note(std::move(event));
+  });
+}
+
+}  // namespace isthmus::process
