@@ -18,7 +18,7 @@ namespace {
 using kafka::ErrorCode;
 using std::chrono::seconds;
 
-constexpr const char* busan = "the id of busan";
+constexpr const char* busan_id = "the id of busan";
 
 class ClusterSwitchover : public ThreeBrokers {
  protected:
@@ -61,7 +61,7 @@ class ClusterSwitchover : public ThreeBrokers {
     kafka::HandOverRequest request;
     request.switchover_id = id(number);
     request.link = "seoul-busan";
-    request.target_id = busan;
+    request.target_id = busan_id;
     request.target_number = 3;
     for (const auto& topic : fenced.topics) {
       auto& t = request.topics.emplace_back();
@@ -111,7 +111,7 @@ class ClusterSwitchover : public ThreeBrokers {
     kafka::FinishSwitchoverRequest request;
     request.switchover_id = id(number);
     request.link = "seoul-busan";
-    request.target_id = busan;
+    request.target_id = busan_id;
     request.target_number = 3;
     request.promoted = true;
     request.reverse_link = "busan-seoul";
