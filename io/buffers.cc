@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t keep_at_most = size_t{32} << 20;
 
-struct Pool {
+struct FreeBuffers {
   // Free buffers by the logarithm of their size.
   std::array<std::vector<std::unique_ptr<uint8_t[]>>, 64> free;
   size_t bytes = 0;
@@ -20,18 +20,18 @@ struct Pool {
 
 // The pool of a thread, or nullptr when the thread is ending: buffers may outlive it.
 thread_local bool pool_is_gone = false;
-struct PoolHolder {
-  Pool pool;
-  ~PoolHolder() { pool_is_gone = true; }
+struct FreeBuffersHolder {
+  FreeBuffers pool;
+  ~FreeBuffersHolder() { pool_is_gone = true; }
 };
-Pool* this_pool() {
+FreeBuffers* this_pool() {
   if (pool_is_gone) return nullptr;
-  thread_local PoolHolder holder;
+  thread_local FreeBuffersHolder holder;
   return &holder.pool;
 }
 
 // Of the sizes other than this one, the one that keeps most loses a buffer. False if none has any.
-bool make_room(Pool& pool, int size_log) {
+bool make_room(FreeBuffers& pool, int size_log) {
   size_t most = 0, most_log = 0;
   for (size_t log = 0; log < pool.free.size(); ++log) {
     const size_t kept = pool.free[log].size() << log;
@@ -47,7 +47,7 @@ bool make_room(Pool& pool, int size_log) {
 
 void release(uint8_t* bytes, int size_log) {
   std::unique_ptr<uint8_t[]> buffer(bytes);
-  Pool* pool = this_pool();
+  FreeBuffers* pool = this_pool();
   const size_t size = size_t{1} << size_log;
   if (pool == nullptr || size > keep_at_most) return;
   while (pool->bytes + size > keep_at_most) {
@@ -70,7 +70,7 @@ Buffer acquire_buffer(size_t size) {
   const size_t rounded = std::bit_ceil(std::max(size, smallest_buffer));
   const int size_log = std::countr_zero(rounded);
   std::unique_ptr<uint8_t[]> bytes;
-  Pool* pool = this_pool();
+  FreeBuffers* pool = this_pool();
   if (pool != nullptr && !pool->free[size_log].empty()) {
     bytes = std::move(pool->free[size_log].back());
     pool->free[size_log].pop_back();
@@ -82,7 +82,7 @@ Buffer acquire_buffer(size_t size) {
 }
 
 size_t pooled_bytes() {
-  Pool* pool = this_pool();
+  FreeBuffers* pool = this_pool();
   return pool == nullptr ? 0 : pool->bytes;
 }
 

@@ -5,7 +5,7 @@ namespace isthmus::broker {
 namespace {
 
 // version (int16, 0), producer id, first offset, last offset, last stable offset
-constexpr size_t entry_size = 34;
+constexpr size_t txn_entry_size = 34;
 constexpr int16_t entry_version = 0;
 
 }  // namespace
@@ -17,11 +17,11 @@ Result<void> TxnIndex::load() {
   auto file = files_->open(path_);
   if (!file) return fail(file.error());
   const uint64_t bytes = (*file)->size();
-  if (bytes % entry_size != 0) {
+  if (bytes % txn_entry_size != 0) {
     return fail(
         Error::corrupt(path_ + ": " + std::to_string(bytes) + " bytes are not whole entries"));
   }
-  in_file_ = bytes / entry_size;
+  in_file_ = bytes / txn_entry_size;
   return {};
 }
 
@@ -52,7 +52,7 @@ Result<std::shared_ptr<io::File>> TxnIndex::write_tail() {
   }
   auto file = files_->open(path_);
   if (!file || tail_.empty()) return file;
-  std::vector<uint8_t> bytes(tail_.size() * entry_size);
+  std::vector<uint8_t> bytes(tail_.size() * txn_entry_size);
   uint8_t* p = bytes.data();
   for (const AbortedTxn& txn : tail_) {
     store_be(p, entry_version);
@@ -60,7 +60,7 @@ Result<std::shared_ptr<io::File>> TxnIndex::write_tail() {
     store_be(p + 10, txn.first_offset);
     store_be(p + 18, txn.last_offset);
     store_be(p + 26, txn.last_stable_offset);
-    p += entry_size;
+    p += txn_entry_size;
   }
   if (auto done = (*file)->append(bytes); !done) return fail(done.error());
   in_file_ += tail_.size();
@@ -78,7 +78,7 @@ Result<void> TxnIndex::truncate(Offset end) {
   if (kept == in_file_) return {};
   auto file = files_->open(path_);
   if (!file) return fail(file.error());
-  if (auto done = (*file)->truncate(kept * entry_size); !done) return done;
+  if (auto done = (*file)->truncate(kept * txn_entry_size); !done) return done;
   in_file_ = kept;
   return {};
 }
@@ -100,11 +100,11 @@ Result<std::vector<AbortedTxn>> TxnIndex::all() const {
   std::vector<AbortedTxn> txns;
   auto file = files_->open(path_);
   if (!file) return fail(file.error());
-  std::vector<uint8_t> bytes(in_file_ * entry_size);
+  std::vector<uint8_t> bytes(in_file_ * txn_entry_size);
   auto n = (*file)->read_at(0, bytes);
   if (!n) return fail(n.error());
   if (*n != bytes.size()) return fail(Error::corrupt(path_ + ": shorter than it was when opened"));
-  for (const uint8_t* p = bytes.data(); p != bytes.data() + bytes.size(); p += entry_size) {
+  for (const uint8_t* p = bytes.data(); p != bytes.data() + bytes.size(); p += txn_entry_size) {
     if (const auto version = load_be<int16_t>(p); version != entry_version) {
       return fail(Error::corrupt(path_ + ": entry of version " + std::to_string(version) +
                                  ", expected " + std::to_string(entry_version)));

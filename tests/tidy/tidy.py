@@ -326,13 +326,59 @@ def check_functions(source: Source) -> Iterator[Finding]:
         head = found.end()
 
 
+# What a file calls its own, and what a header tells the whole folder: constants and types at the
+# left margin (functions may share a name). What is never compiled with its neighbours may repeat.
+_NAMED = re.compile(r"^(?:inline )?(?:const(?:expr|init)? [^;={(]*?[ *&](\w+)(?:\[\w*\])*\s*[={]|"
+                    r"(?:struct|class|enum class|enum) (\w+)[^;(]*\{|using (\w+) =[^;]*)", re.MULTILINE)
+_ALONE = {"bench", "broker", "broker/handlers", "broker/handlers/private", "cli", "kafka"}
+
+
+def _unnamed(code: str) -> str:
+    """Only what stands in unnamed namespaces; the rest blanked, so that positions stay."""
+    kept, end = "", 0
+    for found in re.finditer(r"^namespace \{", code, re.MULTILINE):
+        close = _closing(code, found.end())
+        kept += re.sub(r"[^\n]", " ", code[end:found.end()]) + code[found.end():close]
+        end = close
+    return kept
+
+
+def check_folder(sources: list[Source]) -> Iterator[Finding]:
+    """Several sources of a folder are compiled as one where everything is built for its tests:
+    names in unnamed namespaces meet there."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    for source in sorted(sources, key=lambda each: (each.suffix != ".h", each.path)):
+        own = source.code if source.suffix == ".h" else _unnamed(source.code)
+        space = re.search(r"^namespace (\w\S*) \{", source.code, re.MULTILINE)
+        within = space.group(1) if space else ""
+        for found in _NAMED.finditer(own):
+            name = next(filter(None, found.groups()))
+            other, text = first.setdefault((within, name), (source.path, found.group()))
+            same_alias = text.startswith("using ") and text == found.group()
+            if source.suffix == ".cc" and other != source.path and not same_alias:
+                yield source.finding(source.at(found.start()), f"'{name}' is a name of {other} "
+                                     "too, with which it may be compiled; another name")
+
+
+def check_folders(sources: list[Source]) -> Iterator[Finding]:
+    folders: dict[str, list[Source]] = {}
+    for source in sources:
+        if source.is_cpp:
+            folders.setdefault(str(Path(source.path).parent), []).append(source)
+    for folder, members in sorted(folders.items()):
+        if folder not in _ALONE:
+            yield from check_folder(members)
+
+
 RULES = [check_lines, check_length, check_words, check_header, check_includes, check_homes,
          check_banned, check_output, check_coroutines, check_functions]
 
 
-def check(path: str, text: str) -> list[Finding]:
-    source = Source(path, text)
-    return [finding for rule in RULES for finding in rule(source)]
+def check(*texts: tuple[str, str]) -> list[Finding]:
+    """The findings in files of these paths and texts."""
+    sources = [Source(path, text) for path, text in texts]
+    return [finding for source in sources for rule in RULES for finding in rule(source)] + list(
+        check_folders(sources))
 
 
 def files(root: Path) -> Iterator[Path]:
@@ -351,10 +397,8 @@ def files(root: Path) -> Iterator[Path]:
 
 def main() -> int:
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2]).resolve()
-    findings, count = [], 0
-    for path in files(root):
-        findings += check(str(path.relative_to(root)), path.read_text())
-        count += 1
+    texts = [(str(path.relative_to(root)), path.read_text()) for path in files(root)]
+    findings, count = check(*texts), len(texts)
     for finding in sorted(findings, key=lambda each: (not each.note, each)):
         print(finding)
     errors = sum(not finding.note for finding in findings)

@@ -93,14 +93,31 @@ RIGHT = [
 class Rules(unittest.TestCase):
     def test_each_breach_is_found_once(self):
         for path, text, part in BREACHES:
-            found = [str(each) for each in tidy.check(path, text) if not each.note]
+            found = [str(each) for each in tidy.check((path, text)) if not each.note]
             self.assertEqual(len(found), 1, f"{path}: {text[:80]!r}: {found}")
             self.assertIn(part, found[0])
             self.assertRegex(found[0], r"^[\w./]+:\d+: .+", "one clear line")
 
     def test_the_right_way_is_left_alone(self):
         for path, text in RIGHT:
-            self.assertEqual([str(each) for each in tidy.check(path, text)], [], text[:80])
+            self.assertEqual([str(each) for each in tidy.check((path, text))], [], text[:80])
+
+    def test_a_name_of_two_files_of_a_folder_is_found(self):
+        unnamed = "namespace n {{\nnamespace {{\n{}\n}}  // namespace\n}}\n"
+        for line in ('constexpr const char* busan = "x";', "struct busan {\n  int x;\n};",
+                     "enum class busan { x };", "const std::vector<int> busan = {1};"):
+            text = unnamed.format(line)
+            header = ("io/b.h", TOP + "namespace n {\ninline const char* const busan = 1;\n}\n")
+            for other in (header, ("io/a.cc", text)):
+                found = tidy.check(other, ("io/c.cc", text))
+                self.assertEqual([(each.file, each.line) for each in found], [("io/c.cc", 3)], line)
+            self.assertEqual(tidy.check(header, ("base/c.cc", text)), [], "another folder")
+            self.assertEqual(tidy.check(("cli/a.cc", text), ("cli/c.cc", text)), [])
+        calls = unnamed.format("int busan(int x) {\n  const int y = 1;\n  return x + y;\n}")
+        self.assertEqual(tidy.check(("io/a.cc", calls), ("io/c.cc", calls)), [], "functions may")
+        alias = unnamed.format("using busan = int;")
+        self.assertEqual(tidy.check(("io/a.cc", alias), ("io/c.cc", alias)), [], "the same alias")
+        self.assertEqual(len(tidy.check(("io/a.cc", text), ("io/c.cc", alias))), 1, "two things")
 
     def test_every_rule_has_a_breach(self):
         for rule in tidy.RULES:
@@ -111,16 +128,16 @@ class Rules(unittest.TestCase):
 
     def test_lines_are_counted_through_comments_and_literals(self):
         text = "/* a\n b */\nauto s = R\"x(\n\n)x\";\nusing namespace std;\n"
-        self.assertEqual([each.line for each in tidy.check("base/a.cc", text)], [6])
+        self.assertEqual([each.line for each in tidy.check(("base/a.cc", text))], [6])
 
     def test_long_functions_and_files_are_noted(self):
         body = "  f();\n" * 69
         method = f"namespace n {{\nclass C {{\n  void f() {{\n{body}  }}\n}};\n}}\n"
-        self.assertEqual(tidy.check("base/a.cc", method.replace("  f();\n", "", 1)), [])
-        notes = tidy.check("base/a.cc", method)
+        self.assertEqual(tidy.check(("base/a.cc", method.replace("  f();\n", "", 1))), [])
+        notes = tidy.check(("base/a.cc", method))
         self.assertEqual([(each.line, each.note) for each in notes], [(3, True)])
         self.assertIn("71 lines", notes[0].text)
-        self.assertTrue(tidy.check("base/a.h", TOP + "int x;\n" * 250)[0].note)
+        self.assertTrue(tidy.check(("base/a.h", TOP + "int x;\n" * 250))[0].note)
 
     def test_the_tree_is_walked_without_what_is_built_or_fetched(self):
         root = Path(tidy.__file__).parents[2]

@@ -16,9 +16,9 @@ std::string content(Disk& disk, const std::string& path) {
 }
 
 // A machine with one durable folder, and what it may find there after a power loss.
-class Machine {
+class DiskMachine {
  public:
-  explicit Machine(uint64_t seed) : world(seed), host(world.add_host("a")) {
+  explicit DiskMachine(uint64_t seed) : world(seed), host(world.add_host("a")) {
     disk().make_folders("/data").value();
     disk().sync_folder("/").value();
   }
@@ -46,14 +46,14 @@ template <typename Scenario>
 std::set<std::string> outcomes(Scenario scenario) {
   std::set<std::string> all;
   for (uint64_t seed = 1; seed <= 300; ++seed) {
-    Machine machine(seed);
+    DiskMachine machine(seed);
     all.insert(scenario(machine));
   }
   return all;
 }
 
 TEST(Crash, SyncedBytesStay) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     auto file = m.durable_file("/data/log");
     file->append(as_bytes("synced")).value();
     file->sync_now().value();
@@ -64,7 +64,7 @@ TEST(Crash, SyncedBytesStay) {
 }
 
 TEST(Crash, UnsyncedAppendsKeepAPrefixPossiblyTorn) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     auto file = m.durable_file("/data/log");
     file->append(as_bytes("S")).value();
     file->sync_now().value();
@@ -90,7 +90,7 @@ TEST(Crash, UnsyncedAppendsKeepAPrefixPossiblyTorn) {
 // The journal keeps the order of lengths; of bytes nobody does.
 TEST(Crash, UnsyncedSectorsComeBackInAnyOrder) {
   const std::string first(Inode::sector, 'a'), second(Inode::sector, 'b'), third(100, 'c');
-  auto found = outcomes([&](Machine& m) {
+  auto found = outcomes([&](DiskMachine& m) {
     auto file = m.durable_file("/data/log");
     file->append(as_bytes("S")).value();
     file->sync_now().value();
@@ -115,7 +115,7 @@ TEST(Crash, UnsyncedSectorsComeBackInAnyOrder) {
 }
 
 TEST(Crash, UnsyncedTruncationMayComeBack) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     auto file = m.durable_file("/data/log");
     file->append(as_bytes("0123")).value();
     file->sync_now().value();
@@ -134,7 +134,7 @@ TEST(Crash, UnsyncedTruncationMayComeBack) {
 }
 
 TEST(Crash, AKillKeepsThePageCache) {
-  Machine m(1);
+  DiskMachine m(1);
   m.durable_file("/data/log")->append(as_bytes("unsynced")).value();
   m.host.kill();
   m.process = nullptr;
@@ -142,7 +142,7 @@ TEST(Crash, AKillKeepsThePageCache) {
 }
 
 TEST(Crash, AnUnsyncedNameMayBeLostWithItsSyncedBytes) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     auto file = *m.disk().open("/data/log", Disk::Open::create);
     file->append(as_bytes("bytes")).value();
     file->sync_now().value();
@@ -153,7 +153,7 @@ TEST(Crash, AnUnsyncedNameMayBeLostWithItsSyncedBytes) {
 }
 
 TEST(Crash, ReplaceFileLeavesOldOrNewAndNewOnceItReturned) {
-  auto during = outcomes([](Machine& m) {
+  auto during = outcomes([](DiskMachine& m) {
     io::replace_file(m.disk(), "/data/state", as_bytes("old")).value();
     auto file = *m.disk().open("/data/state.tmp", Disk::Open::create);
     file->append(as_bytes("new")).value();
@@ -163,7 +163,7 @@ TEST(Crash, ReplaceFileLeavesOldOrNewAndNewOnceItReturned) {
     return content(m.disk(), "/data/state");
   });
   EXPECT_EQ(during, (std::set<std::string>{"old", "new"}));
-  auto after = outcomes([](Machine& m) {
+  auto after = outcomes([](DiskMachine& m) {
     io::replace_file(m.disk(), "/data/state", as_bytes("old")).value();
     io::replace_file(m.disk(), "/data/state", as_bytes("new")).value();
     m.crash();
@@ -173,7 +173,7 @@ TEST(Crash, ReplaceFileLeavesOldOrNewAndNewOnceItReturned) {
 }
 
 TEST(Crash, AFolderThatIsLostTakesItsFiles) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     m.disk().make_folders("/data/t-0").value();
     auto file = *m.disk().open("/data/t-0/log", Disk::Open::create);
     file->append(as_bytes("x")).value();
@@ -187,7 +187,7 @@ TEST(Crash, AFolderThatIsLostTakesItsFiles) {
 }
 
 TEST(Crash, AFolderKeepsItsFilesUnderItsNewName) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     m.disk().make_folders("/data/t-0").value();
     auto file = *m.disk().open("/data/t-0/log", Disk::Open::create);
     file->append(as_bytes("x")).value();
@@ -202,7 +202,7 @@ TEST(Crash, AFolderKeepsItsFilesUnderItsNewName) {
 }
 
 TEST(Crash, ALyingSyncIsFoundOut) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     auto file = m.durable_file("/data/log");
     m.host.disk().lying_syncs = true;
     file->append(as_bytes("x")).value();
@@ -221,7 +221,7 @@ io::Task<void> append_then_sync(io::File& file, bool& durable) {
 }
 
 TEST(Sync, TakesVirtualTimeAndCoversWhatWasThereWhenItBegan) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     auto file = m.durable_file("/data/log");
     bool durable = false;
     m.process->spawn("sync", append_then_sync(*file, durable));
@@ -237,7 +237,7 @@ TEST(Sync, TakesVirtualTimeAndCoversWhatWasThereWhenItBegan) {
 }
 
 TEST(Sync, OfASlowDiskTakesItsTimeUntilItIsFastAgain) {
-  Machine m(1);
+  DiskMachine m(1);
   auto file = m.durable_file("/data/log");
   m.host.disk().slow_down();
   bool slow = false;
@@ -254,7 +254,7 @@ TEST(Sync, OfASlowDiskTakesItsTimeUntilItIsFastAgain) {
 }
 
 TEST(Faults, AFailedAppendOrSyncEndsTheFile) {
-  Machine m(1);
+  DiskMachine m(1);
   auto file = m.durable_file("/data/log");
   m.host.disk().fail_next_append("other", EIO);
   m.host.disk().fail_next_sync("log", EIO);
@@ -266,7 +266,7 @@ TEST(Faults, AFailedAppendOrSyncEndsTheFile) {
 }
 
 TEST(Faults, AFullDiskRefusesAppendsAndTakesThemAgain) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     auto file = m.durable_file("/data/log");
     file->append(as_bytes("good")).value();
     m.host.disk().capacity = m.host.disk().used() + Volume::block;
@@ -285,7 +285,7 @@ TEST(Faults, AFullDiskRefusesAppendsAndTakesThemAgain) {
 }
 
 TEST(Faults, AnyOperationCanBeTheOneThatFails) {
-  Machine m(1);
+  DiskMachine m(1);
   m.durable_file("/data/log");
   Volume& volume = m.host.disk();
   volume.fail_operation(volume.operations() + 2, EIO);
@@ -295,7 +295,7 @@ TEST(Faults, AnyOperationCanBeTheOneThatFails) {
 }
 
 TEST(Faults, ReadsFailAndRecoverByThemselves) {
-  Machine m(1);
+  DiskMachine m(1);
   auto file = m.durable_file("/data/log");
   file->append(as_bytes("bytes")).value();
   m.host.disk().fail_next_read("log", EIO);
@@ -306,7 +306,7 @@ TEST(Faults, ReadsFailAndRecoverByThemselves) {
 }
 
 TEST(Faults, RotTurnsOneBitOfAFileThatIsMeant) {
-  auto found = outcomes([](Machine& m) {
+  auto found = outcomes([](DiskMachine& m) {
     auto file = m.durable_file("/data/log");
     m.durable_file("/data/other")->append(as_bytes("other")).value();
     file->append(as_bytes("AA")).value();
@@ -324,7 +324,7 @@ TEST(Faults, RotTurnsOneBitOfAFileThatIsMeant) {
 }
 
 TEST(Names, AnswerAsTheRealDiskDoes) {
-  Machine m(1);
+  DiskMachine m(1);
   Disk& disk = m.disk();
   EXPECT_EQ(disk.open("/data/absent", Disk::Open::existing).error().code, ENOENT);
   EXPECT_EQ(disk.open("/absent/file", Disk::Open::create).error().code, ENOENT);
@@ -339,7 +339,7 @@ TEST(Names, AnswerAsTheRealDiskDoes) {
 }
 
 TEST(Names, ALockEndsWithItsProcess) {
-  Machine m(1);
+  DiskMachine m(1);
   auto& held = m.process->make<std::shared_ptr<void>>(*m.disk().lock("/data/lock"));
   EXPECT_TRUE(held.use_count() > 0);
   EXPECT_FALSE(m.host.start_process().env().disk.lock("/data/lock"));
