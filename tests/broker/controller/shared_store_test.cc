@@ -77,9 +77,9 @@ io::Task<Result<void>> wait_for(io::Event& event) {
 // A thousand partitions take minutes to open: who leads the others is heard meanwhile, and what has
 // to be known at once waits for nobody.
 TEST_F(SharedStoreTest, WhatIsToBeHeardWaitsForNoFollower) {
-  Member a(world_, ensemble_), b(world_, ensemble_);
   io::Event opened(world_.loop());
   std::vector<uint64_t> heard;
+  Member a(world_, ensemble_), b(world_, ensemble_);  // which hear and open to their end
   const auto hear = [&heard](std::shared_ptr<const Image> image) { return note(heard, image); };
   const auto open = [&opened](std::shared_ptr<const Image>) { return wait_for(opened); };
   ASSERT_TRUE(a.start(who(101)));
