@@ -15,6 +15,7 @@ import dataclasses
 import json
 import os
 import re
+import select
 import socket
 import ssl
 import subprocess
@@ -213,25 +214,34 @@ class Persons(Sites):
         said: dict[str, bytes] = {"server": b"", "client": b""}
         way = "SCRAM-SHA-256"
 
-        def pass_on(who: str, source: ssl.SSLSocket, target: ssl.SSLSocket) -> None:
-            with contextlib.suppress(OSError):
-                while data := source.recv(65536):
-                    said[who] += data
-                    target.sendall(data)
+        def pass_on(who: str, source: ssl.SSLSocket, target: ssl.SSLSocket) -> bool:
+            """What has come, if anything: a record may hold a ticket alone. False at the end."""
+            source.setblocking(False)
+            try:
+                data = source.recv(65536)
+            except ssl.SSLWantReadError:
+                return True
+            finally:
+                source.settimeout(20)
+            said[who] += data
+            target.sendall(data)
+            return bool(data)
 
         def serve() -> None:
             with (self.certificates.server("router", ssl.CERT_NONE).wrap_socket(
                       listener.accept()[0], server_side=True) as client,
                   self.certificates.client().wrap_socket(
-                      socket.create_connection(("127.0.0.1", self.active.ports["CLIENT"]), 5),
-                      server_hostname="localhost") as server):
-                threading.Thread(target=pass_on, args=("server", server, client),
-                                 daemon=True).start()
-                pass_on("client", client, server)
+                      socket.create_connection(("127.0.0.1", self.active.ports["CLIENT"]), 20),
+                      server_hostname="localhost") as server,
+                  contextlib.suppress(OSError)):
+                # One thread, for two may not use one TLS session at once.
+                while all([pass_on("client", client, server), pass_on("server", server, client)]):
+                    if not client.pending() and not server.pending():
+                        select.select([client, server], [], [], 20)
 
         with socket.create_server(("127.0.0.1", 0)) as listener:
             threading.Thread(target=serve, daemon=True).start()
-            self.kcat("-L", "-b", f"127.0.0.1:{listener.getsockname()[1]}",
+            self.kcat("-L", "-m", "20", "-b", f"127.0.0.1:{listener.getsockname()[1]}",
                       *self.kcat_options(way))
         sent = re.search(rb"r=([^,]+),s=", said["server"])[1]
         answered = re.search(rb"c=biws,r=([^,]+),p=", said["client"])[1]
