@@ -59,6 +59,7 @@ void answer_for(const Election& election, bool only_news, Response& response) {
   auto& result = topics.back().partition_result.emplace_back();
   result.partition_id = election.index;
   result.error_code = code;
+  result.error_message.reset();
   if (!election.outcome) result.error_message = election.outcome.error().text;
 }
 

@@ -32,12 +32,14 @@ void answer_for(const Reassignment& wish, Response& response) {
   if (topics.empty() || topics.back().name != wish.topic) topics.emplace_back().name = wish.topic;
   auto& result = topics.back().partitions.emplace_back();
   result.partition_index = wish.index;
+  result.error_message.reset();
   if (!wish.outcome) refuse(result, wish.outcome.error());
 }
 
 // On the main loop.
 io::Task<Response> reassign_all(Context& context, Request message) {
   Response response;
+  response.error_message.reset();
   response.allow_replication_factor_change = message.allow_replication_factor_change;
   auto all = reassignments_of(message);
   for (size_t i = 0; i < all.size(); i += begun_at_once) {

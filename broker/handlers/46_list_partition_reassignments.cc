@@ -28,6 +28,7 @@ io::Task<Response> list_all(Context& context, Request message,
                             std::shared_ptr<server::ConnectionContext> connection) {
   constexpr auto needed = kafka::need<Request>(AclOperation::describe, ResourceType::cluster);
   Response response;
+  response.error_message.reset();
   if (!context.rights_of(*connection).may_on_cluster(needed)) {
     refuse(response, kafka::error_of(kafka::ErrorCode::cluster_authorization_failed,
                                      "not authorized to describe this cluster"));

@@ -33,6 +33,7 @@ io::Task<kafka::UnregisterBrokerResponse> on_main(
     co_return response;
   }
   auto done = co_await io::call_on(context.env.main_loop(), unregister(context, message.broker_id));
+  response.error_message.reset();
   if (!done) refuse(response, done.error());
   co_return response;
 }
