@@ -106,9 +106,6 @@ io::Task<Result<void>> Enrolment::open_zookeeper() {
   if (!taken) co_return taken;
   is_open_ = true;
   co_await compare_with_others();
-  const std::string missing =
-      missing_directory(*controller_.snapshot(), config_.broker.node_id, directory_id_);
-  if (!missing.empty()) log_.error("{}", missing);
   co_return Result<void>{};
 }
 
@@ -152,16 +149,6 @@ io::Task<Result<void>> Enrolment::record_start() {
         "min.insync.replicas=1 at topics that may lose what only one broker has");
   }
   co_return Result<void>{};
-}
-
-io::Task<Result<bool>> Enrolment::have_had(FollowedMetadata commit) {
-  for (;;) {
-    auto had = co_await controller_.has(commit);
-    if (had) co_return had;
-    const Error error = had.error();
-    if (!may_repeat(error)) co_return fail(error);
-    log_.warn("the metadata cannot be compared yet: {}", error.text);
-  }
 }
 
 io::Task<Result<void>> Enrolment::insist(Controller::Decision decision) {

@@ -53,38 +53,6 @@ Plan plan_start(const Image& image, NodeId node, const BrokerImage& says) {
   return plan;
 }
 
-std::string missing_directory(const Image& image, NodeId node, const Uuid& directory) {
-  const auto known = image.brokers.find(node);
-  if (known == image.brokers.end()) return "";
-  const Uuid& before = known->second.directory_id;
-  if (before.is_zero() || before == directory) return "";
-  size_t held = 0, alone = 0;
-  std::string first;
-  for (const auto& [name, topic] : image.topics) {
-    for (size_t i = 0; i < topic->partitions.size(); ++i) {
-      const PartitionImage& partition = topic->partitions[i];
-      if (!contains(partition.replicas, node)) continue;
-      ++held;
-      const auto is_other = [node](NodeId other) { return other != node; };
-      const bool has_others = std::ranges::any_of(partition.isr, is_other) ||
-                              std::ranges::any_of(partition.elr, is_other);
-      const bool counts = contains(partition.isr, node) || contains(partition.elr, node);
-      if (!counts || has_others) continue;
-      if (alone++ == 0) first = name + "-" + std::to_string(i);
-    }
-  }
-  std::string text = "the data of node " + std::to_string(node) + " are in directory " +
-                     before.to_string() + ", and the first of log.dirs is another, " +
-                     directory.to_string() + ": what it had of " + std::to_string(held) +
-                     " partitions is missing, and is copied from the others again";
-  if (alone > 0) {
-    text += "; of " + std::to_string(alone) + ", " + first +
-            " among them, nobody else has all: they have no leader until an unclean election. If "
-            "the directory is not lost, stop this broker and bring it back";
-  }
-  return text;
-}
-
 namespace {
 
 // Whether all of it is.
@@ -108,23 +76,15 @@ void drop(const Lost& lost, const Uuid& topic, PartitionIndex index, PartitionIm
 
 }  // namespace
 
-Result<Plan> plan_lose(const Image& image, NodeId node, const std::vector<DamagedReplica>& damaged,
-                       std::vector<Election>* unclean) {
+Result<Plan> plan_lose(const Image& image, NodeId node,
+                       const std::vector<DamagedReplica>& damaged) {
   Plan plan;
-  if (unclean != nullptr) unclean->clear();
   const Lost lost = lost_of(damaged);
   change_partitions(plan, image,
                     [&](const TopicImage& topic, PartitionImage& partition, PartitionIndex index) {
                       drop(lost, topic.id, index, partition, node);
-                      if (partition.leader != node) return;
                       const bool stays = contains(partition.isr, node);
-                      if (!stays) return elect(plan, partition, image);
-                      if (!may_lose(topic) || !lost.contains({topic.id, index})) return;
-                      Election election{topic.name, index};
-                      election.failed_in = epoch_in_force(partition, image);
-                      // Where nobody else serves, it waits for its disk as any other.
-                      if (!elect_anybody(plan, partition, image, election)) return;
-                      if (unclean != nullptr) unclean->push_back(std::move(election));
+                      if (partition.leader == node && !stays) elect(plan, partition, image);
                     });
   return plan;
 }
@@ -191,8 +151,8 @@ Result<Plan> plan_isr(const Image& image, NodeId leader, const std::vector<IsrCh
         change.isr, [&](const InSync& member) { return may_be_in_sync(image, known, member); });
     const bool leads_on = std::ranges::find(change.isr, leader, &InSync::node) != change.isr.end();
     if (!may_all || !leads_on) continue;
-    TopicImage& next = changed.try_emplace(topic->id, *topic).first->second;
-    PartitionImage& partition = next.partitions[static_cast<size_t>(change.index)];
+    PartitionImage& partition = changed.try_emplace(topic->id, *topic)
+                                    .first->second.partitions[static_cast<size_t>(change.index)];
     const std::vector<NodeId> before = std::exchange(partition.isr, {});
     // In the order of the replicas: the same set is the same record.
     for (NodeId node : partition.replicas) {
@@ -207,8 +167,6 @@ Result<Plan> plan_isr(const Image& image, NodeId leader, const std::vector<IsrCh
     }
     settle_elr(*topic, partition);
     complete_reassignment(plan, *topic, partition, image);
-    const bool is_completed = known.is_reassigned() && !partition.is_reassigned();
-    if (is_completed) next.factor_before = -1;  // not to be taken back with others
   }
   for (const auto& [id, topic] : changed) plan.change(*image.find(id), topic);
   return plan;

@@ -11,11 +11,9 @@
 // others in the ISR had.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "base/error.h"
-#include "broker/controller/elections.h"
 #include "broker/image/image.h"
 #include "broker/image/records.h"
 
@@ -25,10 +23,6 @@ namespace isthmus::broker {
 // fenced until it serves: somebody else leads meanwhile what it led. With another data directory
 // than before it has nothing that anybody could be led by.
 Plan plan_start(const Image& image, NodeId node, const BrokerImage& says);
-
-// For the log, before such a start: `node` had another data directory than `directory`, and so has
-// nothing of what it had. Empty: it had this one, or none yet.
-std::string missing_directory(const Image& image, NodeId node, const Uuid& directory);
 
 // `node` was found dead, or begins to stop. Empty if it is fenced already.
 Result<Plan> plan_fence(const Image& image, NodeId node);
@@ -45,11 +39,8 @@ struct DamagedReplica {
 Result<Plan> plan_unfence(const Image& image, NodeId node, int32_t starts,
                           const std::vector<DamagedReplica>& damaged = {});
 
-// `node` serves, and has lost these since: others lead them. Where it is the last that is left it
-// stays, and leads, unless the topic rather loses records (may_lose() in elections.h).
-// `unclean` has what was elected so.
-Result<Plan> plan_lose(const Image& image, NodeId node, const std::vector<DamagedReplica>& damaged,
-                       std::vector<Election>* unclean = nullptr);
+// `node` serves, and has lost these since: others lead them.
+Result<Plan> plan_lose(const Image& image, NodeId node, const std::vector<DamagedReplica>& damaged);
 
 // A leader has seen who is in sync: those who have all that is safe, durably, since its epoch
 // began.

@@ -45,10 +45,6 @@ void change_partitions(Plan& plan, const Image& image, Change change) {
       change(*topic, partition, static_cast<PartitionIndex>(i));
       if (partition == topic->partitions[i]) continue;
       if (!next) next = *topic;
-      // A reassignment that is completed is not to be taken back with the others of its topic.
-      if (topic->partitions[i].is_reassigned() && !partition.is_reassigned()) {
-        next->factor_before = -1;
-      }
       next->partitions[i] = std::move(partition);
     }
     if (next) plan.change(*topic, *next);
@@ -68,26 +64,9 @@ struct Election {
   std::string topic;
   PartitionIndex index = -1;
   Result<void> outcome = {};
-  // The epoch in which its leader says that it cannot serve it, as its disk has failed; -1: none.
-  LeaderEpoch failed_in = -1;
-  bool has_lost = false;  // what the new leader lacks of what was acknowledged
 };
 // With `unclean`, where nobody of ISR and ELR serves, the first replica that does leads with what
-// it has: what it lacks is lost. A leader whose disk has failed is replaced so, too.
+// it has: what it lacks is lost.
 Result<Plan> plan_elections(const Image& image, std::vector<Election>& elections, bool unclean);
-
-// Part of both, for a plan of others: who leads is replaced only if he has failed.
-Result<void> elect_anybody(Plan& plan, PartitionImage& partition, const Image& image,
-                           Election& election);
-
-// In the log, of each that has lost something; `why` it was held.
-void tell_of_unclean(const Image& image, const std::vector<Election>& elections, const char* why);
-
-// Whether its owner rather loses records than waits (unclean.leader.election.enable).
-bool may_lose(const TopicImage& topic);
-// Of such topics, what an unclean election gives a leader: where nobody is left to be waited for,
-// or, with `impatient`, wherever nobody of ISR and ELR serves. `elected` has what it was.
-Result<Plan> plan_unclean(const Image& image, bool impatient, int most,
-                          std::vector<Election>& elected);
 
 }  // namespace isthmus::broker

@@ -90,7 +90,6 @@ Slice encode_topic(const TopicImage& topic) {
   for (const auto& [name, value] : topic.configs) record.configs.push_back({name, value});
   record.partition_count = static_cast<int32_t>(topic.partitions.size());
   record.replication_factor = topic.replication_factor;
-  record.factor_before = topic.factor_before;
   return kafka::encode_versioned(record, kafka::TopicRecord::max_version);
 }
 
@@ -105,19 +104,18 @@ bool is_without_records(const TopicImage& topic) {
 bool is_same_topic(const TopicImage& a, const TopicImage& b) {
   return a.name == b.name && a.id == b.id && a.configs == b.configs && a.writer == b.writer &&
          a.renamed_from == b.renamed_from && a.promoted_at == b.promoted_at &&
-         a.replication_factor == b.replication_factor && a.factor_before == b.factor_before &&
-         a.partitions.size() == b.partitions.size();
+         a.replication_factor == b.replication_factor && a.partitions.size() == b.partitions.size();
 }
 
 }  // namespace
 
-void RecordedTopics::adopt(std::shared_ptr<TopicImage> topic) {
+void TopicChanges::adopt(std::shared_ptr<TopicImage> topic) {
   drafts_[topic->id] = topic;
   image_.topics_by_id[topic->id] = topic;
   image_.topics[topic->name] = std::move(topic);
 }
 
-TopicImage* RecordedTopics::draft_of(const Uuid& id) {
+TopicImage* TopicChanges::draft_of(const Uuid& id) {
   if (auto draft = drafts_.find(id); draft != drafts_.end()) return draft->second.get();
   const TopicImage* topic = image_.find(id);
   if (topic == nullptr) return nullptr;
@@ -125,7 +123,7 @@ TopicImage* RecordedTopics::draft_of(const Uuid& id) {
   return drafts_[id].get();
 }
 
-Result<void> RecordedTopics::apply_topic(const std::string& name, const Change& change) {
+Result<void> TopicChanges::apply_topic(const std::string& name, const Change& change) {
   if (const auto old = image_.topics.find(name); old != image_.topics.end()) {
     const Uuid id = old->second->id;
     // Unless it has another name by now.
@@ -150,7 +148,6 @@ Result<void> RecordedTopics::apply_topic(const std::string& name, const Change& 
   topic->renamed_from = record->renamed_from;
   topic->promoted_at = record->promoted_at;
   topic->replication_factor = record->replication_factor;
-  topic->factor_before = record->factor_before;
   topic->version = change.version;
   for (auto& config : record->configs) topic->configs[config.name] = config.value;
   if (version < has_partition_records) {
@@ -174,11 +171,11 @@ Result<void> RecordedTopics::apply_topic(const std::string& name, const Change& 
   return {};
 }
 
-void RecordedTopics::add_partition(std::string place, const Change& change) {
+void TopicChanges::add_partition(std::string place, const Change& change) {
   partitions_.emplace_back(std::move(place), &change);
 }
 
-Result<void> RecordedTopics::apply_partition(const std::string& place, const Change& change) {
+Result<void> TopicChanges::apply_partition(const std::string& place, const Change& change) {
   const size_t slash = place.find('/');
   auto id = Uuid::parse(place.substr(0, slash));
   if (slash == std::string::npos || !id) return fail("not <topic id>/<index>");
@@ -198,7 +195,7 @@ Result<void> RecordedTopics::apply_partition(const std::string& place, const Cha
   return {};
 }
 
-Result<void> RecordedTopics::finish() {
+Result<void> TopicChanges::finish() {
   for (const auto& [place, change] : partitions_) {
     if (auto ok = apply_partition(place, *change); !ok) {
       return fail(Error::corrupt("metadata key " + change->key + ": " + ok.error().text));

@@ -28,9 +28,6 @@ Result<void> LogDirs::claim() {
   if (!assigned) return fail(assigned.error());
   had_assignments_ = assigned->has_value();
   if (*assigned) assignments_ = std::move(**assigned);
-  auto followed = FollowedMetadata::read(disk_, dirs_.front().path);
-  if (!followed) return fail(followed.error());
-  followed_ = *followed;
   for (Dir& dir : std::span(dirs_).subspan(1)) {
     if (auto done = claim(dir, false); !done) return done;
   }
@@ -162,9 +159,7 @@ void LogDirs::find_doomed(const Dir& dir) {
   auto names = disk_.list(dir.path);
   if (!names) return;
   for (const auto& name : *names) {
-    if (!name.ends_with(doomed_suffix)) continue;
-    doomed_.push_back(dir.path + "/" + name);
-    if (auto removed = partition_of_doomed(doomed_.back())) half_removed_.insert(*removed);
+    if (name.ends_with(doomed_suffix)) doomed_.push_back(dir.path + "/" + name);
   }
 }
 
@@ -211,7 +206,6 @@ std::set<Uuid> LogDirs::being_removed() const {
 }
 
 std::vector<std::string> LogDirs::take_removable() {
-  if (unassigned_ != saved_unassigned_) return {};
   taken_.insert(removable_.begin(), removable_.end());
   return std::exchange(removable_, {});
 }
@@ -237,14 +231,14 @@ Result<void> LogDirs::look_at(size_t dir, const TopicPartition& tp, const Uuid& 
     return fail(folder + " is that of topic " + other->name + ", and could not be renamed");
   }
   // By its id alone: behind the longest topic names there is no room for it.
-  std::string aside = stray_path(folder, **id, tp.partition);
+  std::string aside = fmt::format("{}/{}.{}-stray", parent, (*id)->to_string(), tp.partition);
   Result<void> moved;
-  if (image.deleted.contains(**id) && !distrusts_) {
+  if (image.deleted.contains(**id)) {
     aside = doomed_path(folder, **id, tp.partition);
     moved = doom(disk_, folder, **id, tp.partition);
     if (moved) found.doomed.push_back(aside);
   } else {
-    moved = set_aside(disk_, folder, **id, tp.partition);
+    moved = disk_.rename(folder, aside);
   }
   if (moved) log_.warn("{} belongs to a topic that is gone: moved to {}", folder, aside);
   return moved ? disk_.sync_folder(parent) : moved;
@@ -345,11 +339,7 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
     return fail("the folder of an earlier topic is in its place: " + found.in_the_way->text);
   }
   if (found.dirs.size() > 1) return fail(in_two_directories(found));
-  // Taken away, cut off before that was written down, and given back since: of its folder there is
-  // nothing that anybody counts on.
-  const bool was_removed =
-      found.dirs.empty() && expected != nullptr && half_removed_.contains({topic_id, tp.partition});
-  if (found.dirs.empty() && !was_removed) {
+  if (found.dirs.empty()) {
     if (expected != nullptr) return fail(missing_folder(tp, expected->path));
     const auto knows = [&](const Dir& dir) { return dir.recovery_points.contains(tp); };
     const auto old = std::ranges::find_if(dirs_, knows);
@@ -363,9 +353,9 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
     place.hints = hints_of(tp, topic_id, dirs_[index]);
     const auto known = dirs_[index].high_watermarks.find(tp);
     if (known != dirs_[index].high_watermarks.end()) place.high_watermark = known->second;
-  } else if (given_up || was_removed) {
+  } else if (given_up) {
     place.begins_anew = true;
-    if (is_mirror || was_removed) return place;
+    if (is_mirror) return place;
     // No offset that consumers may have committed is given out again.
     const RecoveryHints before = hints_of(tp, topic_id, dirs_[index]);
     place.hints.log_start = std::max(before.recovery_point, before.log_start);
@@ -376,7 +366,6 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
 void LogDirs::assign(const TopicPartition& tp, const Uuid& topic_id) {
   const Uuid& id = dirs_[placed_.at(tp)].id;
   auto& assigned = assignments_.partitions[{topic_id, tp.partition}];
-  half_removed_.erase({topic_id, tp.partition});
   if (id.is_zero() || assigned.directory == id) return;
   assigned = {tp.topic, id};
   unsaved_ = true;
@@ -481,9 +470,7 @@ void LogDirs::doomed(const std::string& folder, const Uuid& topic_id, PartitionI
 }
 
 void LogDirs::unassign(const TopicPartition& tp, const Uuid& topic_id) {
-  if (assignments_.partitions.erase({topic_id, tp.partition}) == 0) return;
-  unsaved_ = true;
-  ++unassigned_;
+  if (assignments_.partitions.erase({topic_id, tp.partition}) > 0) unsaved_ = true;
 }
 
 void LogDirs::forget_all_but(const Exists& exists) {
@@ -503,21 +490,14 @@ void LogDirs::forget_all_but(const Exists& exists) {
 io::Disk::Work LogDirs::assignments_to_save() {
   if (!unsaved_ && had_assignments_) return nullptr;
   unsaved_ = false;
-  saving_unassigned_ = unassigned_;
   return [&disk = disk_, all = assignments_, dir = dirs_.front().path] {
     return all.write(disk, dir);
   };
 }
 
-io::Disk::Work LogDirs::followed_to_save(const FollowedMetadata& now) const {
-  return [&disk = disk_, now, dir = dirs_.front().path] { return now.write(disk, dir); };
-}
-
 void LogDirs::saved(const Result<void>& how) {
   (how ? had_assignments_ : unsaved_) = true;
-  if (!how) return;
-  given_up_unsaved_ = false;
-  saved_unassigned_ = saving_unassigned_;
+  if (how) given_up_unsaved_ = false;
 }
 
 io::Disk::Work LogDirs::checkpoints_to_write(const std::map<TopicPartition, Offsets>& open) {

@@ -10,8 +10,7 @@
 // A deletion is the metadata's; the folders follow, by topic id (Image::deleted). What has the id
 // of a deleted topic is renamed at once, before anything is opened, and removed when that is
 // durable (log/doomed.h): also by a later start, also in a directory that comes back later. What
-// has an id that nobody knows is set aside ("-stray") where it is in the way, and never removed. So
-// is what metadata do not name that are older than what was followed here (log/followed.h).
+// has an id that nobody knows is set aside ("-stray") where it is in the way, and never removed.
 // Nobody waits for a directory whose place a new one has taken when it had nothing but deleted
 // topics. Should it come back, nothing of it is used: which of its topics are deleted is forgotten.
 //
@@ -33,7 +32,6 @@
 #include "broker/log/assignments.h"
 #include "broker/log/checkpoints.h"
 #include "broker/log/config.h"
-#include "broker/log/followed.h"
 #include "broker/replica/burial.h"
 #include "broker/replica/source_view.h"
 #include "io/disk.h"
@@ -72,15 +70,6 @@ class LogDirs {
   };
   Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror,
                       const Holders& found);
-  // What the metadata say is older than what was followed here, or another history: until that
-  // ends, nothing of what they do not name is removed, but set aside.
-  void distrust() { distrusts_ = true; }
-  void trust() { distrusts_ = false; }
-  bool distrusts() const { return distrusts_; }
-  // What was followed here as the disk has it.
-  const std::optional<FollowedMetadata>& followed() const { return followed_; }
-  io::Disk::Work followed_to_save(const FollowedMetadata& now) const;
-  void saved_followed(const FollowedMetadata& now) { followed_ = now; }
   // What was renamed for it is to be removed.
   void note_doomed(const Holders& found);
   // Its log is open, and shall be shown when this is saved.
@@ -127,8 +116,6 @@ class LogDirs {
   // another folder of the same name while that one is being removed.
   std::set<Uuid> being_removed() const;
   // Folders that are durably doomed. Who takes them removes them, and says of each how it went.
-  // None while it is not written down that replicas are expected here no more: what is
-  // left of them tells the next start that they went by a record, not by damage.
   bool has_removable() const { return !removable_.empty(); }
   std::vector<std::string> take_removable();
   void removed(const std::string& folder, bool done);
@@ -177,13 +164,8 @@ class LogDirs {
   std::vector<Dir> dirs_;
   Assignments assignments_;
   bool had_assignments_ = false;  // this release, or a later one, has started here before
-  std::optional<FollowedMetadata> followed_;
-  bool distrusts_ = false;
   bool unsaved_ = false;
-  bool given_up_unsaved_ = false;  // that a directory was replaced
-  uint64_t unassigned_ = 0;        // how many were, so far
-  uint64_t saving_unassigned_ = 0, saved_unassigned_ = 0;
-  std::set<Assignments::Key> half_removed_;      // by an earlier start, and not opened anew since
+  bool given_up_unsaved_ = false;                // that a directory was replaced
   std::vector<std::string> doomed_, removable_;  // whole paths
   std::set<std::string> taken_;                  // to be removed
   std::unordered_map<TopicPartition, size_t> placed_;

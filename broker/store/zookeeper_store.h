@@ -56,10 +56,6 @@ class ZookeeperStore final : public MetadataStore {
 
   bool is_shared() const override { return true; }
   io::Task<Result<Outcome>> commit(std::vector<Check> checks, std::vector<Put> puts) override;
-  // With all who ask meanwhile, so often at most. At once, where no server answers.
-  io::Task<bool> confirmed(io::Instant deadline) override;
-  std::optional<FollowedMetadata> position() const override { return position_; }
-  io::Task<Result<bool>> has(FollowedMetadata commit) override;
   void watch(Watcher watcher) override;
   void on_session_lost(std::function<void()> lost) override;
 
@@ -83,8 +79,6 @@ class ZookeeperStore final : public MetadataStore {
   io::Task<Result<Slice>> prepare(Slice frames, int64_t version, Uuid id, io::Instant deadline);
   Uuid draw_id();
 
-  io::Task<void> keep_confirming();
-  io::Task<bool> confirm_once();
   io::Task<void> follow();
   void give_up(const Error& error);
   Error replaced(const std::string& demanded);
@@ -101,7 +95,6 @@ class ZookeeperStore final : public MetadataStore {
   const ZookeeperLayout layout_;
   Logger log_{"metadata"};
   StoredTable table_;
-  std::optional<FollowedMetadata> position_;  // a snapshot does not tell it
   // The commit that is under way, and whether it was met among those that are there.
   Uuid awaited_;
   bool awaited_has_come_ = false;
@@ -125,14 +118,6 @@ class ZookeeperStore final : public MetadataStore {
   };
   std::shared_ptr<Wake> wake_;
   bool is_tidying_ = false;
-  // Confirmations, by their numbers: which is wanted, has begun, has ended, and was well.
-  struct Confirmations {
-    uint64_t wanted = 0, begun = 0, ended = 0, done = 0;
-    io::Instant latest{};  // when it began
-    bool running = false;
-  };
-  Confirmations confirmations_;
-  io::Event confirmed_;  // one has ended
   io::Event stop_;
   io::Gate gate_;
 };

@@ -30,7 +30,7 @@ The record
     ELR. Why it is safe: while the ISR of the record is below the minimum, nothing is acknowledged (7), so they all
     have it.
  4. The controller elects out of the ISR; if that is empty, out of the ELR, and the ISR is then that one alone. Nobody
-    else, but by an operator's command, or in a topic that says so, and then it may lose what it lacks [clean_election]. When all are down, also after a
+    else, but by an operator's command that says what it may lose [clean_election]. When all are down, also after a
     power loss of all: the first of ISR and ELR to come back leads. It need not be the last leader, and nobody is
     waited for.
  5. It may fence whom it likes, dead or not, at any time: the fenced one leaves the ISR (rule 3) and leads nothing, in
@@ -59,9 +59,6 @@ A leader
 11. Consumers read below the high watermark at once. The end of the partition (ListOffsets) it tells when its high
     watermark has reached the beginning of its epoch; until then OFFSET_NOT_AVAILABLE [end_is_told_late]. A fetch
     between watermark and log end waits; it is not out of range.
-24. What ends a client (a sequence that is out of order, a member that is fenced, a reader that is out of range) it says
-    only if it has heard, since it was asked, all that was committed by then, and leads still [judges_in_force]: who
-    was replaced has not what the client speaks of. Else it answers as who does not lead.
 
 A follower
 12. Syncs what it has before it fetches on: the offset of its fetch is the end of its log and says that all below it
@@ -85,8 +82,7 @@ A start
     by that. (Not so with durability page_cache: there a start that follows no clean stop is a damaged one for 16,
     unless it is the last of ISR and ELR, which then leads with what it has, loudly. That is not modelled.)
 18. A partition whose disk fails under a running broker is fenced (5) for that partition and cannot be elected; what
-    is left of it the next start finds out (16). Where it is the last of ISR and ELR it stays and leads what can be read,
-    until the operator's command (4) gives another the lead.
+    is left of it the next start finds out (16).
 19. Where damage leaves ISR and ELR empty, the partition is offline until the operator's command (4).
 
 Replicas that come and go (a reassignment)
@@ -140,7 +136,6 @@ GUARDS = {
     'removed_leads_nothing': 'where the leader goes, another is elected out of the ISR that is left',
     'removal_is_election':   'a commit that takes a replica away raises the epoch',
     'deletes_when_gone':     'a replica deletes what it has when it is none any more, not before',
-    'judges_in_force':       'a leader ends a client only when it has heard all that was committed, and leads still',
     'end_is_told_late':      'a new leader tells consumers an end only when it has what it was elected with',
 }
 
@@ -563,8 +558,6 @@ class Model:
                 if b.log[:n] != c.acked: return 'a leader has not all that is acknowledged'
                 if b.hw < n and (b.hw >= b.start or not self.end_is_told_late):
                     return 'consumers are told of an end below an earlier one'
-            if leads(b) and not self.judges_in_force and b.log[:n] != c.acked:
-                return 'a client is ended by who has not all that is acknowledged'
         if n and c.wipes == self.wipes and len(self.mins) == 1 and \
                 sum(b.part > 0 and b.log[:min(b.synced, n)] == c.acked for b in c.brokers) < c.min:
             return 'what is acknowledged is on fewer disks than min.insync.replicas says'
