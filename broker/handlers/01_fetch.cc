@@ -2,8 +2,7 @@
 // not kept (session id 0 is legal): every request names its partitions.
 //
 // A follower reads up to the end of the log, and says with its offset what it has durably
-// (broker/replica/replica.h). It asks on a listener for brokers, under its number and start
-// (KIP-903).
+// (broker/replica/replica.h). It asks on a private listener, under its number and start (KIP-903).
 //
 // Where a selector of replicas is configured (KIP-392), a consumer that says where it is, and is
 // not where the leader is, is told which replica is nearer and has what it asks for; and a follower
@@ -168,17 +167,6 @@ ReadSpec spec_of(const kafka::FetchRequest& message,
   return spec;
 }
 
-// A mirror has the same right. At a listener that is for mirrors and not for brokers it passes for
-// none of them.
-bool is_broker(const Context& context, const server::ConnectionContext& connection,
-               const Rights& rights) {
-  constexpr auto needed =
-      kafka::need<kafka::FetchRequest>(AclOperation::cluster_action, ResourceType::cluster);
-  if (!connection.private_api || !rights.may_on_cluster(needed)) return false;
-  const auto& peers = context.listener(connection.listener).peers;
-  return std::ranges::find(peers, process::Peer::brokers) != peers.end();
-}
-
 Work take_apart(Context& context, const kafka::FetchRequest& message,
                 const server::Request& request) {
   Work work;
@@ -195,9 +183,11 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
   const io::Duration wait = io::milliseconds(std::max(0, message.max_wait_ms));
   work.deadline = request.connection->loop->now() + std::min<io::Duration>(wait, longest_wait);
   constexpr auto needed = kafka::need<kafka::FetchRequest>(AclOperation::read, ResourceType::topic);
+  constexpr auto of_brokers =
+      kafka::need<kafka::FetchRequest>(AclOperation::cluster_action, ResourceType::cluster);
   const Rights rights = context.rights_of(*request.connection);
   const auto follower = follower_of(message, work.header.api_version);
-  const bool is_peer = follower && is_broker(context, *request.connection, rights);
+  const bool is_peer = request.connection->private_api && rights.may_on_cluster(of_brokers);
   auto image = context.image.load();
   bool by_id = work.header.api_version >= 13;
   const auto nearer =
