@@ -259,8 +259,6 @@ io::Task<Result<void>> WayBack::write_down(const kafka::BecomeMirrorRequest& req
   for (const auto& group : view.groups) ending.groups.push_back(group.name);
   ending.routes = kafka::takeovers_in(request.routes, request.route_version);
   auto decide = [&](const Image& image) -> Result<Plan> {
-    auto all_told = check_coordinators(image, view.coordinated);
-    if (!all_told) return Result<Plan>(fail(all_told.error()));
     for (size_t i = 0; i < request.topics.size(); ++i) {
       if (!is_done(compared[i].answer)) continue;
       auto same = check_leaders(image, request.topics[i], compared[i]);
@@ -269,6 +267,11 @@ io::Task<Result<void>> WayBack::write_down(const kafka::BecomeMirrorRequest& req
     return plan_become_mirror(image, ending, done);
   };
   auto written = co_await controller_.update(decide);
+  if (!written) co_return written;
+  groups_.follow_register();
+  const auto image = controller_.snapshot();
+  const auto left = image->switchovers.find(request.left_link);
+  if (left != image->switchovers.end()) groups_.unfence(left->second.id.to_string());
   co_return written;
 }
 

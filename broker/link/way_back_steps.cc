@@ -9,8 +9,6 @@ namespace {
 constexpr uint64_t read_bytes = 4u << 20;
 // The disk of a leader, and of those who must have it too.
 constexpr auto time_to_be_safe = std::chrono::seconds(20);
-// Followers fetch at once when their leader has cut.
-constexpr auto time_to_cut = std::chrono::seconds(5);
 constexpr auto time_for_a_step = std::chrono::seconds(30);
 constexpr auto time_to_read_a_record = std::chrono::seconds(3);
 // Long enough from the last comparison to the record. Whoever goes the way may die on it.
@@ -105,7 +103,7 @@ io::Task<WayBackSteps::Response> WayBackSteps::read(PartitionRef partition, Requ
 io::Task<bool> WayBackSteps::is_the_links(Uuid topic_id) {
   const io::Instant deadline = env_.main_loop().now() + time_to_read_a_record;
   while (true) {
-    const auto image = controller_.heard();
+    const auto image = controller_.followed();
     const TopicImage* topic = image->find(topic_id);
     if (topic != nullptr && topic->writer.link() != nullptr) co_return true;
     const bool is_over = controller_.settled().closed() || env_.main_loop().now() >= deadline;
@@ -125,8 +123,7 @@ io::Task<WayBackSteps::Response> WayBackSteps::cut(PartitionRef partition, Reque
     co_return no_step(ErrorCode::invalid_request,
                       "it was written since it was compared; repeat the command");
   }
-  const io::Instant deadline = partition.loop().now() + time_to_cut;
-  auto done = co_await partition.cut(request.offset, request.fence, deadline);
+  auto done = co_await partition.cut(request.offset, request.fence);
   if (!done) co_return no_step(done.error());
   co_return Response{};
 }

@@ -45,7 +45,7 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
       isr_(self),
       bell_(std::move(replication.bell)),
       gate_changed_(loop),
-      followers_moved_(loop),
+      low_watermark_moved_(loop),
       written_(loop),
       acks_(loop),
       background_(loop) {
@@ -482,24 +482,19 @@ void Partition::remember_source(const SourceMark& mark) {
 Held Partition::fence(const Uuid& id, io::Duration for_at_most, int64_t number) {
   if (!leads()) return {Refusal{ErrorCode::not_leader_or_follower, not_leading().text}, {}};
   const io::Instant now = loop_.now();
-  auto refusal = gate_.fence(id, now, now + for_at_most, number);
+  const bool for_ever = for_at_most == io::Duration::max();
+  auto refusal = gate_.fence(id, now, for_ever ? io::Instant::max() : now + for_at_most, number);
   return {std::move(refusal), describe(), gate_.fence_number()};
 }
 
-Held Partition::hold(const Uuid& id, const Uuid& attempt, int64_t number) {
+Held Partition::hold(const Uuid& id, int64_t number) {
   if (!gate_.fenced_by(id, loop_.now())) {
     return {Refusal{ErrorCode::invalid_request, "the fence has ended"}, {}};
   }
   if (number != 0 && number != gate_.fence_number()) {
     return {Refusal{ErrorCode::invalid_request, "the fence has ended, and begun again"}, {}};
   }
-  return freeze(id, attempt, false);
-}
-
-Held Partition::freeze(const Uuid& id, const Uuid& attempt, bool takes_over) {
-  if (!leads()) return {Refusal{ErrorCode::not_leader_or_follower, not_leading().text}, {}};
-  auto refusal = gate_.hold(id, loop_.now(), attempt, takes_over);
-  return {std::move(refusal), describe(), gate_.fence_number()};
+  return fence(id, io::Duration::max());
 }
 
 Parting Partition::fence_and_compare(const Uuid& id, io::Duration for_at_most,
@@ -526,28 +521,8 @@ Result<Offset> Partition::truncate(Offset end) {
   isr_.on_truncated(*cut);
   acknowledged_below_ = std::min(acknowledged_below_, *cut);
   source_ = {};
-  awaits_cuts_ = true;
   follower_fetches_.notify_all();  // they are to cut, too
   return cut;
-}
-
-io::Task<Result<void>> Partition::cut(Offset end, Uuid fence, io::Instant deadline) {
-  const uint64_t tenure = tenure_;
-  auto done = truncate(end);
-  if (!done) co_return fail(done.error());
-  lift(fence);
-  while (!isr_.have_cut()) {
-    if (loop_.now() >= deadline) {
-      co_return refuse(ErrorCode::request_timed_out,
-                       "cut here, and not yet at all that are in sync: repeat the command");
-    }
-    co_await followers_moved_.wait_until(deadline);
-    if (closing_ || waits_ended_) {
-      co_return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
-    }
-    if (tenure != tenure_ || !leads()) co_return fail(not_leading());
-  }
-  co_return Result<void>{};
 }
 
 Result<Offset> Partition::delete_records(const Writer& writer, Offset before) {
@@ -578,7 +553,7 @@ io::Task<Result<Offset>> Partition::deleted(Offset start, io::Instant deadline) 
       co_return refuse(ErrorCode::request_timed_out,
                        "deleted here, and not yet at all that are in sync");
     }
-    co_await followers_moved_.wait_until(deadline);
+    co_await low_watermark_moved_.wait_until(deadline);
   }
 }
 
@@ -607,7 +582,7 @@ void Partition::refuse_all() {
   fetches_.notify_all();
   follower_fetches_.notify_all();
   gate_changed_.notify_all();
-  followers_moved_.notify_all();
+  low_watermark_moved_.notify_all();
 }
 
 io::Task<void> Partition::stop() {

@@ -109,10 +109,9 @@ class Partition {
   void checkpointed(uint64_t cuts) { log_->synced_end().checkpointed(cuts); }
 
   Held fence(const Uuid& id, io::Duration for_at_most, int64_t number = 0);
-  Held hold(const Uuid& id, const Uuid& attempt, int64_t number = 0);
-  Held freeze(const Uuid& id, const Uuid& attempt, bool takes_over);
-  void lift(const Uuid& id, const Uuid& attempt = {}) {
-    gate_.lift(id, attempt);
+  Held hold(const Uuid& id, int64_t number = 0);
+  void lift(const Uuid& id) {
+    gate_.lift(id);
     gate_changed_.notify_all();
   }
   Parting fence_and_compare(const Uuid& id, io::Duration for_at_most,
@@ -123,10 +122,6 @@ class Partition {
 
   // Cuts a suffix that another site never had; the caller has saved it. Returns the new end.
   Result<Offset> truncate(Offset end);
-  // The same, and lifts the fence. Done when nobody who is in sync has it: whoever is elected next
-  // of them has cut, too. REQUEST_TIMED_OUT: cut here, and somebody may have it; it may be
-  // repeated.
-  io::Task<Result<void>> cut(Offset end, Uuid fence, io::Instant deadline);
   // -1 means up to the high watermark. Returns the new start.
   Result<Offset> delete_records(const Writer& writer, Offset before);
   // Until nobody who is in sync has anything below `start`: the lowest start of their logs.
@@ -222,8 +217,7 @@ class Partition {
   std::shared_ptr<IsrBell> bell_;
   WriteGate gate_;
   io::Event gate_changed_;
-  io::Event followers_moved_;  // where their logs start, or end since ours was cut
-  bool awaits_cuts_ = false;
+  io::Event low_watermark_moved_;
   AppendGroup pending_;
   bool held_back_ = false;    // by a fence, and await_opening() runs
   bool waits_ended_ = false;  // nobody waits at a fence any more

@@ -143,19 +143,12 @@ io::Task<Held> PartitionRef::fence(Uuid id, io::Duration for_at_most, int64_t nu
   });
 }
 
-io::Task<Held> PartitionRef::hold(Uuid id, Uuid attempt, int64_t number) const {
-  return on_loop(partition_,
-                 [id, attempt, number](Partition& p) { return p.hold(id, attempt, number); });
+io::Task<Held> PartitionRef::hold(Uuid id, int64_t number) const {
+  return on_loop(partition_, [id, number](Partition& p) { return p.hold(id, number); });
 }
 
-io::Task<Held> PartitionRef::freeze(Uuid id, Uuid attempt, bool takes_over) const {
-  return on_loop(partition_, [id, attempt, takes_over](Partition& p) {
-    return p.freeze(id, attempt, takes_over);
-  });
-}
-
-io::Task<void> PartitionRef::lift(Uuid id, Uuid attempt) const {
-  return on_loop(partition_, [id, attempt](Partition& p) { p.lift(id, attempt); });
+io::Task<void> PartitionRef::lift(Uuid id) const {
+  return on_loop(partition_, [id](Partition& p) { p.lift(id); });
 }
 
 io::Task<Parting> PartitionRef::fence_and_compare(Uuid id, io::Duration for_at_most,
@@ -167,8 +160,12 @@ io::Task<Parting> PartitionRef::fence_and_compare(Uuid id, io::Duration for_at_m
                  });
 }
 
-io::Task<Result<void>> PartitionRef::cut(Offset end, Uuid fence, io::Instant deadline) const {
-  return wait_on_loop(partition_, partition_->cut(end, fence, deadline));
+io::Task<Result<Offset>> PartitionRef::cut(Offset end, Uuid fence) const {
+  return on_loop(partition_, [end, fence](Partition& p) {
+    auto cut = p.truncate(end);
+    if (cut) p.lift(fence);
+    return cut;
+  });
 }
 
 io::Task<void> PartitionRef::note_source(Offset end_offset, int64_t lag_ms,
