@@ -48,8 +48,6 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
       low_watermark_moved_(loop),
       written_(loop),
       acks_(loop),
-      fetches_({topic_id_, name_.partition}),
-      follower_fetches_({topic_id_, name_.partition}),
       background_(loop) {
   isr_.allow_lag(replication.allowed_lag);
 }
@@ -373,7 +371,6 @@ ReadResult Partition::read(const ReadSpec& spec) {
     return result;
   }
   result.records = std::move(*records);
-  result.has_more = result.records.empty() && spec.offset < bound;
   if (spec.follower) {
     if (note_follower(spec)) result.high_watermark = replica_.high_watermark();
     return result;

@@ -4,10 +4,9 @@
 // For each leader a few lanes, each with a connection to its listener for brokers. A lane takes all
 // partitions of that leader that are due and that no other lane has, and goes one round with them:
 // histories are compared, logs cut, one Fetch is sent for all, and what it brings is written and
-// synced, partitions beside one another. The leader remembers what it was asked for last over that
-// connection, so the Fetch names what has changed (follower_session.h). A long poll for many so
-// holds up none that is due meanwhile: the next lane has it. Nor does a leader that has died hold
-// up anything: who has another leader is no part of that round any more.
+// synced, partitions beside one another. A long poll for many so holds up none that is due
+// meanwhile: the next lane has it. Nor does a leader that has died hold up anything: who has
+// another leader is no part of that round any more.
 //
 // What is being added here, which nobody waits for, keeps to a limit of bytes in a second.
 //
@@ -19,7 +18,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "base/log.h"
@@ -27,7 +25,6 @@
 #include "broker/replica/partition_table.h"
 #include "broker/replica/refusals.h"
 #include "broker/replication/follower.h"
-#include "broker/replication/follower_session.h"
 #include "client/connection.h"
 #include "io/env.h"
 #include "io/event.h"
@@ -79,7 +76,6 @@ class Copier {
     std::string trouble;  // the one that the log has told of
     bool adding = false;  // it is being added here: held back (Options::adding_bandwidth)
     Refusals refusals = {};
-    std::optional<io::Instant> found_at = std::nullopt;  // its partition, open, last
   };
   using Entries = std::vector<std::shared_ptr<Entry>>;
   // What a lane does at a time. Who has left it meanwhile is left alone.
@@ -90,8 +86,7 @@ class Copier {
   };
   struct Lane {
     std::unique_ptr<client::Connection> connection;
-    bool away = false;             // the log has said so
-    FollowerSession session = {};  // of the connection
+    bool away = false;  // the log has said so
   };
   struct Source {
     explicit Source(io::Loop& loop) : changed(loop) {}
@@ -121,15 +116,12 @@ class Copier {
   io::Task<Result<void>> compare(Lane& lane, Entries entries);
   io::Task<void> compare_one(std::shared_ptr<Entry> entry, LeaderEpoch epoch, EpochHistory theirs);
   io::Task<Result<void>> fetch(Source& source, Lane& lane, Entries entries);
-  FollowerSession::All asked_for(const Entries& entries) const;
-  kafka::FetchRequest empty_request() const;
+  kafka::FetchRequest request_for(const Entries& entries) const;
   // Cuts and writes, as far as it is due.
   io::Task<void> work_on_logs(const Round& round);
   io::Task<void> work_on_log(std::shared_ptr<Entry> entry, uint64_t round);
   io::Task<Result<FollowerEnd>> write(PartitionRef partition, FollowerStep step);
-  PartitionRef find(Entry& entry) const;
-  // As of half a second ago at most: each round asks for all.
-  bool is_open(Entry& entry) const;
+  PartitionRef find(const Entry& entry) const;
   // What the leader says to a fetch of it, or to the question where its epochs begin.
   void note_answer(Entry& entry, kafka::ErrorCode error, const char* asked);
 
