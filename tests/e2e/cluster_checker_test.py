@@ -1,6 +1,6 @@
-"""Three brokers, of one loop and of two, and a ZooKeeper, each on a host of its own, under load,
-while processes are killed or sleep and lines are cut: what clients were told is a history without
-an anomaly. And a history of clients that asked for less than safety has some.
+"""Three brokers and a ZooKeeper, each on a host of its own, under load, while processes are killed
+or sleep and lines are cut: what clients were told is a history without an anomaly. And a history of
+clients that asked for less than safety has some.
 
 ISTHMUS_SEED=N replays a plan of faults; with --long it is drawn and ten minutes long.
 """
@@ -29,8 +29,6 @@ class Checked(world.World):
         self.addCleanup(hosts.close)
         self.cluster = Cluster(self.tmp, hosts, ["c1", "c2"], int(SESSION_S * 1000))
         self.addCleanup(self.cluster.close)
-        for broker in self.cluster.brokers[1:]:
-            broker.config["broker"]["loops"] = 2
         self.cluster.start()
         self.cluster.create(TOPICS)
         self.nemesis = Nemesis(self.cluster)

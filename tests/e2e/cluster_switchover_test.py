@@ -1,6 +1,6 @@
-"""Switchovers between clusters of three brokers, of one loop here and of two there, under load
-through a router: there and back, with a leader killed in the middle, and a failover with the way
-back. Nothing is lost, doubled or re-ordered."""
+"""Switchovers between clusters of three brokers, under load through a router: there and back, with
+a leader killed in the middle, and a failover with the way back. Nothing is lost, doubled or
+re-ordered."""
 
 import json
 import threading
@@ -21,8 +21,6 @@ class ClusterSwitchover(UnderLoad):
     def setUp(self):
         world.World.setUp(self)
         self.seoul, self.tokyo = Cluster(self.tmp, "seoul", 1), Cluster(self.tmp, "tokyo", 2)
-        for broker in self.tokyo.brokers:
-            broker.config["broker"]["loops"] = 2
         for each in (self.seoul, self.tokyo):
             self.addCleanup(each.__exit__)
             each.start()
