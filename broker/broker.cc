@@ -233,6 +233,10 @@ struct Broker::Parts {
         house(env.main_loop()),
         stop(env.main_loop()) {
     ends.ask_leaders(views);
+    if (config.broker.zookeeper) {
+      partitions.confirm_by(
+          [this](io::Instant deadline) { return controller.confirmed(deadline); });
+    }
     acceptor.enforce(quotas);
     acceptor.note_in(audit);
   }

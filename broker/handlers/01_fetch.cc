@@ -17,6 +17,7 @@
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/known_brokers.h"
 #include "broker/handlers/leader_hints.h"
+#include "broker/replica/verdicts.h"
 #include "broker/replica/waiters.h"
 #include "kafka/gen/fetch.h"
 #include "server/budget.h"
@@ -254,6 +255,17 @@ io::Task<void> wait_for_data(std::shared_ptr<FetchWait> wait, io::Instant deadli
   }
 }
 
+// A client that is out of range goes on elsewhere: only who leads may say so.
+io::Task<void> confirm_ranges(Work& work) {
+  for (size_t i = 0; i < work.items.size(); ++i) {
+    const Item& item = work.items[i];
+    PartitionData& answer = work.answers[i];
+    if (item.spec.follower || !is_verdict(answer.error_code)) continue;
+    const bool stands = co_await item.partition.leads_still();
+    if (!stands) answer.error_code = ErrorCode::not_leader_or_follower;
+  }
+}
+
 server::Reply answer_fetch(Context& context, Work work,
                            std::shared_ptr<server::ConnectionContext> connection,
                            server::Charge& charge) {
@@ -272,6 +284,7 @@ server::Reply answer_fetch(Context& context, Work work,
     co_await wait_for_data(wait, work.deadline, connection, work.items.size());
     if (wait->over()) work.deadline = loop.now();
   }
+  co_await confirm_ranges(work);
   server::Throttle* throttle = connection->throttle.get();
   const bool brings = work.bytes > 0;
   if (throttle != nullptr && brings && throttle->refuses(server::QuotaKind::fetch)) {

@@ -3,11 +3,55 @@
 #include "broker/group/coordinator.h"
 #include "broker/handlers/group_screen.h"
 #include "broker/handlers/handlers.h"
+#include "broker/replica/verdicts.h"
 #include "server/budget.h"
 
 namespace isthmus::broker {
 
 namespace {
+
+// A static member that is told so is at its end: only who coordinates its group may say it.
+template <typename Response, typename Act>
+void each_verdict(Response& response, Act act) {
+  const auto look = [&act](kafka::ErrorCode& code) {
+    if (is_verdict(code)) act(code);
+  };
+  if constexpr (requires { response.error_code; }) look(response.error_code);
+  if constexpr (requires { response.members.front().error_code; }) {
+    for (auto& member : response.members) look(member.error_code);
+  }
+  if constexpr (requires { response.topics.front().partitions.front().error_code; }) {
+    for (auto& topic : response.topics) {
+      for (auto& partition : topic.partitions) look(partition.error_code);
+    }
+  }
+}
+
+template <typename Message>
+std::string group_of(const Message& message) {
+  if constexpr (requires { std::string(message.group_id); }) return message.group_id;
+  return {};
+}
+
+// On the main loop.
+template <typename Response>
+io::Task<void> confirm_verdicts(Context& context, std::string group, Response& response) {
+  bool gives_any = false;
+  each_verdict(response, [&](kafka::ErrorCode&) { gives_any = true; });
+  if (!gives_any) co_return;
+  const io::Instant deadline = context.env.main_loop().now() + confirmed_within;
+  const bool is_heard = co_await context.controller.confirmed(deadline);
+  if (is_heard && context.groups.serves(group)) co_return;
+  each_verdict(response, [](kafka::ErrorCode& code) { code = kafka::ErrorCode::not_coordinator; });
+}
+
+template <typename Message, auto Method>
+io::Task<typename Message::Response> ask_on_main(Context& context, Caller caller, Message message) {
+  std::string group = group_of(message);
+  auto response = co_await (context.groups.*Method)(std::move(caller), std::move(message));
+  co_await confirm_verdicts(context, std::move(group), response);
+  co_return response;
+}
 
 template <typename Message, auto Method>
 server::Reply ask_coordinator(Context& context, Message message, kafka::RequestHeader header,
@@ -19,7 +63,8 @@ server::Reply ask_coordinator(Context& context, Message message, kafka::RequestH
   }
   Caller caller{header.client_id.value_or(""), "/" + connection->peer.host, header.api_version};
   auto response = co_await io::call_on(
-      context.env.main_loop(), (context.groups.*Method)(std::move(caller), std::move(message)));
+      context.env.main_loop(),
+      ask_on_main<Message, Method>(context, std::move(caller), std::move(message)));
   screen.put_back(response);
   co_return audited<Message>(context, *connection, header, response, subject);
 }

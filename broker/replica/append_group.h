@@ -28,6 +28,8 @@ struct PendingAppend {
   Slice batch;
   std::optional<Result<Appended>> outcome;  // once it was written, or refused
   bool held = false;                        // a fence held when it arrived
+  uint64_t tenure = 0;                      // of the leader, in which that came to be
+  bool is_confirmed = false;                // see verdicts.h
 };
 
 class AppendGroup {

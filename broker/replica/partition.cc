@@ -44,6 +44,7 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
       replica_(self, std::min(replication.high_watermark, log_->durable_offset())),
       isr_(self),
       bell_(std::move(replication.bell)),
+      confirm_(std::move(replication.confirm)),
       gate_changed_(loop),
       low_watermark_moved_(loop),
       written_(loop),

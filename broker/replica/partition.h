@@ -40,6 +40,7 @@
 #include "broker/replica/refusals.h"
 #include "broker/replica/replica.h"
 #include "broker/replica/storage_rooms.h"
+#include "broker/replica/verdicts.h"
 #include "broker/replica/waiters.h"
 #include "broker/replica/write_gate.h"
 #include "io/gate.h"
@@ -52,6 +53,7 @@ struct ReplicaOptions {
   Offset high_watermark = 0;  // as the last checkpoint had it
   io::Duration allowed_lag = std::chrono::seconds(10);
   std::shared_ptr<IsrBell> bell = nullptr;  // rung when the ISR should be another
+  Confirm confirm = nullptr;                // before a verdict; none: nobody else can lead
 };
 
 class Partition {
@@ -75,6 +77,9 @@ class Partition {
   // A client's batch, to be written with others; written() tells what became of it.
   std::shared_ptr<PendingAppend> enqueue(ClientWriter writer, Slice batch);
   io::Task<Result<Appended>> written(std::shared_ptr<PendingAppend> append);
+  // Whether it leads, and has since `tenure`, by all that was committed when this was called; 0:
+  // the present one. See verdicts.h.
+  io::Task<bool> leads_still(uint64_t tenure = 0);
   // Before anybody looks: what waits goes into the log, unless a fence holds it back.
   void write_pending();
   // Until clients may write, or have to be told why not; or the deadline.
@@ -215,6 +220,7 @@ class Partition {
   IsrKeeper isr_;
   std::map<NodeId, Refusals> refusals_;  // of followers; of no more than there are replicas
   std::shared_ptr<IsrBell> bell_;
+  Confirm confirm_;
   WriteGate gate_;
   io::Event gate_changed_;
   io::Event low_watermark_moved_;

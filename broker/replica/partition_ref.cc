@@ -78,6 +78,10 @@ io::Task<Result<Appended>> PartitionRef::written(std::shared_ptr<PendingAppend> 
   return wait_on_loop(partition_, partition_->written(std::move(append)));
 }
 
+io::Task<bool> PartitionRef::leads_still() const {
+  return wait_on_loop(partition_, partition_->leads_still());
+}
+
 io::Task<void> PartitionRef::fence_ended(io::Instant deadline) const {
   return wait_on_loop(partition_, partition_->fence_ended(deadline));
 }

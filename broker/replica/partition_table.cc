@@ -148,7 +148,7 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
     co_return PartitionRef(std::move(*outage));
   }
   LogConfig config = config_of(*topic);
-  ReplicaOptions replication{place->high_watermark, allowed_lag_, bell_};
+  ReplicaOptions replication{place->high_watermark, allowed_lag_, bell_, confirm_};
   auto opened = co_await io::call_on(
       loop, open_on_loop(loop, files_.at(&loop), *place, tp, topic->id, config, self_,
                          rooms_.of(place->folder), std::move(replication)));

@@ -30,6 +30,7 @@
 #include "broker/replica/partition_ref.h"
 #include "broker/replica/renaming.h"
 #include "broker/replica/storage_rooms.h"
+#include "broker/replica/verdicts.h"
 #include "io/env.h"
 #include "io/event.h"
 #include "io/mutex.h"
@@ -59,6 +60,8 @@ class PartitionTable {
   // waits for no disk, nor for who opens others. One image after the other, none before an earlier
   // one.
   io::Task<void> hear(std::shared_ptr<const Image> image);
+  // Before a leader here gives a verdict (verdicts.h). REQUIRES: nothing is open.
+  void confirm_by(Confirm confirm) { confirm_ = std::move(confirm); }
   // Called when others have been opened.
   void on_opened(std::function<void()> told) { told_opened_ = std::move(told); }
   // Opens, changes and deletes until the table is what `image` says.
@@ -184,6 +187,7 @@ class PartitionTable {
   ConfigOf config_of_;
   const io::Duration allowed_lag_;
   std::shared_ptr<IsrBell> bell_;
+  Confirm confirm_;
   Logger log_{"partitions"};
   std::map<io::Loop*, FileCache> files_;  // one for each loop, used there only
   LogDirs dirs_;

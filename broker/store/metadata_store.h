@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "io/loop.h"
 #include "io/task.h"
 
 namespace isthmus::broker {
@@ -49,6 +50,10 @@ class MetadataStore {
   // Durable when it returns, and the watcher has seen it. It was decided on what the watcher has
   // seen when this is called: of a shared store, whatever came since is a conflict.
   virtual io::Task<Result<Outcome>> commit(std::vector<Check> checks, std::vector<Put> puts) = 0;
+
+  // Whether the watcher has been told of all that anybody had committed when this was called, and
+  // this process may commit still. False: nobody can say by `deadline`.
+  virtual io::Task<bool> confirmed(io::Instant) { co_return true; }
 
   // One watcher: first everything that is there, then each commit in order, as one call.
   using Watcher = std::function<void(const std::vector<Change>&)>;

@@ -17,6 +17,9 @@ constexpr auto pause_between_attempts = std::chrono::milliseconds(200);
 // Watches tell; this is for what no watch tells, such as a snapshot in place of commits.
 constexpr auto look_anyway_after = std::chrono::seconds(30);
 constexpr size_t removals_at_once = 200;
+constexpr auto between_confirmations = std::chrono::milliseconds(50);
+// A server that has not answered for so long is waited for by nobody else.
+constexpr auto confirms_within = std::chrono::seconds(2);
 
 Op create(std::string path, Slice data = {}) {
   return {Op::Kind::create, std::move(path), std::move(data)};
@@ -42,6 +45,7 @@ ZookeeperStore::ZookeeperStore(io::Loop& loop, io::Random& random, zookeeper::Cl
       layout_(options_.root),
       turn_(loop),
       wake_(std::make_shared<Wake>(loop)),
+      confirmed_(loop),
       stop_(loop),
       gate_(loop) {}
 
@@ -56,6 +60,7 @@ io::Task<Result<void>> ZookeeperStore::open() {
 
 void ZookeeperStore::begin_close() {
   stop_.close();
+  confirmed_.notify_all();
   wake_->wake();
 }
 
@@ -343,6 +348,51 @@ io::Task<Result<MetadataStore::Outcome>> ZookeeperStore::commit(std::vector<Chec
       table_.version() - snapshot_version_ >= options_.commits_per_snapshot && !is_tidying_;
   if (wants_snapshot) is_tidying_ = gate_.spawn("tidy up metadata", tidy_up());
   co_return Outcome::committed;
+}
+
+// Only what begins after the question answers it.
+io::Task<bool> ZookeeperStore::confirmed(io::Instant deadline) {
+  Confirmations& all = confirmations_;
+  const bool hangs = all.ended < all.begun && loop_.now() - all.latest >= confirms_within;
+  if (hangs) co_return false;
+  const uint64_t mine = all.begun + 1;
+  all.wanted = std::max(all.wanted, mine);
+  if (!all.running) all.running = gate_.spawn("confirm metadata", keep_confirming());
+  while (all.ended < mine && all.running && !stop_.closed() && loop_.now() < deadline) {
+    co_await confirmed_.wait_until(deadline);
+  }
+  co_return all.done >= mine;
+}
+
+io::Task<void> ZookeeperStore::keep_confirming() {
+  Confirmations& all = confirmations_;
+  while (all.begun < all.wanted && !stop_.closed()) {
+    const uint64_t number = ++all.begun;
+    all.latest = loop_.now();
+    const bool is_done = co_await confirm_once();
+    all.ended = number;
+    if (is_done) all.done = number;
+    confirmed_.notify_all();
+    if (all.begun < all.wanted) co_await stop_.wait_until(all.latest + between_confirmations);
+  }
+  all.running = false;
+  confirmed_.notify_all();
+}
+
+// A transaction that changes nothing: a majority has to take part, and what a server answers
+// afterwards is no older than it. A read alone might come from a server that is behind.
+io::Task<bool> ZookeeperStore::confirm_once() {
+  if (client_.state() != zookeeper::SessionState::connected) co_return false;
+  std::vector<Op> ops = options_.demands;
+  ops.push_back({Op::Kind::check, layout_.commits()});
+  auto there = co_await client_.transact(std::move(ops));
+  if (there && there->answer != Answer::ok && there->at < options_.demands.size()) {
+    (void)replaced(options_.demands[there->at].path);
+  }
+  if (!there || there->answer != Answer::ok) co_return false;
+  auto held = co_await turn_.lock();
+  auto read = co_await catch_up(soon());
+  co_return read.has_value();
 }
 
 // Reads what others have committed, as it comes.

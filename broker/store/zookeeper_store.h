@@ -56,6 +56,8 @@ class ZookeeperStore final : public MetadataStore {
 
   bool is_shared() const override { return true; }
   io::Task<Result<Outcome>> commit(std::vector<Check> checks, std::vector<Put> puts) override;
+  // With all who ask meanwhile, so often at most. At once, where no server answers.
+  io::Task<bool> confirmed(io::Instant deadline) override;
   void watch(Watcher watcher) override;
   void on_session_lost(std::function<void()> lost) override;
 
@@ -79,6 +81,8 @@ class ZookeeperStore final : public MetadataStore {
   io::Task<Result<Slice>> prepare(Slice frames, int64_t version, Uuid id, io::Instant deadline);
   Uuid draw_id();
 
+  io::Task<void> keep_confirming();
+  io::Task<bool> confirm_once();
   io::Task<void> follow();
   void give_up(const Error& error);
   Error replaced(const std::string& demanded);
@@ -118,6 +122,14 @@ class ZookeeperStore final : public MetadataStore {
   };
   std::shared_ptr<Wake> wake_;
   bool is_tidying_ = false;
+  // Confirmations, by their numbers: which is wanted, has begun, has ended, and was well.
+  struct Confirmations {
+    uint64_t wanted = 0, begun = 0, ended = 0, done = 0;
+    io::Instant latest{};  // when it began
+    bool running = false;
+  };
+  Confirmations confirmations_;
+  io::Event confirmed_;  // one has ended
   io::Event stop_;
   io::Gate gate_;
 };

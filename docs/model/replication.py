@@ -59,6 +59,9 @@ A leader
 11. Consumers read below the high watermark at once. The end of the partition (ListOffsets) it tells when its high
     watermark has reached the beginning of its epoch; until then OFFSET_NOT_AVAILABLE [end_is_told_late]. A fetch
     between watermark and log end waits; it is not out of range.
+24. What ends a client (a sequence that is out of order, a member that is fenced, a reader that is out of range) it says
+    only if it has heard, since it was asked, all that was committed by then, and leads still [judges_in_force]: who
+    was replaced has not what the client speaks of. Else it answers as who does not lead.
 
 A follower
 12. Syncs what it has before it fetches on: the offset of its fetch is the end of its log and says that all below it
@@ -136,6 +139,7 @@ GUARDS = {
     'removed_leads_nothing': 'where the leader goes, another is elected out of the ISR that is left',
     'removal_is_election':   'a commit that takes a replica away raises the epoch',
     'deletes_when_gone':     'a replica deletes what it has when it is none any more, not before',
+    'judges_in_force':       'a leader ends a client only when it has heard all that was committed, and leads still',
     'end_is_told_late':      'a new leader tells consumers an end only when it has what it was elected with',
 }
 
@@ -558,6 +562,8 @@ class Model:
                 if b.log[:n] != c.acked: return 'a leader has not all that is acknowledged'
                 if b.hw < n and (b.hw >= b.start or not self.end_is_told_late):
                     return 'consumers are told of an end below an earlier one'
+            if leads(b) and not self.judges_in_force and b.log[:n] != c.acked:
+                return 'a client is ended by who has not all that is acknowledged'
         if n and c.wipes == self.wipes and len(self.mins) == 1 and \
                 sum(b.part > 0 and b.log[:min(b.synced, n)] == c.acked for b in c.brokers) < c.min:
             return 'what is acknowledged is on fewer disks than min.insync.replicas says'

@@ -71,8 +71,9 @@ class PartitionTest : public testing::Test {
     auto log = Log::open(*files_, world_.loop(), "/data/orders-0", {"orders", 0}, topic_.id,
                          config(), RecoveryHints{});
     ASSERT_TRUE(log) << log.error().text;
-    partition_ = std::make_unique<Partition>(world_.loop(), TopicPartition{"orders", 0}, topic_.id,
-                                             1, std::move(*log));
+    partition_ =
+        std::make_unique<Partition>(world_.loop(), TopicPartition{"orders", 0}, topic_.id, 1,
+                                    std::move(*log), nullptr, ReplicaOptions{.confirm = confirm_});
     show();
   }
   void close() {
@@ -147,6 +148,7 @@ class PartitionTest : public testing::Test {
 
   Durability durability_ = Durability::fsync;
   int32_t segment_bytes_ = 1 << 30;
+  Confirm confirm_;  // of what is opened from then on
   TaskWorld world_;
   Image image_;
   TopicImage topic_;

@@ -199,6 +199,55 @@ TEST_F(ZookeeperStoreTest, AfterALostSessionNothingIsWritten) {
   EXPECT_TRUE(names("commits").empty());
 }
 
+// ---- confirmations ----
+
+TEST_F(ZookeeperStoreTest, AConfirmationBringsWhatOthersHaveCommittedByThen) {
+  auto a = broker();
+  auto b = broker();
+  a->session.cut_line();  // it hears nothing from now on
+  b->set("/x", "1");
+  EXPECT_TRUE(a->table.empty());
+  a->session.mend_line();
+  EXPECT_TRUE(world_.run(a->store.confirmed(world_.loop().now() + seconds(2))));
+  EXPECT_EQ(a->table.at("/x"), "1");
+}
+
+TEST_F(ZookeeperStoreTest, NothingIsConfirmedOverALineThatIsCut) {
+  auto a = broker();
+  a->session.cut_line();
+  const io::Instant asked = world_.loop().now();
+  EXPECT_FALSE(world_.run(a->store.confirmed(asked + seconds(2))));
+  EXPECT_LT(world_.loop().now() - asked, seconds(1)) << "who asks would wait for nothing";
+  a->session.mend_line();
+  a->session.lose_next_answer();
+  EXPECT_FALSE(world_.run(a->store.confirmed(world_.loop().now() + seconds(2))));
+}
+
+TEST_F(ZookeeperStoreTest, WhoseProcessWasReplacedIsConfirmedNothing) {
+  options_.demands = {{zookeeper::Op::Kind::check, "/kafka/isthmus/tokens/a"}};
+  auto a = broker();
+  ensemble_.nodes["/kafka/isthmus/tokens/a"] = {};
+  EXPECT_TRUE(world_.run(a->store.confirmed(world_.loop().now() + seconds(2))));
+  bool lost = false;
+  a->store.on_session_lost([&lost] { lost = true; });
+  ensemble_.nodes.erase("/kafka/isthmus/tokens/a");
+  EXPECT_FALSE(world_.run(a->store.confirmed(world_.loop().now() + seconds(2))));
+  EXPECT_TRUE(lost);
+}
+
+// Anybody can make a broker ask, and a majority answers each time.
+TEST_F(ZookeeperStoreTest, WhoAskAtATimeAreConfirmedTogether) {
+  auto a = broker();
+  const size_t before = ensemble_.requests;
+  std::vector<std::shared_ptr<std::optional<bool>>> answers;
+  for (int i = 0; i < 100; ++i) {
+    answers.push_back(world_.start(a->store.confirmed(world_.loop().now() + seconds(2))));
+  }
+  world_.run_for(seconds(1));
+  for (const auto& answer : answers) EXPECT_EQ(*answer, true);
+  EXPECT_LE(ensemble_.requests - before, 10u);
+}
+
 TEST_F(ZookeeperStoreTest, WhatOneNodeCannotHoldCrossesInParts) {
   auto a = broker();
   auto b = broker();
