@@ -1,5 +1,7 @@
 #include "broker/log/doomed.h"
 
+#include <charconv>
+
 namespace isthmus::broker {
 
 std::string doomed_path(const std::string& folder, const Uuid& topic_id, PartitionIndex index) {
@@ -12,6 +14,16 @@ std::optional<Uuid> topic_of_doomed(const std::string& path) {
   if (dot == std::string::npos || !path.ends_with(doomed_suffix)) return std::nullopt;
   auto id = Uuid::parse(path.substr(begin, dot - begin));
   return id ? std::optional(*id) : std::nullopt;
+}
+
+std::optional<std::pair<Uuid, PartitionIndex>> partition_of_doomed(const std::string& path) {
+  const auto topic = topic_of_doomed(path);
+  if (!topic) return std::nullopt;
+  PartitionIndex index = -1;
+  const char* end = path.data() + path.size() - doomed_suffix.size();
+  const auto [at, error] = std::from_chars(path.data() + path.rfind('.') + 1, end, index);
+  if (error != std::errc{} || at != end || index < 0) return std::nullopt;
+  return std::pair(*topic, index);
 }
 
 Result<void> doom(io::Disk& disk, const std::string& folder, const Uuid& topic_id,

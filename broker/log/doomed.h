@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/ids.h"
 #include "io/disk.h"
@@ -19,6 +20,7 @@ inline constexpr std::string_view doomed_suffix = "-delete";
 std::string doomed_path(const std::string& folder, const Uuid& topic_id, PartitionIndex index);
 // nullopt: nothing that this release has named.
 std::optional<Uuid> topic_of_doomed(const std::string& path);
+std::optional<std::pair<Uuid, PartitionIndex>> partition_of_doomed(const std::string& path);
 
 // Renames it. Its files may be removed when that name is durable (sync_folder() of the directory):
 // else a power loss could leave the old name with a part of what was in it. Any thread.

@@ -159,7 +159,9 @@ void LogDirs::find_doomed(const Dir& dir) {
   auto names = disk_.list(dir.path);
   if (!names) return;
   for (const auto& name : *names) {
-    if (name.ends_with(doomed_suffix)) doomed_.push_back(dir.path + "/" + name);
+    if (!name.ends_with(doomed_suffix)) continue;
+    doomed_.push_back(dir.path + "/" + name);
+    if (auto removed = partition_of_doomed(doomed_.back())) half_removed_.insert(*removed);
   }
 }
 
@@ -206,6 +208,7 @@ std::set<Uuid> LogDirs::being_removed() const {
 }
 
 std::vector<std::string> LogDirs::take_removable() {
+  if (unassigned_ != saved_unassigned_) return {};
   taken_.insert(removable_.begin(), removable_.end());
   return std::exchange(removable_, {});
 }
@@ -339,7 +342,11 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
     return fail("the folder of an earlier topic is in its place: " + found.in_the_way->text);
   }
   if (found.dirs.size() > 1) return fail(in_two_directories(found));
-  if (found.dirs.empty()) {
+  // Taken away, cut off before that was written down, and given back since: of its folder there is
+  // nothing that anybody counts on.
+  const bool was_removed =
+      found.dirs.empty() && expected != nullptr && half_removed_.contains({topic_id, tp.partition});
+  if (found.dirs.empty() && !was_removed) {
     if (expected != nullptr) return fail(missing_folder(tp, expected->path));
     const auto knows = [&](const Dir& dir) { return dir.recovery_points.contains(tp); };
     const auto old = std::ranges::find_if(dirs_, knows);
@@ -353,9 +360,9 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
     place.hints = hints_of(tp, topic_id, dirs_[index]);
     const auto known = dirs_[index].high_watermarks.find(tp);
     if (known != dirs_[index].high_watermarks.end()) place.high_watermark = known->second;
-  } else if (given_up) {
+  } else if (given_up || was_removed) {
     place.begins_anew = true;
-    if (is_mirror) return place;
+    if (is_mirror || was_removed) return place;
     // No offset that consumers may have committed is given out again.
     const RecoveryHints before = hints_of(tp, topic_id, dirs_[index]);
     place.hints.log_start = std::max(before.recovery_point, before.log_start);
@@ -366,6 +373,7 @@ Result<LogDirs::Place> LogDirs::place(const TopicPartition& tp, const Uuid& topi
 void LogDirs::assign(const TopicPartition& tp, const Uuid& topic_id) {
   const Uuid& id = dirs_[placed_.at(tp)].id;
   auto& assigned = assignments_.partitions[{topic_id, tp.partition}];
+  half_removed_.erase({topic_id, tp.partition});
   if (id.is_zero() || assigned.directory == id) return;
   assigned = {tp.topic, id};
   unsaved_ = true;
@@ -470,7 +478,9 @@ void LogDirs::doomed(const std::string& folder, const Uuid& topic_id, PartitionI
 }
 
 void LogDirs::unassign(const TopicPartition& tp, const Uuid& topic_id) {
-  if (assignments_.partitions.erase({topic_id, tp.partition}) > 0) unsaved_ = true;
+  if (assignments_.partitions.erase({topic_id, tp.partition}) == 0) return;
+  unsaved_ = true;
+  ++unassigned_;
 }
 
 void LogDirs::forget_all_but(const Exists& exists) {
@@ -490,6 +500,7 @@ void LogDirs::forget_all_but(const Exists& exists) {
 io::Disk::Work LogDirs::assignments_to_save() {
   if (!unsaved_ && had_assignments_) return nullptr;
   unsaved_ = false;
+  saving_unassigned_ = unassigned_;
   return [&disk = disk_, all = assignments_, dir = dirs_.front().path] {
     return all.write(disk, dir);
   };
@@ -497,7 +508,9 @@ io::Disk::Work LogDirs::assignments_to_save() {
 
 void LogDirs::saved(const Result<void>& how) {
   (how ? had_assignments_ : unsaved_) = true;
-  if (how) given_up_unsaved_ = false;
+  if (!how) return;
+  given_up_unsaved_ = false;
+  saved_unassigned_ = saving_unassigned_;
 }
 
 io::Disk::Work LogDirs::checkpoints_to_write(const std::map<TopicPartition, Offsets>& open) {

@@ -116,6 +116,8 @@ class LogDirs {
   // another folder of the same name while that one is being removed.
   std::set<Uuid> being_removed() const;
   // Folders that are durably doomed. Who takes them removes them, and says of each how it went.
+  // None while it is not written down that replicas are expected here no more: what is
+  // left of them tells the next start that they went by a record, not by damage.
   bool has_removable() const { return !removable_.empty(); }
   std::vector<std::string> take_removable();
   void removed(const std::string& folder, bool done);
@@ -165,7 +167,10 @@ class LogDirs {
   Assignments assignments_;
   bool had_assignments_ = false;  // this release, or a later one, has started here before
   bool unsaved_ = false;
-  bool given_up_unsaved_ = false;                // that a directory was replaced
+  bool given_up_unsaved_ = false;  // that a directory was replaced
+  uint64_t unassigned_ = 0;        // how many were, so far
+  uint64_t saving_unassigned_ = 0, saved_unassigned_ = 0;
+  std::set<Assignments::Key> half_removed_;      // by an earlier start, and not opened anew since
   std::vector<std::string> doomed_, removable_;  // whole paths
   std::set<std::string> taken_;                  // to be removed
   std::unordered_map<TopicPartition, size_t> placed_;

@@ -374,6 +374,7 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
   for (const auto& [topic, index, partition] : doomed) {
     dirs_.unassign({topic->name, index}, topic->id);
   }
+  if (!doomed.empty()) (void)co_await save_assignments();  // before their files go
   Topics changed = co_await move_renamed(image);
   if (!dropped.empty() || !unheld.empty() || adopted) {
     co_await remove(dirs_.take_removable(), nullptr);

@@ -33,8 +33,8 @@ REFUSED = {"MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "_QUEUE_FULL"}
 PATIENCE = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 500, "log_level": 0,
             "topic.metadata.refresh.interval.ms": 5000, "socket.timeout.ms": 4000,
             "socket.connection.setup.timeout.ms": 2000}
-# librdkafka's own fault, and in no later release: of a request that gets no answer it takes the next
-# sequence for due, whether it had arrived or not. Then its last error says what it could not know.
+# librdkafka's own fault, and of no later release: behind a request that gets no answer it takes
+# the next sequence for due, whether it had arrived or not. Its last error then says so.
 MENDED = (2, 3, 0)
 OWN_FAULT = ("sequence desynchronization", "MsgPossiblyPersisted")
 EXCUSED = "excused: "
