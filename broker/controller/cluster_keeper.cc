@@ -108,6 +108,7 @@ io::Task<Result<void>> ClusterKeeper::look() {
   if (done) done = co_await tell_of_losses();
   if (done && !seated_) done = co_await look_for_seat();
   if (done && seated_) done = co_await look_for_brokers();
+  if (done && seated_) done = co_await look_for_unclean();
   if (done && seated_) done = co_await look_for_placement();
   co_return done;
 }
@@ -136,11 +137,13 @@ io::Task<Result<void>> ClusterKeeper::tell_of_losses() {
   if (!serves_ || losses_.of(*controller_.snapshot()).empty()) co_return Result<void>{};
   const NodeId self = controller_.self();
   Losses::Replicas lost;
-  auto done = co_await controller_.commit([this, self, &lost](const Image& now) {
+  std::vector<Election> unclean;
+  auto done = co_await controller_.commit([this, self, &lost, &unclean](const Image& now) {
     lost = losses_.of(now);
-    return plan_lose(now, self, lost);
+    return plan_lose(now, self, lost, &unclean);
   });
   if (done) losses_.are_known(lost);
+  if (done) tell_of_unclean(*controller_.snapshot(), unclean, "as its topic allows");
   co_return done;
 }
 
@@ -162,6 +165,7 @@ void ClusterKeeper::sit_down() {
   seated_ = true;
   note_holder(controller_.self());
   next_balance_ = loop_.now() + habits_.balance_every;
+  next_unclean_ = loop_.now() + habits_.unclean_every;
   log_.info("broker={} is the controller", holder_);
 }
 
@@ -258,6 +262,21 @@ io::Task<Result<void>> ClusterKeeper::look_for_placement() {
     if (!done) co_return done;
   }
   co_return Result<void>{};
+}
+
+io::Task<Result<void>> ClusterKeeper::look_for_unclean() {
+  const bool impatient = loop_.now() >= next_unclean_;
+  if (impatient) next_unclean_ = loop_.now() + habits_.unclean_every;
+  std::vector<Election> elected;
+  const auto decide = [this, impatient, &elected](const Image& now) {
+    return plan_unclean(now, impatient, habits_.partitions_at_once, elected);
+  };
+  if (auto plan = decide(*controller_.snapshot()); !plan || plan->empty()) {
+    co_return plan ? Result<void>{} : fail(plan.error());
+  }
+  auto done = co_await controller_.commit(decide);
+  if (done) tell_of_unclean(*controller_.snapshot(), elected, "as its topic allows");
+  co_return done;
 }
 
 io::Task<Result<void>> ClusterKeeper::fence(NodeId node, int32_t starts) {

@@ -46,6 +46,8 @@ class ClusterKeeper {
     bool balances = true;              // leaders, each `balance_every`, the first time after it sat
     int32_t imbalance_percentage = 10;
     io::Duration balance_every = std::chrono::minutes(5);
+    // How often who is waited for is waited for no more, of topics that rather lose records.
+    io::Duration unclean_every = std::chrono::minutes(5);
   };
   ClusterKeeper(io::Loop& loop, io::Random& random, zookeeper::Client& client,
                 ZookeeperLayout layout, Controller& controller, Losses losses, Habits habits);
@@ -101,6 +103,7 @@ class ClusterKeeper {
   io::Task<Result<void>> fence(NodeId node, int32_t starts);
   // Replicas where they belong (placement.h), and leaders.
   io::Task<Result<void>> look_for_placement();
+  io::Task<Result<void>> look_for_unclean();
   // Whether the node is there; it wakes us when that changes. Nothing: it is watched already.
   io::Task<Result<std::optional<bool>>> watch(std::string path);
 
@@ -111,7 +114,7 @@ class ClusterKeeper {
   Logger log_{"cluster"};
   const Losses losses_;
   const Habits habits_;
-  io::Instant next_balance_{};
+  io::Instant next_balance_{}, next_unclean_{};
   ClusterHealth health_;
   Uuid id_;  // of this process
   bool serves_ = false;

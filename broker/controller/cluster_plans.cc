@@ -76,15 +76,23 @@ void drop(const Lost& lost, const Uuid& topic, PartitionIndex index, PartitionIm
 
 }  // namespace
 
-Result<Plan> plan_lose(const Image& image, NodeId node,
-                       const std::vector<DamagedReplica>& damaged) {
+Result<Plan> plan_lose(const Image& image, NodeId node, const std::vector<DamagedReplica>& damaged,
+                       std::vector<Election>* unclean) {
   Plan plan;
+  if (unclean != nullptr) unclean->clear();
   const Lost lost = lost_of(damaged);
   change_partitions(plan, image,
                     [&](const TopicImage& topic, PartitionImage& partition, PartitionIndex index) {
                       drop(lost, topic.id, index, partition, node);
+                      if (partition.leader != node) return;
                       const bool stays = contains(partition.isr, node);
-                      if (partition.leader == node && !stays) elect(plan, partition, image);
+                      if (!stays) return elect(plan, partition, image);
+                      if (!may_lose(topic) || !lost.contains({topic.id, index})) return;
+                      Election election{topic.name, index};
+                      election.failed_in = epoch_in_force(partition, image);
+                      // Where nobody else serves, it waits for its disk as any other.
+                      if (!elect_anybody(plan, partition, image, election)) return;
+                      if (unclean != nullptr) unclean->push_back(std::move(election));
                     });
   return plan;
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "broker/controller/elections.h"
 #include "broker/image/image.h"
 #include "broker/image/records.h"
 
@@ -39,8 +40,11 @@ struct DamagedReplica {
 Result<Plan> plan_unfence(const Image& image, NodeId node, int32_t starts,
                           const std::vector<DamagedReplica>& damaged = {});
 
-// `node` serves, and has lost these since: others lead them.
-Result<Plan> plan_lose(const Image& image, NodeId node, const std::vector<DamagedReplica>& damaged);
+// `node` serves, and has lost these since: others lead them. Where it is the last that is left it
+// stays, and leads, unless the topic rather loses records (may_lose() in elections.h).
+// `unclean` has what was elected so.
+Result<Plan> plan_lose(const Image& image, NodeId node, const std::vector<DamagedReplica>& damaged,
+                       std::vector<Election>* unclean = nullptr);
 
 // A leader has seen who is in sync: those who have all that is safe, durably, since its epoch
 // began.

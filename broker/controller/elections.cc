@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/log.h"
 #include "kafka/errors.h"
 
 namespace isthmus::broker {
@@ -145,26 +146,47 @@ Result<void> prefer(Plan& plan, PartitionImage& partition, const Image& image) {
   return {};
 }
 
-Result<void> elect_anybody(Plan& plan, PartitionImage& partition, const Image& image) {
-  if (partition.leader >= 0) {
+}  // namespace
+
+Result<void> elect_anybody(Plan& plan, PartitionImage& partition, const Image& image,
+                           Election& election) {
+  const NodeId leader = partition.leader;
+  const bool has_failed = leader >= 0 && election.failed_in == epoch_in_force(partition, image);
+  election.has_lost = false;
+  if (leader >= 0 && !has_failed) {
     return kafka::refuse(ErrorCode::election_not_needed,
-                         "broker " + std::to_string(partition.leader) + " leads it");
+                         "broker " + std::to_string(leader) + " leads it");
   }
-  elect(plan, partition, image);
-  if (partition.leader >= 0) return {};
-  std::vector<NodeId> settled = partition.replicas;
-  std::erase_if(settled, [&](NodeId node) { return contains(partition.adding, node); });
-  const NodeId next = first_serving(image, partition.replicas, settled);
-  if (next < 0) {
-    return kafka::refuse(ErrorCode::eligible_leaders_not_available, "none of its replicas serves");
+  PartitionImage next = partition;
+  if (has_failed) {
+    std::erase(next.isr, leader);
+    std::erase(next.elr, leader);
   }
-  partition.isr = {next};
-  partition.elr.clear();
-  lead(plan, partition, next, image);
+  elect(plan, next, image);
+  if (next.leader < 0) {
+    std::vector<NodeId> settled = next.replicas;
+    std::erase_if(settled, [&](NodeId node) {
+      return contains(next.adding, node) || (has_failed && node == leader);
+    });
+    const NodeId heir = first_serving(image, next.replicas, settled);
+    if (heir < 0) {
+      return kafka::refuse(ErrorCode::eligible_leaders_not_available,
+                           has_failed ? "the disk of its leader, broker " + std::to_string(leader) +
+                                            ", has failed, and no other of its replicas serves"
+                                      : "none of its replicas serves");
+    }
+    next.isr = {heir};
+    next.elr.clear();
+    // From the one before, whose epoch is the last that was in force.
+    next.leader = partition.leader;
+    next.leader_epoch = partition.leader_epoch;
+    next.recorded_at_start = partition.recorded_at_start;
+    lead(plan, next, heir, image);
+    election.has_lost = true;
+  }
+  partition = std::move(next);
   return {};
 }
-
-}  // namespace
 
 Result<Plan> plan_elections(const Image& image, std::vector<Election>& elections, bool unclean) {
   Plan plan;
@@ -180,9 +202,43 @@ Result<Plan> plan_elections(const Image& image, std::vector<Election>& elections
     PartitionImage& partition = changed.try_emplace(topic->id, *topic)
                                     .first->second.partitions[static_cast<size_t>(election.index)];
     election.outcome =
-        unclean ? elect_anybody(plan, partition, image) : prefer(plan, partition, image);
+        unclean ? elect_anybody(plan, partition, image, election) : prefer(plan, partition, image);
   }
   for (const auto& [id, topic] : changed) plan.change(*image.find(id), topic);
+  return plan;
+}
+
+void tell_of_unclean(const Image& image, const std::vector<Election>& elections, const char* why) {
+  for (const Election& election : elections) {
+    const TopicImage* topic = image.find(election.topic);
+    if (!election.outcome || !election.has_lost || topic == nullptr) continue;
+    const auto& partition = topic->partitions.at(static_cast<size_t>(election.index));
+    Logger("cluster").warn(
+        "{}-{}: UNCLEAN election, {}: leader={} epoch={} leads with what it has, and what it lacks "
+        "of what was acknowledged is lost",
+        election.topic, election.index, why, partition.leader, epoch_in_force(partition, image));
+  }
+}
+
+bool may_lose(const TopicImage& topic) {
+  const auto said = topic.configs.find("unclean.leader.election.enable");
+  return said != topic.configs.end() && said->second == "true";
+}
+
+Result<Plan> plan_unclean(const Image& image, bool impatient, int most,
+                          std::vector<Election>& elected) {
+  Plan plan;
+  elected.clear();
+  change_partitions(plan, image,
+                    [&](const TopicImage& topic, PartitionImage& partition, PartitionIndex index) {
+                      if (partition.leader >= 0 || !may_lose(topic) || std::ssize(elected) >= most)
+                        return;
+                      const bool is_waited_for = !partition.isr.empty() || !partition.elr.empty();
+                      if (is_waited_for && !impatient) return;
+                      Election election{topic.name, index};
+                      if (elect_anybody(plan, partition, image, election))
+                        elected.push_back(std::move(election));
+                    });
   return plan;
 }
 

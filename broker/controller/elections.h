@@ -64,9 +64,26 @@ struct Election {
   std::string topic;
   PartitionIndex index = -1;
   Result<void> outcome = {};
+  // The epoch in which its leader says that it cannot serve it, as its disk has failed; -1: none.
+  LeaderEpoch failed_in = -1;
+  bool has_lost = false;  // what the new leader lacks of what was acknowledged
 };
 // With `unclean`, where nobody of ISR and ELR serves, the first replica that does leads with what
-// it has: what it lacks is lost.
+// it has: what it lacks is lost. A leader whose disk has failed is replaced so, too.
 Result<Plan> plan_elections(const Image& image, std::vector<Election>& elections, bool unclean);
+
+// Part of both, for a plan of others: who leads is replaced only if he has failed.
+Result<void> elect_anybody(Plan& plan, PartitionImage& partition, const Image& image,
+                           Election& election);
+
+// In the log, of each that has lost something; `why` it was held.
+void tell_of_unclean(const Image& image, const std::vector<Election>& elections, const char* why);
+
+// Whether its owner rather loses records than waits (unclean.leader.election.enable).
+bool may_lose(const TopicImage& topic);
+// Of such topics, what an unclean election gives a leader: where nobody is left to be waited for,
+// or, with `impatient`, wherever nobody of ISR and ELR serves. `elected` has what it was.
+Result<Plan> plan_unclean(const Image& image, bool impatient, int most,
+                          std::vector<Election>& elected);
 
 }  // namespace isthmus::broker

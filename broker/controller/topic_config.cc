@@ -259,7 +259,10 @@ constexpr TopicConfigKey keys[] = {
      "Age at which a segment is closed, even if it is small."},
     {"unclean.leader.election.enable", Type::boolean, "false", any,
      "unclean.leader.election.enable", none,
-     "Kept and shown: who is not in sync never becomes leader."},
+     "true: the topic rather loses records than waits for who has them. Where nobody of ISR and "
+     "ELR "
+     "is left, or comes back within five minutes, a replica leads with what it has; the log says "
+     "so."},
 };
 
 bool is_one_of(std::string_view value, std::string_view list) {

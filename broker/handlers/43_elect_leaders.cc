@@ -3,9 +3,9 @@
 // and is told in the log and the audit.
 #include <algorithm>
 
-#include "base/log.h"
 #include "broker/controller/elections.h"
 #include "broker/handlers/handlers.h"
+#include "broker/link/site_views.h"
 #include "kafka/gen/elect_leaders.h"
 
 namespace isthmus::broker {
@@ -36,16 +36,24 @@ std::vector<Election> elections_of(const Request& message, const Image& image) {
   return elections;
 }
 
-void tell_of_unclean(const Context& context, const std::vector<Election>& elections) {
+// Which of them are led by somebody whose disk has failed, by his own word: he is the last that was
+// in sync, or another would lead.
+io::Task<void> find_failed(Context& context, std::vector<Election>& elections) {
   const auto image = context.controller.snapshot();
+  kafka::BrokerViewRequest request;
   for (const Election& election : elections) {
     const TopicImage* topic = image->find(election.topic);
-    if (!election.outcome || topic == nullptr) continue;
-    const auto& partition = topic->partitions.at(static_cast<size_t>(election.index));
-    Logger("cluster").warn(
-        "{}-{}: UNCLEAN election, by an operator's word: leader={} epoch={} leads with what it "
-        "has, and what it lacks of what was acknowledged is lost",
-        election.topic, election.index, partition.leader, epoch_in_force(partition, *image));
+    const bool is_new =
+        topic != nullptr && (request.topic_ids.empty() || request.topic_ids.back() != topic->id);
+    if (is_new) request.topic_ids.push_back(topic->id);
+  }
+  const auto view = co_await context.views.collect(std::move(request));
+  for (Election& election : elections) {
+    const TopicImage* topic = image->find(election.topic);
+    if (topic == nullptr) continue;
+    const auto found = view.partitions.find({topic->id, election.index});
+    const bool has_failed = found != view.partitions.end() && !found->second.offline.empty();
+    if (has_failed) election.failed_in = found->second.leader_epoch;
   }
 }
 
@@ -68,13 +76,16 @@ io::Task<Response> elect_all(Context& context, Request message) {
   Response response;
   auto elections = elections_of(message, *context.controller.snapshot());
   const bool is_unclean = message.election_type == unclean;
+  if (is_unclean) co_await find_failed(context, elections);
   for (size_t i = 0; i < elections.size(); i += elected_at_once) {
     const size_t end = std::min(elections.size(), i + elected_at_once);
     std::vector<Election> some(elections.begin() + static_cast<ptrdiff_t>(i),
                                elections.begin() + static_cast<ptrdiff_t>(end));
     auto done = co_await context.controller.update(
         [&](const Image& image) { return plan_elections(image, some, is_unclean); });
-    if (done && is_unclean) tell_of_unclean(context, some);
+    if (done && is_unclean) {
+      tell_of_unclean(*context.controller.snapshot(), some, "by an operator's word");
+    }
     for (Election& election : some) {
       if (!done) election.outcome = fail(done.error());
       answer_for(election, !message.topic_partitions.has_value(), response);

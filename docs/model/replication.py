@@ -30,7 +30,7 @@ The record
     ELR. Why it is safe: while the ISR of the record is below the minimum, nothing is acknowledged (7), so they all
     have it.
  4. The controller elects out of the ISR; if that is empty, out of the ELR, and the ISR is then that one alone. Nobody
-    else, but by an operator's command that says what it may lose [clean_election]. When all are down, also after a
+    else, but by an operator's command, or in a topic that says so, and then it may lose what it lacks [clean_election]. When all are down, also after a
     power loss of all: the first of ISR and ELR to come back leads. It need not be the last leader, and nobody is
     waited for.
  5. It may fence whom it likes, dead or not, at any time: the fenced one leaves the ISR (rule 3) and leads nothing, in
@@ -85,7 +85,8 @@ A start
     by that. (Not so with durability page_cache: there a start that follows no clean stop is a damaged one for 16,
     unless it is the last of ISR and ELR, which then leads with what it has, loudly. That is not modelled.)
 18. A partition whose disk fails under a running broker is fenced (5) for that partition and cannot be elected; what
-    is left of it the next start finds out (16).
+    is left of it the next start finds out (16). Where it is the last of ISR and ELR it stays and leads what can be read,
+    until the operator's command (4) gives another the lead.
 19. Where damage leaves ISR and ELR empty, the partition is offline until the operator's command (4).
 
 Replicas that come and go (a reassignment)

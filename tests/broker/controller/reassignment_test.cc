@@ -309,6 +309,67 @@ TEST_F(ElectionsTest, AnUncleanOneIsForWhatNobodyLeads) {
   EXPECT_TRUE(partition().elr.empty());
 }
 
+TEST_F(ElectionsTest, ALeaderWhoseDiskHasFailedIsReplacedThoughItIsTheLast) {
+  commit(plan_configs(*image_, "orders", {{"min.insync.replicas", "1"}}, false));
+  for (NodeId node : {102, 103}) commit(plan_fence(*image_, node));
+  ASSERT_EQ(partition().leader, 101);
+  ASSERT_EQ(partition().isr, Nodes{101});
+  const LeaderEpoch epoch = epoch_in_force(partition(), *image_);
+  std::vector<Election> wish = {{"orders", 0}};
+  wish[0].failed_in = epoch;
+  EXPECT_TRUE(plan_elections(*image_, wish, true)->empty());
+  EXPECT_EQ(code_of(wish[0].outcome), ErrorCode::eligible_leaders_not_available);
+  commit(plan_unfence(*image_, 103, 1));
+  wish[0].failed_in = epoch - 1;
+  EXPECT_TRUE(plan_elections(*image_, wish, true)->empty()) << "said in an epoch that has ended";
+  EXPECT_EQ(code_of(wish[0].outcome), ErrorCode::election_not_needed);
+  wish[0].failed_in = epoch;
+  commit(plan_elections(*image_, wish, true));
+  EXPECT_TRUE(wish[0].outcome);
+  EXPECT_TRUE(wish[0].has_lost);
+  EXPECT_EQ(partition().leader, 103);
+  EXPECT_EQ(partition().isr, Nodes{103});
+  EXPECT_EQ(epoch_in_force(partition(), *image_), epoch + 1);
+}
+
+TEST_F(ElectionsTest, ALeaderWhoseDiskHasFailedIsReplacedByWhoIsInSyncIfThereIsOne) {
+  std::vector<Election> wish = {{"orders", 0}};
+  wish[0].failed_in = epoch_in_force(partition(), *image_);
+  commit(plan_elections(*image_, wish, true));
+  EXPECT_EQ(partition().leader, 102);
+  EXPECT_EQ(partition().isr, (Nodes{102, 103}));
+  EXPECT_FALSE(wish[0].has_lost);
+}
+
+TEST_F(ElectionsTest, ATopicThatRatherLosesWaitsForNobodyForLong) {
+  for (NodeId node : {102, 101, 103}) commit(plan_fence(*image_, node));
+  commit(plan_unfence(*image_, 102, 1));
+  ASSERT_EQ(partition().leader, -1);
+  std::vector<Election> elected;
+  EXPECT_TRUE(plan_unclean(*image_, true, 10, elected)->empty()) << "nobody has asked for it";
+  commit(plan_configs(*image_, "orders", {{"unclean.leader.election.enable", "true"}}, false));
+  EXPECT_TRUE(plan_unclean(*image_, false, 10, elected)->empty()) << "101 and 103 have it all";
+  commit(plan_unclean(*image_, true, 10, elected));
+  EXPECT_EQ(partition().leader, 102);
+  EXPECT_TRUE(elected.at(0).has_lost);
+}
+
+TEST_F(ElectionsTest, ATopicThatRatherLosesGivesUpTheLastWhoseDiskFails) {
+  commit(plan_configs(*image_, "orders",
+                      {{"min.insync.replicas", "1"}, {"unclean.leader.election.enable", "true"}},
+                      false));
+  const Uuid topic = image_->find("orders")->id;
+  for (NodeId node : {102, 103}) commit(plan_fence(*image_, node));
+  EXPECT_TRUE(plan_lose(*image_, 101, {{topic, 0}})->empty()) << "nobody else can go on";
+  commit(plan_unfence(*image_, 103, 1));
+  std::vector<Election> elected;
+  commit(plan_lose(*image_, 101, {{topic, 0}}, &elected));
+  EXPECT_EQ(partition().leader, 103);
+  EXPECT_EQ(partition().isr, Nodes{103});
+  EXPECT_TRUE(elected.at(0).has_lost);
+  EXPECT_EQ(partition(1).leader, 101) << "of what its disk has";
+}
+
 TEST_F(ElectionsTest, LeadersGoHomeWhereTooManyAreAway) {
   commit(plan_fence(*image_, 101));
   commit(plan_unfence(*image_, 101, 1));
