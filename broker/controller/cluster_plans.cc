@@ -159,8 +159,8 @@ Result<Plan> plan_isr(const Image& image, NodeId leader, const std::vector<IsrCh
         change.isr, [&](const InSync& member) { return may_be_in_sync(image, known, member); });
     const bool leads_on = std::ranges::find(change.isr, leader, &InSync::node) != change.isr.end();
     if (!may_all || !leads_on) continue;
-    PartitionImage& partition = changed.try_emplace(topic->id, *topic)
-                                    .first->second.partitions[static_cast<size_t>(change.index)];
+    TopicImage& next = changed.try_emplace(topic->id, *topic).first->second;
+    PartitionImage& partition = next.partitions[static_cast<size_t>(change.index)];
     const std::vector<NodeId> before = std::exchange(partition.isr, {});
     // In the order of the replicas: the same set is the same record.
     for (NodeId node : partition.replicas) {
@@ -175,6 +175,8 @@ Result<Plan> plan_isr(const Image& image, NodeId leader, const std::vector<IsrCh
     }
     settle_elr(*topic, partition);
     complete_reassignment(plan, *topic, partition, image);
+    const bool is_completed = known.is_reassigned() && !partition.is_reassigned();
+    if (is_completed) next.factor_before = -1;  // not to be taken back with others
   }
   for (const auto& [id, topic] : changed) plan.change(*image.find(id), topic);
   return plan;

@@ -45,6 +45,10 @@ void change_partitions(Plan& plan, const Image& image, Change change) {
       change(*topic, partition, static_cast<PartitionIndex>(i));
       if (partition == topic->partitions[i]) continue;
       if (!next) next = *topic;
+      // A reassignment that is completed is not to be taken back with the others of its topic.
+      if (topic->partitions[i].is_reassigned() && !partition.is_reassigned()) {
+        next->factor_before = -1;
+      }
       next->partitions[i] = std::move(partition);
     }
     if (next) plan.change(*topic, *next);

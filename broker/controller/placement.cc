@@ -79,6 +79,13 @@ Result<std::vector<NodeId>> spread(const Image& image, int factor, const Uuid& t
   return chosen;
 }
 
+std::vector<NodeId> like_others(const Image& image, const TopicImage& topic, int32_t index) {
+  const auto most = static_cast<int>(holders(image).size());
+  if (topic.replication_factor == 0 || most == 0) return everywhere(image, topic.id, index);
+  const int factor = std::min<int>(topic.replication_factor, most);
+  return spread(image, factor, topic.id, index).value();
+}
+
 Result<void> check_assignment(const Image& image, const std::vector<NodeId>& replicas) {
   if (replicas.empty()) {
     return kafka::refuse(ErrorCode::invalid_replica_assignment, "it names no broker");

@@ -21,6 +21,9 @@ std::vector<NodeId> everywhere(const Image& image, const Uuid& topic, int32_t in
 // So many brokers for partition `index`. INVALID_REPLICATION_FACTOR: there are not so many.
 Result<std::vector<NodeId>> spread(const Image& image, int factor, const Uuid& topic,
                                    int32_t index);
+// A new partition of a topic that is there, as the others of it are placed; where there are not so
+// many brokers any more, on all of them.
+std::vector<NodeId> like_others(const Image& image, const TopicImage& topic, int32_t index);
 // INVALID_REPLICA_ASSIGNMENT: none, one that is not known, or one named twice.
 Result<void> check_assignment(const Image& image, const std::vector<NodeId>& replicas);
 

@@ -134,6 +134,26 @@ bool is_everywhere(const Image& image, const TopicImage& topic) {
   });
 }
 
+bool is_any_under_way(const TopicImage& topic) {
+  return std::ranges::any_of(topic.partitions, &PartitionImage::is_reassigned);
+}
+
+// `is_first`: nothing was under way.
+void note_factor(const Image& image, TopicImage& topic, const PartitionImage& partition,
+                 int16_t factor, bool is_first) {
+  if (topic.replication_factor == 0 && is_everywhere(image, topic)) return;
+  if (is_first) topic.factor_before = topic.replication_factor;
+  if (!partition.is_reassigned()) topic.factor_before = -1;
+  topic.replication_factor = factor;
+}
+
+// Where all is taken back and nothing was completed meanwhile, the topic is again what it was: also
+// one that all brokers have, those that join included.
+void take_back_factor(TopicImage& topic) {
+  if (topic.factor_before < 0 || is_any_under_way(topic)) return;
+  topic.replication_factor = std::exchange(topic.factor_before, int16_t{-1});
+}
+
 }  // namespace
 
 Result<Plan> plan_reassignments(const Image& image, std::vector<Reassignment>& reassignments,
@@ -149,10 +169,13 @@ Result<Plan> plan_reassignments(const Image& image, std::vector<Reassignment>& r
     }
     TopicImage& next = changed.try_emplace(topic->id, *topic).first->second;
     PartitionImage& partition = next.partitions[static_cast<size_t>(wish.index)];
+    const bool is_first = !is_any_under_way(next);
     wish.outcome = reassign_one(plan, *topic, partition, wish, may_change_factor, image);
-    if (!wish.outcome || !wish.replicas) continue;
-    if (next.replication_factor != 0 || !is_everywhere(image, next)) {
-      next.replication_factor = static_cast<int16_t>(wish.replicas->size());
+    if (!wish.outcome) continue;
+    if (wish.replicas) {
+      note_factor(image, next, partition, static_cast<int16_t>(wish.replicas->size()), is_first);
+    } else {
+      take_back_factor(next);
     }
   }
   for (const auto& [id, topic] : changed) plan.change(*image.find(id), topic);

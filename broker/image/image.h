@@ -84,6 +84,9 @@ struct TopicImage {
   // Replicas of each partition, as it was created or reassigned; 0: every broker has all of it,
   // also those that join later.
   int16_t replication_factor = 0;
+  // What that was when the first of the reassignments that are under way was begun: it is so again
+  // when all are taken back. -1: none was.
+  int16_t factor_before = -1;
 
   bool is_mirror() const { return writer.link() != nullptr; }
   friend bool operator==(const TopicImage&, const TopicImage&) = default;

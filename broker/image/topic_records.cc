@@ -90,6 +90,7 @@ Slice encode_topic(const TopicImage& topic) {
   for (const auto& [name, value] : topic.configs) record.configs.push_back({name, value});
   record.partition_count = static_cast<int32_t>(topic.partitions.size());
   record.replication_factor = topic.replication_factor;
+  record.factor_before = topic.factor_before;
   return kafka::encode_versioned(record, kafka::TopicRecord::max_version);
 }
 
@@ -104,7 +105,8 @@ bool is_without_records(const TopicImage& topic) {
 bool is_same_topic(const TopicImage& a, const TopicImage& b) {
   return a.name == b.name && a.id == b.id && a.configs == b.configs && a.writer == b.writer &&
          a.renamed_from == b.renamed_from && a.promoted_at == b.promoted_at &&
-         a.replication_factor == b.replication_factor && a.partitions.size() == b.partitions.size();
+         a.replication_factor == b.replication_factor && a.factor_before == b.factor_before &&
+         a.partitions.size() == b.partitions.size();
 }
 
 }  // namespace
@@ -148,6 +150,7 @@ Result<void> TopicChanges::apply_topic(const std::string& name, const Change& ch
   topic->renamed_from = record->renamed_from;
   topic->promoted_at = record->promoted_at;
   topic->replication_factor = record->replication_factor;
+  topic->factor_before = record->factor_before;
   topic->version = change.version;
   for (auto& config : record->configs) topic->configs[config.name] = config.value;
   if (version < has_partition_records) {

@@ -28,7 +28,7 @@ void bring_up_to(Plan& plan, TopicImage& topic, const MirrorTopic& source, const
   while (topic.partitions.size() < source.leader_epochs.size()) {
     const auto index = static_cast<int32_t>(topic.partitions.size());
     PartitionImage& partition =
-        topic.partitions.emplace_back(place(plan, image, everywhere(image, topic.id, index), 0));
+        topic.partitions.emplace_back(place(plan, image, like_others(image, topic, index), 0));
     partition.mirror_state = MirrorState::initializing;
   }
   for (auto& partition : topic.partitions) settle_elr(topic, partition);

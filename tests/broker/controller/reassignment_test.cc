@@ -158,6 +158,30 @@ TEST_F(ReassignmentTest, WhatIsWrongIsNamed) {
   EXPECT_EQ(topic().replication_factor, 0) << "all brokers have it still";
 }
 
+TEST_F(ReassignmentTest, ATopicIsWhatItWasWhenAllIsTakenBack) {
+  add_broker(104);
+  EXPECT_EQ(reassign(Nodes{101, 104}), ErrorCode::none);
+  EXPECT_EQ(reassign(Nodes{102, 104}, true, 1), ErrorCode::none);
+  EXPECT_EQ(topic().replication_factor, 2);
+  EXPECT_EQ(reassign(std::nullopt, true, 1), ErrorCode::none);
+  EXPECT_EQ(topic().replication_factor, 2) << "orders-0 is under way still";
+  EXPECT_EQ(reassign(std::nullopt), ErrorCode::none);
+  EXPECT_EQ(topic().replication_factor, 0);
+  commit(plan_placement(*image_, 100));
+  EXPECT_EQ(partition().adding, Nodes{104}) << "as all brokers have it";
+}
+
+TEST_F(ReassignmentTest, WhatWasCompletedStaysWhenTheRestIsTakenBack) {
+  add_broker(104);
+  EXPECT_EQ(reassign(Nodes{101, 104}), ErrorCode::none);
+  EXPECT_EQ(reassign(Nodes{102, 104}, true, 1), ErrorCode::none);
+  in_sync({101, 102, 103, 104});
+  ASSERT_FALSE(partition().is_reassigned());
+  EXPECT_EQ(reassign(std::nullopt, true, 1), ErrorCode::none);
+  EXPECT_EQ(topic().replication_factor, 2);
+  EXPECT_TRUE(plan_placement(*image_, 100)->empty()) << "nobody takes that back";
+}
+
 // Of the placement that the controller keeps.
 class PlacementTest : public ReassignmentTest {
  protected:

@@ -22,6 +22,7 @@ TopicImage topic_with_everything() {
   topic.writer = TopicWriter::Link{"a-to-b", 3, true};
   topic.promoted_at = 11;
   topic.replication_factor = 2;
+  topic.factor_before = 3;
   topic.partitions = {{.leader = 102,
                        .leader_epoch = 5 << election_bits,
                        .recorded_at_start = 4,
@@ -59,6 +60,7 @@ TEST(Records, ATopicComesBackAsItWas) {
   EXPECT_EQ(read->writer, topic.writer);
   EXPECT_EQ(read->promoted_at, 11);
   EXPECT_EQ(read->replication_factor, 2);
+  EXPECT_EQ(read->factor_before, 3);
   EXPECT_EQ(read->version, 12);
   ASSERT_EQ(read->partitions.size(), 2u);
   for (size_t i = 0; i < 2; ++i) {

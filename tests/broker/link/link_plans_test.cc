@@ -84,6 +84,28 @@ TEST(PlanMirrorTopic, MorePartitionsThanATopicMayHaveAreRefused) {
 }
 
 // Producer ids carry the number: two clusters under one number would deduplicate each other.
+TEST(PlanMirrorTopic, APartitionThatComesIsOnAsManyBrokersAsTheOthers) {
+  Image three = *cluster(2);
+  for (NodeId node : {the_broker + 1, the_broker + 2}) three.brokers[node] = {.starts = 1};
+  auto image = after(three, plan_mirror_topic(three, "l", mirror_topic()));
+  TopicImage fewer = *image->find("orders");
+  fewer.replication_factor = 2;  // as an operator has moved it
+  Plan moved;
+  moved.change(*image->find("orders"), fewer);
+  image = after(*image, moved, 3);
+  image = after(*image, plan_mirror_topic(*image, "l", mirror_topic({3, 3, 3})), 4);
+  const TopicImage& topic = *image->find("orders");
+  EXPECT_EQ(topic.partitions.at(1).replicas.size(), 3u);
+  EXPECT_EQ(topic.partitions.at(2).replicas.size(), 2u);
+  fewer = topic;
+  fewer.replication_factor = 5;  // of which some have gone since
+  Plan gone;
+  gone.change(topic, fewer);
+  image = after(*image, gone, 5);
+  image = after(*image, plan_mirror_topic(*image, "l", mirror_topic({3, 3, 3, 3})), 6);
+  EXPECT_EQ(image->find("orders")->partitions.at(3).replicas.size(), 3u);
+}
+
 TEST(PlanAttach, ANumberOfTwoClustersIsRefused) {
   auto image = cluster(2);
   EXPECT_TRUE(says(plan_attach(*image, attach_to(2)), "cluster number 2 is in use"));
