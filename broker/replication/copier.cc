@@ -184,6 +184,7 @@ io::Task<void> Copier::run_lane(NodeId leader, Source& source, size_t number) {
       continue;
     }
     const bool answered = co_await go_round(source, lane, round);
+    tell_of_others(leader, source);
     if (!answered) lane.connection.reset();
     for (const auto& entry : round.entries) {
       if (entry->round == round.number) entry->round = 0;
@@ -312,16 +313,40 @@ io::Task<void> Copier::compare_one(std::shared_ptr<Entry> entry, LeaderEpoch epo
 void Copier::note_answer(Entry& entry, ErrorCode error, const char* asked) {
   // It is behind what the leader has, or beyond it: the next step sets that right.
   if (error == ErrorCode::offset_out_of_range) error = ErrorCode::none;
+  const NodeId leader = entry.follower.leader();
+  if (leader < 0) return;  // nobody leads it by now
   const std::string name = entry.name.to_string();
+  Source& source = source_of(leader);
   if (error == ErrorCode::none) {
-    if (!entry.refusals.on_served()) return;
+    if (!entry.refusals.on_served() || !source.serves.on_news(loop_.now())) return;
     log_.info("{}: leader={} serves it again", name, entry.follower.leader());
-  } else if (entry.refusals.on_refused(error, loop_.now())) {
+  } else if (entry.refusals.on_refused(error, loop_.now()) && source.refuses.on_news(loop_.now())) {
     log_.warn("{}: leader={} refuses {} in epoch={}: {}{}", name, entry.follower.leader(), asked,
               entry.follower.epoch(), kafka::error_name(error),
               error == ErrorCode::topic_authorization_failed
                   ? "; who this broker is there needs CLUSTER_ACTION on the cluster"
                   : "");
+  }
+}
+
+// Its partition may have heard of another leader before we did: that passes.
+void Copier::note_trouble(Entry& entry, const Error& error) {
+  const NodeId leader = entry.follower.leader();
+  if (leader < 0 || !entry.troubles.on_refused(kafka::error_code(error), loop_.now())) return;
+  if (!source_of(leader).not_copied.on_news(loop_.now())) return;
+  log_.warn("{}: cannot copy leader={}: {}", entry.name.to_string(), leader, error.text);
+}
+
+void Copier::tell_of_others(NodeId leader, Source& source) {
+  const io::Instant now = loop_.now();
+  if (const size_t count = source.not_copied.due(now)) {
+    log_.warn("leader={}: {} other partitions cannot be copied, either", leader, count);
+  }
+  if (const size_t count = source.refuses.due(now)) {
+    log_.warn("leader={} refuses {} other partitions, too", leader, count);
+  }
+  if (const size_t count = source.serves.due(now)) {
+    log_.info("leader={} serves {} other partitions again", leader, count);
   }
 }
 
@@ -396,14 +421,10 @@ io::Task<void> Copier::work_on_log(std::shared_ptr<Entry> entry, uint64_t round)
   auto end = co_await write(partition, step);
   if (!end) {
     // A leader that has changed meanwhile is no trouble.
-    const bool is_of_now = entry->follower.epoch() == step.epoch;
-    if (is_of_now && std::exchange(entry->trouble, end.error().text) != end.error().text) {
-      log_.warn("{}: cannot copy leader={}: {}", entry->name.to_string(), entry->follower.leader(),
-                end.error().text);
-    }
+    if (entry->follower.epoch() == step.epoch) note_trouble(*entry, end.error());
     co_return entry->follower.on_failed(step.epoch, loop_.now());
   }
-  entry->trouble.clear();
+  (void)entry->troubles.on_served();
   if (step.kind == Kind::copy) {
     entry->follower.on_copied(step.epoch, *end);
   } else {

@@ -24,6 +24,7 @@
 #include "broker/image/image.h"
 #include "broker/replica/partition_table.h"
 #include "broker/replica/refusals.h"
+#include "broker/replica/tally.h"
 #include "broker/replication/follower.h"
 #include "client/connection.h"
 #include "io/env.h"
@@ -73,9 +74,9 @@ class Copier {
     Uuid topic_id;
     Follower follower;
     uint64_t round = 0;   // that it is in; 0 = none
-    std::string trouble;  // the one that the log has told of
     bool adding = false;  // it is being added here: held back (Options::adding_bandwidth)
     Refusals refusals = {};
+    Refusals troubles = {};  // of what came, to be written
   };
   using Entries = std::vector<std::shared_ptr<Entry>>;
   // What a lane does at a time. Who has left it meanwhile is left alone.
@@ -94,6 +95,7 @@ class Copier {
     std::array<Lane, lanes> lane;
     size_t turn = 0;
     int32_t reached = 0;  // in which of its lives; 0 = never yet
+    Tally refuses, serves, not_copied;
   };
   using PartitionData = kafka::FetchResponse::PartitionData;
 
@@ -122,6 +124,8 @@ class Copier {
   io::Task<void> work_on_log(std::shared_ptr<Entry> entry, uint64_t round);
   io::Task<Result<FollowerEnd>> write(PartitionRef partition, FollowerStep step);
   PartitionRef find(const Entry& entry) const;
+  void tell_of_others(NodeId leader, Source& source);
+  void note_trouble(Entry& entry, const Error& error);
   // What the leader says to a fetch of it, or to the question where its epochs begin.
   void note_answer(Entry& entry, kafka::ErrorCode error, const char* asked);
 
