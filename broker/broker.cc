@@ -233,6 +233,7 @@ struct Broker::Parts {
         house(env.main_loop()),
         stop(env.main_loop()) {
     ends.ask_leaders(views);
+    partitions.position_by([this] { return controller.position(); });
     if (config.broker.zookeeper) {
       partitions.confirm_by(
           [this](io::Instant deadline) { return controller.confirmed(deadline); });
@@ -372,6 +373,11 @@ io::Task<Result<void>> Broker::recover() {
                     config_.broker.node_id, p.enrolment.directory_id());
   if (!marked) co_return marked;
   if (auto taken = p.partitions.take_over(); !taken) co_return taken;
+  if (const auto before = p.partitions.dirs().followed()) {
+    auto had = co_await p.enrolment.have_had(*before);
+    if (!had) co_return fail(had.error());
+    if (!*had) p.partitions.distrust();
+  }
   if (anybody_logs_in(config_)) {
     const auto secret = decoy_secret(env_.disk, env_.random, config_.broker.log_dirs.front());
     p.log_ins.hide_unknown_users(secret);

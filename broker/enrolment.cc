@@ -151,6 +151,16 @@ io::Task<Result<void>> Enrolment::record_start() {
   co_return Result<void>{};
 }
 
+io::Task<Result<bool>> Enrolment::have_had(FollowedMetadata commit) {
+  for (;;) {
+    auto had = co_await controller_.has(commit);
+    if (had) co_return had;
+    const Error error = had.error();
+    if (!may_repeat(error)) co_return fail(error);
+    log_.warn("the metadata cannot be compared yet: {}", error.text);
+  }
+}
+
 io::Task<Result<void>> Enrolment::insist(Controller::Decision decision) {
   for (;;) {
     auto done = co_await controller_.update(decision);

@@ -40,6 +40,9 @@ class Enrolment final : public LiveBrokers {
   io::Task<Result<void>> open(DirectoryOwner owner);
   // REQUIRES: open() was well.
   io::Task<Result<void>> record_start();
+  // Whether the metadata descend from what this broker has followed before. REQUIRES: the start is
+  // recorded.
+  io::Task<Result<bool>> have_had(FollowedMetadata commit);
   // REQUIRES: before begin_serving(). What of this broker's replicas is not what it was.
   void losses_are(Losses losses) { losses_ = std::move(losses); }
   // A broker that was reached in its life `starts` refuses connections.

@@ -90,6 +90,10 @@ class Controller {
   // broker knows what it leads. False: nobody can say by `deadline`. Any loop.
   io::Task<bool> confirmed(io::Instant deadline);
 
+  // See MetadataStore. REQUIRES: read() was called.
+  std::optional<FollowedMetadata> position() const { return store_->position(); }
+  io::Task<Result<bool>> has(FollowedMetadata commit) { return store_->has(commit); }
+
   // A producer id that no other cluster, and no earlier life of this one, has given out.
   io::Task<Result<ProducerId>> allocate_producer_id();
 

@@ -36,4 +36,16 @@ Result<void> doom(io::Disk& disk, const std::string& folder, const Uuid& topic_i
   return disk.rename(folder, doomed);
 }
 
+std::string stray_path(const std::string& folder, const Uuid& topic_id, PartitionIndex index) {
+  return io::parent_of(folder) + "/" + topic_id.to_string() + "." + std::to_string(index) +
+         "-stray";
+}
+
+Result<void> set_aside(io::Disk& disk, const std::string& folder, const Uuid& topic_id,
+                       PartitionIndex index) {
+  const std::string aside = stray_path(folder, topic_id, index);
+  if (disk.exists(aside)) return fail(aside + " is there already");
+  return disk.rename(folder, aside);
+}
+
 }  // namespace isthmus::broker

@@ -27,4 +27,10 @@ std::optional<std::pair<Uuid, PartitionIndex>> partition_of_doomed(const std::st
 Result<void> doom(io::Disk& disk, const std::string& folder, const Uuid& topic_id,
                   PartitionIndex index);
 
+// What is not known to be gone for good goes to `<topic id>.<partition>-stray` instead, and stays
+// until an operator removes it. Refused where there is one already.
+std::string stray_path(const std::string& folder, const Uuid& topic_id, PartitionIndex index);
+Result<void> set_aside(io::Disk& disk, const std::string& folder, const Uuid& topic_id,
+                       PartitionIndex index);
+
 }  // namespace isthmus::broker

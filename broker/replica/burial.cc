@@ -14,8 +14,15 @@ namespace {
 
 using Listing = std::unordered_set<std::string>;
 
+// What was renamed, and whether it is to be removed.
+struct Renamed {
+  bool sets_aside = false;
+  bool any_aside = false;
+  std::set<std::string> doomed;
+};
+
 Result<void> doom_topic(io::Disk& disk, const std::string& dir, const Listing& there,
-                        const DeletedTopic& topic, std::set<std::string>& doomed) {
+                        const DeletedTopic& topic, Renamed& renamed) {
   for (PartitionIndex i = 0; i < topic.partitions; ++i) {
     const std::string name = TopicPartition{topic.name, i}.to_string();
     if (!there.contains(name)) continue;
@@ -24,8 +31,13 @@ Result<void> doom_topic(io::Disk& disk, const std::string& dir, const Listing& t
     if (!id && id.error().kind == Error::Kind::io) return fail(id.error());
     // Not known to be of the topic, so not known to be deleted.
     if (!id || !*id || **id != topic.id) continue;
+    if (renamed.sets_aside) {
+      if (auto done = set_aside(disk, folder, topic.id, i); !done) return done;
+      renamed.any_aside = true;
+      continue;
+    }
     if (auto done = doom(disk, folder, topic.id, i); !done) return done;
-    doomed.insert(doomed_path(folder, topic.id, i));
+    renamed.doomed.insert(doomed_path(folder, topic.id, i));
   }
   return {};
 }
@@ -38,7 +50,7 @@ struct Found {
 
 // `unfinished`: topics that may have something here under their names.
 Found bury_in(io::Disk& disk, const std::string& dir, const std::vector<DeletedTopic>& topics,
-              std::set<std::string> before, std::set<Uuid>& unfinished) {
+              std::set<std::string> before, bool sets_aside, std::set<Uuid>& unfinished) {
   auto names = disk.list(dir);
   if (!names) {
     for (const DeletedTopic& topic : topics) unfinished.insert(topic.id);
@@ -50,17 +62,21 @@ Found bury_in(io::Disk& disk, const std::string& dir, const std::vector<DeletedT
   std::erase_if(before, [&](const std::string& folder) {
     return !there.contains(folder.substr(folder.rfind('/') + 1));
   });
-  Found found{std::move(before), true, {}};
+  Renamed renamed{sets_aside, false, std::move(before)};
+  Found found{{}, true, {}};
   for (const DeletedTopic& topic : topics) {
-    auto done = doom_topic(disk, dir, there, topic, found.doomed);
+    auto done = doom_topic(disk, dir, there, topic, renamed);
     if (done) continue;
     unfinished.insert(topic.id);
     found.how = done;
   }
-  if (found.doomed.empty()) return found;
+  found.doomed = std::move(renamed.doomed);
+  if (found.doomed.empty() && !renamed.any_aside) return found;
   if (auto synced = disk.sync_folder(dir); !synced) {
     found.durable = false;
     found.how = synced;
+    if (!renamed.any_aside) return found;
+    for (const DeletedTopic& topic : topics) unfinished.insert(topic.id);
   }
   return found;
 }
@@ -76,7 +92,8 @@ Result<void> bury(io::Disk& disk, const std::vector<std::string>& dirs,
   std::set<Uuid> unfinished;
   for (const std::string& dir : dirs) {
     const std::string parent = io::parent_of(dir + "/x");  // as those in it have it
-    Found found = bury_in(disk, dir, topics, std::move(earlier[parent]), unfinished);
+    Found found =
+        bury_in(disk, dir, topics, std::move(earlier[parent]), how.sets_aside, unfinished);
     if (!found.how) all = found.how;
     if (!found.durable) how.not_synced.insert(parent);
     for (const std::string& folder : found.doomed) {

@@ -16,6 +16,7 @@
 namespace isthmus::broker {
 
 struct Burial {
+  bool sets_aside = false;           // what there is, as who says so is not believed
   std::vector<DeletedTopic> done;    // nothing here has their name and id, durably
   std::set<std::string> doomed;      // what there is under its new name, of these or others
   std::set<std::string> not_synced;  // directories where that may not be durable

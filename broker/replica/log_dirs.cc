@@ -28,6 +28,9 @@ Result<void> LogDirs::claim() {
   if (!assigned) return fail(assigned.error());
   had_assignments_ = assigned->has_value();
   if (*assigned) assignments_ = std::move(**assigned);
+  auto followed = FollowedMetadata::read(disk_, dirs_.front().path);
+  if (!followed) return fail(followed.error());
+  followed_ = *followed;
   for (Dir& dir : std::span(dirs_).subspan(1)) {
     if (auto done = claim(dir, false); !done) return done;
   }
@@ -234,14 +237,14 @@ Result<void> LogDirs::look_at(size_t dir, const TopicPartition& tp, const Uuid& 
     return fail(folder + " is that of topic " + other->name + ", and could not be renamed");
   }
   // By its id alone: behind the longest topic names there is no room for it.
-  std::string aside = fmt::format("{}/{}.{}-stray", parent, (*id)->to_string(), tp.partition);
+  std::string aside = stray_path(folder, **id, tp.partition);
   Result<void> moved;
-  if (image.deleted.contains(**id)) {
+  if (image.deleted.contains(**id) && !distrusts_) {
     aside = doomed_path(folder, **id, tp.partition);
     moved = doom(disk_, folder, **id, tp.partition);
     if (moved) found.doomed.push_back(aside);
   } else {
-    moved = disk_.rename(folder, aside);
+    moved = set_aside(disk_, folder, **id, tp.partition);
   }
   if (moved) log_.warn("{} belongs to a topic that is gone: moved to {}", folder, aside);
   return moved ? disk_.sync_folder(parent) : moved;
@@ -504,6 +507,10 @@ io::Disk::Work LogDirs::assignments_to_save() {
   return [&disk = disk_, all = assignments_, dir = dirs_.front().path] {
     return all.write(disk, dir);
   };
+}
+
+io::Disk::Work LogDirs::followed_to_save(const FollowedMetadata& now) const {
+  return [&disk = disk_, now, dir = dirs_.front().path] { return now.write(disk, dir); };
 }
 
 void LogDirs::saved(const Result<void>& how) {

@@ -10,7 +10,8 @@
 // A deletion is the metadata's; the folders follow, by topic id (Image::deleted). What has the id
 // of a deleted topic is renamed at once, before anything is opened, and removed when that is
 // durable (log/doomed.h): also by a later start, also in a directory that comes back later. What
-// has an id that nobody knows is set aside ("-stray") where it is in the way, and never removed.
+// has an id that nobody knows is set aside ("-stray") where it is in the way, and never removed. So
+// is what metadata do not name that are older than what was followed here (log/followed.h).
 // Nobody waits for a directory whose place a new one has taken when it had nothing but deleted
 // topics. Should it come back, nothing of it is used: which of its topics are deleted is forgotten.
 //
@@ -32,6 +33,7 @@
 #include "broker/log/assignments.h"
 #include "broker/log/checkpoints.h"
 #include "broker/log/config.h"
+#include "broker/log/followed.h"
 #include "broker/replica/burial.h"
 #include "broker/replica/source_view.h"
 #include "io/disk.h"
@@ -70,6 +72,15 @@ class LogDirs {
   };
   Result<Place> place(const TopicPartition& tp, const Uuid& topic_id, bool is_mirror,
                       const Holders& found);
+  // What the metadata say is older than what was followed here, or another history: until that
+  // ends, nothing of what they do not name is removed, but set aside.
+  void distrust() { distrusts_ = true; }
+  void trust() { distrusts_ = false; }
+  bool distrusts() const { return distrusts_; }
+  // What was followed here as the disk has it.
+  const std::optional<FollowedMetadata>& followed() const { return followed_; }
+  io::Disk::Work followed_to_save(const FollowedMetadata& now) const;
+  void saved_followed(const FollowedMetadata& now) { followed_ = now; }
   // What was renamed for it is to be removed.
   void note_doomed(const Holders& found);
   // Its log is open, and shall be shown when this is saved.
@@ -166,6 +177,8 @@ class LogDirs {
   std::vector<Dir> dirs_;
   Assignments assignments_;
   bool had_assignments_ = false;  // this release, or a later one, has started here before
+  std::optional<FollowedMetadata> followed_;
+  bool distrusts_ = false;
   bool unsaved_ = false;
   bool given_up_unsaved_ = false;  // that a directory was replaced
   uint64_t unassigned_ = 0;        // how many were, so far

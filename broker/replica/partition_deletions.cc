@@ -56,23 +56,50 @@ io::Task<bool> PartitionTable::doom_unheld(const Unheld& one) {
   dirs_.forget(tp, id);
   quarantined_.erase(tp);
   in_the_way_.erase(tp);
-  log_.info("{}: has no replica here any more, and its records are removed", tp.to_string());
+  const bool is_open = static_cast<bool>(one.partition);
+  if (is_open || !dirs_.distrusts()) {
+    log_.info("{}: has no replica here any more, and its records are removed", tp.to_string());
+  }
   Result<void> done;
-  if (one.partition) {
+  if (is_open) {
     done = co_await one.partition.erase();
   } else if (folder) {
-    auto work = [&disk = env_.disk, folder = *folder, id, index = tp.partition]() -> Result<void> {
-      if (!disk.exists(folder)) return {};
-      auto whose = read_partition_topic_id(disk, folder);
-      if (!whose && whose.error().kind == Error::Kind::io) return fail(whose.error());
-      if (!whose || !*whose || **whose != id) return {};
-      return doom(disk, folder, id, index);
-    };
-    done = co_await env_.disk.aside(std::move(work));
-    if (done) dirs_.doomed(*folder, id, tp.partition);
+    done = co_await remove_unheld(*folder, id, tp.partition);
   }
   if (!done) log_.error("{}: {}", tp.to_string(), done.error().text);
   co_return done.has_value();
+}
+
+void PartitionTable::distrust() {
+  dirs_.distrust();
+  const auto& followed = dirs_.followed();
+  log_.error(
+      "the metadata are not those that this broker has followed (commit {} of them, {}): they were "
+      "restored from an older copy, or made anew. What they do not name of what is here is not "
+      "removed, but set aside as <topic id>.<partition>-stray: bring the later metadata back and "
+      "give these folders their names again, or remove them when nothing in them is missed",
+      followed ? followed->version : -1, followed ? followed->commit.to_string() : "?");
+}
+
+// Of one that is not open.
+io::Task<Result<void>> PartitionTable::remove_unheld(const std::string& folder, const Uuid& id,
+                                                     PartitionIndex index) {
+  const bool keeps = dirs_.distrusts();
+  auto moved = std::make_shared<bool>(false);
+  auto work = [&disk = env_.disk, folder, id, index, keeps, moved]() -> Result<void> {
+    if (!disk.exists(folder)) return {};
+    auto whose = read_partition_topic_id(disk, folder);
+    if (!whose && whose.error().kind == Error::Kind::io) return fail(whose.error());
+    if (!whose || !*whose || **whose != id) return {};
+    if (!keeps) return doom(disk, folder, id, index);
+    if (auto done = set_aside(disk, folder, id, index); !done) return done;
+    *moved = true;
+    return disk.sync_folder(io::parent_of(folder));
+  };
+  auto done = co_await env_.disk.aside(std::move(work));
+  if (done && !keeps) dirs_.doomed(folder, id, index);
+  if (*moved) log_.warn("{} is set aside: {}", folder, stray_path(folder, id, index));
+  co_return done;
 }
 
 bool PartitionTable::is_buried(const DeletedTopic& topic) const {
@@ -96,6 +123,7 @@ io::Task<void> PartitionTable::bury(std::shared_ptr<const Image> image) {
   });
   if (topics.empty() && !dirs_.has_unburied()) co_return;
   auto how = std::make_shared<Burial>();
+  how->sets_aside = dirs_.distrusts();
   const auto done = co_await env_.disk.aside(dirs_.burial(std::move(topics), how));
   tell_of_deletion(done);
   for (const DeletedTopic& topic : how->done) buried_[topic.id] = topic.version;

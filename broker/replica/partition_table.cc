@@ -262,8 +262,18 @@ io::Task<Result<void>> PartitionTable::save_assignments() {
   const auto turn = co_await writing_.lock();
   auto work = dirs_.assignments_to_save();
   if (!work) co_return Result<void>{};
-  auto saved = co_await env_.disk.aside(std::move(work));
+  auto saved = co_await save_followed();
+  if (saved) saved = co_await env_.disk.aside(std::move(work));
   dirs_.saved(saved);
+  co_return saved;
+}
+
+// REQUIRES: writing_ is held.
+io::Task<Result<void>> PartitionTable::save_followed() {
+  const auto now = position_ ? position_() : std::nullopt;
+  if (!now || dirs_.distrusts() || now == dirs_.followed()) co_return Result<void>{};
+  auto saved = co_await env_.disk.aside(dirs_.followed_to_save(*now));
+  if (saved) dirs_.saved_followed(*now);
   co_return saved;
 }
 
@@ -399,6 +409,8 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
     if (std::ranges::find(moved, topic) == moved.end()) changed.push_back(topic);
   }
   co_await follow_topics(image, std::move(changed), std::move(next));
+  const bool are_all_aside = doomed.size() == unheld.size() && to_bury(*image).empty();
+  if (are_all_aside) dirs_.trust();
   followed_ = std::move(image);
   co_return Result<void>{};
 }
@@ -489,6 +501,8 @@ io::Task<Result<void>> PartitionTable::write_checkpoints() {
   }
   io::doing("checkpoints");
   auto written = co_await env_.disk.aside(dirs_.checkpoints_to_write(open));
+  if (!written) co_return written;
+  written = co_await save_followed();
   if (!written) co_return written;
   for (const auto& name : gone) checkpointed_still_.erase(name);
   for (const auto& [partition, cuts] : doubting) co_await partition.checkpointed(cuts);

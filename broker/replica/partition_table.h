@@ -62,6 +62,12 @@ class PartitionTable {
   io::Task<void> hear(std::shared_ptr<const Image> image);
   // Before a leader here gives a verdict (verdicts.h). REQUIRES: nothing is open.
   void confirm_by(Confirm confirm) { confirm_ = std::move(confirm); }
+  // The commit that was followed last, to be kept on the disk.
+  using Position = std::function<std::optional<FollowedMetadata>()>;
+  void position_by(Position position) { position_ = std::move(position); }
+  // The metadata do not have what the disk says was followed: what the first image does not name is
+  // set aside, not removed. REQUIRES: nothing was followed yet.
+  void distrust();
   // Called when others have been opened.
   void on_opened(std::function<void()> told) { told_opened_ = std::move(told); }
   // Opens, changes and deletes until the table is what `image` says.
@@ -158,6 +164,7 @@ class PartitionTable {
                             std::shared_ptr<const TopicImage> topic);
   io::Task<void> follow_topics(std::shared_ptr<const Image> image, Topics topics, Table next);
   io::Task<Result<void>> save_assignments();
+  io::Task<Result<void>> save_followed();
   io::Task<Result<void>> write_checkpoints();
   bool is_buried(const DeletedTopic& topic) const;
   std::vector<DeletedTopic> to_bury(const Image& image) const;
@@ -176,6 +183,8 @@ class PartitionTable {
   std::vector<Unheld> take_unheld(const Image& before, const Image& image, Table& next) const;
   // False: what is there has its name still, and the next start tries again.
   io::Task<bool> doom_unheld(const Unheld& one);
+  io::Task<Result<void>> remove_unheld(const std::string& folder, const Uuid& id,
+                                       PartitionIndex index);
   io::Task<void> close_for_renaming(std::shared_ptr<const TopicImage> topic, Topic partitions);
   Topics to_move(const Image& image) const;
   bool adopt_names(const Image& image);
@@ -188,6 +197,7 @@ class PartitionTable {
   const io::Duration allowed_lag_;
   std::shared_ptr<IsrBell> bell_;
   Confirm confirm_;
+  Position position_;
   Logger log_{"partitions"};
   std::map<io::Loop*, FileCache> files_;  // one for each loop, used there only
   LogDirs dirs_;

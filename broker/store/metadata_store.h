@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "broker/log/followed.h"
 #include "io/loop.h"
 #include "io/task.h"
 
@@ -54,6 +55,13 @@ class MetadataStore {
   // Whether the watcher has been told of all that anybody had committed when this was called, and
   // this process may commit still. False: nobody can say by `deadline`.
   virtual io::Task<bool> confirmed(io::Instant) { co_return true; }
+
+  // The latest commit that the watcher was told of. Nothing: it is not known, or nobody else can
+  // have another.
+  virtual std::optional<FollowedMetadata> position() const { return std::nullopt; }
+  // Whether that commit is one of those that led to what is there; true also where that is too long
+  // ago to be known.
+  virtual io::Task<Result<bool>> has(FollowedMetadata) { co_return true; }
 
   // One watcher: first everything that is there, then each commit in order, as one call.
   using Watcher = std::function<void(const std::vector<Change>&)>;

@@ -244,6 +244,7 @@ io::Task<Result<void>> ZookeeperStore::apply(zookeeper::Node found) {
   }
   if (id == awaited_) awaited_has_come_ = true;
   applied_up_to_ = version;
+  position_ = {version, id};
   const std::vector<Change> changes = table_.apply(std::move(*commit));
   if (watcher_) watcher_(changes);
   co_return Result<void>{};
@@ -299,6 +300,7 @@ io::Task<Result<bool>> ZookeeperStore::read_newer_snapshot(io::Instant deadline)
   }
   const std::vector<Change> changes = table_.changes_to(table);
   table_ = std::move(table);
+  position_.reset();
   log_.info("read a snapshot version={} changes={}", newest, changes.size());
   if (watcher_) watcher_(changes);
   co_return true;
@@ -342,12 +344,24 @@ io::Task<Result<MetadataStore::Outcome>> ZookeeperStore::commit(std::vector<Chec
     if (applied_up_to_ < version) co_return fail(unknown_outcome());
     co_return Outcome::conflict;
   }
+  position_ = {version, id};
   const std::vector<Change> changes = table_.apply(std::move(commit));
   if (watcher_) watcher_(changes);
   const bool wants_snapshot =
       table_.version() - snapshot_version_ >= options_.commits_per_snapshot && !is_tidying_;
   if (wants_snapshot) is_tidying_ = gate_.spawn("tidy up metadata", tidy_up());
   co_return Outcome::committed;
+}
+
+io::Task<Result<bool>> ZookeeperStore::has(FollowedMetadata commit) {
+  if (commit.version > table_.version()) co_return false;
+  const std::string where = layout_.commit(commit.version);
+  auto there = co_await read(where, soon());
+  if (!there) co_return fail(there.error());
+  if (!*there) co_return true;
+  auto node = decode_node((*there)->data, where);
+  if (!node) co_return fail(node.error());
+  co_return node->id == commit.commit;
 }
 
 // Only what begins after the question answers it.

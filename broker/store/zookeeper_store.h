@@ -58,6 +58,8 @@ class ZookeeperStore final : public MetadataStore {
   io::Task<Result<Outcome>> commit(std::vector<Check> checks, std::vector<Put> puts) override;
   // With all who ask meanwhile, so often at most. At once, where no server answers.
   io::Task<bool> confirmed(io::Instant deadline) override;
+  std::optional<FollowedMetadata> position() const override { return position_; }
+  io::Task<Result<bool>> has(FollowedMetadata commit) override;
   void watch(Watcher watcher) override;
   void on_session_lost(std::function<void()> lost) override;
 
@@ -99,6 +101,7 @@ class ZookeeperStore final : public MetadataStore {
   const ZookeeperLayout layout_;
   Logger log_{"metadata"};
   StoredTable table_;
+  std::optional<FollowedMetadata> position_;  // a snapshot does not tell it
   // The commit that is under way, and whether it was met among those that are there.
   Uuid awaited_;
   bool awaited_has_come_ = false;

@@ -199,6 +199,46 @@ TEST_F(ZookeeperStoreTest, AfterALostSessionNothingIsWritten) {
   EXPECT_TRUE(names("commits").empty());
 }
 
+// ---- histories ----
+
+TEST_F(ZookeeperStoreTest, ACommitIsKnownAgainByItsId) {
+  auto a = broker();
+  EXPECT_FALSE(a->store.position());
+  a->set("/x", "1");
+  const auto first = a->store.position();
+  ASSERT_TRUE(first);
+  auto b = broker();
+  EXPECT_EQ(b->store.position(), first);
+  const auto older = ensemble_.nodes;
+  b->set("/x", "2");
+  const auto second = b->store.position();
+  EXPECT_TRUE(world_.run(b->store.has(*first)).value());
+  EXPECT_TRUE(world_.run(b->store.has(*second)).value());
+  a.reset();
+  b.reset();
+  ensemble_.nodes = older;
+  auto c = broker();
+  EXPECT_TRUE(world_.run(c->store.has(*first)).value());
+  EXPECT_FALSE(world_.run(c->store.has(*second)).value()) << "it ends before";
+  c->set("/x", "3");
+  EXPECT_FALSE(world_.run(c->store.has(*second)).value()) << "another is in its place";
+}
+
+TEST_F(ZookeeperStoreTest, WhatWasTrimmedIsNotDoubted) {
+  options_.commits_per_snapshot = 3;
+  auto a = broker();
+  a->set("/x", "1");
+  const auto first = a->store.position();
+  for (int i = 0; i < 20; ++i) a->set("/x", std::to_string(i));
+  world_.run_for(seconds(1));
+  ASSERT_FALSE(ensemble_.nodes.contains(node(1)));
+  EXPECT_TRUE(world_.run(a->store.has(*first)).value());
+  auto late = broker();
+  EXPECT_FALSE(late->store.position()) << "a snapshot does not tell it";
+  late->set("/x", "z");
+  EXPECT_TRUE(late->store.position());
+}
+
 // ---- confirmations ----
 
 TEST_F(ZookeeperStoreTest, AConfirmationBringsWhatOthersHaveCommittedByThen) {
