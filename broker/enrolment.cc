@@ -106,6 +106,9 @@ io::Task<Result<void>> Enrolment::open_zookeeper() {
   if (!taken) co_return taken;
   is_open_ = true;
   co_await compare_with_others();
+  const std::string missing =
+      missing_directory(*controller_.snapshot(), config_.broker.node_id, directory_id_);
+  if (!missing.empty()) log_.error("{}", missing);
   co_return Result<void>{};
 }
 

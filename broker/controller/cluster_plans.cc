@@ -53,6 +53,38 @@ Plan plan_start(const Image& image, NodeId node, const BrokerImage& says) {
   return plan;
 }
 
+std::string missing_directory(const Image& image, NodeId node, const Uuid& directory) {
+  const auto known = image.brokers.find(node);
+  if (known == image.brokers.end()) return "";
+  const Uuid& before = known->second.directory_id;
+  if (before.is_zero() || before == directory) return "";
+  size_t held = 0, alone = 0;
+  std::string first;
+  for (const auto& [name, topic] : image.topics) {
+    for (size_t i = 0; i < topic->partitions.size(); ++i) {
+      const PartitionImage& partition = topic->partitions[i];
+      if (!contains(partition.replicas, node)) continue;
+      ++held;
+      const auto is_other = [node](NodeId other) { return other != node; };
+      const bool has_others = std::ranges::any_of(partition.isr, is_other) ||
+                              std::ranges::any_of(partition.elr, is_other);
+      const bool counts = contains(partition.isr, node) || contains(partition.elr, node);
+      if (!counts || has_others) continue;
+      if (alone++ == 0) first = name + "-" + std::to_string(i);
+    }
+  }
+  std::string text = "the data of node " + std::to_string(node) + " are in directory " +
+                     before.to_string() + ", and the first of log.dirs is another, " +
+                     directory.to_string() + ": what it had of " + std::to_string(held) +
+                     " partitions is missing, and is copied from the others again";
+  if (alone > 0) {
+    text += "; of " + std::to_string(alone) + ", " + first +
+            " among them, nobody else has all: they have no leader until an unclean election. If "
+            "the directory is not lost, stop this broker and bring it back";
+  }
+  return text;
+}
+
 namespace {
 
 // Whether all of it is.

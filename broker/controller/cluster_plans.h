@@ -11,6 +11,7 @@
 // others in the ISR had.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -24,6 +25,10 @@ namespace isthmus::broker {
 // fenced until it serves: somebody else leads meanwhile what it led. With another data directory
 // than before it has nothing that anybody could be led by.
 Plan plan_start(const Image& image, NodeId node, const BrokerImage& says);
+
+// For the log, before such a start: `node` had another data directory than `directory`, and so has
+// nothing of what it had. Empty: it had this one, or none yet.
+std::string missing_directory(const Image& image, NodeId node, const Uuid& directory);
 
 // `node` was found dead, or begins to stop. Empty if it is fenced already.
 Result<Plan> plan_fence(const Image& image, NodeId node);

@@ -125,6 +125,29 @@ class Cluster(world.World):
         # None of them has left anything.
         self.assertEqual(set(self.nodes_at(brokers[1])), set(NODES))
 
+    def test_what_two_brokers_have_otherwise_is_named_before_anything_is_written(self):
+        self.zookeeper.start()
+        first, second = (self.broker(node) for node in NODES[:2])
+        first.config["broker"]["default.replication.factor"] = 3
+        second.config["broker"]["default.replication.factor"] = 2
+        first.start()
+        second.start()
+        wait_for(lambda: set(self.nodes_at(first)) == {301, 302}, "both serve", 10)
+        said = second.process.log.read_text()
+        differs = "default.replication.factor differs: 2 here, 3 at node 301"
+        self.assertIn(differs, said)
+        self.assertLess(said.index(differs), said.index("a majority of two is both"))
+
+    def test_a_data_directory_that_went_missing_is_named(self):
+        self.zookeeper.start()
+        first, second = (self.broker(node).start() for node in NODES[:2])
+        self.create(first, "orders")
+        second.stop()
+        second.data.rename(second.data.with_name("unmounted"))
+        second.start()
+        self.assertIn("the data of node 302 are in directory", second.process.log.read_text())
+        wait_for(lambda: self.knows(second, "orders"), "it has them again", 20)
+
     def test_a_password_keeps_others_out(self):
         self.zookeeper.start()
         secret = self.tmp / "secret"

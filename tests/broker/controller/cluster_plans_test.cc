@@ -206,6 +206,26 @@ TEST(PlanLose, AnotherLeadsWhatALeadersDiskHasLost) {
   EXPECT_TRUE(plan_lose(*image, 101, {{topic, 0}, {topic, 1}})->empty());
 }
 
+TEST(MissingDirectory, IsNamedWithWhatNobodyElseHas) {
+  auto image = three();
+  EXPECT_EQ(missing_directory(*image, 101, uuid_of(2)), "") << "it had none yet";
+  image = after(*image, plan_start(*image, 101, {.fenced = true, .directory_id = uuid_of(1)}), 2);
+  EXPECT_EQ(missing_directory(*image, 101, uuid_of(1)), "");
+  EXPECT_EQ(missing_directory(*image, 104, uuid_of(2)), "");
+  auto said = missing_directory(*image, 101, uuid_of(2));
+  EXPECT_TRUE(said.starts_with("the data of node 101 are in directory " + uuid_of(1).to_string()))
+      << said;
+  EXPECT_NE(said.find("of 3 partitions"), std::string::npos) << said;
+  EXPECT_EQ(said.find("nobody else"), std::string::npos) << said;
+  image = after(*image, plan_configs(*image, "orders", {{"min.insync.replicas", "1"}}, false), 3);
+  image = after(*image, plan_unfence(*image, 101, 2), 4);
+  const IsrChange change = isr_change(*image, 1, {{101, 2}, {102, 1}});
+  image = after(*image, plan_isr(*image, 102, {change}), 5);
+  for (NodeId node : {102, 103}) image = fence(*image, node, node);
+  said = missing_directory(*image, 101, uuid_of(2));
+  EXPECT_NE(said.find("of 1, orders-1 among them, nobody else has all"), std::string::npos) << said;
+}
+
 TEST(PlanLose, TheLastOneStaysAndLeadsOnceItIsRepaired) {
   auto image = fence(*fence(*three(), 102, 2), 103, 3);
   image = after(*image, plan_unfence(*image, 102, 1), 4);
