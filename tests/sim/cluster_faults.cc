@@ -91,7 +91,11 @@ void disturb(Stage& stage, Cluster& cluster) {
     case 5: return site.expire_session_after(Duration::zero());
     case 6: {
       const Duration a_while = stage.random().between(milliseconds(100), seconds(5));
-      return site.cut_zookeeper_for(a_while, stage.one_in(2));
+      const bool after_a_write = stage.one_in(2);
+      site.cut_zookeeper_for(a_while, after_a_write);
+      const bool is_long = a_while > seconds(2);
+      if (is_long && !after_a_write) site.expire_session_unheard_after(seconds(1));
+      return;
     }
     case 7:
     case 8: return slow_disk(stage, site);

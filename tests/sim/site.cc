@@ -96,6 +96,15 @@ void Site::cut_zookeeper_for(Duration a_while, bool after_a_write) {
   });
 }
 
+void Site::expire_session_unheard_after(Duration delay) {
+  world_.after(delay, [connector = connector_] {
+    ZookeeperSession* session = connector ? connector->session() : nullptr;
+    const bool is_cut =
+        session != nullptr && session->state() == zookeeper::SessionState::connecting;
+    if (is_cut) session->expire_unheard();
+  });
+}
+
 bool Site::serving() const { return serving_ && process_ != nullptr && process_->running(); }
 
 void Site::kill() {

@@ -59,6 +59,8 @@ class Site {
   // while, at once or when the next write was done whose answer is lost with it.
   void expire_session_after(Duration delay);
   void cut_zookeeper_for(Duration a_while, bool after_a_write = false);
+  // Its line is cut until then: others lead what it leads, and it does not know.
+  void expire_session_unheard_after(Duration delay);
   // Returns how far its calendar is ahead now.
   int64_t jump_wall_clock(int64_t by_ms);
 

@@ -1,6 +1,5 @@
 // A leader that others have replaced, and that has not heard of it, ends no client.
 #include "broker/replica/verdicts.h"
-#include "broker/store/live_node.h"
 #include "kafka/gen/find_coordinator.h"
 #include "kafka/gen/heartbeat.h"
 #include "kafka/gen/join_group.h"
@@ -17,16 +16,8 @@ class VerdictsTest : public ThreeBrokers {
  protected:
   // Its line to ZooKeeper is cut, its session ends there, and others are told.
   void replace_unheard(size_t i) {
-    const ZookeeperLayout layout("/isthmus");
     witness_ = (i + 1) % machines_.size();
-    machines_[i].connector->session->cut_line();
-    const std::string live = layout.live(first_node + static_cast<NodeId>(i));
-    const auto said = decode_live_node(ensemble_.nodes.at(live).data, live);
-    ASSERT_TRUE(said);
-    using Op = zookeeper::Op;
-    const auto done = ensemble_.transact(
-        {{Op::Kind::remove, live}, {Op::Kind::remove, layout.token(said->process)}}, 0);
-    ASSERT_EQ(done.answer, zookeeper::Answer::ok);
+    machines_[i].connector->session->expire_unheard();
     world_.run_for(seconds(3));
   }
   // By the word of one that has not been replaced.

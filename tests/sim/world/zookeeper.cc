@@ -175,12 +175,18 @@ void ZookeeperSession::cut_line() {
 
 void ZookeeperSession::mend_line() {
   loses_answer_ = false;
-  become(SessionState::connected);
+  become(has_expired_ ? SessionState::lost : SessionState::connected);
 }
 
 void ZookeeperSession::expire() {
   ++cuts_;
   become(SessionState::lost);
+  ensemble_.end_session(id_);
+}
+
+void ZookeeperSession::expire_unheard() {
+  cut_line();
+  has_expired_ = true;
   ensemble_.end_session(id_);
 }
 

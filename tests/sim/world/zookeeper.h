@@ -74,6 +74,8 @@ class ZookeeperSession final : public zookeeper::Client {
   size_t watches() const { return watches_.size(); }
   uint64_t id() const { return id_; }
   void expire();
+  // The session ends there, and this process does not hear of it before the line is mended.
+  void expire_unheard();
 
  private:
   friend class ZookeeperEnsemble;
@@ -89,6 +91,7 @@ class ZookeeperSession final : public zookeeper::Client {
   zookeeper::SessionState state_ = zookeeper::SessionState::connected;
   uint64_t cuts_ = 0;
   bool loses_answer_ = false;
+  bool has_expired_ = false;
   uint64_t left_ = 0;
   std::function<void(zookeeper::SessionState)> listener_;
   std::multimap<std::string, std::function<void()>> watches_;
