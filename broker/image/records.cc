@@ -268,7 +268,7 @@ bool is_access(const std::string& key) {
   return key.starts_with(acl_folder) || key.starts_with("/users/") || key.starts_with("/quotas/");
 }
 
-Result<void> apply_one(Image& image, TopicChanges& topics, const Change& change) {
+Result<void> apply_one(Image& image, RecordedTopics& topics, const Change& change) {
   if (auto name = after(change.key, "/topics/")) return topics.apply_topic(*name, change);
   if (auto place = after(change.key, "/partitions/")) {
     topics.add_partition(std::move(*place), change);
@@ -294,7 +294,7 @@ Result<std::shared_ptr<const Image>> apply(const Image& before,
   auto image = std::make_shared<Image>(before);
   ++image->number;
   std::shared_ptr<AclImage> acls;
-  TopicChanges topics(*image);
+  RecordedTopics topics(*image);
   for (const auto& change : changes) {
     if (is_access(change.key)) ++image->access_changes;
     const bool is_acl = change.key.starts_with(acl_folder);

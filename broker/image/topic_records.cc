@@ -111,13 +111,13 @@ bool is_same_topic(const TopicImage& a, const TopicImage& b) {
 
 }  // namespace
 
-void TopicChanges::adopt(std::shared_ptr<TopicImage> topic) {
+void RecordedTopics::adopt(std::shared_ptr<TopicImage> topic) {
   drafts_[topic->id] = topic;
   image_.topics_by_id[topic->id] = topic;
   image_.topics[topic->name] = std::move(topic);
 }
 
-TopicImage* TopicChanges::draft_of(const Uuid& id) {
+TopicImage* RecordedTopics::draft_of(const Uuid& id) {
   if (auto draft = drafts_.find(id); draft != drafts_.end()) return draft->second.get();
   const TopicImage* topic = image_.find(id);
   if (topic == nullptr) return nullptr;
@@ -125,7 +125,7 @@ TopicImage* TopicChanges::draft_of(const Uuid& id) {
   return drafts_[id].get();
 }
 
-Result<void> TopicChanges::apply_topic(const std::string& name, const Change& change) {
+Result<void> RecordedTopics::apply_topic(const std::string& name, const Change& change) {
   if (const auto old = image_.topics.find(name); old != image_.topics.end()) {
     const Uuid id = old->second->id;
     // Unless it has another name by now.
@@ -174,11 +174,11 @@ Result<void> TopicChanges::apply_topic(const std::string& name, const Change& ch
   return {};
 }
 
-void TopicChanges::add_partition(std::string place, const Change& change) {
+void RecordedTopics::add_partition(std::string place, const Change& change) {
   partitions_.emplace_back(std::move(place), &change);
 }
 
-Result<void> TopicChanges::apply_partition(const std::string& place, const Change& change) {
+Result<void> RecordedTopics::apply_partition(const std::string& place, const Change& change) {
   const size_t slash = place.find('/');
   auto id = Uuid::parse(place.substr(0, slash));
   if (slash == std::string::npos || !id) return fail("not <topic id>/<index>");
@@ -198,7 +198,7 @@ Result<void> TopicChanges::apply_partition(const std::string& place, const Chang
   return {};
 }
 
-Result<void> TopicChanges::finish() {
+Result<void> RecordedTopics::finish() {
   for (const auto& [place, change] : partitions_) {
     if (auto ok = apply_partition(place, *change); !ok) {
       return fail(Error::corrupt("metadata key " + change->key + ": " + ok.error().text));

@@ -16,10 +16,10 @@
 
 namespace isthmus::broker {
 
-class TopicChanges {
+class RecordedTopics {
  public:
   // Of `image`, in which each topic that changes is replaced by a copy.
-  explicit TopicChanges(Image& image) : image_(image) {}
+  explicit RecordedTopics(Image& image) : image_(image) {}
 
   Result<void> apply_topic(const std::string& name, const MetadataStore::Change& change);
   // `place` is <topic id>/<index>. Applied by finish().
