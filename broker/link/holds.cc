@@ -5,7 +5,6 @@
 #include "broker/group/coordinator.h"
 #include "broker/link/refusals.h"
 #include "broker/link/site_plans.h"
-#include "broker/link/source_reach.h"
 
 namespace isthmus::broker {
 
@@ -15,33 +14,9 @@ using Phase = SwitchoverImage::Phase;
 
 namespace {
 
-// One link may be promoted at a time, and few have a site as their target.
-constexpr size_t most_frozen = 100;
-
-Error refusal_of(const TopicPartition& tp, const Refusal& refusal) {
-  return kafka::error_of(refusal.code, tp.to_string() + ": " + refusal.reason);
-}
-
-std::set<std::pair<Uuid, PartitionIndex>> partitions_in(
-    const kafka::HoldPartitionsRequest& request) {
-  std::set<std::pair<Uuid, PartitionIndex>> named;
-  for (const auto& topic : request.topics) {
-    for (const auto& partition : topic.partitions) named.emplace(topic.topic_id, partition.index);
-  }
-  return named;
-}
-
 bool have_same_owners(const Image& before, const Image& now) {
   return std::ranges::equal(before.groups, now.groups, [](const auto& a, const auto& b) {
     return a.first == b.first && a.second.link == b.second.link;
-  });
-}
-
-// As the hand-over has it.
-bool names_all_ends(const kafka::HoldPartitionsRequest& request) {
-  return std::ranges::all_of(request.topics, [](const auto& topic) {
-    return std::ranges::all_of(topic.partitions,
-                               [](const auto& partition) { return partition.end_offset >= 0; });
   });
 }
 
@@ -96,14 +71,22 @@ void Holds::lift_fence() {
   deadline_timer_ = 0;
 }
 
-io::Task<void> Holds::lift_partitions(Partitions partitions, Uuid id) {
+io::Task<void> Holds::lift_partitions(Partitions partitions, Uuid id, Uuid attempt) {
   const auto image = controller_.snapshot();
   for (const auto& [topic_id, index] : partitions) {
     const TopicImage* topic = image->find(topic_id);
     if (topic == nullptr) continue;
     auto partition = partitions_.find(topic->name, index);
-    if (partition) co_await partition.lift(id);
+    if (partition) co_await partition.lift(id, attempt);
   }
+}
+
+Holds::Partitions Holds::named_in(const Request& request) {
+  Partitions named;
+  for (const auto& topic : request.topics) {
+    for (const auto& partition : topic.partitions) named.emplace(topic.topic_id, partition.index);
+  }
+  return named;
 }
 
 Result<PartitionRef> Holds::led_here(const TopicImage& topic, PartitionIndex index) const {
@@ -179,7 +162,7 @@ io::Task<Holds::Response> Holds::fence(Request request) {
   if (is_ours) {
     auto fenced = fence_->partitions;
     lift_fence();
-    co_await lift_partitions(std::move(fenced), id);
+    co_await lift_partitions(std::move(fenced), id, Uuid{});
   }
   co_return refused<Response>(done.error());
 }
@@ -246,7 +229,8 @@ io::Task<Result<void>> Holds::hold_partitions(const Request& request, Response& 
       if (!partition) co_return fail(partition.error());
       const TopicPartition tp{topic->name, asked.index};
       if (!*partition) co_return fail(invalid(tp, "offline"));
-      const Held held = co_await partition->hold(request.switchover_id, asked.number);
+      const Held held =
+          co_await partition->hold(request.switchover_id, request.attempt, asked.number);
       if (held.refusal) co_return fail(refusal_of(tp, *held.refusal));
       // Nothing is written behind what is drained, and all of it is durable here.
       const Offset end = held.view.end_offset;
@@ -286,7 +270,7 @@ io::Task<Holds::Response> Holds::hold(Request request) {
   if (request.number != 0 && request.number != fence_->number) {
     co_return refused<Response>(invalid("the fence has ended, and begun again"));
   }
-  const Partitions named = partitions_in(request);
+  const Partitions named = named_in(request);
   if (!std::ranges::includes(named, fenced_and_led())) {
     co_return refused<Response>(invalid("the hand-over leaves out topics that are fenced"));
   }
@@ -299,92 +283,8 @@ io::Task<Holds::Response> Holds::hold(Request request) {
   response.number = fence_->number;
   auto done = co_await hold_partitions(request, response);
   const bool is_held = fence_ && fence_->id == id && fence_->attempt == request.attempt;
-  if (!is_held) co_await lift_partitions(named, id);
+  if (!is_held) co_await lift_partitions(named, id, request.attempt);
   if (done && !is_held) done = fail(invalid("overtaken by a later message"));
-  if (!done) co_return refused<Response>(done.error());
-  co_return response;
-}
-
-// ---- the target, and a source that opens again ----
-
-// The end of one partition, which nobody writes from now on, and where it goes on.
-io::Task<Result<Holds::Answer>> Holds::look_at_end(const Request& request, const TopicImage& topic,
-                                                   Asked asked, io::Instant safe_by) {
-  const TopicPartition tp{topic.name, asked.index};
-  const bool is_closed = topic.writer.nobody() != nullptr;
-  Answer answer;
-  answer.index = asked.index;
-  auto partition = led_here(topic, asked.index);
-  if (!partition) co_return fail(partition.error());
-  if (!*partition) {
-    answer.offline = true;
-    co_return answer;
-  }
-  Held held;
-  if (is_closed) {
-    held.view = co_await partition->describe();
-  } else {
-    held = co_await partition->fence(request.switchover_id, io::Duration::max());
-  }
-  if (held.refusal) co_return fail(refusal_of(tp, *held.refusal));
-  const PartitionView& end = held.view;
-  const io::Instant now = loop_.now();
-  if (!request.leaves_gap) {
-    // The source cuts itself to what is here, or is left for good: what a crash could take, or a
-    // disk has refused to keep, would be gone at both sites.
-    auto safe = co_await partition->committed(end.end_offset, safe_by);
-    if (!safe) co_return fail(invalid(tp, safe.error().text));
-  }
-  if (asked.end_offset >= 0 && asked.end_offset != end.end_offset) {
-    co_return fail(invalid(tp, "the log ends at " + std::to_string(end.end_offset) +
-                                   ", not where it was handed over"));
-  }
-  if (request.drained) {
-    const auto why = why_not_drained(end.end_offset, end.source, now);
-    if (why) co_return fail(invalid(tp, *why + ": it is not drained"));
-  }
-  answer.leader_epoch = end.leader_epoch;
-  answer.end_offset = end.end_offset;
-  answer.next_offset =
-      request.leaves_gap ? offset_after_gap(end.end_offset, end.source, now) : end.end_offset;
-  answer.source_end_offset = end.source.end_offset;
-  answer.open_transactions = end.open_transactions;
-  co_return answer;
-}
-
-io::Task<Result<void>> Holds::freeze_partitions(const Request& request, Response& response) {
-  const io::Instant safe_by = loop_.now() + patience_for_disks;
-  for (const auto& wanted : request.topics) {
-    auto& out = response.topics.emplace_back();
-    out.topic_id = wanted.topic_id;
-    for (const auto& asked : wanted.partitions) {
-      const auto image = controller_.snapshot();
-      const TopicImage* topic = image->find(wanted.topic_id);
-      if (topic == nullptr) co_return fail(invalid("a topic was deleted meanwhile"));
-      auto end = co_await look_at_end(request, *topic, asked, safe_by);
-      if (!end) co_return fail(end.error());
-      out.partitions.push_back(std::move(*end));
-    }
-  }
-  co_return Result<void>{};
-}
-
-io::Task<Holds::Response> Holds::freeze(Request request) {
-  const Uuid id = request.switchover_id;
-  const bool is_known = frozen_.contains(id);
-  // Who has frozen it may have died. A planned promotion names all ends, of a source that is
-  // closed: whoever writes it down writes the same.
-  if (is_known ? !names_all_ends(request) : frozen_.size() >= most_frozen) {
-    co_return refused<Response>(invalid("another promotion is being written down"));
-  }
-  const Partitions named = partitions_in(request);
-  frozen_[id] = {request.attempt, request.link, named, loop_.now()};
-  Response response;
-  auto done = co_await freeze_partitions(request, response);
-  const auto found = frozen_.find(id);
-  const bool is_frozen = found != frozen_.end() && found->second.attempt == request.attempt;
-  if (found == frozen_.end()) co_await lift_partitions(named, id);
-  if (done && !is_frozen) done = fail(invalid("overtaken by a later message"));
   if (!done) co_return refused<Response>(done.error());
   co_return response;
 }
@@ -398,13 +298,13 @@ io::Task<Holds::Response> Holds::lift(Request request) {
   if (fence_ && fence_->id == id && fence_->attempt == request.attempt) {
     auto fenced = fence_->partitions;
     lift_fence();
-    co_await lift_partitions(std::move(fenced), id);
+    co_await lift_partitions(std::move(fenced), id, request.attempt);
   }
   const auto frozen = frozen_.find(id);
   if (frozen != frozen_.end() && frozen->second.attempt == request.attempt) {
     auto partitions = std::move(frozen->second.partitions);
     frozen_.erase(frozen);
-    co_await lift_partitions(std::move(partitions), id);
+    co_await lift_partitions(std::move(partitions), id, request.attempt);
   }
   co_return Response{};
 }
@@ -431,7 +331,7 @@ io::Task<void> Holds::follow(std::shared_ptr<const Image> before,
       groups_.follow_register();
       groups_.unfence(fenced->id.to_string(), moved);
       if (moved) topic_changes_.release(true);
-      co_await lift_partitions(fenced->partitions, fenced->id);
+      co_await lift_partitions(fenced->partitions, fenced->id, fenced->attempt);
     }
   }
   for (const auto& [id, clients] : held_before) {
@@ -461,7 +361,7 @@ io::Task<void> Holds::give_up_stale() {
     if (done && fence_ && fence_->id == id && fence_->attempt == attempt) {
       auto fenced = fence_->partitions;
       lift_fence();
-      co_await lift_partitions(std::move(fenced), id);
+      co_await lift_partitions(std::move(fenced), id, attempt);
     }
   }
   std::vector<std::pair<Uuid, Frozen>> stale;
@@ -475,7 +375,7 @@ io::Task<void> Holds::give_up_stale() {
     const auto found = frozen_.find(id);
     if (!done || found == frozen_.end() || found->second.attempt != frozen.attempt) continue;
     frozen_.erase(found);
-    co_await lift_partitions(frozen.partitions, id);
+    co_await lift_partitions(frozen.partitions, id, frozen.attempt);
   }
 }
 

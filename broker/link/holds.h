@@ -9,7 +9,8 @@
 //    └────◄──a new epoch of its own (give_up_stale)───────┘
 //
 // What is held, or frozen for a promotion, waits for the word of whoever has asked, and of nobody
-// else: another may be writing its record down on the strength of it. If no word comes, this broker
+// else, also of a later attempt (replica/write_gate.h): that one may be writing its record down on
+// the strength of it. If no word comes, this broker
 // asks for a new epoch of what it leads; that and the record exclude each other, and it opens, or
 // closes, by the one that it reads (docs/model/switchover_cluster.py, rule 7).
 //
@@ -82,17 +83,21 @@ class Holds {
   io::Task<Response> lift(Request request);
   io::Task<Result<void>> fence_partitions(const Request& request, Response& response);
   io::Task<Result<void>> hold_partitions(const Request& request, Response& response);
-  io::Task<Result<void>> freeze_partitions(const Request& request, Response& response);
+  io::Task<Result<void>> freeze_partitions(const Request& request, bool takes_over,
+                                           Response& response);
   using Asked = Request::HoldPartition;
   using Answer = Response::HeldPartition;
-  io::Task<Result<Answer>> look_at_end(const Request& request, const TopicImage& topic, Asked asked,
-                                       io::Instant safe_by);
+  io::Task<Held> freeze_one(const Request& request, const TopicImage& topic, PartitionRef partition,
+                            bool takes_over);
+  io::Task<Result<Answer>> look_at_end(const Request& request, PartitionRef partition, Held held,
+                                       Asked asked, io::Instant safe_by);
   // The partition, or why it cannot be asked.
   Result<PartitionRef> led_here(const TopicImage& topic, PartitionIndex index) const;
   Partitions fenced_and_led() const;
+  static Partitions named_in(const Request& request);
   int64_t draw();
   void lift_fence();
-  io::Task<void> lift_partitions(Partitions partitions, Uuid id);
+  io::Task<void> lift_partitions(Partitions partitions, Uuid id, Uuid attempt);
   void add_groups(Response& response) const;
 
   io::Env& env_;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "broker/replica/write_gate.h"
 #include "kafka/errors.h"
 
 namespace isthmus::broker {
@@ -21,6 +22,10 @@ inline Error invalid(std::string why) {
 
 inline Error invalid(const TopicPartition& tp, const std::string& why) {
   return invalid(tp.to_string() + ": " + why);
+}
+
+inline Error refusal_of(const TopicPartition& tp, const Refusal& refusal) {
+  return kafka::error_of(refusal.code, tp.to_string() + ": " + refusal.reason);
 }
 
 template <typename Response>

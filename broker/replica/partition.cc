@@ -483,19 +483,24 @@ void Partition::remember_source(const SourceMark& mark) {
 Held Partition::fence(const Uuid& id, io::Duration for_at_most, int64_t number) {
   if (!leads()) return {Refusal{ErrorCode::not_leader_or_follower, not_leading().text}, {}};
   const io::Instant now = loop_.now();
-  const bool for_ever = for_at_most == io::Duration::max();
-  auto refusal = gate_.fence(id, now, for_ever ? io::Instant::max() : now + for_at_most, number);
+  auto refusal = gate_.fence(id, now, now + for_at_most, number);
   return {std::move(refusal), describe(), gate_.fence_number()};
 }
 
-Held Partition::hold(const Uuid& id, int64_t number) {
+Held Partition::hold(const Uuid& id, const Uuid& attempt, int64_t number) {
   if (!gate_.fenced_by(id, loop_.now())) {
     return {Refusal{ErrorCode::invalid_request, "the fence has ended"}, {}};
   }
   if (number != 0 && number != gate_.fence_number()) {
     return {Refusal{ErrorCode::invalid_request, "the fence has ended, and begun again"}, {}};
   }
-  return fence(id, io::Duration::max());
+  return freeze(id, attempt, false);
+}
+
+Held Partition::freeze(const Uuid& id, const Uuid& attempt, bool takes_over) {
+  if (!leads()) return {Refusal{ErrorCode::not_leader_or_follower, not_leading().text}, {}};
+  auto refusal = gate_.hold(id, loop_.now(), attempt, takes_over);
+  return {std::move(refusal), describe(), gate_.fence_number()};
 }
 
 Parting Partition::fence_and_compare(const Uuid& id, io::Duration for_at_most,

@@ -114,9 +114,10 @@ class Partition {
   void checkpointed(uint64_t cuts) { log_->synced_end().checkpointed(cuts); }
 
   Held fence(const Uuid& id, io::Duration for_at_most, int64_t number = 0);
-  Held hold(const Uuid& id, int64_t number = 0);
-  void lift(const Uuid& id) {
-    gate_.lift(id);
+  Held hold(const Uuid& id, const Uuid& attempt, int64_t number = 0);
+  Held freeze(const Uuid& id, const Uuid& attempt, bool takes_over);
+  void lift(const Uuid& id, const Uuid& attempt = {}) {
+    gate_.lift(id, attempt);
     gate_changed_.notify_all();
   }
   Parting fence_and_compare(const Uuid& id, io::Duration for_at_most,

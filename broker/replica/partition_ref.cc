@@ -147,12 +147,19 @@ io::Task<Held> PartitionRef::fence(Uuid id, io::Duration for_at_most, int64_t nu
   });
 }
 
-io::Task<Held> PartitionRef::hold(Uuid id, int64_t number) const {
-  return on_loop(partition_, [id, number](Partition& p) { return p.hold(id, number); });
+io::Task<Held> PartitionRef::hold(Uuid id, Uuid attempt, int64_t number) const {
+  return on_loop(partition_,
+                 [id, attempt, number](Partition& p) { return p.hold(id, attempt, number); });
 }
 
-io::Task<void> PartitionRef::lift(Uuid id) const {
-  return on_loop(partition_, [id](Partition& p) { p.lift(id); });
+io::Task<Held> PartitionRef::freeze(Uuid id, Uuid attempt, bool takes_over) const {
+  return on_loop(partition_, [id, attempt, takes_over](Partition& p) {
+    return p.freeze(id, attempt, takes_over);
+  });
+}
+
+io::Task<void> PartitionRef::lift(Uuid id, Uuid attempt) const {
+  return on_loop(partition_, [id, attempt](Partition& p) { p.lift(id, attempt); });
 }
 
 io::Task<Parting> PartitionRef::fence_and_compare(Uuid id, io::Duration for_at_most,

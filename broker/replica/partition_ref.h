@@ -80,12 +80,15 @@ class PartitionRef {
   io::Task<EpochHistory> history() const;
   io::Task<ClampedOffset> clamp(Offset offset) const;
 
-  // Nobody writes for that long (Duration::max(): until lifted, or until a record decides).
+  // Nobody writes for that long.
   io::Task<Held> fence(Uuid id, io::Duration for_at_most, int64_t number = 0) const;
   // Turns the fence of `id`, if it still holds without a hole (`number`; 0 = whichever it is), into
-  // one without a deadline.
-  io::Task<Held> hold(Uuid id, int64_t number = 0) const;
-  io::Task<void> lift(Uuid id) const;
+  // one without a deadline, for that attempt (write_gate.h).
+  io::Task<Held> hold(Uuid id, Uuid attempt, int64_t number = 0) const;
+  // The same of what need not be fenced yet.
+  io::Task<Held> freeze(Uuid id, Uuid attempt, bool takes_over) const;
+  // What is fenced, or held for that attempt.
+  io::Task<void> lift(Uuid id, Uuid attempt = {}) const;
   // Fences what is not closed already, for that long, and compares with another site's log.
   io::Task<Parting> fence_and_compare(Uuid id, io::Duration for_at_most,
                                       std::vector<EpochEntry> theirs, Offset their_end) const;

@@ -26,12 +26,28 @@ std::optional<Refusal> WriteGate::fence(const Uuid& id, io::Instant now, io::Ins
   bool repeated = fenced(now);
   fence_ = id;
   fence_deadline_ = repeated ? std::max(fence_deadline_, deadline) : deadline;
-  if (!repeated) fence_number_ = number;
+  if (!repeated) {
+    fence_number_ = number;
+    attempt_ = {};
+  }
   return std::nullopt;
 }
 
-void WriteGate::lift(const Uuid& id) {
-  if (fence_ == id) fence_.reset();
+std::optional<Refusal> WriteGate::hold(const Uuid& id, io::Instant now, const Uuid& attempt,
+                                       bool takes_over) {
+  const bool is_held = fenced_by(id, now) && !attempt_.is_zero() && attempt_ != attempt;
+  if (is_held && !takes_over) {
+    return Refusal{ErrorCode::not_leader_or_follower, "held for another attempt", true};
+  }
+  auto refusal = fence(id, now, io::Instant::max());
+  if (!refusal) attempt_ = attempt;
+  return refusal;
+}
+
+void WriteGate::lift(const Uuid& id, const Uuid& attempt) {
+  if (fence_ != id) return;
+  const bool is_its = attempt_.is_zero() || attempt_ == attempt;
+  if (is_its) fence_.reset();
 }
 
 bool WriteGate::fenced_by(const Uuid& id, io::Instant now) const {

@@ -59,7 +59,13 @@ class WriteGate {
   // known by `number` from then on, so that one that ended and began again is another.
   std::optional<Refusal> fence(const Uuid& id, io::Instant now, io::Instant deadline,
                                int64_t number = 0);
-  void lift(const Uuid& id);
+  // A fence without a deadline, while `attempt` writes a record down: no other attempt at the same
+  // switchover lifts it, however late it ends. NOT_LEADER_OR_FOLLOWER while another one holds,
+  // which passes; `takes_over`: from whoever has held it, who may have died.
+  std::optional<Refusal> hold(const Uuid& id, io::Instant now, const Uuid& attempt,
+                              bool takes_over = false);
+  // What is fenced, or held for that attempt (zero: for none).
+  void lift(const Uuid& id, const Uuid& attempt = {});
   bool fenced_by(const Uuid& id, io::Instant now) const;
   // Of the fence in force, or the last one.
   int64_t fence_number() const { return fence_number_; }
@@ -84,6 +90,7 @@ class WriteGate {
   std::optional<Uuid> fence_;
   io::Instant fence_deadline_{};
   int64_t fence_number_ = 0;
+  Uuid attempt_;  // that holds it; zero: none does
 };
 
 }  // namespace isthmus::broker

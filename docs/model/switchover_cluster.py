@@ -39,7 +39,7 @@ Hand-over
     fence does: it asks for a new epoch of its own, and opens when it reads that, or closes when it reads closed(id);
     each of the two commits excludes the other [opens_in_new_epoch]. A take-back is a record that opens, too. It may
     open in the same epoch on the word of who asked it to hold, and whose record was refused: then nobody else may have
-    been told that it holds [one_attempt_holds].
+    been told that it holds, nor be told while that word is on its way [one_attempt_holds].
  8. A new leader has read everything up to its own election before it takes writes: if closed(id) is there, it is
     closed from the first moment [leader_reads_in_order]. Elections after the hand-over need no other care.
 
@@ -72,7 +72,7 @@ GUARDS = {
     'held_before_looked':   'the leader fences without a deadline before it looks at its end',
     'hand_over_is_of_leader': 'the record of the hand-over is conditional on the leader epoch of the answer',
     'opens_in_new_epoch':   'a leader that has answered a hand-over opens, without a record, only in a new epoch',
-    'one_attempt_holds':    'who asks while another one\'s hand-over is being written is refused',
+    'one_attempt_holds':    'who asks while another one\'s hand-over is being written is refused, and lifts nothing of it',
     'leader_reads_in_order': 'a new leader has read all records up to the one of its election before it takes writes',
     'promotes_what_is_safe': 'T promotes when its high watermark is at the end that was handed over',
     'round_is_of_the_fence': 'T promotes when the last round of groups that it has is of the fence that was handed over',

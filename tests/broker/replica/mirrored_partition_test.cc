@@ -81,7 +81,7 @@ TEST_F(PartitionTest, ALogStartIsFollowedOnlyWhileTheGateAdmitsTheLink) {
   become_mirror(2);
   EXPECT_EQ(code(follow(3, 5, 1)), ErrorCode::fenced_leader_epoch) << "a zombie deletes";
   EXPECT_EQ(code(follow(3, 4, 2)), ErrorCode::offset_out_of_range) << "a late request deletes";
-  world_.on_loop([&] { return partition_->fence(uuid_of(7), io::Duration::max()); });
+  world_.on_loop([&] { return partition_->freeze(uuid_of(7), uuid_of(8), false); });
   EXPECT_FALSE(follow(3, 5, 2)) << "while a promotion is written down";
   become_own(1 << election_bits, -1);
   EXPECT_FALSE(follow(3, 5, 2)) << "what a link deletes of a promoted topic";

@@ -125,6 +125,33 @@ TEST(WriteGate, ARepeatedFenceNeverOpensEarlierThanTheFirst) {
   EXPECT_EQ(client(gate, start + seconds(2)), ErrorCode::none) << "after a lift it begins anew";
 }
 
+// An attempt that is late, or its end, would let clients in behind the ends that a later one is
+// writing down.
+TEST(WriteGate, WhatAnAttemptHoldsNoOtherOneLifts) {
+  const Uuid early = uuid_of(11), late = uuid_of(12);
+  WriteGate gate;
+  gate.fence(id, start, start + seconds(10), 5);
+  EXPECT_FALSE(gate.hold(id, start, early));
+  EXPECT_NE(client(gate, start + seconds(1000)), ErrorCode::none);
+  const auto refused = gate.hold(id, start, late);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, ErrorCode::not_leader_or_follower) << "it passes";
+  for (const Uuid& other_one : {late, Uuid{}}) {
+    gate.lift(id, other_one);
+    EXPECT_NE(client(gate), ErrorCode::none);
+  }
+  gate.lift(id, early);
+  EXPECT_EQ(client(gate), ErrorCode::none);
+  EXPECT_FALSE(gate.hold(id, start, late)) << "what nobody has fenced: a promotion";
+  EXPECT_FALSE(gate.hold(id, start, early, true)) << "the other one has died";
+  gate.lift(id, late);
+  EXPECT_NE(client(gate), ErrorCode::none);
+  gate.lift(id, early);
+  gate.fence(id, start, start + seconds(10), 6);
+  gate.lift(id, early);
+  EXPECT_EQ(client(gate), ErrorCode::none) << "nobody holds what is only fenced";
+}
+
 TEST(WriteGate, WhatIsClosedStaysClosedWhateverTheClockSays) {
   WriteGate gate;
   gate.fence(id, start, start + seconds(1));
