@@ -11,13 +11,14 @@
 //   4. record     the topic is a mirror of the link from now on: one commit, with higher epochs,
 //                 if the leaders are still those that have fenced
 //   5. cut        the logs to the common prefix; only then does the link append. A leader cuts, and
-//                 lets its fence go, when it has read the record: before, clients would write
+//                 lets its fence go, when it has read the record: before, clients would write. It
+//                 is cut when it is at all that are in sync: whoever of them leads next
 //
 // Each step may be repeated after a crash: an export goes on where it ended, a topic that is a
 // mirror of the link already is compared and cut again.
 //
 // Any broker of the site goes it; what concerns one partition is done by its leader
-// (way_back_steps.h). Followers cut where their leader has: their histories are compared anew.
+// (way_back_steps.h). Followers cut where their leader has: it tells them so when they fetch.
 //
 // A topic that cannot go a step further stays as it is, closed where it was, and the others go on.
 //

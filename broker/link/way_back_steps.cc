@@ -9,6 +9,8 @@ namespace {
 constexpr uint64_t read_bytes = 4u << 20;
 // The disk of a leader, and of those who must have it too.
 constexpr auto time_to_be_safe = std::chrono::seconds(20);
+// Followers fetch at once when their leader has cut.
+constexpr auto time_to_cut = std::chrono::seconds(5);
 constexpr auto time_for_a_step = std::chrono::seconds(30);
 constexpr auto time_to_read_a_record = std::chrono::seconds(3);
 // Long enough from the last comparison to the record. Whoever goes the way may die on it.
@@ -123,7 +125,8 @@ io::Task<WayBackSteps::Response> WayBackSteps::cut(PartitionRef partition, Reque
     co_return no_step(ErrorCode::invalid_request,
                       "it was written since it was compared; repeat the command");
   }
-  auto done = co_await partition.cut(request.offset, request.fence);
+  const io::Instant deadline = partition.loop().now() + time_to_cut;
+  auto done = co_await partition.cut(request.offset, request.fence, deadline);
   if (!done) co_return no_step(done.error());
   co_return Response{};
 }

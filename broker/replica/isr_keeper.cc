@@ -56,6 +56,7 @@ bool IsrKeeper::on_fetch(NodeId node, int32_t starts, Offset end, Offset log_end
     follower.log_end_then = -1;
     follower.log_start = -1;
   }
+  follower.has_cut = true;
   follower.end = std::max(follower.end, end);
   if (follower.end >= log_end) {
     follower.caught_up_at = now;
@@ -86,7 +87,18 @@ Offset IsrKeeper::lowest_start(Offset own) const {
 
 void IsrKeeper::on_truncated(Offset log_end) {
   epoch_start_ = std::min(epoch_start_, log_end);
-  for (auto& [node, follower] : followers_) follower.end = std::min(follower.end, log_end);
+  for (auto& [node, follower] : followers_) {
+    follower.end = std::min(follower.end, log_end);
+    follower.has_cut = false;
+  }
+}
+
+bool IsrKeeper::have_cut() const {
+  const auto has_cut = [&](NodeId node) {
+    const auto found = followers_.find(node);
+    return node == self_ || (found != followers_.end() && found->second.has_cut);
+  };
+  return std::ranges::all_of(record_.isr, has_cut) && std::ranges::all_of(proposed_, has_cut);
 }
 
 bool IsrKeeper::may_join(NodeId node, const Peer& peer, Offset high_watermark) const {

@@ -62,8 +62,11 @@ class IsrKeeper {
   // The lowest start of the logs of those in sync, `own` among them: whoever is elected of them has
   // nothing below it. -1: somebody has not told.
   Offset lowest_start(Offset own) const;
-  // The log was cut: nobody has more of it.
+  // The log was cut: nobody has more of it who is heard of from now on.
   void on_truncated(Offset log_end);
+  // Whether all in sync, and those who are proposed, have fetched since: their logs end where ours
+  // does, or before.
+  bool have_cut() const;
   // What the replica that is not in the ISR and has least has, as far as it was heard of; nothing:
   // all are in. `log_start`: of one that was not.
   std::optional<Offset> lowest_outside(Offset log_start) const;
@@ -87,6 +90,7 @@ class IsrKeeper {
     Offset log_end_then = -1;  // at its last fetch
     io::Instant fetched_at{};
     Offset log_start = -1;
+    bool has_cut = false;  // its log is a prefix of ours, also since ours was cut
   };
 
   bool may_join(NodeId node, const Peer& peer, Offset high_watermark) const;

@@ -46,7 +46,7 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
       bell_(std::move(replication.bell)),
       confirm_(std::move(replication.confirm)),
       gate_changed_(loop),
-      low_watermark_moved_(loop),
+      followers_moved_(loop),
       written_(loop),
       acks_(loop),
       background_(loop) {
@@ -527,8 +527,28 @@ Result<Offset> Partition::truncate(Offset end) {
   isr_.on_truncated(*cut);
   acknowledged_below_ = std::min(acknowledged_below_, *cut);
   source_ = {};
+  awaits_cuts_ = true;
   follower_fetches_.notify_all();  // they are to cut, too
   return cut;
+}
+
+io::Task<Result<void>> Partition::cut(Offset end, Uuid fence, io::Instant deadline) {
+  const uint64_t tenure = tenure_;
+  auto done = truncate(end);
+  if (!done) co_return fail(done.error());
+  lift(fence);
+  while (!isr_.have_cut()) {
+    if (loop_.now() >= deadline) {
+      co_return refuse(ErrorCode::request_timed_out,
+                       "cut here, and not yet at all that are in sync: repeat the command");
+    }
+    co_await followers_moved_.wait_until(deadline);
+    if (closing_ || waits_ended_) {
+      co_return refuse(ErrorCode::not_leader_or_follower, "the partition is closing");
+    }
+    if (tenure != tenure_ || !leads()) co_return fail(not_leading());
+  }
+  co_return Result<void>{};
 }
 
 Result<Offset> Partition::delete_records(const Writer& writer, Offset before) {
@@ -559,7 +579,7 @@ io::Task<Result<Offset>> Partition::deleted(Offset start, io::Instant deadline) 
       co_return refuse(ErrorCode::request_timed_out,
                        "deleted here, and not yet at all that are in sync");
     }
-    co_await low_watermark_moved_.wait_until(deadline);
+    co_await followers_moved_.wait_until(deadline);
   }
 }
 
@@ -588,7 +608,7 @@ void Partition::refuse_all() {
   fetches_.notify_all();
   follower_fetches_.notify_all();
   gate_changed_.notify_all();
-  low_watermark_moved_.notify_all();
+  followers_moved_.notify_all();
 }
 
 io::Task<void> Partition::stop() {

@@ -128,6 +128,10 @@ class Partition {
 
   // Cuts a suffix that another site never had; the caller has saved it. Returns the new end.
   Result<Offset> truncate(Offset end);
+  // The same, and lifts the fence. Done when nobody who is in sync has it: whoever is elected next
+  // of them has cut, too. REQUEST_TIMED_OUT: cut here, and somebody may have it; it may be
+  // repeated.
+  io::Task<Result<void>> cut(Offset end, Uuid fence, io::Instant deadline);
   // -1 means up to the high watermark. Returns the new start.
   Result<Offset> delete_records(const Writer& writer, Offset before);
   // Until nobody who is in sync has anything below `start`: the lowest start of their logs.
@@ -224,7 +228,8 @@ class Partition {
   Confirm confirm_;
   WriteGate gate_;
   io::Event gate_changed_;
-  io::Event low_watermark_moved_;
+  io::Event followers_moved_;  // where their logs start, or end since ours was cut
+  bool awaits_cuts_ = false;
   AppendGroup pending_;
   bool held_back_ = false;    // by a fence, and await_opening() runs
   bool waits_ended_ = false;  // nobody waits at a fence any more

@@ -171,12 +171,8 @@ io::Task<Parting> PartitionRef::fence_and_compare(Uuid id, io::Duration for_at_m
                  });
 }
 
-io::Task<Result<Offset>> PartitionRef::cut(Offset end, Uuid fence) const {
-  return on_loop(partition_, [end, fence](Partition& p) {
-    auto cut = p.truncate(end);
-    if (cut) p.lift(fence);
-    return cut;
-  });
+io::Task<Result<void>> PartitionRef::cut(Offset end, Uuid fence, io::Instant deadline) const {
+  return wait_on_loop(partition_, partition_->cut(end, fence, deadline));
 }
 
 io::Task<void> PartitionRef::note_source(Offset end_offset, int64_t lag_ms,

@@ -92,8 +92,8 @@ class PartitionRef {
   // Fences what is not closed already, for that long, and compares with another site's log.
   io::Task<Parting> fence_and_compare(Uuid id, io::Duration for_at_most,
                                       std::vector<EpochEntry> theirs, Offset their_end) const;
-  // Cuts a suffix that another site never had, and lifts the fence; the caller has saved it.
-  io::Task<Result<Offset>> cut(Offset end, Uuid fence) const;
+  // Cuts a suffix that another site never had, and lifts the fence; see Partition.
+  io::Task<Result<void>> cut(Offset end, Uuid fence, io::Instant deadline) const;
   // What a mirror process says of its source, and how long ago that said so; nothing if it has not.
   io::Task<void> note_source(Offset end_offset, int64_t lag_ms,
                              std::optional<io::Duration> age) const;

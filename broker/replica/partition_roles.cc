@@ -49,7 +49,7 @@ void Partition::take_role(const Image& image, const TopicImage& topic) {
   if (!is_anew && led) {
     isr_.on_record(std::move(record), loop_.now());
     advanced(replica_.on_isr(recorded.isr, min_isr));
-    low_watermark_moved_.notify_all();
+    followers_moved_.notify_all();
     advanced(replica_.on_proposed(isr_.proposed()));
     return;
   }
@@ -82,7 +82,7 @@ void Partition::step_down() {
   acks_.wake_all();
   fetches_.notify_all();
   gate_changed_.notify_all();
-  low_watermark_moved_.notify_all();
+  followers_moved_.notify_all();
 }
 
 EpochHistory Partition::history() const {
@@ -136,7 +136,11 @@ void Partition::note_answer(const ReadSpec& spec, const Result<void>& answer) {
 bool Partition::note_follower(const ReadSpec& spec) {
   const auto& [node, starts, start] = *spec.follower;
   const bool is_anew = isr_.on_fetch(node, starts, spec.offset, log_->end_offset(), loop_.now());
-  if (isr_.on_start(node, start)) low_watermark_moved_.notify_all();
+  if (isr_.on_start(node, start)) followers_moved_.notify_all();
+  if (awaits_cuts_ && isr_.have_cut()) {
+    awaits_cuts_ = false;
+    followers_moved_.notify_all();
+  }
   if (is_anew) replica_.on_follower_anew(node);
   const bool moved = replica_.on_follower(node, spec.offset);
   advanced(moved);

@@ -231,5 +231,20 @@ TEST_F(IsrKeeperTest, WhoIsNoMemberItselfProposesNothing) {
   EXPECT_EQ(proposes(0, 100), std::nullopt);
 }
 
+// What was known of a follower before says nothing of what it has since.
+TEST_F(IsrKeeperTest, ALogIsCutWhenAllInSyncHaveFetchedSince) {
+  lead();
+  fetches(2, 100, 100);
+  fetches(3, 100, 100);
+  keeper_.on_truncated(60);
+  EXPECT_FALSE(keeper_.have_cut());
+  fetches(2, 60, 60);
+  EXPECT_FALSE(keeper_.have_cut());
+  becomes({1, 2});
+  EXPECT_TRUE(keeper_.have_cut()) << "who is out of sync is not elected";
+  keeper_.on_truncated(60);
+  EXPECT_FALSE(keeper_.have_cut()) << "repeated, it is asked for again";
+}
+
 }  // namespace
 }  // namespace isthmus::broker
