@@ -387,6 +387,8 @@ io::Task<kafka::AskGroupsResponse> Holds::ask_groups(kafka::AskGroupsRequest req
         ErrorCode::coordinator_load_in_progress, "the groups are still being loaded; ask again"));
   }
   response.groups = groups_.names();
+  for (const auto& [index, epoch] : groups_.served())
+    response.coordinated.push_back({index, epoch});
   if (request.promote.empty()) co_return response;
   const auto codes = co_await groups_.promote(request.link, request.promote, request.switchover_id);
   for (const ErrorCode code : codes) response.promoted.push_back({code});

@@ -99,7 +99,7 @@ io::Task<Result<SiteHolds::Answers>> SiteHolds::ask(Request request, io::Duratio
       answers = fail(asked.error());
     }
     if (answers && request.whole_site) {
-      auto coordinated = check_coordinators(*controller_.snapshot(), *answers);
+      auto coordinated = check_coordinators(*controller_.snapshot(), coordinated_in(*answers));
       if (!coordinated) answers = fail(coordinated.error());
     }
     const bool is_over = loop_.now() + pause_for_leaders >= deadline;
@@ -154,14 +154,29 @@ io::Task<std::map<NodeId, Result<kafka::AskGroupsResponse>>> SiteHolds::ask_for_
   co_return co_await ask_each(std::move(asked));
 }
 
-io::Task<Result<std::vector<std::string>>> SiteHolds::groups() {
+io::Task<Result<SiteHolds::Groups>> SiteHolds::ask_for_all_groups() {
   const auto answers = co_await ask_for_groups({});
+  Groups all;
   std::set<std::string> names;
   for (const auto& [node, answer] : answers) {
     if (!answer) co_return fail(answer.error());
     names.insert(answer->groups.begin(), answer->groups.end());
+    for (const auto& c : answer->coordinated) all.coordinated.emplace_back(c.index, c.leader_epoch);
   }
-  co_return std::vector<std::string>(names.begin(), names.end());
+  auto checked = check_coordinators(*controller_.snapshot(), all.coordinated);
+  if (!checked) co_return fail(checked.error());
+  all.names.assign(names.begin(), names.end());
+  co_return all;
+}
+
+io::Task<Result<SiteHolds::Groups>> SiteHolds::groups(io::Duration patience) {
+  const io::Instant deadline = loop_.now() + patience;
+  while (true) {
+    auto all = co_await ask_for_all_groups();
+    const bool is_over = loop_.now() + pause_for_leaders >= deadline;
+    if (all || is_over || !passes(all.error())) co_return all;
+    co_await io::sleep(loop_, pause_for_leaders);
+  }
 }
 
 io::Task<std::vector<ErrorCode>> SiteHolds::promote_groups(std::string link, Uuid id,

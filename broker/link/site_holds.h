@@ -39,8 +39,14 @@ class SiteHolds {
   // opens by itself. Refused where a hand-over holds what was fenced.
   io::Task<Result<void>> lift(std::string link, Uuid id, Uuid attempt);
 
-  // Of all groups that brokers coordinate here, in order.
-  io::Task<Result<std::vector<std::string>>> groups();
+  // All groups here, in order, as those tell who coordinate all partitions of them; asked again
+  // while these change, until `patience` is over. They count while check_coordinators() still
+  // holds.
+  struct Groups {
+    std::vector<std::string> names;
+    Coordinated coordinated;
+  };
+  io::Task<Result<Groups>> groups(io::Duration patience);
   // In the order of the groups.
   io::Task<std::vector<kafka::ErrorCode>> promote_groups(std::string link, Uuid id,
                                                          std::vector<std::string> groups);
@@ -57,6 +63,7 @@ class SiteHolds {
   io::Task<Result<kafka::HoldPartitionsResponse>> ask_one(NodeId node,
                                                           kafka::HoldPartitionsRequest request);
   io::Task<Result<kafka::AskGroupsResponse>> ask_one(NodeId node, kafka::AskGroupsRequest request);
+  io::Task<Result<Groups>> ask_for_all_groups();
   io::Task<std::map<NodeId, Result<kafka::AskGroupsResponse>>> ask_for_groups(
       kafka::AskGroupsRequest request);
 

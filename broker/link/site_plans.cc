@@ -88,25 +88,35 @@ HeldTopics held_in(const std::map<NodeId, kafka::HoldPartitionsResponse>& answer
   return held;
 }
 
-Result<void> check_coordinators(const Image& image,
-                                const std::map<NodeId, kafka::HoldPartitionsResponse>& answers) {
-  std::map<PartitionIndex, LeaderEpoch> told;
+Coordinated coordinated_in(const std::map<NodeId, kafka::HoldPartitionsResponse>& answers) {
+  Coordinated told;
   for (const auto& [node, answer] : answers) {
-    for (const auto& each : answer.coordinated) {
-      const bool is_first = told.emplace(each.index, each.leader_epoch).second;
-      if (is_first) continue;
-      return refuse(ErrorCode::not_leader_or_follower,
-                    "two brokers coordinate the same groups: one of them is about to stop");
-    }
+    for (const auto& each : answer.coordinated) told.emplace_back(each.index, each.leader_epoch);
+  }
+  return told;
+}
+
+Result<void> check_coordinators(const Image& image, const Coordinated& told) {
+  std::map<PartitionIndex, LeaderEpoch> epochs;
+  for (const auto& [index, told_epoch] : told) {
+    const bool is_first = epochs.emplace(index, told_epoch).second;
+    if (is_first) continue;
+    return refuse(ErrorCode::not_leader_or_follower,
+                  "two brokers coordinate the same groups: one of them is about to stop");
   }
   const TopicImage* topic = image.find(kafka::offsets_topic);
   const size_t count = topic == nullptr ? 0 : topic->partitions.size();
   for (size_t i = 0; i < count; ++i) {
-    const auto found = told.find(static_cast<PartitionIndex>(i));
+    const TopicPartition tp{topic->name, static_cast<PartitionIndex>(i)};
+    const auto found = epochs.find(tp.partition);
     const LeaderEpoch epoch = epoch_in_force(topic->partitions[i], image);
-    if (found != told.end() && found->second == epoch) continue;
+    if (found != epochs.end() && found->second == epoch) continue;
+    const bool is_led = topic->partitions[i].leader >= 0;
     return refuse(ErrorCode::not_leader_or_follower,
-                  "a coordinator of groups is being replaced; ask again");
+                  tp.to_string() +
+                      (is_led ? ": the coordinator of its groups is being replaced"
+                              : ": nobody coordinates its groups") +
+                      "; ask again");
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -37,9 +38,13 @@ using HeldTopics = std::map<Uuid, std::vector<HeldPartition>>;
 HeldTopics held_in(const std::map<NodeId, kafka::HoldPartitionsResponse>& answers,
                    const kafka::HoldPartitionsRequest& request);
 
-// The groups' coordinators as they see themselves must be those of the image, each once.
-Result<void> check_coordinators(const Image& image,
-                                const std::map<NodeId, kafka::HoldPartitionsResponse>& answers);
+// For which partitions of __consumer_offsets brokers have told their groups, each under which
+// leader epoch.
+using Coordinated = std::vector<std::pair<PartitionIndex, LeaderEpoch>>;
+Coordinated coordinated_in(const std::map<NodeId, kafka::HoldPartitionsResponse>& answers);
+// The groups' coordinators as they see themselves must be those of the image, each once: else what
+// they told is not all, and NOT_LEADER_OR_FOLLOWER.
+Result<void> check_coordinators(const Image& image, const Coordinated& told);
 
 // Of which switchovers the records hold all groups, and what their clients do meanwhile.
 std::map<Uuid, CoordinatorFences::Clients> groups_held(const Image& image);

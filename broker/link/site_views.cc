@@ -88,6 +88,7 @@ io::Task<kafka::BrokerViewResponse> SiteViews::own(kafka::BrokerViewRequest requ
   for (const std::string& group : groups_.names()) {
     out.groups.push_back({group, groups_.wanted_by(group).value_or("")});
   }
+  for (const auto& [index, epoch] : groups_.served()) out.coordinated.push_back({index, epoch});
   co_return out;
 }
 
@@ -140,6 +141,7 @@ void SiteViews::add(NodeId from, const kafka::BrokerViewRequest& request,
     }
   }
   std::ranges::move(answer.groups, std::back_inserter(view.groups));
+  for (const auto& c : answer.coordinated) view.coordinated.emplace_back(c.index, c.leader_epoch);
   if (request.include_groups && !answer.groups_loaded) {
     view.silent[from] = "broker " + std::to_string(from) + ": its groups are still being loaded";
   }

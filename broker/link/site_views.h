@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "broker/colleagues/colleagues.h"
+#include "broker/link/site_plans.h"
 #include "broker/replica/partition_table.h"
 #include "kafka/gen/broker_view.h"
 
@@ -33,6 +34,7 @@ class SiteViews {
   struct View {
     std::map<std::pair<Uuid, PartitionIndex>, Partition> partitions;
     std::vector<Group> groups;
+    Coordinated coordinated;               // by whom told the groups
     std::map<NodeId, std::string> silent;  // who did not answer, and why
 
     // Of one that is missing: why nobody serves it, or can say so; empty: its leader has yet to.

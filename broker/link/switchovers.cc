@@ -211,9 +211,9 @@ io::Task<kafka::HandOverResponse> Switchovers::handed_over(kafka::HandOverReques
   }
   kafka::HandOverResponse response;
   for (const auto& [id, ends] : known.handed) response.topics.push_back({id, ends});
-  auto groups = co_await site_.groups();
+  auto groups = co_await site_.groups(patience_for_leaders);
   if (!groups) co_return refused<kafka::HandOverResponse>(groups.error());
-  response.groups = std::move(*groups);
+  response.groups = std::move(groups->names);
   co_return response;
 }
 
@@ -578,10 +578,15 @@ io::Task<kafka::FinishSwitchoverResponse> Switchovers::finish(
   ending.new_origin = request.new_origin;
   ending.route_version = request.route_version;
   ending.routes = kafka::takeovers_in(request.routes, request.route_version);
-  auto groups = co_await site_.groups();
-  if (!groups) co_return refused<kafka::FinishSwitchoverResponse>(groups.error());
-  ending.groups = std::move(*groups);
-  auto decide = [&](const Image& image) { return plan_done(image, ending); };
+  // One that is left out would be anybody's here, beside the one that goes on at the target.
+  auto groups = co_await site_.groups(patience_for_leaders);
+  if (!groups) co_return refused<kafka::FinishSwitchoverResponse>(said_loudly(groups.error()));
+  ending.groups = std::move(groups->names);
+  auto decide = [&](const Image& image) -> Result<Plan> {
+    auto still = check_coordinators(image, groups->coordinated);
+    if (!still) return Result<Plan>(fail(still.error()));
+    return plan_done(image, ending);
+  };
   auto done = co_await controller_.update(decide);
   if (!done) co_return refused<kafka::FinishSwitchoverResponse>(said_loudly(done.error()));
   log_.info("finished id={} link={} promoted=true", request.switchover_id.to_string(),

@@ -259,6 +259,8 @@ io::Task<Result<void>> WayBack::write_down(const kafka::BecomeMirrorRequest& req
   for (const auto& group : view.groups) ending.groups.push_back(group.name);
   ending.routes = kafka::takeovers_in(request.routes, request.route_version);
   auto decide = [&](const Image& image) -> Result<Plan> {
+    auto all_told = check_coordinators(image, view.coordinated);
+    if (!all_told) return Result<Plan>(fail(all_told.error()));
     for (size_t i = 0; i < request.topics.size(); ++i) {
       if (!is_done(compared[i].answer)) continue;
       auto same = check_leaders(image, request.topics[i], compared[i]);

@@ -104,16 +104,29 @@ std::map<NodeId, kafka::HoldPartitionsResponse> coordinators() {
 
 TEST(CheckCoordinators, EachGroupHasOneAndItIsTheOneOfTheRecord) {
   const auto image = site_of_three();
-  EXPECT_TRUE(check_coordinators(*image, coordinators()));
+  const auto check = [&image](const auto& answers) {
+    return check_coordinators(*image, coordinated_in(answers));
+  };
+  EXPECT_TRUE(check(coordinators()));
   auto missing = coordinators();
   missing.erase(2);
-  EXPECT_FALSE(check_coordinators(*image, missing));
+  EXPECT_TRUE(says(check(missing), "__consumer_offsets-1: the coordinator of its groups is being"));
   auto two = coordinators();
   two[2].coordinated.push_back({0, 11});
-  EXPECT_TRUE(says(check_coordinators(*image, two), "two brokers"));
+  EXPECT_TRUE(says(check(two), "two brokers"));
   auto replaced = coordinators();
   replaced[1].coordinated[0].leader_epoch = 10;
-  EXPECT_FALSE(check_coordinators(*image, replaced)) << "its groups are another's";
+  EXPECT_FALSE(check(replaced)) << "its groups are another's";
+}
+
+TEST(CheckCoordinators, NobodyTellsOfGroupsThatNobodyCoordinates) {
+  auto image = site_of_three();
+  change(*image, groups, [](TopicImage& topic) { topic.partitions[2].leader = -1; });
+  auto answers = coordinators();
+  answers.erase(3);
+  const auto told = check_coordinators(*image, coordinated_in(answers));
+  EXPECT_TRUE(says(told, "__consumer_offsets-2: nobody coordinates its groups"));
+  EXPECT_EQ(code_of(told), ErrorCode::not_leader_or_follower) << "it passes";
 }
 
 HandOver hand_over() {
