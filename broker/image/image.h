@@ -189,6 +189,8 @@ struct SwitchoverImage {
   // come may not know; and the number of each broker's fence under which it was looked at.
   std::map<Uuid, std::vector<Offset>> handed = {};
   std::map<NodeId, int64_t> fences = {};
+  // Stepped down, and some topics stay closed after a way back: the groups are the reverse link's.
+  bool groups_given = false;
 };
 
 // Which cluster has taken over what the router's YAML gives to another, as far as this one has

@@ -107,6 +107,7 @@ Result<void> apply_switchover(Image& image, const std::string& link, const Chang
   }
   for (const auto& topic : record->handed) switchover.handed[topic.topic_id] = topic.end_offsets;
   for (const auto& fence : record->fences) switchover.fences[fence.node_id] = fence.number;
+  switchover.groups_given = record->groups_given;
   switchover.version = change.version;
   return {};
 }
@@ -351,6 +352,7 @@ void Plan::put(const SwitchoverImage& switchover) {
   }
   for (const auto& [id, ends] : switchover.handed) record.handed.push_back({id, ends});
   for (const auto& [node, number] : switchover.fences) record.fences.push_back({node, number});
+  record.groups_given = switchover.groups_given;
   add("/switchovers/" + switchover.link, encode(record), switchover.version);
 }
 

@@ -125,7 +125,7 @@ std::map<Uuid, CoordinatorFences::Clients> groups_held(const Image& image) {
   std::map<Uuid, CoordinatorFences::Clients> held;
   for (const auto& [link, record] : image.switchovers) {
     if (record.phase == Phase::handed_over) held[record.id] = CoordinatorFences::Clients::wait;
-    if (record.phase == Phase::stepped_down) {
+    if (record.phase == Phase::stepped_down && !record.groups_given) {
       held[record.id] = CoordinatorFences::Clients::are_refused;
     }
   }

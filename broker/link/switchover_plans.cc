@@ -452,6 +452,7 @@ Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
   auto counts = check_no_stranger(image, order.link, order.target);
   if (!counts) return fail(counts.error());
   bool closes = false;
+  if (record.phase != Phase::stepped_down) record.groups_given = false;
   for (const Uuid& topic_id : takes_over(image, order) ? order.topics : std::vector<Uuid>{}) {
     const TopicImage* found = image.find(topic_id);
     bool ours = found != nullptr && found->writer.is_clients();
@@ -460,6 +461,7 @@ Result<Plan> plan_step_down(const Image& image, const StepDown& order) {
     topic.writer = TopicWriter::Nobody{order.id, true};
     plan.change(*found, topic);
     closes = true;
+    record.groups_given = false;
   }
   // What an earlier failover closed is closed by this one.
   for (const auto& [name, found] : image.topics) {
@@ -518,8 +520,10 @@ void end_stepping_down(Plan& plan, const Image& image, SwitchoverImage record,
     topic.writer = TopicWriter::Clients{};
     plan.change(*found, topic);
   }
-  if (some_stay) return;
-  record.phase = Phase::done;
+  // The link brings the groups from now on, also those that are new: what holds them here would
+  // keep it out.
+  record.groups_given = some_stay;
+  if (!some_stay) record.phase = Phase::done;
   plan.put(record);
 }
 

@@ -269,11 +269,6 @@ io::Task<Result<void>> WayBack::write_down(const kafka::BecomeMirrorRequest& req
     return plan_become_mirror(image, ending, done);
   };
   auto written = co_await controller_.update(decide);
-  if (!written) co_return written;
-  groups_.follow_register();
-  const auto image = controller_.snapshot();
-  const auto left = image->switchovers.find(request.left_link);
-  if (left != image->switchovers.end()) groups_.unfence(left->second.id.to_string());
   co_return written;
 }
 

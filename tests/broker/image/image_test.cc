@@ -247,6 +247,9 @@ TEST(Records, ASwitchoverComesBackAsItWas) {
   record.peer = {"their id", 7};
   record.abandoned = {uuid_of(2), uuid_of(3)};
   record.promoted["orders"] = {{3, 100, 200, 150, 1}, {3, 7, 7, -1, 0}};
+  record.handed[uuid_of(4)] = {100, 7};
+  record.fences = {{1, 17}};
+  record.groups_given = true;
   Plan plan;
   plan.put(record);
   auto image = written(plan);
@@ -258,6 +261,9 @@ TEST(Records, ASwitchoverComesBackAsItWas) {
   EXPECT_TRUE(read.failover);
   EXPECT_EQ(read.abandoned, record.abandoned);
   EXPECT_EQ(read.promoted, record.promoted);
+  EXPECT_EQ(read.handed, record.handed);
+  EXPECT_EQ(read.fences, record.fences);
+  EXPECT_TRUE(read.groups_given);
   EXPECT_EQ(read.version, 12);
 }
 

@@ -1,6 +1,7 @@
 #include "broker/link/switchover_plans.h"
 
 #include "broker/link/link_plans.h"
+#include "broker/link/site_plans.h"
 #include "broker/link/switchovers.h"
 #include "tests/broker/plans.h"
 
@@ -394,6 +395,35 @@ TEST(PlanBecomeMirror, OpensNothingThatAThirdSiteMayWrite) {
   EXPECT_TRUE(image->find("other8")->writer.is_closed_by(first));
   EXPECT_TRUE(image->find("other7")->writer.is_closed_by(second));
   EXPECT_EQ(phase(*image, "elsewhere"), Phase::stepped_down);
+}
+
+// Else the link could not take the groups that are new at the new source.
+TEST(PlanBecomeMirror, TheGroupsAreTheLinksAlthoughATopicStaysClosed) {
+  auto image = source();
+  image = after(*image, plan_create_topic(*image, topic_wish("other", 8)));
+  StepDown both = order(first, 1);
+  both.topics.push_back(uuid_of(8));
+  image = after(*image, plan_step_down(*image, both));
+  EXPECT_TRUE(groups_held(*image).contains(first));
+  kafka::BecomeMirrorRequest request;
+  request.left_link = "l";
+  request.topics.emplace_back().topic_id = topic;
+  request.others = {uuid_of(8)};
+  request.route_version = 1;
+  image = after(*image, plan_become_mirror(*image, ending(first), request));
+  EXPECT_TRUE(image->find("other")->writer.is_closed_by(first));
+  EXPECT_EQ(phase(*image), Phase::stepped_down);
+  EXPECT_TRUE(groups_held(*image).empty());
+  // Another failover that closes nothing more.
+  image = after(*image, plan_step_down(*image, order(second, 2)));
+  EXPECT_TRUE(image->find("other")->writer.is_closed_by(second));
+  EXPECT_TRUE(groups_held(*image).empty());
+  // And one that does.
+  image = after(*image, plan_create_topic(*image, topic_wish("more", 7)));
+  StepDown more = order(uuid_of(3), 3);
+  more.topics = {uuid_of(7)};
+  image = after(*image, plan_step_down(*image, more));
+  EXPECT_TRUE(groups_held(*image).contains(uuid_of(3)));
 }
 
 // Clients have seen a newer generation at the site that is gone.
