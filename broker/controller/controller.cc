@@ -158,6 +158,7 @@ io::Task<void> Controller::hear_latest() {
   const std::shared_ptr<const Image> target = current_;
   if (hearer_) co_await hearer_(target);
   heard_ = target;
+  settled_event_.notify_all();
 }
 
 io::Task<Result<void>> Controller::settle() {
@@ -168,7 +169,6 @@ io::Task<Result<void>> Controller::settle() {
   Result<void> followed = {};
   if (follower_) followed = co_await follower_(target);
   if (followed) settled_ = target;
-  followed_ = target;
   settled_event_.notify_all();
   co_return followed;
 }

@@ -73,9 +73,10 @@ class Controller {
   // Called once, when others have committed what this release cannot read, and so cannot serve by.
   void on_unreadable(std::function<void(Error)> told) { told_unreadable_ = std::move(told); }
 
-  // The latest image that the partitions have followed, as far as they can; settled() tells of
-  // each, and is closed by a stop.
-  std::shared_ptr<const Image> followed() const { return followed_ ? followed_ : current_; }
+  // The latest image that those have heard who need to know at once: partitions that are open go by
+  // it, also while the follower is busy. settled() tells of each, and of each that was followed; it
+  // is closed by a stop.
+  std::shared_ptr<const Image> heard() const { return heard_ ? heard_ : current_; }
   io::Event& settled() { return settled_event_; }
 
   // An empty plan is a success that writes nothing.
@@ -126,7 +127,6 @@ class Controller {
   std::shared_ptr<const Image> heard_;
   io::Mutex hearing_;
   std::shared_ptr<const Image> settled_;
-  std::shared_ptr<const Image> followed_;
   io::Event settled_event_;
   io::Mutex settling_;
   io::Mutex deciding_;  // where the store is shared: decisions of this broker wait for one another

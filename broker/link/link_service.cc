@@ -36,7 +36,7 @@ io::Task<void> LinkService::hear_of(std::string link, int64_t epoch) {
   io::Loop& loop = env_.main_loop();
   const io::Instant deadline = loop.now() + time_to_hear;
   io::Event& settled = controller_.settled();
-  while (controller_.followed()->epoch_of(link) < epoch && !settled.closed() &&
+  while (controller_.heard()->epoch_of(link) < epoch && !settled.closed() &&
          loop.now() < deadline) {
     co_await settled.wait_until(deadline);
   }

@@ -90,7 +90,7 @@ class LinkService {
 
   using Ensured = kafka::EnsureMirrorTopicsResponse::MirrorTopicResult;
 
-  // Waits a little until the partitions here have followed that epoch of the link.
+  // Waits a little until the partitions that are open here know that epoch of the link.
   io::Task<void> hear_of(std::string link, int64_t epoch);
   // Whether it is the link's present one.
   io::Task<Result<void>> check_current(std::string link, int64_t epoch);

@@ -40,11 +40,11 @@ io::Task<kafka::SiteRecordResponse> LinkService::record(kafka::SiteRecordRequest
   const io::Duration wait = io::milliseconds(std::max(0, request.max_wait_ms));
   const io::Instant deadline = loop.now() + std::min<io::Duration>(wait, longest_wait);
   io::Event& settled = controller_.settled();
-  while (version_of(*controller_.followed()) == request.known_version && !settled.closed() &&
+  while (version_of(*controller_.heard()) == request.known_version && !settled.closed() &&
          loop.now() < deadline) {
     co_await settled.wait_until(deadline);
   }
-  co_return record_in(*controller_.followed());
+  co_return record_in(*controller_.heard());
 }
 
 io::Task<kafka::DurableEndsResponse> LinkService::ends(kafka::DurableEndsRequest request) {

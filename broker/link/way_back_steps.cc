@@ -105,7 +105,7 @@ io::Task<WayBackSteps::Response> WayBackSteps::read(PartitionRef partition, Requ
 io::Task<bool> WayBackSteps::is_the_links(Uuid topic_id) {
   const io::Instant deadline = env_.main_loop().now() + time_to_read_a_record;
   while (true) {
-    const auto image = controller_.followed();
+    const auto image = controller_.heard();
     const TopicImage* topic = image->find(topic_id);
     if (topic != nullptr && topic->writer.link() != nullptr) co_return true;
     const bool is_over = controller_.settled().closed() || env_.main_loop().now() >= deadline;
