@@ -22,6 +22,8 @@ using kafka::ErrorCode;
 namespace {
 
 constexpr auto drain_poll = io::milliseconds(10);
+// How long a broker of the target may lag behind the one that was asked before.
+constexpr auto time_to_hear = std::chrono::seconds(2);
 
 Error refusal(const char* step, const std::optional<std::string>& message) {
   return Error::message(std::string(step) + ": " + message.value_or("refused"));
@@ -124,12 +126,28 @@ io::Task<Result<void>> Driver::look_and_step() {
     case Step::abandon: done = co_await abandon(at_source.id); break;
     case Step::finish_promoted:
       co_await release_groups(at_target);
-      done = co_await finish(at_source.id, true);
+      done = co_await finish(at_source.id, at_target.id);
       break;
-    case Step::finish_abandoned: done = co_await finish(at_source.id, false); break;
+    case Step::finish_abandoned: done = co_await finish(at_source.id, Uuid{}); break;
     case Step::step_down: done = co_await step_down(at_target.id); break;
   }
   co_return done;
+}
+
+// The target, as one of its brokers tells it that has heard of the promotion: one that has not
+// would tell of topics that it does not write, and of routes that lead elsewhere.
+io::Task<Result<Driver::Site>> Driver::describe_promoted(Uuid id, bool topics) {
+  const io::Instant deadline = source_.loop().now() + time_to_hear;
+  while (true) {
+    auto target = co_await describe(target_, topics);
+    if (!target) co_return target;
+    const SideRecord record = record_in(*target);
+    if (record.id == id && record.phase == Phase::promoted) co_return target;
+    if (source_.loop().now() >= deadline) {
+      co_return fail("the broker of the target that answers has yet to hear of the promotion");
+    }
+    co_await io::sleep(source_.loop(), drain_poll);
+  }
 }
 
 void Driver::begin_steps() {
@@ -399,7 +417,12 @@ io::Task<Result<kafka::HandOverResponse>> Driver::read_hand_over(Uuid id) {
 io::Task<Result<void>> Driver::promote_with_groups(Uuid id) {
   auto source = co_await describe(source_, false);
   if (!source) co_return fail(source.error());
-  kafka::PromoteRequest request = promotion(id, *source, record_in(*source).peer);
+  const SideRecord record = record_in(*source);
+  // Without its word for whom it is, anybody would promote it.
+  if (record.id != id || record.phase != Phase::handed_over) {
+    co_return fail("the broker of the source that answers has yet to hear of the hand-over");
+  }
+  kafka::PromoteRequest request = promotion(id, *source, record.peer);
   Standstill still;
   still.switchover = id;
   auto recorded = co_await read_hand_over(id);
@@ -459,7 +482,7 @@ io::Task<Result<void>> Driver::promote(kafka::PromoteRequest request) {
   said_.clear();
   log_.info("promoted id={}", id.to_string());
   step_done("promotion");
-  auto finished = co_await finish(id, true);
+  auto finished = co_await finish(id, id);
   co_return finished;
 }
 
@@ -485,19 +508,25 @@ io::Task<Result<void>> Driver::abandon(Uuid id) {
   if (answer->error_code != ErrorCode::none) {
     co_return fail(refusal("abandon", answer->error_message));
   }
-  auto finished = co_await finish(id, false);
+  auto finished = co_await finish(id, Uuid{});
   co_return finished;
 }
 
-io::Task<Result<void>> Driver::finish(Uuid id, bool promoted) {
-  auto target = co_await describe(target_, false);
+io::Task<Result<void>> Driver::finish(Uuid id, Uuid promoted) {
+  const bool is_promoted = !promoted.is_zero();
+  Result<Site> target;
+  if (is_promoted) {
+    target = co_await describe_promoted(promoted, false);
+  } else {
+    target = co_await describe(target_, false);
+  }
   if (!target) co_return fail(target.error());
   kafka::FinishSwitchoverRequest request;
   request.switchover_id = id;
   request.link = link_;
   request.target_id = target->cluster_id;
   request.target_number = target->number;
-  request.promoted = promoted;
+  request.promoted = is_promoted;
   request.reverse_link = reverse_link_;
   request.new_origin = target->number;
   for (const auto& s : target->switchovers) {
@@ -509,12 +538,12 @@ io::Task<Result<void>> Driver::finish(Uuid id, bool promoted) {
   if (answer->error_code != ErrorCode::none)
     co_return fail(refusal("finish", answer->error_message));
   step_done("end");
-  log_.info("finished id={} promoted={} ({})", id.to_string(), promoted, steps_);
+  log_.info("finished id={} promoted={} ({})", id.to_string(), is_promoted, steps_);
   co_return Result<void>{};
 }
 
 io::Task<Result<void>> Driver::step_down(Uuid id) {
-  auto target = co_await describe(target_, true);
+  auto target = co_await describe_promoted(id, true);
   if (!target) co_return fail(target.error());
   kafka::StepDownRequest request;
   request.switchover_id = id;

@@ -84,9 +84,11 @@ class Driver {
                                   const kafka::ClusterIdentity& target) const;
   io::Task<void> release_groups(SideRecord target);
   io::Task<Result<void>> abandon(Uuid id);
-  io::Task<Result<void>> finish(Uuid id, bool promoted);
+  // `promoted`: as what the target has promoted it; zero: it has given it up.
+  io::Task<Result<void>> finish(Uuid id, Uuid promoted);
   io::Task<Result<void>> step_down(Uuid id);
   io::Task<Result<Site>> describe(client::Cluster& cluster, bool topics);
+  io::Task<Result<Site>> describe_promoted(Uuid id, bool topics);
   SideRecord record_in(const Site& site) const;
   Error stranger(const SideRecord& source, const SideRecord& target);
   Error said_once(std::string text);

@@ -6,6 +6,7 @@
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
 #include "kafka/gen/promote.h"
+#include "kafka/gen/step_down.h"
 #include "kafka/gen/switchover_wish.h"
 #include "tests/client/fake_broker.h"
 
@@ -46,12 +47,24 @@ class DriverTest : public testing::Test {
       }
       return kafka::HandOverResponse{};
     });
-    source.always<kafka::FinishSwitchoverRequest>();
+    source.on<kafka::FinishSwitchoverRequest>([this](const auto& request) {
+      finished_ = request;
+      return kafka::FinishSwitchoverResponse{};
+    });
+    source.on<kafka::StepDownRequest>([this](const auto& request) {
+      stepped_down_ = request;
+      return kafka::StepDownResponse{};
+    });
     auto& target = fakes_.broker(2);
-    target.on<kafka::DescribeSiteRequest>([this](const auto&) { return at_target_; });
+    target.on<kafka::DescribeSiteRequest>([this](const auto&) {
+      return stale_answers_ > 0 && --stale_answers_ >= 0 ? stale_ : at_target_;
+    });
     target.on<kafka::DurableEndsRequest>([this](const auto& request) { return ends(request); });
     target.on<kafka::PromoteRequest>([this](const auto& request) {
       promoted_ = request;
+      if (promotion_.error_code == kafka::ErrorCode::none) {
+        at_target_.switchovers[0].phase = Phase::promoted;
+      }
       return promotion_;
     });
     target.on<kafka::SwitchoverWishRequest>([this](const auto& request) {
@@ -154,6 +167,10 @@ class DriverTest : public testing::Test {
   std::optional<kafka::PromoteRequest> promoted_;
   kafka::PromoteResponse promotion_;
   kafka::HandOverResponse recorded_;
+  std::optional<kafka::FinishSwitchoverRequest> finished_;
+  std::optional<kafka::StepDownRequest> stepped_down_;
+  kafka::DescribeSiteResponse stale_;  // what a broker of the target answers that lags behind
+  int stale_answers_ = 0;
   Standstill standstill_;
   bool given_up_ = false;
   std::string reason_;
@@ -280,6 +297,66 @@ TEST_F(DriverTest, APromotionThatIsRefusedIsToldWithTheReasonAndNotGivenUp) {
   EXPECT_NE(outcome_.error().text.find("orders-0: offline"), std::string::npos);
   EXPECT_NE(outcome_.error().text.find("take-back"), std::string::npos);
   EXPECT_FALSE(given_up_) << "what was handed over goes forward";
+}
+
+// The one that is asked may lag behind, and does not know for whom it is.
+TEST_F(DriverTest, NobodyIsAskedToPromoteBeforeTheSourceNamesHim) {
+  at_source_.switchovers = {
+      {.link = "l", .switchover_id = uuid_of(7), .phase = Phase::handed_over}};
+  recorded_.topics = {{uuid_of(1), {4}}};
+  on_prepared_ = [this] { at_source_.switchovers.clear(); };
+  run();
+  EXPECT_FALSE(outcome_);
+  EXPECT_FALSE(promoted_);
+}
+
+// Any broker of the target may be the one that is asked next.
+TEST_F(DriverTest, TheEndNamesTheRoutesThatThePromotionHasMade) {
+  fakes_.broker(2).on<kafka::PromoteRequest>([this](const auto&) {
+    stale_ = at_target_;
+    stale_answers_ = 2;
+    at_target_.switchovers[0].phase = Phase::promoted;
+    at_target_.switchovers[0].route_version = 9;
+    return kafka::PromoteResponse{};
+  });
+  run();
+  EXPECT_TRUE(outcome_) << outcome_.error().text;
+  ASSERT_TRUE(finished_);
+  EXPECT_EQ(finished_->route_version, 9);
+  EXPECT_TRUE(finished_->promoted);
+}
+
+TEST_F(DriverTest, TheSourceIsNotToldOfAnEndBeforeAnybodyTellsOfThePromotion) {
+  fakes_.broker(2).on<kafka::PromoteRequest>([this](const auto&) {
+    stale_ = at_target_;
+    stale_answers_ = 1'000'000;
+    return kafka::PromoteResponse{};
+  });
+  run();
+  EXPECT_FALSE(outcome_);
+  EXPECT_FALSE(finished_);
+}
+
+// To it nothing is written at the target yet, and the source would close nothing.
+TEST_F(DriverTest, ASourceThatStepsDownIsToldOfAllThatWasPromoted) {
+  at_target_.switchovers[0].phase = Phase::promoted;
+  at_target_.switchovers[0].failover = true;
+  auto& topic = at_target_.topics.emplace_back();
+  topic.name = "orders";
+  topic.topic_id = uuid_of(1);
+  int asked = 0;
+  fakes_.broker(2).on<kafka::DescribeSiteRequest>([&](const auto&) {
+    auto answer = at_target_;
+    if (++asked == 2) {
+      answer.switchovers[0].phase = Phase::wished;
+      answer.topics[0].writer = kafka::WriterKind::link;
+    }
+    return answer;
+  });
+  run();
+  EXPECT_TRUE(outcome_) << outcome_.error().text;
+  ASSERT_TRUE(stepped_down_);
+  EXPECT_EQ(stepped_down_->topics, (std::vector<Uuid>{uuid_of(1)}));
 }
 
 }  // namespace
