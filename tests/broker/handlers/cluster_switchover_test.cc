@@ -8,6 +8,7 @@
 #include "kafka/gen/find_coordinator.h"
 #include "kafka/gen/finish_switchover.h"
 #include "kafka/gen/hand_over.h"
+#include "kafka/gen/offset_commit.h"
 #include "kafka/gen/read_members.h"
 #include "tests/broker/handlers/requests.h"
 #include "tests/broker/handlers/three_brokers.h"
@@ -24,6 +25,9 @@ class ClusterSwitchover : public ThreeBrokers {
  protected:
   void SetUp() override {
     start_all();
+    make_topics();
+  }
+  void make_topics() {
     create(machines_[0], "orders", 3);
     kafka::FindCoordinatorRequest group;
     group.coordinator_keys = {"group-1"};
@@ -252,6 +256,74 @@ TEST_F(ClusterSwitchover, ABrokerThatStartsWhileItIsHandedOverHoldsTheGroups) {
   for (const auto& group : read.groups) {
     EXPECT_EQ(group.error_code, ErrorCode::none) << group.group_id;
   }
+}
+
+// Each coordinates groups that nobody else has.
+class LoneCoordinators : public ClusterSwitchover {
+ protected:
+  void SetUp() override {
+    start_all();
+    kafka::CreateTopicsRequest request;
+    auto& topic = request.topics.emplace_back();
+    topic.name = "__consumer_offsets";
+    topic.num_partitions = 6;
+    topic.replication_factor = 1;
+    const auto made = ask(machines_[0], std::move(request));
+    ASSERT_EQ(made.topics.at(0).error_code, ErrorCode::none);
+    make_topics();
+  }
+  std::string group_at(NodeId node) {
+    kafka::FindCoordinatorRequest request;
+    for (int i = 0; i < 30; ++i) request.coordinator_keys.push_back("group-" + std::to_string(i));
+    for (const auto& found : ask(machines_[0], request).coordinators) {
+      if (found.node_id == node) return found.key;
+    }
+    ADD_FAILURE() << "no group is coordinated by " << node;
+    return "";
+  }
+  void commit(const Machine& machine, const std::string& group) {
+    kafka::OffsetCommitRequest request;
+    request.group_id = group;
+    auto& topic = request.topics.emplace_back();
+    topic.name = "orders";
+    topic.partitions.push_back({.committed_offset = 1});
+    const auto answer = ask(machine, std::move(request));
+    ASSERT_EQ(answer.topics.at(0).partitions.at(0).error_code, ErrorCode::none);
+  }
+  std::string owner_of(const std::string& group) {
+    kafka::DescribeSiteRequest request;
+    request.include_groups = true;
+    for (const auto& known : ask(machines_[0], request, 9093).groups) {
+      if (known.name == group) return known.link;
+    }
+    return "nobody tells of it";
+  }
+};
+
+// Left out, it would go on here as anybody's, beside the one at the target.
+TEST_F(LoneCoordinators, NoGroupIsLeftOutWhoseCoordinatorIsAway) {
+  ASSERT_TRUE(all_are_written());
+  const std::string group = group_at(first_node + 2);
+  commit(machines_[2], group);
+  const auto handed = hand_over(1, named(1, fence(0, 1)));
+  ASSERT_EQ(handed.error_code, ErrorCode::none) << handed.error_message.value_or("");
+  dies(2);
+  kafka::HandOverRequest recorded;
+  recorded.switchover_id = id(1);
+  recorded.link = "seoul-busan";
+  recorded.as_recorded = true;
+  EXPECT_NE(hand_over(0, recorded).error_code, ErrorCode::none)
+      << "another driver would promote without it";
+  const auto early = ask(machines_[0], finished(1), 9093);
+  EXPECT_NE(early.error_code, ErrorCode::none);
+  EXPECT_NE(early.error_message.value_or("").find("__consumer_offsets-"), std::string::npos)
+      << early.error_message.value_or("");
+  ASSERT_TRUE(start(machines_[2]));
+  world_.run_for(seconds(3));
+  const auto done = ask(machines_[0], finished(1), 9093);
+  ASSERT_EQ(done.error_code, ErrorCode::none) << done.error_message.value_or("");
+  world_.run_for(seconds(1));
+  EXPECT_EQ(owner_of(group), "busan-seoul");
 }
 
 }  // namespace
