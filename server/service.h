@@ -29,6 +29,11 @@ class Complaints;   // server/complaints.h
 class ServerStats;  // server/stats.h
 class Throttle;     // server/throttle.h
 
+// What a service keeps of a connection. It goes with it.
+struct Kept {
+  virtual ~Kept() = default;
+};
+
 // Who speaks. One per connection, shared with its requests; touched on `loop` only.
 struct ConnectionContext {
   uint64_t id = 0;  // counts up, never used twice by a process
@@ -48,6 +53,7 @@ struct ConnectionContext {
   ServerStats* stats = nullptr;        // of that loop; outlives the connection
   Complaints* complaints = nullptr;    // likewise: about who is not known yet
   std::shared_ptr<Throttle> throttle;  // nullptr: quotas say nothing of it
+  std::shared_ptr<Kept> kept;          // whatever its service puts there; may be null
 
   // The peer has gone, or the connection is being closed: a reply will not be delivered.
   bool closed = false;

@@ -1,8 +1,9 @@
-// Fetch: records as ranges of files, from the page cache to the socket without a copy. Sessions are
-// not kept (session id 0 is legal): every request names its partitions.
+// Fetch: records as ranges of files, from the page cache to the socket without a copy.
 //
 // A follower reads up to the end of the log, and says with its offset what it has durably
-// (broker/replica/replica.h). It asks on a private listener, under its number and start (KIP-903).
+// (broker/replica/replica.h). It asks on a private listener, under its number and start (KIP-903),
+// and names only what has changed since it asked last (fetch_session.h). Clients name all of their
+// partitions each time: no session is kept for them (session id 0 is legal).
 //
 // Where a selector of replicas is configured (KIP-392), a consumer that says where it is, and is
 // not where the leader is, is told which replica is nearer and has what it asks for; and a follower
@@ -13,7 +14,9 @@
 // waiting: a batch is whole, and larger than many a quota.
 #include <algorithm>
 #include <map>
+#include <tuple>
 
+#include "broker/handlers/fetch_session.h"
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/known_brokers.h"
 #include "broker/handlers/leader_hints.h"
@@ -53,8 +56,11 @@ constexpr auto look_around = std::chrono::seconds(1);
 struct Item {
   PartitionRef partition;
   ReadSpec spec;
-  size_t topic = 0;
+  size_t topic = 0;  // among those of the answer
   PartitionIndex index = 0;
+  Uuid topic_id = {};
+  bool is_watched = false;  // its news are told already
+  bool has_more = false;    // there was no room for its records
 };
 
 struct Work {
@@ -95,14 +101,16 @@ void fill(PartitionData& answer, const Item& item, ReadResult result) {
 // Reads what lies on this loop. The first batch of a response is given whole, however large.
 io::Task<void> read_all(io::Loop& loop, Work& work, std::vector<size_t> items,
                         std::shared_ptr<FetchWait> wait) {
+  const std::shared_ptr<FetchWait> nobody;
   size_t count = 0;
   for (size_t i : items) {
     if (++count % slice == 0) co_await io::yield(loop);
-    const Item& item = work.items[i];
+    Item& item = work.items[i];
     ReadSpec spec = item.spec;
     spec.max_bytes = std::min<uint64_t>(spec.max_bytes, std::max<int64_t>(0, work.bytes_left));
     spec.at_least_one_batch = work.bytes == 0;
-    ReadResult result = co_await item.partition.read(spec, wait);
+    ReadResult result = item.partition.read(spec, item.is_watched ? nobody : wait);
+    item.has_more = result.has_more;
     auto size = static_cast<int64_t>(result.records.size());
     work.bytes += size;
     work.bytes_left -= size;
@@ -133,13 +141,52 @@ io::Task<void> read_everywhere(Work& work, std::shared_ptr<FetchWait> wait) {
 }
 
 // Before version 15 a follower does not say of which start it is, and none of this cluster asks so.
+constexpr int16_t first_with_starts = 15;
+
 std::optional<ReadingFollower> follower_of(const kafka::FetchRequest& message, int16_t version) {
   ReadingFollower follower{message.replica_id, -1};
-  if (version >= 15) {
+  if (version >= first_with_starts) {
     const auto& state = message.replica_state;
     follower = {state.replica_id, static_cast<int32_t>(state.replica_epoch)};
   }
   return follower.node >= 0 ? std::optional(follower) : std::nullopt;
+}
+
+bool is_peer(const Context& context, const server::ConnectionContext& connection) {
+  constexpr auto of_brokers =
+      kafka::need<kafka::FetchRequest>(AclOperation::cluster_action, ResourceType::cluster);
+  return connection.private_api && context.rights_of(connection).may_on_cluster(of_brokers);
+}
+
+// A session of who may have one, if the request begins it.
+std::shared_ptr<FetchSession> begin_session(const Context& context,
+                                            const kafka::FetchRequest& message,
+                                            const server::Request& request) {
+  const int16_t version = request.header.api_version;
+  const bool may = version >= first_with_starts && follower_of(message, version) &&
+                   is_peer(context, *request.connection);
+  if (message.session_epoch != FetchSession::begins || !may) return nullptr;
+  const int32_t id = fetch_session_id(context.config.cluster.number, request.connection->id);
+  return std::make_shared<FetchSession>(id, message,
+                                        std::make_shared<FetchWait>(*request.connection->loop));
+}
+
+// The session that the request begins or goes on with, or none. Who is refused begins anew.
+Result<std::shared_ptr<FetchSession>> session_of(const Context& context,
+                                                 const kafka::FetchRequest& message,
+                                                 const server::Request& request) {
+  auto& kept = request.connection->kept;
+  if (message.session_epoch <= FetchSession::begins) {
+    auto session = begin_session(context, message, request);
+    kept = session;
+    return session;
+  }
+  auto session = std::dynamic_pointer_cast<FetchSession>(kept);
+  const bool may = session && follower_of(message, request.header.api_version) &&
+                   is_peer(context, *request.connection);
+  const ErrorCode error = may ? session->take(message) : ErrorCode::fetch_session_id_not_found;
+  if (error != ErrorCode::none) return refuse(error, "of a fetch session");
+  return session;
 }
 
 // Brokers where the reader is, if this one is not there. Only consumers say where they are.
@@ -157,19 +204,28 @@ std::shared_ptr<const std::vector<NodeId>> nearer_than_this(const Context& conte
   return nearer->empty() ? nullptr : nearer;
 }
 
-ReadSpec spec_of(const kafka::FetchRequest& message,
-                 const kafka::FetchRequest::FetchPartition& partition) {
+ReadSpec spec_of(const kafka::FetchRequest::FetchPartition& partition) {
   ReadSpec spec;
   spec.offset = partition.fetch_offset;
   spec.current_leader_epoch = partition.current_leader_epoch;
   spec.last_fetched_epoch = partition.last_fetched_epoch;
   spec.max_bytes = static_cast<uint64_t>(std::max(0, partition.partition_max_bytes));
-  spec.read_committed = message.isolation_level == 1;
   return spec;
 }
 
-Work take_apart(Context& context, const kafka::FetchRequest& message,
-                const server::Request& request) {
+// A topic that was made anew since may have the name already.
+PartitionRef find_by_id(const Context& context, const Image& image, const Uuid& topic,
+                        PartitionIndex index) {
+  const TopicImage* found = image.find(topic);
+  if (found == nullptr) return PartitionRef(ErrorCode::unknown_topic_id);
+  auto partition = context.partitions.find(found->name, index);
+  const bool is_another = partition && partition.topic_id() != topic;
+  return is_another ? PartitionRef(ErrorCode::unknown_topic_id) : partition;
+}
+
+// How much, and how long it waits.
+Work limits_of(const Context& context, const kafka::FetchRequest& message,
+               const server::Request& request) {
   Work work;
   work.header = request.header;
   work.max_bytes = std::clamp<int64_t>(message.max_bytes, 0, max_response_bytes);
@@ -183,12 +239,16 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
   work.min_bytes = std::min<int64_t>(message.min_bytes, full);
   const io::Duration wait = io::milliseconds(std::max(0, message.max_wait_ms));
   work.deadline = request.connection->loop->now() + std::min<io::Duration>(wait, longest_wait);
+  return work;
+}
+
+Work take_apart(Context& context, const kafka::FetchRequest& message,
+                const server::Request& request) {
+  Work work = limits_of(context, message, request);
   constexpr auto needed = kafka::need<kafka::FetchRequest>(AclOperation::read, ResourceType::topic);
-  constexpr auto of_brokers =
-      kafka::need<kafka::FetchRequest>(AclOperation::cluster_action, ResourceType::cluster);
   const Rights rights = context.rights_of(*request.connection);
   const auto follower = follower_of(message, work.header.api_version);
-  const bool is_peer = request.connection->private_api && rights.may_on_cluster(of_brokers);
+  const bool may_follow = follower && is_peer(context, *request.connection);
   auto image = context.image.load();
   bool by_id = work.header.api_version >= 13;
   const auto nearer =
@@ -204,7 +264,7 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
     }
     // An id says nothing to who does not know it.
     const bool is_known = !by_id || !name.empty();
-    const bool may = follower ? is_peer : !is_known || rights.may(needed, name);
+    const bool may = follower ? may_follow : !is_known || rights.may(needed, name);
     auto& answer = work.response.responses.emplace_back();
     answer.topic = topic.topic;
     answer.topic_id = topic.topic_id;
@@ -212,17 +272,14 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
       Item item;
       item.topic = work.response.responses.size() - 1;
       item.index = partition.partition;
-      item.spec = spec_of(message, partition);
+      item.spec = spec_of(partition);
+      item.spec.read_committed = message.isolation_level == 1;
       item.spec.follower = follower;
       item.spec.from_follower = from_followers && !follower;
       if (!follower) item.spec.nearer = nearer;
       if (follower) item.spec.follower->log_start = partition.log_start_offset;
-      item.partition = context.partitions.find(name, partition.partition);
-      // A topic that was made anew since may have the name already.
-      const bool is_another = item.partition && item.partition.topic_id() != topic.topic_id;
-      if (!is_known || (by_id && is_another)) {
-        item.partition = PartitionRef(ErrorCode::unknown_topic_id);
-      }
+      item.partition = by_id ? find_by_id(context, *image, topic.topic_id, partition.partition)
+                             : context.partitions.find(name, partition.partition);
       if (!may) item.partition = PartitionRef(ErrorCode::topic_authorization_failed);
       work.items.push_back(std::move(item));
     }
@@ -304,6 +361,71 @@ server::Reply answer_fetch(Context& context, Work work,
   co_return audited<kafka::FetchRequest>(context, *connection, work.header, work.response, {});
 }
 
+using News = std::map<FetchSession::Key, PartitionData>;
+
+// What has to be read of the session now, or all of it.
+void take_due(const Context& context, FetchSession& session, const ReadingFollower& follower,
+              io::Instant now, bool all, Work& work) {
+  const auto image = context.image.load();
+  work.items.clear();
+  for (const auto& [key, asked] : session.to_read(now, all)) {
+    Item& item = work.items.emplace_back();
+    std::tie(item.topic_id, item.index) = key;
+    item.spec = spec_of(asked);
+    item.spec.follower = follower;
+    item.spec.follower->log_start = asked.log_start_offset;
+    item.partition = find_by_id(context, *image, item.topic_id, item.index);
+    item.is_watched = !session.watch(key, item.partition.identity());
+  }
+}
+
+void tell(FetchSession& session, Work& work, News& news) {
+  for (size_t i = 0; i < work.items.size(); ++i) {
+    const FetchSession::Key key{work.items[i].topic_id, work.items[i].index};
+    if (session.tell(key, work.answers[i], work.items[i].has_more)) {
+      news[key] = std::move(work.answers[i]);
+    }
+  }
+}
+
+void put_together(Context& context, const server::ConnectionContext& connection, News news,
+                  Work& work) {
+  auto& topics = work.response.responses;
+  for (auto& [key, data] : news) {
+    if (topics.empty() || topics.back().topic_id != key.first) {
+      topics.emplace_back().topic_id = key.first;
+    }
+    topics.back().partitions.push_back(std::move(data));
+    if (is_about_leadership(topics.back().partitions.back().error_code)) {
+      hint(context, connection, work.header.api_version, topics.back(), work.response);
+    }
+  }
+}
+
+// As above, of what the session has; any byte is enough for a follower.
+server::Reply answer_follower(Context& context, Work work, std::shared_ptr<FetchSession> session,
+                              ReadingFollower follower,
+                              std::shared_ptr<server::ConnectionContext> connection,
+                              server::Charge& charge) {
+  io::Loop& loop = *connection->loop;
+  News news;
+  bool parked = false;
+  for (;;) {
+    for (const auto& key : session->wait()->take_news()) session->on_news(key);
+    const bool is_last = loop.now() >= work.deadline || work.min_bytes <= 0 || connection->ending;
+    take_due(context, *session, follower, loop.now(), is_last, work);
+    co_await read_everywhere(work, session->wait());
+    tell(*session, work, news);
+    if (is_last || work.is_over || work.bytes > 0) break;
+    if (!parked) parked = charge.park(work.size());
+    if (!parked) work.deadline = std::min(work.deadline, loop.now() + crowded_wait);
+    co_await wait_for_data(session->wait(), work.deadline, connection, 0);
+  }
+  work.response.session_id = session->id();
+  put_together(context, *connection, std::move(news), work);
+  co_return audited<kafka::FetchRequest>(context, *connection, work.header, work.response, {});
+}
+
 }  // namespace
 
 io::Task<server::Reply> fetch(Context& context, server::Request request) {
@@ -313,10 +435,19 @@ io::Task<server::Reply> fetch(Context& context, server::Request request) {
   if (names_too_many<&Topic::partitions>(message->topics)) {
     co_return refuse_malformed(request, too_many_partitions());
   }
-  if (message->session_id != 0) {
+  const auto session = session_of(context, *message, request);
+  if (!session) {
     kafka::FetchResponse response;
-    response.error_code = ErrorCode::fetch_session_id_not_found;
+    response.error_code = error_code(session.error());
     co_return server::reply_with(request.header, response);
+  }
+  if (const auto& of_follower = *session) {
+    if (of_follower->size() > most_partitions) {
+      co_return refuse_malformed(request, too_many_partitions());
+    }
+    co_return answer_follower(context, limits_of(context, *message, request), of_follower,
+                              *follower_of(*message, request.header.api_version),
+                              request.connection, *request.charge);
   }
   server::Throttle* throttle = request.connection->throttle.get();
   if (throttle != nullptr && throttle->refuses(server::QuotaKind::fetch)) {

@@ -49,6 +49,8 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
       followers_moved_(loop),
       written_(loop),
       acks_(loop),
+      fetches_({topic_id_, name_.partition}),
+      follower_fetches_({topic_id_, name_.partition}),
       background_(loop) {
   isr_.allow_lag(replication.allowed_lag);
 }
@@ -372,6 +374,7 @@ ReadResult Partition::read(const ReadSpec& spec) {
     return result;
   }
   result.records = std::move(*records);
+  result.has_more = result.records.empty() && spec.offset < bound;
   if (spec.follower) {
     if (note_follower(spec)) result.high_watermark = replica_.high_watermark();
     return result;

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "base/check.h"
 #include "broker/replica/partition.h"
 
 namespace isthmus::broker {
@@ -101,11 +102,13 @@ io::Task<Result<Offset>> PartitionRef::deleted(Offset start, io::Instant deadlin
   return wait_on_loop(partition_, partition_->deleted(start, deadline));
 }
 
-io::Task<ReadResult> PartitionRef::read(ReadSpec spec, std::shared_ptr<FetchWait> wait) const {
-  return on_loop(partition_, [spec, wait = std::move(wait)](Partition& p) {
-    if (wait) p.wait_for_data(wait, spec.follower.has_value());
-    return p.read(spec);
-  });
+ReadResult PartitionRef::read(const ReadSpec& spec, const std::shared_ptr<FetchWait>& wait) const {
+  CHECK(io::Loop::current() == &partition_->loop(), "a partition is read on its own loop");
+  partition_->write_pending();
+  if (wait) partition_->wait_for_data(wait, spec.follower.has_value());
+  ReadResult result = partition_->read(spec);
+  partition_->note_outage();
+  return result;
 }
 
 io::Task<Result<Slice>> PartitionRef::read_own(Offset from, uint64_t max_bytes) const {

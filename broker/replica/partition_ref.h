@@ -3,7 +3,8 @@
 // on that loop it runs at once and suspends nobody. Nobody else reaches into a log or its gate.
 //
 // What handles many partitions in one request groups them by loop() and hops once for each
-// (Produce, Fetch). A ref keeps its partition alive, not open: after close() verbs answer with an
+// (Produce, Fetch); read() counts on that, as a follower's fetch reads a thousand where nothing has
+// come. A ref keeps its partition alive, not open: after close() verbs answer with an
 // error.
 //
 // An empty ref says by absence() and outage() why there is no partition; it has no verbs. Those
@@ -43,6 +44,9 @@ class PartitionRef {
   // What is wrong with it, or nothing; as of now, on any loop.
   std::shared_ptr<const Outage> outage() const;
 
+  // Of the partition as it is open now: opened again it is another. Keeps nothing alive.
+  std::weak_ptr<const void> identity() const { return partition_; }
+
   const TopicPartition& name() const;
   const Uuid& topic_id() const;
   io::Loop& loop() const;
@@ -67,8 +71,8 @@ class PartitionRef {
   // When nobody who is in sync has anything below `start`; see Partition.
   io::Task<Result<Offset>> deleted(Offset start, io::Instant deadline) const;
 
-  // With `wait`, what arrives after the read wakes it.
-  io::Task<ReadResult> read(ReadSpec spec, std::shared_ptr<FetchWait> wait = nullptr) const;
+  // With `wait`, what arrives after the read wakes it. REQUIRES: called on the partition's loop.
+  ReadResult read(const ReadSpec& spec, const std::shared_ptr<FetchWait>& wait = nullptr) const;
   // As the cluster reads its own records: up to the log's end, whole batches. Empty = the end.
   io::Task<Result<Slice>> read_own(Offset from, uint64_t max_bytes) const;
   // By time it reads and unpacks on the workers.

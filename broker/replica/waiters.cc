@@ -1,6 +1,7 @@
 #include "broker/replica/waiters.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace isthmus::broker {
 
@@ -58,13 +59,19 @@ void AckQueue::wake_all() {
   for (Wait* wait : all) wake(wait);
 }
 
-void FetchWait::notify(std::shared_ptr<FetchWait> self, bool over) {
+void FetchWait::notify(std::shared_ptr<FetchWait> self, const From& from, bool over) {
   io::Loop& loop = self->loop_;
-  loop.post([self = std::move(self), over] {
+  loop.post([self = std::move(self), from, over] {
     self->notified_ = true;
+    self->news_.push_back(from);
     self->over_ |= over;
     self->event_.notify_all();
   });
+}
+
+std::vector<FetchWait::From> FetchWait::take_news() {
+  notified_ = false;
+  return std::exchange(news_, {});
 }
 
 void FetchWaiters::add(std::weak_ptr<FetchWait> wait) {
@@ -81,7 +88,7 @@ void FetchWaiters::tell_all(bool over) {
   std::vector<std::weak_ptr<FetchWait>> all;
   all.swap(waits_);
   for (auto& weak : all) {
-    if (auto wait = weak.lock()) FetchWait::notify(std::move(wait), over);
+    if (auto wait = weak.lock()) FetchWait::notify(std::move(wait), whose_, over);
   }
 }
 

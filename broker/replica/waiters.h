@@ -2,12 +2,14 @@
 //
 // AckQueue: producers with acks=all. Appends come in offset order, so a moving watermark wakes a
 // prefix of the queue and touches nobody else. FetchWait: a long poll over many partitions, perhaps
-// of several loops; any of them wakes it, once.
+// of several loops; any of them wakes it, once, and is named: who goes on waiting for the others
+// need not look at them (broker/handlers/fetch_session.h).
 #pragma once
 
 #include <coroutine>
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -60,29 +62,38 @@ class AckQueue {
 // Shared between a Fetch (on its connection's loop) and the partitions that it waits for.
 class FetchWait {
  public:
+  // A partition, by its topic's id.
+  using From = std::pair<Uuid, PartitionIndex>;
+
   explicit FetchWait(io::Loop& loop) : loop_(loop), event_(loop) {}
   // From any loop. `self` keeps the wait alive until its loop has seen the news. `over`: nothing
   // more is to be waited for here.
-  static void notify(std::shared_ptr<FetchWait> self, bool over = false);
+  static void notify(std::shared_ptr<FetchWait> self, const From& from, bool over = false);
   io::Event& event() { return event_; }
   bool notified() const { return notified_; }
   bool over() const { return over_; }
+  // Who has notified it. It waits again then, for those that are told of it anew.
+  std::vector<From> take_news();
 
  private:
   io::Loop& loop_;
   io::Event event_;
+  std::vector<From> news_;
   bool notified_ = false;
   bool over_ = false;
 };
 
 class FetchWaiters {
  public:
+  explicit FetchWaiters(FetchWait::From whose) : whose_(whose) {}
   void add(std::weak_ptr<FetchWait> wait);
   void notify_all() { tell_all(false); }
   void end_all() { tell_all(true); }
 
  private:
   void tell_all(bool over);
+
+  const FetchWait::From whose_;
   std::vector<std::weak_ptr<FetchWait>> waits_;
 };
 

@@ -20,6 +20,11 @@ Error refused(ErrorCode code, const std::string& what) {
   return kafka::error_of(code, "the leader refuses " + what);
 }
 
+bool is_for_the_log(FollowerStep::Kind kind) {
+  using Kind = FollowerStep::Kind;
+  return kind == Kind::cut || kind == Kind::begin_anew || kind == Kind::copy;
+}
+
 FollowerAnswer answer_of(kafka::FetchResponse::PartitionData data) {
   FollowerAnswer answer{.error = data.error_code,
                         .high_watermark = data.high_watermark,
@@ -120,10 +125,17 @@ Copier::Source& Copier::source_of(NodeId leader) {
   return *source;
 }
 
-PartitionRef Copier::find(const Entry& entry) const {
+PartitionRef Copier::find(Entry& entry) const {
   auto partition = partitions_.find(entry.name.topic, entry.name.partition);
-  if (!partition || partition.topic_id() != entry.topic_id) return {};
-  return partition;
+  const bool is_it = partition && partition.topic_id() == entry.topic_id;
+  entry.found_at = is_it ? std::optional(loop_.now()) : std::nullopt;
+  return is_it ? partition : PartitionRef();
+}
+
+bool Copier::is_open(Entry& entry) const {
+  constexpr auto is_believed_for = io::milliseconds(500);
+  const bool is_known = entry.found_at && loop_.now() - *entry.found_at < is_believed_for;
+  return is_known || find(entry);
 }
 
 int64_t Copier::adding_bandwidth() const {
@@ -155,7 +167,7 @@ void Copier::note_added(size_t bytes) {
 Copier::Round Copier::take_due(NodeId leader) {
   Round round{leader, ++rounds_, {}};
   for (const auto& [key, entry] : entries_) {
-    if (entry->round != 0 || entry->follower.leader() != leader || !find(*entry)) continue;
+    if (entry->round != 0 || entry->follower.leader() != leader || !is_open(*entry)) continue;
     if (is_held_back(*entry)) continue;
     if (entry->follower.step(loop_.now()).kind == FollowerStep::Kind::rest) continue;
     entry->round = round.number;
@@ -167,7 +179,7 @@ Copier::Round Copier::take_due(NodeId leader) {
 io::Instant Copier::next_due(NodeId leader) const {
   io::Instant next = io::Instant::max();
   for (const auto& [key, entry] : entries_) {
-    if (entry->round != 0 || entry->follower.leader() != leader || !find(*entry)) continue;
+    if (entry->round != 0 || entry->follower.leader() != leader || !is_open(*entry)) continue;
     const FollowerStep step = entry->follower.step(loop_.now());
     const bool is_held = is_held_back(*entry) && step.kind != FollowerStep::Kind::rest;
     next = std::min(next, is_held ? added_until_ : step.until);
@@ -251,6 +263,7 @@ io::Task<Result<void>> Copier::connect(NodeId leader, Source& source, Lane& lane
     co_return fail(Error::closed("the broker stops"));
   }
   lane.connection = std::move(*opened);
+  lane.session = {};
   co_return Result<void>{};
 }
 
@@ -350,7 +363,7 @@ void Copier::tell_of_others(NodeId leader, Source& source) {
   }
 }
 
-kafka::FetchRequest Copier::request_for(const Entries& entries) const {
+kafka::FetchRequest Copier::empty_request() const {
   kafka::FetchRequest request;
   request.replica_id = options_.self;
   request.replica_state.replica_id = options_.self;
@@ -358,13 +371,16 @@ kafka::FetchRequest Copier::request_for(const Entries& entries) const {
   request.max_wait_ms = static_cast<int32_t>(options_.fetch_wait_max.count());
   request.min_bytes = 1;
   request.max_bytes = options_.fetch_response_max_bytes;
+  return request;
+}
+
+// Entries are in order of topics and partitions everywhere.
+FollowerSession::All Copier::asked_for(const Entries& entries) const {
+  FollowerSession::All all;
+  all.reserve(entries.size());
   for (const auto& entry : entries) {
     const FollowerStep step = entry->follower.step(loop_.now());
-    if (request.topics.empty() || request.topics.back().topic_id != entry->topic_id) {
-      auto& topic = request.topics.emplace_back();
-      topic.topic_id = entry->topic_id;
-    }
-    auto& asked = request.topics.back().partitions.emplace_back();
+    auto& asked = all.emplace_back(entry->topic_id).partition;
     asked.partition = entry->name.partition;
     asked.current_leader_epoch = step.epoch;
     asked.fetch_offset = step.offset;
@@ -372,50 +388,49 @@ kafka::FetchRequest Copier::request_for(const Entries& entries) const {
     asked.log_start_offset = step.own_start;
     asked.partition_max_bytes = step.max_bytes;
   }
-  return request;
+  return all;
 }
 
 io::Task<Result<void>> Copier::fetch(Source& source, Lane& lane, Entries entries) {
   if (entries.empty()) co_return Result<void>{};
-  // A leader fills an answer from its first partition on: each gets its turn to be the first.
-  const auto turn = static_cast<ptrdiff_t>(source.turn++ % entries.size());
-  std::ranges::rotate(entries, entries.begin() + turn);
-  std::map<std::pair<Uuid, PartitionIndex>, std::pair<Entry*, FollowerStep>> asked;
-  for (const auto& entry : entries) {
-    const std::pair key{entry->topic_id, entry->name.partition};
-    asked[key] = {entry.get(), entry->follower.step(loop_.now())};
-  }
+  FollowerSession& session = lane.session;
+  kafka::FetchRequest request = empty_request();
+  session.name(asked_for(entries), source.turn++, request);
   const io::Instant deadline = loop_.now() + options_.fetch_wait_max + options_.request_timeout;
-  auto response = co_await lane.connection->call(request_for(entries), deadline);
+  auto response = co_await lane.connection->call(std::move(request), deadline);
   if (!response) co_return fail(response.error());
-  if (response->error_code != ErrorCode::none) {
-    co_return fail(refused(response->error_code, "a fetch"));
-  }
+  using Outcome = FollowerSession::Outcome;
+  const Outcome outcome = session.on_answer(*response);
+  if (outcome == Outcome::forgotten) co_return Result<void>{};
+  if (outcome == Outcome::is_refused) co_return fail(refused(response->error_code, "a fetch"));
   for (auto& topic : response->responses) {
     for (auto& data : topic.partitions) {
-      const auto found = asked.find({topic.topic_id, data.partition_index});
-      if (found == asked.end()) continue;
-      auto& [entry, step] = found->second;
-      if (entry->adding) note_added(data.records.size());
-      note_answer(*entry, data.error_code, "a fetch");
-      entry->follower.on_fetched(step.epoch, step.offset, answer_of(std::move(data)), loop_.now());
+      const auto place = session.place_of(topic.topic_id, data.partition_index);
+      if (!place) continue;
+      Entry& entry = *entries[*place];
+      const auto& asked = session.asked()[*place].partition;
+      if (entry.adding) note_added(data.records.size());
+      note_answer(entry, data.error_code, "a fetch");
+      entry.follower.on_fetched(asked.current_leader_epoch, asked.fetch_offset,
+                                answer_of(std::move(data)), loop_.now());
     }
   }
   co_return Result<void>{};
 }
 
 io::Task<void> Copier::work_on_logs(const Round& round) {
-  const auto piece = [&](size_t i) { return work_on_log(round.entries[i], round.number); };
-  co_await io::in_parallel(loop_, round.entries.size(), logs_at_once, piece);
+  Entries some;  // most have nothing to do, and a coroutine each would cost more than to look
+  for (const auto& entry : round.entries) {
+    if (is_for_the_log(entry->follower.step(loop_.now()).kind)) some.push_back(entry);
+  }
+  const auto piece = [&](size_t i) { return work_on_log(some[i], round.number); };
+  co_await io::in_parallel(loop_, some.size(), logs_at_once, piece);
 }
 
 io::Task<void> Copier::work_on_log(std::shared_ptr<Entry> entry, uint64_t round) {
   if (entry->round != round) co_return;
-  using Kind = FollowerStep::Kind;
   const FollowerStep step = entry->follower.step(loop_.now());
-  const bool is_here =
-      step.kind == Kind::cut || step.kind == Kind::begin_anew || step.kind == Kind::copy;
-  if (!is_here) co_return;
+  if (!is_for_the_log(step.kind)) co_return;
   const PartitionRef partition = find(*entry);
   if (!partition) co_return entry->follower.on_failed(step.epoch, loop_.now());
   auto end = co_await write(partition, step);
@@ -425,7 +440,7 @@ io::Task<void> Copier::work_on_log(std::shared_ptr<Entry> entry, uint64_t round)
     co_return entry->follower.on_failed(step.epoch, loop_.now());
   }
   (void)entry->troubles.on_served();
-  if (step.kind == Kind::copy) {
+  if (step.kind == FollowerStep::Kind::copy) {
     entry->follower.on_copied(step.epoch, *end);
   } else {
     log_.info("{}: cut epoch={} end={}", entry->name.to_string(), step.epoch, end->end_offset);

@@ -4,9 +4,10 @@
 // For each leader a few lanes, each with a connection to its listener for brokers. A lane takes all
 // partitions of that leader that are due and that no other lane has, and goes one round with them:
 // histories are compared, logs cut, one Fetch is sent for all, and what it brings is written and
-// synced, partitions beside one another. A long poll for many so holds up none that is due
-// meanwhile: the next lane has it. Nor does a leader that has died hold up anything: who has
-// another leader is no part of that round any more.
+// synced, partitions beside one another. The leader remembers what it was asked for last over that
+// connection, so the Fetch names what has changed (follower_session.h). A long poll for many so
+// holds up none that is due meanwhile: the next lane has it. Nor does a leader that has died hold
+// up anything: who has another leader is no part of that round any more.
 //
 // What is being added here, which nobody waits for, keeps to a limit of bytes in a second.
 //
@@ -18,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/log.h"
@@ -26,6 +28,7 @@
 #include "broker/replica/refusals.h"
 #include "broker/replica/tally.h"
 #include "broker/replication/follower.h"
+#include "broker/replication/follower_session.h"
 #include "client/connection.h"
 #include "io/env.h"
 #include "io/event.h"
@@ -77,6 +80,7 @@ class Copier {
     bool adding = false;  // it is being added here: held back (Options::adding_bandwidth)
     Refusals refusals = {};
     Refusals troubles = {};  // of what came, to be written
+    std::optional<io::Instant> found_at = std::nullopt;  // its partition, open, last
   };
   using Entries = std::vector<std::shared_ptr<Entry>>;
   // What a lane does at a time. Who has left it meanwhile is left alone.
@@ -87,7 +91,8 @@ class Copier {
   };
   struct Lane {
     std::unique_ptr<client::Connection> connection;
-    bool away = false;  // the log has said so
+    bool away = false;             // the log has said so
+    FollowerSession session = {};  // of the connection
   };
   struct Source {
     explicit Source(io::Loop& loop) : changed(loop) {}
@@ -118,12 +123,15 @@ class Copier {
   io::Task<Result<void>> compare(Lane& lane, Entries entries);
   io::Task<void> compare_one(std::shared_ptr<Entry> entry, LeaderEpoch epoch, EpochHistory theirs);
   io::Task<Result<void>> fetch(Source& source, Lane& lane, Entries entries);
-  kafka::FetchRequest request_for(const Entries& entries) const;
+  FollowerSession::All asked_for(const Entries& entries) const;
+  kafka::FetchRequest empty_request() const;
   // Cuts and writes, as far as it is due.
   io::Task<void> work_on_logs(const Round& round);
   io::Task<void> work_on_log(std::shared_ptr<Entry> entry, uint64_t round);
   io::Task<Result<FollowerEnd>> write(PartitionRef partition, FollowerStep step);
-  PartitionRef find(const Entry& entry) const;
+  PartitionRef find(Entry& entry) const;
+  // As of half a second ago at most: each round asks for all.
+  bool is_open(Entry& entry) const;
   void tell_of_others(NodeId leader, Source& source);
   void note_trouble(Entry& entry, const Error& error);
   // What the leader says to a fetch of it, or to the question where its epochs begin.

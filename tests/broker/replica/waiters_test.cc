@@ -77,7 +77,8 @@ class FetchWaitTest : public testing::Test {
     co_return woken;
   }
   TaskWorld world_{1, 2};
-  FetchWaiters here_, there_;
+  const FetchWait::From first_{Uuid{}, 1}, second_{Uuid{}, 2};
+  FetchWaiters here_{first_}, there_{second_};
 };
 
 TEST_F(FetchWaitTest, AnyPartitionOfAnyLoopWakesItOnce) {
@@ -102,6 +103,24 @@ TEST_F(FetchWaitTest, AnyPartitionMayEndIt) {
   world_.env().loops[1]->post([this] { there_.end_all(); });
   world_.run_for(milliseconds(1));
   EXPECT_TRUE(poll->over());
+}
+
+// A session waits on: it looks where there is something, and asks to be told of it anew.
+TEST_F(FetchWaitTest, WhoNotifiedIsNamedOnceAndTheOthersAreStillWaitedFor) {
+  auto session = std::make_shared<FetchWait>(world_.loop());
+  here_.add(session);
+  there_.add(session);
+  here_.notify_all();
+  here_.notify_all();
+  world_.run_for(milliseconds(1));
+  EXPECT_TRUE(session->notified());
+  EXPECT_EQ(session->take_news(), std::vector{first_});
+  EXPECT_FALSE(session->notified());
+  world_.env().loops[1]->post([this] { there_.notify_all(); });
+  here_.notify_all();
+  world_.run_for(milliseconds(1));
+  EXPECT_EQ(session->take_news(), std::vector{second_}) << "of the first it was not told anew";
+  EXPECT_TRUE(session->take_news().empty());
 }
 
 TEST_F(FetchWaitTest, APollThatHasEndedIsNotWoken) {
