@@ -6,10 +6,8 @@ others copy. One alone would say nothing of Kafka, which looks at the next reque
 when the one before is answered.
 """
 
-import json
 import os
 import statistics
-import subprocess
 import time
 from collections import defaultdict
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Iterator
 
-from measure import (GB, TEST_CORE, cpu_of, load_command, machine_cpu, peak_of, pin,
+from measure import (GB, TEST_CORE, all_at_once, cpu_of, load_command, machine_cpu, peak_of, pin,
                      reset_peak, warm)
 from paths import MIB, new_topic, shape
 from confluent_kafka import KafkaException
@@ -179,13 +177,13 @@ class Kafkas:
         return [broker.process for broker in self.brokers]
 
 
-def leaders_of(admin: AdminClient, topic: str) -> dict[int, int]:
+def leaders_of(admin: AdminClient, topic: str, partitions: int = PARTITIONS) -> dict[int, int]:
     """Of each partition, once all replicas of all are in sync; before that none."""
     try:
         told = admin.list_topics(topic, timeout=10).topics[topic].partitions
     except KafkaException:
         return {}
-    whole = len(told) == PARTITIONS and all(
+    whole = len(told) == partitions and all(
         len(each.isrs) == BROKERS and each.leader >= 0 for each in told.values())
     return {index: each.leader for index, each in told.items()} if whole else {}
 
@@ -210,15 +208,8 @@ def partitions(cluster) -> Iterator[list[dict]]:
 
 def produce(cluster, where: list[dict], **arguments) -> list[dict]:
     """To all at once; what each producer says."""
-    clients = [subprocess.Popen(load_command("produce", server=cluster.bootstrap, **each,
-                                             **arguments),
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-               for each in where]
-    said = [client.communicate(timeout=300) for client in clients]
-    for client, (_, complaint) in zip(clients, said):
-        if client.returncode != 0:
-            raise SystemExit(f"bench: produce: {complaint.strip()}")
-    return [json.loads(words) for words, _ in said]
+    return all_at_once([load_command("produce", server=cluster.bootstrap, **each, **arguments)
+                        for each in where])
 
 
 def measure(directory: Path, cluster, batch: int, size: int) -> ClusterInterval:

@@ -253,6 +253,17 @@ def load(verb: str, *before: str, **arguments) -> dict:
     return json.loads(done.stdout) if done.stdout.startswith("{") else {}
 
 
+def all_at_once(commands: list[list[str]]) -> list[dict]:
+    """Runs several load clients together; what each says."""
+    clients = [subprocess.Popen(each, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for each in commands]
+    said = [client.communicate(timeout=300) for client in clients]
+    for client, (_, complaint) in zip(clients, said):
+        if client.returncode != 0:
+            raise SystemExit(f"bench: {' '.join(client.args)}: {complaint.strip()}")
+    return [json.loads(line) for line, _ in said]
+
+
 def warm(directory: Path, gigabytes: float = 1.2) -> None:
     """Memory that the host has not backed lately is dear at its first use: here, not there."""
     command = [FLOOR, "warm", *words(bytes=int(gigabytes * GB), file=directory / "warm")]

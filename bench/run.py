@@ -21,6 +21,8 @@ from pathlib import Path
 
 import clusters
 import failover
+import idle
+import loops
 from beside import ColdReads, Creating, Deleting, NoRoom, produce_beside
 from connections import ConnectionRow, Handshakes, IdleMemory
 from lines import Ends, Line, LinePath
@@ -333,6 +335,11 @@ def run(world: World, pairs: int, kills: int, wanted: list[str], network: str) -
     world.stop()
     beside_kafka = run_clusters(world.directory, pairs, wanted)
     failovers = run_failovers(world.directory, kills, wanted)
+    idling = [row for row in idle.rows() if is_wanted(row.name, wanted)]
+    idle.run(world.directory, idling, pairs)
+    looping = [row for row in loops.rows() if is_wanted(row.name, wanted)]
+    if looping:
+        loops.run(world.directory, looping, pairs)
     result = {
         "network": network,
         "rows": [row.as_json() for row in rows],
@@ -341,6 +348,8 @@ def run(world: World, pairs: int, kills: int, wanted: list[str], network: str) -
         "beside": [row.as_json() for row in beside],
         "clusters": [row.as_json() for row in beside_kafka],
         "failovers": [row.as_json() for row in failovers],
+        "idle": [row.as_json() for row in idling],
+        "loops": [row.as_json() for row in looping],
         "start_s": {r: statistics.median(t) for r, t in world.started.items() if t},
         "peak_bytes": peaks,
     }
@@ -351,6 +360,8 @@ def run(world: World, pairs: int, kills: int, wanted: list[str], network: str) -
     print_table(clusters.COLUMNS, [clusters.cells(row, marks(row.missed, row.noisy))
                                    for row in beside_kafka])
     print_table(failover.COLUMNS, [failover.cells(row) for row in failovers])
+    print_table(idle.COLUMNS, [idle.cells(row) for row in idling])
+    print_table(loops.COLUMNS, [loops.cells(row, marks(False, row.noisy)) for row in looping])
     print_rest(result)
     return result
 

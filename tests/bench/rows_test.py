@@ -9,6 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 import clusters
 import failover
+import idle
+import loops
 from measure import Beside, BesideRow, Interval, Latencies, LineRow, OverLine, Row
 from connections import ConnectionRow
 from run import (BESIDE_COLUMNS, COLUMNS, CONNECTION_COLUMNS, LINE_COLUMNS, World, beside_cells,
@@ -191,6 +193,38 @@ class Failovers(unittest.TestCase):
         self.assertEqual(len(failover.cells(row)), len(failover.COLUMNS))
         row.runs.append(failover.Failover(1000, [1.0]))
         self.assertTrue(row.missed)
+
+
+def idling(percent: float, peak_mb: float = 100) -> idle.Idle:
+    return idle.Idle(cpu_s=percent / 5, coordinator_cpu_s=0.1, seconds=20, line_bytes=40_000,
+                     pss_bytes=60_000_000, peak_bytes=int(peak_mb * 1e6), load_cpu_s=1,
+                     load_bytes=10**9)
+
+
+class IdleRows(unittest.TestCase):
+    def test_the_figures_are_of_the_run_with_the_median_cpu(self):
+        row = idle.IdleRow("idle", 1000, runs=[idling(0.4), idling(0.9), idling(0.5)])
+        shown = dict(zip(idle.COLUMNS, idle.cells(row)))
+        self.assertEqual((shown["CPU %"], shown["from-to"]), ("0.50", "0.40-0.90"))
+        self.assertEqual((shown["kB/s"], shown["PSS MB"], shown["load: s/GB"]),
+                         ("2.0", "60", "1.000"))
+        self.assertEqual(len(idle.cells(row)), len(idle.COLUMNS))
+
+    def test_an_aim_that_is_missed_is_marked(self):
+        self.assertFalse(idle.IdleRow("idle", 1000, runs=[idling(0.99)]).missed)
+        self.assertTrue(idle.IdleRow("idle", 1000, runs=[idling(1.01)]).missed)
+        self.assertTrue(idle.IdleRow("idle", 1000, runs=[idling(0.5, peak_mb=151)]).missed)
+
+
+class LoopsRows(unittest.TestCase):
+    def test_the_figures_are_of_the_pair_with_the_median_ratio(self):
+        row = loops.LoopsRow("loops", 16384)
+        for one, two in ((1.0, 1.5), (2.0, 2.2), (1.0, 2.0)):
+            row.runs[1].append(Interval(one, 10**9, 2))
+            row.runs[2].append(Interval(two, 10**9, 1))
+        shown = loops.cells(row, "")
+        self.assertEqual(shown[1:7], ["1.000", "1.500", "1.50", "1.10-2.00", "500", "1000"])
+        self.assertEqual(len(shown), len(loops.COLUMNS))
 
 
 class Processes(unittest.TestCase):
