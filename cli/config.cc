@@ -11,6 +11,7 @@
 #include "cli/reports.h"
 #include "io/real.h"
 #include "process/broker_config.h"
+#include "process/colleagues_config.h"
 #include "process/config_file.h"
 #include "process/mirror_config.h"
 #include "process/router_config.h"
@@ -60,6 +61,12 @@ std::vector<process::Problem> lines_of(const process::BrokerConfig& config) {
 std::vector<process::Problem> lines_of(const process::MirrorConfig&) { return {}; }
 std::vector<process::Problem> lines_of(const process::RouterConfig&) { return {}; }
 
+std::optional<process::Problem> refusal_of(const process::BrokerConfig& config) {
+  return process::unnamed_at_colleagues(config);
+}
+std::optional<process::Problem> refusal_of(const process::MirrorConfig&) { return std::nullopt; }
+std::optional<process::Problem> refusal_of(const process::RouterConfig&) { return std::nullopt; }
+
 struct Checked {
   Targets targets;
   std::vector<Finding> findings;
@@ -82,6 +89,9 @@ Result<Checked> check(const std::string& text, const std::string& file) {
   checked.findings.insert(checked.findings.end(), secrets.begin(), secrets.end());
   const auto lines = judge_lines(lines_of(config));
   checked.findings.insert(checked.findings.end(), lines.begin(), lines.end());
+  if (!checked.problem) {
+    if (auto refusal = refusal_of(config)) checked.findings.push_back(judge_refusal(*refusal));
+  }
   return checked;
 }
 

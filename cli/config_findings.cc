@@ -43,4 +43,10 @@ std::vector<Finding> judge_lines(const std::vector<process::Problem>& exposed) {
   return findings;
 }
 
+Finding judge_refusal(const process::Problem& refusal) {
+  return {Verdict::warn, refusal.path + ": " + refusal.text,
+          "name the brokers of the cluster in super.users, at all of them; docs/operations.md, "
+          "Between brokers"};
+}
+
 }  // namespace isthmus::cli

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "io/certificate_subject.h"
 #include "io/tls_engine.h"
 #include "io/tls_openssl.h"
 
@@ -172,6 +173,21 @@ std::expected<std::vector<Clock::time_point>, TlsProblem> certificate_ends(
   std::vector<Clock::time_point> ends;
   for (const auto& one : *all) ends.push_back(time_of(X509_get0_notAfter(one.get())));
   return ends;
+}
+
+std::expected<std::string, TlsProblem> certificate_subject(const std::string& text) {
+  auto all = read_certificates(Part::certificate, text);
+  if (!all) return std::unexpected(all.error());
+  return subject_of(*all->front());
+}
+
+std::string subject_of(const X509& certificate) {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(bio.get(), X509_get_subject_name(&certificate), 0,
+                     XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+  char* subject = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &subject);
+  return {subject, static_cast<size_t>(size)};
 }
 
 std::string openssl_reason() {

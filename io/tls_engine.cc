@@ -26,16 +26,6 @@ bool is_address(const std::string& host) {
          ::inet_pton(AF_INET6, host.c_str(), parsed) == 1;
 }
 
-std::string subject_of(const X509& certificate) {
-  const BioPtr bio(BIO_new(BIO_s_mem()));
-  // As Java prints it: UTF-8 as it is.
-  X509_NAME_print_ex(bio.get(), X509_get_subject_name(&certificate), 0,
-                     XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &text);
-  return {text, static_cast<size_t>(size)};
-}
-
 }  // namespace
 
 // The engine's buffers as OpenSSL's end of a line.

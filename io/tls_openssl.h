@@ -30,6 +30,9 @@ using BioPtr = std::unique_ptr<BIO, Freeing<BIO_free_all>>;
 // What the latest call says went wrong, in OpenSSL's words; empties its queue.
 std::string openssl_reason();
 
+// RFC 2253; as Java prints it: UTF-8 as it is.
+std::string subject_of(const X509& certificate);
+
 // The sessions that a dialer may resume, the latest of each host. A session is taken at most once:
 // a ticket that is used twice lets an observer tell two connections of one client.
 class SessionCache {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "kafka/principal.h"
+#include "process/colleagues_config.h"
 #include "process/fetch_url.h"
 #include "process/tls_store.h"
 
@@ -117,6 +118,20 @@ void describe_connections(Options& o, BrokerSettings& c) {
               "counted apart, up to four times as much each.");
 }
 
+void describe_colleagues(Options& o, BrokerSettings& c) {
+  o.add("inter.broker.listener.name", c.inter_broker_listener,
+        "By which of the listeners with `for: [brokers]` the brokers of this cluster reach one "
+        "another. The same at all of them; by default the first.");
+  o.word_or_section(
+      "colleagues", "by_listener", c.colleagues,
+      "How this broker speaks to the others of its cluster. `by_listener`: as its own listener "
+      "for brokers is spoken to, which the others' are like; where that is by SSL, it shows the "
+      "certificate of that listener and trusts its `ca`. A map says otherwise; a log-in by SASL "
+      "needs it.",
+      "How this broker speaks to the others of its cluster, where its listener for brokers does "
+      "not say all of it. The keys are those of a mirror's ends and a router's clusters.");
+}
+
 void describe_security(Options& o, BrokerSettings& c) {
   o.choice("authorizer", c.authorizer,
            {{"none", AuthorizerKind::none}, {"acls", AuthorizerKind::acls}},
@@ -222,8 +237,11 @@ void describe(Options& o, BrokerSettings& c) {
   describe_groups(o, c);
   describe_connections(o, c);
   describe_tokens(o, c);
+  describe_colleagues(o, c);
   describe_security(o, c);
 }
+
+void describe(Options& o, DialSecurity& c) { describe_security(o, c); }
 
 void describe(Options& o, ListenerConfig& c) {
   o.add("name", c.name, "How logs call it, by custom in capitals.").required();
@@ -367,17 +385,6 @@ std::optional<Problem> known_tokens(const BrokerConfig& c) {
   return std::nullopt;
 }
 
-std::optional<Problem> reachable_by_brokers(const BrokerConfig& c) {
-  const auto is_for_brokers = [](const ListenerConfig& listener) {
-    return std::ranges::find(listener.peers, Peer::brokers) != listener.peers.end();
-  };
-  if (!c.broker.zookeeper || std::ranges::any_of(c.listeners, is_for_brokers)) return std::nullopt;
-  return Problem{
-      "listeners",
-      "none is for the other brokers of the cluster; add for: [brokers] to one that only "
-      "they reach"};
-}
-
 std::optional<Problem> replicas_of_one(const BrokerConfig& c) {
   if (c.broker.zookeeper || c.broker.default_replication_factor.value_or(1) == 1)
     return std::nullopt;
@@ -416,7 +423,7 @@ std::optional<Problem> validate(const BrokerConfig& c) {
       cluster_name,       session_bounds,      member_fits_group,   batch_fits_request,
       batch_fits_segment, distinct_listeners,  reachable_addresses, secured_listeners,
       guarded_admin,      usable_certificates, super_users,         known_tokens,
-      one_audit,          usable_zookeeper,    replicas_of_one,     reachable_by_brokers,
+      one_audit,          usable_zookeeper,    replicas_of_one,     colleagues_problem,
   };
   for (auto rule : rules)
     if (auto problem = rule(c)) return problem;

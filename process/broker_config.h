@@ -106,6 +106,9 @@ struct BrokerSettings {
   int32_t reassignment_partitions_max = 100;
   int64_t reassignment_bandwidth = 50 << 20;  // bytes in a second; 0 = no limit
 
+  std::string inter_broker_listener;       // empty: the first that is for brokers
+  std::optional<DialSecurity> colleagues;  // not: as the own listener for brokers is dialled
+
   int64_t effective_roll_ms() const;
   int64_t effective_retention_ms() const;  // -1 = for ever
   int64_t effective_replica_lag_ms() const;
@@ -134,6 +137,7 @@ struct BrokerConfig {
   AdminConfig admin;
 };
 
+void describe(Options& o, DialSecurity& c);  // of broker.colleagues
 void describe(Options& o, BrokerConfig& c);
 std::optional<Problem> validate(const BrokerConfig& c);
 

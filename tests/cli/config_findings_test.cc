@@ -46,5 +46,12 @@ TEST(ConfigFindings, a_zookeeper_beyond_this_machine_is_a_warning_each) {
   EXPECT_NE(findings[0].next.find("tunnel"), std::string::npos);
 }
 
+TEST(ConfigFindings, a_broker_that_the_others_would_refuse_is_a_warning) {
+  const auto finding = judge_refusal({"broker.super.users", "does not name User:a"});
+  EXPECT_EQ(finding.verdict, Verdict::warn);
+  EXPECT_EQ(finding.text, "broker.super.users: does not name User:a");
+  EXPECT_NE(finding.next.find("super.users"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace isthmus::cli

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "io/certificate_subject.h"
 #include "io/throwaway_ca.h"
 #include "io/tls_engine.h"
 #include "io/tls_openssl.h"
@@ -96,6 +97,13 @@ TEST(TlsContext, TellsOfEachCertificateOfATextWhenItEnds) {
   EXPECT_NEAR(Clock::to_time_t((*ends)[0]), seconds_now() + 10 * 86'400, 7'200);
   EXPECT_NEAR(Clock::to_time_t((*ends)[1]), seconds_now() + 30 * 86'400, 7'200);
   EXPECT_FALSE(certificate_ends(TlsProblem::Part::ca, "hello"));
+}
+
+TEST(TlsContext, TellsWhoseCertificateAChainBeginsWith) {
+  const Authority authority;
+  const TlsMaterial one = authority.of("seoul");
+  EXPECT_EQ(certificate_subject(one.certificate + one.ca), "CN=seoul");
+  EXPECT_FALSE(certificate_subject("hello"));
 }
 
 // --- engines ------------------------------------------------------------------------------------
