@@ -1,7 +1,7 @@
 // Fetch: records as ranges of files, from the page cache to the socket without a copy.
 //
 // A follower reads up to the end of the log, and says with its offset what it has durably
-// (broker/replica/replica.h). It asks on a private listener, under its number and start (KIP-903),
+// (broker/replica/replica.h). It asks on a listener for brokers, under its number and start (KIP-903),
 // and names only what has changed since it asked last (fetch_session.h). Clients name all of their
 // partitions each time: no session is kept for them (session id 0 is legal).
 //
@@ -152,10 +152,15 @@ std::optional<ReadingFollower> follower_of(const kafka::FetchRequest& message, i
   return follower.node >= 0 ? std::optional(follower) : std::nullopt;
 }
 
-bool is_peer(const Context& context, const server::ConnectionContext& connection) {
-  constexpr auto of_brokers =
+// A mirror has the same right. At a listener that is for mirrors and not for brokers it passes for
+// none of them.
+bool is_broker(const Context& context, const server::ConnectionContext& connection) {
+  constexpr auto needed =
       kafka::need<kafka::FetchRequest>(AclOperation::cluster_action, ResourceType::cluster);
-  return connection.private_api && context.rights_of(connection).may_on_cluster(of_brokers);
+  const bool may = connection.private_api && context.rights_of(connection).may_on_cluster(needed);
+  if (!may) return false;
+  const auto& peers = context.listener(connection.listener).peers;
+  return std::ranges::find(peers, process::Peer::brokers) != peers.end();
 }
 
 // A session of who may have one, if the request begins it.
@@ -164,7 +169,7 @@ std::shared_ptr<FetchSession> begin_session(const Context& context,
                                             const server::Request& request) {
   const int16_t version = request.header.api_version;
   const bool may = version >= first_with_starts && follower_of(message, version) &&
-                   is_peer(context, *request.connection);
+                   is_broker(context, *request.connection);
   if (message.session_epoch != FetchSession::begins || !may) return nullptr;
   const int32_t id = fetch_session_id(context.config.cluster.number, request.connection->id);
   return std::make_shared<FetchSession>(id, message,
@@ -183,7 +188,7 @@ Result<std::shared_ptr<FetchSession>> session_of(const Context& context,
   }
   auto session = std::dynamic_pointer_cast<FetchSession>(kept);
   const bool may = session && follower_of(message, request.header.api_version) &&
-                   is_peer(context, *request.connection);
+                   is_broker(context, *request.connection);
   const ErrorCode error = may ? session->take(message) : ErrorCode::fetch_session_id_not_found;
   if (error != ErrorCode::none) return refuse(error, "of a fetch session");
   return session;
@@ -248,7 +253,7 @@ Work take_apart(Context& context, const kafka::FetchRequest& message,
   constexpr auto needed = kafka::need<kafka::FetchRequest>(AclOperation::read, ResourceType::topic);
   const Rights rights = context.rights_of(*request.connection);
   const auto follower = follower_of(message, work.header.api_version);
-  const bool may_follow = follower && is_peer(context, *request.connection);
+  const bool may_follow = follower && is_broker(context, *request.connection);
   auto image = context.image.load();
   bool by_id = work.header.api_version >= 13;
   const auto nearer =

@@ -34,7 +34,7 @@ class BrokerWorld : public testing::TestWithParam<size_t> {
         {.name = "peers",
          .bind = {"0.0.0.0", 9093},
          .advertised = {"site", 9093},
-         .peers = {process::Peer::mirrors}}};
+         .peers = {process::Peer::brokers, process::Peer::mirrors}}};
   }
 
   // Starts the broker with the configuration as it then is, and connects to it.

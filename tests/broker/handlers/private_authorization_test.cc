@@ -175,6 +175,10 @@ TEST_P(PrivateAuthorization, OnlyWhoActsForTheClusterFetchesAsAFollower) {
   EXPECT_EQ(fetched(), ErrorCode::topic_authorization_failed);
   start_with({on_cluster(Op::cluster_action)});
   EXPECT_EQ(fetched(), ErrorCode::unknown_leader_epoch) << "a follower names its epoch";
+  // A mirror acts for the cluster, too. Where it comes, no broker does.
+  config.listeners[1].peers = {process::Peer::mirrors};
+  start_with({on_cluster(Op::cluster_action)});
+  EXPECT_EQ(fetched(), ErrorCode::topic_authorization_failed);
 }
 
 TEST_P(PrivateAuthorization, AlterLetsOperateAndRead) {
