@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/json.h"
+#include "broker/as_broker.h"
 #include "broker/colleagues/colleagues.h"
 #include "broker/controller/topic_config.h"
 #include "broker/controller/topic_plans.h"
@@ -62,17 +63,9 @@ io::Duration allowed_lag(const process::BrokerConfig& config) {
   return io::milliseconds(config.broker.effective_replica_lag_ms());
 }
 
-// As whom it speaks with the others of its cluster.
-client::ConnectionOptions as_broker(const process::BrokerConfig& config) {
-  client::ConnectionOptions options;
-  options.client_id = "broker-" + std::to_string(config.broker.node_id);
-  return options;
-}
-
 Copier::Options copier_options(const process::BrokerConfig& config) {
   Copier::Options options;
   options.self = config.broker.node_id;
-  options.connection = as_broker(config);
   options.adding_bandwidth = config.broker.reassignment_bandwidth;
   return options;
 }
@@ -203,13 +196,16 @@ TokenKeys::Options tokens_of(const process::BrokerConfig& config) {
 }  // namespace
 
 struct Broker::Parts {
-  Parts(io::Env& env, const process::BrokerConfig& config, zookeeper::Connector* connector)
+  Parts(io::Env& env, const process::BrokerConfig& config, zookeeper::Connector* connector,
+        Dialer::Options speaks)
       : enrolment(env, controller, config, connector),
         controller(env, image),
         partitions(env, config.broker.node_id, image, config.broker.log_dirs, config_of(config),
                    static_cast<uint64_t>(config.broker.storage_reserve), allowed_lag(config)),
-        colleagues(env, config.broker.node_id, as_broker(config)),
-        replication(env, controller, partitions, copier_options(config), allowed_lag(config)),
+        dialer(env, std::move(speaks)),
+        colleagues(env, config.broker.node_id, dialer),
+        replication(env, controller, partitions, dialer, copier_options(config),
+                    allowed_lag(config)),
         journal(
             env, partitions,
             {.topic = offsets_topic, .kind = "groups", .folder = config.broker.log_dirs.front()}),
@@ -246,6 +242,7 @@ struct Broker::Parts {
   Enrolment enrolment;
   Controller controller;
   PartitionTable partitions;
+  Dialer dialer;
   Colleagues colleagues;
   Replication replication;
   TopicJournal journal;
@@ -282,7 +279,9 @@ Broker::Broker(io::Env& env, process::BrokerConfig config,
 Broker::~Broker() = default;
 
 io::Task<Result<void>> Broker::start() {
-  parts_ = std::make_unique<Parts>(env_, config_, connector_.get());
+  auto speaks = as_broker(config_, tls_, process::time_of(env_.main_loop()));
+  if (!speaks) co_return fail(speaks.error());
+  parts_ = std::make_unique<Parts>(env_, config_, connector_.get(), std::move(*speaks));
   Parts& p = *parts_;
   p.enrolment.on_lost([this](Error why) { end_with(std::move(why)); });
   p.controller.on_unreadable([this](Error why) { end_with(std::move(why)); });
@@ -366,6 +365,8 @@ void Broker::end_with(Error failure) {
 
 io::Task<Result<void>> Broker::recover() {
   Parts& p = *parts_;
+  const std::string refusal = refusal_by_others(config_, p.authorizer, *p.controller.snapshot());
+  if (!refusal.empty()) Logger("broker").warn("{}", refusal);
   auto recorded = co_await p.enrolment.record_start();
   if (!recorded) co_return recorded;
   auto marked =

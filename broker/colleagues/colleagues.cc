@@ -13,8 +13,8 @@ bool is_same(const BrokerImage& a, const BrokerImage& b) {
 
 }  // namespace
 
-Colleagues::Colleagues(io::Env& env, NodeId self, client::ConnectionOptions options)
-    : env_(env), self_(self), options_(std::move(options)), gate_(env.main_loop()) {}
+Colleagues::Colleagues(io::Env& env, NodeId self, Dialer& dialer)
+    : env_(env), self_(self), dialer_(dialer), gate_(env.main_loop()) {}
 
 Colleagues::~Colleagues() = default;
 
@@ -55,7 +55,7 @@ io::Task<Result<Colleagues::Line>> Colleagues::line_to(NodeId node, Colleague& c
   if (closing_) co_return fail(Error::closed("this broker stops"));
   if (is_usable(colleague.line)) co_return colleague.line;
   const auto image = image_;
-  auto opened = co_await dial_broker(env_, gate_, image, node, options_, deadline);
+  auto opened = co_await dialer_.dial(gate_, image, node, deadline);
   if (!opened) co_return fail(opened.error());
   if (closing_) {
     (*opened)->close();

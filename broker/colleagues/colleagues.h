@@ -28,7 +28,7 @@ class Colleagues {
   // Of one colleague at a time. A request for each partition of a large topic is no way to ask.
   static constexpr size_t most_asked = 256;
 
-  Colleagues(io::Env& env, NodeId self, client::ConnectionOptions options);
+  Colleagues(io::Env& env, NodeId self, Dialer& dialer);
   ~Colleagues();
 
   NodeId self() const { return self_; }
@@ -60,7 +60,7 @@ class Colleagues {
 
   io::Env& env_;
   const NodeId self_;
-  const client::ConnectionOptions options_;
+  Dialer& dialer_;
   std::shared_ptr<const Image> image_ = std::make_shared<const Image>();
   std::map<NodeId, std::unique_ptr<Colleague>> colleagues_;
   io::Gate gate_;

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <set>
 
-#include "broker/colleagues/dial.h"
 #include "io/parallel.h"
 
 namespace isthmus::broker {
@@ -16,8 +15,12 @@ namespace {
 // How many logs are written and synced at a time, for each lane.
 constexpr size_t logs_at_once = 16;
 
+constexpr const char* least_right =
+    "; who this broker is there needs CLUSTER_ACTION on the cluster";
+
 Error refused(ErrorCode code, const std::string& what) {
-  return kafka::error_of(code, "the leader refuses " + what);
+  const bool lacks_right = code == ErrorCode::cluster_authorization_failed;
+  return kafka::error_of(code, "the leader refuses " + what + (lacks_right ? least_right : ""));
 }
 
 bool is_for_the_log(FollowerStep::Kind kind) {
@@ -41,10 +44,10 @@ FollowerAnswer answer_of(kafka::FetchResponse::PartitionData data) {
 
 }  // namespace
 
-Copier::Copier(io::Env& env, PartitionTable& partitions, Options options)
-    : env_(env),
-      loop_(env.main_loop()),
+Copier::Copier(io::Env& env, PartitionTable& partitions, Dialer& dialer, Options options)
+    : loop_(env.main_loop()),
       partitions_(partitions),
+      dialer_(dialer),
       options_(std::move(options)),
       gate_(loop_) {}
 
@@ -251,8 +254,7 @@ io::Task<Result<void>> Copier::connect(NodeId leader, Source& source, Lane& lane
   }
   lane.connection.reset();
   const int32_t starts = image_->starts_of(leader);
-  auto opened =
-      co_await dial_broker(env_, gate_, image_, leader, options_.connection, io::Instant::max());
+  auto opened = co_await dialer_.dial(gate_, image_, leader, io::Instant::max());
   if (!opened) {
     note_refusal(leader, source, opened.error());
     co_return fail(opened.error());
@@ -336,9 +338,7 @@ void Copier::note_answer(Entry& entry, ErrorCode error, const char* asked) {
   } else if (entry.refusals.on_refused(error, loop_.now()) && source.refuses.on_news(loop_.now())) {
     log_.warn("{}: leader={} refuses {} in epoch={}: {}{}", name, entry.follower.leader(), asked,
               entry.follower.epoch(), kafka::error_name(error),
-              error == ErrorCode::topic_authorization_failed
-                  ? "; who this broker is there needs CLUSTER_ACTION on the cluster"
-                  : "");
+              error == ErrorCode::topic_authorization_failed ? least_right : "");
   }
 }
 

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "broker/colleagues/dial.h"
 #include "broker/image/image.h"
 #include "broker/replica/partition_table.h"
 #include "broker/replica/refusals.h"
@@ -43,7 +44,6 @@ class Copier {
   // Kafka's names and defaults.
   struct Options {
     NodeId self = -1;
-    client::ConnectionOptions connection = {};
     int32_t fetch_max_bytes = 1 << 20;  // of one partition
     int32_t fetch_response_max_bytes = 10 << 20;
     std::chrono::milliseconds fetch_wait_max{500};
@@ -52,7 +52,7 @@ class Copier {
     // run time (follower.replication.throttled.rate) goes before it.
     int64_t adding_bandwidth = 0;
   };
-  Copier(io::Env& env, PartitionTable& partitions, Options options);
+  Copier(io::Env& env, PartitionTable& partitions, Dialer& dialer, Options options);
   ~Copier();
 
   // Told of a leader that was reached in its life `starts`, and refuses connections since: long
@@ -137,9 +137,9 @@ class Copier {
   // What the leader says to a fetch of it, or to the question where its epochs begin.
   void note_answer(Entry& entry, kafka::ErrorCode error, const char* asked);
 
-  io::Env& env_;
   io::Loop& loop_;
   PartitionTable& partitions_;
+  Dialer& dialer_;
   const Options options_;
   Logger log_{"replication"};
   Refused refused_;

@@ -3,9 +3,9 @@
 namespace isthmus::broker {
 
 Replication::Replication(io::Env& env, Controller& controller, PartitionTable& partitions,
-                         Copier::Options options, io::Duration lag_time_max)
+                         Dialer& dialer, Copier::Options options, io::Duration lag_time_max)
     : controller_(controller),
-      copier_(env, partitions, std::move(options)),
+      copier_(env, partitions, dialer, std::move(options)),
       isr_updates_(env, partitions, lag_time_max / 10,
                    [this](auto changes) { return commit(std::move(changes)); }),
       gate_(env.main_loop()) {}

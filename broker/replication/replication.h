@@ -20,7 +20,7 @@ namespace isthmus::broker {
 class Replication {
  public:
   // A follower that has not had the end of a log for `lag_time_max` leaves the ISR.
-  Replication(io::Env& env, Controller& controller, PartitionTable& partitions,
+  Replication(io::Env& env, Controller& controller, PartitionTable& partitions, Dialer& dialer,
               Copier::Options options, io::Duration lag_time_max);
 
   // See Copier.

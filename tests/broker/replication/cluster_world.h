@@ -42,16 +42,24 @@ struct NobodyElse final : LiveBrokers {
   const NodeId self;
 };
 
+// How brokers prove to one another who they are, and what each may.
+struct Inside {
+  Dialer::Options dialer = {};
+  std::shared_ptr<const Published<io::TlsContext>> listener = nullptr;
+  Authorizer::Options authorizer = {};
+};
+
 // The parts of a broker that have to do with replicas, and those that its handlers want.
 class Member {
  public:
   using Commit = std::function<io::Task<Result<void>>(NodeId, std::vector<IsrChange>)>;
   using Latest = std::function<std::shared_ptr<const Image>()>;
 
-  Member(io::Env& env, process::BrokerConfig config, Latest latest, Commit commit)
+  Member(io::Env& env, process::BrokerConfig config, Inside inside, Latest latest, Commit commit)
       : env_(env),
         config_(std::move(config)),
         self_(config_.broker.node_id),
+        inside_(std::move(inside)),
         latest_(std::move(latest)),
         partitions(env, self_, image, config_.broker.log_dirs,
                    [durability = config_.broker.durability](const auto&) {
@@ -81,7 +89,7 @@ class Member {
                  authorizer_, quotas_, audit_,       live_},
         dispatch_(context_),
         acceptor_(env, dispatch_, {}),
-        copier_(env, partitions, {.self = self_}),
+        copier_(env, partitions, dialer_, {.self = self_}),
         isr_updates_(env, partitions, std::chrono::seconds(5),
                      [this, commit](auto changes) { return commit(self_, std::move(changes)); }),
         gate_(env.main_loop()) {}
@@ -91,7 +99,10 @@ class Member {
     if (!open()) co_return false;
     co_await follow();
     if (!acceptor_.listen({"clients", {"0.0.0.0", 9092}})) co_return false;
-    if (!acceptor_.listen({"peers", {"0.0.0.0", 9093}, true})) co_return false;
+    server::ListenerOptions peers{"peers", {"0.0.0.0", 9093}, true};
+    peers.tls = inside_.listener;
+    peers.principal_of = process::principal_of({});
+    if (!acceptor_.listen(peers)) co_return false;
     acceptor_.start();
     gate_.spawn("isr", isr_updates_.run());
     co_return true;
@@ -120,6 +131,7 @@ class Member {
   io::Env& env_;
   const process::BrokerConfig config_;
   const NodeId self_;
+  const Inside inside_;
   const Latest latest_;
 
  public:
@@ -137,7 +149,8 @@ class Member {
   KnownTopics topics_;
   TopicEnds ends_;
   Coordinator groups_;
-  Colleagues colleagues_{env_, self_, {}};
+  Dialer dialer_{env_, inside_.dialer};
+  Colleagues colleagues_{env_, self_, dialer_};
   SiteViews views_;
   LinkService links_;
   Switchovers switchovers_;
@@ -145,7 +158,7 @@ class Member {
   LogIns log_ins_;
   server::Audit audit_;
   io::Gate admin_;
-  Authorizer authorizer_{Authorizer::Options{}};
+  Authorizer authorizer_{inside_.authorizer};
   server::Quotas quotas_;
   NobodyElse live_{self_};
   Context context_;
@@ -205,6 +218,8 @@ class ClusterWorld : public testing::Test {
     return config;
   }
 
+  virtual Inside inside_of(NodeId) { return {}; }
+
   // ---- metadata ----
   void decide(const Plan& plan) {
     image_ = after(*image_, plan, ++version_);
@@ -262,7 +277,7 @@ class ClusterWorld : public testing::Test {
     }
     processes[id] = &process;
     members[id] = &process.make<Member>(
-        process.env(), config_of(id), [this] { return image_; },
+        process.env(), config_of(id), inside_of(id), [this] { return image_; },
         [this](NodeId of, auto changes) { return commit(of, std::move(changes)); });
     ASSERT_TRUE(run_in(world, process, members[id]->start()));
   }

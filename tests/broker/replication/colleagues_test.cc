@@ -13,8 +13,8 @@ class ColleaguesTest : public ClusterWorld {
   void SetUp() override {
     create("orders", 3);
     start_all();
-    colleagues_ =
-        &processes[a]->make<Colleagues>(processes[a]->env(), a, client::ConnectionOptions{});
+    auto& dialer = processes[a]->make<Dialer>(processes[a]->env(), Dialer::Options{});
+    colleagues_ = &processes[a]->make<Colleagues>(processes[a]->env(), a, dialer);
     follow();
   }
   void follow() { colleagues_->follow(members[a]->image.load()); }
