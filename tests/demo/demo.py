@@ -1,6 +1,6 @@
 """The main job, before your eyes: two sites, a mirror, a router, and stock clients (librdkafka).
 
-    ./dev demo [--secure | --brokers 3]
+    ./dev demo [--secure] [--brokers 3]
 
  1. load         the package index through the router; a group reads half of it
  2. planned      switchover and back, while a producer and a group keep running
@@ -11,7 +11,7 @@ Ends in one table; a wrong number makes it exit 1. What was sent, acknowledged a
 from the clients alone. With --secure it is the same, from config/secure/: mutual TLS inside, and
 clients that log in by SCRAM over TLS. With --brokers 3 it is the same, from config/cluster/: each
 site is three brokers with a ZooKeeper, and between the switchovers one of the active site's is
-killed under load.
+killed under load. With both, these brokers too show one another certificates.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 # First: it finds the modules of tests/support.
-from world import DELAY_MS, ClusterWorld, SecureWorld, World, say
+from world import DELAY_MS, ClusterWorld, SecureClusterWorld, SecureWorld, World, say
 from packages import marked, read_index
 from report import Report, percentile
 from support import ledger
@@ -372,12 +372,12 @@ def positions(offsets: dict[int, int]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./dev demo")
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--secure", action="store_true", help="TLS and log-ins: config/secure/")
-    kind.add_argument("--brokers", type=int, choices=(1, 3), default=1,
-                      help="of each site; three of them: config/cluster/")
+    parser.add_argument("--secure", action="store_true", help="TLS and log-ins: config/secure/")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1,
+                        help="of each site; three of them: config/cluster/")
     asked = parser.parse_args()
-    make = SecureWorld if asked.secure else ClusterWorld if asked.brokers == 3 else World
+    make = {(False, 1): World, (True, 1): SecureWorld, (False, 3): ClusterWorld,
+            (True, 3): SecureClusterWorld}[asked.secure, asked.brokers]
     world, report = make(), Report()
     try:
         brokers = "three brokers each" if asked.brokers == 3 else "one broker each"

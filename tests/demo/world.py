@@ -224,12 +224,15 @@ class SecureWorld(World):
     inside_keys = ("    security.protocol: SSL\n    tls: inside\n"
                    "    ssl.principal.mapping.rules: \"RULE:^CN=([^,]+).*$/$1/\"\n"
                    "    sasl.enabled.mechanisms: SCRAM-SHA-512\n")
+    guards_admin = True
 
     def __init__(self):
         self.certificates = tempfile.TemporaryDirectory(prefix="isthmus-demo-tls-")
         self.tls = Path(self.certificates.name) / "tls"
-        site.run("tls", "create", "--for", "seoul,tokyo,mirror,router", "--out", self.tls)
-        self.admin_tls = ssl.create_default_context(cafile=self.tls / "ca.crt")
+        site.run("tls", "create", "--for", ",".join((*self.ports, "mirror", "router")), "--out",
+                 self.tls)
+        if self.guards_admin:
+            self.admin_tls = ssl.create_default_context(cafile=self.tls / "ca.crt")
         self.client = {"security_protocol": "SASL_SSL", "ssl_ca_location": str(self.tls / "ca.crt"),
                        "sasl_mechanism": "SCRAM-SHA-512", "sasl_username": self.user,
                        "sasl_password": self.password}
@@ -308,7 +311,9 @@ class ClusterWorld(World):
 
     def leader(self, name: str, topic: str) -> str:
         """The broker of a site that leads most of a topic's partitions."""
-        told = AdminClient({"bootstrap.servers": self.at(name)}).list_topics(topic, timeout=10)
+        client = {key.replace("_", "."): value for key, value in self.client.items()}
+        admin = AdminClient({"bootstrap.servers": self.at(name), **client})
+        told = admin.list_topics(topic, timeout=10)
         led = [p.leader for p in told.topics[topic].partitions.values()]
         by_id = {self.node_id(broker): broker for broker in self.sites[name]}
         return by_id[max(by_id, key=led.count)]
@@ -331,6 +336,56 @@ class ClusterWorld(World):
     def logs(self) -> str:
         return "\n".join((super().logs(),
                           *(each.process.tail(5) for each in self.zookeepers.values())))
+
+
+class SecureClusterWorld(SecureWorld, ClusterWorld):
+    """The same from config/cluster/, with what config/secure/ adds to each file."""
+
+    folder = "config/cluster"
+    guards_admin = False
+    edge_keys = ("    security.protocol: SASL_SSL\n    sasl.enabled.mechanisms: SCRAM-SHA-512\n"
+                 "    tls: edge\n")
+    dial_keys = "security.protocol: SSL, tls: inside"
+
+    def tls_section(self, name: str) -> str:
+        pair = f"certificate: {self.tls / name}.crt, key: {{file: {self.tls / name}.key}}"
+        return f"\ntls:\n  edge: {{{pair}}}\n  inside: {{{pair}, ca: {self.tls / 'ca.crt'}}}\n"
+
+    def site_config(self, name: str) -> str:
+        ports = self.ports[name]
+        brokers = next(brokers for brokers in self.sites.values() if name in brokers)
+        users = ", ".join(f'"User:{who}"' for who in (*brokers, "mirror", "router", self.user))
+        ours = "    for: [brokers, mirrors, routers]\n"
+        client = f"    advertised.listeners: 127.0.0.1:{ports.client}\n"
+        return edit(f"config/cluster/{name}.yaml",
+                    (f"/tmp/isthmus/{name}", str(self.path / name)),
+                    (client, client + self.edge_keys), (ours, ours + self.inside_keys),
+                    ("listeners:\n", "listeners:\n" + self.added(name)),
+                    ("  durability:", f"  authorizer: acls\n  super.users: [{users}]\n"
+                                      "  durability:")) + self.tls_section(name)
+
+    def router_config(self) -> str:
+        # Where the router is known itself, it asks for its clients.
+        changes = [("  ports: ", self.edge_keys.replace("    ", "  ") + "  ports: ")]
+        for name in self.sites:
+            client, inside = (f'"{self.reached(name, kind)}"' for kind in ("client", "inside"))
+            routed = f'"{self.reached(name, "router_inside")}"'
+            keys = f"\n    security.protocol: SSL\n    tls: inside"
+            changes += [(client, routed), (f"inside: {inside}", f"inside: {routed}{keys}")]
+        return edit("config/cluster/router.yaml", *changes) + self.tls_section("router")
+
+    def mirror_config(self) -> str:
+        changes = []
+        for name in self.sites:
+            inside, wan = (f'{{bootstrap.servers: "{self.reached(name, kind)}"'
+                           for kind in ("inside", "wan"))
+            changes += [(f"source: {inside}", f"source: {wan}, {self.dial_keys}"),
+                        (f"target: {inside}", f"target: {inside}, {self.dial_keys}")]
+        return edit("config/cluster/mirror.yaml", *changes) + self.tls_section("mirror")
+
+    def is_whole(self, name: str) -> bool:
+        return site.run("cluster", "describe", "--cluster", name, "--config",
+                        self.router.config_file, check=False).returncode == 0
 
 
 def edit(file: str, *changes: tuple[str, str]) -> str:
