@@ -3,8 +3,9 @@
     docs.py [ROOT]      prints "file:line: what" and exits 1 if there is any
 
 Held against the tree: files and folders, links and their anchors, words and their classes, the
-tables of APIs. Held against the program (build/cli/isthmus): command lines with their options, YAML
-examples; and every command must be described somewhere. docs_test.py plants a breach of each.
+tables of APIs and of ZooKeeper's nodes. Held against the program (build/cli/isthmus): command lines
+with their options, YAML examples; and every command must be described somewhere. docs_test.py
+plants a breach of each.
 """
 
 import functools
@@ -152,6 +153,26 @@ def check_apis(root: Path, page: Page) -> Iterator[Finding]:
             yield page.finding(1, f"API {key} {name} is missing in the table")
 
 
+_LAYOUT = "broker/store/zookeeper_layout.h"
+
+
+def check_nodes(root: Path, page: Page) -> Iterator[Finding]:
+    """The table of ZooKeeper's nodes has those that the layout draws, and no other."""
+    if "| Node | What |" not in page.lines:
+        return
+    drawn = set(re.findall(r"^//   <root>/(.+?)  ", (root / _LAYOUT).read_text(), re.MULTILINE))
+    begin = page.lines.index("| Node | What |") + 2
+    for number, line in enumerate(page.lines[begin:], begin + 1):
+        if not line.startswith("|"):
+            break
+        node = re.match(r"\| `([^`]+)`", line)[1]
+        if node not in drawn:
+            yield page.finding(number, f"{_LAYOUT} draws no node {node}")
+        drawn.discard(node)
+    for node in sorted(drawn):
+        yield page.finding(begin, f"the node {node} is missing in the table")
+
+
 # --- the program ----------------------------------------------------------------------------
 
 Run = Callable[..., tuple[int, str]]  # arguments -> exit code, output
@@ -253,7 +274,7 @@ def findings(root: Path, run: Run) -> Iterator[Finding]:
     pages = read_pages(root)
     for page in pages:
         for check in (check_paths, check_links, check_folder_table, check_file_map, check_classes,
-                      check_apis):
+                      check_apis, check_nodes):
             yield from check(root, page)
         yield from check_commands(run, page)
         yield from check_yaml(run, page)

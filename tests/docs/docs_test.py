@@ -87,6 +87,18 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.found(docs.check_apis, right + "\n| 1 | X | 0 |"),
                          ["no schema in api/ has API 1 X"])
 
+    def test_nodes(self):
+        layout = self.root / "broker/store/zookeeper_layout.h"
+        layout.parent.mkdir(parents=True)
+        layout.write_text("//   <root>/live/<node id>  ephemeral\n")
+        head = "| Node | What |\n|---|---|\n"
+        right = head + "| `live/<node id>` | it runs |\n"
+        self.assertEqual(self.found(docs.check_nodes, right), [])
+        self.assertEqual(self.found(docs.check_nodes, head),
+                         ["the node live/<node id> is missing in the table"])
+        self.assertEqual(self.found(docs.check_nodes, right + "| `dead/<node id>` | |\n"),
+                         ["broker/store/zookeeper_layout.h draws no node dead/<node id>"])
+
     def commands(self, text):
         return [finding.text for finding in docs.check_commands(run, docs.Page("a.md", text))]
 
