@@ -40,10 +40,13 @@ struct RecoveryHints {
   bool clean_shutdown = false;
   // An operator's word: damage that begins exactly at this offset may be cut, with all after it.
   Offset cut_from = -1;
+  // By the metadata the other replicas have all that was acknowledged, and nobody counts on this
+  // one: what is marked as damaged may be cut wherever that begins.
+  bool others_have_all = false;
 };
 
 struct RecoveryReport {
-  uint64_t bytes_cut = 0;  // of a torn tail, or of what an operator gave up
+  uint64_t bytes_cut = 0;  // of a torn tail, or of what was given up
   std::string cut_file;    // where they are kept; empty if nothing was worth it, or could be
   bool has_cuts = false;   // there are such files, of now or of before
   Offset end_offset = 0;   // where the log ends now

@@ -1,7 +1,8 @@
 // Quarantine: the durable mark of a partition that holds damage. Where it lies, the log is not
 // opened: nothing of it is served, nothing is written behind it, and no later start can take the
-// damage for what a crash leaves (recovery.h). An operator's repair removes it when
-// all is done: so the mark is also what keeps a running broker and a repair apart.
+// damage for what a crash leaves (recovery.h). An operator's repair removes it when all is done: so
+// the mark is also what keeps a running broker and a repair apart. A broker removes it by itself
+// only where others have all that was acknowledged (PartitionTable::others_have_all()).
 //
 // File `quarantine` in the partition's folder: JSON, for people and for `isthmus partition`.
 #pragma once

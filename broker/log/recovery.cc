@@ -128,6 +128,9 @@ class Recovery {
   void keep_what_is_cut(size_t damaged, const Damage& damage);
   std::unexpected<Error> quarantine(Offset segment, const Damage& damage, const std::string& why);
   Result<void> drop_after(size_t last);
+  bool may_cut_at(Offset offset) const {
+    return gives_up_ && (hints_.cut_from < 0 || hints_.cut_from == offset);
+  }
 
   FileCache& files_;
   const std::string& folder_;
@@ -136,6 +139,7 @@ class Recovery {
   SyncedEnd& synced_;
   RecoveredLog log_;
   Offset known_end_ = 0;
+  bool gives_up_ = false;  // damage, on an operator's word or because others have it all
   OffsetOrder order_{0, false};
   size_t unindexed_ = SIZE_MAX;  // the first segment with a missing or damaged index
 };
@@ -164,7 +168,7 @@ Result<void> Recovery::open_segments(const std::vector<Offset>& bases) {
   }
   find_known_end();
   if (!log_.segments.empty()) return {};
-  if (hints_.log_start < known_end_ && hints_.cut_from != hints_.log_start) {
+  if (hints_.log_start < known_end_ && !may_cut_at(hints_.log_start)) {
     const std::string why =
         fmt::format("all segments are gone, which held offsets up to {}", known_end_);
     return quarantine(hints_.log_start, {0, hints_.log_start, why}, "they were synced");
@@ -219,14 +223,14 @@ Result<size_t> Recovery::first_that_does_not_reach_the_next(size_t below) const 
 
 Result<size_t> Recovery::first_to_scan() {
   const size_t count = log_.segments.size();
-  if (hints_.clean_shutdown && hints_.cut_from < 0) {
+  if (hints_.clean_shutdown && !gives_up_) {
     if (unindexed_ < count) return unindexed_;
     auto good = tail_is_good();
     if (!good) return fail(good.error());
     return *good ? count : count - 1;
   }
   size_t first = 0;
-  if (hints_.cut_from >= 0) return first;  // an operator's word may be about any place
+  if (gives_up_) return first;  // the damage may be in any place
   // A checkpoint from before a cut knows nothing of what was written since.
   const Offset point = std::min(hints_.recovery_point, synced_.known(hints_.recovery_point));
   while (first + 1 < count && log_.segments[first + 1]->base() < point) ++first;
@@ -397,7 +401,8 @@ std::unexpected<Error> Recovery::quarantine(Offset segment, const Damage& damage
 
 Result<void> Recovery::settle(size_t damaged, const Damage& damage) {
   const Segment& segment = *log_.segments[damaged];
-  if (damage.offset == hints_.cut_from) return cut(damaged, damage);
+  const bool is_readable_elsewhere = damage.older_format && hints_.cut_from < 0;
+  if (may_cut_at(damage.offset) && !is_readable_elsewhere) return cut(damaged, damage);
   if (damage.older_format) {
     return fail(Error::corrupt(fmt::format(
         "{}: {} at position {}; only record batches can be carried over. Nothing was cut",
@@ -463,7 +468,8 @@ Result<void> Recovery::drop_after(size_t last) {
 Result<RecoveredLog> Recovery::run() {
   auto mark = read_quarantine(files_.disk(), folder_);
   if (!mark) return fail(mark.error());
-  if (*mark && hints_.cut_from < 0) return fail(quarantine_error(folder_, **mark));
+  gives_up_ = hints_.cut_from >= 0 || (*mark && hints_.others_have_all);
+  if (*mark && !gives_up_) return fail(quarantine_error(folder_, **mark));
   if (auto done = synced_.load(); !done) return fail(done.error());
   auto found = look_around(files_.disk(), folder_);
   if (!found) return fail(found.error());
@@ -514,7 +520,7 @@ Result<RecoveredLog> Recovery::run() {
   }
   log_.report.end_offset = log_.end;
   // The last thing that is written: a broker that runs opens the folder as soon as it is gone.
-  if (hints_.cut_from >= 0) {
+  if (gives_up_) {
     if (auto done = remove_quarantine(files_.disk(), folder_); !done) return fail(done.error());
   }
   return std::move(log_);

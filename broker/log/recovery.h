@@ -11,7 +11,9 @@
 //
 //   damage: below it a batch is bad, or the log ends. What was synced, and may have been
 //     acknowledged, the disk has lost. Nothing is cut; a mark is left (quarantine.h), and the
-//     partition stays closed until an operator says what to give up (RecoveryHints::cut_from).
+//     partition stays closed until an operator says what to give up (RecoveryHints::cut_from), or
+//     the metadata say that others have it all (RecoveryHints::others_have_all): then it is cut
+//     where the damage begins, and copied again from who leads.
 //   a torn tail: all else. Nobody was told of those records, and the pages of what was not synced
 //     reach a disk in any order: a good batch behind a bad one proves nothing. The log is cut at
 //     the first bad batch; what is cut is kept beside it (cut_bytes.h).

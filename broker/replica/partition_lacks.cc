@@ -19,6 +19,24 @@ std::optional<Outage> PartitionTable::too_early(const TopicPartition& tp,
   return outage;
 }
 
+// Not with fewer than are enough for an acknowledgement: the damaged copy may be wanted yet.
+bool PartitionTable::others_have_all(const TopicImage& topic,
+                                     const PartitionImage& partition) const {
+  const auto is_in = [this](const std::vector<NodeId>& nodes) {
+    return std::ranges::find(nodes, self_) != nodes.end();
+  };
+  return partition.leader >= 0 && partition.leader != self_ && !is_in(partition.isr) &&
+         !is_in(partition.elr) &&
+         std::ssize(partition.isr) >= min_insync_replicas(topic, partition);
+}
+
+bool PartitionTable::others_have_all(const Image& image, const TopicPartition& tp) const {
+  const TopicImage* topic = image.find(tp.topic);
+  const auto index = static_cast<size_t>(tp.partition);
+  return topic != nullptr && index < topic->partitions.size() &&
+         others_have_all(*topic, topic->partitions[index]);
+}
+
 void PartitionTable::note_lack(const TopicPartition& tp, const TopicImage& topic,
                                const RecoveryReport& report, const std::string& folder) {
   const PartitionImage& partition = topic.partitions[static_cast<size_t>(tp.partition)];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/log/cut_mark.h"
 #include "broker/log/opening.h"
 #include "broker/log/quarantine.h"
 #include "broker/replica/partition.h"
@@ -43,6 +44,10 @@ io::Task<Result<Opened>> open_on_loop(io::Loop& loop, FileCache& files, LogDirs:
                                       ReplicaOptions replication) {
   auto folder = std::make_shared<std::optional<OpenedFolder>>();
   auto work = [&disk = files.disk(), folder, place, tp, topic_id, config]() -> Result<void> {
+    if (place.hints.others_have_all) {
+      // Should anybody count on this broker for it again before it has been cut.
+      if (auto marked = write_cut_mark(disk, place.folder); !marked) return marked;
+    }
     auto opened = open_folder(disk, place.folder, tp, topic_id, config, place.hints);
     if (!opened) return fail(opened.error());
     folder->emplace(std::move(*opened));
@@ -143,10 +148,13 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
   if (found->in_the_way && found->dirs.empty()) in_the_way_.insert(tp);
   auto place = dirs_.place(tp, topic->id, topic->is_mirror(), *found);
   if (!place) co_return PartitionRef(Outage{place.error().text});
-  if (auto outage = too_early(tp, *place, topic->partitions[static_cast<size_t>(index)])) {
+  const PartitionImage& partition = topic->partitions[static_cast<size_t>(index)];
+  if (auto outage = too_early(tp, *place, partition)) {
     dirs_.not_opened(tp);
     co_return PartitionRef(std::move(*outage));
   }
+  place->hints.others_have_all =
+      has_quarantine(env_.disk, place->folder) && others_have_all(*topic, partition);
   LogConfig config = config_of(*topic);
   ReplicaOptions replication{place->high_watermark, allowed_lag_, bell_, confirm_};
   auto opened = co_await io::call_on(
@@ -161,6 +169,11 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
   dirs_.assign(tp, topic->id);
   note_lack(tp, *topic, opened->report, place->folder);
   const RecoveryReport& report = opened->report;
+  if (place->hints.others_have_all) {
+    log_.warn(
+        "{} was damaged here: it is cut at offset {}, {} bytes, and copied again from broker {}",
+        tp.to_string(), report.end_offset, report.bytes_cut, partition.leader);
+  }
   if (report.bytes_cut > 0 && cuts_.size() < max_cuts) {
     cuts_.push_back({tp, report.end_offset, report.bytes_cut, report.cut_file});
   }
@@ -418,11 +431,12 @@ io::Task<Result<void>> PartitionTable::follow(std::shared_ptr<const Image> image
 io::Task<void> PartitionTable::open_repaired() {
   const auto turn = co_await following_.lock();
   std::set<std::string> topics;
+  auto image = followed_;
   for (const auto& [tp, folder] : quarantined_) {
+    if (others_have_all(*image, tp)) topics.insert(tp.topic);
     if (has_quarantine(env_.disk, folder) || !topics.insert(tp.topic).second) continue;
     log_.info("topic {} has been repaired: opening it", tp.topic);
   }
-  auto image = followed_;
   for (const auto& topic : co_await move_renamed(image)) topics.insert(topic->name);
   for (const TopicPartition& tp : in_the_way_) topics.insert(tp.topic);
   if (topics.empty()) co_return;

@@ -115,7 +115,8 @@ class PartitionTable {
   // Those of which nothing is left in any directory.
   std::vector<DeletedTopic> finished_deletions() const;
 
-  // Opens those whose damage was repaired meanwhile: the mark is gone (log/quarantine.h). Tries
+  // Opens those whose damage was repaired meanwhile: the mark is gone (log/quarantine.h); or which
+  // others have all of: they are cut where the damage begins, to be copied again. Tries
   // anew those whose folder, or what stands in its place, could not be renamed.
   io::Task<void> open_repaired();
   // Writes the checkpoints; the recovery points are those at the time of the call.
@@ -153,6 +154,9 @@ class PartitionTable {
   // Why a partition is not opened yet, though it could be: others count on what it lacks.
   std::optional<Outage> too_early(const TopicPartition& tp, const LogDirs::Place& place,
                                   const PartitionImage& partition) const;
+  // By the metadata, all that was acknowledged, and nobody counts on this broker for it.
+  bool others_have_all(const TopicImage& topic, const PartitionImage& partition) const;
+  bool others_have_all(const Image& image, const TopicPartition& tp) const;
   // Of one that was opened.
   void note_lack(const TopicPartition& tp, const TopicImage& topic, const RecoveryReport& report,
                  const std::string& folder);

@@ -63,6 +63,48 @@ class Load(threading.Thread):
         self.join(120)
 
 
+class Reader(threading.Thread):
+    """A member of a group, with librdkafka's defaults but for where it begins: what its application
+    is told of errors. That a connection has ended is none: it is told to whoever asks for it, of
+    every broker that stops, and nothing has to be done."""
+
+    PASSING = {"_TRANSPORT", "_ALL_BROKERS_DOWN"}
+
+    def __init__(self, bootstrap: str):
+        super().__init__(daemon=True)
+        self.consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "rolling",
+                                  "auto.offset.reset": "earliest", "auto.commit.interval.ms": 500,
+                                  "error_cb": self.told, "on_commit": self.committed})
+        self.consumer.subscribe([TOPIC])
+        self.ends = threading.Event()
+        self.seen: set[tuple[int, int]] = set()
+        self.errors: list[str] = []
+
+    def told(self, error) -> None:
+        if error.name() not in self.PASSING:
+            self.errors.append(str(error))
+
+    def committed(self, error, partitions) -> None:
+        for each in (error, *(p.error for p in partitions)):
+            if each is not None and each.name() != "_NO_OFFSET":
+                self.errors.append(f"commit: {each}")
+
+    def run(self) -> None:
+        while not self.ends.is_set():
+            message = self.consumer.poll(0.2)
+            if message is None:
+                continue
+            if message.error() is not None:
+                self.errors.append(f"poll: {message.error()}")
+                continue
+            self.seen.add((message.partition(), message.offset()))
+        self.consumer.close()
+
+    def end(self) -> None:
+        self.ends.set()
+        self.join(30)
+
+
 class Brokers(world.World):
     def setUp(self):
         super().setUp()
@@ -160,9 +202,38 @@ class Brokers(world.World):
         self.check()
 
     def test_a_rolling_restart_shows_no_client_an_error(self):
+        reader = Reader(self.bootstrap)
+        reader.start()
+        wait_for(lambda: len(reader.seen) > 1000, "the group reads", 30)
         for broker in self.brokers:
             broker.stop()
             broker.start()
+            wait_for(self.in_sync, "all replicas are in sync", 60)
+        self.check()
+        wait_for(lambda: reader.seen >= self.load.acknowledged.keys(), "the group has it all", 30)
+        reader.end()
+        self.assertEqual(reader.errors, [])
+
+    def test_a_replica_that_is_damaged_at_rest_is_copied_again(self):
+        self.load.end()
+        wait_for(self.in_sync, "all replicas are in sync", 60)
+        broker = self.brokers[0]
+        broker.kill()
+        with open(broker.data / f"{TOPIC}-0" / f"{0:020}.log", "r+b") as log:
+            log.seek(62)  # in the first record
+            changed = log.read(1)[0] ^ 4
+            log.seek(62)
+            log.write(bytes([changed]))
+        broker.start()
+        wait_for(self.in_sync, "all replicas are in sync", 60)
+        said = broker.process.log.read_text()
+        self.assertIn(f"{TOPIC}-0 stays offline", said)
+        self.assertIn(f"{TOPIC}-0 was damaged here: it is cut at offset 0", said)
+        self.assertEqual(broker.status()["partitions_offline"], 0)
+        # It shows what it has.
+        for other in self.brokers[1:]:
+            other.stop()
+            other.start()
             wait_for(self.in_sync, "all replicas are in sync", 60)
         self.check()
 

@@ -141,6 +141,45 @@ TEST_F(Damage, IsCutOnAnOperatorsWordAtExactlyThatOffset) {
   EXPECT_EQ(w.append_one().first_offset, 6);
 }
 
+TEST_F(Damage, ThatOthersHaveIsCutWhereverItBegins) {
+  w.hints.others_have_all = true;
+  ASSERT_FALSE(open_with_flip(2 * size + 70)) << "it is marked first, and told of";
+  EXPECT_TRUE(w.disk().exists(w.folder + "/quarantine"));
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 6);
+  EXPECT_EQ(w.log->recovery().bytes_cut, 3 * size);
+  EXPECT_FALSE(w.log->recovery().cut_file.empty());
+  EXPECT_FALSE(w.disk().exists(w.folder + "/quarantine"));
+  w.crash();
+  w.hints = {.recovery_point = 15};
+  w.open();  // a checkpoint from before the cut is not believed
+  EXPECT_EQ(w.log->end_offset(), 6);
+  EXPECT_EQ(w.append_one().first_offset, 6);
+}
+
+TEST_F(Damage, ThatOthersHaveMayBeAllOfIt) {
+  for (const char* suffix : {".log", ".index", ".timeindex"}) {
+    ASSERT_TRUE(w.disk().remove(w.path(0, suffix)));
+  }
+  ASSERT_FALSE(w.try_open());
+  w.hints.others_have_all = true;
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 0);
+  w.crash();
+  w.hints = {};
+  w.open();
+}
+
+// A mark that is left of something that is well again.
+TEST_F(Damage, ThatIsNoneAnyMoreIsNotCut) {
+  ASSERT_FALSE(open_with_flip(2 * size + 70));
+  w.host.disk().flip_bit(w.path(0, ".log"), 2 * size + 70, 3);
+  ASSERT_FALSE(w.try_open());
+  w.hints.others_have_all = true;
+  w.open();
+  EXPECT_EQ(w.log->end_offset(), 15);
+}
+
 TEST_F(Damage, AnEndThatIsGoneIsGivenUpOnAnOperatorsWord) {
   ASSERT_TRUE(file_of(w, w.path(0, ".log"))->truncate(3 * size));
   ASSERT_FALSE(w.try_open());

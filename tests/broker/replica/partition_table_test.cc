@@ -291,6 +291,83 @@ TEST_F(PartitionTableTest, APartitionWhoseDiskFailsLaterIsOfflineWithTheReason) 
   EXPECT_NE(table_->offline()[0].outage->reason.find("cannot sync"), std::string::npos);
 }
 
+// A replica of several that is damaged here.
+class DamagedReplicaTest : public PartitionTableTest {
+ protected:
+  void SetUp() override {
+    create("orders", 1, 1);
+    decide(1, {1, 2, 3});
+    follow();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(append());
+    stop();
+    for (const std::string& dir : log_dirs_) {
+      const std::string folder = dir + "/orders-0";
+      if (world_.disk().exists(folder)) folder_ = folder;
+    }
+    world_.host.disk().flip_bit(folder_ + "/00000000000000000000.log", 70, 3);
+    start();
+    ASSERT_TRUE(is_closed());
+  }
+  void decide(NodeId leader, std::vector<NodeId> isr, std::vector<NodeId> elr = {}) {
+    TopicImage topic = *image_->find("orders");
+    PartitionImage& partition = topic.partitions[0];
+    partition.replicas = {1, 2, 3};
+    partition.leader = leader;
+    partition.isr = std::move(isr);
+    partition.elr = std::move(elr);
+    Plan plan;
+    plan.change(*image_->find("orders"), topic);
+    image_ = after(*image_, plan, ++version_);
+  }
+  // Nobody else is there who would fetch it.
+  bool append() {
+    kafka::BatchBuilder builder({});
+    builder.add(1000, std::nullopt, as_bytes("v"));
+    auto done =
+        world_.run(table_->find("orders", 0)
+                       .append(ClientWriter{world_.loop().now()}, std::move(builder).finish()));
+    return done.has_value() && world_.run(table_->find("orders", 0).sync()).has_value();
+  }
+  bool is_closed() {
+    return !table_->find("orders", 0) && world_.disk().exists(folder_ + "/quarantine");
+  }
+
+  std::string folder_;
+};
+
+TEST_F(DamagedReplicaTest, IsCutAndOpenedWhenOthersHaveAllOfIt) {
+  decide(2, {2, 3});
+  follow();
+  ASSERT_FALSE(is_closed());
+  EXPECT_EQ(world_.run(table_->find("orders", 0).describe()).end_offset, 1);
+  EXPECT_FALSE(world_.disk().exists(folder_ + "/quarantine"));
+  EXPECT_FALSE(world_.disk().exists(folder_ + "/lacks-records"));
+  ASSERT_EQ(table_->cuts().size(), 1u);
+  EXPECT_FALSE(table_->cuts()[0].kept_in.empty());
+  EXPECT_TRUE(table_->offline().empty());
+}
+
+TEST_F(DamagedReplicaTest, StaysAsItIsWhereItMayBeWanted) {
+  decide(2, {2});
+  follow();
+  EXPECT_TRUE(is_closed()) << "one is not enough for an acknowledgement";
+  decide(2, {2, 3}, {1});
+  follow();
+  EXPECT_TRUE(is_closed()) << "it is counted on";
+  decide(-1, {2, 3});
+  follow();
+  EXPECT_TRUE(is_closed()) << "nobody leads";
+  world_.run(done(table_->open_repaired()));
+  EXPECT_TRUE(is_closed());
+  // Where nothing else changes it is looked at again by and by.
+  decide(2, {2, 3});
+  world_.host.disk().fail_next_append("lacks-records", EIO);
+  follow();
+  EXPECT_TRUE(is_closed()) << "the disk would not have it marked";
+  world_.run(done(table_->open_repaired()));
+  EXPECT_FALSE(is_closed());
+}
+
 TEST_F(PartitionTableTest, TwoProcessesInOneDirectoryAreRefused) {
   PartitionTable second(world_.env(), 1, *published_, {"/data/2"},
                         [](const auto&) { return LogConfig{}; });
