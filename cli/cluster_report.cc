@@ -139,9 +139,8 @@ Lines text_of(const ClusterView& view, bool partitions) {
           grouped(static_cast<int64_t>(view.under_replicated)), below_min_isr(view),
           grouped(static_cast<int64_t>(view.leaderless)));
   if (view.joining > 0) {
-    out.say(
-        "{} on the way to brokers that have yet to get them: {} to go of those led by who tells",
-        count_of(view.joining, "partition"), bytes_text(view.bytes_to_go));
+    out.say("{} on the way to brokers that have yet to get them: {} to go",
+            count_of(view.joining, "partition"), bytes_text(view.bytes_to_go));
   }
   if (!view.tells_of_all) {
     out.say("As Metadata tells: no starts, no ELR, and of a broker that is down only what it has");

@@ -104,6 +104,32 @@ TEST(ClusterView, OneBrokerDownIsNamedWithWhatToDo) {
   EXPECT_EQ(findings[1].next, "bring back 301, and let it catch up");
 }
 
+TEST(ClusterView, WhatABrokerThatJoinsHasYetToGetIsTold) {
+  Busan busan(all_in_sync);
+  auto& answers = busan.answers();
+  answers.metadata.brokers.push_back({304, "k", 304, std::nullopt});
+  answers.site->brokers.push_back({304, "k", 304, "", 1, false, true});
+  constexpr int64_t lacks[] = {3'000'000, 5'000'000};
+  for (size_t i = 0; i < 2; ++i) {
+    answers.metadata.topics[0].partitions[i].replica_nodes.push_back(304);
+    auto& told = answers.site->topics[0].partitions[i];
+    told.adding = {304};
+    told.bytes_to_go = lacks[i];
+  }
+  const ClusterView view = busan.view();
+  EXPECT_EQ(view.joining, 2u);
+  EXPECT_EQ(view.bytes_to_go, 8'000'000);
+  EXPECT_EQ(view.broker(304)->behind(), 2u);
+  EXPECT_NE(
+      text_of(view, false)
+          .text()
+          .find("2 partitions on the way to brokers that have yet to get them: 8 MB to go"),
+      std::string::npos)
+      << text_of(view, false).text();
+  EXPECT_EQ(json_of(view, false)["joining"], 2);
+  EXPECT_EQ(json_of(view, false)["bytes_to_go"], 8'000'000);
+}
+
 TEST(ClusterView, WhoRunsAndLeadsNothingStarts) {
   Busan busan(all_in_sync);
   busan.fence(302, true);

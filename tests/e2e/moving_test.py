@@ -94,6 +94,31 @@ class Moving(world.World):
         self.brokers[301].start()
         wait_for(lambda: self.are_held_by((*NODES, JOINS)), "301 is back, with everything", 90)
 
+    def test_a_join_is_throttled_and_its_progress_is_told(self):
+        wait_for(lambda: len(self.load.acknowledged) > 10_000, "there is something to copy", 60)
+        self.load.end()
+        fourth = self.add(JOINS)
+        fourth.config["broker"]["reassignment.bandwidth"] = 10_000
+        fourth.start()
+        told: list[tuple[int, int]] = []
+
+        def has_joined() -> bool:
+            said = json.loads(run("cluster", "describe", "-o", "json", "--bootstrap-server",
+                                  self.brokers[302].inside, check=False).stdout)
+            told.append((said["joining"], said["bytes_to_go"]))
+            return self.are_held_by((*NODES, JOINS))
+        wait_for(lambda: not has_joined() and told[-1][1] > 0, "something is on the way", 30)
+        self.assertIn("on the way to brokers that have yet to get them",
+                      self.cluster("describe")[1])
+        # The pages are made anew every now and then.
+        wait_for(lambda: any(self.brokers[node].status()["reassignments"]["bytes_to_go"]
+                             for node in NODES), "their status says so", 10)
+        wait_for(has_joined, "the fourth has everything", 120, every_s=0.5)
+        to_go = [most for _, most in told if most]
+        self.assertGreater(to_go[0], to_go[-1], "it has come nearer")
+        self.assertGreater(len(to_go), 3, "and not at once")
+        self.check()
+
     def test_kafkas_own_tools_move_partitions_and_leaders(self):
         self.add(JOINS).start()
         wait_for(lambda: self.are_held_by((*NODES, JOINS)), "the fourth has everything", 90)
