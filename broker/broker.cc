@@ -350,6 +350,8 @@ io::Task<void> Broker::undo_start() {
   parts_.reset();
 }
 
+const PartitionTable* Broker::partitions() const { return parts_ ? &parts_->partitions : nullptr; }
+
 std::string Broker::waits_for() { return parts_ ? parts_->enrolment.waits_for() : ""; }
 
 void Broker::stop_waiting() {

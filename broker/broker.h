@@ -19,9 +19,14 @@
 #include "process/tls_store.h"
 #include "zookeeper/connector.h"
 
+namespace isthmus::sim {
+class StepJudge;  // looks on between two steps of a simulated world
+}
+
 namespace isthmus::broker {
 
 struct Image;
+class PartitionTable;
 
 class Broker final : public process::Role {
  public:
@@ -41,7 +46,10 @@ class Broker final : public process::Role {
   void note(server::AuditEvent event) override;
 
  private:
+  friend class sim::StepJudge;
   struct Parts;
+  // Null before it recovers, and when it has ended.
+  const PartitionTable* partitions() const;
   io::Task<void> keep_house();
   void look_for_deletions();
   io::Task<void> finish_deletions();

@@ -21,6 +21,10 @@
 #include "io/workers.h"
 #include "kafka/validate.h"
 
+namespace isthmus::sim {
+class StepJudge;
+}
+
 namespace isthmus::broker {
 
 class Partition;
@@ -128,6 +132,7 @@ class PartitionRef {
   io::Task<Result<void>> erase() const;
 
  private:
+  friend class sim::StepJudge;  // looks on while no loop runs
   std::shared_ptr<Partition> partition_;
   kafka::ErrorCode absence_ = kafka::ErrorCode::unknown_topic_or_partition;
   std::shared_ptr<const Outage> outage_;  // of an empty ref

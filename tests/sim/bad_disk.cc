@@ -4,8 +4,8 @@
 // stop and start, while the others go on.
 #include <set>
 
-#include "kafka/batch.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/rot.h"
 
 namespace isthmus::sim {
 
@@ -31,26 +31,7 @@ class BadDisk {
   std::set<PartitionIndex> closed_;
 };
 
-// A batch's leader epoch lies under no checksum; a log cannot see what becomes of it.
-bool is_epoch(Bytes log, uint64_t position) {
-  constexpr uint64_t begin = 12, end = 16;
-  for (uint64_t at = 0; at + kafka::batch_header_size <= log.size();) {
-    auto header = kafka::read_batch_header(log.subspan(at));
-    if (!header || position < at) return false;
-    if (position < at + header->total_size()) return position >= at + begin && position < at + end;
-    at += header->total_size();
-  }
-  return false;
-}
-
-void BadDisk::rot() {
-  Volume& disk = site_.host().disk();
-  const auto rotten = disk.rot({"/orders-", "0.log"});
-  if (!rotten) return;
-  disk.flip_bit(rotten->path, rotten->position, rotten->bit);
-  if (is_epoch(disk.find(rotten->path)->data(), rotten->position)) return;
-  disk.flip_bit(rotten->path, rotten->position, rotten->bit);
-}
+void BadDisk::rot() { (void)rot_log(site_.host().disk(), {"/orders-", "0.log"}); }
 
 void BadDisk::stop() {
   switch (stage_.random().below(3)) {

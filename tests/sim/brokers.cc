@@ -1,5 +1,6 @@
 #include "tests/sim/cluster_faults.h"
 #include "tests/sim/reassigning.h"
+#include "tests/sim/spoiled_replica.h"
 
 namespace isthmus::sim {
 
@@ -50,8 +51,9 @@ void come_back_unheard(Stage& stage, Cluster& cluster) {
 
 // A cluster of three brokers, or five, under load, which die, stand still, are cut off from each
 // other or lose their sessions, one at a time or all at once; in every second cluster brokers also
-// come and go, and partitions move. What was acknowledged is there, on whoever leads, at its
-// offset, unchanged and in order.
+// come and go, and partitions move; in every third world more happens (Stage::is_harsh), and
+// disks lose what they had synced. What was acknowledged is there, on whoever leads, at its offset,
+// unchanged and in order.
 void brokers(Stage& stage) {
   Cluster cluster(stage, "tokyo", 1, stage.one_in(4) ? 5 : 3);
   cluster.start_all();
@@ -63,6 +65,9 @@ void brokers(Stage& stage) {
   if (stage.one_in(2)) stage.add_members("orders", 2, stage.random().between(1, 4), true);
 
   const bool moves = stage.one_in(2);
+  StepJudge judge(stage);
+  // Partitions that move may be told to have one replica.
+  judge.watch(cluster, moves ? 1 : majority_of(cluster.size()));
 
   const uint64_t rounds = stage.random().between(2, 6);
   for (uint64_t i = 0; i < rounds && stage.content(); ++i) {
@@ -96,6 +101,8 @@ void brokers(Stage& stage) {
     cluster.calm();
     if (!cluster.await_serving() || !cluster.await_in_sync()) return;
     cluster.check_records("orders", 2);
+    const bool spoils = stage.is_harsh() && !moves && stage.besides_one_in(2);
+    if (spoils && stage.content()) spoil_a_replica(stage, cluster, judge, "orders", 2);
   }
   cluster.calm();
   if (!stage.content() || !cluster.await_serving()) return;

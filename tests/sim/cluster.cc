@@ -33,7 +33,9 @@ std::string not_in_sync(const kafka::MetadataResponse& metadata) {
 
 Cluster::Cluster(Stage& stage, const std::string& name, ClusterNumber number, size_t brokers)
     : stage_(stage), name_(name), number_(number) {
+  if (stage.is_harsh()) loops_ = stage.spare().between(1, 2);
   for (size_t i = 0; i < brokers; ++i) add_broker();
+  if (stage.is_harsh()) brokers_[stage.spare().below(brokers)]->host().run_fast(5);
 }
 
 Site& Cluster::add_broker() {
@@ -41,6 +43,7 @@ Site& Cluster::add_broker() {
   SiteOptions options{
       .name = name_ + "-" + std::to_string(i + 1), .cluster = name_, .number = number_};
   options.node = node(i);
+  options.loops = loops_;
   options.zookeeper = &stage_.zookeeper_of(name_);
   options.segment_bytes = stage_.one_in(2) ? 3000 : 100'000;
   return *brokers_.emplace_back(std::make_unique<Site>(stage_.world(), options));

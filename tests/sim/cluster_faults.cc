@@ -1,8 +1,11 @@
 #include "tests/sim/cluster_faults.h"
 
+#include "tests/sim/faults.h"
+
 namespace isthmus::sim {
 
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 
 void die(Stage& stage, Site& site) {
@@ -77,9 +80,73 @@ void slow_lines(Stage& stage, Cluster& cluster, size_t victim) {
   }
 }
 
+void pause_a_loop(Stage& stage, Site& site) {
+  SimProcess* process = site.process();
+  if (process == nullptr || !process->running() || site.loops() < 2) return;
+  process->pause_loop(stage.spare().below(site.loops()));
+  stage.world().after(stage.spare().between(milliseconds(50), seconds(3)), [process] {
+    if (process->running()) process->resume();
+  });
+}
+
+// From the other brokers, for minutes, which pass; clients reach it.
+void cut_off_for_long(Stage& stage, Cluster& cluster, size_t victim) {
+  SimNetwork& network = stage.world().network();
+  const std::string name = cluster[victim].name();
+  const Duration a_while = stage.spare().between(minutes(1), minutes(3));
+  const bool one_way = stage.besides_one_in(2);
+  for (size_t i = 0; i < cluster.size(); ++i) {
+    if (i == victim) continue;
+    const std::string other = cluster[i].name();
+    if (one_way) {
+      network.cut_one_way(name, other);
+    } else {
+      network.cut(name, other);
+    }
+    stage.world().after(a_while, [&network, name, other] { network.heal(name, other); });
+  }
+  stage.world().run_for(stage.spare().between(seconds(20), a_while));
+}
+
+// Until it is back: what is asked meanwhile nobody can be held to.
+void no_zookeeper_for_long(Stage& stage, Cluster& cluster) {
+  const Duration a_while = stage.spare().between(seconds(20), minutes(2));
+  for (size_t i = 0; i < cluster.size(); ++i) cluster[i].cut_zookeeper_for(a_while);
+  stage.world().run_for(a_while);
+}
+
+// An operation of its disk fails, and what that has taken offline a restart looks at again.
+void fail_and_die(Stage& stage, Site& site) {
+  fail_disk(stage, site);
+  stage.world().run_for(stage.spare().between(milliseconds(0), seconds(5)));
+  die(stage, site);
+  site.host().disk().forget_planned_failures();
+}
+
+void disturb_besides(Stage& stage, Cluster& cluster) {
+  constexpr int64_t hour_ms = 3'600'000;
+  const size_t victim = stage.spare().below(cluster.size());
+  Site& site = cluster[victim];
+  switch (stage.spare().below(9)) {
+    case 0:
+    case 1: {
+      const auto by_ms = static_cast<int64_t>(stage.spare().below(2 * hour_ms)) - hour_ms;
+      return stage.ledger().starts().calendar_ahead(site.jump_wall_clock(by_ms));
+    }
+    case 2:
+    case 3:
+    case 4: return site.expire_session_after_a_write();
+    case 5: return pause_a_loop(stage, site);
+    case 6: return cut_off_for_long(stage, cluster, victim);
+    case 7: return fail_and_die(stage, site);
+    default: return no_zookeeper_for_long(stage, cluster);
+  }
+}
+
 }  // namespace
 
 void disturb(Stage& stage, Cluster& cluster) {
+  if (stage.is_harsh() && stage.besides_one_in(3)) return disturb_besides(stage, cluster);
   const size_t victim = stage.random().below(cluster.size());
   Site& site = cluster[victim];
   switch (stage.random().below(11)) {

@@ -190,6 +190,7 @@ void ClusterMoves::fail_over() {
   request.failover = true;
   request.route_from = pair_.writer().name();
   std::string trouble;
+  pair_.step_judge().compare_sites(false);  // the lost one may have more
   for (int i = 0; i < 60 && stage_.content(); ++i) {
     if (i < 10 && stage_.one_in(4)) disturb(stage_, pair_.follower());
     const auto answer = pair_.follower().ask(request);
@@ -212,6 +213,7 @@ void ClusterMoves::fail_over() {
 // Longer than the fences last of a broker that dies on the way.
 void ClusterMoves::bring_back() {
   std::string trouble = "no answer";
+  pair_.step_judge().look_away(*lost_);
   for (int i = 0; i < 200 && stage_.content(); ++i) {
     if (i < 10 && stage_.one_in(4)) disturb(stage_, pair_.follower());
     const auto source = pair_.writer().ask(

@@ -13,12 +13,15 @@ namespace isthmus::sim {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-ClusterPair::ClusterPair(Stage& stage) : stage_(stage), fence_(seconds(5)) {
-  sites_[0] = std::make_unique<Cluster>(stage, "tokyo", 1, 3);
-  sites_[1] = std::make_unique<Cluster>(stage, "seoul", 2, 3);
+ClusterPair::ClusterPair(Stage& stage) : stage_(stage), fence_(seconds(5)), step_judge_(stage) {
+  const size_t brokers = stage.is_harsh() && stage.besides_one_in(3) ? 5 : 3;
+  sites_[0] = std::make_unique<Cluster>(stage, "tokyo", 1, brokers);
+  sites_[1] = std::make_unique<Cluster>(stage, "seoul", 2, brokers);
   for (size_t i = 0; i < 2; ++i) {
     mirror_hosts_[i] = &stage.world().add_host(Pair::mirror_names[i]);
+    step_judge_.watch(*sites_[i], majority_of(brokers));
   }
+  if (stage.is_harsh() && stage.besides_one_in(2)) mirror_hosts_[0]->run_fast(5);
   if (stage.one_in(2)) fence_ = stage.random().between(milliseconds(300), seconds(3));
   stage.has_several_brokers();
 }

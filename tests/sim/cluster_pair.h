@@ -1,6 +1,6 @@
-// ClusterPair: two sites of three brokers each, every site with a ZooKeeper of its own, and mirror
-// processes on machines beside them, with the questions that scenarios of two such sites ask. tokyo
-// (cluster 1) writes first; the link back is configured from the start.
+// ClusterPair: two sites of three brokers each, or five, every site with a ZooKeeper of its own,
+// and mirror processes on machines beside them, with the questions that scenarios of two such sites
+// ask. tokyo (cluster 1) writes first; the link back is configured from the start.
 #pragma once
 
 #include <array>
@@ -10,6 +10,7 @@
 #include "kafka/gen/epoch_history.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/site_state.h"
+#include "tests/sim/step_judge.h"
 
 namespace isthmus::sim {
 
@@ -24,6 +25,7 @@ class ClusterPair {
   Cluster& writer() { return *sites_[writer_]; }
   Cluster& follower() { return *sites_[1 - writer_]; }
   void swap() { writer_ = 1 - writer_; }
+  StepJudge& step_judge() { return step_judge_; }
   // <writer>-<follower>: the link that has something to do.
   std::string link() { return writer().name() + "-" + follower().name(); }
   std::string reverse_link() { return follower().name() + "-" + writer().name(); }
@@ -75,6 +77,7 @@ class ClusterPair {
   Duration fence_;  // of both links
   size_t writer_ = 0;
   std::map<PartitionIndex, LeaderEpoch> reached_;
+  StepJudge step_judge_;
 };
 
 }  // namespace isthmus::sim

@@ -29,10 +29,10 @@ void check_everything(Stage& stage, ClusterPair& pair) {
 
 }  // namespace
 
-// Planned switchovers between two sites of three brokers each, under load, while brokers of both,
-// their ZooKeepers, the mirror and the lines fail at random points: nothing that was acknowledged
-// is lost, doubled or reordered; each switchover ends, forward or back; groups go on where they
-// were; in the end both sites are equal.
+// Planned switchovers between two sites of three brokers each, or five, under load, while brokers
+// of both, their ZooKeepers, the mirror and the lines fail at random points: nothing that was
+// acknowledged is lost, doubled or reordered; each switchover ends, forward or back; groups go on
+// where they were; in the end both sites are equal.
 void clusters(Stage& stage) {
   ClusterPair pair(stage);
   if (!pair.begin()) return;
@@ -107,6 +107,8 @@ void clusters_failover(Stage& stage) {
   if (!stage.content() || !pair.calm()) return;
   stage.settle("after a failover");
   pair.check_caught_up();
+  pair.step_judge().watch_again(pair.follower());
+  pair.step_judge().compare_sites(true);
   moves.check_nothing_unreported();
 
   stage.resume_some_producers();

@@ -55,6 +55,7 @@ void Ledger::sending(const TopicPartition& partition, RecordName name, int64_t m
 
 void Ledger::promise(const TopicPartition& partition, Offset offset, RecordName name,
                      const std::string& by) {
+  if (told_) told_(partition, offset);
   Known& known = known_[partition];
   auto [place, fresh] = known.promised.try_emplace(offset, name);
   if (fresh) starts_.promised(partition, offset, known.made_ms[name]);

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <compare>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -59,6 +60,9 @@ struct LogContents {
 class Ledger {
  public:
   explicit Ledger(Judge& judge) : judge_(judge) {}
+  // Called with each promise, as it is made.
+  using Told = std::function<void(const TopicPartition&, Offset)>;
+  void on_promise(Told told) { told_ = std::move(told); }
 
   void add_producer(int id, bool idempotent) { idempotent_[id] = idempotent; }
   // A producer id that a site has given out: never to two producers.
@@ -113,6 +117,7 @@ class Ledger {
   std::set<ProducerId> given_;
   std::map<io::Address, io::Instant> closed_;
   size_t acknowledgements_ = 0;
+  Told told_;
   AllowedStart starts_{judge_};
 };
 

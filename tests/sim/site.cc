@@ -83,6 +83,11 @@ void Site::expire_session_after(Duration delay) {
   });
 }
 
+void Site::expire_session_after_a_write() {
+  ZookeeperSession* session = connector_ ? connector_->session() : nullptr;
+  if (session != nullptr) session->expire_after_write();
+}
+
 void Site::cut_zookeeper_for(Duration a_while, bool after_a_write) {
   ZookeeperSession* session = connector_ ? connector_->session() : nullptr;
   if (session == nullptr) return;

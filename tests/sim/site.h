@@ -46,6 +46,8 @@ class Site {
   io::Address guarded() const { return {options_.name, 9094}; }
   SimHost& host() { return host_; }
   SimProcess* process() { return process_; }
+  // Of the present process.
+  const broker::Broker& broker() const { return *broker_; }
 
   void start();
   bool serving() const;
@@ -58,6 +60,8 @@ class Site {
   // Its session with ZooKeeper is lost for good; its line there is lost for a
   // while, at once or when the next write was done whose answer is lost with it.
   void expire_session_after(Duration delay);
+  // Its session ends when its next write there was done, before it hears so.
+  void expire_session_after_a_write();
   void cut_zookeeper_for(Duration a_while, bool after_a_write = false);
   // Its line is cut until then: others lead what it leads, and it does not know.
   void expire_session_unheard_after(Duration delay);

@@ -10,6 +10,8 @@ constexpr auto patience = std::chrono::minutes(3);
 Stage::Stage(uint64_t seed)
     : ledger_(judge_),
       world_(seed),
+      spare_(~seed),
+      is_harsh_(spare_.below(3) == 0),
       clients_(&world_.add_host("clients").start_process()),
       operator_(std::make_unique<Operator>(world_, judge_, ledger_)) {}
 

@@ -56,6 +56,8 @@ class Stage {
   // Each cluster of several brokers has an ensemble of its own.
   ZookeeperEnsemble& zookeeper_of(const std::string& cluster);
   Prng& random() { return world_.random(); }
+  // A sequence of its own, for what a scenario has besides: without it a seed does as before.
+  Prng& spare() { return spare_; }
   Judge& judge() { return judge_; }
   Ledger& ledger() { return ledger_; }
   Operator& asker() { return *operator_; }
@@ -70,6 +72,11 @@ class Stage {
 
   // True once in `n`.
   bool one_in(uint64_t n) { return random().below(n) == 0; }
+  // The same, of spare().
+  bool besides_one_in(uint64_t n) { return spare().below(n) == 0; }
+  // Every third world of clusters has more that can happen, and runs otherwise: what that is, and
+  // when, is drawn from spare(), so that the other two are what they were without it.
+  bool is_harsh() const { return is_harsh_; }
   void run_between(Duration least, Duration most) { world_.run_for(random().between(least, most)); }
 
  private:
@@ -83,6 +90,8 @@ class Stage {
   // Outlive the processes that have sessions there.
   std::map<std::string, ZookeeperEnsemble> zookeepers_;
   SimWorld world_;
+  Prng spare_;
+  bool is_harsh_;
   SimProcess* clients_;
   std::unique_ptr<Operator> operator_;
   std::vector<Producer*> producers_;

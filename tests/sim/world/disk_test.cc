@@ -52,6 +52,24 @@ std::set<std::string> outcomes(Scenario scenario) {
   return all;
 }
 
+TEST(Disk, KnowsWhatAPowerLossWouldLeave) {
+  DiskMachine machine(1);
+  auto file = *machine.disk().open("/data/log", Disk::Open::create);
+  const Volume& volume = machine.host.disk();
+  EXPECT_FALSE(volume.keeps_name("/data/log"));
+  file->append(as_bytes("synced")).value();
+  EXPECT_EQ(volume.find("/data/log")->durable_size(), 0u);
+  file->sync_now().value();
+  EXPECT_EQ(volume.find("/data/log")->durable_size(), 6u);
+  EXPECT_FALSE(volume.keeps_name("/data/log")) << "its folder was not synced";
+  machine.disk().sync_folder("/data").value();
+  EXPECT_TRUE(volume.keeps_name("/data/log"));
+  file->append(as_bytes(" not")).value();
+  EXPECT_EQ(volume.find("/data/log")->durable_size(), 6u);
+  file->truncate(3).value();
+  EXPECT_EQ(volume.find("/data/log")->durable_size(), 3u);
+}
+
 TEST(Crash, SyncedBytesStay) {
   auto found = outcomes([](DiskMachine& m) {
     auto file = m.durable_file("/data/log");

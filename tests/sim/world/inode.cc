@@ -29,6 +29,12 @@ void Inode::make_durable(uint64_t changes) {
   for (; first_change_ < changes && !unsynced_.empty(); ++first_change_) unsynced_.pop_front();
 }
 
+uint64_t Inode::durable_size() const {
+  uint64_t size = data_.size();
+  for (const Change& change : unsynced_) size = std::min(size, change.position);
+  return size;
+}
+
 void Inode::crash(Prng& random) {
   const uint64_t end = changes();
   if (random.below(2) == 0) {

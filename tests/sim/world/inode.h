@@ -25,6 +25,8 @@ class Inode {
   uint64_t changes() const { return first_change_ + unsynced_.size(); }
   void make_durable(uint64_t changes);
   bool has_unsynced() const { return !unsynced_.empty(); }
+  // Up to where a power loss now would leave it as it is.
+  uint64_t durable_size() const;
 
   // What a disk writes whole or not at all.
   static constexpr uint64_t sector = 512;

@@ -243,6 +243,27 @@ TEST(Clock, TheCalendarJumpsAndTheSteadyClockDoesNot) {
   EXPECT_EQ(loop.now() - steady, seconds(2));
 }
 
+TEST(Clock, ASteadyClockThatRunsFastKeepsDeadlinesByItself) {
+  SimWorld world(1);
+  auto& host = world.add_host("a");
+  world.run_for(seconds(7));
+  host.run_fast(5);
+  auto& loop = host.start_process().env().main_loop();
+  const auto begin = loop.now();
+  const Instant began = world.now();
+  EXPECT_EQ(begin, began);
+  Instant rang{}, shown{};
+  loop.run_at(begin + seconds(21), [&] {
+    rang = world.now();
+    shown = loop.now();
+  });
+  loop.run_at(Instant::max(), [] { FAIL() << "there is no such time"; });
+  world.run_for(seconds(30));
+  EXPECT_GE(shown, begin + seconds(21)) << "never before its time, by its own clock";
+  EXPECT_LT(rang - began, seconds(20) + milliseconds(1));
+  EXPECT_GE(rang - began, seconds(20));
+}
+
 TEST(World, RunUntilSaysWhetherItHappenedAndChecksEachStep) {
   SimWorld world(1);
   bool happened = false;

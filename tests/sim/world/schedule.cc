@@ -29,6 +29,7 @@ bool Schedule::step(Instant limit) {
   events_begun.fetch_add(1, std::memory_order_relaxed);
   note(static_cast<uint64_t>(when.time_since_epoch().count()));
   note(number);
+  ran_ = nullptr;
   next.mapped()();
   return true;
 }

@@ -51,6 +51,9 @@ class Schedule {
   void note(std::string_view text);
   uint64_t trace_hash() const { return trace_; }
   uint64_t steps() const { return steps_; }
+  // The loop that the latest event ran on; null: on none.
+  const io::Loop* ran() const { return ran_; }
+  void runs(const io::Loop& loop) { ran_ = &loop; }
 
   void count_fault(const std::string& name) { ++faults_[name]; }
   const std::map<std::string, uint64_t>& faults() const { return faults_; }
@@ -62,6 +65,7 @@ class Schedule {
   uint64_t steps_ = 0;
   uint64_t steps_at_now_ = 0;
   uint64_t trace_ = 0xcbf29ce484222325;
+  const io::Loop* ran_ = nullptr;
   std::map<Id, Callback> events_;
   std::map<std::string, uint64_t> faults_;
   Prng random_;

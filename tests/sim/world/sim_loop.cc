@@ -12,6 +12,19 @@ constexpr auto turn_delay_max = std::chrono::microseconds(20);
 
 }  // namespace
 
+Instant SteadyClock::read(Instant now) const {
+  if (per_cent_fast == 0 || now <= since) return now;
+  return now + (now - since) * per_cent_fast / 100;
+}
+
+Instant SteadyClock::when(Instant reading) const {
+  if (per_cent_fast == 0 || reading <= since) return reading;
+  const Duration shown = reading - since;
+  // Rounded up, in two steps: a deadline that never comes is as far away as can be.
+  const int64_t rate = 100 + per_cent_fast;
+  return since + shown / rate * 100 + Duration((shown % rate).count() * 100 / rate + 1);
+}
+
 int64_t SimLoop::wall_ms() const {
   auto since = schedule_.now().time_since_epoch();
   auto elapsed_ms = std::chrono::duration_cast<io::milliseconds>(since).count();
@@ -38,6 +51,7 @@ void SimLoop::turn() {
   if (queue_.empty()) return;
   Callback callback = std::move(queue_.front());
   queue_.pop_front();
+  schedule_.runs(*this);
   Running running(this);
   callback();
 }
@@ -45,7 +59,7 @@ void SimLoop::turn() {
 io::Loop::TimerId SimLoop::run_at(Instant when, Callback callback) {
   if (has_ended()) return 0;
   TimerId timer = ++last_timer_;
-  auto event = schedule_.at(when, [this, timer] { fire(timer); });
+  auto event = schedule_.at(steady_.when(when), [this, timer] { fire(timer); });
   timers_.emplace(timer, Timer{event, std::move(callback)});
   return timer;
 }
@@ -66,6 +80,7 @@ void SimLoop::fire(TimerId timer) {
   if (found == timers_.end()) return;
   Callback callback = std::move(found->second.callback);
   timers_.erase(found);
+  schedule_.runs(*this);
   Running running(this);
   callback();
 }

@@ -16,14 +16,24 @@ struct WallClock {
   int64_t offset_ms = 0;
 };
 
+// A machine's steady clock: never jumps, but may run faster than time does, from a moment on.
+struct SteadyClock {
+  int64_t per_cent_fast = 0;
+  Instant since{};
+  Instant read(Instant now) const;
+  // When it will have come to `reading`, or have passed it.
+  Instant when(Instant reading) const;
+};
+
 class SimLoop final : public io::Loop {
  public:
-  SimLoop(Schedule& schedule, const WallClock& wall) : schedule_(schedule), wall_(wall) {}
+  SimLoop(Schedule& schedule, const WallClock& wall, const SteadyClock& steady)
+      : schedule_(schedule), wall_(wall), steady_(steady) {}
 
   void post(Callback callback) override;
   TimerId run_at(Instant when, Callback callback) override;
   void cancel(TimerId timer) override;
-  Instant now() const override { return schedule_.now(); }
+  Instant now() const override { return steady_.read(schedule_.now()); }
   int64_t wall_ms() const override;
 
   // While paused nothing runs; what was due runs at resume(). A process under SIGSTOP.
@@ -46,6 +56,7 @@ class SimLoop final : public io::Loop {
 
   Schedule& schedule_;
   const WallClock& wall_;
+  const SteadyClock& steady_;
   std::deque<Callback> queue_;
   Instant last_turn_{};
   std::map<TimerId, Timer> timers_;

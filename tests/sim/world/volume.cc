@@ -21,6 +21,12 @@ bool Volume::is_folder(const std::string& path) const {
   return is_root(path) || (found != entries_.end() && !found->second.inode);
 }
 
+bool Volume::keeps_name(const std::string& path) const {
+  const auto seen = entries_.find(path), kept = durable_.find(path);
+  return seen != entries_.end() && kept != durable_.end() &&
+         seen->second.inode == kept->second.inode;
+}
+
 void Volume::change(NameChange change) {
   schedule_.note(change.path);
   schedule_.note(static_cast<uint64_t>(change.kind));

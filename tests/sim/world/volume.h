@@ -38,6 +38,8 @@ class Volume {
   std::shared_ptr<Inode> find(const std::string& path) const;
   bool exists(const std::string& path) const { return entries_.contains(path) || is_root(path); }
   bool is_folder(const std::string& path) const;
+  // That a power loss would leave the name of this file, of whatever is in it.
+  bool keeps_name(const std::string& path) const;
   Result<std::shared_ptr<Inode>> create(const std::string& path);
   Result<void> make_folder(const std::string& path);
   std::vector<std::string> list(const std::string& folder) const;

@@ -21,10 +21,12 @@ class SimProcess::Randomness final : public io::Random {
 namespace {
 
 std::vector<std::unique_ptr<SimLoop>> make_loops(size_t count, Schedule& schedule,
-                                                 const WallClock& wall) {
+                                                 const WallClock& wall, const SteadyClock& steady) {
   CHECK(count >= 1, "a process has at least one loop");
   std::vector<std::unique_ptr<SimLoop>> loops;
-  for (size_t i = 0; i < count; ++i) loops.push_back(std::make_unique<SimLoop>(schedule, wall));
+  for (size_t i = 0; i < count; ++i) {
+    loops.push_back(std::make_unique<SimLoop>(schedule, wall, steady));
+  }
   // Code that keeps loops in order of their addresses must find them in one order in every run.
   std::ranges::sort(loops);
   return loops;
@@ -42,7 +44,7 @@ SimProcess::SimProcess(SimWorld& world, SimHost& host, uint64_t number, size_t l
     : world_(world),
       host_(host),
       number_(number),
-      loops_(make_loops(loops, world.schedule_, host.wall_)),
+      loops_(make_loops(loops, world.schedule_, host.wall_, host.steady_)),
       disk_(host.volume_, *loops_[0]),
       network_(world.network_.for_process({&host.machine_, number})),
       random_(std::make_unique<Randomness>(world.random().next())),
@@ -137,6 +139,12 @@ void SimHost::crash() {
 void SimHost::jump_wall_clock(int64_t by_ms) {
   world_.schedule_.count_fault("wall clock jumped");
   wall_.offset_ms += by_ms;
+}
+
+void SimHost::run_fast(int64_t per_cent) {
+  CHECK(processes_.empty(), "a steady clock changes its pace while nobody reads it");
+  world_.schedule_.count_fault("steady clock fast");
+  steady_ = {per_cent, world_.now()};
 }
 
 SimWorld::SimWorld(uint64_t seed) : seed_(seed), schedule_(seed), network_(schedule_) {}

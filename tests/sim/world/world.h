@@ -102,12 +102,15 @@ class SimHost {
   Volume& disk() { return *volume_; }
   // The calendar jumps; the steady clock does not.
   void jump_wall_clock(int64_t by_ms);
+  // Of what is started from now on. REQUIRES: nothing runs on it.
+  void run_fast(int64_t per_cent);
 
  private:
   friend class SimProcess;
   SimWorld& world_;
   Machine machine_;
   WallClock wall_;
+  SteadyClock steady_;
   std::shared_ptr<Volume> volume_;
   std::vector<SimProcess*> processes_;  // running ones, in order of starting
 };

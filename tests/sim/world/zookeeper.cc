@@ -140,6 +140,7 @@ io::Task<Result<zookeeper::Outcome>> ZookeeperSession::transact(std::vector<Op> 
   ++ensemble_.requests;
   const zookeeper::Outcome outcome = ensemble_.transact(ops, id_);
   if (std::exchange(loses_answer_, false)) cut_line();
+  if (expires_after_write_) expire();
   auto back = co_await travel();
   if (!back) co_return fail(back.error());
   co_return outcome;

@@ -69,6 +69,8 @@ class ZookeeperSession final : public zookeeper::Client {
   void mend_line();
   // Cuts the line between the next transaction and its answer.
   void lose_next_answer() { loses_answer_ = true; }
+  // The session ends between the next transaction and its answer.
+  void expire_after_write() { expires_after_write_ = true; }
   // Cuts the line when so many more ways were gone, there and back; 0 = not.
   void cut_after(uint64_t ways) { left_ = ways; }
   size_t watches() const { return watches_.size(); }
@@ -92,6 +94,7 @@ class ZookeeperSession final : public zookeeper::Client {
   uint64_t cuts_ = 0;
   bool loses_answer_ = false;
   bool has_expired_ = false;
+  bool expires_after_write_ = false;
   uint64_t left_ = 0;
   std::function<void(zookeeper::SessionState)> listener_;
   std::multimap<std::string, std::function<void()>> watches_;
