@@ -6,6 +6,7 @@
 
 #include "broker/group/coordinator.h"
 #include "broker/link/link_service.h"
+#include "broker/replica/storage_room.h"
 
 namespace isthmus::broker {
 namespace {
@@ -62,6 +63,18 @@ io::Task<HighWatermarks> measure_partitions(Context& context, Samples& samples) 
   const Histogram fsyncs = co_await context.partitions.fsyncs();
   samples.add(metric::fsync_seconds, fsyncs);
   co_return watermarks;
+}
+
+// A directory that cannot be asked is not told of: its partitions are offline.
+void measure_storage(Context& context, Samples& samples) {
+  const auto& config = context.config.broker;
+  const StorageRoom room(static_cast<uint64_t>(config.storage_reserve));
+  for (const std::string& directory : config.log_dirs) {
+    const auto space = context.env.disk.space(directory);
+    if (!space) continue;
+    samples.add(metric::storage_free, static_cast<double>(space->free), {directory});
+    samples.add(metric::storage_reserve, static_cast<double>(room.reserve_of(*space)), {directory});
+  }
 }
 
 void measure_replicas(Context& context, Samples& samples) {
@@ -134,6 +147,7 @@ io::Task<Samples> measure(Context& context, server::Acceptor& acceptor) {
   co_await acceptor.measure(samples);
   const HighWatermarks watermarks = co_await measure_partitions(context, samples);
   measure_replicas(context, samples);
+  measure_storage(context, samples);
   co_await measure_groups(context, watermarks, samples);
   measure_links(context, samples);
   co_return samples;

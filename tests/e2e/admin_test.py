@@ -11,9 +11,9 @@ import subprocess
 from pathlib import Path
 
 import world
-from metrics_test import Prometheus
 from support import site
 from support.processes import wait_for
+from support.prometheus import Prometheus
 from support.site import Site
 from support.testing import need
 from support.tls import Certificates

@@ -74,5 +74,17 @@ TEST_P(Measure, AGroupWhoseNameIsNoTextIsShownAsOneThatIs) {
   EXPECT_EQ(number(measure(), metric::group_lag, {"\\xff\\x0a", "t", "0"}), 1);
 }
 
+// Of each directory, because any may be the full one. The reserve is at most a tenth of the disk.
+TEST_P(Measure, WhatIsFreeStandsBesideTheReserve) {
+  site.disk().capacity = 1'000'000'000;
+  start();
+  const Samples samples = measure();
+  const double used = static_cast<double>(site.disk().used());
+  for (const char* directory : {"/data/1", "/data/2"}) {
+    EXPECT_EQ(number(samples, metric::storage_free, {directory}), 1e9 - used);
+    EXPECT_EQ(number(samples, metric::storage_reserve, {directory}), 1e8);
+  }
+}
+
 }  // namespace
 }  // namespace isthmus::broker
