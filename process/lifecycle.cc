@@ -1,11 +1,13 @@
 #include "process/lifecycle.h"
 
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
 
 #include <cstdlib>
 
 #include "base/log.h"
+#include "io/service_manager.h"
 #include "io/turn_watch.h"
 #include "process/config_file.h"
 #include "process/metrics.h"
@@ -14,6 +16,8 @@ namespace isthmus::process {
 namespace {
 
 constexpr auto status_every = std::chrono::seconds(1);
+// A start that still says so has not failed.
+constexpr auto start_patience = std::chrono::seconds(60);
 constexpr rlim_t wanted_descriptors = 20'000;  // sockets, and the files of many partitions
 const Logger logger("process");
 
@@ -43,6 +47,15 @@ io::Task<std::optional<io::TurnWatch>> copy_of_turns() {
   co_return turns == nullptr ? std::nullopt : std::optional(*turns);
 }
 
+int64_t micros(io::Duration time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+
+std::string in_words(const Status& status) {
+  if (!status.ready) return "STATUS=not ready: " + status.reason;
+  return status.degraded.empty() ? "STATUS=ready" : "STATUS=ready, degraded: " + status.degraded;
+}
+
 void terminate(Lifecycle& life) {
   if (!life.draining()) return life.drain();
   logger.warn("second signal: ending without draining");
@@ -61,7 +74,9 @@ void Lifecycle::drain() {
 
 Result<void> Lifecycle::reload(std::string_view text, const std::string& file) {
   if (!serving_ || draining_) return fail("it is starting or draining");
+  tell_(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", micros(loop_.now().time_since_epoch())));
   Result<void> taken = role_.reload(text, file);
+  tell_("READY=1");
   if (taken) {
     logger.info("reloaded {}", file);
   } else {
@@ -73,8 +88,18 @@ Result<void> Lifecycle::reload(std::string_view text, const std::string& file) {
 io::Task<void> Lifecycle::tell_of_start() {
   while (!start_ended_.closed()) {
     const std::string what = role_.waits_for();
-    board_.publish({.ready = false, .reason = what.empty() ? "starting" : "starting: " + what});
+    std::string reason = what.empty() ? "starting" : "starting: " + what;
+    tell_(fmt::format("STATUS={}\nEXTEND_TIMEOUT_USEC={}", reason, micros(start_patience)));
+    board_.publish({.ready = false, .reason = std::move(reason)});
     co_await start_ended_.wait_until(loop_.now() + status_every);
+  }
+}
+
+// Also while it drains; how long that may take is the service manager's to say.
+io::Task<void> Lifecycle::pet_watchdog() {
+  while (!drained_.closed()) {
+    tell_("WATCHDOG=1");
+    co_await drained_.wait_until(loop_.now() + status_every);
   }
 }
 
@@ -103,13 +128,18 @@ io::Task<void> Lifecycle::live(Ended ended) {
   const bool told_to_end = draining_;
   if (started) {
     serving_ = true;
+    tell_("READY=1");
+    petting_.spawn("watchdog", pet_watchdog());
     co_await serve();
     serving_ = false;
   }
   draining_ = true;
   co_await measuring_.close();
+  tell_("STOPPING=1\nSTATUS=draining");
   board_.publish({.ready = false, .reason = "draining", .json = board_.read()->json});
   co_await role_.drain();
+  drained_.close();
+  co_await petting_.close();
   // Posted, so that this frame has ended when the owner acts on it.
   Result<void> outcome = outcome_of(std::move(started), told_to_end);
   loop_.post([ended = std::move(ended), outcome = std::move(outcome)] { ended(outcome); });
@@ -143,6 +173,7 @@ io::Task<Status> Lifecycle::status_of_role() {
 io::Task<void> Lifecycle::serve() {
   while (!draining_) {
     Status status = co_await status_of_role();
+    tell_(in_words(status));
     board_.publish(std::move(status));
     co_await drain_asked_.wait_until(loop_.now() + status_every);
   }
@@ -152,7 +183,9 @@ Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& setti
   raise_descriptor_limit();
   io::Loop& loop = runtime.env().main_loop();
   StatusBoard board;
-  Lifecycle life(runtime.env(), role, board);
+  const io::ServiceManager manager = io::ServiceManager::of_environment();
+  Lifecycle life(runtime.env(), role, board,
+                 [&manager](std::string_view lines) { manager.tell(lines); });
   std::unique_ptr<Admin> admin;
   const auto reload = [&]() -> Result<void> {
     if (admin) admin->look();

@@ -7,6 +7,11 @@
 // acknowledged (it is the kill -9 that everything here survives). SIGHUP reads the configuration
 // file again. While serving, the role's status is posted to the board once a second, and before
 // that what its start waits for.
+//
+// Whoever watches over the process (io/service_manager.h) is told the same: READY=1 when the start
+// has ended, from when on the role serves or says in STATUS= what it waits for; WATCHDOG=1 once a
+// second, by the main loop, which thereby shows that it answers; that a start takes its time (a
+// recovery, a ZooKeeper that is not there) in EXTEND_TIMEOUT_USEC=, but not that a stop does.
 #pragma once
 
 #include <functional>
@@ -28,16 +33,22 @@ namespace isthmus::process {
 class Lifecycle {
  public:
   using Ended = std::function<void(Result<void>)>;
+  // Takes lines as of sd_notify(3).
+  using Tell = std::function<void(std::string_view)>;
 
-  Lifecycle(io::Env& env, Role& role, StatusBoard& board)
+  Lifecycle(
+      io::Env& env, Role& role, StatusBoard& board, Tell tell = [](std::string_view) {})
       : env_(env),
         loop_(env.main_loop()),
         role_(role),
         board_(board),
+        tell_(std::move(tell)),
         drain_asked_(loop_),
         start_ended_(loop_),
+        drained_(loop_),
         gate_(loop_),
         telling_(loop_),
+        petting_(loop_),
         measuring_(loop_) {}
 
   // Starts the role. `ended` is called once, when it has drained, or why it failed; then nothing of
@@ -58,6 +69,7 @@ class Lifecycle {
   io::Task<void> live(Ended ended);
   io::Task<Result<void>> start_role();
   io::Task<void> tell_of_start();
+  io::Task<void> pet_watchdog();
   Result<void> outcome_of(Result<void> started, bool told_to_end) const;
   io::Task<void> serve();
   io::Task<Status> status_of_role();
@@ -67,10 +79,13 @@ class Lifecycle {
   io::Loop& loop_;
   Role& role_;
   StatusBoard& board_;
+  const Tell tell_;
   io::Event drain_asked_;
   io::Event start_ended_;
+  io::Event drained_;
   io::Gate gate_;
   io::Gate telling_;
+  io::Gate petting_;
   io::Gate measuring_;
   std::optional<Error> failure_;
   bool serving_ = false;

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
 CODE = ["base", "io", "kafka", "server", "client", "process", "broker", "mirror", "router", "cli"]
-FOLDERS = CODE + ["config", "tests", "bench", "docker", "docs"]
+FOLDERS = CODE + ["config", "tests", "bench", "docker", "docs", "package"]
 
 
 class Finding(NamedTuple):

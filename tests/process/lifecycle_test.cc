@@ -73,7 +73,9 @@ class LifecycleTest : public testing::Test {
   io::Runtime runtime{1};
   FakeRole role;
   StatusBoard board;
-  Lifecycle life{runtime.env(), role, board};
+  std::vector<std::string> told;  // to whoever watches over the process
+  Lifecycle life{runtime.env(), role, board,
+                 [this](std::string_view lines) { told.emplace_back(lines); }};
   Result<void> outcome;
   int ended = 0;
 };
@@ -176,6 +178,44 @@ TEST_F(LifecycleTest, reload_reaches_a_serving_role_only) {
   };
   live();
   EXPECT_EQ(role.calls, "start reload(good) reload(bad) drain ");
+}
+
+TEST_F(LifecycleTest, a_watcher_is_told_of_each_turn_of_it) {
+  role.on_first_status = [this] {
+    runtime.env().main_loop().post([this] {
+      EXPECT_TRUE(life.reload("good", "f.yaml"));
+      life.drain();
+    });
+  };
+  live();
+  ASSERT_EQ(told.size(), 7u);
+  EXPECT_EQ(told[0], "STATUS=starting\nEXTEND_TIMEOUT_USEC=60000000");
+  EXPECT_EQ(told[1], "READY=1");
+  EXPECT_EQ(told[2], "WATCHDOG=1");
+  EXPECT_EQ(told[3], "STATUS=ready");
+  EXPECT_TRUE(told[4].starts_with("RELOADING=1\nMONOTONIC_USEC=")) << told[4];
+  EXPECT_EQ(told[5], "READY=1");
+  EXPECT_EQ(told[6], "STOPPING=1\nSTATUS=draining");
+}
+
+TEST_F(LifecycleTest, a_loop_that_answers_pets_the_watchdog_once_a_second) {
+  role.on_first_status = [this] {
+    io::Loop& loop = runtime.env().main_loop();
+    loop.run_at(loop.now() + std::chrono::milliseconds(1200), [this] { life.drain(); });
+  };
+  live();
+  EXPECT_EQ(std::ranges::count(told, "WATCHDOG=1"), 2);
+}
+
+TEST_F(LifecycleTest, a_watcher_hears_what_a_start_waits_for_and_of_a_failed_one_no_ready) {
+  io::Loop& loop = runtime.env().main_loop();
+  io::Event waits(loop);
+  role.start_waits = &waits;
+  loop.run_at(loop.now() + std::chrono::milliseconds(50), [&] { life.drain(); });
+  live();
+  EXPECT_EQ(told,
+            (std::vector<std::string>{"STATUS=starting: for a server\nEXTEND_TIMEOUT_USEC=60000000",
+                                      "STOPPING=1\nSTATUS=draining"}));
 }
 
 TEST(RunRole, signals_reload_and_drain) {

@@ -29,7 +29,8 @@ class Dev(unittest.TestCase):
         commands = set(re.findall(r"^cmd_(\w+)\(\)", text, re.MULTILINE)) - {"help"}
         for command in commands:
             self.assertIn(f"./dev {command}", dev("help").stdout)
-        self.assertEqual(commands, {"demo", "test", "build", "bench", "fmt", "lint", "fuzz"})
+        self.assertEqual(commands, {"demo", "test", "build", "package", "bench", "fmt",
+                                    "lint", "fuzz"})
 
     def test_what_it_cannot_do_is_one_line(self):
         for args, said in ((["nope"], "dev: no command 'nope'"),
