@@ -29,6 +29,7 @@ void add_roles(Command line);   // broker, mirror, router
 void add_config(Command line);  // config check, config reference
 void add_metadata(Command line);
 void add_metrics(Command line);
+void add_quickstart(Command line);
 void add_topic(Command line);
 void add_partition(Command line);
 void add_cluster_group(Command line);   // cluster describe, drain, remove
