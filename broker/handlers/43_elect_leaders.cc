@@ -71,6 +71,23 @@ void answer_for(const Election& election, bool only_news, Response& response) {
   if (!election.outcome) result.error_message = election.outcome.error().text;
 }
 
+// Of the whole, and of each partition that was named: version 0 has no other place for it.
+Response refused_election(const Request& message, ErrorCode code) {
+  Response response;
+  response.error_code = code;
+  if (!message.topic_partitions) return response;
+  for (const auto& topic : *message.topic_partitions) {
+    auto& out = response.replica_election_results.emplace_back();
+    out.topic = topic.topic;
+    for (PartitionIndex index : topic.partitions) {
+      auto& result = out.partition_result.emplace_back();
+      result.partition_id = index;
+      result.error_code = code;
+    }
+  }
+  return response;
+}
+
 // On the main loop.
 io::Task<Response> elect_all(Context& context, Request message) {
   Response response;
@@ -97,10 +114,8 @@ io::Task<Response> elect_all(Context& context, Request message) {
 io::Task<Response> on_main(Context& context, Request message,
                            std::shared_ptr<server::ConnectionContext> connection) {
   constexpr auto needed = kafka::need<Request>(AclOperation::alter, ResourceType::cluster);
-  Response refusal;
   if (!context.rights_of(*connection).may_on_cluster(needed)) {
-    refusal.error_code = ErrorCode::cluster_authorization_failed;
-    co_return refusal;
+    co_return refused_election(message, ErrorCode::cluster_authorization_failed);
   }
   const bool is_known = message.election_type == preferred || message.election_type == unclean;
   size_t count = 0;
@@ -108,8 +123,7 @@ io::Task<Response> on_main(Context& context, Request message,
     for (const auto& topic : *message.topic_partitions) count += topic.partitions.size();
   }
   if (!is_known || count > most_partitions) {
-    refusal.error_code = ErrorCode::invalid_request;
-    co_return refusal;
+    co_return refused_election(message, ErrorCode::invalid_request);
   }
   auto response =
       co_await io::call_on(context.env.main_loop(), elect_all(context, std::move(message)));

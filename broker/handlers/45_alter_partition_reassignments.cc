@@ -36,6 +36,22 @@ void answer_for(const Reassignment& wish, Response& response) {
   if (!wish.outcome) refuse(result, wish.outcome.error());
 }
 
+// The error of the whole, and of each partition.
+Response refused_moves(const Request& message, const Error& error) {
+  Response response;
+  refuse(response, error);
+  for (const auto& topic : message.topics) {
+    auto& out = response.responses.emplace_back();
+    out.name = topic.name;
+    for (const auto& partition : topic.partitions) {
+      auto& result = out.partitions.emplace_back();
+      result.partition_index = partition.partition_index;
+      refuse(result, error);
+    }
+  }
+  return response;
+}
+
 // On the main loop.
 io::Task<Response> reassign_all(Context& context, Request message) {
   Response response;
@@ -60,14 +76,13 @@ io::Task<Response> reassign_all(Context& context, Request message) {
 io::Task<Response> on_main(Context& context, Request message,
                            std::shared_ptr<server::ConnectionContext> connection) {
   constexpr auto needed = kafka::need<Request>(AclOperation::alter, ResourceType::cluster);
-  Response refusal;
   if (!context.rights_of(*connection).may_on_cluster(needed)) {
-    refuse(refusal, kafka::error_of(ErrorCode::cluster_authorization_failed,
-                                    "not authorized to alter this cluster"));
-    co_return refusal;
+    co_return refused_moves(message, kafka::error_of(ErrorCode::cluster_authorization_failed,
+                                                     "not authorized to alter this cluster"));
   }
   using Topic = Request::ReassignableTopic;
   if (names_too_many<&Topic::partitions>(message.topics)) {
+    Response refusal;
     refuse(refusal, too_many_partitions());
     co_return refusal;
   }

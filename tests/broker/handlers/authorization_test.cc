@@ -432,6 +432,28 @@ TEST_P(Authorization, ReplicasAndLeadersNeedTheCluster) {
   EXPECT_EQ(served({on_cluster(Op::alter)}), (std::array{true, true, true, true}));
 }
 
+// As Kafka does: version 0 of ElectLeaders has no other place for the error.
+TEST_P(Authorization, WhatWasToMoveIsRefusedByName) {
+  start_with({on_cluster(Op::create)});
+  constexpr auto refused = ErrorCode::cluster_authorization_failed;
+  kafka::ElectLeadersRequest elect;
+  elect.topic_partitions.emplace().push_back({"t", {0, 1}});
+  const auto elected = ask(elect).replica_election_results;
+  ASSERT_EQ(elected.size(), 1u);
+  EXPECT_EQ(elected[0].topic, "t");
+  ASSERT_EQ(elected[0].partition_result.size(), 2u);
+  EXPECT_EQ(elected[0].partition_result[1].partition_id, 1);
+  EXPECT_EQ(elected[0].partition_result[1].error_code, refused);
+  kafka::AlterPartitionReassignmentsRequest move;
+  auto& topic = move.topics.emplace_back();
+  topic.name = "t";
+  topic.partitions.push_back({1, std::nullopt});
+  const auto moved = ask(move).responses;
+  ASSERT_EQ(moved.size(), 1u);
+  EXPECT_EQ(moved[0].partitions.at(0).partition_index, 1);
+  EXPECT_EQ(moved[0].partitions.at(0).error_code, refused);
+}
+
 TEST_P(Authorization, AFetchByIdIsRefusedByTheNameBehindIt) {
   Uuid id;
   start_with({on_cluster(Op::alter)}, [&] { id = create("t"); });

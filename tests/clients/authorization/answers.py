@@ -4,9 +4,9 @@ import json
 from typing import Any, Iterator, NamedTuple
 
 NAMES = {"name", "topicName", "topic", "groupId", "group", "key", "resourceName", "resourceType",
-         "partitionIndex", "partition", "index", "user", "principal", "host", "patternType",
-         "operation", "permissionType", "entityType", "entityName", "isInternal", "groupState",
-         "protocolType", "numPartitions", "replicationFactor"}
+         "partitionIndex", "partition", "partitionId", "index", "user", "principal", "host",
+         "patternType", "operation", "permissionType", "entityType", "entityName", "isInternal",
+         "groupState", "protocolType", "numPartitions", "replicationFactor"}
 POSITIONS = {"committedOffset", "highWatermark", "baseOffset", "offset", "endOffset",
              "lowWatermark"}
 # Told or not: what each cluster fills in by itself.
@@ -79,7 +79,7 @@ def differences(kafka: Any, ours: Any, path: str = "") -> Iterator[Difference]:
 def identity(entry: Any, at: int) -> str:
     if isinstance(entry, dict):
         for key in ("name", "topic", "topicName", "groupId", "key", "resourceName", "user",
-                    "partitionIndex", "partition", "index"):
+                    "partitionIndex", "partition", "partitionId", "index"):
             if entry.get(key) is not None:
                 return str(entry[key])
     return str(at)

@@ -39,6 +39,9 @@ VALIDATED = ("v", "what is only validated gets no topic id; Kafka names one that
 NAMELESS = ("n", "beside the error of the whole Kafka answers one of each user without its name; "
             "we leave that out")
 
+MOVES = ("m", "beside the error of the whole Kafka names what was asked for, as moves to nowhere; we "
+         "leave that out")
+
 
 def known(about: tuple[str, str], asks: str, path: str, kafka, ours) -> Known:
     return Known(about[0], asks, path, kafka, ours, about[1])
@@ -73,6 +76,7 @@ KNOWN = [
           "none"),
     known(NAMELESS, "DESCRIBE_USER_SCRAM_CREDENTIALS", r"answer\.results\[\]",
           {"user": "", "errorCode": 31, "credentialInfos": []}, None),
+    known(MOVES, "LIST_PARTITION_REASSIGNMENTS", r"answer\.topics\[.*\]", ANYTHING, None),
 ]
 
 

@@ -275,6 +275,7 @@ def create_partitions(w: World) -> dict:
 
 
 TOPIC_CONFIG, BROKER_CONFIG, GROUP_CONFIG = 2, 4, 32
+THE_BROKER, NO_BROKER = 101, 999
 
 
 def configured(w: World) -> list[dict]:
@@ -298,7 +299,7 @@ def of_groups(w: World) -> list[dict]:
 
 
 def of_broker(_: World) -> list[dict]:
-    return [{"resourceType": BROKER_CONFIG, "resourceName": "101"}]
+    return [{"resourceType": BROKER_CONFIG, "resourceName": str(THE_BROKER)}]
 
 
 def acl_of_nobody(w: World) -> dict:
@@ -311,6 +312,22 @@ def filter_of_nobody(w: World) -> dict:
             "patternTypeFilter": 3, "principalFilter": "User:" + NOBODY, "hostFilter": None}
 
 
+def reassign(replicas: list[int] | None):
+    return lambda w: {"timeoutMs": 10000, "topics": [
+        {"name": t, "partitions": [{"partitionIndex": 0, "replicas": replicas}]}
+        for t in w.topics]}
+
+
+def list_reassignments(named: bool):
+    return lambda w: {"timeoutMs": 10000, "topics": [
+        {"name": t, "partitionIndexes": [0]} for t in w.topics] if named else None}
+
+
+def elect_leaders(w: World) -> dict:
+    return {"electionType": 0, "topicPartitions": [{"topic": t, "partitions": [0]}
+                                                   for t in w.topics], "timeoutMs": 10000}
+
+
 QUOTA = {"key": "producer_byte_rate", "value": 1e9, "remove": False}
 LOOKS += [
     Ask("DESCRIBE_CONFIGS", 4, "of topics", describe_configs(configured)),
@@ -320,6 +337,8 @@ LOOKS += [
     Ask("DESCRIBE_ACLS", 3, "", lambda w: {**filter_of_nobody(w), "operation": 1,
                                            "permissionType": 1}),
     Ask("CREATE_TOPICS", 7, "validated only", create_topics(validate_only=True)),
+    Ask("LIST_PARTITION_REASSIGNMENTS", 0, "", list_reassignments(named=True)),
+    Ask("LIST_PARTITION_REASSIGNMENTS", 0, "of all topics", list_reassignments(named=False)),
 ]
 CHANGES = [
     Ask("ALTER_USER_SCRAM_CREDENTIALS", 0, "", lambda w: {
@@ -345,6 +364,12 @@ CHANGES = [
         metadata(("own-auto", "other-auto"), 12, create=True)),
     Ask("CREATE_TOPICS", 7, "", create_topics(validate_only=False)),
     Ask("CREATE_PARTITIONS", 3, "", create_partitions),
+    Ask("ELECT_LEADERS", 2, "", elect_leaders),
+    Ask("ALTER_PARTITION_REASSIGNMENTS", 0, "to where they are", reassign([THE_BROKER])),
+    Ask("ALTER_PARTITION_REASSIGNMENTS", 0, "to a broker that is not there",
+        reassign([NO_BROKER])),
+    Ask("ALTER_PARTITION_REASSIGNMENTS", 0, "taken back", reassign(None)),
+    Ask("UNREGISTER_BROKER", 0, "that is not there", lambda w: {"brokerId": NO_BROKER}),
     Ask("DELETE_RECORDS", 2, "", delete_records),
     of_group("own", "OFFSET_DELETE", 0, offset_delete),
     of_group("other", "OFFSET_DELETE", 0, offset_delete),
