@@ -15,6 +15,8 @@ constexpr auto least_interval = io::milliseconds(100);
 constexpr auto pause_after_silence = std::chrono::seconds(1);
 // A site that does not answer so small a question in this time is away.
 constexpr auto site_timeout = std::chrono::seconds(3);
+// Nor one that is tried before its site counts as away: it has started again, or has not.
+constexpr auto due_timeout = std::chrono::seconds(1);
 constexpr auto metadata_interval = std::chrono::seconds(5);
 
 client::ClusterOptions cluster_options(const std::string& name,
@@ -48,6 +50,7 @@ Site::Site(io::Env& env, std::string name, process::RoutedCluster config, client
       gate_(loop_),
       closing_(loop_),
       look_(loop_),
+      due_(loop_),
       answered_(loop_) {
   for (const io::Address& address : config_.inside) inside_.push_back({.address = address});
 }
@@ -72,6 +75,7 @@ client::Cluster& Site::cluster_for(const server::ConnectionContext& client) {
 io::Task<void> Site::close() {
   closing_.close();
   look_.close();
+  due_.close();
   answered_.close();
   gate_.begin_close();
   for (Inside& inside : inside_) {
@@ -94,6 +98,12 @@ io::Task<bool> Site::pause(io::Duration duration) {
   co_return !closing_.closed();
 }
 
+io::Task<bool> Site::pause_until_due(const Inside& inside) {
+  const io::Instant due = loop_.now() + pause_after_silence;
+  while (!inside.is_due && !closing_.closed() && loop_.now() < due) co_await due_.wait_until(due);
+  co_return !closing_.closed();
+}
+
 const io::Address& Site::inside_address() const {
   const auto found = std::ranges::find(inside_, true, &Inside::answers);
   return found == inside_.end() ? inside_.front().address : found->address;
@@ -104,7 +114,7 @@ io::Task<void> Site::watch_inside(Inside& inside) {
   options.client_id = "isthmus-router";
   options.security = security_;
   for (bool go_on = true; go_on;) {
-    const io::Instant deadline = loop_.now() + site_timeout;
+    const io::Instant deadline = loop_.now() + (inside.is_due ? due_timeout : site_timeout);
     auto opened = co_await client::Connection::open(env_, gate_, inside.address, options, deadline);
     if (opened) {
       inside.connection = std::move(*opened);
@@ -114,7 +124,7 @@ io::Task<void> Site::watch_inside(Inside& inside) {
     } else {
       note_silence(inside, opened.error());
     }
-    go_on = co_await pause(pause_after_silence);
+    go_on = co_await pause_until_due(inside);
   }
 }
 
@@ -191,15 +201,22 @@ void Site::note_answer(Inside& inside) {
   const bool is_news = inside.was_tried && !inside.answers;
   if (is_news && reachable_) log_.info("inside={} answers again", inside.address.to_string());
   inside.was_tried = inside.answers = true;
+  for (Inside& each : inside_) each.is_due = false;
   note_answer();
 }
 
 void Site::note_silence(Inside& inside, const Error& why) {
   const bool is_news = !inside.was_tried || inside.answers;
+  const bool has_answered = inside.answers;
   inside.was_tried = true;
-  inside.answers = false;
+  inside.answers = inside.is_due = false;
   const bool any = std::ranges::any_of(inside_, &Inside::answers);
-  const bool all_tried = std::ranges::all_of(inside_, &Inside::was_tried);
+  if (has_answered && !any) {
+    for (Inside& other : inside_) other.is_due = &other != &inside;
+    due_.notify_all();
+  }
+  const bool all_tried = std::ranges::all_of(
+      inside_, [](const Inside& each) { return each.was_tried && !each.is_due; });
   if (!any && all_tried) return note_silence(why);
   if (!is_news || closing_.closed()) return;
   log_.warn("inside={} does not answer: {}", inside.address.to_string(), why.text);

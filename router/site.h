@@ -4,9 +4,11 @@
 // Conversations keep that up to date. One at each inside listener of the YAML waits for another
 // record (SiteRecord), because a switchover is over only when the routers know: the answer comes at
 // once when there is one, and otherwise twice a second, to show that the site is there. Of several
-// brokers any may tell the news first, and the site is away when none of them answers. Another one
-// asks for metadata, less often. A cluster that is not Isthmus has no inside listener: its metadata
-// say whether it answers. What a site said last is kept while it does not answer.
+// brokers any may tell the news first, and the site is away when none of them answers: when the
+// last one falls silent, those that did so before it, and may have started again since, are tried
+// first. Another one asks for metadata, less often. A cluster that is not Isthmus has no inside
+// listener: its metadata say whether it answers. What a site said last is kept while it does not
+// answer.
 //
 // Owned by the router, on its loop.
 #pragma once
@@ -80,6 +82,7 @@ class Site {
     std::unique_ptr<client::Connection> connection;
     bool was_tried = false;
     bool answers = false;
+    bool is_due = false;  // nobody has answered since it was tried
   };
 
   io::Task<void> watch_inside(Inside& inside);
@@ -92,6 +95,8 @@ class Site {
   void note_silence(const Error& why);
   // False when the site is closing.
   io::Task<bool> pause(io::Duration duration);
+  // Until an inside listener that is silent has to be tried again.
+  io::Task<bool> pause_until_due(const Inside& inside);
 
   io::Env& env_;
   io::Loop& loop_;
@@ -105,6 +110,7 @@ class Site {
   io::Gate gate_;
   io::Event closing_;
   io::Event look_;
+  io::Event due_;
   io::Event answered_;
   std::vector<Inside> inside_;  // as many, and in that order, as in the YAML
 

@@ -48,6 +48,11 @@ class FakeBroker : public server::Service {
   void never() {
     on<Request>([](const Request&) { return std::optional<typename Request::Response>(); });
   }
+  // Ends its connection at the next one, as a broker does that stops.
+  template <typename Request>
+  void hang_up() {
+    handlers_.erase(Request::api_key);
+  }
 
   io::Task<server::Reply> dispatch(server::Request request) override {
     const auto key = static_cast<kafka::ApiKey>(request.header.api_key);

@@ -51,6 +51,33 @@ TEST(RouterElections, ASiteIsThereWhileOneOfItsBrokersIs) {
   w.run(first_one_dies(&w));
 }
 
+// Brokers restart one after the other, faster than a silent one is tried again.
+io::Task<void> they_fall_silent_in_turn(Wide* w) {
+  const Site& seoul = *w->router->picture().site("seoul");
+  SiteBroker& first = w->seoul.broker;
+  first.hang_up<kafka::SiteRecordRequest>();
+  io::Instant deadline = io::soon(5000);
+  while (seoul.inside_address() != w->second.address && w->world.loop().now() < deadline) {
+    co_await io::sleep(w->world.loop(), io::milliseconds(5));
+  }
+  first.always<kafka::SiteRecordRequest>(w->seoul.told);
+  w->second.hang_up<kafka::SiteRecordRequest>();
+  bool was_away = false;
+  deadline = io::soon(1500);
+  while (w->world.loop().now() < deadline) {
+    was_away |= !seoul.reachable();
+    co_await io::sleep(w->world.loop(), io::milliseconds(1));
+  }
+  EXPECT_FALSE(was_away) << "one of them answers at any time";
+  EXPECT_EQ(seoul.inside_address(), first.address);
+  first.hang_up<kafka::SiteRecordRequest>();
+  co_await w->until_away("seoul");
+}
+TEST(RouterElections, ASiteWhoseBrokersRestartInTurnIsNotAway) {
+  Wide w;
+  w.run(they_fall_silent_in_turn(&w));
+}
+
 io::Task<void> one_goes_and_comes(Wide* w) {
   w->seoul.add_topic("orders");
   kafka::MetadataRequest all;
