@@ -1,6 +1,7 @@
 #include "broker/replica/waiters.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace isthmus::broker {
@@ -75,10 +76,11 @@ std::vector<FetchWait::From> FetchWait::take_news() {
 }
 
 void FetchWaiters::add(std::weak_ptr<FetchWait> wait) {
-  // Polls that have ended leave an empty pointer behind; a partition without writers would
-  // otherwise collect them.
+  // Polls that have ended leave an empty pointer behind, and one that goes on may come again; a
+  // partition without writers would otherwise collect them.
   if (waits_.size() >= 64 && waits_.size() == waits_.capacity()) {
-    std::erase_if(waits_, [](const auto& w) { return w.expired(); });
+    std::set<std::weak_ptr<FetchWait>, std::owner_less<>> known;
+    std::erase_if(waits_, [&](const auto& w) { return w.expired() || !known.insert(w).second; });
   }
   waits_.push_back(std::move(wait));
 }

@@ -87,6 +87,7 @@ class FetchWaiters {
  public:
   explicit FetchWaiters(FetchWait::From whose) : whose_(whose) {}
   void add(std::weak_ptr<FetchWait> wait);
+  size_t size() const { return waits_.size(); }
   void notify_all() { tell_all(false); }
   void end_all() { tell_all(true); }
 

@@ -234,10 +234,10 @@ io::Task<Result<void>> Copier::take_steps(Source& source, Lane& lane, const Roun
   if (!done) co_return done;
   done = co_await compare(lane, that_should(FollowerStep::Kind::compare, round));
   if (!done) co_return done;
-  co_await work_on_logs(round);
+  co_await work_on_logs(lane, round);
   done = co_await fetch(source, lane, that_should(FollowerStep::Kind::fetch, round));
   if (!done) co_return done;
-  co_await work_on_logs(round);
+  co_await work_on_logs(lane, round);
   co_return done;
 }
 
@@ -418,23 +418,27 @@ io::Task<Result<void>> Copier::fetch(Source& source, Lane& lane, Entries entries
   co_return Result<void>{};
 }
 
-io::Task<void> Copier::work_on_logs(const Round& round) {
+io::Task<void> Copier::work_on_logs(Lane& lane, const Round& round) {
   Entries some;  // most have nothing to do, and a coroutine each would cost more than to look
   for (const auto& entry : round.entries) {
     if (is_for_the_log(entry->follower.step(loop_.now()).kind)) some.push_back(entry);
   }
-  const auto piece = [&](size_t i) { return work_on_log(some[i], round.number); };
+  const auto piece = [&](size_t i) { return work_on_log(lane, some[i], round.number); };
   co_await io::in_parallel(loop_, some.size(), logs_at_once, piece);
 }
 
-io::Task<void> Copier::work_on_log(std::shared_ptr<Entry> entry, uint64_t round) {
+io::Task<void> Copier::work_on_log(Lane& lane, std::shared_ptr<Entry> entry, uint64_t round) {
   if (entry->round != round) co_return;
   const FollowerStep step = entry->follower.step(loop_.now());
   if (!is_for_the_log(step.kind)) co_return;
   const PartitionRef partition = find(*entry);
-  if (!partition) co_return entry->follower.on_failed(step.epoch, loop_.now());
+  if (!partition) {
+    lane.session.on_unused(entry->topic_id, entry->name.partition);
+    co_return entry->follower.on_failed(step.epoch, loop_.now());
+  }
   auto end = co_await write(partition, step);
   if (!end) {
+    lane.session.on_unused(entry->topic_id, entry->name.partition);
     // A leader that has changed meanwhile is no trouble.
     if (entry->follower.epoch() == step.epoch) note_trouble(*entry, end.error());
     co_return entry->follower.on_failed(step.epoch, loop_.now());

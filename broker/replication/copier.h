@@ -79,7 +79,7 @@ class Copier {
     uint64_t round = 0;   // that it is in; 0 = none
     bool adding = false;  // it is being added here: held back (Options::adding_bandwidth)
     Refusals refusals = {};
-    Refusals troubles = {};  // of what came, to be written
+    Refusals troubles = {};                              // of what came, to be written
     std::optional<io::Instant> found_at = std::nullopt;  // its partition, open, last
   };
   using Entries = std::vector<std::shared_ptr<Entry>>;
@@ -126,8 +126,8 @@ class Copier {
   FollowerSession::All asked_for(const Entries& entries) const;
   kafka::FetchRequest empty_request() const;
   // Cuts and writes, as far as it is due.
-  io::Task<void> work_on_logs(const Round& round);
-  io::Task<void> work_on_log(std::shared_ptr<Entry> entry, uint64_t round);
+  io::Task<void> work_on_logs(Lane& lane, const Round& round);
+  io::Task<void> work_on_log(Lane& lane, std::shared_ptr<Entry> entry, uint64_t round);
   io::Task<Result<FollowerEnd>> write(PartitionRef partition, FollowerStep step);
   PartitionRef find(Entry& entry) const;
   // As of half a second ago at most: each round asks for all.

@@ -72,6 +72,13 @@ FollowerSession::Outcome FollowerSession::on_answer(const kafka::FetchResponse& 
   return went_on && is_about_it ? Outcome::forgotten : Outcome::is_refused;
 }
 
+void FollowerSession::on_unused(const Uuid& topic, PartitionIndex index) {
+  constexpr Offset never_asked_for = -1;
+  if (const auto place = place_of(topic, index)) {
+    asked_[*place].partition.fetch_offset = never_asked_for;
+  }
+}
+
 std::optional<size_t> FollowerSession::place_of(const Uuid& topic, PartitionIndex index) const {
   const auto wanted = std::tie(topic, index);
   const auto found = std::ranges::lower_bound(asked_, wanted, {}, order_of);

@@ -42,6 +42,8 @@ class FollowerSession {
     is_refused,  // for another reason
   };
   Outcome on_answer(const kafka::FetchResponse& response);
+  // What the latest answer said of it could not be made use of: it is named again, and so answered.
+  void on_unused(const Uuid& topic, PartitionIndex index);
 
   // What was named last, all of it.
   const All& asked() const { return asked_; }

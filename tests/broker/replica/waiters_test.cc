@@ -123,6 +123,13 @@ TEST_F(FetchWaitTest, WhoNotifiedIsNamedOnceAndTheOthersAreStillWaitedFor) {
   EXPECT_TRUE(session->take_news().empty());
 }
 
+// A session asks anew for a partition that it has named anew; without writers nobody answers.
+TEST_F(FetchWaitTest, OneThatComesAgainAndAgainIsKeptOnceOrSo) {
+  auto session = std::make_shared<FetchWait>(world_.loop());
+  for (int i = 0; i < 10'000; ++i) here_.add(session);
+  EXPECT_LE(here_.size(), 64u);
+}
+
 TEST_F(FetchWaitTest, APollThatHasEndedIsNotWoken) {
   auto poll = std::make_shared<FetchWait>(world_.loop());
   here_.add(poll);

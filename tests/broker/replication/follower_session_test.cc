@@ -88,6 +88,18 @@ TEST_F(FollowerSessionTest, ThenOnlyWhatHasChangedIsNamed) {
   EXPECT_EQ(named(name({})), "| 1-0");
 }
 
+// The leader takes it for told.
+TEST_F(FollowerSessionTest, WhatWasAnsweredInVainIsNamedAgain) {
+  begin({asks(1, 0, 5), asks(1, 1, 6)});
+  name({asks(1, 0, 5), asks(1, 1, 6)});
+  session_.on_answer(says(7));
+  session_.on_unused(topic_number(1), 1);
+  EXPECT_EQ(named(name({asks(1, 0, 5), asks(1, 1, 6)})), "1-1@6 |");
+  session_.on_answer(says(7));
+  session_.on_unused(topic_number(1), 1);
+  EXPECT_EQ(named(name({asks(1, 0, 5)})), "| 1-1") << "the leader still counts on it";
+}
+
 // Each of them changes what the leader may count on, or gives.
 TEST_F(FollowerSessionTest, WhateverChangesOfAPartitionIsNamed) {
   using Partition = kafka::FetchRequest::FetchPartition;
