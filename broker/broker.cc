@@ -232,7 +232,7 @@ struct Broker::Parts {
     partitions.position_by([this] { return controller.position(); });
     if (config.broker.zookeeper) {
       partitions.confirm_by(
-          [this](io::Instant deadline) { return controller.confirmed(deadline); });
+          [this](io::Instant since, io::Instant by) { return controller.confirmed(since, by); });
     }
     acceptor.enforce(quotas);
     acceptor.note_in(audit);
@@ -270,7 +270,7 @@ struct Broker::Parts {
   int32_t offsets_partitions = -1;  // of which the log was told that the options say otherwise
   IsrChanges isr_changes;           // since the start
   bool serving = false;
-  bool deleting = false, look_again = false;
+  bool deleting = false, look_again = false, repairing = false;
 };
 
 Broker::Broker(io::Env& env, process::BrokerConfig config,
@@ -520,10 +520,23 @@ io::Task<void> Broker::keep_house() {
     io::doing("checkpoints");
     auto noted = co_await p.partitions.checkpoint();
     if (!noted) Logger("broker").error("checkpoints cannot be written: {}", noted.error().text);
-    co_await p.partitions.open_repaired();
+    look_for_repairs();
     look_for_deletions();
     next_checkpoint = loop.now() + checkpoint_interval;
   }
+}
+
+// Beside the rest of the house: a log that is cut where it is damaged is read from its beginning.
+void Broker::look_for_repairs() {
+  Parts& p = *parts_;
+  if (p.repairing) return;
+  p.repairing = true;
+  if (!p.house.spawn("repairs", open_repaired())) p.repairing = false;
+}
+
+io::Task<void> Broker::open_repaired() {
+  co_await parts_->partitions.open_repaired();
+  parts_->repairing = false;
 }
 
 // Beside the rest of the house: the files of large topics take minutes.

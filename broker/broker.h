@@ -51,6 +51,8 @@ class Broker final : public process::Role {
   // Null before it recovers, and when it has ended.
   const PartitionTable* partitions() const;
   io::Task<void> keep_house();
+  void look_for_repairs();
+  io::Task<void> open_repaired();
   void look_for_deletions();
   io::Task<void> finish_deletions();
   io::Task<Result<void>> prepare();

@@ -205,16 +205,16 @@ io::Task<Result<void>> Controller::commit(Decision decision) {
                           "the metadata keeps changing under this request");
 }
 
-io::Task<bool> Controller::confirm(io::Instant deadline) {
+io::Task<bool> Controller::confirm(io::Instant since, io::Instant deadline) {
   if (store_ == nullptr || unreadable_) co_return false;
-  const bool are_latest = co_await store_->confirmed(deadline);
+  const bool are_latest = co_await store_->confirmed(since, deadline);
   if (!are_latest || unreadable_) co_return false;
   co_await hear_latest();
   co_return true;
 }
 
-io::Task<bool> Controller::confirmed(io::Instant deadline) {
-  const bool is_heard = co_await io::call_on(env_.main_loop(), confirm(deadline));
+io::Task<bool> Controller::confirmed(io::Instant since, io::Instant deadline) {
+  const bool is_heard = co_await io::call_on(env_.main_loop(), confirm(since, deadline));
   co_return is_heard;
 }
 

@@ -87,9 +87,9 @@ class Controller {
   // Whether update() would refuse it now; writes nothing (validate_only).
   Result<void> check(const Decision& decision) const;
 
-  // Whether all that anybody had committed when this was called has been heard here, so that this
-  // broker knows what it leads. False: nobody can say by `deadline`. Any loop.
-  io::Task<bool> confirmed(io::Instant deadline);
+  // Whether all that anybody had committed by `since` has been heard here, so that this broker
+  // knows what it leads. False: nobody can say by `deadline`. Any loop.
+  io::Task<bool> confirmed(io::Instant since, io::Instant deadline);
 
   // See MetadataStore. REQUIRES: read() was called.
   std::optional<FollowedMetadata> position() const { return store_->position(); }
@@ -106,7 +106,7 @@ class Controller {
   void on_changes(const std::vector<MetadataStore::Change>& changes);
   Result<void> check_cluster(const Identity& identity) const;
   io::Task<void> hear_latest();
-  io::Task<bool> confirm(io::Instant deadline);
+  io::Task<bool> confirm(io::Instant since, io::Instant deadline);
   enum class Decided : uint8_t { done, again };
   io::Task<Result<Decided>> decide(const Decision& decision);
   Plan plan_found(const Identity& identity, const Uuid& new_cluster) const;

@@ -1,9 +1,9 @@
 // Fetch: records as ranges of files, from the page cache to the socket without a copy.
 //
 // A follower reads up to the end of the log, and says with its offset what it has durably
-// (broker/replica/replica.h). It asks on a listener for brokers, under its number and start (KIP-903),
-// and names only what has changed since it asked last (fetch_session.h). Clients name all of their
-// partitions each time: no session is kept for them (session id 0 is legal).
+// (broker/replica/replica.h). It asks on a listener for brokers, under its number and start
+// (KIP-903), and names only what has changed since it asked last (fetch_session.h). Clients name
+// all of their partitions each time: no session is kept for them (session id 0 is legal).
 //
 // Where a selector of replicas is configured (KIP-392), a consumer that says where it is, and is
 // not where the leader is, is told which replica is nearer and has what it asks for; and a follower
@@ -61,6 +61,7 @@ struct Item {
   Uuid topic_id = {};
   bool is_watched = false;  // its news are told already
   bool has_more = false;    // there was no room for its records
+  bool by_follower = false;
 };
 
 struct Work {
@@ -111,6 +112,7 @@ io::Task<void> read_all(io::Loop& loop, Work& work, std::vector<size_t> items,
     spec.at_least_one_batch = work.bytes == 0;
     ReadResult result = item.partition.read(spec, item.is_watched ? nobody : wait);
     item.has_more = result.has_more;
+    item.by_follower = result.by_follower;
     auto size = static_cast<int64_t>(result.records.size());
     work.bytes += size;
     work.bytes_left -= size;
@@ -317,13 +319,15 @@ io::Task<void> wait_for_data(std::shared_ptr<FetchWait> wait, io::Instant deadli
   }
 }
 
-// A client that is out of range goes on elsewhere: only who leads may say so.
-io::Task<void> confirm_ranges(Work& work) {
+// A client that is out of range goes on elsewhere: only who leads may say so. Whom a follower tells
+// that asks the leader (KIP-392).
+io::Task<void> confirm_ranges(Work& work, io::Instant read_at) {
   for (size_t i = 0; i < work.items.size(); ++i) {
     const Item& item = work.items[i];
     PartitionData& answer = work.answers[i];
-    if (item.spec.follower || !is_verdict(answer.error_code)) continue;
-    const bool stands = co_await item.partition.leads_still();
+    const bool is_for_all = !item.spec.follower && !item.by_follower;
+    if (!is_for_all || !is_verdict(answer.error_code)) continue;
+    const bool stands = co_await item.partition.leads_still(read_at);
     if (!stands) answer.error_code = ErrorCode::not_leader_or_follower;
   }
 }
@@ -346,7 +350,7 @@ server::Reply answer_fetch(Context& context, Work work,
     co_await wait_for_data(wait, work.deadline, connection, work.items.size());
     if (wait->over()) work.deadline = loop.now();
   }
-  co_await confirm_ranges(work);
+  co_await confirm_ranges(work, loop.now());
   server::Throttle* throttle = connection->throttle.get();
   const bool brings = work.bytes > 0;
   if (throttle != nullptr && brings && throttle->refuses(server::QuotaKind::fetch)) {

@@ -39,8 +39,8 @@ io::Task<void> confirm_verdicts(Context& context, std::string group, Response& r
   bool gives_any = false;
   each_verdict(response, [&](kafka::ErrorCode&) { gives_any = true; });
   if (!gives_any) co_return;
-  const io::Instant deadline = context.env.main_loop().now() + confirmed_within;
-  const bool is_heard = co_await context.controller.confirmed(deadline);
+  const io::Instant now = context.env.main_loop().now();
+  const bool is_heard = co_await context.controller.confirmed(now, now + confirmed_within);
   if (is_heard && context.groups.serves(group)) co_return;
   each_verdict(response, [](kafka::ErrorCode& code) { code = kafka::ErrorCode::not_coordinator; });
 }

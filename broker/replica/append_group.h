@@ -28,7 +28,8 @@ struct PendingAppend {
   Slice batch;
   std::optional<Result<Appended>> outcome;  // once it was written, or refused
   bool held = false;                        // a fence held when it arrived
-  uint64_t tenure = 0;                      // of the leader, in which that came to be
+  io::Instant at{};                         // when that came to be,
+  uint64_t tenure = 0;                      // and in which of the leader's
   bool is_confirmed = false;                // see verdicts.h
 };
 

@@ -369,6 +369,7 @@ ReadResult Partition::read(const ReadSpec& spec) {
   Offset bound = spec.read_committed ? result.last_stable_offset : result.high_watermark;
   if (spec.follower) bound = log_->end_offset();
   auto records = log_->read(spec.offset, spec.max_bytes, bound, spec.at_least_one_batch);
+  result.by_follower = !leads();
   if (!records) {
     result.error = kafka::error_code(records.error());
     return result;

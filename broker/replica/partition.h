@@ -77,9 +77,9 @@ class Partition {
   // A client's batch, to be written with others; written() tells what became of it.
   std::shared_ptr<PendingAppend> enqueue(ClientWriter writer, Slice batch);
   io::Task<Result<Appended>> written(std::shared_ptr<PendingAppend> append);
-  // Whether it leads, and has since `tenure`, by all that was committed when this was called; 0:
-  // the present one. See verdicts.h.
-  io::Task<bool> leads_still(uint64_t tenure = 0);
+  // Whether it leads, and has since `tenure`, by all that was committed by `since`; 0: the present
+  // one. See verdicts.h.
+  io::Task<bool> leads_still(io::Instant since, uint64_t tenure = 0);
   // Before anybody looks: what waits goes into the log, unless a fence holds it back.
   void write_pending();
   // Until clients may write, or have to be told why not; or the deadline.
@@ -178,6 +178,7 @@ class Partition {
   FollowerEnd follower_end() const;
   std::optional<Error> offline_error() const;
   Result<void> admit(const Writer& writer);
+  bool is_refused_still(const PendingAppend& append) const;
   LeaderAppend how_for(const ClientWriter& writer) const;
   Appended told(const AppendInfo& info) const;
   io::Task<void> write_at_the_end_of_the_turn();

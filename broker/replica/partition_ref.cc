@@ -79,8 +79,8 @@ io::Task<Result<Appended>> PartitionRef::written(std::shared_ptr<PendingAppend> 
   return wait_on_loop(partition_, partition_->written(std::move(append)));
 }
 
-io::Task<bool> PartitionRef::leads_still() const {
-  return wait_on_loop(partition_, partition_->leads_still());
+io::Task<bool> PartitionRef::leads_still(io::Instant since) const {
+  return wait_on_loop(partition_, partition_->leads_still(since));
 }
 
 io::Task<void> PartitionRef::fence_ended(io::Instant deadline) const {

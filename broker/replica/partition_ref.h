@@ -64,8 +64,8 @@ class PartitionRef {
   // the loop, in the order of the calls; what became of it comes with written().
   io::Task<std::shared_ptr<PendingAppend>> enqueue(ClientWriter writer, Slice batch) const;
   io::Task<Result<Appended>> written(std::shared_ptr<PendingAppend> append) const;
-  // Whether it leads, by all that was committed when this was called (verdicts.h).
-  io::Task<bool> leads_still() const;
+  // Whether it leads, by all that was committed by `since` (verdicts.h).
+  io::Task<bool> leads_still(io::Instant since) const;
   // Until clients may write, or have to be told why not; or the deadline.
   io::Task<void> fence_ended(io::Instant deadline) const;
   // Waits until everything before `end` is safe, see Partition.

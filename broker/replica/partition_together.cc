@@ -102,6 +102,7 @@ void Partition::write_together(std::vector<std::shared_ptr<PendingAppend>> appen
   std::vector<GroupedAppend> group;
   std::vector<PendingAppend*> of_group;
   for (const auto& append : appends) {
+    append->at = loop_.now();
     append->tenure = tenure_;
     if (auto admitted = admit(append->writer); !admitted) {
       append->outcome = fail(admitted.error());
@@ -127,21 +128,29 @@ io::Task<Result<Appended>> Partition::written(std::shared_ptr<PendingAppend> app
   const bool is_final =
       !*append->outcome && is_verdict(kafka::error_code(append->outcome->error()));
   if (is_final && !std::exchange(append->is_confirmed, true)) {
-    const bool stands = co_await leads_still(append->tenure);
-    if (!stands) {
+    const bool stands = co_await leads_still(append->at, append->tenure);
+    if (!stands || !is_refused_still(*append)) {
       // What it has sent behind this may come before this does again.
       refused_at_ = loop_.now();
       append->outcome = refuse(kafka::ErrorCode::not_leader_or_follower,
-                               "another may lead it: who does is being found out");
+                               "who may write to it, and where, is being found out");
     }
   }
   co_return *append->outcome;
 }
 
-io::Task<bool> Partition::leads_still(uint64_t tenure) {
+// What has been heard since may have changed who writes to it.
+bool Partition::is_refused_still(const PendingAppend& append) const {
+  const auto code = kafka::error_code(append.outcome->error());
+  if (code != kafka::ErrorCode::policy_violation) return true;
+  const auto refusal = gate_.admit(append.writer, loop_.now());
+  return refusal && refusal->code == code;
+}
+
+io::Task<bool> Partition::leads_still(io::Instant since, uint64_t tenure) {
   if (tenure == 0) tenure = tenure_;
   if (confirm_ && leads()) {
-    const bool is_heard = co_await confirm_(loop_.now() + confirmed_within);
+    const bool is_heard = co_await confirm_(since, loop_.now() + confirmed_within);
     if (!is_heard) co_return false;
   }
   co_return leads() && !closing_ && tenure == tenure_;

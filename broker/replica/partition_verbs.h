@@ -68,6 +68,7 @@ struct ReadResult {
   std::optional<EpochEnd> diverging;
   NodeId preferred = -1;  // has what is asked for and is nearer: nothing was read here
   bool has_more = false;  // there is something, and no room was left for it
+  bool by_follower = false;
 };
 
 // A time in milliseconds, or one of Kafka's special ones.

@@ -52,9 +52,11 @@ class MetadataStore {
   // seen when this is called: of a shared store, whatever came since is a conflict.
   virtual io::Task<Result<Outcome>> commit(std::vector<Check> checks, std::vector<Put> puts) = 0;
 
-  // Whether the watcher has been told of all that anybody had committed when this was called, and
-  // this process may commit still. False: nobody can say by `deadline`.
-  virtual io::Task<bool> confirmed(io::Instant) { co_return true; }
+  // Whether the watcher has been told of all that anybody had committed by `since`, and this
+  // process could commit later than that. False: nobody can say by `deadline`.
+  virtual io::Task<bool> confirmed(io::Instant /*since*/, io::Instant /*deadline*/) {
+    co_return true;
+  }
 
   // The latest commit that the watcher was told of. Nothing: it is not known, or nobody else can
   // have another.

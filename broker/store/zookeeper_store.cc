@@ -365,8 +365,9 @@ io::Task<Result<bool>> ZookeeperStore::has(FollowedMetadata commit) {
 }
 
 // Only what begins after the question answers it.
-io::Task<bool> ZookeeperStore::confirmed(io::Instant deadline) {
+io::Task<bool> ZookeeperStore::confirmed(io::Instant since, io::Instant deadline) {
   Confirmations& all = confirmations_;
+  if (all.latest_done > since) co_return true;
   const bool hangs = all.ended < all.begun && loop_.now() - all.latest >= confirms_within;
   if (hangs) co_return false;
   const uint64_t mine = all.begun + 1;
@@ -381,13 +382,18 @@ io::Task<bool> ZookeeperStore::confirmed(io::Instant deadline) {
 io::Task<void> ZookeeperStore::keep_confirming() {
   Confirmations& all = confirmations_;
   while (all.begun < all.wanted && !stop_.closed()) {
+    const io::Instant next = all.latest + between_confirmations;
+    if (loop_.now() < next) co_await stop_.wait_until(next);
+    if (stop_.closed()) break;
     const uint64_t number = ++all.begun;
-    all.latest = loop_.now();
+    const io::Instant began = all.latest = loop_.now();
     const bool is_done = co_await confirm_once();
     all.ended = number;
-    if (is_done) all.done = number;
+    if (is_done) {
+      all.done = number;
+      all.latest_done = began;
+    }
     confirmed_.notify_all();
-    if (all.begun < all.wanted) co_await stop_.wait_until(all.latest + between_confirmations);
   }
   all.running = false;
   confirmed_.notify_all();

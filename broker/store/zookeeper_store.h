@@ -56,8 +56,9 @@ class ZookeeperStore final : public MetadataStore {
 
   bool is_shared() const override { return true; }
   io::Task<Result<Outcome>> commit(std::vector<Check> checks, std::vector<Put> puts) override;
-  // With all who ask meanwhile, so often at most. At once, where no server answers.
-  io::Task<bool> confirmed(io::Instant deadline) override;
+  // With all who ask meanwhile, so often at most. At once, where no server answers, or another was
+  // confirmed that began later than `since`.
+  io::Task<bool> confirmed(io::Instant since, io::Instant deadline) override;
   std::optional<FollowedMetadata> position() const override { return position_; }
   io::Task<Result<bool>> has(FollowedMetadata commit) override;
   void watch(Watcher watcher) override;
@@ -128,7 +129,8 @@ class ZookeeperStore final : public MetadataStore {
   // Confirmations, by their numbers: which is wanted, has begun, has ended, and was well.
   struct Confirmations {
     uint64_t wanted = 0, begun = 0, ended = 0, done = 0;
-    io::Instant latest{};  // when it began
+    io::Instant latest{};       // when it began
+    io::Instant latest_done{};  // when the latest that was well began
     bool running = false;
   };
   Confirmations confirmations_;

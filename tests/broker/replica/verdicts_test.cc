@@ -9,7 +9,7 @@ namespace {
 class Verdicts : public PartitionTest {
  protected:
   Verdicts() {
-    confirm_ = [this](io::Instant) { return confirm(); };
+    confirm_ = [this](io::Instant, io::Instant) { return confirm(); };
     open();
     EXPECT_TRUE(send({.count = 3, .producer = 7, .sequence = 0}));
   }
@@ -56,6 +56,18 @@ TEST_F(Verdicts, WhoCannotFindOutWhetherItLeadsSendsTheProducerAway) {
 TEST_F(Verdicts, WhoWasReplacedHearsItBeforeItJudges) {
   heard_ = [this] { another_leads(); };
   EXPECT_EQ(code(send({.producer = 7, .sequence = 9})), ErrorCode::not_leader_or_follower);
+}
+
+TEST_F(Verdicts, WhoHasNotHeardOfAPromotionHearsOfItBeforeItTurnsAProducerAway) {
+  become_mirror();
+  EXPECT_EQ(code(send({})), ErrorCode::policy_violation) << "a mirror, by all that is known";
+  heard_ = [this] {
+    topic_.writer = TopicWriter::Clients{};
+    ++image_.number;
+    partition_->on_image(image_, topic_, config());
+  };
+  EXPECT_EQ(code(send({})), ErrorCode::not_leader_or_follower) << "it is to come again";
+  EXPECT_TRUE(send({}));
 }
 
 // It has led again since, behind another: what it judged by is gone.

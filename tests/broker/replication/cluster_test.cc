@@ -194,6 +194,15 @@ TEST_F(NearestReplica, GivesNothingToWhoHasReadMoreThanItHas) {
   EXPECT_EQ(fetched(a, "west", 2).error_code, ErrorCode::offset_out_of_range);
 }
 
+// The consumer asks the leader then: only that one's word ends its reading here.
+TEST_F(NearestReplica, SaysToWhoAsksBelowItsStartThatItIsOutOfRange) {
+  create("orders", 1);
+  start_all();
+  must_produce("x");
+  world.run_for(seconds(1));
+  EXPECT_EQ(fetched(c, "west", -7).error_code, ErrorCode::offset_out_of_range);
+}
+
 // Else anybody could read what is not safe yet, and say what he has.
 TEST_F(ClusterTest, NobodyFetchesAsAFollowerWhereClientsAre) {
   create("orders", 1);

@@ -77,6 +77,10 @@ class ZookeeperStoreTest : public testing::Test {
   std::vector<std::string> names(const std::string& folder) {
     return ensemble_.children(options_.root + "/" + folder);
   }
+  io::Task<bool> confirmed(Broker& broker) {
+    const io::Instant now = world_.loop().now();
+    return broker.store.confirmed(now, now + seconds(2));
+  }
   std::string node(int64_t version) { return ZookeeperLayout(options_.root).commit(version); }
 
   TaskWorld world_;
@@ -248,7 +252,7 @@ TEST_F(ZookeeperStoreTest, AConfirmationBringsWhatOthersHaveCommittedByThen) {
   b->set("/x", "1");
   EXPECT_TRUE(a->table.empty());
   a->session.mend_line();
-  EXPECT_TRUE(world_.run(a->store.confirmed(world_.loop().now() + seconds(2))));
+  EXPECT_TRUE(world_.run(confirmed(*a)));
   EXPECT_EQ(a->table.at("/x"), "1");
 }
 
@@ -256,22 +260,22 @@ TEST_F(ZookeeperStoreTest, NothingIsConfirmedOverALineThatIsCut) {
   auto a = broker();
   a->session.cut_line();
   const io::Instant asked = world_.loop().now();
-  EXPECT_FALSE(world_.run(a->store.confirmed(asked + seconds(2))));
+  EXPECT_FALSE(world_.run(confirmed(*a)));
   EXPECT_LT(world_.loop().now() - asked, seconds(1)) << "who asks would wait for nothing";
   a->session.mend_line();
   a->session.lose_next_answer();
-  EXPECT_FALSE(world_.run(a->store.confirmed(world_.loop().now() + seconds(2))));
+  EXPECT_FALSE(world_.run(confirmed(*a)));
 }
 
 TEST_F(ZookeeperStoreTest, WhoseProcessWasReplacedIsConfirmedNothing) {
   options_.demands = {{zookeeper::Op::Kind::check, "/kafka/isthmus/tokens/a"}};
   auto a = broker();
   ensemble_.nodes["/kafka/isthmus/tokens/a"] = {};
-  EXPECT_TRUE(world_.run(a->store.confirmed(world_.loop().now() + seconds(2))));
+  EXPECT_TRUE(world_.run(confirmed(*a)));
   bool lost = false;
   a->store.on_session_lost([&lost] { lost = true; });
   ensemble_.nodes.erase("/kafka/isthmus/tokens/a");
-  EXPECT_FALSE(world_.run(a->store.confirmed(world_.loop().now() + seconds(2))));
+  EXPECT_FALSE(world_.run(confirmed(*a)));
   EXPECT_TRUE(lost);
 }
 
@@ -281,11 +285,33 @@ TEST_F(ZookeeperStoreTest, WhoAskAtATimeAreConfirmedTogether) {
   const size_t before = ensemble_.requests;
   std::vector<std::shared_ptr<std::optional<bool>>> answers;
   for (int i = 0; i < 100; ++i) {
-    answers.push_back(world_.start(a->store.confirmed(world_.loop().now() + seconds(2))));
+    answers.push_back(world_.start(confirmed(*a)));
   }
   world_.run_for(seconds(1));
   for (const auto& answer : answers) EXPECT_EQ(*answer, true);
   EXPECT_LE(ensemble_.requests - before, 10u);
+}
+
+// One after the other, of what was asked at the same time: a request may name thousands.
+TEST_F(ZookeeperStoreTest, OneConfirmationAnswersAllThatWasAskedBefore) {
+  auto a = broker();
+  const io::Instant asked = world_.loop().now();
+  world_.run_for(seconds(1));
+  const size_t before = ensemble_.requests;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(world_.run(a->store.confirmed(asked, world_.loop().now() + seconds(2))));
+  }
+  EXPECT_LE(ensemble_.requests - before, 5u);
+  EXPECT_TRUE(world_.run(confirmed(*a)));
+  EXPECT_GT(ensemble_.requests - before, 2u) << "what was committed since is not known by it";
+}
+
+// However often: each costs a majority a write.
+TEST_F(ZookeeperStoreTest, WhoAsksAgainAndAgainIsConfirmedSoOftenAtMost) {
+  auto a = broker();
+  const io::Instant began = world_.loop().now();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(world_.run(confirmed(*a)));
+  EXPECT_GE(world_.loop().now() - began, std::chrono::milliseconds(19 * 50));
 }
 
 TEST_F(ZookeeperStoreTest, WhatOneNodeCannotHoldCrossesInParts) {
