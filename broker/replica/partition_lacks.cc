@@ -19,7 +19,8 @@ std::optional<Outage> PartitionTable::too_early(const TopicPartition& tp,
   return outage;
 }
 
-// Not with fewer than are enough for an acknowledgement: the damaged copy may be wanted yet.
+// Not with fewer than are enough for an acknowledgement: the damaged copy may be wanted yet. An
+// unclean election says that it is not: an undamaged one would be cut to the new leader's, too.
 bool PartitionTable::others_have_all(const TopicImage& topic,
                                      const PartitionImage& partition) const {
   const auto is_in = [this](const std::vector<NodeId>& nodes) {
@@ -30,10 +31,12 @@ bool PartitionTable::others_have_all(const TopicImage& topic,
          std::ssize(partition.isr) >= min_insync_replicas(topic, partition);
 }
 
-bool PartitionTable::others_have_all(const Image& image, const TopicPartition& tp) const {
+bool PartitionTable::is_to_be_copied_again(const Image& image, const TopicPartition& tp,
+                                           const Quarantined& known) const {
   const TopicImage* topic = image.find(tp.topic);
   const auto index = static_cast<size_t>(tp.partition);
-  return topic != nullptr && index < topic->partitions.size() &&
+  if (topic == nullptr || index >= topic->partitions.size()) return false;
+  return env_.main_loop().now() >= known.again_at &&
          others_have_all(*topic, topic->partitions[index]);
 }
 

@@ -18,6 +18,9 @@ namespace {
 // Open descriptors of sealed segments: the process may have 20,000, and sockets need theirs.
 constexpr uint64_t max_sealed_files = 4096;
 constexpr size_t max_cuts = 1000;  // that are remembered one by one
+// Of a damaged replica that could not be cut, to be copied again.
+constexpr auto least_pause = std::chrono::seconds(10);
+constexpr auto longest_pause = std::chrono::hours(1);
 
 struct Opened {
   PartitionRef partition;
@@ -153,8 +156,10 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
     dirs_.not_opened(tp);
     co_return PartitionRef(std::move(*outage));
   }
-  place->hints.others_have_all =
-      has_quarantine(env_.disk, place->folder) && others_have_all(*topic, partition);
+  Quarantined lies = quarantined_.contains(tp) ? quarantined_[tp] : Quarantined{};
+  place->hints.others_have_all = has_quarantine(env_.disk, place->folder) &&
+                                 env_.main_loop().now() >= lies.again_at &&
+                                 others_have_all(*topic, partition);
   LogConfig config = config_of(*topic);
   ReplicaOptions replication{place->high_watermark, allowed_lag_, bell_, confirm_};
   auto opened = co_await io::call_on(
@@ -163,7 +168,14 @@ io::Task<PartitionRef> PartitionTable::open(std::shared_ptr<const Image> image,
   quarantined_.erase(tp);
   if (!opened) {
     dirs_.not_opened(tp);
-    if (has_quarantine(env_.disk, place->folder)) quarantined_[tp] = place->folder;
+    if (has_quarantine(env_.disk, place->folder)) {
+      lies.folder = place->folder;
+      if (place->hints.others_have_all) {
+        lies.pause = std::clamp<io::Duration>(2 * lies.pause, least_pause, longest_pause);
+        lies.again_at = env_.main_loop().now() + lies.pause;
+      }
+      quarantined_[tp] = std::move(lies);
+    }
     co_return PartitionRef(Outage{opened.error().text});
   }
   dirs_.assign(tp, topic->id);
@@ -432,9 +444,9 @@ io::Task<void> PartitionTable::open_repaired() {
   const auto turn = co_await following_.lock();
   std::set<std::string> topics;
   auto image = followed_;
-  for (const auto& [tp, folder] : quarantined_) {
-    if (others_have_all(*image, tp)) topics.insert(tp.topic);
-    if (has_quarantine(env_.disk, folder) || !topics.insert(tp.topic).second) continue;
+  for (const auto& [tp, lies] : quarantined_) {
+    if (is_to_be_copied_again(*image, tp, lies)) topics.insert(tp.topic);
+    if (has_quarantine(env_.disk, lies.folder) || !topics.insert(tp.topic).second) continue;
     log_.info("topic {} has been repaired: opening it", tp.topic);
   }
   for (const auto& topic : co_await move_renamed(image)) topics.insert(topic->name);

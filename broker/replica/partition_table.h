@@ -154,9 +154,16 @@ class PartitionTable {
   // Why a partition is not opened yet, though it could be: others count on what it lacks.
   std::optional<Outage> too_early(const TopicPartition& tp, const LogDirs::Place& place,
                                   const PartitionImage& partition) const;
+  struct Quarantined {
+    std::string folder;
+    // A disk that cannot bear the scan of a whole log is not asked for another at once.
+    io::Duration pause{};
+    io::Instant again_at{};
+  };
   // By the metadata, all that was acknowledged, and nobody counts on this broker for it.
   bool others_have_all(const TopicImage& topic, const PartitionImage& partition) const;
-  bool others_have_all(const Image& image, const TopicPartition& tp) const;
+  bool is_to_be_copied_again(const Image& image, const TopicPartition& tp,
+                             const Quarantined& known) const;
   // Of one that was opened.
   void note_lack(const TopicPartition& tp, const TopicImage& topic, const RecoveryReport& report,
                  const std::string& folder);
@@ -206,10 +213,10 @@ class PartitionTable {
   std::map<io::Loop*, FileCache> files_;  // one for each loop, used there only
   LogDirs dirs_;
   std::vector<Cut> cuts_;
-  std::map<TopicPartition, std::string> quarantined_;  // their folders
-  std::map<TopicPartition, Uuid> may_lack_;            // open, and nobody was told
-  std::set<TopicPartition> in_the_way_;                // there is another topic's folder in theirs
-  std::set<Uuid> moved_;                               // renamed topics whose folders have followed
+  std::map<TopicPartition, Quarantined> quarantined_;
+  std::map<TopicPartition, Uuid> may_lack_;  // open, and nobody was told
+  std::set<TopicPartition> in_the_way_;      // there is another topic's folder in theirs
+  std::set<Uuid> moved_;                     // renamed topics whose folders have followed
   NotMoved not_moved_;
   io::Mutex following_;
   io::Mutex writing_;  // checkpoints and assignments

@@ -365,6 +365,9 @@ TEST_F(DamagedReplicaTest, StaysAsItIsWhereItMayBeWanted) {
   follow();
   EXPECT_TRUE(is_closed()) << "the disk would not have it marked";
   world_.run(done(table_->open_repaired()));
+  EXPECT_TRUE(is_closed()) << "it is given a pause";
+  world_.run_for(std::chrono::seconds(10));
+  world_.run(done(table_->open_repaired()));
   EXPECT_FALSE(is_closed());
 }
 
