@@ -120,11 +120,10 @@ TEST(ClusterView, WhatABrokerThatJoinsHasYetToGetIsTold) {
   EXPECT_EQ(view.joining, 2u);
   EXPECT_EQ(view.bytes_to_go, 8'000'000);
   EXPECT_EQ(view.broker(304)->behind(), 2u);
-  EXPECT_NE(
-      text_of(view, false)
-          .text()
-          .find("2 partitions on the way to brokers that have yet to get them: 8 MB to go"),
-      std::string::npos)
+  EXPECT_NE(text_of(view, false)
+                .text()
+                .find("2 partitions on the way to brokers that have yet to get them: 8 MB to go"),
+            std::string::npos)
       << text_of(view, false).text();
   EXPECT_EQ(json_of(view, false)["joining"], 2);
   EXPECT_EQ(json_of(view, false)["bytes_to_go"], 8'000'000);

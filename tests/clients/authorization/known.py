@@ -39,8 +39,8 @@ VALIDATED = ("v", "what is only validated gets no topic id; Kafka names one that
 NAMELESS = ("n", "beside the error of the whole Kafka answers one of each user without its name; "
             "we leave that out")
 
-MOVES = ("m", "beside the error of the whole Kafka names what was asked for, as moves to nowhere; we "
-         "leave that out")
+MOVES = ("m", "beside the error of the whole Kafka names what was asked for, as moves to nowhere; "
+         "we leave that out")
 
 
 def known(about: tuple[str, str], asks: str, path: str, kafka, ours) -> Known:
