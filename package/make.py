@@ -30,6 +30,8 @@ CONFIG = ("seoul.yaml", "tokyo.yaml", "mirror.yaml", "router.yaml")
 SCRIPTS = ("postinst", "prerm", "postrm")
 PAGES = ("README.md", "SECURITY.md", "docs/configuration.md", "docs/metrics.md",
          "docs/operations.md", "docs/compatibility.md", "docs/formats.md")
+FOLDERS = {"docs/monitoring": "monitoring", "config/cluster": "cluster", "config/secure": "secure"}
+DOCUMENTS = "usr/share/doc/isthmus"
 
 
 def output(*command, cwd: Path = ROOT) -> str:
@@ -37,19 +39,52 @@ def output(*command, cwd: Path = ROOT) -> str:
                           text=True).stdout.strip()
 
 
-def commit() -> tuple[str, int]:
-    """The version of this commit and its time; of a tree without git, of now."""
+def commit(root: Path = ROOT) -> tuple[str, int]:
+    """The version of this commit and its time; of a tree without git, one before all others, now."""
+    if not (root / ".git").exists():
+        return f"{VERSION}~0", int(time.time())
     try:
-        seconds, name = output("git", "log", "-1", "--format=%ct %h").split()
-    except (subprocess.CalledProcessError, FileNotFoundError):
-        return VERSION, int(time.time())
+        seconds, name = output("git", "log", "-1", "--format=%ct %h", cwd=root).split()
+        changed = output("git", "--no-optional-locks", "status", "--porcelain",
+                         "--untracked-files=no", cwd=root)
+    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+        # A version that is guessed would be that of any commit.
+        sys.exit(f"git does not say which commit this is: {getattr(error, 'stderr', '') or error}")
     day = time.strftime("%Y%m%d%H%M%S", time.gmtime(int(seconds)))
-    return f"{VERSION}~{day}.{name}", int(seconds)
+    return f"{VERSION}~{day}.{name}" + (".dirty" if changed else ""), int(seconds)
+
+
+def places() -> dict[str, str]:
+    """What of the repository the package has, and where, seen from the folder of its documents."""
+    found = {page: Path(page).name for page in PAGES}
+    found |= {"config": "/etc/isthmus/", **{f"config/{name}": f"/etc/isthmus/{name}"
+                                            for name in CONFIG}}
+    for folder, below in FOLDERS.items():
+        found[folder] = f"{below}/"
+        for file in sorted((ROOT / folder).glob("*.[yj]*")):
+            found[f"{folder}/{file.name}"] = f"{below}/{file.name}"
+    return found
+
+
+def linked(page: str) -> str:
+    """A page beside the others in one folder: of a link to what is not there, its words stay."""
+    there = places()
+
+    def link(found: re.Match) -> str:
+        path, mark, anchor = found[2].partition("#")
+        if not path or path.startswith("http"):
+            return found[0]
+        place = there.get(os.path.normpath(Path(page).parent / path))
+        return f"[{found[1]}]({place}{mark}{anchor})" if place else found[1]
+
+    return re.sub(r"\[([^][]*)\]\(([^)\s]+)\)", link, (ROOT / page).read_text())
 
 
 def installed(text: str) -> str:
-    """A file of config/ as it lies in /etc/isthmus."""
-    text = text.replace("/tmp/isthmus/", "/var/lib/isthmus/").replace("config/", "/etc/isthmus/")
+    """A file of config/ as the package has it: what is in /tmp does not outlive its unit."""
+    text = text.replace("/tmp/isthmus/", "/var/lib/isthmus/")
+    text = re.sub(r"config/(cluster|secure)/", rf"/{DOCUMENTS}/\1/", text)
+    text = text.replace("config/", "/etc/isthmus/")
     text = text.replace("# for real use: a folder on a disk that keeps its promises",
                         "# of the user isthmus, on a disk that keeps its promises")
     return re.sub(r"isthmus (broker|mirror|router) --config /etc/isthmus/(\w+)\.yaml",
@@ -92,13 +127,13 @@ def fill(tree: Tree, program: Path, version: str) -> None:
                         manual.page(command, version, date))
     tree.put("usr/share/bash-completion/completions/isthmus", completion.bash(known))
     tree.put("usr/share/zsh/vendor-completions/_isthmus", completion.zsh(known))
-    documents = "usr/share/doc/isthmus"
-    for page in PAGES:
-        tree.put(f"{documents}/{Path(page).name}", (ROOT / page).read_text())
-    for folder, below in (("docs/monitoring", "monitoring"), ("config/cluster", "cluster"),
-                          ("config/secure", "secure")):
-        for file in sorted((ROOT / folder).glob("*.[yj]*")):
-            tree.put(f"{documents}/{below}/{file.name}", file.read_text())
+    for path, place in places().items():
+        if path in PAGES:
+            tree.put(f"{DOCUMENTS}/{place}", linked(path))
+        elif str(Path(path).parent) in FOLDERS:
+            text = (ROOT / path).read_text()
+            tree.put(f"{DOCUMENTS}/{place}",
+                     installed(text) if path.startswith("config/") else text)
 
 
 def libraries(tree: Tree) -> str:

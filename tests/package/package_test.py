@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,9 @@ from support import testing
 from support.network import Host
 from support.processes import Process, wait_for
 
+sys.path.insert(0, str(testing.ROOT / "package"))
+import make
+
 ROLES = ("broker", "mirror", "router")
 CONFIG = ("mirror.yaml", "router.yaml", "seoul.yaml", "tokyo.yaml")
 ADMIN = {"seoul": 9644, "tokyo": 9744, "mirror": 9645, "router": 9646}
@@ -26,6 +30,36 @@ SERVICES = {"seoul": "broker", "tokyo": "broker", "mirror": "mirror", "router": 
 def need_command(name: str, package: str) -> None:
     if not shutil.which(name):
         raise unittest.SkipTest(f"{name} is missing: ./dev test installs {package}")
+
+
+class Version(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="isthmus-version-")
+        self.addCleanup(directory.cleanup)
+        self.tree = Path(directory.name)
+
+    def git(self, *words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=self.tree,
+                       check=True, capture_output=True)
+
+    def test_it_names_the_commit_and_what_is_changed(self):
+        need_command("git", "git")
+        self.git("init", "-q")
+        (self.tree / "file").write_text("one")
+        self.git("add", "file")
+        self.git("commit", "-qm", "one")
+        clean, _ = make.commit(self.tree)
+        self.assertRegex(clean, r"^0\.1\.0~\d{14}\.[0-9a-f]+$")
+        (self.tree / "file").write_text("two")
+        self.assertEqual(make.commit(self.tree)[0], clean + ".dirty")
+        for one, other in (("0.1.0~0", clean), (clean, clean + ".dirty"), (clean, "0.1.0")):
+            subprocess.run(["dpkg", "--compare-versions", one, "lt", other], check=True)
+
+    def test_without_a_commit(self):
+        self.assertEqual(make.commit(self.tree)[0], "0.1.0~0")
+        (self.tree / ".git").mkdir()  # of which git knows nothing
+        with self.assertRaisesRegex(SystemExit, "git does not say which commit this is"):
+            make.commit(self.tree)
 
 
 class Packaged(unittest.TestCase):
@@ -77,6 +111,39 @@ class Content(Packaged):
         again = self.made_in(self.tmp / "again")
         self.assertEqual(again.name, self.deb.name)
         self.assertEqual(again.read_bytes(), self.deb.read_bytes())
+
+    def test_no_configuration_is_for_tmp(self):
+        files = sorted(self.root.rglob("*.yaml"))
+        self.assertGreater(len(files), len(CONFIG) + 12)
+        for file in files:
+            self.assertNotIn("/tmp", file.read_text(), f"{file.name}: a unit has a /tmp of its own")
+
+    def test_links_lead_to_what_is_there(self):
+        pages = sorted((self.root / "usr/share/doc/isthmus").glob("*.md"))
+        self.assertGreater(len(pages), 5)
+        for page in pages:
+            links = re.findall(r"\]\(((?!http)[^)\s#]+)", page.read_text())
+            for link in links:
+                at = self.root / link[1:] if link.startswith("/") else page.parent / link
+                self.assertTrue(at.exists(), f"{page.name}: {link}")
+
+    def test_what_is_enabled_is_disabled_before_a_removal(self):
+        need_command("systemctl", "systemd")
+        scripts = self.tmp / "scripts"
+        subprocess.run(["dpkg-deb", "-e", self.deb, scripts], check=True)
+        root = self.tmp / "enabled"
+        shutil.copytree(self.root / "lib", root / "lib", dirs_exist_ok=True)
+        for unit in ("isthmus-broker@seoul", "isthmus-router@router"):
+            subprocess.run(["systemctl", f"--root={root}", "enable", unit], check=True,
+                           capture_output=True)
+        wants = root / "etc/systemd/system/multi-user.target.wants"
+        other = wants / "other.service"
+        other.symlink_to("/lib/systemd/system/other.service")
+        for why, left in (("upgrade", 3), ("remove", 1)):
+            subprocess.run(["sh", scripts / "prerm", why], check=True, capture_output=True,
+                           env={**os.environ, "DPKG_ROOT": str(root)})
+            self.assertEqual(len(list(wants.iterdir())), left, why)
+        self.assertTrue(other.is_symlink())
 
     def test_units_are_taken_by_systemd(self):
         need_command("systemd-analyze", "systemd")
