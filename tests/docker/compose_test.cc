@@ -162,7 +162,10 @@ TEST(Compose, router_publishes_the_ports_that_it_opens) {
   const auto router = load<RouterConfig>("router.yaml");
   const std::string ports = router.virtual_cluster.ports.to_string();
   const YAML::Node published = compose()["services"]["router"]["ports"];
-  EXPECT_EQ(published[0].as<std::string>(), ports + ":" + ports);
+  // Where clients are told to come, and nowhere else: nobody is asked who it is.
+  EXPECT_EQ(published[0].as<std::string>(),
+            router.virtual_cluster.advertise + ":" + ports + ":" + ports);
+  EXPECT_EQ(router.virtual_cluster.advertise, "127.0.0.1");
   EXPECT_GE(router.virtual_cluster.ports.size(), 1u + 6u) << "the bootstrap and each broker";
   EXPECT_EQ(router.virtual_cluster.bind, "0.0.0.0");
 }
