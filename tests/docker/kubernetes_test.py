@@ -55,12 +55,22 @@ class Manifests(unittest.TestCase):
         self.assertEqual(served, list(range(first, last + 1)), "a port that no Service leads to")
 
     def test_they_are_looked_at_as_they_can_be(self):
-        """Probes by what the image has; a stop waits for no longer than Kubernetes does."""
+        """Probes by what the image has."""
         for name, text in manifests().items():
             admin = re.search(r'admin: \{bind: "127\.0\.0\.1:(\d+)"', text)[1]
             self.assertEqual(set(re.findall(r"/dev/tcp/127\.0\.0\.1/(\d+)", text)), {admin}, name)
             self.assertIn("PodDisruptionBudget", text, name)
             self.assertIn("livenessProbe", text, name)
+
+    def test_a_stop_waits_for_no_longer_than_kubernetes_does(self):
+        drain = (testing.ROOT / "package" / "isthmus-broker@.service").read_text()
+        drain = int(re.search(r"TimeoutStopSec=(\d+)s", drain)[1])
+        for name in ("seoul.yaml", "tokyo.yaml"):
+            text = manifests()[name]
+            grace = int(re.search(r"terminationGracePeriodSeconds: (\d+)", text)[1])
+            # One describe may take longer than the pause between two: all of them have a limit.
+            waits = int(re.search(r"- timeout (\d+) bash -c 'until isthmus cluster", text)[1])
+            self.assertLessEqual(waits + drain, grace, name)
 
 
 if __name__ == "__main__":

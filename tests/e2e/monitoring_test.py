@@ -368,7 +368,8 @@ class BrokerInTrouble(Watched):
                 return
 
 
-EPOLL_WAITS = {"232", "281", "441"}  # epoll_wait, epoll_pwait, epoll_pwait2 on x86-64
+# epoll_wait, epoll_pwait, epoll_pwait2 on x86-64; the latter two on arm64
+EPOLL_WAITS = {"232", "281", "441", "22"}
 
 
 if __name__ == "__main__":
