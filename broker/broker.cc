@@ -143,7 +143,8 @@ std::vector<DamagedReplica> damaged(const PartitionTable& partitions, const Imag
   for (const auto& [name, topic_id, all] : partitions.lacking()) {
     const TopicImage* topic = image.find(name.topic);
     const bool is_same = topic != nullptr && (topic_id.is_zero() || topic_id == topic->id);
-    if (is_same) replicas.push_back({topic->id, name.partition, all});
+    // What is offline has no topic's id.
+    if (is_same) replicas.push_back({topic->id, name.partition, all, !topic_id.is_zero()});
   }
   return replicas;
 }
@@ -151,13 +152,13 @@ std::vector<DamagedReplica> damaged(const PartitionTable& partitions, const Imag
 // The metadata have it of these: the others lead them, if there are any.
 void losses_are_known(PartitionTable& partitions, const Image& image, NodeId self,
                       const std::vector<DamagedReplica>& replicas) {
-  for (const auto& [topic_id, index, all] : replicas) {
+  for (const auto& [topic_id, index, all, is_open] : replicas) {
     partitions.lack_is_known(topic_id, index);
     const TopicImage* topic = image.find(topic_id);
     if (topic == nullptr || index >= std::ssize(topic->partitions)) continue;
     const PartitionImage& partition = topic->partitions[static_cast<size_t>(index)];
-    const bool is_open = static_cast<bool>(partitions.find(topic->name, index));
-    if (!is_open || partition.leader != self || partition.isr.size() > 1) continue;
+    const bool serves = static_cast<bool>(partitions.find(topic->name, index));
+    if (!serves || partition.leader != self || partition.isr.size() > 1) continue;
     Logger("partitions")
         .warn(
             "{}-{} is led with what is here, and nobody else has more: the last stop was no clean "

@@ -39,6 +39,7 @@ ClusterKeeper::ClusterKeeper(io::Loop& loop, io::Random& random, zookeeper::Clie
       controller_(controller),
       losses_(std::move(losses)),
       habits_(habits),
+      leaderless_(habits_.patience),
       health_(controller.self()),
       wake_(std::make_shared<Wake>(loop)),
       stop_(loop),
@@ -165,7 +166,7 @@ void ClusterKeeper::sit_down() {
   seated_ = true;
   note_holder(controller_.self());
   next_balance_ = loop_.now() + habits_.balance_every;
-  next_unclean_ = loop_.now() + habits_.unclean_every;
+  leaderless_.forget();
   log_.info("broker={} is the controller", holder_);
 }
 
@@ -265,11 +266,13 @@ io::Task<Result<void>> ClusterKeeper::look_for_placement() {
 }
 
 io::Task<Result<void>> ClusterKeeper::look_for_unclean() {
-  const bool impatient = loop_.now() >= next_unclean_;
-  if (impatient) next_unclean_ = loop_.now() + habits_.unclean_every;
+  leaderless_.look(*controller_.snapshot(), loop_.now());
   std::vector<Election> elected;
-  const auto decide = [this, impatient, &elected](const Image& now) {
-    return plan_unclean(now, impatient, habits_.partitions_at_once, elected);
+  const auto decide = [this, &elected](const Image& now) {
+    const auto is_given_up = [this](const TopicImage& topic, PartitionIndex index) {
+      return leaderless_.is_given_up(topic, index, loop_.now());
+    };
+    return plan_unclean(now, is_given_up, habits_.partitions_at_once, elected);
   };
   if (auto plan = decide(*controller_.snapshot()); !plan || plan->empty()) {
     co_return plan ? Result<void>{} : fail(plan.error());

@@ -19,6 +19,7 @@
 #include "broker/controller/cluster_health.h"
 #include "broker/controller/cluster_plans.h"
 #include "broker/controller/controller.h"
+#include "broker/controller/leaderless.h"
 #include "broker/store/zookeeper_layout.h"
 #include "io/event.h"
 #include "io/gate.h"
@@ -46,8 +47,8 @@ class ClusterKeeper {
     bool balances = true;              // leaders, each `balance_every`, the first time after it sat
     int32_t imbalance_percentage = 10;
     io::Duration balance_every = std::chrono::minutes(5);
-    // How often who is waited for is waited for no more, of topics that rather lose records.
-    io::Duration unclean_every = std::chrono::minutes(5);
+    // How long who has what others lack is waited for, of topics that rather lose records.
+    io::Duration patience = std::chrono::minutes(5);
   };
   ClusterKeeper(io::Loop& loop, io::Random& random, zookeeper::Client& client,
                 ZookeeperLayout layout, Controller& controller, Losses losses, Habits habits);
@@ -114,7 +115,8 @@ class ClusterKeeper {
   Logger log_{"cluster"};
   const Losses losses_;
   const Habits habits_;
-  io::Instant next_balance_{}, next_unclean_{};
+  io::Instant next_balance_{};
+  Leaderless leaderless_;
   ClusterHealth health_;
   Uuid id_;  // of this process
   bool serves_ = false;

@@ -87,13 +87,18 @@ std::string missing_directory(const Image& image, NodeId node, const Uuid& direc
 
 namespace {
 
-// Whether all of it is.
-using Lost = std::map<std::pair<Uuid, PartitionIndex>, bool>;
+struct Loss {
+  bool is_all = false;
+  bool has_failed = false;  // nothing of it is served
+};
+using Lost = std::map<std::pair<Uuid, PartitionIndex>, Loss>;
 
 Lost lost_of(const std::vector<DamagedReplica>& damaged) {
   Lost lost;
   for (const DamagedReplica& replica : damaged) {
-    lost[{replica.topic, replica.index}] |= replica.all;
+    Loss& loss = lost[{replica.topic, replica.index}];
+    loss.is_all |= replica.all;
+    loss.has_failed |= !replica.is_open;
   }
   return lost;
 }
@@ -101,7 +106,7 @@ Lost lost_of(const std::vector<DamagedReplica>& damaged) {
 void drop(const Lost& lost, const Uuid& topic, PartitionIndex index, PartitionImage& partition,
           NodeId node) {
   const auto found = lost.find({topic, index});
-  if (found == lost.end() || !is_counted_on(partition, node, found->second)) return;
+  if (found == lost.end() || !is_counted_on(partition, node, found->second.is_all)) return;
   std::erase(partition.isr, node);
   std::erase(partition.elr, node);
 }
@@ -119,7 +124,9 @@ Result<Plan> plan_lose(const Image& image, NodeId node, const std::vector<Damage
                       if (partition.leader != node) return;
                       const bool stays = contains(partition.isr, node);
                       if (!stays) return elect(plan, partition, image);
-                      if (!may_lose(topic) || !lost.contains({topic.id, index})) return;
+                      const auto loss = lost.find({topic.id, index});
+                      const bool has_failed = loss != lost.end() && loss->second.has_failed;
+                      if (!may_lose(topic) || !has_failed) return;
                       Election election{topic.name, index};
                       election.failed_in = epoch_in_force(partition, image);
                       // Where nobody else serves, it waits for its disk as any other.

@@ -38,7 +38,8 @@ Result<Plan> plan_fence(const Image& image, NodeId node);
 struct DamagedReplica {
   Uuid topic;
   PartitionIndex index = -1;
-  bool all = false;  // nothing is left of it
+  bool all = false;      // nothing is left of it
+  bool is_open = false;  // it may lack something, and serves
 };
 // `node` follows the image and is reached by clients, in its start number `starts`: it may lead.
 // STALE_BROKER_EPOCH: it has started anew since.

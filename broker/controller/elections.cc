@@ -225,7 +225,7 @@ bool may_lose(const TopicImage& topic) {
   return said != topic.configs.end() && said->second == "true";
 }
 
-Result<Plan> plan_unclean(const Image& image, bool impatient, int most,
+Result<Plan> plan_unclean(const Image& image, const GivenUp& is_given_up, int most,
                           std::vector<Election>& elected) {
   Plan plan;
   elected.clear();
@@ -234,7 +234,7 @@ Result<Plan> plan_unclean(const Image& image, bool impatient, int most,
                       if (partition.leader >= 0 || !may_lose(topic) || std::ssize(elected) >= most)
                         return;
                       const bool is_waited_for = !partition.isr.empty() || !partition.elr.empty();
-                      if (is_waited_for && !impatient) return;
+                      if (is_waited_for && !is_given_up(topic, index)) return;
                       Election election{topic.name, index};
                       if (elect_anybody(plan, partition, image, election))
                         elected.push_back(std::move(election));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -86,8 +87,9 @@ void tell_of_unclean(const Image& image, const std::vector<Election>& elections,
 // Whether its owner rather loses records than waits (unclean.leader.election.enable).
 bool may_lose(const TopicImage& topic);
 // Of such topics, what an unclean election gives a leader: where nobody is left to be waited for,
-// or, with `impatient`, wherever nobody of ISR and ELR serves. `elected` has what it was.
-Result<Plan> plan_unclean(const Image& image, bool impatient, int most,
+// or nobody of ISR and ELR serves and they are given up (leaderless.h). `elected` has what it was.
+using GivenUp = std::function<bool(const TopicImage&, PartitionIndex)>;
+Result<Plan> plan_unclean(const Image& image, const GivenUp& is_given_up, int most,
                           std::vector<Election>& elected);
 
 }  // namespace isthmus::broker

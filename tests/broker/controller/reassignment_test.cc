@@ -370,10 +370,12 @@ TEST_F(ElectionsTest, ATopicThatRatherLosesWaitsForNobodyForLong) {
   commit(plan_unfence(*image_, 102, 1));
   ASSERT_EQ(partition().leader, -1);
   std::vector<Election> elected;
-  EXPECT_TRUE(plan_unclean(*image_, true, 10, elected)->empty()) << "nobody has asked for it";
+  const auto all = [](const auto&, PartitionIndex) { return true; };
+  const auto none = [](const auto&, PartitionIndex) { return false; };
+  EXPECT_TRUE(plan_unclean(*image_, all, 10, elected)->empty()) << "nobody has asked for it";
   commit(plan_configs(*image_, "orders", {{"unclean.leader.election.enable", "true"}}, false));
-  EXPECT_TRUE(plan_unclean(*image_, false, 10, elected)->empty()) << "101 and 103 have it all";
-  commit(plan_unclean(*image_, true, 10, elected));
+  EXPECT_TRUE(plan_unclean(*image_, none, 10, elected)->empty()) << "101 and 103 have it all";
+  commit(plan_unclean(*image_, all, 10, elected));
   EXPECT_EQ(partition().leader, 102);
   EXPECT_TRUE(elected.at(0).has_lost);
 }
@@ -387,6 +389,8 @@ TEST_F(ElectionsTest, ATopicThatRatherLosesGivesUpTheLastWhoseDiskFails) {
   EXPECT_TRUE(plan_lose(*image_, 101, {{topic, 0}})->empty()) << "nobody else can go on";
   commit(plan_unfence(*image_, 103, 1));
   std::vector<Election> elected;
+  EXPECT_TRUE(plan_lose(*image_, 101, {{.topic = topic, .index = 0, .is_open = true}})->empty())
+      << "it serves";
   commit(plan_lose(*image_, 101, {{topic, 0}}, &elected));
   EXPECT_EQ(partition().leader, 103);
   EXPECT_EQ(partition().isr, Nodes{103});
