@@ -338,6 +338,12 @@ Result<Plan> plan_done(const Image& image, const Ending& ending) {
   }
   auto counts = check_speaker(image, record, ending.target);
   if (!counts) return fail(counts.error());
+  // Whatever promoted it, a switchover or a failover, came after all that this site had heard of.
+  if (record.route_version > 0 && ending.route_version <= record.route_version) {
+    return refuse(ErrorCode::invalid_request,
+                  "the promotion that is told of is an earlier one: the broker of " +
+                      to_string(ending.target) + " that tells has yet to hear of what came since");
+  }
   for (const auto& [name, found] : image.topics) {
     if (!found->writer.is_closed_by(ending.id)) continue;
     TopicImage topic = *found;

@@ -212,7 +212,7 @@ io::Task<kafka::HandOverResponse> Switchovers::handed_over(kafka::HandOverReques
   kafka::HandOverResponse response;
   for (const auto& [id, ends] : known.handed) response.topics.push_back({id, ends});
   auto groups = co_await site_.groups(patience_for_leaders);
-  if (!groups) co_return refused<kafka::HandOverResponse>(groups.error());
+  if (!groups) co_return refused<kafka::HandOverResponse>(said_loudly(groups.error()));
   response.groups = std::move(groups->names);
   co_return response;
 }

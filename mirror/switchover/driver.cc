@@ -431,7 +431,8 @@ io::Task<Result<void>> Driver::promote_with_groups(Uuid id) {
     auto described = co_await read_as_described(id, request);
     if (!described) co_return described;
   } else if (!recorded) {
-    co_return fail(recorded.error());
+    // Both sites are closed meanwhile.
+    co_return fail(said_once(recorded.error().text));
   } else {
     still.is_told = still.handed_over = true;
     still.groups.insert(recorded->groups.begin(), recorded->groups.end());

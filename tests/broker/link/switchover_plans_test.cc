@@ -162,6 +162,28 @@ TEST(PlanDone, TheSourceBecomesTheMirrorOfTheOtherDirection) {
             ErrorCode::invalid_request);
 }
 
+// A broker of the target that lags behind tells of the time before the topics came back.
+TEST(PlanDone, APromotionOfAnEarlierTimeEndsNothing) {
+  auto image = source();
+  image = after(*image, plan_hand_over(*image, {"l", first, {topic}, other_site}));
+  Ending end = ending(first);
+  end.route_version = 4;
+  image = after(*image, plan_done(*image, end));
+  image = after(*image, [&] {
+    Plan plan;
+    TopicImage back = *image->find(topic);
+    back.writer = TopicWriter::Clients{};
+    plan.change(*image->find(topic), back);
+    return plan;
+  }());
+  image = after(*image, plan_hand_over(*image, {"l", second, {topic}, other_site}));
+  end.id = second;
+  EXPECT_EQ(code_of(plan_done(*image, end)), ErrorCode::invalid_request);
+  EXPECT_TRUE(image->find(topic)->writer.is_closed_by(second));
+  end.route_version = 5;
+  EXPECT_FALSE(plan_done(*image, end)->empty());
+}
+
 TEST(PlanDone, WhatWasNotHandedOverIsNotGivenAway) {
   auto image = source();
   EXPECT_EQ(code_of(plan_done(*image, ending(first))), ErrorCode::invalid_request);
