@@ -53,11 +53,23 @@ io::Task<Result<WayBackSteps::Response>> WayBackSteps::take(Request request) {
       answer->error_message.value_or(std::string(kafka::error_name(answer->error_code))));
 }
 
+// Of a topic that another broker has just made this one may have yet to hear, or to open it.
+io::Task<PartitionRef> WayBackSteps::open_one(Uuid topic_id, PartitionIndex index) {
+  const io::Instant deadline = env_.main_loop().now() + time_to_read_a_record;
+  while (true) {
+    const auto image = controller_.snapshot();
+    const TopicImage* topic = image->find(topic_id);
+    PartitionRef partition;
+    if (topic != nullptr) partition = partitions_.find(topic->name, index);
+    const bool may_come = topic == nullptr || partition.is_opening();
+    const bool is_over = controller_.settled().closed() || env_.main_loop().now() >= deadline;
+    if (partition || partition.outage() || !may_come || is_over) co_return partition;
+    co_await controller_.settled().wait_until(deadline);
+  }
+}
+
 io::Task<WayBackSteps::Response> WayBackSteps::take_here(Request request) {
-  const auto image = controller_.snapshot();
-  const TopicImage* topic = image->find(request.topic_id);
-  PartitionRef partition;
-  if (topic != nullptr) partition = partitions_.find(topic->name, request.index);
+  const PartitionRef partition = co_await open_one(request.topic_id, request.index);
   if (!partition) {
     const auto outage = partition.outage();
     co_return no_step(ErrorCode::kafka_storage_error,

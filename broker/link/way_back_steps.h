@@ -28,6 +28,7 @@ class WayBackSteps {
   io::Task<Response> take_here(Request request);
 
  private:
+  io::Task<PartitionRef> open_one(Uuid topic_id, PartitionIndex index);
   io::Task<Response> compare(PartitionRef partition, Request request);
   io::Task<bool> is_the_links(Uuid topic_id);
   io::Task<Response> cut(PartitionRef partition, Request request);

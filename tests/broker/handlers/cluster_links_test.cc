@@ -211,5 +211,23 @@ TEST_F(ClusterLinks, AMirrorProcessDoesNotWaitForPartitionsThatAreBeingOpened) {
   EXPECT_LT(world_.now() - before, milliseconds(1500));
 }
 
+// What is exported goes to a topic that one of them has just made.
+TEST_F(ClusterLinks, AStepWaitsForWhoHasYetToOpenTheTopic) {
+  auto& disk = machines_[2].host->disk();
+  disk.sync_latency_min = disk.sync_latency_max = milliseconds(300);
+  create(machines_[0], "orders", 3);
+  const auto told = metadata(machines_[0]).topics.at(0);
+  kafka::TakeWayBackStepRequest step;
+  step.step = kafka::WayBackStep::read;
+  step.topic_id = told.topic_id;
+  for (const auto& p : told.partitions) {
+    if (p.leader_id == 103) step.index = p.partition_index;
+  }
+  const auto answer = ask(machines_[2], step, 9093);
+  EXPECT_EQ(answer.error_code, ErrorCode::none) << answer.error_message.value_or("");
+  step.index = 77;
+  EXPECT_EQ(ask(machines_[2], step, 9093).error_code, ErrorCode::kafka_storage_error);
+}
+
 }  // namespace
 }  // namespace isthmus::broker
