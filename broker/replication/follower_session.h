@@ -2,8 +2,7 @@
 // broker/handlers/fetch_session.h is its end of it). Pure: told what is to be fetched and what the
 // leader says of the session, says what a request names.
 //
-//   nothing remembered ──► all is named, epoch 0 ──an id comes──► changes are named, epoch 1, 2,
-//   ...
+//   nothing remembered ──► all is named, epoch 0 ──an id comes──► changes are named, epoch 1, 2, …
 //          ▲                                                        │
 //          └── another connection, or the leader has forgotten ─────┘
 //

@@ -30,19 +30,29 @@ std::optional<Offset> base_of(std::string_view name) {
   return read.ec == std::errc() && read.ptr == end ? std::optional(base) : std::nullopt;
 }
 
+std::string name_of(Offset base) {
+  std::string digits = std::to_string(base);
+  return std::string(offset_digits - digits.size(), '0') + digits + std::string(log_suffix);
+}
+
 }  // namespace
 
-std::vector<ReplicaFiles::Segment> ReplicaFiles::segments(const TopicPartition& partition) const {
-  std::vector<Segment> found;
+// "" if it is not there.
+std::string ReplicaFiles::folder_of(const TopicPartition& partition) const {
   for (const char* directory : {"/data/1/", "/data/2/"}) {
-    const std::string folder = directory + partition.to_string();
-    if (!disk_->is_folder(folder)) continue;
-    for (const std::string& name : disk_->list(folder)) {
-      if (const auto base = base_of(name)) found.push_back({*base, folder + "/" + name});
-    }
-    break;
+    std::string folder = directory + partition.to_string() + "/";
+    if (disk_->is_folder(folder.substr(0, folder.size() - 1))) return folder;
   }
-  return found;  // in order: names are, and have leading zeros
+  return {};
+}
+
+std::optional<ReplicaFiles::Segment> ReplicaFiles::segment_at(std::string path) const {
+  while (!path.empty()) {
+    const auto base = base_of(std::string_view(path).substr(path.rfind('/') + 1));
+    if (base) return Segment{*base, std::move(path)};
+    path = disk_->first_above(path, log_suffix);
+  }
+  return std::nullopt;
 }
 
 bool ReplicaFiles::goes_on(const Place& known, Offset from) const {
@@ -78,11 +88,15 @@ std::vector<FiledBatch> ReplicaFiles::batches(const TopicPartition& partition, O
     if (walk(known.segment, known.position, from, to, place, found)) return found;
     found.clear();
   }
-  const std::vector<Segment> all = segments(partition);
-  auto segment = std::ranges::upper_bound(all, from, {}, &Segment::base);
-  if (segment != all.begin()) --segment;
-  for (; segment != all.end() && segment->base < to; ++segment) {
+  const std::string folder = folder_of(partition);
+  if (folder.empty()) return found;
+  // Names are in order: they have leading zeros.
+  std::string first = disk_->last_up_to(folder + name_of(from), log_suffix);
+  if (first.empty()) first = disk_->first_above(folder, log_suffix);
+  auto segment = segment_at(std::move(first));
+  while (segment && segment->base < to) {
     if (walk(*segment, 0, from, to, place, found)) break;
+    segment = segment_at(disk_->first_above(segment->path, log_suffix));
   }
   return found;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,9 @@ class ReplicaFiles {
     uint64_t position = 0;
     Offset base = -1;
   };
-  std::vector<Segment> segments(const TopicPartition& partition) const;
+  std::string folder_of(const TopicPartition& partition) const;
+  // The segment there, or the first one behind.
+  std::optional<Segment> segment_at(std::string path) const;
   // Whether that batch is there still, and what lies from `from` on begins with it or behind it.
   bool goes_on(const Place& known, Offset from) const;
   // Adds those of one segment, from a position on where a batch begins. True: up to `to`.

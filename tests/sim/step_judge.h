@@ -4,13 +4,11 @@
 //
 //   - a replica's high watermark and its leader epoch never go back while its process lives, and
 //     what lies below that watermark is on its disk;
-//   - one run of one broker leads a partition in a leader epoch, and who leads in the latest one
-//   has
+//   - one run of one broker leads a partition in a leader epoch; who leads in the latest one has
 //     all that was safe before, byte for byte: leaders are complete;
 //   - all replicas are equal below their watermarks; at whichever site, while sites are compared;
-//   - when a leader says that something is safe, a majority of the machines has it so that a loss
-//   of
-//     power leaves it;
+//   - when a leader says that something is safe, a majority of the machines has it so that it
+//     outlasts a loss of power;
 //   - what a client was promised was safe by then.
 //
 // Owned by the scenario, which outlives it; draws nothing and changes nothing, so that a run is the

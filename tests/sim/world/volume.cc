@@ -87,6 +87,29 @@ std::vector<std::string> Volume::list(const std::string& folder) const {
   return names;
 }
 
+std::string Volume::last_up_to(const std::string& path, std::string_view suffix) const {
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  for (auto e = entries_.upper_bound(path); e != entries_.begin();) {
+    --e;
+    if (!e->first.starts_with(folder)) break;
+    if (e->first.ends_with(suffix) && e->first.find('/', folder.size()) == std::string::npos) {
+      return e->first;
+    }
+  }
+  return {};
+}
+
+std::string Volume::first_above(const std::string& path, std::string_view suffix) const {
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  for (auto e = entries_.upper_bound(path); e != entries_.end(); ++e) {
+    if (!e->first.starts_with(folder)) break;
+    if (e->first.ends_with(suffix) && e->first.find('/', folder.size()) == std::string::npos) {
+      return e->first;
+    }
+  }
+  return {};
+}
+
 Result<void> Volume::rename(const std::string& from, const std::string& to) {
   const std::string what = "cannot rename " + from + " to " + to;
   if (!entries_.contains(from) || !is_folder(folder_of(to))) return fail(Error::io(ENOENT, what));

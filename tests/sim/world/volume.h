@@ -43,6 +43,10 @@ class Volume {
   Result<std::shared_ptr<Inode>> create(const std::string& path);
   Result<void> make_folder(const std::string& path);
   std::vector<std::string> list(const std::string& folder) const;
+  // Of the files with that suffix in its folder: the last one that is not above `path`, the first
+  // one that is; "" where there is none.
+  std::string last_up_to(const std::string& path, std::string_view suffix) const;
+  std::string first_above(const std::string& path, std::string_view suffix) const;
   Result<void> rename(const std::string& from, const std::string& to);
   Result<void> remove(const std::string& path);
   void remove_folder(const std::string& path);
