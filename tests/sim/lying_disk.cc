@@ -42,7 +42,7 @@ bool LyingDisk::open() {
 void LyingDisk::lie(bool yes) {
   Volume& disk = site_.host().disk();
   disk.sync_lies = yes ? 400'000 : 0;
-  disk.lies_about = "/orders-";
+  disk.lies_about = {"/orders-"};
 }
 
 void LyingDisk::look() {

@@ -37,7 +37,7 @@ void rot_while_down(Stage& stage, Site& site, const std::string& topic, int32_t 
 void lie_and_lose_power(Stage& stage, Site& site, StepJudge& judge, const std::string& topic) {
   Volume& disk = site.host().disk();
   judge.excuse(site);
-  disk.lies_about = "/" + topic + "-";
+  disk.lies_about = {"/" + topic + "-", ".log"};
   disk.sync_lies = 400'000;
   stage.world().run_for(stage.spare().between(milliseconds(100), seconds(3)));
   site.crash();

@@ -246,7 +246,7 @@ TEST_F(ZookeeperSession, ADigestKeepsOthersOut) {
       EXPECT_TRUE(connected);
     }
     auto made = co_await owner.transact({create("/ours", "1")});
-    EXPECT_TRUE(made && made->answer == Answer::ok);
+    EXPECT_TRUE(made && made->answer == Answer::ok) << (made ? "" : made.error().text);
     auto read = co_await owner.get("/ours");
     EXPECT_TRUE(read && *read);
     auto refused = co_await other.get("/ours");

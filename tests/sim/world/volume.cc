@@ -150,7 +150,9 @@ void Volume::commit_if(Match match) {
 }
 
 bool Volume::sync_lies_now(const std::string& path) {
-  if (path.find(lies_about) == std::string::npos) return false;
+  const bool is_meant = std::ranges::all_of(
+      lies_about, [&](const std::string& part) { return path.find(part) != std::string::npos; });
+  if (!is_meant) return false;
   const bool lies = lying_syncs || (sync_lies > 0 && schedule_.random().chance(sync_lies));
   if (lies) schedule_.count_fault("disk: sync did nothing");
   return lies;

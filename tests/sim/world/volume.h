@@ -96,7 +96,7 @@ class Volume {
   uint32_t read_failures = 0;
   uint32_t sync_lies = 0;
   bool lying_syncs = false;
-  std::string lies_about;  // part of the paths; all if empty
+  std::vector<std::string> lies_about;  // parts of the paths, each; all if empty
   // Of syncs, and of work beside the loop (Disk::aside); what goes through the cache takes no time.
   static constexpr Duration least_latency = std::chrono::microseconds(100);
   static constexpr Duration most_latency = std::chrono::milliseconds(5);
