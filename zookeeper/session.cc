@@ -80,6 +80,7 @@ struct Session::Shared : std::enable_shared_from_this<Shared> {
 
   void note(SessionState next);
   void watch_fired(uint64_t number, bool is_last);
+  Error refusal(int code, const std::string& what);
 
   io::Loop& loop;
   const SessionOptions options;
@@ -88,6 +89,7 @@ struct Session::Shared : std::enable_shared_from_this<Shared> {
   SessionState state = SessionState::connecting;
   bool is_opening = false;
   bool has_ended = false;
+  bool is_named_again = false;  // over this line, see refusal()
   std::function<void(SessionState)> listener;
   io::Event changed;
   std::map<uint64_t, Watch> watches;
@@ -97,6 +99,7 @@ struct Session::Shared : std::enable_shared_from_this<Shared> {
 void Session::Shared::note(SessionState next) {
   if (has_ended || state == next || state == SessionState::lost) return;
   state = next;
+  is_named_again = false;
   switch (next) {
     case SessionState::connecting: log.warn("servers={} no server answers", options.servers); break;
     case SessionState::connected: log.info("servers={} connected", options.servers); break;
@@ -109,6 +112,18 @@ void Session::Shared::note(SessionState next) {
     for (const uint64_t number : numbers) watch_fired(number, false);
   }
   if (listener) listener(next);
+}
+
+// Behind lines that broke off before a server answered, the library may begin one without the
+// digest, over which nobody may do anything. It is named again, once for each line, and what was
+// asked is to be asked again; a digest that is wrong is refused then, too.
+Error Session::Shared::refusal(int code, const std::string& what) {
+  Error error = error_of(code, what);
+  const bool is_nobody = (code == ZINVALIDACL || code == ZNOAUTH) && !options.digest.empty();
+  if (!is_nobody || handle == nullptr || std::exchange(is_named_again, true)) return error;
+  zoo_add_auth(handle, "digest", options.digest.data(), static_cast<int>(options.digest.size()),
+               nullptr, nullptr);
+  return Error::timeout(std::move(error.text));
 }
 
 // The library keeps a watch over a lost line, and calls it once more.
@@ -272,11 +287,12 @@ void Session::on_state(std::function<void(SessionState)> listener) {
   shared_->listener = std::move(listener);
 }
 
-io::Task<Result<Session::ReplyPtr>> Session::answered(ReplyPtr reply, int begun, std::string what) {
+io::Task<Result<Session::ReplyPtr>> Session::answered(std::shared_ptr<Shared> shared,
+                                                      ReplyPtr reply, int begun, std::string what) {
   if (begun != ZOK) co_return fail(error_of(begun, what));
   while (!reply->is_here) co_await reply->arrived.wait();
   const bool is_answer = answer_of(reply->code).has_value() || !reply->ops.empty();
-  if (!is_answer) co_return fail(error_of(reply->code, what));
+  if (!is_answer) co_return fail(shared->refusal(reply->code, what));
   co_return reply;
 }
 
@@ -295,7 +311,7 @@ io::Task<Result<std::optional<Node>>> Session::get(std::string path) {
   const int begun = begin(reply, [&path](zhandle_t* handle, const void* held) {
     return zoo_aget(handle, path.c_str(), 0, Callbacks::on_data, held);
   });
-  auto answer = co_await answered(std::move(reply), begun, "get " + path);
+  auto answer = co_await answered(shared_, std::move(reply), begun, "get " + path);
   if (!answer) co_return fail(answer.error());
   co_return std::move((*answer)->node);
 }
@@ -305,7 +321,7 @@ io::Task<Result<std::optional<std::vector<std::string>>>> Session::children(std:
   const int begun = begin(reply, [&path](zhandle_t* handle, const void* held) {
     return zoo_aget_children(handle, path.c_str(), 0, Callbacks::on_names, held);
   });
-  auto answer = co_await answered(std::move(reply), begun, "children of " + path);
+  auto answer = co_await answered(shared_, std::move(reply), begun, "children of " + path);
   if (!answer) co_return fail(answer.error());
   if ((*answer)->code != ZOK) co_return std::nullopt;
   co_return std::move((*answer)->names);
@@ -339,6 +355,7 @@ io::Task<Result<Outcome>> Session::transact(std::vector<Op> ops) {
     }
   }
   const std::string what = "write " + reply->ops.front().path;
+  auto shared = shared_;  // this may be gone when the answer comes
   const int begun = begin(reply, [&reply](zhandle_t* handle, const void* held) {
     // Of a lost session zoo_amulti refuses the first op, and behind it frees a pointer for each
     // other that it has never set: in practice our path of the op before. What is lost between
@@ -347,7 +364,7 @@ io::Task<Result<Outcome>> Session::transact(std::vector<Op> ops) {
     return zoo_amulti(handle, static_cast<int>(reply->c_ops.size()), reply->c_ops.data(),
                       reply->results.data(), Callbacks::on_void, held);
   });
-  auto answer = co_await answered(std::move(reply), begun, what);
+  auto answer = co_await answered(shared_, std::move(reply), begun, what);
   if (!answer) co_return fail(answer.error());
   const Reply& done = **answer;
   if (done.code == ZOK) co_return Outcome{};
@@ -356,10 +373,10 @@ io::Task<Result<Outcome>> Session::transact(std::vector<Op> ops) {
     const int code = done.results[i].err;
     if (code == ZOK || code == ZRUNTIMEINCONSISTENCY) continue;
     const auto refused = answer_of(code);
-    if (!refused) co_return fail(error_of(code, "write " + done.ops[i].path));
+    if (!refused) co_return fail(shared->refusal(code, "write " + done.ops[i].path));
     co_return Outcome{*refused, i};
   }
-  co_return fail(error_of(done.code, what));
+  co_return fail(shared->refusal(done.code, what));
 }
 
 io::Task<Result<bool>> Session::watch(std::string path, std::function<void()> changed) {
@@ -373,7 +390,7 @@ io::Task<Result<bool>> Session::watch(std::string path, std::function<void()> ch
   });
   // A copy: this may be gone when the answer comes.
   auto shared = shared_;
-  auto answer = co_await answered(std::move(reply), begun, "watch " + path);
+  auto answer = co_await answered(shared_, std::move(reply), begun, "watch " + path);
   if (!answer) {
     shared->watches.erase(number);
     co_return fail(answer.error());

@@ -51,7 +51,8 @@ class Session final : public Client {
   template <typename Call>
   int begin(const ReplyPtr& reply, Call call);
   // `begun`: what the library said when it took the request.
-  static io::Task<Result<ReplyPtr>> answered(ReplyPtr reply, int begun, std::string what);
+  static io::Task<Result<ReplyPtr>> answered(std::shared_ptr<Shared> shared, ReplyPtr reply,
+                                             int begun, std::string what);
 
   std::shared_ptr<Shared> shared_;
 };

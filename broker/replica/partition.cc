@@ -28,6 +28,11 @@ bool yields_to_others(const Writer& writer) {
          !std::holds_alternative<MarkerWriter>(writer);
 }
 
+// The checkpoint may be from before the log began where it does now: nothing was below that since.
+Offset known_safe(Offset checkpoint, const Log& log) {
+  return std::max(log.start_offset(), std::min(checkpoint, log.durable_offset()));
+}
+
 }  // namespace
 
 Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId self,
@@ -41,7 +46,7 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
       rules_(rules_of(log_->config())),
       room_(std::move(room)),
       self_(self),
-      replica_(self, std::min(replication.high_watermark, log_->durable_offset())),
+      replica_(self, known_safe(replication.high_watermark, *log_)),
       isr_(self),
       bell_(std::move(replication.bell)),
       confirm_(std::move(replication.confirm)),

@@ -246,6 +246,8 @@ TEST_F(ZookeeperSession, ADigestKeepsOthersOut) {
       EXPECT_TRUE(connected);
     }
     auto made = co_await owner.transact({create("/ours", "1")});
+    const bool is_asked_again = !made && made.error().kind == Error::Kind::timeout;
+    if (is_asked_again) made = co_await owner.transact({create("/ours", "1")});
     EXPECT_TRUE(made && made->answer == Answer::ok) << (made ? "" : made.error().text);
     auto read = co_await owner.get("/ours");
     EXPECT_TRUE(read && *read);

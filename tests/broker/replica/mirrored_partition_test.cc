@@ -47,6 +47,18 @@ TEST_F(PartitionTest, AnEmptyMirrorBeginsWhereItsSourceBegins) {
   EXPECT_EQ(view().start_offset, 500);
 }
 
+// Its checkpoint is from before.
+TEST_F(PartitionTest, AFollowersHighWatermarkIsNotBelowTheStartOfItsLog) {
+  become_mirror();
+  ASSERT_TRUE(mirror({.base_offset = 500, .count = 2, .epoch = 0}, 500));
+  settle();
+  topic_.partitions[0].replicas = topic_.partitions[0].isr = {1, 2};
+  topic_.partitions[0].leader = 2;
+  open();
+  EXPECT_EQ(view().start_offset, 500);
+  EXPECT_EQ(view().high_watermark, 500);
+}
+
 TEST_F(PartitionTest, AMirrorFollowsTheStartOfItsSourceForwardOnly) {
   become_mirror();
   ASSERT_TRUE(mirror({.count = 5, .epoch = 0}));
