@@ -110,7 +110,7 @@ TEST_F(GroupOffsetsTest, AHundredGroupsShareARequestToTheirCoordinator) {
 
 TEST_F(GroupOffsetsTest, ToAnOlderBrokerManyRequestsAreUnderWayAtOnce) {
   speaks(3, 7);
-  for (NodeId node : {1, 2}) fakes_.broker(node).delay = io::milliseconds(50);
+  for (NodeId node : {1, 2}) fakes_.broker(node).delay = io::milliseconds(500);
   read(many(100));
   EXPECT_EQ(with_offsets(), 100u);
   EXPECT_EQ(asked(kafka::ApiKey::offset_fetch), 100);

@@ -42,7 +42,7 @@ class TokenLogIn : public testing::Test {
     options.security.log_in = std::make_shared<const kafka::SaslLogIn>(
         kafka::SaslLogIn{kafka::Mechanism::oauthbearer, nothing_else, tokens_});
     co_return co_await Connection::open(fakes_.world.env(), gate_, fakes_.broker(1).address,
-                                        std::move(options), io::soon(10'000));
+                                        std::move(options), io::soon(60'000));
   }
   static io::Task<void> open_in_background(TokenLogIn* self, int* open) {
     auto opened = co_await self->open();
@@ -50,7 +50,7 @@ class TokenLogIn : public testing::Test {
     ++*open;
   }
   io::Task<void> until(std::function<bool()> condition) {
-    const auto deadline = io::soon(10'000);
+    const auto deadline = io::soon(60'000);
     while (!condition() && fakes_.world.loop().now() < deadline) {
       co_await io::sleep(fakes_.world.loop(), io::milliseconds(1));
     }

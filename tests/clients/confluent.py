@@ -17,17 +17,25 @@ RECORDS = 2000
 
 
 def done(futures: dict):
-    return {key: future.result(20) for key, future in futures.items()}
+    return {key: future.result(60) for key, future in futures.items()}
+
+
+def wait_for(condition, what: str, deadline_s: float = 60) -> None:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
 
 
 def create(admin) -> None:
     done(admin.create_topics([NewTopic(topic, 2, 1, config={"retention.ms": "86400000"})]))
     done(admin.create_partitions([NewPartitions(topic, 4)]))
+    # Whom we ask may hear of it a moment later.
+    wait_for(lambda: len(admin.list_topics(topic, timeout=20).topics[topic].partitions) == 4,
+             "the topic has no 4 partitions")
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
     configs = done(admin.describe_configs([resource]))[resource]
     assert configs["retention.ms"].value == "86400000", configs["retention.ms"]
-    metadata = admin.list_topics(topic, timeout=20)
-    assert len(metadata.topics[topic].partitions) == 4
 
 
 def produce(first: int) -> None:
@@ -42,7 +50,7 @@ def produce(first: int) -> None:
         producer.produce(topic, b"%d" % i, key=b"%d" % (i % 50), headers={"n": b"%d" % i},
                          on_delivery=delivered)
         producer.poll(0)
-    assert producer.flush(30) == 0 and not failures, failures[:1]
+    assert producer.flush(120) == 0 and not failures, failures[:1]
     assert len(positions) == RECORDS, "two records were told one position"
 
 
@@ -58,7 +66,7 @@ def consume(first: int) -> None:
     members = [consumer(prefix + "-a"), consumer(prefix + "-b")]
     for member in members:
         member.subscribe([topic])
-    values, end = [], time.monotonic() + 40
+    values, end = [], time.monotonic() + 90
     both = False
     while (len(values) < RECORDS or not both) and time.monotonic() < end:
         for member in members:
@@ -91,16 +99,14 @@ def inspect(admin) -> None:
 def delete(admin) -> None:
     done(admin.delete_records([TopicPartition(topic, 0, 1)]))
     # Static members do not leave when they close: they expire with their session.
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while error := admin.delete_consumer_groups([name])[name].exception(20):
         assert error.args[0].code() == KafkaError.NON_EMPTY_GROUP, error
         assert time.monotonic() < end, "static members did not expire"
         time.sleep(0.5)
     done(admin.delete_topics([topic]))
-    end = time.monotonic() + 20
-    while topic in admin.list_topics(timeout=20).topics:
-        assert time.monotonic() < end, "the deleted topic is still listed"
-        time.sleep(0.1)
+    wait_for(lambda: topic not in admin.list_topics(timeout=20).topics,
+             "the deleted topic is still listed")
 
 
 client = AdminClient({"bootstrap.servers": bootstrap})

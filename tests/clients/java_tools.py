@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import kafka
+from support.processes import wait_for
 
 parser = argparse.ArgumentParser()
 parser.add_argument("bootstrap")
@@ -32,8 +33,11 @@ def topics() -> None:
     again = tool(kafka.TOPIC_COMMAND, "--create", "--topic", topic, check=False)
     assert "TopicExistsException" in again, again
     tool(kafka.TOPIC_COMMAND, "--alter", "--topic", topic, "--partitions", 3)
+    # Whom the tool asks may hear of it a moment later.
+    wait_for(lambda: "PartitionCount: 3" in tool(kafka.TOPIC_COMMAND, "--describe", "--topic",
+                                                 topic, check=False), "3 partitions", 60)
     described = tool(kafka.TOPIC_COMMAND, "--describe", "--topic", topic)
-    assert "PartitionCount: 3" in described and "retention.ms=86400000" in described, described
+    assert "retention.ms=86400000" in described, described
     assert topic in tool(kafka.TOPIC_COMMAND, "--list").split()
 
 
@@ -45,7 +49,7 @@ def produce(first: int, count: int) -> None:
 
 def consume(first: int, count: int) -> None:
     read = tool(kafka.CONSOLE_CONSUMER, "--topic", topic, "--group", group, "--from-beginning",
-                "--max-messages", count, "--timeout-ms", 30000,
+                "--max-messages", count, "--timeout-ms", 60000,
                 "--property", "print.key=true",
                 "--property", "print.headers=true")
     expected = sorted(f"n:{i}\tk{i % 7}\tv{i}" for i in range(first, first + count))

@@ -16,7 +16,7 @@ RECORDS = 1000
 
 
 def wait_for(condition, what):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.1)
@@ -41,8 +41,8 @@ def produce(first: int) -> None:
                              linger_ms=5)
     sent = [producer.send(topic, b"%d" % i, key=b"%d" % (i % 10), headers=[("n", b"%d" % i)])
             for i in range(first, first + RECORDS)]
-    producer.flush(30)
-    positions = {(s.get(10).partition, s.get(10).offset) for s in sent}
+    producer.flush(120)
+    positions = {(s.get(60).partition, s.get(60).offset) for s in sent}
     assert len(positions) == RECORDS, "two records were told one position"
     producer.close()
 
@@ -50,7 +50,7 @@ def produce(first: int) -> None:
 def consume(first: int) -> None:
     consumer = KafkaConsumer(topic, bootstrap_servers=bootstrap, group_id=name,
                              auto_offset_reset="earliest", enable_auto_commit=False)
-    read, end = [], time.monotonic() + 30
+    read, end = [], time.monotonic() + 90
     while len(read) < RECORDS and time.monotonic() < end:
         for records in consumer.poll(500).values():
             read += [(int(r.value), dict(r.headers)) for r in records]

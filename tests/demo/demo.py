@@ -91,7 +91,7 @@ class Demo:
         with self.world.producer(TOPIC) as producer, \
                 self.world.member("steady", TOPIC, auto_offset_reset="latest") as member:
             steady = Steady(self, producer, "steady")
-            wait_for(lambda: self.steady_until_read(steady, member), "the group reads", 30, 0)
+            wait_for(lambda: self.steady_until_read(steady, member), "the group reads", 60, 0)
             with self.world.tail("tokyo", TOPIC) as tail:
                 steady.run(5)
                 lags = tail.lags_s[STEADY_PER_S // 2:]  # without the catching up of its start
@@ -117,7 +117,7 @@ class Demo:
             view = self.world.command("switchover", "--from", link.split("-")[0], "--to",
                                       link.split("-")[1], "--dry-run", allowed=(0, 3), show=False)
             return view["ready"]
-        wait_for(ready, f"{link} is ready for a switchover", 30)
+        wait_for(ready, f"{link} is ready for a switchover", 60)
 
     def note_lags(self, lags: list[float]) -> None:
         if len(lags) < 1000:
@@ -128,7 +128,7 @@ class Demo:
         self.report.at_most("mirror lag p99", p99, 450.0, "ms")
 
     def switch_over(self, source: str, target: str, steady: "Steady", member: Member) -> None:
-        steady.wait(lambda: self.is_ready(source, target), 30)
+        steady.wait(lambda: self.is_ready(source, target), 60)
         steady.producer.silence.restart()
         member.silence.restart()
         steady.run(1)
@@ -357,7 +357,7 @@ class Steady:
             for partition, offset in self.producer.acked:
                 ends[partition] = max(ends.get(partition, -1), offset)
             return all(last.get(p, -1) >= end for p, end in ends.items())
-        wait_for(all_read, "the group has read everything", 30)
+        wait_for(all_read, "the group has read everything", 60)
 
 
 def brief(digest: ledger.Digest | None) -> str:

@@ -65,13 +65,13 @@ class Part:
         self.process.start()
         self.wait_ready()
 
-    def wait_ready(self, deadline_s: float = 20) -> None:
+    def wait_ready(self, deadline_s: float = 60) -> None:
         self.process.wait_ready(lambda: self.http("/readyz") is not None, deadline_s)
 
     def http(self, path: str) -> str | None:
         try:
             url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.admin}{path}"
-            with urllib.request.urlopen(url, timeout=5, context=self.tls) as answer:
+            with urllib.request.urlopen(url, timeout=20, context=self.tls) as answer:
                 return answer.read().decode()
         except OSError:
             return None
@@ -313,7 +313,7 @@ class ClusterWorld(World):
         """The broker of a site that leads most of a topic's partitions."""
         client = {key.replace("_", "."): value for key, value in self.client.items()}
         admin = AdminClient({"bootstrap.servers": self.at(name), **client})
-        told = admin.list_topics(topic, timeout=10)
+        told = admin.list_topics(topic, timeout=30)
         led = [p.leader for p in told.topics[topic].partitions.values()]
         by_id = {self.node_id(broker): broker for broker in self.sites[name]}
         return by_id[max(by_id, key=led.count)]

@@ -3,7 +3,6 @@ by what they prove who they are, and what becomes of everybody else."""
 
 import base64
 import http.client
-import json
 import shutil
 import socket
 import ssl
@@ -62,7 +61,7 @@ class AdminPort(World):
     def ask(self, path: str, user: str | None = None, password: str | None = None,
             method: str = "GET", context: ssl.SSLContext | None = None) -> int:
         """The status of the answer."""
-        line = http.client.HTTPSConnection("localhost", self.seoul.admin, timeout=10,
+        line = http.client.HTTPSConnection("localhost", self.seoul.admin, timeout=30,
                                            context=context or self.certificates.client())
         headers = {}
         if user:
@@ -76,11 +75,8 @@ class AdminPort(World):
         finally:
             line.close()
 
-    def audit(self) -> list[dict]:
-        return [json.loads(line) for line in (self.tmp / "audit").read_text().splitlines()]
-
     def hold_audited(self, **expected) -> None:
-        wait_for(lambda: any(expected.items() <= line.items() for line in self.audit()),
+        wait_for(lambda: site.audited(self.tmp / "audit", **expected),
                  f"{expected} stands in the audit")
 
     def log(self) -> str:
@@ -105,10 +101,11 @@ class AdminPort(World):
 
     def test_a_wrong_password_is_refused_told_of_and_soon_not_listened_to(self):
         self.start()
-        wrong = [self.ask("/status", "ops", GUESS) for _ in range(12)]
-        self.assertEqual(wrong[:10], [401] * 10)
-        self.assertEqual(wrong[-1], 429)
-        self.assertEqual(self.ask("/status", "ops"), 429)
+        wrong = [self.ask("/status", "ops", GUESS) for _ in range(10)]
+        self.assertEqual(wrong, [401] * 10)
+        # Every six seconds he is listened to once more, and a slow machine may take as long.
+        self.assertTrue(any(self.ask("/status", "ops", GUESS) == 429 and
+                            self.ask("/status", "ops") == 429 for _ in range(3)))
         self.hold_audited(action="GET /status", outcome="refused", resources=["ops"])
         self.assertIn("by user=ops: log-in refused", self.log())
         self.hold_secrets(GUESS)
@@ -152,7 +149,7 @@ class AdminPort(World):
         self.start()
         with socket.create_connection(("127.0.0.1", self.seoul.admin), 5) as plain:
             plain.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
-            plain.settimeout(5)
+            plain.settimeout(30)
             said = b""
             try:
                 while more := plain.recv(1000):
@@ -174,8 +171,9 @@ class AdminPort(World):
     def test_certificate_and_password_are_rotated_without_a_restart(self):
         self.start()
         self.assertEqual(self.name_shown(), "seoul")
-        self.show("tokyo")
+        # In this order: the files are looked at from time to time, too.
         (self.tmp / "ops.word").write_text("another-word")
+        self.show("tokyo")
         self.seoul.process.reload()
         wait_for(lambda: self.name_shown() == "tokyo", "the new certificate is shown")
         self.assertEqual(self.ask("/status", "ops", "another-word"), 200)
@@ -189,7 +187,7 @@ class AdminPort(World):
         self.assertEqual(self.ask("/status", "ops", "another-word"), 200)
 
     def name_shown(self) -> str:
-        with socket.create_connection(("127.0.0.1", self.seoul.admin), 5) as plain:
+        with socket.create_connection(("127.0.0.1", self.seoul.admin), 30) as plain:
             with self.certificates.client().wrap_socket(plain, server_hostname="localhost") as line:
                 return dict(part[0] for part in line.getpeercert()["subject"])["commonName"]
 
@@ -199,7 +197,7 @@ class AdminPort(World):
         asked = subprocess.run(
             [curl, "-sS", "--fail", "--cacert", str(self.certificates.ca),
              "--user", f"eve:{PASSWORDS['eve']}", f"https://localhost:{self.seoul.admin}/metrics"],
-            capture_output=True, text=True, timeout=20)
+            capture_output=True, text=True, timeout=60)
         self.assertEqual(asked.returncode, 0, asked.stderr)
         self.assertIn("\nisthmus_ready 1\n", asked.stdout)
 
@@ -213,7 +211,7 @@ class AdminPort(World):
             basic_auth={"username": "eve", "password_file": str(word)})
         self.addCleanup(prometheus.process.kill)
         prometheus.start()
-        wait_for(lambda: prometheus.one("isthmus_ready") == 1, "it has been scraped", 30)
+        wait_for(lambda: prometheus.one("isthmus_ready") == 1, "it has been scraped", 60)
 
     def test_what_is_missing_is_said_with_its_place_before_anything_starts(self):
         admin = self.seoul.config["admin"]

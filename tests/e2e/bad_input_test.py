@@ -10,13 +10,14 @@ import time
 
 import world
 from support import site as sites
+from support.processes import wait_for
 from world import marked
 
 CORRUPT_MESSAGE = 2
 
 
 def role(name: str, file) -> tuple[int, str]:
-    done = sites.run(name, "--config", file, check=False, timeout_s=20)
+    done = sites.run(name, "--config", file, check=False, timeout_s=60)
     return done.returncode, (done.stderr + done.stdout).strip()
 
 
@@ -86,7 +87,8 @@ class BadSurroundings(world.World):
         file = sites.Router(self.tmp, "router", clusters).write_config()
         begin = time.monotonic()
         done = sites.run("topic", "list", "-o", "json", "--config", file, check=False)
-        self.assertLess(time.monotonic() - begin, 3)
+        # It dials for a second, and waits ten for the answer of who is there.
+        self.assertLess(time.monotonic() - begin, 8)
         self.assertIn(("seoul", "orders"),
                       [(topic["cluster"], topic["topic"]) for topic in json.loads(done.stdout)])
         self.hold((done.returncode, done.stderr.strip()), "tokyo", exit_code=2)
@@ -175,7 +177,7 @@ def commit(group: bytes, topic: bytes, offset: int) -> bytes:
 
 def exchange(port: int, data: bytes) -> bytes:
     """The whole reply frame, or nothing if the connection is closed instead."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as stream:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as stream:
         stream.sendall(data)
         reader = stream.makefile("rb")
         size = reader.read(4)
@@ -193,7 +195,7 @@ class BadBytes(world.World):
     def hold_alive(self) -> None:
         """The rest goes on: a producer that was there all the time is served."""
         wanted = self.neighbour.sent + 100
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while self.neighbour.acks < wanted:
             self.assertLess(time.monotonic(), end, "the neighbour is not served")
             self.neighbour.send(marked("n", self.neighbour.sent, 10))
@@ -237,9 +239,12 @@ class BadBytes(world.World):
     def test_a_group_whose_name_is_no_text_is_shown_like_any_other(self):
         exchange(self.port, produce(b"orders", batch(b"good", corrupt=False)))
         exchange(self.port, find_coordinator(b"\xff\nbilling"))
-        committed = exchange(self.port, commit(b"\xff\nbilling", b"orders", 1))
-        self.assertEqual(committed[-2:], b"\0\0", "its error code")
+        # Its coordinator has just been made, and loads what it is to know: so says the error code.
+        wait_for(lambda: exchange(self.port, commit(b"\xff\nbilling", b"orders", 1))[-2:] ==
+                 b"\0\0", "the group commits")
         where = ("--bootstrap-server", self.seoul.inside)
+        wait_for(lambda: sites.run("group", "list", *where, check=False).returncode == 0,
+                 "all coordinators are there")
         shown = json.loads(sites.run("group", "list", "-o", "json", *where).stdout)
         self.assertEqual([group["group"] for group in shown], ["\ufffd\\xff\nbilling"])
         table = sites.run("group", "list", *where).stdout.splitlines()

@@ -25,9 +25,9 @@ class SlowLine(TwoSites):
             self.relay.rate(line, rate)
         links = {"seoul-tokyo": link(self.seoul, self.tokyo) | ends}
         mirror = self.started(Mirror(self.tmp, "mirror-seoul-tokyo", links))
-        wait_for(lambda: self.describe("seoul-tokyo")["topics"], "the topic is known", 30)
+        wait_for(lambda: self.describe("seoul-tokyo")["topics"], "the topic is known", 60)
         wait_for(lambda: self.describe("seoul-tokyo")["lag_records"] == 0, "all is there",
-                 3 * seconds + 20)
+                 3 * seconds + 60)
         self.assertEqual(mirror.status()["links"]["seoul-tokyo"]["link_epoch"], 1,
                          "it has attached once")
         self.assertEqual(sum(self.hold_bytes("orders").values()), count)

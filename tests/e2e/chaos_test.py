@@ -23,7 +23,7 @@ class Chaos(UnderLoad):
         self.begin(200)
         self.member = Member(self.router.bootstrap, "billing", "orders")
         self.addCleanup(self.member.kill)
-        wait_for(lambda: self.send(1) or self.member.records, "the group reads")
+        wait_for(lambda: self.send(1) or self.member.records, "the group reads", 60)
 
     def role(self, victim: str):
         return {"source": getattr(self, self.ends[0]), "target": getattr(self, self.ends[1]),
@@ -53,7 +53,7 @@ class Chaos(UnderLoad):
         disturb()
         self.keep_sending(NAP_S / 2)
         calm()
-        said = command.communicate(timeout=90)[0].strip().splitlines()
+        said = command.communicate(timeout=150)[0].strip().splitlines()
         print(f"    {what}: exit {command.returncode}; {said[-1] if said else ''}", flush=True)
         wait_for(lambda: self.send(1) or self.writer() in self.ends, f"{what}: one writer", 60)
         self.wait_served()

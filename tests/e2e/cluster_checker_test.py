@@ -57,7 +57,7 @@ class Checked(world.World):
                      for host in self.cluster.clients]
         nemesis = self.nemesis
         nemesis.run(plan)
-        nemesis.settle(60)
+        nemesis.settle(120)
         for workload in workloads:
             workload.end()
         print(f"    {nemesis.done} faults, {nemesis.sessions_lost} sessions lost", flush=True)
@@ -84,7 +84,7 @@ class Checked(world.World):
                                      producer_options={"acks": 1})
             workloads.append(workload)
             self.nemesis.run([Fault(3, kind, 0, 1, 3 * SESSION_S) for kind in cuts])
-            self.nemesis.settle(60)
+            self.nemesis.settle(120)
             workload.end()
             found = {each.name for each in self.judge(workloads)}
         self.assertIn("lost_write", found)

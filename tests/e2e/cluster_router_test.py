@@ -67,7 +67,7 @@ class ClusterRouter(world.World):
                                                 {"seoul": world.cluster(self.seoul)}))
         self.admin = AdminClient({"bootstrap.servers": self.router.bootstrap, "log_level": 0})
         self.admin.create_topics([NewTopic(TOPIC, PARTITIONS, -1)])[TOPIC].result(60)
-        wait_for(self.in_sync, "all replicas are in sync", 30)
+        wait_for(self.in_sync, "all replicas are in sync", 60)
         self.sent = 0
 
     def begin(self) -> None:
@@ -79,7 +79,7 @@ class ClusterRouter(world.World):
         self.sending = threading.Thread(target=self.keep_sending, daemon=True)
         self.sending.start()
         self.addCleanup(self.over.set)
-        wait_for(lambda: len(self.member.records) > 500, "the group reads", 30)
+        wait_for(lambda: len(self.member.records) > 500, "the group reads", 60)
         self.administrator = Administrator(self.router.bootstrap)
         self.administrator.start()
         self.addCleanup(self.administrator.over.set)
@@ -111,7 +111,7 @@ class ClusterRouter(world.World):
 
     def leader(self) -> int:
         """Of the first partition."""
-        return self.partitions()[0].leader
+        return wait_for(self.partitions, "the router tells of the partitions", 30)[0].leader
 
     def check(self) -> None:
         """What was sent is there once, in order, where its acknowledgement said; the group has been
@@ -123,12 +123,12 @@ class ClusterRouter(world.World):
         # A transport error is how librdkafka says that a connection has ended; it goes on.
         told = [each for each in self.steady.failures if "_TRANSPORT" not in each]
         self.assertEqual(told, [])
-        self.steady.flush_and_close(deadline_s=60)
+        self.steady.flush_and_close(deadline_s=120)
         records = list(ledger.read(self.router.bootstrap, TOPIC))
         self.hold_ledger(self.steady, records)
         there = {(r.partition, r.offset) for r in records}
         wait_for(lambda: there <= {(r.partition, r.offset) for r in self.member.records},
-                 "the group has read everything", 30, every_s=0.5)
+                 "the group has read everything", 60, every_s=0.5)
         self.member.leave()
         lost = [r for r in self.member.resumptions if r.at < (r.committed or 0)]
         self.assertEqual(lost, [], "an acknowledged commit was lost")
@@ -139,13 +139,17 @@ class ClusterRouter(world.World):
               f"{self.stood_still[1]:.2f} s for the group")
 
     def test_it_shows_all_brokers_a_port_each(self):
-        told = self.admin.list_topics(timeout=10).brokers
-        ports = {node: broker.port for node, broker in told.items()}
         first = self.router.port
-        self.assertEqual(ports, {101: first + 1, 102: first + 2, 103: first + 3})
+        ports = {101: first + 1, 102: first + 2, 103: first + 3}
+
+        def shown() -> dict[int, int]:
+            told = self.admin.list_topics(timeout=20).brokers
+            return {node: broker.port for node, broker in told.items()}
+        # The router is told by one of them, who heard of the others a moment after they served.
+        wait_for(lambda: shown() == ports, "it shows all three", 30)
         for port in ports.values():
             listed = subprocess.run(["kcat", "-L", "-b", f"127.0.0.1:{port}"], capture_output=True,
-                                    text=True, timeout=20, check=True).stdout
+                                    text=True, timeout=60, check=True).stdout
             self.assertIn("3 brokers:", listed)
 
     def test_killed_in_turn_nobody_is_told_of_an_error(self):
@@ -154,7 +158,7 @@ class ClusterRouter(world.World):
             wait_for(self.in_sync, "all replicas are in sync", 60)
             broker = self.seoul.broker(self.leader())
             broker.kill()
-            wait_for(lambda: self.leads_nothing(broker.node_id), "others lead", 20)
+            wait_for(lambda: self.leads_nothing(broker.node_id), "others lead", 60)
             time.sleep(1)
             broker.start()
         wait_for(self.in_sync, "all replicas are in sync", 60)
@@ -173,9 +177,9 @@ class ClusterRouter(world.World):
         self.begin()
         broker = self.seoul.brokers[0]
         broker.process.pause()
-        wait_for(lambda: self.leads_nothing(broker.node_id), "others lead", 40)
+        wait_for(lambda: self.leads_nothing(broker.node_id), "others lead", 60)
         broker.process.resume()
-        broker.process.child.wait(30)  # its session is lost
+        broker.process.child.wait(60)  # its session is lost
         broker.start()
         wait_for(self.in_sync, "all replicas are in sync", 60)
         self.check()

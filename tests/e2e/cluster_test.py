@@ -33,7 +33,7 @@ class Cluster(world.World):
         return [self.broker(node).start() for node in NODES]
 
     def nodes_at(self, broker: Broker) -> dict[int, str]:
-        told = AdminClient({"bootstrap.servers": broker.bootstrap}).list_topics(timeout=10)
+        told = AdminClient({"bootstrap.servers": broker.bootstrap}).list_topics(timeout=30)
         return {node: f"{b.host}:{b.port}" for node, b in told.brokers.items()}
 
     def create(self, broker: Broker, topic: str, **options) -> None:
@@ -42,45 +42,51 @@ class Cluster(world.World):
         admin.create_topics([wish], **options)[topic].result(60)
 
     def knows(self, broker: Broker, topic: str) -> bool:
-        told = AdminClient({"bootstrap.servers": broker.bootstrap}).list_topics(timeout=10)
+        told = AdminClient({"bootstrap.servers": broker.bootstrap}).list_topics(timeout=30)
         return topic in told.topics and len(told.topics[topic].partitions) == 3
 
     def refused(self, broker: Broker) -> str:
         """Why it does not start."""
         broker.launch()
-        code = broker.process.child.wait(30)
+        code = broker.process.child.wait(60)
         self.assertNotEqual(code, 0)
         return broker.process.tail()
 
     def test_three_brokers_are_one_cluster(self):
         brokers = self.start_three()
         all_of_them = {b.node_id: b.bootstrap for b in brokers}
+        # Each hears of a newcomer by ZooKeeper's watch, a moment after the newcomer serves.
         for broker in brokers:
-            self.assertEqual(self.nodes_at(broker), all_of_them)
+            wait_for(lambda: self.nodes_at(broker) == all_of_them, f"all at {broker.node_id}", 30)
         listed = subprocess.run(["kcat", "-L", "-b", brokers[1].bootstrap], capture_output=True,
-                                text=True, timeout=20, check=True).stdout
+                                text=True, timeout=60, check=True).stdout
         self.assertIn("3 brokers:", listed)
         for broker in brokers:
             topic = f"made-at-{broker.node_id}"
             self.create(broker, topic)
             for other in brokers:
-                wait_for(lambda: self.knows(other, topic), f"{topic} at {other.node_id}", 10)
-        wait_for(lambda: brokers[0].status()["brokers"] == 3, "its status says so", 5)
+                wait_for(lambda: self.knows(other, topic), f"{topic} at {other.node_id}", 30)
+        wait_for(lambda: brokers[0].status()["brokers"] == 3, "its status says so", 30)
         # Who stops is not told of, and comes back.
         brokers[0].stop()
-        wait_for(lambda: len(self.nodes_at(brokers[1])) == 2, "301 is gone", 10)
+        wait_for(lambda: len(self.nodes_at(brokers[1])) == 2, "301 is gone", 30)
         brokers[0].start()
-        wait_for(lambda: self.nodes_at(brokers[2]) == all_of_them, "301 is back", 10)
-        self.assertTrue(self.knows(brokers[0], "made-at-303"))
+        wait_for(lambda: self.nodes_at(brokers[2]) == all_of_them, "301 is back", 30)
+        wait_for(lambda: self.knows(brokers[0], "made-at-303"), "made-at-303 at 301", 30)
 
     def test_a_killed_broker_comes_back_before_its_session_ends(self):
         self.zookeeper.start()
         first, second = (self.broker(node, session_ms=10_000).start() for node in NODES[:2])
-        first.kill()
-        begun = time.monotonic()
-        first.start()
-        self.assertLess(time.monotonic() - begun, 8)
-        wait_for(lambda: len(self.nodes_at(second)) == 2, "both serve", 10)
+
+        def is_back_before() -> bool:
+            first.kill()
+            begun = time.monotonic()
+            first.start()
+            # A session of which a third may have passed would end later.
+            return time.monotonic() - begun < 6
+        # Once more where the machine stood still meanwhile.
+        self.assertTrue(any(is_back_before() for _ in range(3)))
+        wait_for(lambda: len(self.nodes_at(second)) == 2, "both serve", 30)
 
     def test_who_is_not_of_this_cluster_is_refused_by_name(self):
         brokers = self.start_three()
@@ -123,7 +129,7 @@ class Cluster(world.World):
         alone.config["broker"]["metadata"] = {"zookeeper.connect": self.zookeeper.connect("/new")}
         self.assertIn("holds the metadata of a cluster of one broker", self.refused(alone))
         # None of them has left anything.
-        self.assertEqual(set(self.nodes_at(brokers[1])), set(NODES))
+        wait_for(lambda: set(self.nodes_at(brokers[1])) == set(NODES), "the three, and no more", 30)
 
     def test_what_two_brokers_have_otherwise_is_named_before_anything_is_written(self):
         self.zookeeper.start()
@@ -132,7 +138,7 @@ class Cluster(world.World):
         second.config["broker"]["default.replication.factor"] = 2
         first.start()
         second.start()
-        wait_for(lambda: set(self.nodes_at(first)) == {301, 302}, "both serve", 10)
+        wait_for(lambda: set(self.nodes_at(first)) == {301, 302}, "both serve", 30)
         said = second.process.log.read_text()
         differs = "default.replication.factor differs: 2 here, 3 at node 301"
         self.assertIn(differs, said)
@@ -146,7 +152,7 @@ class Cluster(world.World):
         second.data.rename(second.data.with_name("unmounted"))
         second.start()
         self.assertIn("the data of node 302 are in directory", second.process.log.read_text())
-        wait_for(lambda: self.knows(second, "orders"), "it has them again", 20)
+        wait_for(lambda: self.knows(second, "orders"), "it has them again", 60)
 
     def test_a_password_keeps_others_out(self):
         self.zookeeper.start()
@@ -162,12 +168,12 @@ class Cluster(world.World):
         self.assertIn("not authenticated", said)
         other.config["broker"]["metadata"] |= log_in
         other.start()
-        wait_for(lambda: len(self.nodes_at(owner)) == 2, "both serve", 10)
+        wait_for(lambda: len(self.nodes_at(owner)) == 2, "both serve", 30)
         self.assertNotIn("s3cret", owner.process.log.read_text())
 
     def not_ready(self, broker: Broker) -> str:
         try:
-            return urllib.request.urlopen(broker.admin_url("/readyz"), timeout=5).read().decode()
+            return urllib.request.urlopen(broker.admin_url("/readyz"), timeout=20).read().decode()
         except urllib.error.HTTPError as answer:
             return answer.read().decode()
         except OSError:
@@ -176,35 +182,35 @@ class Cluster(world.World):
     def test_zookeeper_may_come_late_and_be_away(self):
         broker = self.broker(301)
         broker.launch()
-        wait_for(lambda: "ZooKeeper at 127.0.0.1" in self.not_ready(broker), "it says why", 20)
+        wait_for(lambda: "ZooKeeper at 127.0.0.1" in self.not_ready(broker), "it says why", 60)
         self.assertIn("does not answer", broker.process.log.read_text())
         # Who waits can be stopped in order.
         self.assertEqual(broker.process.stop(), 0)
         broker.launch()
         self.zookeeper.start()
-        broker.process.wait_ready(broker.ready, 40)
+        broker.process.wait_ready(broker.ready, 60)
         self.create(broker, "orders")
         self.zookeeper.kill()
-        wait_for(lambda: "ZooKeeper does not answer" in broker.http("/readyz"), "degraded", 20)
+        wait_for(lambda: "ZooKeeper does not answer" in broker.http("/readyz"), "degraded", 60)
         self.assertTrue(self.knows(broker, "orders"))
         with self.assertRaises(KafkaException) as refused:
             self.create(broker, "wine", operation_timeout=2, request_timeout=60)
         # Whether it will have been made is not known: the broker may be asking still.
         self.assertEqual(refused.exception.args[0].name(), "REQUEST_TIMED_OUT")
         self.zookeeper.start()
-        wait_for(lambda: "degraded" not in broker.http("/readyz"), "connected", 40)
+        wait_for(lambda: "degraded" not in broker.http("/readyz"), "connected", 60)
         self.create(broker, "beer")
 
     def test_a_broker_whose_session_was_lost_ends(self):
         self.zookeeper.start()
         first, second = (self.broker(node).start() for node in NODES[:2])
         first.process.pause()
-        wait_for(lambda: set(self.nodes_at(second)) == {302}, "301 is fenced", 30)
+        wait_for(lambda: set(self.nodes_at(second)) == {302}, "301 is fenced", 60)
         first.process.resume()
-        self.assertNotEqual(first.process.child.wait(30), 0)
+        self.assertNotEqual(first.process.child.wait(60), 0)
         self.assertIn("the session with ZooKeeper is lost", first.process.tail())
         first.start()
-        wait_for(lambda: set(self.nodes_at(second)) == {301, 302}, "301 is back", 20)
+        wait_for(lambda: set(self.nodes_at(second)) == {301, 302}, "301 is back", 60)
 
 
 if __name__ == "__main__":

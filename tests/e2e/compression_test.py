@@ -54,7 +54,7 @@ class Route(TwoSites):
                              headers=[("trace", b"%d" % i)] if i % 3 == 0 else None,
                              on_delivery=lambda error, _: error and failed.append(str(error)))
             producer.poll(0)
-        self.assertEqual(producer.flush(60), 0)
+        self.assertEqual(producer.flush(120), 0)
         self.assertEqual(failed, [])
 
     def size(self, topic: str) -> int:
@@ -128,7 +128,7 @@ class Move(UnderLoad):
             def latest_are() -> bool:
                 self.keep_sending(0.2)
                 return all(batches[-1] == codec for batches in self.latest())
-            wait_for(latest_are, f"{route} is in force", 20)
+            wait_for(latest_are, f"{route} is in force", 60)
         self.hold_nothing_lost(self.seoul.bootstrap)
 
     def latest(self) -> list[list[int]]:

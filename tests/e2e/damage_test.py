@@ -71,7 +71,7 @@ class Damage(world.World):
         self.flip()
         self.one.start()
         self.assertIn("the broker opens it", self.partition("repair", "--yes"))
-        processes.wait_for(lambda: not self.offline(), "the partition to be served", 30)
+        processes.wait_for(lambda: not self.offline(), "the partition to be served", 60)
         end = len(list(ledger.read(self.one.bootstrap, "orders")))
         self.assertLess(end, 1000)
         self.fill(self.one.bootstrap, "orders", 10, "after")

@@ -92,11 +92,11 @@ class KilledAroundThePromotion(Pinned):
         self.assertEqual(len(set(identities(promoted))), len(promoted), "duplicated")
         self.wait_mirrored(f"{new}-{old}")
         wait_for(lambda: self.digests(getattr(self, old).bootstrap, "orders") ==
-                 self.digests(getattr(self, new).bootstrap, "orders"), "both sites are equal", 20)
+                 self.digests(getattr(self, new).bootstrap, "orders"), "both sites are equal", 60)
 
     def hold_all_is_somewhere(self) -> None:
         """At the end: whatever was sent is at the written site or in an export."""
-        self.steady.flush_and_close()
+        self.steady.flush_and_close(deadline_s=90)
         written = getattr(self, self.source)
         kept = identities([*ledger.read(written.bootstrap, "orders"), *self.exported])
         self.assertEqual({("p", i) for i in range(self.sent)} - set(kept), set())

@@ -21,7 +21,7 @@ def ends_reached(bootstrap: str, topic: str, partitions: int, **options) -> dict
                          **{key.replace("_", "."): value for key, value in options.items()}})
     consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
     ends: dict[int, int] = {}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while len(ends) < partitions and time.monotonic() < deadline:
         message = consumer.poll(0.1)
         if message and message.error() and message.error().code() == KafkaError._PARTITION_EOF:
@@ -40,7 +40,7 @@ partitions = [TopicPartition("orders", p) for p in consumer.partitions_for_topic
 consumer.assign(partitions)
 consumer.seek_to_beginning()
 ends = consumer.end_offsets(partitions)
-records, deadline = 0, time.monotonic() + 30
+records, deadline = 0, time.monotonic() + 60
 while any(consumer.position(p) < ends[p] for p in partitions) and time.monotonic() < deadline:
     records += sum(map(len, consumer.poll(timeout_ms=200).values()))
 print(records, sum(ends[p] - consumer.position(p) for p in partitions))
@@ -60,6 +60,7 @@ class Failover(TwoSites):
         self.wait_mirrored("seoul-tokyo")
         self.cut()
         producer.send(marked("p", 5000, 5000))
+        wait_for(lambda: producer.acks > 5000, "seoul has acknowledged what tokyo lacks", 60)
         time.sleep(0.5)
         self.seoul.kill()
         answer = self.command("failover", "--from", "seoul", "--to", "tokyo")
@@ -105,7 +106,7 @@ class Failover(TwoSites):
         before = len(self.describe("seoul-tokyo")["topics"][0]["partitions"])
         self.cut()
         admin = AdminClient({"bootstrap.servers": self.seoul.bootstrap})
-        admin.create_partitions([NewPartitions("orders", before + 1)])["orders"].result(20)
+        admin.create_partitions([NewPartitions("orders", before + 1)])["orders"].result(60)
         self.fill(self.seoul.bootstrap, "orders", 1000, "behind the line")
         self.seoul.kill()
         answer = self.command("failover", "--from", "seoul", "--to", "tokyo")
@@ -168,7 +169,7 @@ class Failover(TwoSites):
                                        isolation_level=isolation)
                 self.assertEqual(reached, ends, f"{site.name} {isolation}")
                 read = ledger.read(site.bootstrap, "orders", "-X", f"isolation.level={isolation}",
-                                   timeout_s=30)
+                                   timeout_s=90)
                 self.assertEqual(len(list(read)), 1000)
         hold(self.tokyo)
         self.tokyo.kill()
@@ -195,7 +196,7 @@ class Failover(TwoSites):
         self.fail_over(1000)
         for isolation in ("read_uncommitted", "read_committed"):
             done = subprocess.run([python, "-c", KAFKA_PYTHON, self.tokyo.bootstrap, isolation],
-                                  check=True, capture_output=True, timeout=90)
+                                  check=True, capture_output=True, timeout=150)
             self.assertEqual(done.stdout.split(), [b"1000", b"0"], isolation)
 
     def test_a_java_consumer_stands_at_the_end_after_a_failover(self):
@@ -203,7 +204,7 @@ class Failover(TwoSites):
         ends = self.fail_over(1000)
         at = ("--bootstrap-server", self.tokyo.bootstrap)
         kafka.run_tool(kafka.CONSOLE_CONSUMER, *at, "--topic", "orders", "--group", "java",
-                       "--from-beginning", "--timeout-ms", "8000", check=False)
+                       "--from-beginning", "--timeout-ms", "20000", check=False)
         said = kafka.run_tool(kafka.GROUP_COMMAND, *at, "--describe", "--group", "java")
         said = said.stdout.decode()
         stands = re.findall(r"^java +orders +(\d+) +(\d+) +\d+ +(\d+)", said, re.M)
@@ -222,7 +223,7 @@ class Failover(TwoSites):
         def writer():
             listed = self.command("topic", "list", "--cluster", "seoul")
             return next(t["writer"] for t in listed if t["topic"] == "orders")
-        wait_for(lambda: writer().startswith("nobody"), "seoul has heard of the failover", 15)
+        wait_for(lambda: writer().startswith("nobody"), "seoul has heard of the failover", 60)
         for restarted in (False, True):
             if restarted:
                 self.seoul.kill()

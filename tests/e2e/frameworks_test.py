@@ -37,13 +37,13 @@ class Streams:
             self.states.append(line.strip())
 
     def wait_running(self) -> None:
-        wait_for(lambda: "RUNNING" in self.states or self.child.poll() is not None,
-                 f"Streams runs, it was {self.states}", 60)
-        assert self.states[-1] == "RUNNING", self.states
+        wait_for(lambda: self.states[-1:] == ["RUNNING"] or self.child.poll() is not None,
+                 "Streams runs", 120)
+        assert self.child.poll() is None, self.states
 
     def close(self) -> None:
         self.child.stdin.close()
-        self.child.wait(30)
+        self.child.wait(60)
 
     def kill(self) -> None:
         if self.child.poll() is None:
@@ -63,7 +63,7 @@ class Frameworks(TwoSites):
     def create(self, **topics: int) -> None:
         admin = AdminClient({"bootstrap.servers": self.router.bootstrap})
         for made in admin.create_topics([NewTopic(*each, 1) for each in topics.items()]).values():
-            made.result(20)
+            made.result(60)
 
     def move(self, source: str, target: str) -> None:
         self.wait_ready(source, target)
@@ -100,7 +100,7 @@ class Frameworks(TwoSites):
             counts = self.counted()
             return all(counts.get(name, 0) >= self.ordered for name in names)
         try:
-            wait_for(counted, f"{what}: {self.ordered} of each", 60, 0.5)
+            wait_for(counted, f"{what}: {self.ordered} of each", 120, 0.5)
         except Failed as failure:
             self.fail(f"{failure}; counted {self.counted()}; {app.states}")
 
@@ -191,9 +191,9 @@ class Frameworks(TwoSites):
     def wait_beating(self, port: int, what: str) -> None:
         seen = self.heartbeats()
         wait_for(lambda: self.heartbeats() > seen + 2, f"{what}: the connector goes on\n"
-                 f"{self.worker.tail()}", 60, 0.5)
+                 f"{self.worker.tail()}", 120, 0.5)
         wait_for(lambda: self.task_states(port) == ["RUNNING"],
-                 f"{what}: the only task runs\n{self.worker.tail()}", 30, 0.5)
+                 f"{what}: the only task runs\n{self.worker.tail()}", 60, 0.5)
 
     def task_states(self, port: int) -> list[str]:
         status = self.rest(port, "/connectors/beat/status")
@@ -232,7 +232,7 @@ class Frameworks(TwoSites):
         wait_for(lambda: self.rest(port, "/connectors/beat/config", config) is not None,
                  f"the worker takes the connector\n{self.worker.tail()}", 60, 0.5)
         wait_for(lambda: "heartbeats" in {t["topic"] for t in self.command("topic", "list")},
-                 "the connector has made its topic", 30, 0.5)
+                 "the connector has made its topic", 60, 0.5)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class FromKafka(world.World):
             producer.send(marked("plain", 0, 5000))
             producer.flush_and_close()
         subprocess.run([python, "-c", TRANSACTIONS, source.bootstrap, "orders"], check=True,
-                       timeout=60)
+                       timeout=120)
         for isolation in ("read_uncommitted", "read_committed"):
             wanted = self.isolated(source.bootstrap, isolation)
             wait_for(lambda: self.isolated(tokyo.bootstrap, isolation) == wanted,

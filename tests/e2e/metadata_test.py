@@ -103,7 +103,7 @@ class MetadataLost(world.World):
         self.write("orders", 0, 300)
         consumer = self.consumer()
         consumer.subscribe(["orders"])
-        read = [consumer.poll(30).value().decode() for _ in range(120)]
+        read = [consumer.poll(60).value().decode() for _ in range(120)]
         consumer.commit(asynchronous=False)
         consumer.close()
 
@@ -116,13 +116,13 @@ class MetadataLost(world.World):
         third.kill()
         self.write("orders", 300, 30)
         third.start()
-        wait_for(self.whole, "303 is in sync again", 60)
+        wait_for(self.whole, "303 is in sync again", 90)
         first.kill()
         self.write("orders", 330, 30)
         first.start()
         self.create("late")
         self.write("late", 0, 30)
-        wait_for(self.whole, "301 is in sync again", 60)
+        wait_for(self.whole, "301 is in sync again", 90)
         before = self.records("orders")
 
         # 1. All of ZooKeeper's data are gone. The brokers stop.

@@ -1,10 +1,11 @@
 """A real Prometheus scrapes two sites, a mirror and a router, and finds what happened there."""
 
 import re
+from contextlib import suppress
 
 import world
 from support.client import Member
-from support.processes import wait_for
+from support.processes import Failed, wait_for
 from support.prometheus import NOT_ALWAYS, Prometheus, documented, need_program, promtool
 
 
@@ -32,6 +33,10 @@ class Metrics(world.TwoSites):
         table = documented()
         self.assertGreater(len(table), 30)
         for role, processes in self.roles().items():
+            expected = {name for name, row in table.items() if role in row.roles} - NOT_ALWAYS
+            # What a mirror tells its target, and what is counted now and then, comes in a moment.
+            with suppress(Failed):  # that is said below
+                wait_for(lambda: expected <= self.told_by(processes), f"all of a {role} is told")
             seen = set()
             for process in processes:
                 text = process.http("/metrics")
@@ -45,8 +50,12 @@ class Metrics(world.TwoSites):
                     for labels in series:
                         told = set(re.findall(r'(\w+)="', labels)) - {"le"}
                         self.assertEqual(told, table[name].labels, f"{name}{{{labels}}}")
-            expected = {name for name, row in table.items() if role in row.roles}
-            self.assertEqual(expected - seen - NOT_ALWAYS, set(), f"never told by a {role}")
+            self.assertEqual(expected - seen, set(), f"never told by a {role}")
+
+    @staticmethod
+    def told_by(processes: list) -> set[str]:
+        return {name for process in processes
+                for name in re.findall(r"^# TYPE (\w+) ", process.http("/metrics"), re.MULTILINE)}
 
     def test_a_prometheus_scrapes_every_role(self):
         jobs = {role: [f"127.0.0.1:{each.admin}" for each in processes]
@@ -67,13 +76,15 @@ class Metrics(world.TwoSites):
             'isthmus_link_attached{link="seoul-tokyo"}': 1,
             'sum(isthmus_router_site_up)': 2,
         }.items():
+            with suppress(Failed):
+                wait_for(lambda: prometheus.one(expression) == value, expression, 30)
             self.assertEqual(prometheus.one(expression), value, expression)
         for expression in (
             f'kafka_network_requestmetrics_requests_total{{request="Produce",{seoul}}}',
             f'isthmus_request_seconds_count{{request="Fetch",{seoul}}}',
             'sum(isthmus_router_requests_total)',
         ):
-            self.assertGreater(prometheus.one(expression), 0, expression)
+            wait_for(lambda: (prometheus.one(expression) or 0) > 0, f"{expression} > 0", 30)
 
 
 if __name__ == "__main__":

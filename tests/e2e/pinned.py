@@ -44,7 +44,7 @@ class Command:
 
     def end(self) -> tuple[int, str, str]:
         """Exit code, what it printed, what it complained of."""
-        said, complained = self.child.communicate(timeout=60)
+        said, complained = self.child.communicate(timeout=120)
         return self.child.returncode, said, complained
 
 
@@ -102,7 +102,7 @@ class Pinned(UnderLoad):
                 "router": self.router}[name]
 
     def wait_held(self, held: Held) -> None:
-        wait_for(lambda: self.send(2) or held.reached.is_set(), f"{held.what} is held", 20, 0.01)
+        wait_for(lambda: self.send(2) or held.reached.is_set(), f"{held.what} is held", 60, 0.01)
 
     def kill_and_let_go(self, held: Held, point: Point, victim: str, mortal,
                         late: bool = False) -> None:
@@ -124,7 +124,7 @@ class Pinned(UnderLoad):
     def wait_served(self) -> None:
         """All that was sent until now is acknowledged."""
         sent = self.sent
-        wait_for(lambda: self.send(1) or self.steady.acks >= sent, "the producer is served", 30,
+        wait_for(lambda: self.send(1) or self.steady.acks >= sent, "the producer is served", 60,
                  0.02)
 
     @contextmanager

@@ -29,7 +29,7 @@ class Balanced(Secure):
         self.commands(self.seoul)
         self.make_user()
         admin = AdminClient(self.as_admin())
-        admin.create_topics([NewTopic("orders", 1, 1)])["orders"].result(20)
+        admin.create_topics([NewTopic("orders", 1, 1)])["orders"].result(60)
         for principal in ("User:alice", "User:ANONYMOUS"):
             self.allow(principal, GOOD, ALSO_GOOD)
 
@@ -83,7 +83,7 @@ class Balanced(Secure):
         """What comes of asking for the topic by a balancer that connects for the address."""
         port = self.through(target, balancer.header(source, tlvs=b"\x04\x00\x02xx"))
         admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0, **options})
-        error = admin.list_topics("orders", timeout=10).topics["orders"].error
+        error = admin.list_topics("orders", timeout=30).topics["orders"].error
         return None if error is None else error.code()
 
     def hold_audited(self, **expected) -> None:
@@ -114,7 +114,7 @@ class Balanced(Secure):
     # --- who says nothing, or something else ----------------------------------------------------
 
     def answer_to(self, listener: str, says: bytes) -> str:
-        with Wire(socket.create_connection(("127.0.0.1", self.seoul.ports[listener]), 5)) as wire:
+        with Wire(socket.create_connection(("127.0.0.1", self.seoul.ports[listener]), 20)) as wire:
             wire.line.sendall(says)
             try:
                 wire.topics()
@@ -143,7 +143,7 @@ class Balanced(Secure):
         port = self.seoul.ports["CLIENT"]
         context = self.certificates.client()
         for says, outcome in ((balancer.header(GOOD), "TLSv1.3"), (b"", "refused")):
-            with socket.create_connection(("127.0.0.1", port), 5) as plain:
+            with socket.create_connection(("127.0.0.1", port), 20) as plain:
                 plain.sendall(says)
                 try:
                     with context.wrap_socket(plain, server_hostname="localhost") as line:

@@ -47,7 +47,7 @@ class Quickstart(world.World):
             sites.run("config", "check", self.folder / f"{name}.yaml")
         processes = self.run_all(commands[:4])
         for process, port in zip(processes, (9644, 9744, 9645, 9646)):
-            process.wait_ready(lambda at=port: self.ready(at), 30)
+            process.wait_ready(lambda at=port: self.ready(at), 60)
         self.fill("127.0.0.1:19092", "orders", 1000)
         self.assertTrue(list((self.folder / "seoul").glob("orders-*")))
 
@@ -57,7 +57,7 @@ class Quickstart(world.World):
             done = sites.run(*words, "-o", "json", check=False)
             view = json.loads(done.stdout) if done.returncode in (0, 2) else {}
             return view.get("lag_records") == 0 and bool(view.get("topics"))
-        wait_for(mirrored, "tokyo has all", 30)
+        wait_for(mirrored, "tokyo has all", 60)
         self.assertIn("orders", sites.run(*commands[4].split()[1:]).stdout)
         self.moved(commands[5])
         self.fill("127.0.0.1:19092", "orders", 10, "moved")

@@ -13,6 +13,10 @@ class RecreatedTopic(TwoSites):
     def total(self, bootstrap: str) -> int:
         return sum(d.records for d in self.digests(bootstrap, "orders").values())
 
+    def reasons(self) -> set[str]:
+        return {p["reason"] for topic in self.describe("seoul-tokyo")["topics"]
+                for p in topic["partitions"]}
+
     def test_the_old_copy_is_kept_apart_and_named(self):
         self.start_mirror("seoul-tokyo")
         self.fill(self.seoul.bootstrap, "orders", 10)
@@ -21,10 +25,9 @@ class RecreatedTopic(TwoSites):
         site.run("topic", "delete", "orders", "--bootstrap-server", self.seoul.inside)
         # At once, and more than before: by offsets alone it would go on where the copy ends.
         self.fill(self.seoul.bootstrap, "orders", 200, "another")
-        wait_for(lambda: self.describe("seoul-tokyo")["failed"] > 0, "it is told", 20)
-        reasons = {p["reason"] for topic in self.describe("seoul-tokyo")["topics"]
-                   for p in topic["partitions"]}
-        self.assertTrue(all(r.startswith("recreated: ") for r in reasons), reasons)
+        wait_for(lambda: self.describe("seoul-tokyo")["failed"] > 0, "it is told", 60)
+        # One partition after the other.
+        wait_for(lambda: all(r.startswith("recreated: ") for r in self.reasons()), "of all", 60)
         self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"), before)
         findings = self.switch_over("seoul", "tokyo", "--dry-run", allowed=(3,))["findings"]
         stops = [f["text"] for f in findings if f["verdict"] == "stop"]

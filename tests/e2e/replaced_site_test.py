@@ -47,14 +47,14 @@ class ReplacedSite(TwoSites):
 
         self.tokyo.kill()
         self.replace_tokyo(3)
-        wait_for(lambda: "(number 3)" in self.problem("seoul-tokyo"), "the stranger is named", 20)
+        wait_for(lambda: "(number 3)" in self.problem("seoul-tokyo"), "the stranger is named", 60)
         asked = self.forget()
         self.assertEqual(asked.returncode, 3, asked.stdout + asked.stderr)
         self.assertIn("(number 2)", asked.stdout)
         done = self.forget("--yes")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         for name, mirror in self.mirrors.items():
-            wait_for(mirror.ready, f"{name} is attached", 20)
+            wait_for(mirror.ready, f"{name} is attached", 60)
 
         self.wait_mirrored("seoul-tokyo")
         self.fill(self.seoul.bootstrap, "orders", 1000, "again")

@@ -12,6 +12,10 @@ from world import TwoSites
 class RestoredSource(TwoSites):
     delay_ms = 0
 
+    def reasons(self) -> set[str]:
+        return {p["reason"] for t in self.describe("seoul-tokyo")["topics"]
+                for p in t["partitions"]}
+
     def test_it_is_found_out_whatever_it_has_written_since(self):
         mirror = self.start_mirror("seoul-tokyo")
         self.fill(self.seoul.bootstrap, "orders", 1000)
@@ -31,10 +35,10 @@ class RestoredSource(TwoSites):
         self.seoul.start()
         self.fill(self.seoul.bootstrap, "orders", 700, "other records")
         mirror.launch()
-        wait_for(lambda: self.describe("seoul-tokyo")["failed"] > 0, "it is found out", 20)
-        view = self.describe("seoul-tokyo")
-        reasons = {p["reason"] for t in view["topics"] for p in t["partitions"]}
-        self.assertTrue(all(r.startswith("diverged: seoul") for r in reasons), reasons)
+        wait_for(lambda: self.describe("seoul-tokyo")["failed"] > 0, "it is found out", 60)
+        # One partition after the other.
+        wait_for(lambda: all(r.startswith("diverged: seoul") for r in self.reasons()),
+                 "of all", 60)
         self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"), copy)
         ready = self.switch_over("seoul", "tokyo", "--dry-run", allowed=(3,))["ready"]
         self.assertFalse(ready)

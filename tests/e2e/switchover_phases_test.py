@@ -108,13 +108,13 @@ class KilledInEachPhase(Pinned):
         self.begin(200)
         self.member = Member(self.router.bootstrap, "billing", "orders")
         self.addCleanup(self.member.kill)
-        wait_for(lambda: self.send(1) or self.member.records, "the group reads")
+        wait_for(lambda: self.send(1) or self.member.records, "the group reads", 60)
 
     def hold_all_and_the_group_has_it(self) -> None:
         self.hold_nothing_lost(getattr(self, self.source).bootstrap)
         expected = {("p", i) for i in range(self.sent)}
         self.explained("the end", lambda: wait_for(
-            lambda: set(identities(self.member.records)) == expected, "the group has it all", 30))
+            lambda: set(identities(self.member.records)) == expected, "the group has it all", 90))
 
     def run_case(self, point: Point, victim: str, case) -> None:
         began = time.monotonic()
@@ -154,7 +154,7 @@ class KilledInEachPhase(Pinned):
         def ready():
             self.send(1)
             return self.switch_over(self.source, self.target, "--dry-run", allowed=(0, 3))["ready"]
-        wait_for(ready, f"{self.source} → {self.target} is ready", 30)
+        wait_for(ready, f"{self.source} → {self.target} is ready", 60)
 
     def start_command(self) -> Command:
         return self.start("switchover", "--from", self.source, "--to", self.target)
@@ -171,10 +171,10 @@ class KilledInEachPhase(Pinned):
         said = f"exit {code}: {said}{complained}"
         if code == 3:  # nothing is under way: it had ended before the command was repeated
             self.assertGreater(repeated, 0, said)
-            writer = wait_for(self.writer, f"one site is written, after {said}", 10)
+            writer = wait_for(self.writer, f"one site is written, after {said}", 60)
         else:
             writer = self.target if code == 0 else self.source
-        wait_for(lambda: self.writer() == writer, f"{writer} is written, after {said}", 10)
+        wait_for(lambda: self.writer() == writer, f"{writer} is written, after {said}", 60)
         if must:
             self.assertEqual(writer, self.target, said)
         again = ", repeated" if repeated else ""
@@ -191,7 +191,7 @@ class KilledInEachPhase(Pinned):
         written, following = getattr(self, self.source), getattr(self, self.target)
         self.hold_ledger(self.steady, ledger.read(written.bootstrap, "orders"), acked)
         wait_for(lambda: self.digests(following.bootstrap, "orders") ==
-                 self.digests(written.bootstrap, "orders"), "both sites are equal", 20)
+                 self.digests(written.bootstrap, "orders"), "both sites are equal", 60)
 
 
 if __name__ == "__main__":

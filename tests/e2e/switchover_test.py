@@ -18,7 +18,7 @@ class Switchover(UnderLoad):
         self.begin()
         member = Member(self.router.bootstrap, "billing", "orders")
         self.addCleanup(member.kill)
-        wait_for(lambda: self.send(1) or len(member.records) > 1000, "the group reads")
+        wait_for(lambda: self.send(1) or len(member.records) > 1000, "the group reads", 60)
         for source, target in (("seoul", "tokyo"), ("tokyo", "seoul")):
             self.keep_sending(1)
             self.wait_ready(source, target)
@@ -26,7 +26,7 @@ class Switchover(UnderLoad):
             self.keep_sending(2)
         self.hold_nothing_lost(self.seoul.bootstrap)
         expected = {("p", i) for i in range(self.sent)}
-        wait_for(lambda: set(identities(member.records)) == expected, "the group has it all", 30)
+        wait_for(lambda: set(identities(member.records)) == expected, "the group has it all", 90)
         member.leave()
         # It moved with its member, who lived on in its generation at what it had read.
         self.assertEqual(member.assignments, 1, list(member.said))
@@ -70,7 +70,7 @@ class Switchover(UnderLoad):
             self.assertEqual(list(producer.failures), [])
         everything = set(range(sent))
         for topic, name in (("calm", "impatient"), ("quick", "silent")):
-            wait_for(lambda: self.held(topic, name) >= everything, f"{topic} has all", 30)
+            wait_for(lambda: self.held(topic, name) >= everything, f"{topic} has all", 90)
         self.hold_nothing_lost(self.seoul.bootstrap)
 
     def held(self, topic: str, name: str) -> set[int]:
@@ -81,7 +81,7 @@ class Switchover(UnderLoad):
         self.begin()
         self.mirrors["seoul-tokyo"].stop()
         wait_for(lambda: not self.switch_over("seoul", "tokyo", "--dry-run",
-                                              allowed=(0, 3))["ready"], "it is noticed", 15)
+                                              allowed=(0, 3))["ready"], "it is noticed", 60)
         self.switch_over("seoul", "tokyo", allowed=(3,))
         self.hold_nothing_lost(self.seoul.bootstrap)
 
@@ -143,9 +143,12 @@ class Switchover(UnderLoad):
         process.kill()
         self.keep_sending(0.3)
         process.start()
-        said = command.communicate(timeout=90)[0]
+        said = command.communicate(timeout=150)[0]
         outcome = f"kill of {victim} after {after_s:.2f} s: exit {command.returncode}"
         print(f"    {outcome}; {said.strip().splitlines()[-1] if said.strip() else ''}")
+        if command.returncode not in (0, 3) and "given up" not in said:
+            # It may still come true: the repeated one sees to its end.
+            self.switch_over(source, target, allowed=(0, 3))
         # Fallen back or done; never in between once everyone is up again.
         wait_for(lambda: self.writer() in (source, target), outcome, 60)
 

@@ -12,7 +12,7 @@ from support.token_endpoint import AUDIENCE, ISSUER, TokenEndpoint, refuse
 from world import World
 
 SECRET = "planted-s3cret-of-the-mirror"
-TOKEN_LIFE_S = 4
+TOKEN_LIFE_S = 15  # a new one is asked for in its last fifth
 
 
 class TokensOfAnEndpoint(World):
@@ -67,7 +67,7 @@ class TokensOfAnEndpoint(World):
 
     def wait_issued(self, more: int) -> None:
         until = len(self.provider.issued) + more
-        wait_for(lambda: len(self.provider.issued) >= until, f"{more} more tokens", 60)
+        wait_for(lambda: len(self.provider.issued) >= until, f"{more} more tokens", 120)
 
     def log_of(self, role: Role) -> str:
         return (role.directory / f"{role.role}.log").read_text()
@@ -83,7 +83,7 @@ class TokensOfAnEndpoint(World):
         self.fill(self.seoul.bootstrap, "orders", 100, "before")
         self.wait_issued(4)  # two ends, each of which has had another one by then
         self.fill(self.seoul.bootstrap, "orders", 100, "after")
-        wait_for(lambda: self.copied() == 200, "all is copied", 30)
+        wait_for(lambda: self.copied() == 200, "all is copied", 60)
         self.assertEqual(self.provider.scopes, {"kafka"})
         self.assertNotIn("log-in", self.log_of(mirror))
         self.assertNotIn(SECRET, self.log_of(mirror))
@@ -95,7 +95,7 @@ class TokensOfAnEndpoint(World):
             self.wait_issued(2)
             self.provider.answer = answer
             told = self.log_of(mirror).count(why)
-            wait_for(lambda why=why, told=told: self.log_of(mirror).count(why) > told, why, 60)
+            wait_for(lambda why=why, told=told: self.log_of(mirror).count(why) > told, why, 120)
             self.provider.answer = self.provider.issue
         self.fill(self.seoul.bootstrap, "orders", 100)
         wait_for(lambda: self.copied() == 100, "all is copied", 60)
@@ -107,7 +107,7 @@ class TokensOfAnEndpoint(World):
         self.addCleanup(mirror.__exit__)
         mirror.launch()
         why = f"{self.provider.url}: its certificate is not for this host, or of no authority"
-        wait_for(lambda: why in self.log_of(mirror), why, 30)
+        wait_for(lambda: why in self.log_of(mirror), why, 60)
         self.assertEqual(self.provider.asked, 0)
 
     def test_a_router_logs_in_at_its_clusters(self):

@@ -38,16 +38,16 @@ class TwoPairs(TwoSites):
         self.wait_mirrored("seoul-tokyo", "orders")
         self.wait_mirrored("paris-berlin", "wine")
         self.move("seoul", "tokyo")
-        wait_for(lambda: self.routes()["default_home"] == "tokyo", "the router knows", 10)
+        wait_for(lambda: self.routes()["default_home"] == "tokyo", "the router knows", 60)
         self.move("paris", "berlin")
-        wait_for(lambda: "paris" in self.routes()["taken_over"], "the router knows", 10)
+        wait_for(lambda: "paris" in self.routes()["taken_over"], "the router knows", 60)
         self.assertEqual(self.routes()["taken_over"], {"seoul": "tokyo", "paris": "berlin"})
         for topic, home in (("orders", self.tokyo), ("wine", self.berlin)):
             self.fill(self.router.bootstrap, topic, 500, "moved")
             records = sum(d.records for d in self.digests(home.bootstrap, topic).values())
             self.assertEqual(records, 1000, topic)
         self.move("tokyo", "seoul")
-        wait_for(lambda: self.routes()["default_home"] == "seoul", "the router knows", 10)
+        wait_for(lambda: self.routes()["default_home"] == "seoul", "the router knows", 60)
         self.assertEqual(self.routes()["taken_over"]["paris"], "berlin")
 
 

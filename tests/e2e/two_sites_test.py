@@ -19,6 +19,10 @@ class Mirroring(TwoSites):
         kafka.run_tool(kafka.GROUP_COMMAND, "--bootstrap-server", bootstrap, "--delete", "--group",
                        "billing")
 
+    def committed_at_tokyo(self) -> int:
+        said = self.command("group", "describe", "billing", "--cluster", "tokyo", allowed=(0, 1))
+        return sum(p["committed"] for each in said for p in each["partitions"])
+
     def test_offsets_and_bytes_are_identical(self):
         self.start_mirror("seoul-tokyo")
         self.fill(self.seoul.bootstrap, "orders", 30_000)
@@ -58,17 +62,17 @@ class Mirroring(TwoSites):
             file.seek(-4, os.SEEK_END)
             file.write(bytes([content[-4] ^ 0x40]))
         self.start_mirror("seoul-tokyo")
-        wait_for(lambda: self.describe("seoul-tokyo")["failed"] == 1, "it is seen", 30)
+        wait_for(lambda: self.describe("seoul-tokyo")["failed"] == 1, "it is seen", 60)
         said = self.switch_over("seoul", "tokyo", "--dry-run", allowed=(3,))["findings"]
         stops = [f["text"] for f in said if f["verdict"] == "stop"]
         self.assertTrue(any(f"{log.parent.name}: " in text and "damaged_batch" in text
                             for text in stops), stops)
-        self.assertGreater(sum(self.hold_bytes("orders").values()), 0, "what is good is copied")
+        wait_for(lambda: sum(self.hold_bytes("orders").values()) > 0, "what is good is copied")
         with log.open("r+b") as file:
             file.seek(-4, os.SEEK_END)
             file.write(content[-4:-3])
         self.wait_mirrored("seoul-tokyo")
-        wait_for(lambda: self.describe("seoul-tokyo")["failed"] == 0, "it goes on by itself", 30)
+        wait_for(lambda: self.describe("seoul-tokyo")["failed"] == 0, "it goes on by itself", 60)
 
     def test_a_mirror_topic_refuses_producers_and_says_who_writes_it(self):
         self.start_mirror("seoul-tokyo")
@@ -88,8 +92,8 @@ class Mirroring(TwoSites):
         with Member(self.seoul.bootstrap, "billing", "orders", count=1500) as member:
             before = identities(member.wait_end())
         self.wait_mirrored("seoul-tokyo")
-        wait_for(lambda: "billing" in self.describe("seoul-tokyo")["groups"], "billing follows")
-        time.sleep(1.5)  # group offsets follow within a second
+        wait_for(lambda: "billing" in self.describe("seoul-tokyo")["groups"], "billing follows", 60)
+        wait_for(lambda: self.committed_at_tokyo() == 1500, "and so do its offsets", 60)
         self.command("link", "promote", "seoul-tokyo", "--group", "billing")
         with Member(self.tokyo.bootstrap, "billing", "orders", count=2500) as member:
             after = identities(member.wait_end())
@@ -102,12 +106,14 @@ class Mirroring(TwoSites):
         for bootstrap in (self.tokyo.bootstrap, self.seoul.bootstrap):
             with Member(bootstrap, "billing", "orders", count=100) as member:
                 member.wait_end()
-        wait_for(lambda: self.describe("seoul-tokyo")["held"] == ["billing"], "billing is held")
+        wait_for(lambda: self.describe("seoul-tokyo")["held"] == ["billing"], "billing is held",
+                 60)
         said = self.switch_over("seoul", "tokyo", "--dry-run", allowed=(3,))["findings"]
         stops = [f["text"] for f in said if f["verdict"] == "stop"]
         self.assertEqual([text for text in stops if "held" in text], ["1 group held: billing"])
         self.delete_group(self.tokyo.bootstrap)
-        wait_for(lambda: self.describe("seoul-tokyo")["groups"] == ["billing"], "it is the link's")
+        wait_for(lambda: self.describe("seoul-tokyo")["groups"] == ["billing"], "it is the link's",
+                 60)
         self.assertEqual(self.describe("seoul-tokyo")["held"], [])
 
     def test_offsets_that_are_gone_at_the_source_are_gone_at_the_target(self):
@@ -116,15 +122,9 @@ class Mirroring(TwoSites):
         self.wait_mirrored("seoul-tokyo")
         with Member(self.seoul.bootstrap, "billing", "orders", count=1000) as member:
             member.wait_end()
-
-        def committed() -> int:
-            said = self.command("group", "describe", "billing", "--cluster", "tokyo",
-                                allowed=(0, 1))
-            return sum(p["committed"] for each in said for p in each["partitions"])
-
-        wait_for(lambda: committed() == 1000, "billing follows")
+        wait_for(lambda: self.committed_at_tokyo() == 1000, "billing follows", 60)
         self.delete_group(self.seoul.bootstrap)
-        wait_for(lambda: committed() == 0, "the target has forgotten it")
+        wait_for(lambda: self.committed_at_tokyo() == 0, "the target has forgotten it", 60)
 
     def test_a_cut_line_and_a_restarted_target_leave_no_trace(self):
         self.start_mirror("seoul-tokyo")
@@ -176,7 +176,7 @@ class Deletions(TwoSites):
         tool = threading.Thread(target=self.delete_before, args=(100,))
         tool.start()
         not_deleted = followed = 0.0
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not followed and time.monotonic() < end:
             asked = time.monotonic()
             starts = self.starts()
@@ -187,7 +187,7 @@ class Deletions(TwoSites):
         tool.join()
         self.assertGreater(not_deleted, 0)
         self.assertGreaterEqual(followed - not_deleted, self.delay_s)
-        wait_for(lambda: self.starts()["tokyo"] == [100] * 4, "all partitions follow")
+        wait_for(lambda: self.starts()["tokyo"] == [100] * 4, "all partitions follow", 60)
         self.hold_bytes("orders")
         self.fill(self.seoul.bootstrap, "orders", 400, "later")
         self.wait_mirrored("seoul-tokyo")
@@ -218,11 +218,11 @@ class Deletions(TwoSites):
             self.assertEqual(view["failed"], 0, "the copy is whole")
             return all("gone at the source" in p["reason"]
                        for topic in view["topics"] for p in topic["partitions"])
-        wait_for(said, "the target says that the topic is gone")
+        wait_for(said, "the target says that the topic is gone", 60)
         self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"), before)
         self.fill(self.seoul.bootstrap, "orders", 10, "another")
         wait_for(lambda: "recreated: " in self.mirrors["seoul-tokyo"].process.tail(),
-                 "one that is made anew is refused")
+                 "one that is made anew is refused", 60)
         self.assertEqual(self.digests(self.tokyo.bootstrap, "orders"), before)
         site.run("topic", "delete", "orders", "--bootstrap-server", self.tokyo.inside)
         self.wait_mirrored("seoul-tokyo")
@@ -237,7 +237,7 @@ class NumberInUse(world.World):
         mirror = Mirror(self.tmp, "mirror", {"seoul-tokyo": link(seoul, tokyo)})
         self.addCleanup(mirror.__exit__)
         mirror.launch()
-        wait_for(lambda: "number 1 is in use" in mirror.process.tail(), "the mirror says why")
+        wait_for(lambda: "number 1 is in use" in mirror.process.tail(), "the mirror says why", 60)
         time.sleep(2)
         self.assertEqual(mirror.process.tail().count("number 1 is in use"), 1, "once a state")
         self.assertFalse(mirror.ready())

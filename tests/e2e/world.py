@@ -125,7 +125,7 @@ class TwoSites(World):
         def there():
             view = self.describe(name)
             return view["lag_records"] == 0 and topic in {t["topic"] for t in view["topics"]}
-        wait_for(there, f"{name} has mirrored everything", 60)
+        wait_for(there, f"{name} has mirrored everything", 90)
 
     def switch_over(self, source: str, target: str, *options: str, allowed=(0,)) -> dict:
         return self.command("switchover", "--from", source, "--to", target, *options,
@@ -133,7 +133,7 @@ class TwoSites(World):
 
     def wait_ready(self, source: str, target: str) -> None:
         wait_for(lambda: self.switch_over(source, target, "--dry-run", allowed=(0, 3))["ready"],
-                 f"{source} → {target} is ready", 30)
+                 f"{source} → {target} is ready", 60)
 
     def hold_bytes(self, topic: str, source: str = "seoul", target: str = "tokyo") -> dict:
         """The target's files are a prefix of the source's, byte for byte; where each ends."""
@@ -157,8 +157,9 @@ class UnderLoad(TwoSites):
         # Its back-off grows to 10 s: a test that kills often would mostly wait for that.
         self.steady = self.producer(self.router.bootstrap, "orders", reconnect_backoff_max_ms=200)
         self.send(count)
-        wait_for(lambda: self.send(1) or self.steady.acks > count // 2, "the producer is served")
-        wait_for(lambda: self.describe("seoul-tokyo")["topics"], "seoul-tokyo mirrors")
+        wait_for(lambda: self.send(1) or self.steady.acks > count // 2, "the producer is served",
+                 60)
+        wait_for(lambda: self.describe("seoul-tokyo")["topics"], "seoul-tokyo mirrors", 60)
         self.wait_ready("seoul", "tokyo")
 
     def send(self, count: int) -> None:

@@ -114,7 +114,8 @@ class Tunnel(world.World):
         return tunnel
 
     def broker(self, node: int) -> Broker:
-        broker = Broker(self.tmp, "busan", 3, node, f"127.0.0.1:{self.at_broker}/isthmus")
+        broker = Broker(self.tmp, "busan", 3, node, f"127.0.0.1:{self.at_broker}/isthmus",
+                        session_ms=10_000)  # it outlives the end of a tunnel
         self.addCleanup(broker.__exit__)
         return broker
 
@@ -129,15 +130,15 @@ class Tunnel(world.World):
         brokers = [self.broker(node).start() for node in (301, 302)]
         self.create(brokers[0], TOPIC)
         wait_for(lambda: TOPIC in AdminClient({"bootstrap.servers": brokers[1].bootstrap})
-                 .list_topics(timeout=10).topics, "the other knows it", 10)
+                 .list_topics(timeout=30).topics, "the other knows it", 60)
         self.assertGreater(len(self.line.heard), 2000)
         for word in (TOPIC, "busan", "isthmus"):
             self.assertNotIn(word.encode(), bytes(self.line.heard))
         # A tunnel that ends is a line that is cut.
         tunnel.kill()
-        wait_for(lambda: "ZooKeeper does not answer" in brokers[0].http("/readyz"), "degraded", 20)
+        wait_for(lambda: "ZooKeeper does not answer" in brokers[0].http("/readyz"), "degraded", 60)
         tunnel.start()
-        wait_for(lambda: "degraded" not in brokers[0].http("/readyz"), "connected", 40)
+        wait_for(lambda: "degraded" not in brokers[0].http("/readyz"), "connected", 60)
         self.create(brokers[0], "wine")
 
     def answered(self, context: ssl.SSLContext | None) -> bytes:
@@ -152,7 +153,7 @@ class Tunnel(world.World):
 
     def test_nobody_comes_in_without_a_certificate(self):
         self.server_side(self.certificates[SERVER])
-        self.assertEqual(self.answered(self.certificates.client("broker")), b"imok")
+        wait_for(lambda: self.answered(self.certificates.client("broker")) == b"imok", "an answer")
         self.assertEqual(self.answered(None), b"")
         self.assertEqual(self.answered(self.certificates.client()), b"")
         self.assertEqual(self.answered(
@@ -163,12 +164,12 @@ class Tunnel(world.World):
         tunnel = self.broker_side()
         broker = self.broker(301)
         broker.launch()
-        wait_for(lambda: "does not answer" in broker.process.log.read_text(), "it says so", 20)
-        wait_for(lambda: "Subject checks failed" in tunnel.log.read_text(), "the tunnel why", 10)
+        wait_for(lambda: "does not answer" in broker.process.log.read_text(), "it says so", 60)
+        wait_for(lambda: "Subject checks failed" in tunnel.log.read_text(), "the tunnel why", 60)
         self.assertFalse(broker.ready())
         impostor.kill()
         self.server_side(self.certificates[SERVER])
-        broker.process.wait_ready(broker.ready, 40)
+        broker.process.wait_ready(broker.ready, 90)
 
 
 if __name__ == "__main__":

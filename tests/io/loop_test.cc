@@ -6,20 +6,18 @@
 namespace isthmus::io {
 namespace {
 
-Task<void> collect_after(Loop& loop, int ms, std::vector<int>& order) {
-  co_await sleep(loop, milliseconds(ms));
-  order.push_back(ms);
+Task<void> collect(Loop& loop, std::vector<int>& order) {
+  const Instant begun = loop.now();
+  for (int ms : {30, 10, 40, 20}) {
+    loop.run_at(begun + milliseconds(ms), [&order, ms] { order.push_back(ms); });
+  }
+  co_await sleep(loop, milliseconds(50));
 }
 
 TEST(RealLoop, TimersFireInOrderOfTime) {
   RealWorld world;
   std::vector<int> order;
-  world.loop().post([&] {
-    for (int ms : {30, 10, 20}) {
-      world.gate.spawn("timer", collect_after(world.loop(), ms, order));
-    }
-  });
-  world.run(collect_after(world.loop(), 40, order));
+  world.run(collect(world.loop(), order));
   EXPECT_EQ(order, (std::vector{10, 20, 30, 40}));
 }
 

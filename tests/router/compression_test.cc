@@ -73,7 +73,7 @@ struct Node {
 };
 
 io::Task<void> until_sent(RouterWorld* w, const Node& node, size_t count) {
-  const io::Instant deadline = io::soon(5000);
+  const io::Instant deadline = io::soon(60'000);
   while (node.batches.size() < count && w->world.loop().now() < deadline) {
     co_await io::sleep(w->world.loop(), io::milliseconds(5));
   }
@@ -295,7 +295,7 @@ class HeldWorkers : public io::Workers {
     for (auto& job : std::exchange(jobs_, {})) job();
   }
   io::Task<void> until_submitted(RouterWorld* w, int count) {
-    const io::Instant deadline = io::soon(5000);
+    const io::Instant deadline = io::soon(60'000);
     while (submitted < count && w->world.loop().now() < deadline) {
       co_await io::sleep(w->world.loop(), io::milliseconds(5));
     }
@@ -339,6 +339,10 @@ io::Task<void> bounded(RouterWorld* w, HeldWorkers* workers) {
   auto first = send(*connection, of("orders", text_batch(500'000)));
   auto second = send(*connection, of("orders", text_batch(500'000)));
   co_await workers->until_submitted(w, 1);
+  const io::Instant deadline = io::soon(60'000);
+  while (requests.used() < 1'000'000u && w->world.loop().now() < deadline) {
+    co_await io::sleep(w->world.loop(), io::milliseconds(5));
+  }
   co_await io::sleep(w->world.loop(), io::milliseconds(100));
   EXPECT_EQ(workers->submitted, 1) << "of a connection one at a time";
   EXPECT_GE(requests.used(), 1'000'000u) << "what came, and what is made of it";

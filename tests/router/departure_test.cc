@@ -9,7 +9,7 @@ namespace {
 
 template <typename Condition>
 io::Task<void> until(RouterWorld* w, Condition condition) {
-  const io::Instant deadline = io::soon(5000);
+  const io::Instant deadline = io::soon(60'000);
   while (!condition() && w->world.loop().now() < deadline) {
     co_await io::sleep(w->world.loop(), io::milliseconds(5));
   }

@@ -177,7 +177,7 @@ io::Task<void> old_home_dead(RouterWorld* w) {
   w->tokyo.learn_of_takeover();
   co_await w->until_version(1);
   co_await w->until_away("seoul");
-  w->tokyo.broker.delay = io::milliseconds(2500);  // as long as a poll may take
+  w->tokyo.broker.delay = io::milliseconds(1500);  // sessions are looked at meanwhile
   auto written = co_await w->call(*connection, produce_to("orders"));
   EXPECT_EQ(error_of(written), ErrorCode::none);
   auto response = co_await w->call(*connection, fetch_without_session(12), 12);
@@ -201,9 +201,9 @@ io::Task<void> new_home_frozen(RouterWorld* w) {
   kafka::Writer fetch, produce;
   fetch_without_session(12).encode(fetch, 12);
   produce_to("orders").encode(produce, 9);
-  auto read = reader->call_raw({1, 12, "c", std::move(fetch).finish()}, io::soon(8000));
-  auto written = writer->call_raw({0, 9, "c", std::move(produce).finish()}, io::soon(8000));
-  const io::Instant deadline = io::soon(5000);
+  auto read = reader->call_raw({1, 12, "c", std::move(fetch).finish()}, io::soon(60'000));
+  auto written = writer->call_raw({0, 9, "c", std::move(produce).finish()}, io::soon(60'000));
+  const io::Instant deadline = io::soon(60'000);
   auto& asked = w->tokyo.broker.asked;
   while (asked[kafka::ApiKey::fetch] + asked[kafka::ApiKey::produce] < 2 &&
          w->world.loop().now() < deadline) {

@@ -25,14 +25,14 @@ struct Node {
 };
 
 io::Task<void> until_taken(RouterWorld* w, const Node& node, size_t count) {
-  const io::Instant deadline = io::soon(5000);
+  const io::Instant deadline = io::soon(60'000);
   while (node.taken.size() < count && w->world.loop().now() < deadline) {
     co_await io::sleep(w->world.loop(), io::milliseconds(5));
   }
   EXPECT_EQ(node.taken.size(), count);
 }
 io::Task<void> until_closed(RouterWorld* w, const client::Connection& connection) {
-  const io::Instant deadline = io::soon(6000);
+  const io::Instant deadline = io::soon(60'000);
   while (!connection.closed() && w->world.loop().now() < deadline) {
     co_await io::sleep(w->world.loop(), io::milliseconds(5));
   }
@@ -80,7 +80,7 @@ io::Task<void> moved(RouterWorld* w) {
     auto none = co_await connection->call_raw(silent(topic), io::soon(1000));
     EXPECT_TRUE(none.has_value());
   }
-  co_await io::sleep(w->world.loop(), io::milliseconds(100));
+  co_await w->until_asked(w->seoul.broker, kafka::ApiKey::produce, 3);
   w->tokyo.learn_of_takeover();
   co_await until_taken(w, tokyo, 3);
   auto none = co_await connection->call_raw(silent("d"), io::soon(1000));
@@ -140,7 +140,7 @@ io::Task<void> pipelined_produces(RouterWorld* w) {
   auto connection = co_await w->at(101);
   std::vector<Waiting> waiting;
   for (int n = 0; n < 4; ++n) waiting.push_back(send(*connection, sequenced("orders", n)));
-  co_await io::sleep(w->world.loop(), io::milliseconds(100));
+  co_await w->until_asked(w->seoul.broker, kafka::ApiKey::produce, 4);
   w->tokyo.learn_of_takeover();
   co_await w->until_version(1);
   // Behind those, of which the router does not know yet that they are refused.
@@ -170,7 +170,7 @@ io::Task<void> there_and_back(RouterWorld* w) {
   co_await w->flip();
   auto connection = co_await w->at(101);
   auto first = send(*connection, sequenced("orders", 0));
-  co_await io::sleep(w->world.loop(), io::milliseconds(100));
+  co_await w->until_asked(w->tokyo.broker, kafka::ApiKey::produce, 1);
   w->seoul.told.route_version = 2;
   w->seoul.told.routes.clear();
   co_await w->until_version(2);
@@ -193,12 +193,12 @@ io::Task<void> back_while_sent_on(RouterWorld* w) {
   w->seoul.broker.delay = io::milliseconds(1000);
   auto connection = co_await w->at(101);
   auto first = send(*connection, sequenced("orders", 0));
-  co_await io::sleep(w->world.loop(), io::milliseconds(100));
+  co_await w->until_asked(w->seoul.broker, kafka::ApiKey::produce, 1);
   w->tokyo.learn_of_takeover();
   co_await w->until_version(1);
   w->seoul.broker.delay = io::milliseconds(0);
   w->tokyo.broker.delay = io::milliseconds(1500);
-  const io::Instant deadline = io::soon(5000);
+  const io::Instant deadline = io::soon(60'000);
   while (move.at_tokyo.empty() && w->world.loop().now() < deadline) {
     co_await io::sleep(w->world.loop(), io::milliseconds(5));
   }
@@ -353,7 +353,7 @@ io::Task<void> lost_on_the_way(RouterWorld* w) {
   auto first = send(*connection, sequenced("orders", 0));
   co_await io::sleep(w->world.loop(), io::milliseconds(100));
   w->tokyo.learn_of_takeover();
-  const io::Instant deadline = io::soon(5000);
+  const io::Instant deadline = io::soon(60'000);
   while (w->tokyo.broker.asked[kafka::ApiKey::produce] == 0 && w->world.loop().now() < deadline) {
     co_await io::sleep(w->world.loop(), io::milliseconds(5));
   }

@@ -28,7 +28,7 @@ class RouterWorld {
 
   io::Task<Connection> connect(uint16_t port) {
     auto opened = co_await client::Connection::open(world.env(), connections, {"127.0.0.1", port},
-                                                    {}, io::soon(5000));
+                                                    {}, io::soon(60'000));
     EXPECT_TRUE(opened.has_value()) << opened.error().text;
     if (!opened) co_return nullptr;
     co_return std::move(*opened);
@@ -41,7 +41,7 @@ class RouterWorld {
   static io::Task<Result<typename Request::Response>> call(client::Connection& connection,
                                                            Request request,
                                                            int16_t at_most = INT16_MAX) {
-    return connection.call(std::move(request), io::soon(8000), at_most);
+    return connection.call(std::move(request), io::soon(60'000), at_most);
   }
 
   // Both sites know that tokyo has taken over seoul's routes, and so does the router.
@@ -50,7 +50,7 @@ class RouterWorld {
     co_await until_version(1);
   }
   io::Task<void> until_version(int64_t version) {
-    const io::Instant deadline = io::soon(5000);
+    const io::Instant deadline = io::soon(60'000);
     while (router->picture().routes.takeovers().version() < version &&
            world.loop().now() < deadline) {
       co_await io::sleep(world.loop(), io::milliseconds(5));
@@ -58,11 +58,18 @@ class RouterWorld {
     EXPECT_EQ(router->picture().routes.takeovers().version(), version);
   }
   io::Task<void> until_away(const std::string& site) {
-    const io::Instant deadline = io::soon(5000);
+    const io::Instant deadline = io::soon(60'000);
     while (router->picture().site(site)->reachable() && world.loop().now() < deadline) {
       co_await io::sleep(world.loop(), io::milliseconds(5));
     }
     EXPECT_FALSE(router->picture().site(site)->reachable());
+  }
+  io::Task<void> until_asked(SiteBroker& broker, kafka::ApiKey api, int count) {
+    const io::Instant deadline = io::soon(60'000);
+    while (broker.asked[api] < count && world.loop().now() < deadline) {
+      co_await io::sleep(world.loop(), io::milliseconds(5));
+    }
+    EXPECT_GE(broker.asked[api], count);
   }
 
   io::RealWorld world;

@@ -385,7 +385,7 @@ TEST(RouterSession, GarbageEndsItsOwnConnectionOnly) {
 // Until what waits for slow readers has grown and not changed for a while; returns the most that it
 // was. Answers that are asked for at once come at once: what they take shows when they are here.
 io::Task<size_t> until_steady(RouterWorld* w, size_t above) {
-  const io::Instant deadline = io::soon(10'000);
+  const io::Instant deadline = io::soon(120'000);
   const server::Budget& waiting = w->router->picture().waiting;
   size_t before = 0, most = 0;
   while ((before <= above || before != waiting.used()) && w->world.loop().now() < deadline) {

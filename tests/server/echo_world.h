@@ -131,12 +131,12 @@ class EchoWorld {
   void run(io::Task<void> body) { world.run(whole(this, std::move(body))); }
 
   io::Task<std::unique_ptr<Client>> connect() {
-    auto stream = co_await world.env().network.dial(address, io::soon(5000));
+    auto stream = co_await world.env().network.dial(address, io::soon(60'000));
     EXPECT_TRUE(stream.has_value());
     co_return std::make_unique<Client>(world.loop(), std::move(*stream));
   }
   io::Task<void> until_dispatched(size_t count) {
-    const io::Instant deadline = io::soon(10'000);
+    const io::Instant deadline = io::soon(60'000);
     while (service.dispatched < count && world.loop().now() < deadline) {
       co_await io::sleep(world.loop(), io::milliseconds(1));
     }

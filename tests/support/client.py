@@ -115,7 +115,7 @@ class Producer:
         return Failed(f"producer of {self.topic}: {what}, {self.acks} of {self.sent} acknowledged; "
                       f"it said: {' | '.join(list(self.failures)[-3:])}")
 
-    def close(self, deadline_s: float = 60) -> int:
+    def close(self, deadline_s: float = 120) -> int:
         """Sends what is left; how many records were not acknowledged until then."""
         end = time.monotonic() + deadline_s
         while len(self.client) and time.monotonic() < end:
@@ -123,7 +123,7 @@ class Producer:
         self.kill()
         return self.sent - self.acks
 
-    def flush_and_close(self, deadline_s: float = 60) -> None:
+    def flush_and_close(self, deadline_s: float = 120) -> None:
         if self.close(deadline_s) != 0:
             raise self._failed("closed")
 
@@ -200,21 +200,21 @@ class Member:
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
-    def wait_read(self, count: int, deadline_s: float = 30) -> None:
+    def wait_read(self, count: int, deadline_s: float = 60) -> None:
         end = time.monotonic() + deadline_s
         while len(self.records) < count:
             if time.monotonic() > end or not self.thread.is_alive():
                 raise self._failed(f"{len(self.records)} of {count} records")
             time.sleep(0.01)
 
-    def wait_end(self, deadline_s: float = 60) -> list[ledger.Record]:
+    def wait_end(self, deadline_s: float = 120) -> list[ledger.Record]:
         """With a count: until it has read so many, committed and left."""
         self.thread.join(deadline_s)
         if self.thread.is_alive() or len(self.records) < self.count:
             raise self._failed(f"{len(self.records)} of {self.count} records")
         return self.records
 
-    def leave(self, deadline_s: float = 20) -> list[ledger.Record]:
+    def leave(self, deadline_s: float = 60) -> list[ledger.Record]:
         """It commits and leaves the group. What it has read."""
         self.over.set()
         self.thread.join(deadline_s)

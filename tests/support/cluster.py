@@ -48,7 +48,7 @@ class Cluster:
     def bootstrap(self) -> str:
         return ",".join(broker.bootstrap for broker in self.brokers)
 
-    def create(self, topics: dict[str, int], deadline_s: float = 30) -> None:
+    def create(self, topics: dict[str, int], deadline_s: float = 60) -> None:
         """Topics with so many partitions, all of which are in sync everywhere then."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         wishes = [NewTopic(name, num_partitions=count, replication_factor=-1)

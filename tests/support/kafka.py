@@ -42,7 +42,7 @@ def java(main_class: str, *args, options=(), classes: Path | None = None) -> lis
             *map(str, args)]
 
 
-def run_tool(main_class: str, *args, stdin: bytes | None = None, timeout_s: float = 90,
+def run_tool(main_class: str, *args, stdin: bytes | None = None, timeout_s: float = 150,
              check: bool = True) -> subprocess.CompletedProcess:
     """Runs a tool to its end; Failed with what it said when it exits non-zero."""
     command = java(main_class, *args, options=_SHORT_LIVED)

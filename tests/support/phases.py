@@ -41,7 +41,7 @@ class Held:
         self._decided = threading.Event()
         self._passes = False
 
-    def wait(self, deadline_s: float = 20) -> None:
+    def wait(self, deadline_s: float = 60) -> None:
         if not self.reached.wait(deadline_s):
             raise Failed(f"{self.what} did not come within {deadline_s:g} s")
 

@@ -48,7 +48,7 @@ class Site:
 
 class Client:
     def __init__(self, port: int):
-        self.peer = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.peer = socket.create_connection(("127.0.0.1", port), timeout=20)
         self.answers = self.peer.makefile("rb")
         self.correlation_id = 0
 
@@ -111,7 +111,7 @@ class PhasesTest(unittest.TestCase):
         client.peer.settimeout(0.1)
         with self.assertRaises(TimeoutError):
             client.peer.recv(1)
-        client.peer.settimeout(5)
+        client.peer.settimeout(20)
         held.pass_on()
         self.assertEqual((client.answer(), client.answer()), (b"1", b"2"))
 
@@ -132,7 +132,7 @@ class PhasesTest(unittest.TestCase):
         client.close()
         time.sleep(0.05)
         held.pass_on()
-        wait_for(lambda: self.site.asked == [HAND_OVER], "it arrives", 5)
+        wait_for(lambda: self.site.asked == [HAND_OVER], "it arrives")
 
     def test_where_nobody_listens_the_connection_ends(self):
         client = Client(self.phases.route(free_port()))

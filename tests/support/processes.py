@@ -127,9 +127,9 @@ class Process:
         """SIGKILL: what a crash looks like from outside."""
         if self.alive:
             self.child.kill()
-        self._reap(10)
+        self._reap(30)
 
-    def stop(self, deadline_s: float = 15) -> int:
+    def stop(self, deadline_s: float = 40) -> int:
         """SIGTERM; returns the exit code. Failed (and killed) if it does not end in time."""
         if self.alive:
             self.child.terminate()

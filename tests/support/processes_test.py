@@ -27,9 +27,10 @@ class ProcessTest(unittest.TestCase):
     def test_ready_killed_and_started_again(self):
         port = free_port()
         with server(self.tmp, port) as child:
-            for _ in range(2):
+            for times in (1, 2):
                 child.start()
-                child.wait_ready(lambda: answers(port))
+                # It says so after it has begun to listen.
+                child.wait_ready(lambda n=times: answers(port) and child.tail().count("up") == n)
                 self.assertTrue(child.alive)
                 child.kill()
                 self.assertFalse(child.alive)
@@ -41,7 +42,7 @@ class ProcessTest(unittest.TestCase):
         began = time.monotonic()
         with self.assertRaisesRegex(Failed, "(?s)ended with 3.*why"):
             child.wait_ready(lambda: False, deadline_s=30)
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 20)
 
     def test_one_that_ignores_sigterm_is_killed_and_said(self):
         command = ["sh", "-c", "trap '' TERM; echo armed; while :; do sleep 0.1; done"]
@@ -68,7 +69,7 @@ class ProcessTest(unittest.TestCase):
         began = time.monotonic()
         with self.assertRaisesRegex(Failed, "the moon: not within 0.2 s"):
             wait_for(lambda: False, "the moon", deadline_s=0.2)
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, 15)
 
     def test_ports_are_free_and_neighbours(self):
         first = free_ports(4)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import testing
-from support.processes import Failed, free_port
+from support.processes import Failed, free_port, wait_for
 from support.relay import Relay
 
 
@@ -42,7 +42,7 @@ class Echo:
 
 
 def dial(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=5)
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
 
 
 def round_trip_s(peer: socket.socket) -> float:
@@ -72,35 +72,43 @@ class RelayTest(unittest.TestCase):
     def test_delays_each_way(self):
         port = self.relay.route("a", self.echo.port)
         with dial(port) as peer:
-            self.assertLess(min(round_trip_s(peer) for _ in range(5)), 0.01)
+            # The best of some: a machine that is busy is late with the others.
+            wait_for(lambda: round_trip_s(peer) < 0.01, "no delay", 30)
             self.relay.delay("a", 20)
-            best = min(round_trip_s(peer) for _ in range(5))
-            self.assertGreaterEqual(best, 0.040)
-            self.assertLess(best, 0.060)
+
+            def is_delayed_once() -> bool:
+                took = round_trip_s(peer)
+                self.assertGreaterEqual(took, 0.040)
+                return took < 0.060
+            wait_for(is_delayed_once, "20 ms each way", 30)
 
     def test_a_long_line_is_not_a_slow_one(self):
         port = self.relay.route("a", self.echo.port, delay_ms=50)
         with dial(port) as peer:
-            began = time.monotonic()
-            for _ in range(100):
-                peer.sendall(b"y" * 1000)
-                time.sleep(0.001)
-            received = 0
-            while received < 100_000:
-                received += len(peer.recv(65536))
-            self.assertLess(time.monotonic() - began, 0.6)
+            def took_s() -> float:
+                began = time.monotonic()
+                for _ in range(100):
+                    peer.sendall(b"y" * 1000)
+                    time.sleep(0.001)
+                received = 0
+                while received < 100_000:
+                    received += len(peer.recv(65536))
+                return time.monotonic() - began
+            wait_for(lambda: took_s() < 0.6, "all of it is on the way at once", 30)
 
     def test_limits_the_rate(self):
         port = self.relay.route("a", self.echo.port, bytes_per_second=2_000_000)
         with dial(port) as peer:
-            began = time.monotonic()
-            threading.Thread(target=peer.sendall, args=(b"z" * 1_000_000,)).start()
-            received = 0
-            while received < 1_000_000:
-                received += len(peer.recv(65536))
-            took = time.monotonic() - began
-        self.assertGreater(took, 0.4)
-        self.assertLess(took, 0.9)
+            def is_in_time() -> bool:
+                began = time.monotonic()
+                threading.Thread(target=peer.sendall, args=(b"z" * 1_000_000,)).start()
+                received = 0
+                while received < 1_000_000:
+                    received += len(peer.recv(65536))
+                took = time.monotonic() - began
+                self.assertGreater(took, 0.4)
+                return took < 0.9
+            wait_for(is_in_time, "its rate is used", 30)
 
     def test_cut_resets_and_refuses_until_restored(self):
         port = self.relay.route("a", self.echo.port)
@@ -125,7 +133,7 @@ class RelayTest(unittest.TestCase):
             with self.assertRaises(TimeoutError):
                 peer.recv(1)
             self.relay.restore("a")
-            peer.settimeout(5)
+            peer.settimeout(20)
             self.assertEqual(peer.recv(1), b"x")
 
     def test_stall_of_one_way_leaves_the_other(self):
@@ -138,14 +146,14 @@ class RelayTest(unittest.TestCase):
             for way, sender, receiver in (("up", near, far), ("down", far, near)):
                 self.relay.stall("a", way)
                 receiver.sendall(b"x")
-                sender.settimeout(5)
+                sender.settimeout(20)
                 self.assertEqual(sender.recv(1), b"x")
                 sender.sendall(b"y")
                 receiver.settimeout(0.2)
                 with self.assertRaises(TimeoutError):
                     receiver.recv(1)
                 self.relay.restore("a")
-                receiver.settimeout(5)
+                receiver.settimeout(20)
                 self.assertEqual(receiver.recv(1), b"y")
 
     def test_a_dead_target_resets_the_client(self):
@@ -172,7 +180,7 @@ class RelayTest(unittest.TestCase):
     def test_ends_with_the_process_that_started_it(self):
         relay = Relay()
         relay.child.stdin.close()
-        self.assertEqual(relay.child.wait(5), 0)
+        self.assertEqual(relay.child.wait(20), 0)
         relay.answers.close()
         relay.control.close()
         relay.child.stdout.close()

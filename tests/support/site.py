@@ -28,7 +28,7 @@ def program() -> Path:
     return need(BUILD / "cli" / "isthmus", "./dev build makes it")
 
 
-def run(*args, check: bool = True, timeout_s: float = 60) -> subprocess.CompletedProcess:
+def run(*args, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess:
     """One of the operator's commands: run("link", "describe", "seoul-tokyo", ...)."""
     command = [str(program()), *map(str, args)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
@@ -71,7 +71,7 @@ class Role:
         self.config_file.write_text(json.dumps(self.config, indent=2) + "\n")
         return self.config_file
 
-    def start(self, deadline_s: float = 20):
+    def start(self, deadline_s: float = 60):
         """Starts it and waits until it says that it is ready."""
         self.launch()
         self.process.wait_ready(self.ready, deadline_s)
@@ -99,7 +99,7 @@ class Role:
             login = base64.b64encode(":".join(self.admin_user).encode()).decode()
             request.add_header("Authorization", f"Basic {login}")
         with self.host.entered() if self.host else contextlib.nullcontext():
-            with urllib.request.urlopen(request, timeout=5, context=self.admin_tls) as answer:
+            with urllib.request.urlopen(request, timeout=20, context=self.admin_tls) as answer:
                 return answer.read().decode()
 
     def admin_url(self, path: str) -> str:
@@ -117,7 +117,7 @@ class Role:
     def kill(self) -> None:
         self.process.kill()
 
-    def stop(self, deadline_s: float = 15) -> None:
+    def stop(self, deadline_s: float = 40) -> None:
         """SIGTERM; Failed if it takes too long or exits with anything but 0."""
         code = self.process.stop(deadline_s)
         if code != 0:
@@ -219,7 +219,7 @@ class Broker(Site):
     """One of several brokers of a cluster, with its metadata in ZooKeeper, where `connect` says."""
 
     def __init__(self, directory: Path, cluster: str, number: int, node_id: int, connect: str,
-                 session_ms: int = 3000, name: str = "", **kafka_keys):
+                 session_ms: int = 6000, name: str = "", **kafka_keys):
         super().__init__(directory, name or f"{cluster}-{node_id}", number, node_id, **kafka_keys)
         self.config["cluster"]["name"] = cluster
         self.config["broker"]["metadata"] = {"zookeeper.connect": connect,

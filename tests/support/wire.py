@@ -27,7 +27,7 @@ class Authenticated(NamedTuple):
 class Wire:
     def __init__(self, line: socket.socket):
         self.line = line
-        self.line.settimeout(10)
+        self.line.settimeout(30)
         self.asked = 0
 
     def __enter__(self):

@@ -58,7 +58,7 @@ class Workload:
     def start(self) -> "Workload":
         self.process.start()
         wait_for(lambda: self.history.exists() and self.history.stat().st_size > 0,
-                 f"{self.process.name} works", 30)
+                 f"{self.process.name} works", 60)
         return self
 
     def end(self) -> None:

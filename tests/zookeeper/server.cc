@@ -13,21 +13,25 @@ namespace isthmus::zookeeper {
 
 namespace {
 
-int free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+// Nobody else is given it before the server listens there, or while it is down: the socket stays
+// bound, and does not listen, until the process ends. Beside it the server may listen, since both
+// set SO_REUSEADDR, as Java does.
+int reserved_port() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  EXPECT_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
   EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
   EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  close(fd);
   return ntohs(address.sin_port);
 }
 
 }  // namespace
 
-ZookeeperServer::ZookeeperServer() : port_(free_port()) { start(); }
+ZookeeperServer::ZookeeperServer() : port_(reserved_port()) { start(); }
 
 ZookeeperServer::~ZookeeperServer() { kill(); }
 

@@ -13,6 +13,7 @@ using io::soon;
 using std::chrono::seconds;
 
 constexpr int patience_ms = 60'000;
+constexpr int longest_ms = 10'000;  // that the server grants
 
 Op create(std::string path, std::string_view data = "") {
   return {Op::Kind::create, std::move(path), Slice::copy_of(data)};
@@ -23,10 +24,12 @@ class ZookeeperSession : public testing::Test {
  public:
   using Body = io::Task<void> (*)(ZookeeperSession& test, Session& session);
 
-  void run(Body body) { world.run(with_session(*this, body)); }
+  void run(Body body, int timeout_ms = longest_ms) {
+    world.run(with_session(*this, body, timeout_ms));
+  }
 
-  static io::Task<void> with_session(ZookeeperSession& test, Body body) {
-    Session session(test.world.loop(), {test.server.address(), io::milliseconds(2000)});
+  static io::Task<void> with_session(ZookeeperSession& test, Body body, int timeout_ms) {
+    Session session(test.world.loop(), {test.server.address(), io::milliseconds(timeout_ms)});
     auto opened = co_await session.open();
     EXPECT_TRUE(opened);
     const bool connected = co_await session.connected(soon(patience_ms));
@@ -75,7 +78,8 @@ TEST_F(ZookeeperSession, ReadsWhatItHasWritten) {
 
 // Makes what it does not find. It asks before there is a line.
 io::Task<void> ask_at_once(ZookeeperSession& test, bool& found) {
-  Session session(test.world.loop(), {test.server.address(), io::milliseconds(2000), "us:secret"});
+  Session session(test.world.loop(),
+                  {test.server.address(), io::milliseconds(longest_ms), "us:secret"});
   auto opened = co_await session.open();
   EXPECT_TRUE(opened);
   auto node = co_await session.get("/ours");
@@ -177,7 +181,7 @@ TEST_F(ZookeeperSession, AServerThatComesBackSoonKeepsTheSession) {
 
 TEST_F(ZookeeperSession, ASessionThatIsEndedByTheServerIsLostForGood) {
   run([](ZookeeperSession& test, Session& session) -> io::Task<void> {
-    Session other(test.world.loop(), {test.server.address(), io::milliseconds(2000)});
+    Session other(test.world.loop(), {test.server.address(), io::milliseconds(longest_ms)});
     (void)co_await other.open();
     const bool connected = co_await other.connected(soon(patience_ms));
     EXPECT_TRUE(connected);
@@ -192,31 +196,32 @@ TEST_F(ZookeeperSession, ASessionThatIsEndedByTheServerIsLostForGood) {
 }
 
 // The library reads what it never set then, and frees it: often the path of the op before.
+io::Task<void> ask_when_lost(ZookeeperSession& test, Session& session) {
+  const io::Instant until = soon(patience_ms);
+  while (session.state() != SessionState::lost && std::chrono::steady_clock::now() < until) {
+    test.server.send(SIGSTOP);
+    co_await io::sleep(test.world.loop(), seconds(5));
+    test.server.send(SIGCONT);
+    co_await io::sleep(test.world.loop(), seconds(1));
+  }
+  EXPECT_EQ(session.state(), SessionState::lost);
+  const std::string path = "/a-path-that-lies-on-the-heap-";
+  for (int i = 0; i < 10; ++i) {
+    auto refused = co_await session.transact({create(path + "1"),
+                                              {Op::Kind::set, path + "2", {}, 0},
+                                              {Op::Kind::check, path + "3", {}, 0},
+                                              {Op::Kind::remove, path + "4"}});
+    EXPECT_EQ(refused.error().kind, Error::Kind::closed);
+  }
+}
 TEST_F(ZookeeperSession, ATransactionOfManyIsRefusedWhenTheSessionIsLost) {
-  run([](ZookeeperSession& test, Session& session) -> io::Task<void> {
-    const io::Instant until = soon(patience_ms);
-    while (session.state() != SessionState::lost && std::chrono::steady_clock::now() < until) {
-      test.server.send(SIGSTOP);
-      co_await io::sleep(test.world.loop(), seconds(5));
-      test.server.send(SIGCONT);
-      co_await io::sleep(test.world.loop(), seconds(1));
-    }
-    EXPECT_EQ(session.state(), SessionState::lost);
-    const std::string path = "/a-path-that-lies-on-the-heap-";
-    for (int i = 0; i < 10; ++i) {
-      auto refused = co_await session.transact({create(path + "1"),
-                                                {Op::Kind::set, path + "2", {}, 0},
-                                                {Op::Kind::check, path + "3", {}, 0},
-                                                {Op::Kind::remove, path + "4"}});
-      EXPECT_EQ(refused.error().kind, Error::Kind::closed);
-    }
-  });
+  run(ask_when_lost, 2000);
 }
 
 TEST_F(ZookeeperSession, WithoutAServerNothingIsKnownAndNothingHangs) {
   server.kill();
   world.run([](RealWorld& w, std::string address) -> io::Task<void> {
-    Session session(w.loop(), {address, io::milliseconds(2000)});
+    Session session(w.loop(), {address, io::milliseconds(longest_ms)});
     auto opened = co_await session.open();
     EXPECT_TRUE(opened);
     const bool connected = co_await session.connected(soon(500));
@@ -229,7 +234,7 @@ TEST_F(ZookeeperSession, WithoutAServerNothingIsKnownAndNothingHangs) {
 
 TEST_F(ZookeeperSession, WhatCannotBeUsedIsSaid) {
   world.run([](RealWorld& w) -> io::Task<void> {
-    Session session(w.loop(), {"nonsense", io::milliseconds(2000)});
+    Session session(w.loop(), {"nonsense", io::milliseconds(longest_ms)});
     auto opened = co_await session.open();
     EXPECT_FALSE(opened);
     if (!opened) EXPECT_NE(opened.error().text.find("nonsense"), std::string::npos);
@@ -238,8 +243,8 @@ TEST_F(ZookeeperSession, WhatCannotBeUsedIsSaid) {
 
 TEST_F(ZookeeperSession, ADigestKeepsOthersOut) {
   world.run([](RealWorld& w, std::string address) -> io::Task<void> {
-    Session owner(w.loop(), {address, io::milliseconds(2000), "isthmus:secret"});
-    Session other(w.loop(), {address, io::milliseconds(2000)});
+    Session owner(w.loop(), {address, io::milliseconds(longest_ms), "isthmus:secret"});
+    Session other(w.loop(), {address, io::milliseconds(longest_ms)});
     for (Session* session : {&owner, &other}) {
       (void)co_await session->open();
       const bool connected = co_await session->connected(soon(patience_ms));

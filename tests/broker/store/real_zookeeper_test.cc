@@ -29,7 +29,8 @@ struct RealZookeeper : testing::Test {
     }
   }
   static io::Task<void> with_store(RealZookeeper& test, Body body) {
-    zookeeper::Session session(test.world.loop(), {test.server.address(), io::milliseconds(5000)});
+    zookeeper::Session session(test.world.loop(),
+                               {test.server.address(), io::milliseconds(10'000)});
     auto opened = co_await session.open();
     EXPECT_TRUE(opened);
     const bool connected = co_await session.connected(soon(real_patience_ms));

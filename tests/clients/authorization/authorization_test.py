@@ -91,7 +91,7 @@ class Authorization(unittest.TestCase):
             return not ask.looks or all(known.reason(ask, each) is not None
                                         for each in differences(*said))
         try:
-            wait_for(agree, ask.title, 5)
+            wait_for(agree, ask.title, 20)
         except Failed:
             pass  # it is told
         return said

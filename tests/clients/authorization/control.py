@@ -43,7 +43,7 @@ class RawClient:
 
     def __exit__(self, *_):
         self.child.stdin.close()
-        self.child.wait(20)
+        self.child.wait(60)
         self.child.stdout.close()
 
 
@@ -104,7 +104,7 @@ class Cluster:
     def _until_done(self, api: str, version: int, request: dict) -> None:
         """A coordinator, or the leader of a new partition, may not be there at once."""
         wait_for(lambda: not any(errors(self.admin(api, version, request))),
-                 f"{self.name}: {api}", 30)
+                 f"{self.name}: {api}", 60)
 
     def _acls(self, situation: Situation, world: requests.World, user: str) -> None:
         entries = [entry for acl in situation.acls for entry in acl.entries(world.prefix, user)]
@@ -113,7 +113,8 @@ class Cluster:
         made = self.admin("CREATE_ACLS", 3, {"creations": entries})
         if any(result["errorCode"] for result in made["results"]):
             raise Failed(f"{self.name}: {made}")
-        wait_for(lambda: self._acl_count() == len(entries), f"{self.name}: its ACLs are in force")
+        wait_for(lambda: self._acl_count() == len(entries), f"{self.name}: its ACLs are in force",
+                 60)
 
     def _acl_count(self) -> int:
         found = self.admin("DESCRIBE_ACLS", 3, EVERY_ACL)
@@ -122,7 +123,7 @@ class Cluster:
     def clear(self) -> None:
         """So that one situation's ACLs are not another's."""
         self.admin("DELETE_ACLS", 3, {"filters": [EVERY_ACL]})
-        wait_for(lambda: self._acl_count() == 0, f"{self.name}: no ACL is left")
+        wait_for(lambda: self._acl_count() == 0, f"{self.name}: no ACL is left", 60)
 
 
 def settings(everyone: bool) -> dict:

@@ -14,4 +14,4 @@ bindings = [AclBinding(ResourceType[kind], name, ResourcePatternType[pattern], p
             for principal, kind, name, pattern in json.loads(sys.argv[2])]
 admin = AdminClient(json.loads(sys.argv[1]))
 for made in admin.create_acls(bindings).values():
-    made.result(20)
+    made.result(60)

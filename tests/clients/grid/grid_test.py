@@ -102,7 +102,7 @@ class Grid(world.TwoSites):
             log = self.tmp / f"{library.name}-{stage}.log"
             running.append(Running(library, bootstrap, stage, log))
             self.addCleanup(running[-1].kill)
-        quiet = self.wait_heard(running, 0, 120)
+        quiet = self.wait_heard(running, 0, 240)
         tails = "\n".join(each.tail() for each in running if each.name in quiet)
         self.assertEqual(quiet, {}, f"did not begin\n{tails}")
         return running
@@ -113,7 +113,7 @@ class Grid(world.TwoSites):
                   for topic in library.order("", stage)["topics"]}
         admin = AdminClient({"bootstrap.servers": bootstrap})
         for made in admin.create_topics([NewTopic(*each, 1) for each in topics.items()]).values():
-            made.result(20)
+            made.result(60)
 
         for topic, partitions in topics.items():
             self.wait_led(bootstrap, topic, partitions)
@@ -121,7 +121,7 @@ class Grid(world.TwoSites):
         def mirrored():
             return topics.keys() <= {t["topic"] for t in self.describe("seoul-tokyo")["topics"]}
         if stage != "kafka":
-            wait_for(mirrored, f"the topics of {stage} are mirrored", 60, 0.5)
+            wait_for(mirrored, f"the topics of {stage} are mirrored", 90, 0.5)
 
     def wait_led(self, bootstrap: str, topic: str, partitions: int) -> None:
         """A Kafka answers for a topic that its leader does not know yet."""
@@ -135,7 +135,7 @@ class Grid(world.TwoSites):
                 return False
             return True
         try:
-            wait_for(led, f"{topic} is led", 30, 0.1)
+            wait_for(led, f"{topic} is led", 60, 0.1)
         finally:
             asker.close()
 
@@ -156,7 +156,7 @@ class Grid(world.TwoSites):
             each.flush()
         for each in running:
             each.wait_flushed()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while time.monotonic() < end and not all(self.is_read(each) for each in running):
             time.sleep(0.2)
         for each in running:
@@ -166,7 +166,7 @@ class Grid(world.TwoSites):
             self.judge(each, spans)
 
     def mark_dead(self, running: list[Running], stage: str) -> None:
-        quiet = self.wait_heard(running, now_ms() - 3000, 5)
+        quiet = self.wait_heard(running, now_ms() - 3000, 30)
         self.dead = {name: set(names) for name, names in quiet.items()}
         for name, names in quiet.items():
             self.stages[name].setdefault(stage, Counts()).dead = names

@@ -169,7 +169,7 @@ class Running:
         """It sends no more; what it has sent is acknowledged or given up."""
         self._say(b"flush\n")
 
-    def wait_flushed(self, deadline_s: float = 90) -> None:
+    def wait_flushed(self, deadline_s: float = 120) -> None:
         wait_for(lambda: self.heard.sent is not None or self.child.poll() is not None,
                  f"{self.name} is flushed", deadline_s)
         if self.heard.sent is None:
@@ -191,7 +191,7 @@ class Running:
                 return True
         return not missing
 
-    def close(self, deadline_s: float = 30) -> None:
+    def close(self, deadline_s: float = 60) -> None:
         """Its consumers leave, and it ends."""
         if self.child.stdin and not self.child.stdin.closed:
             self.child.stdin.close()

@@ -20,7 +20,7 @@ from support.processes import wait_for
 from support.site import audited
 from support.wire import Ended, Wire
 
-LIFETIME_MS = 3000
+LIFETIME_MS = 10_000  # clients log in again in its last tenth
 CLIENTS = ("confluent-kafka", "java")
 SASL_AUTHENTICATION_FAILED = 58
 
@@ -49,7 +49,7 @@ class Sessions(Sites):
         return audited(self.tmp / "audit", **expected)
 
     def hold_audited(self, **expected) -> None:
-        wait_for(lambda: self.audited(**expected), f"the audit has {expected}")
+        wait_for(lambda: self.audited(**expected), f"the audit has {expected}", 60)
 
     def start(self, way: str, bootstrap: str, names=CLIENTS, **told) -> list[Running]:
         """Their programs, once all of them are served."""
@@ -62,11 +62,11 @@ class Sessions(Sites):
             topics = library.order("", stage)["topics"]
             admin = AdminClient(self.as_admin() | {"bootstrap.servers": self.active.inside})
             for made in admin.create_topics([NewTopic(each, 2, 1) for each in topics]).values():
-                made.result(20)
+                made.result(60)
             running.append(Running(library, bootstrap, stage, self.tmp / f"{name}-{stage}.log",
                                    self.told(way) | told))
             self.addCleanup(running[-1].kill)
-        wait_for(lambda: not any(each.silent(0) for each in running), "all are served", 60)
+        wait_for(lambda: not any(each.silent(0) for each in running), "all are served", 120)
         return running
 
     def places(self, way: str) -> list[tuple[str, object]]:
@@ -95,19 +95,19 @@ class Sessions(Sites):
                 opened, began_ms = now_opened, time.time() * 1000
                 before = len(self.audited(action="SaslAuthenticate", principal=person))
             return time.time() * 1000 > began_ms + 3 * LIFETIME_MS
-        wait_for(is_over, "no connection is opened for a while", 60)
+        wait_for(is_over, "no connection is opened for a while", 180)
         again = len(self.audited(action="SaslAuthenticate", principal=person)) - before
         self.assertGreaterEqual(again, 2 * 2 * len(running), "producers and consumers, twice")
         now_ms = time.time() * 1000
         for each in running:
-            wait_for(lambda each=each: not each.silent(now_ms), f"{each.name} goes on", 30)
+            wait_for(lambda each=each: not each.silent(now_ms), f"{each.name} goes on", 60)
 
     def finish(self, running: list[Running]) -> None:
         for each in running:
             each.flush()
         for each in running:
             each.wait_flushed()
-            wait_for(each.caught_up, f"{each.name} has read all", 30)
+            wait_for(each.caught_up, f"{each.name} has read all", 60)
             troubles = list(each.heard.events)
             each.close()
             self.assertEqual([event for event in troubles
@@ -133,7 +133,7 @@ class Sessions(Sites):
     def test_a_client_whose_token_has_expired_is_out_and_named(self):
         way = "OAUTHBEARER"
         for bootstrap, role in self.places(way):
-            token = self.provider.token(secured.user_of(way), lives_s=12)
+            token = self.provider.token(secured.user_of(way), lives_s=40)
             running = self.start(way, bootstrap, names=("confluent-kafka",), token=token)
             self.hold_out(running)
             self.hold_said(role, "log-in refused: user=carol: ")
@@ -146,20 +146,20 @@ class Sessions(Sites):
         def are_silent() -> bool:
             since = time.time() * 1000 - 2 * LIFETIME_MS
             return all("producer" in each.silent(since) for each in running)
-        wait_for(are_silent, "nobody is served any more", 60)
+        wait_for(are_silent, "nobody is served any more", 120)
         for each in running:
-            said = [event for event in each.heard.events if "uthentication" in str(event)]
-            self.assertTrue(said, each.tail())
+            wait_for(lambda each=each: "uthentication" in str(list(each.heard.events)),
+                     f"{each.name} says why", 60)
 
     def wire(self, role) -> Wire:
         port = role.ports["CLIENT"] if role is self.active else role.port
-        line = socket.create_connection(("127.0.0.1", port), 10)
+        line = socket.create_connection(("127.0.0.1", port), 20)
         return Wire(self.certificates.client().wrap_socket(line, server_hostname="localhost"))
 
     def test_an_expired_token_is_refused_and_its_session_ends(self):
         for role in (self.active, self.router):
-            token = self.provider.token("carol", lives_s=3)
-            expired = time.time() + 3
+            token = self.provider.token("carol", lives_s=8)
+            expired = time.time() + 8
             first = b"n,,\1auth=Bearer " + token.encode() + b"\1\1"
             with self.wire(role) as idle, self.wire(role) as repeated:
                 for wire in (idle, repeated):
