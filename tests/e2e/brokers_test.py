@@ -22,8 +22,10 @@ class Load(threading.Thread):
     def __init__(self, bootstrap: str):
         super().__init__(daemon=True)
         self.producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True,
-                                  "linger.ms": 5, "reconnect.backoff.max.ms": 200,
-                                  "retry.backoff.ms": 50, "message.timeout.ms": 120_000})
+                                  # One batch is never most of a partition.
+                                  "linger.ms": 5, "batch.size": 4096,
+                                  "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 50,
+                                  "message.timeout.ms": 120_000})
         self.ends = threading.Event()
         self.acknowledged: dict[tuple[int, int], bytes] = {}
         self.errors: list[str] = []
