@@ -75,6 +75,23 @@ Result<std::optional<Entry>> Index<Entry>::last() const {
 }
 
 template <typename Entry>
+Result<IndexFile<Entry>> Index<Entry>::in_file() const {
+  if (in_file_ == 0) return IndexFile<Entry>{};
+  auto file = files_->open(path_);
+  if (!file) return fail(file.error());
+  return IndexFile<Entry>{*file, in_file_};
+}
+
+template <typename Entry>
+Result<Entry> IndexFile<Entry>::read(uint64_t index) const {
+  uint8_t bytes[Entry::size];
+  auto n = file->read_at(index * Entry::size, bytes);
+  if (!n) return fail(n.error());
+  if (*n != Entry::size) return fail(Error::corrupt("an index was cut while it was searched"));
+  return Entry::decode(bytes);
+}
+
+template <typename Entry>
 Result<Entry> Index<Entry>::read(uint64_t index) const {
   auto file = files_->open(path_);
   if (!file) return fail(file.error());
@@ -94,6 +111,8 @@ Result<void> Index<Entry>::cut_file(uint64_t entries) {
   return {};
 }
 
+template struct IndexFile<OffsetEntry>;
+template struct IndexFile<TimeEntry>;
 template class Index<OffsetEntry>;
 template class Index<TimeEntry>;
 

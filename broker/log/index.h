@@ -55,6 +55,42 @@ struct TimeEntry {
   friend bool operator==(const TimeEntry&, const TimeEntry&) = default;
 };
 
+// The last of `count` entries for which `below_or_at(entry)` holds, where that holds for a prefix
+// of them. `read` gives the entry of a number.
+template <typename Entry, typename Read, typename Predicate>
+Result<std::optional<Entry>> last_entry(uint64_t count, Read read, Predicate below_or_at) {
+  uint64_t low = 0;
+  uint64_t high = count;
+  std::optional<Entry> best;
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    Result<Entry> entry = read(middle);
+    if (!entry) return fail(entry.error());
+    if (below_or_at(*entry)) {
+      best = *entry;
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return best;
+}
+
+// What of an index is in its file: a value, to be searched on another thread while the index goes
+// on. Where that is cut meanwhile, entries are missing, or are other ones.
+template <typename Entry>
+struct IndexFile {
+  std::shared_ptr<const ReadableFile> file;
+  uint64_t entries = 0;
+
+  Result<Entry> read(uint64_t index) const;
+  template <typename Predicate>
+  Result<std::optional<Entry>> floor(Predicate below_or_at) const {
+    const auto entry = [this](uint64_t index) { return read(index); };
+    return last_entry<Entry>(entries, entry, below_or_at);
+  }
+};
+
 template <typename Entry>
 class Index {
  public:
@@ -80,27 +116,19 @@ class Index {
   // The last entry for which `below_or_at(entry)` holds, where that holds for a prefix of them.
   template <typename Predicate>
   Result<std::optional<Entry>> floor(Predicate below_or_at) const {
-    if (!tail_.empty() && below_or_at(tail_.front())) {
-      size_t i = tail_.size() - 1;
-      while (!below_or_at(tail_[i])) --i;
-      return tail_[i];
-    }
-    uint64_t low = 0;
-    uint64_t high = in_file_;
-    std::optional<Entry> best;
-    while (low < high) {
-      const uint64_t middle = low + (high - low) / 2;
-      auto entry = read(middle);
-      if (!entry) return fail(entry.error());
-      if (below_or_at(*entry)) {
-        best = *entry;
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return best;
+    if (auto entry = floor_in_tail(below_or_at)) return entry;
+    const auto entry = [this](uint64_t index) { return read(index); };
+    return last_entry<Entry>(in_file_, entry, below_or_at);
   }
+  // The same where it needs no file; else it is one of in_file(), if there is any.
+  template <typename Predicate>
+  std::optional<Entry> floor_in_tail(Predicate below_or_at) const {
+    if (tail_.empty() || !below_or_at(tail_.front())) return std::nullopt;
+    size_t i = tail_.size() - 1;
+    while (!below_or_at(tail_[i])) --i;
+    return tail_[i];
+  }
+  Result<IndexFile<Entry>> in_file() const;
   // Keeps the entries for which `keep` holds, a prefix.
   template <typename Predicate>
   Result<void> truncate(Predicate keep) {

@@ -77,6 +77,10 @@ class Log {
   // there is none. One lookup at a time (time_search.h). REQUIRES: the log outlives the call.
   io::Task<Result<std::optional<TimestampOffset>>> find_time(int64_t timestamp, io::Workers& on);
   io::Task<Result<std::optional<TimestampOffset>>> find_latest(io::Workers& on);
+  // When the first of what is to be read in [from, bound) was written, in milliseconds since 1970,
+  // by headers alone (unread_time.h); -1 = it does not say. Nothing if there is nothing to read.
+  // REQUIRES: the log outlives the call.
+  io::Task<Result<std::optional<int64_t>>> unread_time(Offset from, Offset bound, io::Workers& on);
 
   Offset start_offset() const { return start_; }
   Offset end_offset() const { return end_; }

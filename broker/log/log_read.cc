@@ -118,6 +118,28 @@ io::Task<Result<std::optional<TimestampOffset>>> Log::find_time(int64_t timestam
   co_return found->record;
 }
 
+io::Task<Result<std::optional<int64_t>>> Log::unread_time(Offset from, Offset bound,
+                                                          io::Workers& on) {
+  constexpr size_t most_headers = 1000;
+  size_t left = most_headers;
+  from = std::max(from, start_);
+  while (true) {
+    if (auto open = refuse_if_closed(); !open) co_return fail(open.error());
+    if (from >= std::min(bound, end_)) co_return std::nullopt;
+    const size_t i = segment_index(from);
+    const Offset next_base = i + 1 < segments_.size() ? segments_[i + 1]->base() : bound;
+    auto stretch = segments_[i]->unread_stretch(from);
+    if (!stretch) co_return fail(stretch.error());
+    auto walked = co_await io::run_on(on, [stretch = std::move(*stretch), from, bound, left] {
+      return walk_unread(stretch, from, bound, left);
+    });
+    if (!walked) co_return fail(walked.error());
+    if (walked->time_ms) co_return walked->time_ms;
+    left -= std::min(left - 1, walked->headers);
+    from = next_base;
+  }
+}
+
 io::Task<Result<std::optional<TimestampOffset>>> Log::find_latest(io::Workers& on) {
   int64_t newest = -1;
   for (const auto& segment : segments_) newest = std::max(newest, segment->max_timestamp());

@@ -222,6 +222,22 @@ Result<int64_t> Segment::begun_ms(int64_t now_ms) const {
   return *begun_ms_;
 }
 
+Result<UnreadStretch> Segment::unread_stretch(Offset from) const {
+  auto log = file();
+  if (!log) return fail(log.error());
+  UnreadStretch stretch{.file = *log, .end = size_, .segment = base_, .index = {}};
+  const auto near = offsets_.floor_in_tail(
+      [&](const OffsetEntry& entry) { return base_ + entry.relative_offset <= from; });
+  if (near) {
+    stretch.position = static_cast<uint64_t>(near->position);
+    return stretch;
+  }
+  auto index = offsets_.in_file();
+  if (!index) return fail(index.error());
+  stretch.index = std::move(*index);
+  return stretch;
+}
+
 Result<std::optional<TimeStretch>> Segment::stretch_for(int64_t timestamp, Offset from) const {
   if (size_ == 0 || max_timestamp_ < timestamp) return std::nullopt;
   // All up to an entry's offset have at most its timestamp, so those below `timestamp` are passed.

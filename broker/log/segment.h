@@ -19,6 +19,7 @@
 #include "broker/log/scanner.h"
 #include "broker/log/time_search.h"
 #include "broker/log/txn_index.h"
+#include "broker/log/unread_time.h"
 
 namespace isthmus::broker {
 
@@ -82,6 +83,8 @@ class Segment {
   // What rolling counts the age from: the timestamp of the first batch; where that is none or lies
   // ahead, when it was first asked.
   Result<int64_t> begun_ms(int64_t now_ms) const;
+  // Where the batch that holds `from` is to be looked for, or the next one; no file is read here.
+  Result<UnreadStretch> unread_stretch(Offset from) const;
   // Where the first record at or after `from` with at least this timestamp may be.
   Result<std::optional<TimeStretch>> stretch_for(int64_t timestamp, Offset from) const;
 

@@ -435,6 +435,11 @@ io::Task<Result<ListedOffset>> Partition::list_offset(OffsetQuery query, io::Wor
   co_return listed;
 }
 
+io::Task<Result<std::optional<int64_t>>> Partition::unread_time(Offset from, io::Workers& workers) {
+  auto found = co_await log_->unread_time(from, replica_.high_watermark(), workers);
+  co_return found;
+}
+
 ClampedOffset Partition::clamp(Offset offset) const {
   ClampedOffset clamped{.offset = std::min(offset, log_->end_offset())};
   if (clamped.offset > 0) clamped.leader_epoch = log_->epochs().epoch_of(clamped.offset - 1);

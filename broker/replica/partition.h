@@ -100,6 +100,8 @@ class Partition {
   }
   Result<Slice> read_own(Offset from, uint64_t max_bytes);
   io::Task<Result<ListedOffset>> list_offset(OffsetQuery query, io::Workers& workers);
+  // Below the high watermark; see Log.
+  io::Task<Result<std::optional<int64_t>>> unread_time(Offset from, io::Workers& workers);
 
   // A reader that believes in another epoch than the one in force (KIP-320), or in another leader.
   Result<void> check_epoch(LeaderEpoch believed) const;

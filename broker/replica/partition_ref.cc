@@ -121,6 +121,11 @@ io::Task<Result<ListedOffset>> PartitionRef::list_offset(OffsetQuery query,
   return wait_on_loop(partition_, partition_->list_offset(query, workers));
 }
 
+io::Task<Result<std::optional<int64_t>>> PartitionRef::unread_time(Offset from,
+                                                                   io::Workers& workers) const {
+  return wait_on_loop(partition_, partition_->unread_time(from, workers));
+}
+
 io::Task<Result<EpochEnd>> PartitionRef::epoch_end(LeaderEpoch believed, LeaderEpoch asked) const {
   return on_loop(partition_, [believed, asked](Partition& p) -> Result<EpochEnd> {
     if (auto ok = p.check_epoch(believed); !ok) return fail(ok.error());

@@ -81,6 +81,9 @@ class PartitionRef {
   io::Task<Result<Slice>> read_own(Offset from, uint64_t max_bytes) const;
   // By time it reads and unpacks on the workers.
   io::Task<Result<ListedOffset>> list_offset(OffsetQuery query, io::Workers& workers) const;
+  // When the first of what is to be read from there to the high watermark was written; see Log. It
+  // looks at headers on the workers.
+  io::Task<Result<std::optional<int64_t>>> unread_time(Offset from, io::Workers& workers) const;
   // Where `asked` ends, or the largest epoch before it (KIP-101, KIP-320).
   io::Task<Result<EpochEnd>> epoch_end(LeaderEpoch believed, LeaderEpoch asked) const;
   io::Task<PartitionView> describe() const;
