@@ -107,7 +107,7 @@ class Coordinator final : private CoordinatorKind {
 
   // All groups in the partitions that are loaded here, in order.
   std::vector<std::string> names() const { return runtime_.keys(); }
-  // What a group has committed here, as far as it is durable.
+  // What a group has committed here, as far as it is durable, in topics that are there still.
   std::vector<std::pair<TopicPartition, Offset>> committed(const std::string& group);
   // The link that wants a group which has a life of its own here: after a promotion the group would
   // go on at what was committed here, not at the source. As the link's last word has it: a mirror

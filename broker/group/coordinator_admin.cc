@@ -42,6 +42,7 @@ std::vector<std::pair<TopicPartition, Offset>> Coordinator::committed(const std:
   const HostedGroupPtr hosted = find(group);
   if (!hosted) return offsets;
   for (const auto& [partition, entry] : hosted->offsets.entries()) {
+    if (seams_.topics.has_lost(partition.topic, entry.committed.topic_id)) continue;
     offsets.emplace_back(partition, entry.committed.offset);
   }
   return offsets;
