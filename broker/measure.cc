@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <set>
-#include <unordered_map>
 
 #include "broker/group/coordinator.h"
 #include "broker/link/link_service.h"
+#include "broker/link/site_views.h"
 #include "broker/replica/storage_room.h"
 
 namespace isthmus::broker {
@@ -14,8 +14,6 @@ namespace {
 // What one turn of the main loop looks at.
 constexpr size_t partitions_in_a_turn = 256;
 constexpr size_t groups_in_a_turn = 64;
-
-using HighWatermarks = std::unordered_map<TopicPartition, Offset>;
 
 void add_link(Samples& samples, const std::string& link, const PartitionView& p) {
   if (p.source.end_offset >= 0) {
@@ -39,8 +37,7 @@ void add_partition(Samples& samples, const TopicPartition& name, const Partition
   samples.add(metric::log_end, static_cast<double>(p.view.end_offset), labels);
 }
 
-io::Task<HighWatermarks> measure_partitions(Context& context, Samples& samples) {
-  HighWatermarks watermarks;
+io::Task<void> measure_partitions(Context& context, Samples& samples) {
   const auto image = context.image.load();
   size_t seen = 0, offline = 0;
   for (const auto& [name, topic] : image->topics) {
@@ -55,14 +52,12 @@ io::Task<HighWatermarks> measure_partitions(Context& context, Samples& samples) 
       const PartitionNumbers numbers = co_await partition.numbers();
       add_partition(samples, tp, numbers);
       if (const auto* link = topic->writer.link()) add_link(samples, link->name, numbers.view);
-      watermarks[tp] = numbers.view.high_watermark;
     }
   }
   samples.add(metric::partitions_offline, static_cast<double>(offline));
   samples.add(metric::log_cuts, static_cast<double>(context.partitions.cuts().size()));
   const Histogram fsyncs = co_await context.partitions.fsyncs();
   samples.add(metric::fsync_seconds, fsyncs);
-  co_return watermarks;
 }
 
 // A directory that cannot be asked is not told of: its partitions are offline.
@@ -98,22 +93,57 @@ void measure_replicas(Context& context, Samples& samples) {
   samples.add(metric::leaderless, is_controller ? static_cast<double>(leaderless) : 0);
 }
 
-io::Task<void> measure_groups(Context& context, const HighWatermarks& watermarks,
-                              Samples& samples) {
+// The worst first: what comes beyond the limit of series is put together (base/samples.h).
+struct GroupRow {
+  const std::string* group;
+  size_t place;               // where they are as far behind, it decides
+  GroupLag::PartitionLag at;  // of a group as a whole: its lag alone
+};
+
+void put_worst_first(std::vector<GroupRow>& rows) {
+  const auto order = [](const GroupRow& row) {
+    return std::tuple(-std::max<int64_t>(0, row.at.lag.ms), -row.at.lag.records, row.place);
+  };
+  const size_t told = std::min(rows.size(), Samples::max_series);
+  std::ranges::partial_sort(rows, rows.begin() + static_cast<ptrdiff_t>(told), {}, order);
+}
+
+void add_lag(Samples& samples, const GroupLag::Lag& lag, const Metric& records,
+             const Metric& seconds, const Samples::LabelValues& labels) {
+  if (lag.records >= 0) samples.add(records, static_cast<double>(lag.records), labels);
+  if (lag.ms >= 0) samples.add(seconds, static_cast<double>(lag.ms) / 1000, labels);
+}
+
+io::Task<void> measure_groups(Context& context, Samples& samples) {
+  const LagKeeper& lags = context.views.lags();
+  co_await context.views.lags().look();
   const std::vector<std::string> names = context.groups.names();
   samples.add(metric::groups, static_cast<double>(names.size()));
+  std::vector<GroupRow> groups, partitions;
   for (size_t i = 0; i < names.size(); ++i) {
     if (i % groups_in_a_turn == groups_in_a_turn - 1) {
       co_await io::sleep(context.env.main_loop(), io::Duration::zero());
     }
-    for (const auto& [tp, offset] : context.groups.committed(names[i])) {
-      const Samples::LabelValues labels = {names[i], tp.topic, std::to_string(tp.partition)};
-      samples.add(metric::group_offset, static_cast<double>(offset), labels);
-      auto end = watermarks.find(tp);
-      if (end == watermarks.end()) continue;
-      const Offset lag = std::max<Offset>(0, end->second - offset);
-      samples.add(metric::group_lag, static_cast<double>(lag), labels);
+    groups.push_back({&names[i], i, {.partition = {}, .lag = lags.total_of(names[i]).lag}});
+    for (auto& at : lags.of(names[i])) {
+      partitions.push_back({&names[i], partitions.size(), std::move(at)});
     }
+  }
+  put_worst_first(groups);
+  for (const auto& [group, place, whole] : groups) {
+    add_lag(samples, whole.lag, metric::group_sum_lag_records, metric::group_max_lag_seconds,
+            {*group});
+  }
+  put_worst_first(partitions);
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    if (i % partitions_in_a_turn == partitions_in_a_turn - 1) {
+      co_await io::sleep(context.env.main_loop(), io::Duration::zero());
+    }
+    const auto& [group, place, at] = partitions[i];
+    const auto& [topic, index] = at.partition;
+    const Samples::LabelValues labels = {*group, topic, std::to_string(index)};
+    samples.add(metric::group_offset, static_cast<double>(at.committed), labels);
+    add_lag(samples, at.lag, metric::group_lag, metric::group_lag_seconds, labels);
   }
 }
 
@@ -145,10 +175,10 @@ void measure_links(Context& context, Samples& samples) {
 io::Task<Samples> measure(Context& context, server::Acceptor& acceptor) {
   Samples samples;
   co_await acceptor.measure(samples);
-  const HighWatermarks watermarks = co_await measure_partitions(context, samples);
+  co_await measure_partitions(context, samples);
   measure_replicas(context, samples);
   measure_storage(context, samples);
-  co_await measure_groups(context, watermarks, samples);
+  co_await measure_groups(context, samples);
   measure_links(context, samples);
   co_return samples;
 }

@@ -90,6 +90,8 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
   kafka::BrokerViewRequest wants;
   wants.all_topics = request.include_topics;
   wants.include_groups = request.include_groups;
+  wants.include_lags = request.include_lags;
+  wants.partitions_of = request.partitions_of;
   auto view = co_await views_.collect(std::move(wants));
   for (const auto& [node, why] : view.silent) out.silent.push_back({node, why});
   image = partitions_.image();
@@ -107,10 +109,16 @@ io::Task<Response> LinkService::describe(kafka::DescribeSiteRequest request) {
     }
   }
   for (auto& group : view.groups) {
+    auto& g = out.groups.emplace_back();
     const auto owner = image->groups.find(group.name);
-    out.groups.push_back({std::move(group.name),
-                          owner == image->groups.end() ? "" : owner->second.link,
-                          std::move(group.wanted_by)});
+    if (owner != image->groups.end()) g.link = owner->second.link;
+    g.name = std::move(group.name);
+    g.wanted_by = std::move(group.wanted_by);
+    g.lag_records = group.lag_records;
+    g.lag_ms = group.lag_ms;
+    for (auto& p : group.partitions) {
+      g.partitions.push_back({std::move(p.topic), p.index, p.lag_records, p.lag_ms});
+    }
   }
   co_return out;
 }

@@ -52,7 +52,11 @@ void add_leaders(const TopicImage& topic, std::set<NodeId>& nodes) {
 
 SiteViews::SiteViews(io::Env& env, PartitionTable& partitions, Coordinator& groups,
                      Colleagues& colleagues)
-    : env_(env), partitions_(partitions), groups_(groups), colleagues_(colleagues) {}
+    : env_(env),
+      partitions_(partitions),
+      groups_(groups),
+      colleagues_(colleagues),
+      lags_(env, colleagues.self(), partitions, groups) {}
 
 std::string SiteViews::View::why_absent(NodeId leader) const {
   if (leader < 0) return "none of its brokers that may lead it is up";
@@ -83,13 +87,29 @@ io::Task<kafka::BrokerViewResponse> SiteViews::own(kafka::BrokerViewRequest requ
     }
     if (!viewed.partitions.empty()) out.topics.push_back(std::move(viewed));
   }
-  if (!request.include_groups) co_return out;
+  if (request.include_groups) co_await add_groups(request, out);
+  co_return out;
+}
+
+io::Task<void> SiteViews::add_groups(const kafka::BrokerViewRequest& request,
+                                     kafka::BrokerViewResponse& out) {
   out.groups_loaded = co_await groups_.loaded(env_.main_loop().now() + patience_for_groups);
+  if (request.include_lags) co_await lags_.look();
   for (const std::string& group : groups_.names()) {
-    out.groups.push_back({group, groups_.wanted_by(group).value_or("")});
+    Group& viewed = out.groups.emplace_back();
+    viewed.name = group;
+    viewed.wanted_by = groups_.wanted_by(group).value_or("");
+    if (!request.include_lags) continue;
+    const GroupLag::Total total = lags_.total_of(group);
+    if (total.knows_records) viewed.lag_records = total.lag.records;
+    if (total.knows_ms) viewed.lag_ms = total.lag.ms;
+    const auto& wanted = request.partitions_of;
+    if (std::ranges::find(wanted, group) == wanted.end()) continue;
+    for (const auto& [partition, committed, lag] : lags_.of(group)) {
+      viewed.partitions.push_back({partition.topic, partition.partition, lag.records, lag.ms});
+    }
   }
   for (const auto& [index, epoch] : groups_.served()) out.coordinated.push_back({index, epoch});
-  co_return out;
 }
 
 io::Task<SiteViews::View> SiteViews::collect(kafka::BrokerViewRequest request) {

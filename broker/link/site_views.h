@@ -17,13 +17,12 @@
 #include <vector>
 
 #include "broker/colleagues/colleagues.h"
+#include "broker/group/lag_keeper.h"
 #include "broker/link/site_plans.h"
 #include "broker/replica/partition_table.h"
 #include "kafka/gen/broker_view.h"
 
 namespace isthmus::broker {
-
-class Coordinator;
 
 class SiteViews {
  public:
@@ -45,8 +44,12 @@ class SiteViews {
   io::Task<kafka::BrokerViewResponse> own(kafka::BrokerViewRequest request);
   // Of the whole cluster.
   io::Task<View> collect(kafka::BrokerViewRequest request);
+  // Of the groups that this broker coordinates.
+  LagKeeper& lags() { return lags_; }
 
  private:
+  io::Task<void> add_groups(const kafka::BrokerViewRequest& request,
+                            kafka::BrokerViewResponse& out);
   io::Task<void> add_own(kafka::BrokerViewRequest request, View& view);
   io::Task<void> add_other(NodeId node, kafka::BrokerViewRequest request, View& view);
   void add(NodeId from, const kafka::BrokerViewRequest& request, kafka::BrokerViewResponse answer,
@@ -57,6 +60,7 @@ class SiteViews {
   PartitionTable& partitions_;
   Coordinator& groups_;
   Colleagues& colleagues_;
+  LagKeeper lags_;
   std::map<NodeId, io::Instant> silent_since_;
 };
 

@@ -268,7 +268,8 @@ TEST(Readiness, APartitionThatWaitsIsAStopThatNamesItAndTheCause) {
 // It would go on at what it has committed at the target, silently.
 TEST(Readiness, AGroupThatTheTargetHoldsIsAStopThatNamesIt) {
   SiteAnswer target = target_with();
-  target.groups = {{"billing", "", "seoul-tokyo"}, {"ours", "seoul-tokyo", ""}};
+  target.groups = {{.name = "billing", .wanted_by = "seoul-tokyo"},
+                   {.name = "ours", .link = "seoul-tokyo"}};
   SiteAnswer source = source_with(100);
   auto view = view_link("seoul-tokyo", target, &source);
   ASSERT_TRUE(view);
@@ -283,7 +284,7 @@ TEST(Readiness, AGroupThatTheTargetHoldsIsAStopThatNamesIt) {
 
 TEST(Readiness, AGroupThatAnotherLinkWantsIsNoConcernOfThisOne) {
   SiteAnswer target = target_with();
-  target.groups = {{"billing", "", "busan-tokyo"}};
+  target.groups = {{.name = "billing", .wanted_by = "busan-tokyo"}};
   EXPECT_EQ(stops_with(target, source_with(100)), 0u);
 }
 
@@ -455,8 +456,8 @@ TEST(LeftOut, AFailoverNamesWhatWasNeverMirrored) {
 
 TEST(Readiness, GroupsThatDoNotFollowAreNamed) {
   SiteAnswer source = source_with(100), target = target_with();
-  source.groups = {{"billing", "", ""}, {"console-consumer-1", "", ""}};
-  target.groups = {{"billing", "seoul-tokyo", ""}};
+  source.groups = {{.name = "billing"}, {.name = "console-consumer-1"}};
+  target.groups = {{.name = "billing", .link = "seoul-tokyo"}};
   auto view = view_link("seoul-tokyo", target, &source);
   Readiness readiness = judge(*view, source, process::SwitchoverConfig{});
   EXPECT_EQ(readiness.stops(), 0u);

@@ -38,8 +38,8 @@ inline SiteAnswer site_with(const OutsideNames& names, const std::string& name) 
   partition.end_offset = partition.high_watermark = 100;
   partition.mirror_state = kafka::MirrorState::failed;
   partition.mirror_reason = names.reason;
-  site.groups.push_back({names.group, "", "seoul-tokyo"});
-  site.groups.push_back({names.group, "seoul-tokyo", ""});
+  site.groups.push_back({.name = names.group, .wanted_by = "seoul-tokyo"});
+  site.groups.push_back({.name = names.group, .link = "seoul-tokyo"});
   return site;
 }
 

@@ -266,7 +266,8 @@ TEST_F(OffsetSyncTest, AGroupThatHasLostAnOffsetIsSentAsAWholeAndOneThatIsGoneIs
 }
 
 TEST_F(OffsetSyncTest, WhatTheTargetHasOfAnEarlierSessionIsLookedForAtTheSource) {
-  site_.groups = {{"gone", "l", ""}, {"another's", "m", ""}, {"nobody's", "", ""}};
+  site_.groups = {
+      {.name = "gone", .link = "l"}, {.name = "another's", .link = "m"}, {.name = "nobody's"}};
   run({{.topics = {}}, {}, {}});
   ASSERT_NE(said(1, "gone"), nullptr) << "also if topics were found only after the first round";
   EXPECT_TRUE(said(1, "gone")->complete);
@@ -343,7 +344,7 @@ TEST_F(OffsetSyncTest, AHeldGroupIsCountedAskedForAgainAndNoFailure) {
 
 TEST_F(OffsetSyncTest, AGroupThatTheLinkNoLongerTakesIsNoLongerHeldAgainstIt) {
   groups_ = {{"excluded", {{orders, 1}}}};
-  site_.groups = {{"excluded", "", "l"}};
+  site_.groups = {{.name = "excluded", .wanted_by = "l"}};
   run({{}, {}});
   ASSERT_NE(said(0, "excluded"), nullptr);
   EXPECT_TRUE(said(0, "excluded")->offsets.empty());

@@ -1,4 +1,5 @@
 // What a site tells of itself in numbers.
+#include "kafka/gen/describe_site.h"
 #include "kafka/gen/find_coordinator.h"
 #include "kafka/gen/offset_commit.h"
 #include "tests/broker/handlers/broker_world.h"
@@ -72,6 +73,68 @@ TEST_P(Measure, AGroupWhoseNameIsNoTextIsShownAsOneThatIs) {
   produce("t", make_batch({{}}));
   commit("\xff\n", "t", 0);
   EXPECT_EQ(number(measure(), metric::group_lag, {"\\xff\\x0a", "t", "0"}), 1);
+}
+
+// By the records' own time; a moment passes until the answer.
+TEST_P(Measure, HowFarAGroupIsBehindIsToldInRecordsAndInTime) {
+  start();
+  create("t");
+  const int64_t now = site_ms();
+  produce("t", make_batch({{now - 90'000}, {now - 90'000}}));
+  produce("t", make_batch({{now - 30'000}}));
+  commit("billing", "t", 0);
+  Samples samples = measure();
+  EXPECT_EQ(number(samples, metric::group_lag, {"billing", "t", "0"}), 3);
+  EXPECT_EQ(number(samples, metric::group_sum_lag_records, {"billing"}), 3);
+  EXPECT_NEAR(number(samples, metric::group_lag_seconds, {"billing", "t", "0"}), 90, 2);
+  EXPECT_NEAR(number(samples, metric::group_max_lag_seconds, {"billing"}), 90, 2);
+
+  commit("billing", "t", 2);
+  world.run_for(std::chrono::seconds(1));
+  kafka::DescribeSiteRequest request;
+  request.include_groups = request.include_lags = true;
+  request.partitions_of = {"billing"};
+  const auto group = ask_peers(request).groups.at(0);
+  EXPECT_EQ(group.lag_records, 1);
+  EXPECT_NEAR(static_cast<double>(group.lag_ms), 31'000, 2'000);
+  EXPECT_EQ(group.partitions.at(0).topic, "t");
+  EXPECT_EQ(group.partitions.at(0).lag_records, 1);
+  EXPECT_EQ(group.partitions.at(0).lag_ms, group.lag_ms);
+  request.include_lags = false;
+  EXPECT_EQ(ask_peers(request).groups.at(0).lag_records, -1) << "who does not ask";
+
+  commit("billing", "t", 3);
+  world.run_for(std::chrono::seconds(1));
+  samples = measure();
+  EXPECT_EQ(number(samples, metric::group_lag, {"billing", "t", "0"}), 0);
+  EXPECT_EQ(number(samples, metric::group_lag_seconds, {"billing", "t", "0"}), 0);
+  EXPECT_EQ(number(samples, metric::group_sum_lag_records, {"billing"}), 0);
+  EXPECT_EQ(number(samples, metric::group_max_lag_seconds, {"billing"}), 0);
+}
+
+TEST_P(Measure, OfManyGroupsTheWorstAreToldEachAndTimesAreLookedUpInTurn) {
+  start();
+  create("t");
+  produce("t", make_batch({{}, {}, {}}));
+  commit("zz", "t", 0);
+  kafka::OffsetCommitRequest request;
+  request.topics.emplace_back().name = "t";
+  request.topics[0].partitions.emplace_back().committed_offset = 2;
+  constexpr int others = 1004;
+  for (int i = 0; i < others; ++i) {
+    request.group_id = "group-" + std::to_string(i);
+    ASSERT_EQ(ask(request, 8).topics.at(0).partitions.at(0).error_code, ErrorCode::none);
+  }
+  world.run_for(std::chrono::seconds(1));
+  Samples samples = measure();
+  EXPECT_EQ(number(samples, metric::group_lag, {"zz", "t", "0"}), 3);
+  EXPECT_EQ(number(samples, metric::group_lag, {"(other)", "(other)", "(other)"}),
+            others + 1 - static_cast<int>(Samples::max_series));
+  EXPECT_EQ(number(samples, metric::group_sum_lag_records, {"zz"}), 3);
+  EXPECT_EQ(samples.all().at(&metric::group_lag_seconds).size(), 256u);
+  world.run_for(std::chrono::seconds(1));
+  samples = measure();
+  EXPECT_EQ(samples.all().at(&metric::group_lag_seconds).size(), 512u);
 }
 
 // Of each directory, because any may be the full one. The reserve is at most a tenth of the disk.
