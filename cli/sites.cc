@@ -183,14 +183,11 @@ Error Sites::no_answer(const Error& error) {
   return Error::message(std::move(text));
 }
 
-io::Task<Result<SiteAnswer>> Sites::look(std::string name, bool topics, bool groups) {
+io::Task<Result<SiteAnswer>> Sites::look(std::string name, kafka::DescribeSiteRequest request) {
   auto cluster = at(name);
   if (!cluster) co_return fail(cluster.error());
   auto connection = co_await (*cluster)->try_any(deadline());
   if (!connection) co_return fail(connection.error());
-  kafka::DescribeSiteRequest request;
-  request.include_topics = topics;
-  request.include_groups = groups;
   auto answer = co_await (*connection)->call(std::move(request), deadline());
   if (!answer) co_return fail(no_answer(answer.error()));
   for (const auto& silent : answer->silent) {
@@ -201,7 +198,14 @@ io::Task<Result<SiteAnswer>> Sites::look(std::string name, bool topics, bool gro
 }
 
 io::Task<Result<SiteAnswer>> Sites::describe(std::string name, bool topics, bool groups) {
-  auto site = co_await look(name, topics, groups);
+  kafka::DescribeSiteRequest request;
+  request.include_topics = topics;
+  request.include_groups = groups;
+  co_return co_await describe(std::move(name), std::move(request));
+}
+
+io::Task<Result<SiteAnswer>> Sites::describe(std::string name, kafka::DescribeSiteRequest request) {
+  auto site = co_await look(name, std::move(request));
   if (site && !name.empty() && site->name != name) {
     co_return fail(name + ": the cluster there calls itself " + site->name);
   }

@@ -86,6 +86,7 @@ class Sites {
   }
   // An error at once if it cannot be reached: who waits for a site asks again.
   io::Task<Result<SiteAnswer>> describe(std::string name, bool topics, bool groups);
+  io::Task<Result<SiteAnswer>> describe(std::string name, kafka::DescribeSiteRequest request);
 
   io::Loop& loop() const { return env_.main_loop(); }
   io::Instant deadline(io::Duration within = answer_within) const { return loop().now() + within; }
@@ -93,7 +94,7 @@ class Sites {
   io::Task<void> close();
 
  private:
-  io::Task<Result<SiteAnswer>> look(std::string name, bool topics, bool groups);
+  io::Task<Result<SiteAnswer>> look(std::string name, kafka::DescribeSiteRequest request);
   static Error no_answer(const Error& error);
 
   io::Env& env_;
