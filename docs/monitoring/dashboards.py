@@ -156,6 +156,9 @@ def broker() -> list:
         graph("Lag of groups", "short",
               (f"topk(10, sum by (consumergroup, topic) (kafka_consumergroup_lag{{{HERE}}}))",
                "{{consumergroup}} {{topic}}")),
+        graph("Age of what groups have not read", "s",
+              (f"topk(10, max by (consumergroup) (isthmus_group_max_lag_seconds{{{HERE}}}))",
+               "{{consumergroup}}"), note="By the timestamps of the records."),
         graph("Partitions and groups", "short",
               (f"kafka_server_replicamanager_partitioncount{{{HERE}}}", "{{instance}} open"),
               (f"kafka_server_replicamanager_leadercount{{{HERE}}}", "{{instance}} led"),
@@ -270,6 +273,9 @@ def sites() -> list:
         graph("Lag of groups", "short",
               ("topk(10, sum by (consumergroup, topic) (kafka_consumergroup_lag))",
                "{{consumergroup}} {{topic}}")),
+        graph("Age of what groups have not read", "s",
+              ("topk(10, max by (consumergroup) (isthmus_group_max_lag_seconds))",
+               "{{consumergroup}}"), note="By the timestamps of the records."),
     ]
 
 

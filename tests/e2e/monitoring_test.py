@@ -13,6 +13,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import confluent_kafka
 import full_disk_test
 import world
 from support import site as sites
@@ -65,6 +66,11 @@ CASES = {
         'isthmus_fsync_seconds_bucket{instance="a",le="0.25"} 0 9 9x30',
         'isthmus_fsync_seconds_bucket{instance="a",le="1"} 0 9 18+9x30',
         'isthmus_fsync_seconds_bucket{instance="a",le="+Inf"} 0 9 18+9x30'], 20),
+    # A link mirrors it to a site where it is not as far behind.
+    "IsthmusGroupLag": ([
+        'isthmus_group_max_lag_seconds{consumergroup="g",instance="a"} 0 0 700+60x20',
+        'isthmus_group_max_lag_seconds{consumergroup="g",instance="b"} 0 0 650+60x20',
+        'isthmus_group_max_lag_seconds{consumergroup="well",instance="a"} 500x20'], 15),
     "IsthmusLinkWithoutMirror": (['isthmus_link_contact_age_seconds{link="a-b"} 1 1 60x20'], 15),
     # One of two mirrors stands in reserve.
     "IsthmusLinkStopped": ([
@@ -274,6 +280,14 @@ class Sites(Watched, world.TwoSites):
         wait_for(lambda: {rule["name"] for rule in self.prometheus.rules()
                           if rule["state"] != "inactive"} <= unsure, "no alert", 60)
 
+    def leave_unread(self, group: str, written_s: float) -> None:
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.seoul.bootstrap})
+        for text in (b"read", b"unread"):
+            producer.produce("invoices", text, partition=0, timestamp=int(written_s * 1000))
+        self.assertEqual(producer.flush(30), 0)
+        with Member(self.seoul.bootstrap, group, "invoices", count=1) as member:
+            member.wait_end()
+
     def panels(self) -> set[str]:
         return {f"{name}: {panel['title']}" for name, dashboard in dashboards().items()
                 for panel in dashboard["panels"]}
@@ -283,6 +297,9 @@ class Sites(Watched, world.TwoSites):
         wait_for(lambda: "IsthmusLinkLag" not in {each["labels"]["alertname"]
                                                   for each in self.prometheus.alerts()},
                  "no lag before there is any", 60)
+        # A group that has left its topic, before it read what its producer says is an hour old.
+        self.leave_unread("late", time.time() - 3600)
+        self.wait_fires("IsthmusGroupLag", consumergroup="late")
         # A line that is slower than what is written, by more than one fetch (8 MiB) brings: the
         # mirror knows of the rest from the first answer on.
         for line in self.between_sites():
