@@ -159,7 +159,7 @@ void losses_are_known(PartitionTable& partitions, const Image& image, NodeId sel
     const PartitionImage& partition = topic->partitions[static_cast<size_t>(index)];
     const bool serves = static_cast<bool>(partitions.find(topic->name, index));
     if (!serves || partition.leader != self || partition.isr.size() > 1) continue;
-    Logger("partitions")
+    Logger(LogComponent::partitions)
         .warn(
             "{}-{} is led with what is here, and nobody else has more: the last stop was no clean "
             "one, "
@@ -362,14 +362,14 @@ void Broker::stop_waiting() {
 // Nothing of what it would answer is the cluster's word any more.
 void Broker::end_with(Error failure) {
   if (std::exchange(has_failed_, true)) return;
-  Logger("broker").error("{}", failure.text);
+  Logger(LogComponent::broker).error("{}", failure.text);
   if (failed_) failed_(std::move(failure));
 }
 
 io::Task<Result<void>> Broker::recover() {
   Parts& p = *parts_;
   const std::string refusal = refusal_by_others(config_, p.authorizer, *p.controller.snapshot());
-  if (!refusal.empty()) Logger("broker").warn("{}", refusal);
+  if (!refusal.empty()) Logger(LogComponent::broker).warn("{}", refusal);
   auto recorded = co_await p.enrolment.record_start();
   if (!recorded) co_return recorded;
   auto marked =
@@ -397,7 +397,7 @@ io::Task<Result<void>> Broker::recover() {
   // The recovery points say "this start" from now on, not the one before.
   auto noted = co_await p.partitions.checkpoint();
   if (!noted && !io::lacks_room(noted.error())) co_return noted;
-  if (!noted) Logger("broker").warn("starts on a full disk: {}", noted.error().text);
+  if (!noted) Logger(LogComponent::broker).warn("starts on a full disk: {}", noted.error().text);
   co_return Result<void>{};
 }
 
@@ -445,10 +445,12 @@ void Broker::lead_groups(const Image& image) {
   const auto partitions = static_cast<int32_t>(topic->partitions.size());
   const int32_t said = config_.broker.offsets_topic_num_partitions;
   if (partitions != said && std::exchange(parts_->offsets_partitions, partitions) != partitions) {
-    Logger("groups").warn(
-        "offsets.topic.num.partitions is {} here, and {} has {}: that stays, as groups are found "
-        "by it",
-        said, offsets_topic, partitions);
+    Logger(LogComponent::groups)
+        .warn(
+            "offsets.topic.num.partitions is {} here, and {} has {}: that stays, as groups are "
+            "found "
+            "by it",
+            said, offsets_topic, partitions);
   }
   parts_->groups.has_partitions(partitions);
   for (size_t i = 0; i < topic->partitions.size(); ++i) {
@@ -520,7 +522,8 @@ io::Task<void> Broker::keep_house() {
     if (loop.now() < next_checkpoint) continue;
     io::doing("checkpoints");
     auto noted = co_await p.partitions.checkpoint();
-    if (!noted) Logger("broker").error("checkpoints cannot be written: {}", noted.error().text);
+    if (!noted)
+      Logger(LogComponent::broker).error("checkpoints cannot be written: {}", noted.error().text);
     look_for_repairs();
     look_for_deletions();
     next_checkpoint = loop.now() + checkpoint_interval;
@@ -558,7 +561,8 @@ io::Task<void> Broker::finish_deletions() {
     auto decide = [&finished](const Image& image) { return plan_forget_deleted(image, finished); };
     Result<void> done;
     if (!p.stop.closed()) done = co_await p.controller.update(decide);
-    if (!done) Logger("broker").warn("deletions are not forgotten yet: {}", done.error().text);
+    if (!done)
+      Logger(LogComponent::broker).warn("deletions are not forgotten yet: {}", done.error().text);
   } while (p.look_again && !p.stop.closed() && p.partitions.has_deletions());
   p.deleting = false;
 }

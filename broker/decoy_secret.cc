@@ -19,10 +19,11 @@ kafka::ScramDecoy::Secret decoy_secret(io::Disk& disk, io::Random& random, const
   random.fill(secret);
   auto written = io::replace_file(disk, path, secret, io::Disk::Open::secret);
   if (!written) {
-    Logger("log-in").warn(
-        "{}: until it can be written, who asks before and after a restart can tell which users "
-        "there are",
-        written.error().text);
+    Logger(LogComponent::login, "log-in")
+        .warn(
+            "{}: until it can be written, who asks before and after a restart can tell which users "
+            "there are",
+            written.error().text);
   }
   return secret;
 }

@@ -88,7 +88,7 @@ class Enrolment final : public LiveBrokers {
   Controller& controller_;
   const process::BrokerConfig& config_;
   zookeeper::Connector* connector_;
-  Logger log_{"broker"};
+  Logger log_{LogComponent::broker};
   Identity identity_;
   Uuid directory_id_;
   std::unique_ptr<BrokerLease> lease_;  // none: the metadata are embedded

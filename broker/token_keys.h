@@ -41,7 +41,7 @@ class TokenKeys {
 
   io::Env& env_;
   const Options options_;
-  Logger log_{"tokens"};
+  Logger log_{LogComponent::login, "tokens"};
   Published<kafka::Jwks> keys_;
   // Nanoseconds of the loops' clock; who raises it fetches.
   std::atomic<int64_t> next_fetch_{0};

@@ -52,7 +52,7 @@ void warn_of_exposed_secrets(Config& config) {
   process::Options table;
   describe(table, config);
   for (const auto& [path, text] : process::exposed_secrets(table)) {
-    Logger("process").warn("{}: {}", path, text);
+    Logger(LogComponent::process).warn("{}: {}", path, text);
   }
 }
 

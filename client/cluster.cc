@@ -17,7 +17,7 @@ Cluster::Cluster(io::Env& env, io::Loop& loop, ClusterOptions options)
     : env_(env),
       loop_(loop),
       options_(std::move(options)),
-      log_("cluster " + options_.name),
+      log_(LogComponent::client, "cluster " + options_.name),
       gate_(loop),
       closing_(loop),
       refresh_backoff_(new_backoff()) {}

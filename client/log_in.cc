@@ -49,7 +49,8 @@ void ask_beside(io::Env& env, std::shared_ptr<kafka::TokenSource> tokens) {
   env.workers.submit([tokens = std::move(tokens), &home, asked = home.now()] {
     home.post([tokens, &home, asked, answer = tokens->ask()] {
       if (!answer) {
-        Logger("tokens").warn("{}; the token of before is still good", answer.error().text);
+        Logger(LogComponent::login, "tokens")
+            .warn("{}; the token of before is still good", answer.error().text);
       }
       tokens->keeper.answered(asked, home.now(), answer);
     });

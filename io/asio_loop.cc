@@ -12,7 +12,8 @@ void AsioLoop::post(Callback callback) { asio::post(context_, as_turn(std::move(
 
 void AsioLoop::end_turn() {
   set_running_turns(nullptr);
-  if (const auto stall = turns_.end(now())) Logger("loop").warn("{}", *stall);
+  if (const auto stall = turns_.end(now()))
+    Logger(LogComponent::process, "loop").warn("{}", *stall);
 }
 
 int64_t AsioLoop::wall_ms() const {

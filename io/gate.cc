@@ -48,7 +48,7 @@ Gate::Detached Gate::run(Gate* gate, std::string name, Task<void> task) {
     co_await work;
   } catch (const std::exception& e) {
     escaped_count.fetch_add(1);
-    Logger("gate").error("task={} escaped exception: {}", name, e.what());
+    Logger(LogComponent::process, "gate").error("task={} escaped exception: {}", name, e.what());
   }
 }
 

@@ -38,7 +38,7 @@ std::string source_name(const std::string& link) {
 Link::Link(io::Env& env, io::Loop& loop, std::string name, process::LinkConfig config, Ends ends)
     : name_(std::move(name)),
       config_(std::move(config)),
-      log_("link " + name_),
+      log_(LogComponent::mirror, "link " + name_),
       loop_(loop),
       source_(env, loop, options_for(name_, "source", config_.source, std::move(ends.source))),
       target_(env, loop, options_for(name_, "target", config_.target, std::move(ends.target))),

@@ -63,7 +63,7 @@ Session::Session(std::string name, const process::LinkConfig& config, client::Cl
       view_(view),
       target_number_(target_number),
       link_epoch_(attached.link_epoch),
-      log_("link " + name_),
+      log_(LogComponent::mirror, "link " + name_),
       topics_(selector(config.topics, config.topics_exclude)),
       gate_(source.loop()),
       stopping_(source.loop()),

@@ -27,7 +27,7 @@ constexpr auto accept_pause = std::chrono::milliseconds(200);
 constexpr size_t longest_password = 1024;
 // Who asks waits for the role; readers and disk have nothing to do here.
 constexpr io::Runtime::Threads few{.disk = 1, .workers = 4, .readers = 1};
-const Logger admin_log("admin");
+const Logger admin_log(LogComponent::admin);
 
 AdminAccess::Key new_key() {
   AdminAccess::Key key;

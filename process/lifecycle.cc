@@ -19,7 +19,7 @@ constexpr auto status_every = std::chrono::seconds(1);
 // A start that still says so has not failed.
 constexpr auto start_patience = std::chrono::seconds(60);
 constexpr rlim_t wanted_descriptors = 20'000;  // sockets, and the files of many partitions
-const Logger logger("process");
+const Logger logger(LogComponent::process);
 
 // A shell's usual 1,024 are fewer than the clients of one small site; the system lets a process
 // have more if it asks.

@@ -17,7 +17,7 @@ namespace {
 
 constexpr auto look_every = std::chrono::seconds(5);
 constexpr size_t largest_file = 4 << 20;  // all authorities of a system are a quarter of it
-const Logger tls_log("tls");
+const Logger tls_log(LogComponent::tls);
 
 Result<std::string> read_limited(const std::string& path) {
   std::error_code unknown;

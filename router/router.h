@@ -55,7 +55,7 @@ class Router : public process::Role {
   io::Env env_;  // with the main loop alone
   io::Loop& loop_;
   process::RouterConfig config_;
-  Logger log_{"router"};
+  Logger log_{LogComponent::router};
   Picture picture_;
   Answers answers_;
   process::TlsStore tls_;

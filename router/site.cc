@@ -44,7 +44,7 @@ Site::Site(io::Env& env, std::string name, process::RoutedCluster config, client
       config_(std::move(config)),
       security_(std::move(security)),
       changed_(std::move(changed)),
-      log_("site " + name_),
+      log_(LogComponent::router, "site " + name_),
       cluster_(env, loop_, cluster_options(name_, config_, security_)),
       guests_(env, loop_, cluster_options(name_, config_, security_)),
       gate_(loop_),

@@ -143,7 +143,7 @@ class Acceptor {
   Quotas* quotas_ = nullptr;
   Audit* audit_ = nullptr;
   const ServerLimits limits_;
-  Logger log_{"server"};
+  Logger log_{LogComponent::server};
   io::Gate accepting_;
   io::Event closing_;
   std::vector<std::unique_ptr<Listening>> listeners_;

@@ -51,9 +51,10 @@ io::Task<void> Audit::flush() {
   if (!enabled() || !has_work()) co_return;
   auto done = co_await io::run_on(env_.workers, [this] { return write(); });
   if (!done && !failing_) {
-    Logger("audit").error("lines cannot be written, tried again: {}", done.error().text);
+    Logger(LogComponent::audit)
+        .error("lines cannot be written, tried again: {}", done.error().text);
   } else if (done && failing_) {
-    Logger("audit").warn("lines are written again");
+    Logger(LogComponent::audit).warn("lines are written again");
   }
   failing_ = !done;
 }

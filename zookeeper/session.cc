@@ -84,7 +84,7 @@ struct Session::Shared : std::enable_shared_from_this<Shared> {
 
   io::Loop& loop;
   const SessionOptions options;
-  Logger log{"zookeeper"};
+  Logger log{LogComponent::zookeeper};
   zhandle_t* handle = nullptr;  // null: not opened yet, or ended
   SessionState state = SessionState::connecting;
   bool is_opening = false;

@@ -62,7 +62,7 @@ class Dialer {
 
   io::Env& env_;
   const Options options_;
-  Logger log_{"colleagues"};
+  Logger log_{LogComponent::colleagues};
   std::map<NodeId, DialTrouble> troubles_;  // of brokers that the image has had
 };
 

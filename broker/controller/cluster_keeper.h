@@ -112,7 +112,7 @@ class ClusterKeeper {
   zookeeper::Client& client_;
   const ZookeeperLayout layout_;
   Controller& controller_;
-  Logger log_{"cluster"};
+  Logger log_{LogComponent::controller, "cluster"};
   const Losses losses_;
   const Habits habits_;
   io::Instant next_balance_{};

@@ -113,7 +113,7 @@ class Controller {
   io::Task<Result<void>> found(Identity identity);
 
   io::Env& env_;
-  Logger log_{"controller"};
+  Logger log_{LogComponent::controller};
   std::unique_ptr<MetadataStore> store_;
   NodeId self_ = -1;
   bool is_read_ = false;

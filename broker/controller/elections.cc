@@ -213,10 +213,13 @@ void tell_of_unclean(const Image& image, const std::vector<Election>& elections,
     const TopicImage* topic = image.find(election.topic);
     if (!election.outcome || !election.has_lost || topic == nullptr) continue;
     const auto& partition = topic->partitions.at(static_cast<size_t>(election.index));
-    Logger("cluster").warn(
-        "{}-{}: UNCLEAN election, {}: leader={} epoch={} leads with what it has, and what it lacks "
-        "of what was acknowledged is lost",
-        election.topic, election.index, why, partition.leader, epoch_in_force(partition, image));
+    Logger(LogComponent::controller, "cluster")
+        .warn(
+            "{}-{}: UNCLEAN election, {}: leader={} epoch={} leads with what it has, and what it "
+            "lacks "
+            "of what was acknowledged is lost",
+            election.topic, election.index, why, partition.leader,
+            epoch_in_force(partition, image));
   }
 }
 

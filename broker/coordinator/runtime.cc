@@ -25,7 +25,7 @@ CoordinatorRuntime::CoordinatorRuntime(io::Loop& loop, Journal& journal, Coordin
       journal_(journal),
       kind_(kind),
       options_(std::move(options)),
-      log_(options_.name),
+      log_(LogComponent::groups, options_.name),
       fences_(loop),
       requests_(loop),
       loads_(loop),

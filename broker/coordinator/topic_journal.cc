@@ -45,7 +45,7 @@ TopicJournal::TopicJournal(io::Env& env, PartitionTable& partitions, Options opt
       loop_(env.main_loop()),
       partitions_(partitions),
       options_(std::move(options)),
-      log_(options_.kind),
+      log_(LogComponent::groups, options_.kind),
       changed_(loop_),
       gate_(loop_) {}
 

@@ -186,7 +186,7 @@ class Coordinator final : private CoordinatorKind {
   io::Random& random_;
   const GroupConfig config_;
   Seams seams_;
-  Logger log_{"groups"};
+  Logger log_{LogComponent::groups};
 
   std::map<std::string, int64_t> link_epochs_;  // the highest seen
   GroupMemory memory_;

@@ -23,7 +23,7 @@ class GroupMemory {
   const int64_t limit_;
   size_t bytes_ = 0;
   bool told_ = false;  // that there is no room
-  Logger log_{"groups"};
+  Logger log_{LogComponent::groups};
 };
 
 }  // namespace isthmus::broker

@@ -29,7 +29,7 @@ class HostedGroup final : public Hosted {
     CoordinatorRuntime& runtime;
     const GroupConfig& config;
     GroupMemory& memory;
-    Logger log{"groups"};
+    Logger log{LogComponent::groups};
   };
   HostedGroup(Home& home, TermPtr term, Group group);
 

@@ -17,7 +17,7 @@ namespace {
 using kafka::ErrorCode;
 using Response = kafka::SaslAuthenticateResponse;
 
-const Logger log("log-in");
+const Logger log(LogComponent::login, "log-in");
 
 // Kafka's connection.failed.authentication.delay.ms: who guesses waits.
 constexpr auto refusal_delay = io::milliseconds(100);

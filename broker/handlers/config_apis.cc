@@ -41,7 +41,7 @@ void warn_of_configs(const TopicImage& topic) {
     replicas = std::max(replicas, partition.replicas.size());
   }
   for (const auto& warning : config_warnings(topic.configs, static_cast<int32_t>(replicas))) {
-    Logger("topics").warn("topic={} {}", topic.name, warning);
+    Logger(LogComponent::controller, "topics").warn("topic={} {}", topic.name, warning);
   }
 }
 

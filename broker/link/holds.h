@@ -102,7 +102,7 @@ class Holds {
 
   io::Env& env_;
   io::Loop& loop_;
-  Logger log_{"switchover"};
+  Logger log_{LogComponent::switchover};
   Controller& controller_;
   PartitionTable& partitions_;
   Coordinator& groups_;

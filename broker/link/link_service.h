@@ -113,7 +113,7 @@ class LinkService {
                             AppendResult& result, uint64_t& tenure);
 
   io::Env& env_;
-  Logger log_{"link"};
+  Logger log_{LogComponent::link};
   Controller& controller_;
   PartitionTable& partitions_;
   Coordinator& groups_;

@@ -68,7 +68,7 @@ class SiteHolds {
       kafka::AskGroupsRequest request);
 
   io::Loop& loop_;
-  Logger log_{"switchover"};
+  Logger log_{LogComponent::switchover};
   Controller& controller_;
   Colleagues& colleagues_;
   Holds& here_;

@@ -97,7 +97,7 @@ class Switchovers {
                                                     Uuid attempt);
 
   io::Env& env_;
-  Logger log_{"switchover"};
+  Logger log_{LogComponent::switchover};
   Controller& controller_;
   PartitionTable& partitions_;
   Coordinator& groups_;

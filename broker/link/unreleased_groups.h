@@ -30,7 +30,7 @@ class UnreleasedGroups {
   io::Loop& loop_;
   Controller& controller_;
   Coordinator& groups_;
-  Logger log_{"switchover"};
+  Logger log_{LogComponent::switchover};
   std::shared_ptr<const Image> settled_;  // in which there are none
 };
 

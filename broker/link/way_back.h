@@ -71,7 +71,7 @@ class WayBack {
   io::Task<void> lift(const Wanted& wanted, Uuid fence);
 
   io::Env& env_;
-  Logger log_{"way back"};
+  Logger log_{LogComponent::switchover, "way back"};
   Controller& controller_;
   PartitionTable& partitions_;
   Coordinator& groups_;

@@ -39,7 +39,7 @@ Log::Log(FileCache& files, io::Loop& loop, std::string folder, TopicPartition tp
       tp_(std::move(tp)),
       topic_id_(topic_id),
       config_(config),
-      logger_(tp_.to_string()),
+      logger_(LogComponent::partitions, tp_.to_string()),
       segments_(std::move(recovered.segments)),
       snapshots_(std::move(recovered.snapshots)),
       safe_snapshot_(snapshots_.empty() ? -1 : snapshots_.back()),

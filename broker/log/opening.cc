@@ -47,7 +47,7 @@ Result<OpenedFolder> open_folder(io::Disk& disk, const std::string& folder,
   }
   const RecoveryReport& report = recovered->report;
   if (report.bytes_cut > 0) {
-    Logger(tp.to_string())
+    Logger(LogComponent::partitions, tp.to_string())
         .warn("cut a torn tail bytes={} end_offset={} kept={}", report.bytes_cut, report.end_offset,
               report.cut_file.empty() ? "no" : report.cut_file);
   }

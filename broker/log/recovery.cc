@@ -394,7 +394,8 @@ std::unexpected<Error> Recovery::quarantine(Offset segment, const Damage& damage
                         .synced_end = known_end_,
                         .why = damage.why + "; " + why};
   if (auto done = write_quarantine(files_.disk(), folder_, mark); !done) {
-    Logger("log").error("{}: its damage cannot be marked: {}", folder_, done.error().text);
+    Logger(LogComponent::partitions, "log")
+        .error("{}: its damage cannot be marked: {}", folder_, done.error().text);
   }
   return fail(quarantine_error(folder_, mark));
 }
@@ -444,14 +445,17 @@ void Recovery::keep_what_is_cut(size_t damaged, const Damage& damage) {
   CutBytes bytes(files_, folder_, damage.offset);
   for (size_t i = damaged; i < log_.segments.size(); ++i) {
     auto done = bytes.add(log_.segments[i]->log_path(), i == damaged ? damage.position : 0);
-    if (!done) Logger("log").warn("{}: cut without a copy: {}", folder_, done.error().text);
+    if (!done)
+      Logger(LogComponent::partitions, "log")
+          .warn("{}: cut without a copy: {}", folder_, done.error().text);
   }
   auto path = bytes.keep();
   if (path) {
     log_.report.cut_file = *path;
     log_.report.has_cuts = log_.report.has_cuts || !path->empty();
   } else {
-    Logger("log").warn("{}: cut without a copy: {}", folder_, path.error().text);
+    Logger(LogComponent::partitions, "log")
+        .warn("{}: cut without a copy: {}", folder_, path.error().text);
   }
 }
 

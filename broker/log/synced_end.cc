@@ -100,7 +100,8 @@ void SyncedEnd::note(const Slot& slot) {
 
 void SyncedEnd::give_up(const Error& why) {
   broken_ = true;
-  Logger("log").warn("{}: not kept up to date any more: {}", path_, why.text);
+  Logger(LogComponent::partitions, "log")
+      .warn("{}: not kept up to date any more: {}", path_, why.text);
 }
 
 io::Task<void> SyncedEnd::keep() {

@@ -173,7 +173,7 @@ class LogDirs {
   size_t emptiest() const;
 
   io::Disk& disk_;
-  Logger log_{"partitions"};
+  Logger log_{LogComponent::partitions};
   std::vector<Dir> dirs_;
   Assignments assignments_;
   bool had_assignments_ = false;  // this release, or a later one, has started here before

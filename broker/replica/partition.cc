@@ -41,7 +41,7 @@ Partition::Partition(io::Loop& loop, TopicPartition name, Uuid topic_id, NodeId 
     : loop_(loop),
       name_(std::move(name)),
       topic_id_(topic_id),
-      logger_(name_.to_string()),
+      logger_(LogComponent::partitions, name_.to_string()),
       log_(std::move(log)),
       rules_(rules_of(log_->config())),
       room_(std::move(room)),

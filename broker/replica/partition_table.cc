@@ -552,7 +552,8 @@ io::Task<void> PartitionTable::apply_retention() {
   for (auto& partition : all()) {
     auto done = co_await partition.apply_retention();
     if (done) continue;
-    Logger(partition.name().to_string()).error("retention failed: {}", done.error().text);
+    Logger(LogComponent::partitions, partition.name().to_string())
+        .error("retention failed: {}", done.error().text);
   }
 }
 

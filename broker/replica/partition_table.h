@@ -209,7 +209,7 @@ class PartitionTable {
   std::shared_ptr<IsrBell> bell_;
   Confirm confirm_;
   Position position_;
-  Logger log_{"partitions"};
+  Logger log_{LogComponent::partitions};
   std::map<io::Loop*, FileCache> files_;  // one for each loop, used there only
   LogDirs dirs_;
   std::vector<Cut> cuts_;

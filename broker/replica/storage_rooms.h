@@ -45,7 +45,7 @@ class StorageWatch {
  private:
   io::Disk& disk_;
   const std::string dir_;
-  Logger log_{"partitions"};
+  Logger log_{LogComponent::partitions};
   StorageRoom room_;
   std::mutex looking_;
 };

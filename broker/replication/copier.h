@@ -141,7 +141,7 @@ class Copier {
   PartitionTable& partitions_;
   Dialer& dialer_;
   const Options options_;
-  Logger log_{"replication"};
+  Logger log_{LogComponent::replication};
   Refused refused_;
   Silence silence_;
   std::shared_ptr<const Image> image_ = std::make_shared<const Image>();

@@ -37,7 +37,7 @@ class IsrUpdates {
   PartitionTable& partitions_;
   const io::Duration look_every_;
   const Commit commit_;
-  Logger log_{"replication"};
+  Logger log_{LogComponent::replication};
   io::Instant next_look_;
   bool closing_ = false;
 };

@@ -78,7 +78,7 @@ class BrokerLease {
   const Options options_;
   const ZookeeperLayout layout_;
   LiveNode mine_;
-  Logger log_{"zookeeper"};
+  Logger log_{LogComponent::zookeeper};
   std::unique_ptr<zookeeper::Client> client_;
   ZookeeperStore* store_ = nullptr;  // the controller's
   std::function<void()> lost_;

@@ -52,7 +52,7 @@ class EmbeddedStore final : public MetadataStore {
   std::shared_ptr<io::File> file_;
   StoredTable table_;
   bool has_reserve_ = false;
-  Logger log_{"metadata"};
+  Logger log_{LogComponent::metadata};
   FileCache slot_files_;
   SyncedEnd synced_;
   io::Mutex committing_;

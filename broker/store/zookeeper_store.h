@@ -100,7 +100,7 @@ class ZookeeperStore final : public MetadataStore {
   zookeeper::Client& client_;
   const ZookeeperStoreOptions options_;
   const ZookeeperLayout layout_;
-  Logger log_{"metadata"};
+  Logger log_{LogComponent::metadata};
   StoredTable table_;
   std::optional<FollowedMetadata> position_;  // a snapshot does not tell it
   // The commit that is under way, and whether it was met among those that are there.

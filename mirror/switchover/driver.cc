@@ -68,7 +68,7 @@ Driver::Driver(client::Cluster& source, client::Cluster& target, std::string lin
       fence_(fence),
       hooks_(std::move(hooks)),
       link_epoch_(link_epoch),
-      log_("switchover " + link_) {}
+      log_(LogComponent::switchover, "switchover " + link_) {}
 
 io::Instant Driver::soon() const { return source_.loop().now() + step_timeout; }
 

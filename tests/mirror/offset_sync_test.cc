@@ -130,7 +130,7 @@ class OffsetSyncTest : public testing::Test {
     client::Cluster target(world.env(), world.loop(), self->fakes_.options());
     for (const char* topic : {"orders", "pay"}) source.add_interest(topic);
     OffsetSync sync(source, target, "l", 4, *kafka::Selector::parse({".*"}, {"excluded"}),
-                    std::chrono::seconds(5), Logger("test"));
+                    std::chrono::seconds(5), Logger(LogComponent::mirror));
     io::Gate gate(world.loop());
     for (auto& round : rounds) {
       auto task = one(self, &sync, std::move(round));

@@ -9,7 +9,7 @@ SimProcess& start_mirror_on(SimHost& host, process::MirrorConfig config) {
   struct Start {
     static io::Task<void> run(process::Role& role) {
       auto started = co_await role.start();
-      if (!started) Logger("mirror").error("does not start: {}", started.error().text);
+      if (!started) Logger(LogComponent::mirror).error("does not start: {}", started.error().text);
     }
   };
   SimProcess& process = host.start_process();

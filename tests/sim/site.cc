@@ -54,7 +54,7 @@ void Site::start() {
   const int number = ++starts_;
   // As systemd would: the process ends, and another begins.
   broker_->on_failed([this, number](const Error& error) {
-    Logger("site " + name()).warn("the broker fails: {}", error.text);
+    Logger(LogComponent::broker, "site " + name()).warn("the broker fails: {}", error.text);
     start_anew(number);
   });
   process_->spawn("broker", run(*broker_, number));
@@ -66,7 +66,8 @@ io::Task<void> Site::run(broker::Broker& broker, int number) {
     serving_ = true;
     co_return;
   }
-  Logger("site " + name()).warn("the broker does not start: {}", started.error().text);
+  Logger(LogComponent::broker, "site " + name())
+      .warn("the broker does not start: {}", started.error().text);
   start_anew(number);
 }
 
