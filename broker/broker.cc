@@ -602,10 +602,13 @@ Result<void> Broker::reload(std::string_view text, const std::string& file) {
   if (!config) return fail(config.error());
   tls_.look(process::time_of(env_.main_loop()));
   if (parts_) parts_->audit.reopen();
+  config_.log = config->log;  // the process sees to it
   if (process::says_the_same(*config, config_)) return {};
-  return fail(file +
-              ": a broker reads its options at its start only; restart it to change them. "
-              "Certificates have been looked at again, and the audit's file was opened anew");
+  return fail(
+      file +
+      ": a broker reads its options at its start only; restart it to change them. "
+      "Certificates have been looked at again, the audit's file was opened anew, and the log "
+      "is as the file says");
 }
 
 io::Task<process::Status> Broker::status() {

@@ -1,8 +1,8 @@
 // isthmus broker|mirror|router: the services.
 #include <fmt/core.h>
 
-#include <array>
 #include <memory>
+#include <optional>
 
 #include "base/log.h"
 #include "broker/broker.h"
@@ -13,6 +13,7 @@
 #include "process/broker_config.h"
 #include "process/config_file.h"
 #include "process/lifecycle.h"
+#include "process/logging.h"
 #include "process/mirror_config.h"
 #include "process/router_config.h"
 #include "router/router.h"
@@ -24,13 +25,15 @@ namespace {
 template <typename Config>
 using Make = std::unique_ptr<process::Role> (*)(io::Env&, Config);
 
-constexpr std::array log_levels{LogLevel::trace, LogLevel::debug, LogLevel::info, LogLevel::warn,
-                                LogLevel::error};
-
 struct RoleOptions {
   std::string config_file;
   bool print_config = false;
-  size_t log_level = 2;  // in log_levels
+  size_t log_level = log_levels_by_name.size();  // an index there; beyond it: the file says
+
+  std::optional<LogLevel> level() const {
+    if (log_level >= log_levels_by_name.size()) return std::nullopt;
+    return log_levels_by_name[log_level];
+  }
 };
 
 size_t loops_of(const process::BrokerConfig& config) {
@@ -58,18 +61,18 @@ void warn_of_exposed_secrets(Config& config) {
 
 template <typename Config>
 Exit run(process::Product product, Make<Config> make, const RoleOptions& options) {
-  set_log_level(log_levels[options.log_level]);
   Result<std::string> text = process::read_config_file(options.config_file);
   if (!text) return fail_with(text.error());
   if (options.print_config) return print_config(product, *text, options.config_file);
   Result<Config> config = process::parse_config<Config>(*text, options.config_file);
   if (!config) return fail_with(config.error());
 
+  process::Logging logging(product, config->log, options.level());
   warn_of_exposed_secrets(*config);
   io::Runtime runtime(loops_of(*config));
   const process::RunSettings settings{config->admin, config->tls, options.config_file};
   std::unique_ptr<process::Role> role = make(runtime.env(), std::move(*config));
-  Result<void> ended = process::run_role(runtime, *role, settings);
+  Result<void> ended = process::run_role(runtime, *role, logging, settings);
   return ended ? Exit::done : fail_with(ended.error());
 }
 
@@ -87,7 +90,8 @@ void add_role(Command line, process::Product product, const About& about, Make<C
                  {.required = true, .type_name = "FILE"});
   command.flag("--print-config", options->print_config,
                "Print the file with all defaults filled in, and end");
-  command.option("--log-level", options->log_level, "From where on to log (default: info)",
+  command.option("--log-level", options->log_level,
+                 "From where on to log, in place of the file's log.level",
                  {"trace", "debug", "info", "warn", "error"});
 }
 

@@ -93,11 +93,12 @@ class Mirror final : public process::Role {
     auto config = process::parse_config<process::MirrorConfig>(text, file);
     if (!config) return fail(config.error());
     tls_.look(process::time_of(env_.main_loop()));
+    config_.log = config->log;  // the process sees to it
     if (process::says_the_same(*config, config_)) return {};
     return fail(file +
                 ": a mirror reads its options at its start only; restart it, which costs "
                 "no record and no time but its own start. Certificates have been looked at "
-                "again");
+                "again, and the log is as the file says");
   }
 
   io::Task<process::Status> status() override {
@@ -133,7 +134,7 @@ class Mirror final : public process::Role {
   }
 
   io::Env& env_;
-  const process::MirrorConfig config_;
+  process::MirrorConfig config_;
   process::TlsStore tls_;
   io::Gate gate_;
   io::Event stopping_;

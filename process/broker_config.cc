@@ -261,6 +261,7 @@ void describe(Options& o, BrokerConfig& c) {
   o.section("broker", c.broker, "This broker and the defaults of its topics.");
   o.list("listeners", c.listeners, "Where clients, mirrors and routers connect.").required();
   describe_tls(o, c.tls);
+  o.section("log", c.log, logging_text);
   o.section("audit", c.audit,
             "Who did what, as a line of JSON each: log-ins, what was refused, and what changes the "
             "cluster. Without a key of this section nothing is written.");

@@ -14,6 +14,7 @@
 #include "io/stream.h"
 #include "process/admin_config.h"
 #include "process/audit_config.h"
+#include "process/logging_config.h"
 #include "process/options.h"
 #include "process/security_config.h"
 #include "process/zookeeper_config.h"
@@ -133,6 +134,7 @@ struct BrokerConfig {
   BrokerSettings broker;
   std::vector<ListenerConfig> listeners;
   TlsConfigs tls;
+  LoggingConfig log;
   AuditConfig audit;
   AdminConfig admin;
 };

@@ -35,6 +35,13 @@ Result<std::string> print(std::string_view text, const std::string& file) {
   return print_yaml(table);
 }
 
+template <typename Config>
+Result<LoggingConfig> logging_in(std::string_view text, const std::string& file) {
+  Result<Config> config = parse_config<Config>(text, file);
+  if (!config) return fail(config.error());
+  return config->log;
+}
+
 std::string heading_path(const Options::Row& row, const std::string& path) {
   std::string name = path.empty() ? row.name : path + "." + row.name;
   if (row.shape == Options::Shape::list) name += "[]";
@@ -111,6 +118,16 @@ Result<std::string> print_config(Product product, std::string_view text, const s
     case Product::broker: return print<BrokerConfig>(text, file);
     case Product::mirror: return print<MirrorConfig>(text, file);
     case Product::router: return print<RouterConfig>(text, file);
+  }
+  return fail("no such role");
+}
+
+Result<LoggingConfig> read_logging(Product product, std::string_view text,
+                                   const std::string& file) {
+  switch (product) {
+    case Product::broker: return logging_in<BrokerConfig>(text, file);
+    case Product::mirror: return logging_in<MirrorConfig>(text, file);
+    case Product::router: return logging_in<RouterConfig>(text, file);
   }
   return fail("no such role");
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "process/logging_config.h"
 
 namespace isthmus::process {
 
@@ -20,6 +21,9 @@ Result<Product> product_of(std::string_view text, const std::string& file);
 
 // Loads the file as what it is, with all checks, and prints it with every default filled in.
 Result<std::string> print_config(Product product, std::string_view text, const std::string& file);
+
+// What it says of the log; it is loaded as what it is, with all checks.
+Result<LoggingConfig> read_logging(Product product, std::string_view text, const std::string& file);
 
 // docs/configuration.md, generated from the tables of all roles.
 std::string config_reference();

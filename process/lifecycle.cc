@@ -35,9 +35,12 @@ void raise_descriptor_limit() {
   }
 }
 
-Result<void> reload_from_file(Lifecycle& life, const std::string& file) {
+Result<void> reload_from_file(Lifecycle& life, Logging& logging, const std::string& file) {
   Result<std::string> text = read_config_file(file);
-  if (text) return life.reload(*text, file);
+  if (text) {
+    logging.reload(*text, file);
+    return life.reload(*text, file);
+  }
   logger.error("reload refused: {}", text.error().text);
   return fail(text.error());
 }
@@ -179,7 +182,8 @@ io::Task<void> Lifecycle::serve() {
   }
 }
 
-Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& settings) {
+Result<void> run_role(io::Runtime& runtime, Role& role, Logging& logging,
+                      const RunSettings& settings) {
   raise_descriptor_limit();
   io::Loop& loop = runtime.env().main_loop();
   StatusBoard board;
@@ -189,7 +193,7 @@ Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& setti
   std::unique_ptr<Admin> admin;
   const auto reload = [&]() -> Result<void> {
     if (admin) admin->look();
-    return reload_from_file(life, settings.config_file);
+    return reload_from_file(life, logging, settings.config_file);
   };
   if (settings.admin.bind) {
     AdminWork work{

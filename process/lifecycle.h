@@ -24,6 +24,7 @@
 #include "io/real.h"
 #include "process/admin.h"
 #include "process/admin_config.h"
+#include "process/logging.h"
 #include "process/role.h"
 
 namespace isthmus::process {
@@ -99,7 +100,9 @@ struct RunSettings {
 };
 
 // The real thing: signals, admin port and role on `runtime`, until the role has drained. Returns
-// why it did not start, or could not go on, if so it was. Once per runtime.
-Result<void> run_role(io::Runtime& runtime, Role& role, const RunSettings& settings);
+// why it did not start, or could not go on, if so it was. Once per runtime. `logging` outlives it;
+// a reload is for it first, whatever the role says to the rest, and while the role starts, too.
+Result<void> run_role(io::Runtime& runtime, Role& role, Logging& logging,
+                      const RunSettings& settings);
 
 }  // namespace isthmus::process

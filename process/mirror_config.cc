@@ -66,6 +66,7 @@ void describe(Options& o, MirrorConfig& c) {
         "directions make a pair for switching over and back.")
       .required();
   describe_tls(o, c.tls);
+  o.section("log", c.log, logging_text);
   o.section("admin", c.admin, admin_text);
 }
 

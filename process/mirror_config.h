@@ -11,6 +11,7 @@
 
 #include "io/stream.h"
 #include "process/admin_config.h"
+#include "process/logging_config.h"
 #include "process/options.h"
 #include "process/security_config.h"
 
@@ -49,6 +50,7 @@ struct LinkConfig {
 struct MirrorConfig {
   std::map<std::string, LinkConfig> links;  // by name, "<source>-<target>"
   TlsConfigs tls;
+  LoggingConfig log;
   AdminConfig admin;
 };
 

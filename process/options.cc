@@ -48,7 +48,7 @@ size_t distance(std::string_view a, std::string_view b) {
 // The path of a section, somewhere below `table`, that has the key; empty if none has.
 std::string home_of(const Options& table, const std::string& name, const std::string& path) {
   for (const Options::Row& row : table.rows()) {
-    if (!row.prototype) continue;
+    if (!row.prototype || row.lists_things) continue;
     const std::string below = joined(path, row.name);
     const Options inner = row.prototype();
     if (std::ranges::find(inner.rows(), name, &Options::Row::name) != inner.rows().end())
@@ -136,7 +136,7 @@ Error Loader::unknown_key(const std::string& name, const Options& table, const s
     return error(mark, what, fmt::format("unknown key here; it belongs under {}", home));
   std::vector<std::string> names;
   for (const Options::Row& row : table.rows()) names.push_back(row.name);
-  constexpr size_t few = 12;
+  constexpr size_t few = 20;
   if (names.size() > few) return error(mark, what, "unknown key; see docs/configuration.md");
   return error(mark, what, fmt::format("unknown key; known here: {}", fmt::join(names, ", ")));
 }

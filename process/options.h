@@ -61,6 +61,7 @@ class Options {
     std::string fallback = {};  // the default, for people; empty = none
     bool needed = false;
     bool names_secret = false;         // the path of a file that nobody else should read
+    bool lists_things = false;         // section: its keys name things, no misplaced key is theirs
     std::string text_of_section = {};  // word_or_section: what its keys are for
 
     // value, values, word_or_section. set() takes one scalar (values: appends it); get() gives no

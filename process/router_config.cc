@@ -134,6 +134,7 @@ void describe(Options& o, RouterConfig& c) {
       .required();
   o.section("switchover", c.switchover, "Limits of a planned switchover.");
   describe_tls(o, c.tls);
+  o.section("log", c.log, logging_text);
   o.section(
       "audit", c.audit,
       "Who came, as a line of JSON each: log-ins by SASL, with the address of the client, and "

@@ -14,6 +14,7 @@
 #include "kafka/recompress.h"
 #include "process/admin_config.h"
 #include "process/audit_config.h"
+#include "process/logging_config.h"
 #include "process/options.h"
 #include "process/security_config.h"
 
@@ -73,6 +74,7 @@ struct RouterConfig {
   std::vector<Route> routes;
   SwitchoverConfig switchover;
   TlsConfigs tls;
+  LoggingConfig log;
   AuditConfig audit;
   AdminConfig admin;
 };

@@ -33,6 +33,18 @@ const Case cases[] = {
     {"unknown_key_like_no_other", "admin: {xyzzy: 1}\n",
      "f.yaml:1:9: admin.xyzzy: unknown key; known here: bind, tls, ssl.client.auth, "
      "ssl.principal.mapping.rules, users, open"},
+    {"unknown_component_of_the_log", "log: {levels: {xyzzy: debug}}\n",
+     "f.yaml:1:16: log.levels.xyzzy: unknown key; known here: process, admin, tls, audit, server, "
+     "login, broker, metadata, zookeeper, controller, partitions, replication, colleagues, groups, "
+     "link, switchover, mirror, router, client"},
+    {"key_that_is_the_name_of_a_component", "admin: {router: 1}\n",
+     "f.yaml:1:9: admin.router: unknown key; known here: bind, tls, ssl.client.auth, "
+     "ssl.principal.mapping.rules, users, open"},
+    {"misspelt_component_of_the_log", "log: {levels: {mirorr: debug}}\n",
+     "f.yaml:1:16: log.levels.mirorr: unknown key; did you mean mirror?"},
+    {"no_level_of_the_log", "log: {levels: {mirror: loud}}\n",
+     "f.yaml:1:24: log.levels.mirror: \"loud\" is not known; one of trace, debug, info, warn, "
+     "error is right"},
     {"key_given_twice", "admin: {}\nadmin: {}\n",
      "f.yaml:2:1: admin: given twice; it already stands in line 1"},
     {"name_given_twice", "links:\n  a-b: {}\n  a-b: {}\n",

@@ -228,12 +228,14 @@ TEST(RunRole, signals_reload_and_drain) {
   std::ofstream(file) << "text of the file";
   io::Runtime runtime(1);
   FakeRole role;
+  Logging logging(Product::mirror, {}, std::nullopt);
   role.on_first_status = [&] {
     ::raise(SIGHUP);
     io::Loop& loop = runtime.env().main_loop();
     loop.run_at(loop.now() + std::chrono::milliseconds(100), [] { ::raise(SIGTERM); });
   };
-  Result<void> ended = run_role(runtime, role, {.admin = {}, .tls = {}, .config_file = file});
+  Result<void> ended =
+      run_role(runtime, role, logging, {.admin = {}, .tls = {}, .config_file = file});
   EXPECT_TRUE(ended);
   EXPECT_EQ(role.calls, "start reload(text of the file) drain ");
 }
@@ -244,8 +246,10 @@ TEST(RunRole, an_admin_port_in_use_starts_nothing) {
   ASSERT_TRUE(listener);
   io::Runtime runtime(1);
   FakeRole role;
-  Result<void> ended = run_role(
-      runtime, role, {.admin = {.bind = (*listener)->local()}, .tls = {}, .config_file = ""});
+  Logging logging(Product::mirror, {}, std::nullopt);
+  Result<void> ended =
+      run_role(runtime, role, logging,
+               {.admin = {.bind = (*listener)->local()}, .tls = {}, .config_file = ""});
   ASSERT_FALSE(ended);
   EXPECT_NE(ended.error().text.find(" is in use by another process"), std::string::npos)
       << ended.error().text;
@@ -271,7 +275,8 @@ TEST(RunRoleDeath, a_second_signal_ends_at_once) {
       {
         io::Runtime runtime(1);
         Stuck role;
-        (void)run_role(runtime, role, {});
+        Logging logging(Product::mirror, {}, std::nullopt);
+        (void)run_role(runtime, role, logging, {});
       },
       testing::ExitedWithCode(1), "");
 }
