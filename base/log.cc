@@ -20,7 +20,7 @@ constexpr std::array<LogComponentText, log_components> component_texts{{
     {LogComponent::tls, "tls", "certificates and keys, as they are read again"},
     {LogComponent::audit, "audit", "the audit's file"},
     {LogComponent::server, "server",
-     "listeners and connections of clients; with `debug` each request"},
+     "listeners and connections of clients; with `debug` the end of each"},
     {LogComponent::login, "login", "log-ins, and the tokens and keys that they need"},
     {LogComponent::broker, "broker", "a broker's start, its place in its cluster, why it ends"},
     {LogComponent::metadata, "metadata", "where a cluster's metadata are kept"},

@@ -82,6 +82,10 @@ void Command::argument(const char* name, std::string& value, const char* text) {
   app_->add_option(name, value, text)->required();
 }
 
+void Command::arguments(const char* name, std::vector<std::string>& values, const char* text) {
+  app_->add_option(name, values, text);
+}
+
 CommandLine::CommandLine(const char* name, const char* text)
     : chosen_(std::make_unique<Command::Chosen>()), app_(std::make_unique<CLI::App>(text, name)) {
   app_->require_subcommand(1);

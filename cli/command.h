@@ -70,6 +70,8 @@ class Command {
   void flag(const char* name, bool& value, const char* text) { flag(name, value, text, {}); }
   // What stands without a name; always required.
   void argument(const char* name, std::string& value, const char* text = "");
+  // Any number of them, also none.
+  void arguments(const char* name, std::vector<std::string>& values, const char* text);
 
  private:
   friend class CommandLine;

@@ -12,6 +12,7 @@ constexpr void (*commands[])(Command) = {
     isthmus::cli::add_partition,  isthmus::cli::add_consumer_group, isthmus::cli::add_link,
     isthmus::cli::add_switchover, isthmus::cli::add_failover,       isthmus::cli::add_route,
     isthmus::cli::add_tls,        isthmus::cli::add_user,           isthmus::cli::add_metadata,
+    isthmus::cli::add_log,
 };
 
 }  // namespace

@@ -1,12 +1,16 @@
 // Admin: the port at which a process tells about itself, by HTTP, or HTTPS where its section names
 // a certificate.
 //
-//   GET /metrics   what the role counts (docs/metrics.md); 503 if its loops do not answer within 2
-//   s GET /healthz   200 if the main loop answers within 2 s, else 503 GET /readyz    200 if the
-//   role serves, else 503 and the reason. 200 with "ready, degraded: ..."
+//   GET /metrics   what the role counts (docs/metrics.md); 503 where its loops do not answer in 2 s
+//   GET /healthz   200 if the main loop answers within 2 s, else 503
+//   GET /readyz    200 if the role serves, else 503 and the reason. 200 with "ready, degraded: ..."
 //                  if it does not serve all: who asks here (a load balancer, an orchestrator) would
 //                  take away, or restart, what serves the rest
 //   GET /status    what the role last said about itself, one JSON object
+//   GET /log       which levels of the log are in force (process/logging.h), one JSON object
+//   POST /log/mirror=debug, POST /log/debug
+//                  sets the level of a component, or of all, until the next reload or restart; also
+//                  while the main loop stands. An operator's
 //   POST /reload   what SIGHUP does; 409 and the reason if the role refuses it. An operator's
 //
 // Who may ask for what decides AdminAccess (process/admin_access.h). Each connection is for one
@@ -27,6 +31,7 @@
 #include "io/loop.h"
 #include "io/stream.h"
 #include "process/admin_config.h"
+#include "process/logging.h"
 #include "process/role.h"
 
 namespace isthmus::process {
@@ -42,12 +47,14 @@ class StatusBoard {
       std::make_shared<const Status>(Status{.ready = false, .reason = "starting"})};
 };
 
-// What the port asks the role for. Each is called on the role's loop.
+// What the port asks the role for. Each is called on the role's loop; `logging` is any thread's,
+// and outlives the port.
 struct AdminWork {
   // Calls back there, or drops the callback where there is nobody to ask.
   std::function<void(std::function<void(Samples)>)> measure;
   std::function<Result<void>()> reload;
   std::function<void(server::AuditEvent)> note;
+  Logging& logging;
 };
 
 class Admin {

@@ -56,12 +56,14 @@ void describe(Options& o, AdminUserConfig& c) {
             "The password, as `{file: PATH}` or `{env: NAME}`. A file that changes holds from a "
             "few seconds later on. Without one, the user comes with a certificate of this name.");
   o.choice("role", c.role, {{"viewer", AdminRole::viewer}, {"operator", AdminRole::administrator}},
-           "`viewer` reads every page; `operator` may also change things (`POST /reload`).");
+           "`viewer` reads every page; `operator` may also change things (`POST /reload`, levels "
+           "of the log).");
 }
 
 void describe(Options& o, AdminConfig& c) {
   o.add("bind", c.bind,
-        "Where `/metrics`, `/healthz`, `/readyz` and `/status` are served. Without it they are not "
+        "Where `/metrics`, `/healthz`, `/readyz`, `/status` and `/log` are served. Without it they "
+        "are not "
         "served. What is not loopback needs `tls` and `users`.");
   describe_certificates(o, c.security,
                         "Whether who comes shows a certificate of its own, by whose name it is one "

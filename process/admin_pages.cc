@@ -1,5 +1,7 @@
 #include "process/admin_pages.h"
 
+#include <fmt/core.h>
+
 #include <chrono>
 #include <future>
 #include <optional>
@@ -13,6 +15,8 @@ namespace {
 
 constexpr auto loop_answers_within = std::chrono::seconds(2);
 constexpr int most_noted = 1000;  // on their way to the role
+constexpr std::string_view log_page = "/log";
+constexpr std::string_view log_changes = "/log/";
 
 // What `asked` makes on the loop, which gets a promise to keep. Nothing where the loop does not
 // answer, or drops the promise.
@@ -70,12 +74,25 @@ HttpResponse AdminPages::reload() const {
   return {.status = 409, .body = printable(done->error().text) + "\n"};
 }
 
+HttpResponse AdminPages::log(const HttpRequest& request) const {
+  if (request.path == log_page) {
+    if (request.is_safe()) return {.type = "application/json", .body = work_.logging.json()};
+    return {.status = 405, .body = "POST /log/LEVEL or /log/COMPONENT=LEVEL\n"};
+  }
+  if (request.method != "POST") return {.status = 405, .body = "POST it\n", .allow = "POST"};
+  auto change = parse_log_change(std::string_view(request.path).substr(log_changes.size()));
+  if (!change) return {.status = 400, .body = printable(change.error().text) + "\n"};
+  work_.logging.set(*change);
+  return {.body = fmt::format("{}, {}\n", change->to_string(), until_reload)};
+}
+
 HttpResponse AdminPages::answer(const HttpRequest& request, Samples own) const {
   const std::string& path = request.path;
   if (path == "/reload") {
     if (request.method == "POST") return reload();
     return {.status = 405, .body = "POST it\n", .allow = "POST"};
   }
+  if (path == log_page || path.starts_with(log_changes)) return log(request);
   const bool is_page =
       path == "/metrics" || path == "/healthz" || path == "/readyz" || path == "/status";
   if (!is_page) return {.status = 404, .body = "there is no such page\n"};

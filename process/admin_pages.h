@@ -27,6 +27,7 @@ class AdminPages {
   HttpResponse healthz() const;
   HttpResponse readyz() const;
   HttpResponse reload() const;
+  HttpResponse log(const HttpRequest& request) const;
 
   io::Loop& loop_;
   const StatusBoard& board_;

@@ -44,7 +44,7 @@ bool is_this_machine(const std::string& host) {
   return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
 }
 
-std::string text_of(httplib::Error error, bool late) {
+std::string text_of(httplib::Error error, bool late, const std::string& ca) {
   using enum httplib::Error;
   if (error == Read || error == Canceled) {
     return late ? "does not answer in time" : "ends the connection before it has answered";
@@ -54,19 +54,23 @@ std::string text_of(httplib::Error error, bool late) {
     case Write: return "takes no request";
     case SSLConnection: return "does not speak TLS with us";
     case SSLServerVerification:
-      return "its certificate is not for this host, or of no authority that the system trusts";
+      return "its certificate is not for this host, or of no authority that " +
+             (ca.empty() ? std::string("the system trusts") : "is in " + ca);
+    case SSLLoadingCerts: return ca + " has no certificates in PEM that can be read";
     default: return httplib::to_string(error);
   }
 }
 
 // Sends the request. What is read ends at `at_most` bytes, and at a deadline.
-Result<HttpAnswer> exchange(const std::string& url, httplib::Request request, size_t at_most) {
+Result<HttpAnswer> exchange(const std::string& url, httplib::Request request, size_t at_most,
+                            const std::string& ca = "") {
   const Location location = locate(url);
   httplib::Client client(location.server);
   client.set_connection_timeout(patience);
   client.set_read_timeout(patience);
   client.set_write_timeout(patience);
   client.enable_server_certificate_verification(true);
+  if (!ca.empty()) client.set_ca_cert_path(ca);
   HttpAnswer answer;
   const auto deadline = io::wall_time() + patience;  // of the whole
   request.path = location.path;
@@ -78,7 +82,7 @@ Result<HttpAnswer> exchange(const std::string& url, httplib::Request request, si
   const auto done = client.send(request);
   if (answer.text.size() > at_most) return fail(url + ": is too large");
   if (!done) {
-    return fail(url + ": " + text_of(done.error(), io::wall_time() >= deadline));
+    return fail(url + ": " + text_of(done.error(), io::wall_time() >= deadline, ca));
   }
   answer.status = done->status;
   return answer;
@@ -126,6 +130,14 @@ Result<HttpAnswer> post_form(const std::string& url, const std::string& authoriz
                      {"Content-Type", "application/x-www-form-urlencoded"}};
   request.body = form;
   return exchange(url, std::move(request), at_most);
+}
+
+Result<HttpAnswer> ask_http(const HttpQuestion& question, size_t at_most) {
+  if (auto problem = form_url_problem(question.url); !problem.empty()) return fail(problem);
+  httplib::Request request;
+  request.method = question.method;
+  if (!question.authorization.empty()) request.set_header("Authorization", question.authorization);
+  return exchange(question.url, std::move(request), at_most, question.ca);
 }
 
 }  // namespace isthmus::process

@@ -199,7 +199,8 @@ Result<void> run_role(io::Runtime& runtime, Role& role, Logging& logging,
     AdminWork work{
         .measure = [&life](std::function<void(Samples)> done) { life.measure(std::move(done)); },
         .reload = reload,
-        .note = [&role](server::AuditEvent event) { role.note(std::move(event)); }};
+        .note = [&role](server::AuditEvent event) { role.note(std::move(event)); },
+        .logging = logging};
     auto started = Admin::start(settings.admin, settings.tls, loop, board, std::move(work));
     if (!started) return fail(started.error());
     admin = std::move(*started);

@@ -44,15 +44,16 @@ void describe(Options& o, LoggingConfig& c) {
            "`text`: a line for people, in local time. `json`: one object for each event, with "
            "`time` (RFC 3339, UTC), `level`, `component`, `owner` (of what it speaks, as "
            "`orders-3`) and `message`.");
-  o.choice("level", c.level,
-           {{"trace", LogLevel::trace},
-            {"debug", LogLevel::debug},
-            {"info", LogLevel::info},
-            {"warn", LogLevel::warn},
-            {"error", LogLevel::error}},
-           "From where on to log: `error` is for an operator to act on, `warn` mends itself, "
-           "`info` tells of changes, `debug` of each request, `trace` of bytes. `--log-level` goes "
-           "before it.");
+  o.choice(
+      "level", c.level,
+      {{"trace", LogLevel::trace},
+       {"debug", LogLevel::debug},
+       {"info", LogLevel::info},
+       {"warn", LogLevel::warn},
+       {"error", LogLevel::error}},
+      "From where on to log: `error` is for an operator to act on, `warn` mends itself, "
+      "`info` tells of changes, `debug` of single connections and steps, `trace` of what is finer. "
+      "`--log-level` goes before it.");
   o.section("levels", c.levels,
             "Levels of single components, which go before `log.level`: `{mirror: debug}`. Each "
             "component, and what its lines speak of:")

@@ -27,6 +27,6 @@ void describe(Options& o, LoggingConfig& c);
 
 inline constexpr const char* logging_text =
     "What is logged, to the standard error. A reload (SIGHUP, `POST /reload`) takes this section "
-    "over, also where the role refuses the rest.";
+    "over, also where the role refuses the rest; `isthmus log level` changes levels until then.";
 
 }  // namespace isthmus::process

@@ -16,13 +16,19 @@ class AdminTest : public testing::Test {
     admin = std::move(*started);
   }
   Result<std::unique_ptr<Admin>> try_start(const io::Address& bind) {
-    AdminWork work{.measure = measure, .reload = reload, .note = [](server::AuditEvent) {}};
-    return Admin::start({.bind = bind}, {}, runtime.env().main_loop(), board, std::move(work));
+    AdminWork work{.measure = measure,
+                   .reload = reload,
+                   .note = [](server::AuditEvent) {},
+                   .logging = logging};
+    return Admin::start({.bind = bind, .users = users}, {}, runtime.env().main_loop(), board,
+                        std::move(work));
   }
   std::string get(const std::string& path) { return http_get(admin->local().port, path); }
 
   io::Runtime runtime{1};
   StatusBoard board;
+  Logging logging{Product::mirror, {}, std::nullopt};
+  std::map<std::string, AdminUserConfig> users;
   std::function<void(std::function<void(Samples)>)> measure =
       [](std::function<void(Samples)> done) {
         Samples samples;
@@ -95,6 +101,43 @@ TEST_F(AdminTest, nobody_changes_anything_where_there_are_no_users) {
   EXPECT_TRUE(
       http_ask(admin->local().port, "POST /reload HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 403"));
   EXPECT_TRUE(get("/reload").starts_with("HTTP/1.1 405"));
+}
+
+TEST_F(AdminTest, levels_of_the_log_are_shown_to_whoever_may_look) {
+  start();
+  const std::string answer = get("/log");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;
+  EXPECT_NE(answer.find("\"mirror\":\"info\""), std::string::npos) << answer;
+  EXPECT_TRUE(get("/log/mirror=debug").starts_with("HTTP/1.1 405"));
+  EXPECT_TRUE(get("/logs").starts_with("HTTP/1.1 404"));
+  EXPECT_TRUE(http_ask(admin->local().port, "POST /log/mirror=debug HTTP/1.1\r\n\r\n")
+                  .starts_with("HTTP/1.1 403"));
+  EXPECT_EQ(log_levels(), LoggingConfig{}.effective());
+}
+
+// Nobody runs the role's loop here: it may be what the lines are wanted for.
+TEST_F(AdminTest, an_operator_sets_levels_of_the_log) {
+  ::setenv("WORD_OF_OPS", "word", 1);
+  users["ops"] = {.password = {.env = "WORD_OF_OPS"}, .role = AdminRole::administrator};
+  start();
+  const auto post = [&](const std::string& path) {
+    return http_ask(admin->local().port,
+                    "POST " + path + " HTTP/1.1\r\nAuthorization: Basic b3BzOndvcmQ=\r\n\r\n");
+  };
+  EXPECT_TRUE(post("/log/mirror=debug")
+                  .ends_with("\r\n\r\nmirror=debug, until the next reload or restart\n"));
+  EXPECT_EQ(log_levels()[static_cast<size_t>(LogComponent::mirror)], LogLevel::debug);
+  EXPECT_EQ(log_levels()[static_cast<size_t>(LogComponent::tls)], LogLevel::info);
+  EXPECT_TRUE(post("/log/warn").starts_with("HTTP/1.1 200"));
+  EXPECT_EQ(log_levels()[static_cast<size_t>(LogComponent::mirror)], LogLevel::warn);
+
+  const std::string unknown = post("/log/mirorr=debug");
+  EXPECT_TRUE(unknown.starts_with("HTTP/1.1 400")) << unknown;
+  EXPECT_NE(unknown.find("\"mirorr\" is no component; there are process, "), std::string::npos);
+  EXPECT_TRUE(post("/log/off").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(post("/log/").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(post("/log").starts_with("HTTP/1.1 405"));
+  set_log_level(LogLevel::info);
 }
 
 TEST_F(AdminTest, what_is_no_request_is_told_so_and_ends) {
