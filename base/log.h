@@ -7,7 +7,8 @@
 //    "owner":"orders-3","message":"offline: no room"}                  (on one line)
 //
 // error = the operator must act; warn = degraded but self-healing; info = a state changed, never
-// per request; debug = per request; trace = bytes, truncated. Lines are for people: no test reads
+// per request; debug = per request; trace = bytes, truncated. What is said from warn on stands in
+// docs/messages.md, with what to do; a test compares the two. Lines are for people: no test reads
 // them. The sink (spdlog) is known to base/log.cc alone. Any thread may log, and set levels.
 //
 // Each Logger is of one component, which has a level of its own: a line that is not wanted costs
