@@ -73,7 +73,10 @@ Exit run(process::Product product, Make<Config> make, const RoleOptions& options
   const process::RunSettings settings{config->admin, config->tls, options.config_file};
   std::unique_ptr<process::Role> role = make(runtime.env(), std::move(*config));
   Result<void> ended = process::run_role(runtime, *role, logging, settings);
-  return ended ? Exit::done : fail_with(ended.error());
+  if (ended) return Exit::done;
+  if (logging.format() == LogFormat::text) return fail_with(ended.error());
+  Logger(LogComponent::process).error("ends: {}", ended.error().text);
+  return Exit::failed;
 }
 
 std::unique_ptr<process::Role> make_broker(io::Env& env, process::BrokerConfig config) {

@@ -80,6 +80,11 @@ void Logging::set(const LogChange& change) {
   logging_log.info("{}, {}", change.to_string(), until_reload);
 }
 
+LogFormat Logging::format() const {
+  const std::lock_guard lock(mutex_);
+  return format_;
+}
+
 std::string Logging::json() const {
   const std::lock_guard lock(mutex_);
   const LogLevels levels = log_levels();

@@ -34,6 +34,7 @@ class Logging {
   // Takes over what the file says now, where all of it is right; what was set is over.
   void reload(std::string_view text, const std::string& file);
   void set(const LogChange& change);
+  LogFormat format() const;
   // Levels in force, and which of them were set: {"format":"text","levels":{"admin":"info",...},
   // "until_reload":["mirror"]}.
   std::string json() const;

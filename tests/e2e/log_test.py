@@ -94,6 +94,16 @@ class Log(World):
         self.assertTrue(self.events(component="controller", level="info"), "it was founded")
         self.assertEqual(self.events(level="error"), [])
 
+    def test_why_a_process_ends_is_an_object_too(self):
+        self.started(self.seoul)
+        self.seoul.stop()
+        self.seoul.config["cluster"]["number"] = 9
+        self.seoul.launch()
+        wait_for(lambda: not self.seoul.alive, "it does not start")
+        ends = self.events(component="process", level="error")
+        self.assertEqual(len(ends), 1, ends)
+        self.assertRegex(ends[0]["message"], "^ends: .*belongs? to cluster seoul")
+
     def test_text_is_the_default(self):
         del self.seoul.config["log"]
         self.started(self.seoul)
