@@ -5,9 +5,10 @@ import { h } from "./dom.js";
 import { clock, duration, grouped } from "./words.js";
 
 const charts = new Map(); // canvas: { chart, drawn: what it shows }
+// `least`: what an axis reaches at least, so that next to nothing looks like it.
 const lines = [
-  { name: "Lag", member: "lag_ms", text: duration },
-  { name: "Records per second", member: "records_per_s", text: grouped },
+  { name: "Lag", member: "lag_ms", text: duration, least: 1000 },
+  { name: "Records per second", member: "records_per_s", text: grouped, least: 10 },
 ];
 
 export function historyView(link) {
@@ -21,7 +22,7 @@ export function historyView(link) {
       h("figcaption", {}, `${line.name}, last hour: `, h("span", { class: "said" }, said)),
       window.Chart && h("div", { class: "chart" }, h("canvas", {
         role: "img", "aria-label": named,
-        after: (canvas) => draw(canvas, points, history.until_ms, line.text),
+        after: (canvas) => draw(canvas, points, history.until_ms, line),
       })));
   }));
 }
@@ -37,22 +38,23 @@ function wordsOf(line, points) {
   if (!known.length) return "nothing is known";
   const last = points.at(-1);
   const most = known.reduce((a, b) => (b.y > a.y ? b : a));
-  const text = [`now ${last.y == null ? "not known" : line.text(last.y)}`,
-                `most ${line.text(most.y)} at ${clock(most.x, last.x)}`];
+  const text = [`now ${last.y == null ? "not known" : line.text(last.y)}`];
+  if (most.y > 0) text.push(`most ${line.text(most.y)} at ${clock(most.x, last.x)}`);
   const gap = (points.length - known.length) * (points.length > 1 ? points[1].x - points[0].x : 0);
   if (gap > 0) text.push(`not known for ${duration(gap)}`);
   return text.join(", ");
 }
 
-function draw(canvas, points, until, text) {
+function draw(canvas, points, until, line) {
   const looks = looksOf(canvas);
   const drawn = `${until} ${points.length} ${points.at(-1)?.y} ${looks.join()}`;
   const kept = charts.get(canvas);
   if (kept?.drawn === drawn) return;
-  const options = optionsOf(points, until, text, looks);
+  const options = optionsOf(points, until, line, looks);
   const data = { datasets: [{
-    data: points, borderColor: looks[0], backgroundColor: looks[2], borderWidth: 1.5,
-    fill: "origin", pointRadius: lonely(points), pointBackgroundColor: looks[0], pointHitRadius: 6, tension: 0,
+    data: points, borderColor: looks[0], borderWidth: 1.5, tension: 0,
+    backgroundColor: looks[2], fill: "origin",
+    pointRadius: lonely(points), pointBackgroundColor: looks[0], pointHitRadius: 6,
   }] };
   if (kept) {
     Object.assign(kept.chart, { data, options });
@@ -76,9 +78,14 @@ function looksOf(canvas) {
     style.getPropertyValue(name).trim());
 }
 
-function optionsOf(points, until, text, [, soft]) {
+// The same for both charts, so that they stand in line.
+function widen(axis) {
+  axis.width = 58;
+}
+
+function optionsOf(points, until, { text, least }, [, soft]) {
   const hour = 3_600_000;
-  const top = Math.max(1, ...points.map((point) => point.y ?? 0));
+  const top = Math.max(least, ...points.map((point) => point.y ?? 0));
   const font = { size: 11, family: "system-ui, sans-serif" };
   const minutes = (value) => value >= until ? "now"
     : `−${Math.round((until - value) / 60_000)} min`;
@@ -93,9 +100,9 @@ function optionsOf(points, until, text, [, soft]) {
     },
     scales: {
       x: { type: "linear", min: until - hour, max: until, grid: { display: false },
-           ticks: { stepSize: hour / 4, callback: minutes, color: soft, font, maxRotation: 0,
+           ticks: { stepSize: hour / 2, callback: minutes, color: soft, font, maxRotation: 0,
                     align: "inner" } },
-      y: { min: 0, max: top, grid: { display: false }, afterFit: (axis) => { axis.width = 58; },
+      y: { min: 0, max: top, grid: { display: false }, afterFit: widen,
            ticks: { stepSize: top, callback: text, color: soft, font } },
     },
   };

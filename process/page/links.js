@@ -4,10 +4,11 @@
 import { h } from "./dom.js";
 import { historyView } from "./history.js";
 import { facts, folded, list, sign } from "./parts.js";
-import { DASH, age, bare, bytes, count, duration, grouped } from "./words.js";
+import { DASH, ago, bare, bytes, count, duration, grouped } from "./words.js";
 
 // `leftmost` is the site that stands at the left, where there are two: the arrow leads that way.
 export function linkView(link, leftmost) {
+  const is_idle = link.partitions === 0;
   const back = leftmost !== undefined && link.target === leftmost;
   const [kind, word] = stateOf(link);
   return h("section", {
@@ -15,17 +16,20 @@ export function linkView(link, leftmost) {
   },
     h("header", {},
       h("h3", {}, link.name,
-        h("span", { class: "unseen" }, `, from ${link.source} to ${link.target}`)),
+        h("span", { class: "unseen" }, `, from ${link.source ?? DASH} to ${link.target ?? DASH}`)),
       sign(kind, word)),
     h("p", { class: back ? "arrow back" : "arrow", "aria-hidden": "true" },
-      h("span", {}, link.source), h("span", { class: "shaft" }), h("span", {}, link.target)),
-    facts(numbersOf(link)),
-    h("p", { class: "loss" }, lossOf(link)),
-    historyView(link),
+      h("span", {}, link.source ?? DASH), h("span", { class: "shaft" }),
+      h("span", {}, link.target ?? DASH)),
+    facts(is_idle ? contactOf(link) : numbersOf(link)),
+    h("p", { class: "loss" }, is_idle ? `No topic of ${link.target ?? "the target"} is mirrored this way.`
+      : lossOf(link)),
+    !is_idle && historyView(link),
     detailsOf(link));
 }
 
 function stateOf(link) {
+  if (link.switchover?.handed_over) return ["stop", "nobody is written"];
   if (link.ok === true) return ["ok", "OK"];
   if (link.paused) return ["away", "paused"];
   if (link.failed > 0 || link.stuck?.length) return ["stop", "degraded"];
@@ -41,20 +45,25 @@ function numbersOf(link) {
   return [
     ["Lag", lag],
     ["Rate", link.records_per_s == null ? DASH : `${grouped(link.records_per_s)} records/s`],
-    ["Mirror", link.mirror_age_ms == null ? "not heard" : `heard ${age(link.mirror_age_ms)} ago`],
-    ["Source", link.source_answers == null ? DASH
-      : link.source_answers ? "answers" : "does not answer"],
+    ...contactOf(link),
     ["Partitions", `${grouped(link.partitions)}${failed}`],
     ["Groups", `${grouped(link.groups)}${held}`],
   ];
 }
 
+function contactOf(link) {
+  const source = { true: "answers", false: "does not answer" }[link.source_answers];
+  return [
+    ["Mirror", link.mirror_age_ms == null ? "not heard" : `heard ${ago(link.mirror_age_ms)}`],
+    ["Source", source ?? DASH],
+  ];
+}
+
 function lossOf(link) {
-  if (link.partitions === 0) return `No topic of ${link.target} is mirrored this way.`;
-  const loss = bare(link.would_lose);
-  if (!loss) return ["A failover now would lose: ", h("b", {}, "not known"), "."];
-  const said = /^a failover now would lose:?\s*/i.exec(loss);
-  return ["A failover now would lose ", h("b", {}, said ? loss.slice(said[0].length) : loss), "."];
+  const loss = bare(link.would_lose) || "unknown";
+  const what = loss.startsWith("unknown") ? "What a failover now would lose is "
+    : "A failover now would lose ";
+  return [what, h("b", {}, loss), "."];
 }
 
 function detailsOf(link) {
@@ -78,11 +87,12 @@ export function mirroredView(name, link) {
   },
     h("header", {}, h("h3", {}, name),
       link.attached ? sign("ok", "attached") : sign("stop", "not attached")),
-    !link.attached && h("p", {}, link.problem || "No reason is known."),
+    !link.attached && h("p", { class: "spaced" }, link.problem || "No reason is known."),
     facts([
-      ["Lag", `${duration(link.lag_ms)}, ${count(link.lag_records, "record")}`],
-      ["Lag of half", duration(link.lag_p50_ms)],
-      ["Lag of 99 in 100", duration(link.lag_p99_ms)],
+      ["Lag", link.attached ? `${duration(link.lag_ms)}, ${count(link.lag_records, "record")}`
+        : "not known"],
+      ["Lag, median", duration(link.lag_p50_ms)],
+      ["Lag, 99 %", duration(link.lag_p99_ms)],
       ["Partitions", `${grouped(link.partitions)} of ${count(link.topics, "topic")}`],
       ["Not mirrored", grouped(link.failed)],
       ["Groups", `${grouped(link.groups)}, ${grouped(link.held)} held`],

@@ -27,32 +27,30 @@ export function groupsView(status) {
 }
 
 function groupsTable(caption, groups) {
-  const columns = ["Group", "Home", { name: "Lag", number: true }];
+  const columns = [{ name: "Group", free: true }, { name: "Home", free: true },
+                   { name: "Lag", number: true }, { name: "Records", number: true }];
   return table(caption, columns, groups.map((group) => ({
     key: `${group.site} ${group.name}`,
     cells: [
       group.name,
-      [group.site ?? DASH, h("span", { class: "under" }, ownerOf(group.owned_by))],
-      [duration(group.lag_ms), h("span", { class: "under" }, count(group.lag_records, "record"))],
+      [group.site ?? DASH, group.owned_by && group.owned_by !== "clients" &&
+        h("span", { class: "under free" }, `follows by ${group.owned_by}`)],
+      duration(group.lag_ms),
+      grouped(group.lag_records),
     ],
   })));
-}
-
-function ownerOf(owner) {
-  if (owner == null) return "";
-  return owner === "clients" ? "clients commit here" : `follows by ${owner}`;
 }
 
 export function routesView(status) {
   const rules = status.route_rules;
   if (!Array.isArray(rules)) return takenOver(status.routes);
-  const columns = ["Rule", "Leads to", "Why"];
+  const columns = ["Rule", "Leads to", "Why"].map((name) => ({ name, free: true }));
   return section("routes", "Routes", table("Routes, in the order of the file", columns,
     rules.map((rule, i) => {
       const moved = rule.cluster_by_file && rule.cluster_by_file !== rule.cluster;
       return {
         key: `${i} ${rule.rule}`,
-        cells: [rule.rule, moved ? sign("warn", rule.cluster) : rule.cluster ?? DASH,
+        cells: [rule.rule ?? DASH, moved ? sign("warn", rule.cluster) : rule.cluster ?? DASH,
                 rule.why || DASH],
       };
     })));
@@ -69,8 +67,8 @@ function takenOver(routes) {
 export function nodesView(status) {
   const nodes = status.nodes;
   if (!Array.isArray(nodes) || !nodes.length) return null;
-  const columns = ["Broker", "Clients come to", { name: "Connections", number: true },
-                   { name: "Requests", number: true }];
+  const columns = ["Broker", { name: "Clients come to", free: true },
+                   { name: "Connections", number: true }, { name: "Requests", number: true }];
   const connections = nodes.reduce((sum, node) => sum + (node.connections ?? 0), 0);
   const caption = "Addresses that clients are given";
   return section("nodes", "Clients", folded("nodes",
@@ -78,7 +76,7 @@ export function nodesView(status) {
     table(caption, columns, nodes.map((node) => ({
       key: node.id,
       cells: [
-        [`${node.id ?? DASH}`, h("span", { class: "under" }, node.cluster ?? "")],
+        [`${node.id ?? DASH}`, h("span", { class: "under free" }, node.cluster ?? "")],
         [node.advertised ?? DASH, node.up === false &&
           h("span", { class: "under" }, "not shown to clients now")],
         grouped(node.connections), grouped(node.requests),

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { folded, section, sign, table } from "./parts.js";
-import { DASH, bare, clock, duration } from "./words.js";
+import { DASH, bare, clock, duration, lasting } from "./words.js";
 
 // What a step means to clients.
 const meanings = {
@@ -35,20 +35,18 @@ function underWay(move, now) {
   return h("section", { key: `under way ${move.id}`, class: "move" },
     h("header", {},
       h("h3", {}, `${move.link}: ${kindOf(move)} under way`),
-      h("span", { class: "clock" }, began == null ? DASH : duration(seconds(now - began)))),
+      h("span", { class: "clock" }, began == null ? DASH : lasting(now - began))),
     move.trouble && h("p", {}, sign("stop", bare(move.trouble))),
     stepsOf(move, now));
 }
-
-const seconds = (ms) => Math.floor(ms / 1000) * 1000;
 
 // Each step with how long it lasted; of the last one of a move under way the clock runs.
 function stepsOf(move, now) {
   const steps = move.steps ?? [];
   return h("ol", { class: "steps" }, steps.map((step, i) => {
-    const next = steps[i + 1]?.time_ms ?? (move.over === false ? now : null);
-    const lasted = next == null ? "" : i + 1 < steps.length
-      ? duration(next - step.time_ms) : `for ${duration(seconds(next - step.time_ms))} now`;
+    const next = steps[i + 1];
+    const lasted = next ? `for ${duration(next.time_ms - step.time_ms)}`
+      : move.over === false ? `for ${lasting(now - step.time_ms)} by now` : "";
     return h("li", { key: `${i}` },
       h("b", {}, wordOf(step.phase)),
       h("span", { class: "soft" }, [clock(step.time_ms, now), lasted].filter(Boolean).join(", ")),
@@ -57,15 +55,17 @@ function stepsOf(move, now) {
 }
 
 function lastOnes(moves, now) {
-  const columns = ["Began", "Link", "Ended", { name: "Stand-still", number: true }];
+  const columns = ["Began", { name: "Link", free: true }, { name: "Ended", free: true },
+                   { name: "Stand-still", number: true }];
   return table("The last switchovers, the newest first", columns, moves.map((move) => {
     const steps = move.steps ?? [];
+    const last = steps.at(-1)?.phase;
     return {
       key: move.id,
       cells: [
         steps.length ? clock(steps[0].time_ms, now) : DASH,
         [move.link, h("span", { class: "under" }, kindOf(move))],
-        [outcomeOf(move), steps.length > 0 &&
+        [outcomeOf(move, last), steps.length > 0 &&
           folded("steps", `${steps.length} steps`, stepsOf(move, now))],
         duration(move.stand_still_ms),
       ],
@@ -73,9 +73,9 @@ function lastOnes(moves, now) {
   }));
 }
 
-function outcomeOf(move) {
-  const last = move.steps?.at(-1)?.phase;
+function outcomeOf(move, last) {
   const given_up = last === "abandoned" || last === "taken_back";
   if (move.trouble) return sign(given_up ? "warn" : "stop", bare(move.trouble));
+  if (!last) return sign("quiet", "not known");
   return given_up ? sign("warn", wordOf(last)) : sign("ok", wordOf(last));
 }

@@ -5,7 +5,7 @@ import { h, say, show } from "./dom.js";
 import { sweepCharts } from "./history.js";
 import { roleOf, viewOf } from "./roles.js";
 import { troublesOf } from "./trouble.js";
-import { age, bare, clock, count, zone } from "./words.js";
+import { ago, bare, clock, count, zone } from "./words.js";
 
 const refresh_ms = 2000;
 const answer_within_ms = 5000;
@@ -109,7 +109,7 @@ function draw() {
   say(by_id("state"), text);
   heading(status, troubles, old);
   const told = toldAt(status);
-  say(by_id("age"), `As of ${clock(told, now)} ${zone(now)}, ${age(now - told)} ago`);
+  say(by_id("age"), `As of ${clock(told, now)} ${zone(now)}, ${ago(now - told)}`);
   show(by_id("main"), h("div", { class: "all" }, viewOf(status, troubles, now)));
   sweepCharts();
 }

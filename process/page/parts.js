@@ -13,10 +13,12 @@ export function facts(rows) {
     h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))));
 }
 
-// columns: ["Broker", { name: "Leads", number: true }]; rows: { key, cells, class }. The first cell
-// is its row's heading. The caption is for who does not see what stands above the table.
+// columns: ["State", { name: "Leads", number: true }, { name: "Group", free: true }], where `free`
+// are names from outside, which may be long; rows: { key, cells }. The first cell is its row's
+// heading. The caption is for who does not see what stands above the table.
 export function table(caption, columns, rows) {
-  const kinds = columns.map((column) => (column.number ? "number" : null));
+  const kinds = columns.map((column) =>
+    (column.number ? "number" : column.free ? "free" : null));
   const cell = (content, i) => i === 0
     ? h("th", { scope: "row", class: kinds[i] }, content)
     : h("td", { class: kinds[i] }, content);
@@ -24,8 +26,7 @@ export function table(caption, columns, rows) {
     h("caption", { class: "unseen" }, caption),
     h("thead", {}, h("tr", {}, columns.map((column, i) =>
       h("th", { scope: "col", class: kinds[i] }, column.name ?? column)))),
-    h("tbody", {}, rows.map(({ key, cells, class: kind }) =>
-      h("tr", { key, class: kind }, cells.map(cell)))));
+    h("tbody", {}, rows.map(({ key, cells }) => h("tr", { key }, cells.map(cell)))));
 }
 
 // A long list behind its summary; closed until the reader opens it.

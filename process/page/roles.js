@@ -36,10 +36,16 @@ function troubleItem(trouble) {
     h("div", {},
       h("p", {}, h("b", {}, trouble.where), " ", trouble.text, "."),
       trouble.next && h("p", { class: "next" }, h("span", { class: "soft" }, "Next: "),
-        trouble.next),
+        commandsIn(trouble.next)),
       shown > 0 && list(trouble.list.slice(0, shown)),
       rest.length > 0 && folded("rest", `${grouped(rest.length + trouble.more)} more`,
         list(rest, trouble.more))));
+}
+
+// Commands stand out, and a click marks the whole of one. They end with the sentence or its part.
+function commandsIn(text) {
+  return text.split(/(\bisthmus(?: [^\s,;]+)+)/).map((part, i) =>
+    (i % 2 ? h("code", {}, part) : part));
 }
 
 function routerView(status, now) {
@@ -53,7 +59,8 @@ function routerView(status, now) {
     : [h("div", { key: "many", class: "many" }, sites.map(siteView)), between];
   return [
     section("picture", links.length ? "Sites and links" : "Sites", picture),
-    movesView(status, now), groupsView(status), routesView(status), nodesView(status),
+    h("div", { key: "lower", class: "lower" },
+      movesView(status, now), groupsView(status), routesView(status), nodesView(status)),
   ];
 }
 

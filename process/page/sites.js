@@ -2,9 +2,11 @@
 
 import { h } from "./dom.js";
 import { facts, folded, sign, table } from "./parts.js";
-import { DASH, age, bytes, count, grouped } from "./words.js";
+import { DASH, ago, bytes, count, grouped } from "./words.js";
 
 const broker_signs = { serving: "ok", starting: "warn", fenced: "stop", away: "away" };
+// Of more brokers than that, those that serve are folded.
+const shown_brokers = 8;
 const drains = { leadership: "drained of leadership", replicas: "drained" };
 
 export function siteView(site) {
@@ -16,9 +18,9 @@ export function siteView(site) {
     h("header", {},
       h("h3", {}, site.name, h("span", { class: "soft" }, numberOf(site))),
       stateOf(site, away)),
-    away && h("p", { class: "soft" }, "What stands here is the last that was heard",
-      site.told_ms_ago == null ? "." : `, ${age(site.told_ms_ago)} ago.`),
-    site.brokers?.length > 0 && brokersOf(site),
+    away && h("p", { class: "soft spaced" }, "What stands here is the last that was heard",
+      site.told_ms_ago == null ? "." : `, ${ago(site.told_ms_ago)}.`),
+    brokersOf(site),
     facts(numbersOf(site)),
     notWhole(site));
 }
@@ -30,6 +32,7 @@ function numberOf(site) {
 
 function stateOf(site, away) {
   if (away) return sign("stop", "does not answer");
+  if (site.reachable == null) return sign("quiet", "not known");
   const worst = (site.findings ?? []).map((finding) => finding.verdict);
   if (worst.includes("stop")) return sign("stop", "answers, in trouble");
   if (worst.includes("warn") || site.trouble) return sign("warn", "answers, not whole");
@@ -37,12 +40,27 @@ function stateOf(site, away) {
 }
 
 function brokersOf(site) {
+  const brokers = site.brokers ?? [];
+  if (brokers.length <= shown_brokers) {
+    return brokers.length > 0 && brokersTable(`Brokers of ${site.name}`, brokers);
+  }
+  const isQuiet = (broker) => broker.state === "serving" && !broker.controller;
+  const quiet = brokers.filter(isQuiet);
+  return [
+    brokersTable(`Brokers of ${site.name} that are to be seen`,
+      brokers.filter((broker) => !isQuiet(broker))),
+    folded("brokers", `${count(quiet.length, "more broker")}, serving`,
+      brokersTable(`More brokers of ${site.name}`, quiet)),
+  ];
+}
+
+function brokersTable(caption, brokers) {
   const columns = ["Broker", "State", { name: "Leads", number: true },
                    { name: "In sync", number: true }];
-  return table(`Brokers of ${site.name}`, columns, site.brokers.map((broker) => ({
+  return table(caption, columns, brokers.map((broker) => ({
     key: broker.node_id,
     cells: [
-      [String(broker.node_id ?? DASH), h("span", { class: "under" },
+      [String(broker.node_id ?? DASH), h("span", { class: "under free" },
         [broker.address, broker.rack].filter(Boolean).join(", "))],
       [sign(broker_signs[broker.state] ?? "quiet", broker.state ?? DASH),
        broker.controller && h("span", { class: "under" }, "controller"),
@@ -74,12 +92,13 @@ function notWhole(site) {
   if (!named.length) return null;
   const total = Math.max(site.not_whole_count ?? 0, named.length);
   const title = `${count(total, "partition")} not whole`;
+  const columns = [{ name: "Partition", free: true }, { name: "Leader", number: true }, "In sync",
+                   "Replicas"];
   return folded("not whole", title + (total > named.length ? `, the first ${named.length}` : ""),
-    table(title, ["Partition", { name: "Leader", number: true }, "In sync", "Replicas"],
-      named.map((each) => ({
-        key: each.partition,
-        cells: [each.partition, nodeOf(each.leader), nodesOf(each.isr), nodesOf(each.replicas)],
-      }))));
+    table(title, columns, named.map((each) => ({
+      key: each.partition,
+      cells: [each.partition, nodeOf(each.leader), nodesOf(each.isr), nodesOf(each.replicas)],
+    }))));
 }
 
 const nodeOf = (id) => (id == null || id < 0 ? "none" : String(id));

@@ -2,7 +2,7 @@
 //   { key, verdict: "stop" | "warn", where, text, next, list: ["orders-3: …"], more: 12 }
 // the worst first, and otherwise in the order in which it was found. Pure.
 
-import { bare, clock, count, duration } from "./words.js";
+import { bare, clock, count, lasting } from "./words.js";
 
 // A site says something new every second or two.
 const site_is_silent_after_ms = 10_000;
@@ -23,7 +23,11 @@ export function troublesOf(status, now) {
   } else if (status.links && typeof status.links === "object") {
     for (const [name, link] of Object.entries(status.links)) lookAtMirrored(name, link, say);
   }
-  for (const move of status.switchovers ?? []) lookAtSwitchover(move, now, say);
+  const stands = (move) => Array.isArray(status.links) &&
+    status.links.some((link) => link.name === move.link && link.switchover?.handed_over);
+  for (const move of status.switchovers ?? []) {
+    if (!stands(move)) lookAtSwitchover(move, now, say);
+  }
   lookAtBroker(status, now, say);
   lookAtRole(status, found, say);
   return [...found.filter((each) => each.verdict === "stop"),
@@ -33,7 +37,7 @@ export function troublesOf(status, now) {
 function lookAtSite(site, links, say) {
   const told = site.told_ms_ago;
   if (site.reachable === false) {
-    const since = told == null ? "" : `; it was last heard ${duration(told)} ago`;
+    const since = told == null ? "" : `; it was last heard ${lasting(told)} ago`;
     const way = links.find((link) => link.source === site.name);
     const lost = way ? `. Should it be lost: isthmus failover --from ${way.source} ` +
       `--to ${way.target} --dry-run` : "";
@@ -43,7 +47,7 @@ function lookAtSite(site, links, say) {
   }
   if (told > site_is_silent_after_ms) {
     say("warn", site.name, "answers, and says nothing new of itself",
-        `isthmus cluster describe; what stands here is ${duration(told)} old`);
+        `isthmus cluster describe; what stands here is ${lasting(told)} old`);
   } else if (site.trouble) {
     say("warn", site.name, bare(site.trouble));
   }
@@ -79,8 +83,8 @@ function lookAtLink(link, say) {
 function nextOf(link, stuck) {
   const overtaken = stuck.find((each) => each.includes("retention_overtook"));
   if (overtaken) {
-    return `isthmus link resume ${link.name} --partition ${overtaken.split(":")[0]} --accept-gap, ` +
-      "when what is gone at the source may be";
+    return "if what is gone at the source may be: isthmus link resume " +
+      `${link.name} --partition ${overtaken.split(":")[0]} --accept-gap`;
   }
   if (link.paused) return `isthmus link resume ${link.name}`;
   return `isthmus link describe ${link.name}`;

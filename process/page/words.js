@@ -20,34 +20,38 @@ export function duration(ms) {
   if (positive < 999.5) return positive < 0.5 ? "0 s" : `${Math.round(positive)} ms`;
   const tenths = Math.round(positive / 100);
   if (tenths < 600) return `${(tenths / 10).toFixed(1)} s`;
-  const seconds = Math.round(positive / 1000);
-  if (seconds < 3600) return two(seconds, 60, "min", 1, "s");
-  if (seconds < 86400) return two(seconds, 3600, "h", 60, "min");
-  return two(seconds, 86400, "d", 3600, "h");
+  return two(Math.round(positive / 1000));
 }
 
-function two(seconds, large, largeUnit, small, smallUnit) {
-  const rest = Math.floor((seconds % large) / small);
-  const first = `${numbers.format(Math.floor(seconds / large))} ${largeUnit}`;
-  return rest ? `${first} ${rest} ${smallUnit}` : first;
+const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+// In the largest unit that it has one of, and the next: "2 h 5 min".
+function two(seconds) {
+  const i = units.findIndex(([, length]) => seconds >= length);
+  if (i < 0) return "0 s";
+  const [unit, length] = units[i], [below, part] = units[i + 1] ?? ["", Infinity];
+  const rest = Math.floor((seconds % length) / part);
+  const first = `${numbers.format(Math.floor(seconds / length))} ${unit}`;
+  return rest ? `${first} ${rest} ${below}` : first;
 }
 
 // How long something lasts by now: in whole seconds, so that the last digit does not flicker.
-export function age(ms) {
+export function lasting(ms) {
   if (!isNumber(ms)) return DASH;
-  return ms < 1000 ? "less than 1 s" : duration(Math.floor(ms / 1000) * 1000).replace(".0 s", " s");
+  return two(Math.floor(Math.max(0, ms) / 1000));
+}
+
+export function ago(ms) {
+  return isNumber(ms) && ms < 1000 ? "just now" : `${lasting(ms)} ago`;
 }
 
 export function bytes(value) {
   if (!isNumber(value)) return DASH;
-  const units = ["bytes", "kB", "MB", "GB", "TB", "PB"];
-  let size = value, unit = 0;
-  while (size >= 999.5 && unit < units.length - 1) {
-    size /= 1000;
-    ++unit;
-  }
-  if (unit === 0) return size === 1 ? "1 byte" : `${Math.round(size)} bytes`;
-  return `${size < 99.95 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
+  if (value < 999.5) return count(value, "byte");
+  const prefixes = "kMGTP";
+  let size = value / 1000, i = 0;
+  for (; size >= 999.5 && i < prefixes.length - 1; ++i) size /= 1000;
+  return `${size < 99.95 ? size.toFixed(1) : grouped(size)} ${prefixes[i]}B`;
 }
 
 const clocks = new Intl.DateTimeFormat("en-GB", {
@@ -63,9 +67,10 @@ export function clock(ms, now = ms) {
   return days.format(ms) === days.format(now) ? time : `${days.format(ms)}, ${time}`;
 }
 
-// "GMT+9": what clock() is by.
+// "UTC+9": what clock() is by.
 export function zone(ms) {
-  return zones.formatToParts(ms).find((part) => part.type === "timeZoneName").value;
+  const part = zones.formatToParts(ms).find((each) => each.type === "timeZoneName");
+  return part.value.replace("GMT", "UTC");
 }
 
 // A sentence without its full stop, to go on with, or to end in our way.
