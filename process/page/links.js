@@ -22,8 +22,8 @@ export function linkView(link, leftmost) {
       h("span", {}, link.source ?? DASH), h("span", { class: "shaft" }),
       h("span", {}, link.target ?? DASH)),
     facts(is_idle ? contactOf(link) : numbersOf(link)),
-    h("p", { class: "loss" }, is_idle ? `No topic of ${link.target ?? "the target"} is mirrored this way.`
-      : lossOf(link)),
+    h("p", { class: "loss" }, is_idle
+      ? `No topic of ${link.target ?? "the target"} is mirrored this way.` : lossOf(link)),
     !is_idle && historyView(link),
     detailsOf(link));
 }

@@ -3,7 +3,8 @@
 
 import { h, say, show } from "./dom.js";
 import { sweepCharts } from "./history.js";
-import { roleOf, viewOf } from "./roles.js";
+import { viewOf } from "./roles.js";
+import { completed, roleOf, toldAt } from "./status.js";
 import { troublesOf } from "./trouble.js";
 import { ago, bare, clock, count, zone } from "./words.js";
 
@@ -17,7 +18,6 @@ const by_id = (id) => document.getElementById(id);
 let heard = null; // { status, at: performance.now() }
 let lost = "";
 let held = false;
-let brokers_seen = new Map(); // of each site, while it answers
 
 async function ask() {
   if (held) return;
@@ -44,34 +44,12 @@ function reasonOf(error) {
 function hear(status) {
   if (held) return;
   lost = "";
-  heard = { status: keepLast(status), at: performance.now() };
+  heard = { status: completed(status), at: performance.now() };
 }
-
-// A site that does not answer tells nothing of its brokers: it keeps those that it had.
-function keepLast(status) {
-  const seen = new Map();
-  const sites = status.sites?.map((site) => {
-    const last = brokers_seen.get(site.name);
-    const kept = site.reachable === false && last && !site.brokers?.length
-      ? { ...last, ...withoutNothing(site) } : site;
-    seen.set(site.name, kept);
-    return kept;
-  });
-  brokers_seen = seen;
-  return sites ? { ...status, sites } : status;
-}
-
-const withoutNothing = (object) => Object.fromEntries(Object.entries(object).filter(
-  ([, value]) => value != null && !(Array.isArray(value) && value.length === 0)));
 
 // The clock of the process, which may be another than ours.
 function nowOf({ status, at }) {
   return (status.time_ms ?? Date.now()) + (performance.now() - at);
-}
-
-// When the role said it.
-function toldAt(status) {
-  return (status.time_ms ?? Date.now()) - (status.age_ms ?? 0);
 }
 
 // Since when what stands here is old, and why; null while it is not.

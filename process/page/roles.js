@@ -6,14 +6,8 @@ import { groupsView, nodesView, routesView } from "./lists.js";
 import { movesView } from "./moves.js";
 import { facts, folded, list, section, sign } from "./parts.js";
 import { siteView } from "./sites.js";
+import { roleOf } from "./status.js";
 import { DASH, bytes, clock, count, grouped } from "./words.js";
-
-// Who does not say it is older than this page.
-export function roleOf(status) {
-  if (status.role) return status.role;
-  if ("virtual_cluster" in status) return "router";
-  return "node_id" in status ? "broker" : "mirror";
-}
 
 export function viewOf(status, troubles, now) {
   const views = { router: routerView, broker: brokerView, mirror: mirrorView };
@@ -49,7 +43,7 @@ function commandsIn(text) {
 }
 
 function routerView(status, now) {
-  const sites = status.sites ?? olderSites(status.clusters);
+  const sites = status.sites ?? [];
   const links = Array.isArray(status.links) ? status.links : [];
   const two = sites.length === 2;
   const lanes = links.map((link) => linkView(link, two ? sites[0].name : undefined));
@@ -62,11 +56,6 @@ function routerView(status, now) {
     h("div", { key: "lower", class: "lower" },
       movesView(status, now), groupsView(status), routesView(status), nodesView(status)),
   ];
-}
-
-function olderSites(clusters) {
-  return Object.entries(clusters ?? {}).map(([name, each]) => (
-    { name, reachable: each.reachable, trouble: each.trouble, told_ms_ago: each.age_ms }));
 }
 
 function brokerView(status, now) {

@@ -8,13 +8,13 @@ function audit(page) {
 // What something is called, as far as this page calls things.
 function nameOf(element) {
   const by = element.getAttribute("aria-labelledby");
-  if (by) return by.split(" ").map((id) => document.getElementById(id)?.textContent ?? "").join(" ");
+  if (by) return by.split(" ").map((id) => document.getElementById(id)?.textContent).join(" ");
   return element.getAttribute("aria-label") ?? element.caption?.textContent ??
     (element.matches("canvas, img") ? element.getAttribute("alt") : element.textContent) ?? "";
 }
 
 function names(page) {
-  const named = "button, a[href], summary, table, canvas, img, input, select, [role=img], main section";
+  const named = "button, a[href], summary, table, canvas, img, input, select, main section";
   return [...page.querySelectorAll(named)]
     .filter((element) => !nameOf(element)?.trim())
     .map((element) => `${where(element)} has no name`);

@@ -1,5 +1,5 @@
-"""A Chromium without a window, as Debian has it: what it shows, in which colours and at which width,
-what the keyboard reaches, and whether people who do not see it are told the same.
+"""A Chromium without a window, as Debian has it: what it shows, in which colours and at which
+width, what the keyboard reaches, and whether people who do not see it are told the same.
 
     with Browser() as browser:
         browser.open(url, scheme="dark", width=360)

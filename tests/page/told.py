@@ -1,4 +1,4 @@
-"""What roles say at /status, made up: of a quiet day, of a bad night, and of what no name should do.
+"""What roles say at /status, made up: of a quiet day, of a bad night, of names that mean harm.
 
 Each is a function of the wall clock in ms, and gives what json.dumps() takes."""
 
@@ -46,8 +46,8 @@ def link(name: str, now: int, **more) -> dict:
     source, target = name.split("-")
     return {"name": name, "source": source, "target": target, "summary": "OK", "ok": True,
             "paused": False, "source_answers": True, "mirror_age_ms": 340, "lag_records": 1204,
-            "lag_ms": 312, "records_per_s": 3859,
-            "would_lose": "≤1,204 records (0.3 s) in 2 partitions", "partitions": 412, "failed": 0,
+            "lag_ms": 312, "records_per_s": 3859, "partitions": 412, "failed": 0,
+            "would_lose": "≤1,204 records (0.3 s) in 2 partitions",
             "stuck": [], "groups": 38, "held": [], "left_out": "", "switchover": None,
             "history": history(now, 300, 4100, 3900)} | more
 
@@ -88,7 +88,7 @@ def nodes() -> list[dict]:
             for number, name in ((1, "seoul"), (2, "tokyo")) for i in (1, 2, 3)]
 
 
-def switchover(name: str, began: int, *, under_way: bool = False, trouble: str = "", **more) -> dict:
+def switchover(name: str, began: int, *, under_way: bool = False, trouble: str = "") -> dict:
     phases = [("wished", 0), ("handed_over", 96), ("promoted", 184), ("done", 241)]
     if trouble:
         phases = [("wished", 0), ("abandoned", 5003)]
@@ -96,7 +96,7 @@ def switchover(name: str, began: int, *, under_way: bool = False, trouble: str =
         phases = phases[:2]
     return {"link": name, "id": f"{name} {began}", "failover": False, "over": not under_way,
             "trouble": trouble, "stand_still_ms": None if under_way or trouble else 221,
-            "steps": [{"phase": phase, "time_ms": began + ms} for phase, ms in phases]} | more
+            "steps": [{"phase": phase, "time_ms": began + ms} for phase, ms in phases]}
 
 
 def moves(now: int) -> list[dict]:
@@ -126,16 +126,18 @@ def bad_night(now: int) -> dict:
                      {"verdict": "warn",
                       "text": "broker 101 is fenced: its process is gone, or has lost ZooKeeper",
                       "next": "start it; the end of its log says why it ended"},
-                     {"verdict": "warn", "text": "412 partitions are served, with fewer replicas in "
-                      "sync than there are: orders-0, orders-1, orders-10, ...",
+                     {"verdict": "warn",
+                      "text": "412 partitions are served, with fewer replicas in sync than there "
+                      "are: orders-0, orders-1, orders-10, ...",
                       "next": "bring back 101, and let it catch up"},
                      {"verdict": "ok", "text": "this is not seen", "next": ""}],
                  not_whole=not_whole, not_whole_count=412)
     seoul["brokers"][0] |= {"state": "fenced", "leads": 0, "in_sync": 0}
     stuck = ["pay.b-3: failed(retention_overtook): source starts at 88,120, we end at 87,911",
              "orders-7: failed(damaged_batch): a batch does not have its own checksum"]
-    broken = link("seoul-tokyo", now, summary="DEGRADED: 2 of 412 partitions not mirrored", ok=False,
-                  failed=2, stuck=stuck, held=["billing"], lag_ms=18_400, lag_records=71_204,
+    broken = link("seoul-tokyo", now, ok=False, failed=2,
+                  summary="DEGRADED: 2 of 412 partitions not mirrored",
+                  stuck=stuck, held=["billing"], lag_ms=18_400, lag_records=71_204,
                   left_out="wine: topics.exclude leaves it out",
                   would_lose="≤71,204 records (18.4 s) in 31 partitions, plus pay.b-3, orders-7: "
                   "unknown", history=history(now, 300, 18_400, 3900, range(120, 150), 359))
