@@ -67,17 +67,18 @@ def places() -> dict[str, str]:
 
 
 def linked(page: str) -> str:
-    """A page beside the others in one folder: of a link to what is not there, its words stay."""
+    """A page beside the others in one folder: of a link or picture that is not there, its words
+    stay."""
     there = places()
 
     def link(found: re.Match) -> str:
-        path, mark, anchor = found[2].partition("#")
+        path, mark, anchor = found[3].partition("#")
         if not path or path.startswith("http"):
             return found[0]
         place = there.get(os.path.normpath(Path(page).parent / path))
-        return f"[{found[1]}]({place}{mark}{anchor})" if place else found[1]
+        return f"{found[1]}[{found[2]}]({place}{mark}{anchor})" if place else found[2]
 
-    return re.sub(r"\[([^][]*)\]\(([^)\s]+)\)", link, (ROOT / page).read_text())
+    return re.sub(r"(!?)\[([^][]*)\]\(([^)\s]+)\)", link, (ROOT / page).read_text())
 
 
 def installed(text: str) -> str:

@@ -42,14 +42,14 @@ function underWay(move, now) {
 
 // Each step with how long it lasted; of the last one of a move under way the clock runs.
 function stepsOf(move, now) {
-  const steps = move.steps ?? [];
+  const steps = move.steps ?? [], began = steps[0]?.time_ms;
   return h("ol", { class: "steps" }, steps.map((step, i) => {
     const next = steps[i + 1];
     const lasted = next ? `for ${duration(next.time_ms - step.time_ms)}`
       : move.over === false ? `for ${lasting(now - step.time_ms)} by now` : "";
     return h("li", { key: `${i}` },
       h("b", {}, wordOf(step.phase)),
-      h("span", { class: "soft" }, [clock(step.time_ms, now), lasted].filter(Boolean).join(", ")),
+      h("span", { class: "soft" }, [clock(step.time_ms, began), lasted].filter(Boolean).join(", ")),
       meanings[step.phase] && h("span", { class: "under" }, meanings[step.phase]));
   }));
 }

@@ -20,6 +20,7 @@ from support.processes import wait_for
 HERE = Path(__file__).resolve().parent
 PICTURES = Path(os.environ.get("ISTHMUS_SCREENSHOTS", testing.BUILD / "screenshots"))
 DESKTOP, PHONE = 1280, 360
+PIXELS = 2  # of the screen, for each of the page
 
 
 class Browser:
@@ -59,7 +60,7 @@ class Browser:
 
     def resize(self, width: int, height: int = 900) -> None:
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height,
-                 deviceScaleFactor=2, mobile=False)
+                 deviceScaleFactor=PIXELS, mobile=False)
 
     def cdp(self, command: str, **arguments):
         return self.driver.execute_cdp_cmd(command, arguments)
@@ -75,6 +76,11 @@ class Browser:
     def text(self, selector: str) -> str:
         found = self.texts(selector)
         return found[0] if found else ""
+
+    def wait_text(self, selector: str, expected: str, deadline_s: float = 10) -> str:
+        """Until the first of these says so; returns all that it says."""
+        wait_for(lambda: expected in self.text(selector), f"{selector}: {expected}", deadline_s)
+        return self.text(selector)
 
     def count(self, selector: str) -> int:
         return self.run("return document.querySelectorAll(arguments[0]).length", selector)
@@ -109,12 +115,16 @@ class Browser:
         return [line["message"] for line in self.driver.get_log("browser")
                 if line["level"] in ("SEVERE", "WARNING")]
 
-    def picture(self, name: str) -> Path:
-        """The whole page."""
+    def unfold(self) -> None:
+        self.run("document.querySelectorAll('details').forEach((each) => each.open = true)")
+
+    def picture(self, name: str, scale: float = PIXELS) -> Path:
+        """The whole page, in so many pixels for each of its own."""
         height = self.run("return document.documentElement.scrollHeight")
         width = self.run("return window.innerWidth")
         shot = self.cdp("Page.captureScreenshot", format="png", captureBeyondViewport=True,
-                        clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1})
+                        clip={"x": 0, "y": 0, "width": width, "height": height,
+                              "scale": scale / PIXELS})
         PICTURES.mkdir(parents=True, exist_ok=True)
         file = PICTURES / f"{name}.png"
         file.write_bytes(base64.b64decode(shot["data"]))
