@@ -312,7 +312,8 @@ def print_rest(result: dict) -> None:
         print(f"{role}: {took:.3f} s from its start to {what}")
     peaks = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in result["peak_bytes"].items())
     total = sum(result["peak_bytes"].values()) / 1e6
-    print(f"memory at the peak, MB: {peaks}; together {total:.0f} (aim: below 256)")
+    if peaks:  # of rows that were run
+        print(f"memory at the peak, MB: {peaks}; together {total:.0f} (aim: below 256)")
 
 
 def run(world: World, pairs: int, kills: int, wanted: list[str], network: str) -> dict:

@@ -619,13 +619,16 @@ io::Task<process::Status> Broker::status() {
     co_return status;
   }
   auto image = parts_->controller.snapshot();
-  nlohmann::json json = {{"cluster", image->cluster_name},
-                         {"number", image->cluster_number},
-                         {"cluster_id", image->cluster_id.to_string()},
-                         {"node_id", config_.broker.node_id},
-                         {"topics", image->topics.size()},
-                         {"links", image->links.size()},
-                         {"connections", parts_->acceptor.connections()}};
+  nlohmann::json json = {
+      {"role", "broker"},
+      {"name", fmt::format("{} {}", image->cluster_name, config_.broker.node_id)},
+      {"cluster", image->cluster_name},
+      {"number", image->cluster_number},
+      {"cluster_id", image->cluster_id.to_string()},
+      {"node_id", config_.broker.node_id},
+      {"topics", image->topics.size()},
+      {"links", image->links.size()},
+      {"connections", parts_->acceptor.connections()}};
   tell_of_offline(parts_->partitions.offline(), json, status);
   tell_of_cuts(parts_->partitions.cuts(), json);
   json["brokers"] = image->brokers.size();

@@ -4,10 +4,13 @@
 
 #include <string>
 
-#include "cli/readiness.h"
 #include "mirror/access_view.h"
+#include "views/readiness.h"
 
 namespace isthmus::cli {
+
+using views::Finding;
+using views::Verdict;
 
 struct AccessOf {
   std::string site;

@@ -7,6 +7,7 @@
 
 #include "cli/reports.h"
 #include "cli/table.h"
+#include "views/json.h"
 
 namespace isthmus::cli {
 namespace {
@@ -70,42 +71,6 @@ Table partitions_of(const ClusterView& view) {
   return table;
 }
 
-json number_or_null(std::optional<int32_t> number) {
-  return number ? json(*number) : json(nullptr);
-}
-
-json brokers_as_json(const ClusterView& view) {
-  json list = json::array();
-  for (const BrokerHealth& broker : view.brokers) {
-    list.push_back({{"node_id", broker.node},
-                    {"address", broker.address},
-                    {"rack", broker.rack},
-                    {"starts", number_or_null(broker.starts)},
-                    {"state", std::string(to_string(broker.state))},
-                    {"controller", broker.controller},
-                    {"drain", std::string(to_string(broker.drain))},
-                    {"leads", broker.leads},
-                    {"in_sync", broker.in_sync},
-                    {"replicas", broker.replicas},
-                    {"behind", broker.behind()}});
-  }
-  return list;
-}
-
-json partitions_as_json(const ClusterView& view) {
-  json list = json::array();
-  for (const PartitionHealth& p : view.not_whole) {
-    list.push_back({{"partition", p.name},
-                    {"leader", p.is_leaderless() ? json(nullptr) : json(p.leader)},
-                    {"isr", p.isr},
-                    {"replicas", p.replicas},
-                    {"adding", p.adding},
-                    {"elr", view.tells_of_all ? json(p.elr) : json(nullptr)},
-                    {"min_insync_replicas", number_or_null(p.min_insync_replicas)}});
-  }
-  return list;
-}
-
 std::string below_min_isr(const ClusterView& view) {
   std::string text = grouped(static_cast<int64_t>(view.below_min_isr));
   if (view.unknown_min_isr > 0) text += fmt::format(" (unknown of {})", view.unknown_min_isr);
@@ -113,20 +78,6 @@ std::string below_min_isr(const ClusterView& view) {
 }
 
 }  // namespace
-
-std::string summary(const ClusterView& view) {
-  if (view.is_whole()) return "OK";
-  std::vector<std::string> why;
-  if (const size_t away = view.not_serving(); away > 0) {
-    why.push_back(
-        fmt::format("{} of {} not serving", away, count_of(view.brokers.size(), "broker")));
-  }
-  if (!view.not_whole.empty()) {
-    why.push_back(fmt::format("{} of {} not whole", view.not_whole.size(),
-                              count_of(view.partitions, "partition")));
-  }
-  return fmt::format("DEGRADED: {}", fmt::join(why, ", "));
-}
 
 Lines text_of(const ClusterView& view, bool partitions) {
   Lines out;
@@ -156,7 +107,7 @@ json json_of(const ClusterView& view, bool partitions) {
            {"cluster_id", view.id},
            {"whole", view.is_whole()},
            {"tells_of_all", view.tells_of_all},
-           {"brokers", brokers_as_json(view)},
+           {"brokers", json_of(view.brokers)},
            {"topics", view.topics},
            {"partitions", view.partitions},
            {"under_replicated", view.under_replicated},
@@ -166,7 +117,7 @@ json json_of(const ClusterView& view, bool partitions) {
            {"joining", view.joining},
            {"bytes_to_go", view.bytes_to_go},
            {"findings", json_of(findings_of(view))}};
-  if (partitions) out["not_whole"] = partitions_as_json(view);
+  if (partitions) out["not_whole"] = json_of(view.not_whole, view.tells_of_all);
   return out;
 }
 

@@ -5,10 +5,13 @@
 #include <chrono>
 #include <vector>
 
-#include "cli/readiness.h"
 #include "process/tls_store.h"
+#include "views/readiness.h"
 
 namespace isthmus::cli {
+
+using views::Finding;
+using views::Verdict;
 
 std::vector<Finding> judge_certificates(const std::vector<process::CertificateEnd>& certificates,
                                         process::TlsStore::Time now);

@@ -4,16 +4,17 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "cli/link_view.h"
 #include "cli/output.h"
 #include "cli/sites.h"
 #include "cli/table.h"
 #include "client/admin.h"
+#include "views/link_view.h"
 
 namespace isthmus::cli {
 namespace {
 
 using nlohmann::json;
+using views::Lag;
 
 struct GroupOptions {
   Where where;

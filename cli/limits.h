@@ -6,10 +6,13 @@
 #include <map>
 #include <string>
 
-#include "cli/readiness.h"
 #include "kafka/gen/describe_configs.h"
+#include "views/readiness.h"
 
 namespace isthmus::cli {
+
+using views::Finding;
+using views::Verdict;
 
 // By Kafka's name; only those that are compared.
 using Limits = std::map<std::string, int64_t>;

@@ -5,10 +5,13 @@
 #include <memory>
 #include <string>
 
-#include "cli/link_view.h"
 #include "cli/sites.h"
+#include "views/link_view.h"
 
 namespace isthmus::cli {
+
+using views::Lag;
+using views::LinkView;
 
 struct LinkOptions {
   Where where;

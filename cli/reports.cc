@@ -61,29 +61,6 @@ json switchover_of(const LinkView& view) {
 
 }  // namespace
 
-std::string summary(const LinkView& view) {
-  if (!view.wrong_ends.empty()) return "DEGRADED: another cluster answers at one end";
-  if (!view.refused_promotion().empty()) {
-    return fmt::format("DEGRADED: {} has handed over, {} is not promoted, nobody is written",
-                       view.source, view.target);
-  }
-  if (view.paused) return "PAUSED by the operator: nothing is copied";
-  if (view.failed > 0) {
-    return fmt::format("DEGRADED: {} of {} not mirrored", view.failed,
-                       count_of(view.partitions, "partition"));
-  }
-  if (view.forgotten) return "DEGRADED: its source was forgotten, and none has come since";
-  if (!view.contact_age_ms) return "DEGRADED: no mirror runs for it since the target's start";
-  if (!view.mirror_is_there()) {
-    return fmt::format("DEGRADED: its mirror has not spoken for {} s",
-                       seconds(view.contact_age_ms));
-  }
-  if (view.amiss() > 0) {
-    return fmt::format("DEGRADED: {} not mirrored, or not all", count_of(view.amiss(), "topic"));
-  }
-  return "OK";
-}
-
 Lines text_of(const LinkView& view) {
   Lines out;
   out.say("{}  preserve  {}{} → {}{}  {}", view.name, view.source, source_text(view), view.target,
@@ -190,16 +167,6 @@ void say_findings(Lines& out, const std::vector<Finding>& findings) {
     out.say("{}  {}", verdict_text(finding.verdict), finding.text);
     if (!finding.next.empty()) out.say("      Next: {}", finding.next);
   }
-}
-
-json json_of(const std::vector<Finding>& findings) {
-  json list = json::array();
-  constexpr const char* names[] = {"ok", "warn", "stop"};
-  for (const Finding& f : findings) {
-    list.push_back(
-        {{"verdict", names[static_cast<size_t>(f.verdict)]}, {"text", f.text}, {"next", f.next}});
-  }
-  return list;
 }
 
 Lines text_of(const LinkView& link, const Readiness& readiness) {

@@ -4,21 +4,32 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "cli/link_view.h"
 #include "cli/output.h"
 #include "cli/promotion.h"
-#include "cli/readiness.h"
+#include "views/json.h"
+#include "views/link_view.h"
+#include "views/readiness.h"
 
 namespace isthmus::cli {
 
-// "OK", or "DEGRADED: " and why.
-std::string summary(const LinkView& view);
+using views::after_hand_over;
+using views::Finding;
+using views::judge;
+using views::Lag;
+using views::LeftOutTopic;
+using views::LinkView;
+using views::not_promoted;
+using views::PartitionView;
+using views::Readiness;
+using views::TopicView;
+using views::Verdict;
+using views::view_link;
+
 Lines text_of(const LinkView& view);
 nlohmann::json json_of(const LinkView& view);
 
 // "ok    ...", a line each, and what would mend it.
 void say_findings(Lines& out, const std::vector<Finding>& findings);
-nlohmann::json json_of(const std::vector<Finding>& findings);
 
 Lines text_of(const LinkView& link, const Readiness& readiness);
 nlohmann::json json_of(const LinkView& link, const Readiness& readiness);

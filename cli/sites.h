@@ -24,10 +24,11 @@
 #include "kafka/topic_writer.h"
 #include "process/router_config.h"
 #include "process/tls_store.h"
+#include "views/site_answer.h"
 
 namespace isthmus::cli {
 
-using SiteAnswer = kafka::DescribeSiteResponse;
+using views::SiteAnswer;
 // Where a site is spoken to, and how.
 struct SiteAt {
   std::vector<io::Address> addresses;

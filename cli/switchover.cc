@@ -12,7 +12,6 @@
 #include "cli/access.h"
 #include "cli/limits.h"
 #include "cli/link.h"
-#include "cli/readiness.h"
 #include "cli/reports.h"
 #include "cli/table.h"
 #include "client/admin.h"
@@ -20,6 +19,7 @@
 #include "kafka/gen/switchover_wish.h"
 #include "kafka/link_ends.h"
 #include "mirror/access_reader.h"
+#include "views/readiness.h"
 
 namespace isthmus::cli {
 namespace {

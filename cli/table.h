@@ -4,12 +4,18 @@
 // most_columns of it, with an ellipsis for what stands between its beginning and its end.
 #pragma once
 
-#include <cstdint>
-#include <optional>
+#include <cstddef>
 #include <string>
 #include <vector>
 
+#include "views/words.h"
+
 namespace isthmus::cli {
+
+using views::count_of;
+using views::grouped;
+using views::number_or_unknown;
+using views::seconds;
 
 struct Column {
   std::string title;
@@ -34,10 +40,5 @@ class Table {
 
 // How many columns of a terminal the text takes, one for each code point.
 size_t width(const std::string& text);
-
-std::string grouped(int64_t number);               // 1,204
-std::string seconds(std::optional<int64_t> ms);    // 0.3; "unknown" for nothing
-std::string count_of(size_t n, const char* noun);  // "1 topic", "12 topics"
-std::string number_or_unknown(std::optional<int64_t> number);
 
 }  // namespace isthmus::cli

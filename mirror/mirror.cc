@@ -111,7 +111,7 @@ class Mirror final : public process::Role {
       }
     }
     status.ready = status.reason.empty();
-    status.json = write_json({{"links", links}});
+    status.json = write_json({{"role", "mirror"}, {"name", "mirror"}, {"links", links}});
     co_return status;
   }
 

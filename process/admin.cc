@@ -63,9 +63,9 @@ HttpResponse answer_of(AdminAccess::Verdict verdict) {
 }
 
 HttpResponse answer_or_500(const AdminPages& pages, const HttpRequest& request,
-                           const Samples& own) {
+                           AdminPages::Asked asked, const Samples& own) {
   try {
-    return pages.answer(request, own);
+    return pages.answer(request, asked, own);
   } catch (const std::exception& escaped) {
     return {.status = 500, .body = printable(escaped.what()) + "\n"};
   }
@@ -242,7 +242,10 @@ io::Task<HttpResponse> Admin::Impl::answer(const HttpRequest& request, const io:
   ++counts[static_cast<size_t>(decision.verdict)];
   tell(request, decision, host);
   if (decision.verdict != AdminAccess::Verdict::granted) co_return answer_of(decision.verdict);
-  auto work = [this, &request, own = own_samples()] { return answer_or_500(pages, request, own); };
+  const AdminPages::Asked asked{loop.now(), loop.wall_ms()};
+  auto work = [this, &request, asked, own = own_samples()] {
+    return answer_or_500(pages, request, asked, own);
+  };
   co_return co_await io::run_on(env.workers, std::move(work));
 }
 

@@ -6,7 +6,8 @@
 //   GET /readyz    200 if the role serves, else 503 and the reason. 200 with "ready, degraded: ..."
 //                  if it does not serve all: who asks here (a load balancer, an orchestrator) would
 //                  take away, or restart, what serves the rest
-//   GET /status    what the role last said about itself, one JSON object
+//   GET /status    what the role last said about itself, one JSON object (docs/status.md)
+//   GET /          a page that shows it (process/page/)
 //   GET /log       which levels of the log are in force (process/logging.h), one JSON object
 //   POST /log/mirror=debug, POST /log/debug
 //                  sets the level of a component, or of all, until the next reload or restart; also

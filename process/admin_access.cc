@@ -48,6 +48,9 @@ AdminAccess::Decision AdminAccess::decide(const HttpRequest& request,
                                           const std::string& host, io::Instant now) {
   if (request.is_safe() && (is_open(request.path) || users_.empty())) return {};
   if (users_.empty()) return {Verdict::refused, "", "no user is named that may change things"};
+  if (!request.is_safe() && request.is_of_another_site()) {
+    return {Verdict::refused, "", "another site's page asked"};
+  }
   const Known* who = nullptr;
   std::string name;
   if (!request.authorization.empty()) {

@@ -2,18 +2,23 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <future>
+#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json.h"
 #include "base/printable.h"
 #include "io/gate.h"
 #include "process/metrics.h"
+#include "process/page.h"
 
 namespace isthmus::process {
 namespace {
 
 constexpr auto loop_answers_within = std::chrono::seconds(2);
+constexpr int status_version = 1;
 constexpr int most_noted = 1000;  // on their way to the role
 constexpr std::string_view log_page = "/log";
 constexpr std::string_view log_changes = "/log/";
@@ -66,6 +71,25 @@ HttpResponse AdminPages::readyz() const {
           .body = printable(status->ready ? text : status->reason) + "\n"};
 }
 
+// The role's members behind those that are of every role.
+HttpResponse AdminPages::status(Asked asked) const {
+  const std::shared_ptr<const Status> said = board_.read();
+  const auto age = std::chrono::duration_cast<io::milliseconds>(asked.at - said->at);
+  nlohmann::json json = {{"version", status_version},
+                         {"time_ms", asked.wall_ms},
+                         {"age_ms", std::max<int64_t>(0, age.count())},
+                         {"ready", said->ready},
+                         {"reason", said->reason},
+                         {"degraded", said->degraded}};
+  if (said->at == io::Instant{}) json["age_ms"] = nullptr;
+  std::string text = write_json(json);
+  if (said->json.size() > 2) {
+    text.back() = ',';
+    text += std::string_view(said->json).substr(1);
+  }
+  return {.type = "application/json", .body = std::move(text)};
+}
+
 HttpResponse AdminPages::reload() const {
   const auto done =
       ask<Result<void>>(loop_, [work = work_](auto answer) { answer->set_value(work.reload()); });
@@ -86,21 +110,23 @@ HttpResponse AdminPages::log(const HttpRequest& request) const {
   return {.body = fmt::format("{}, {}\n", change->to_string(), until_reload)};
 }
 
-HttpResponse AdminPages::answer(const HttpRequest& request, Samples own) const {
+HttpResponse AdminPages::answer(const HttpRequest& request, Asked asked, Samples own) const {
   const std::string& path = request.path;
   if (path == "/reload") {
     if (request.method == "POST") return reload();
     return {.status = 405, .body = "POST it\n", .allow = "POST"};
   }
   if (path == log_page || path.starts_with(log_changes)) return log(request);
-  const bool is_page =
-      path == "/metrics" || path == "/healthz" || path == "/readyz" || path == "/status";
+  const PageFile* file = find_page_file(path);
+  const bool is_page = file != nullptr || path == "/metrics" || path == "/healthz" ||
+                       path == "/readyz" || path == "/status";
   if (!is_page) return {.status = 404, .body = "there is no such page\n"};
   if (!request.is_safe()) return {.status = 405, .body = "this is to be read\n"};
   if (path == "/metrics") return metrics(std::move(own));
   if (path == "/healthz") return healthz();
   if (path == "/readyz") return readyz();
-  return {.type = "application/json", .body = board_.read()->json};
+  if (path == "/status") return status(asked);
+  return {.type = std::string(file->type), .body = std::string(file->body)};
 }
 
 void AdminPages::note(server::AuditEvent event) const {

@@ -16,8 +16,14 @@ class AdminPages {
   AdminPages(io::Loop& loop, const StatusBoard& board, AdminWork work)
       : loop_(loop), board_(board), work_(std::move(work)) {}
 
+  // The port's clocks when it was asked.
+  struct Asked {
+    io::Instant at{};
+    int64_t wall_ms = 0;
+  };
+
   // `own`: what the port itself has counted.
-  HttpResponse answer(const HttpRequest& request, Samples own) const;
+  HttpResponse answer(const HttpRequest& request, Asked asked, Samples own) const;
   // Hands it to the role, without waiting; beyond what a role that answers has taken, lines are
   // dropped. Any thread.
   void note(server::AuditEvent event) const;
@@ -26,6 +32,7 @@ class AdminPages {
   HttpResponse metrics(Samples own) const;
   HttpResponse healthz() const;
   HttpResponse readyz() const;
+  HttpResponse status(Asked asked) const;
   HttpResponse reload() const;
   HttpResponse log(const HttpRequest& request) const;
 

@@ -65,7 +65,7 @@ std::expected<void, HttpRefusal> read_request_line(std::string_view line, HttpRe
 }
 
 struct Seen {
-  bool authorization = false, length = false;
+  bool authorization = false, length = false, host = false, origin = false;
 };
 
 std::expected<void, HttpRefusal> read_header(std::string_view line, HttpRequest& request,
@@ -81,6 +81,12 @@ std::expected<void, HttpRefusal> read_header(std::string_view line, HttpRequest&
   if (same_word(name, "authorization")) {
     if (std::exchange(seen.authorization, true)) return refused(400, "two Authorizations");
     request.authorization = value;
+  } else if (same_word(name, "host")) {
+    if (std::exchange(seen.host, true)) return refused(400, "two Hosts");
+    request.host = value;
+  } else if (same_word(name, "origin")) {
+    if (std::exchange(seen.origin, true)) return refused(400, "two Origins");
+    request.origin = value;
   } else if (same_word(name, "content-length")) {
     if (std::exchange(seen.length, true)) return refused(400, "two Content-Lengths");
     const char* end = value.data() + value.size();
@@ -137,6 +143,12 @@ std::expected<std::optional<HttpRequest>, HttpRefusal> parse_http_request(std::s
   return request;
 }
 
+bool HttpRequest::is_of_another_site() const {
+  if (origin.empty()) return false;
+  const size_t scheme = origin.find("://");
+  return scheme == origin.npos || host.empty() || origin.substr(scheme + 3) != host;
+}
+
 std::optional<BasicCredentials> parse_basic(std::string_view authorization) {
   constexpr std::string_view scheme = "basic ";
   if (!same_word(authorization.substr(0, scheme.size()), scheme)) return std::nullopt;
@@ -148,11 +160,17 @@ std::optional<BasicCredentials> parse_basic(std::string_view authorization) {
   return BasicCredentials{std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
 }
 
+// What a browser may load for a page of the port: what the port has, and nothing else.
+constexpr const char* own_only =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 std::string render(const HttpResponse& response, bool with_body) {
   std::string text = fmt::format(
       "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n"
-      "Cache-Control: no-store\r\n",
-      response.status, reason_of(response.status), response.type, response.body.size());
+      "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+      "Content-Security-Policy: {}\r\n",
+      response.status, reason_of(response.status), response.type, response.body.size(), own_only);
   if (response.status == 401) {
     text += "WWW-Authenticate: Basic realm=\"isthmus\", charset=\"UTF-8\"\r\n";
   }

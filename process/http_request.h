@@ -17,11 +17,15 @@ struct HttpRequest {
   std::string method;  // "GET"
   std::string path;    // "/metrics", without a query
   std::string authorization;
+  std::string host;      // "router:9646", as who asks calls this port
+  std::string origin;    // of a browser: whose page asks, "http://router:9646"; or empty
   size_t head_size = 0;  // bytes of the request line and the headers
   size_t body_size = 0;  // bytes that follow them
 
   // Asks and changes nothing.
   bool is_safe() const { return method == "GET" || method == "HEAD"; }
+  // A browser asks for another site's page, with whatever log-in it remembers for this port.
+  bool is_of_another_site() const;
 };
 
 struct HttpRefusal {

@@ -93,7 +93,7 @@ io::Task<void> Lifecycle::tell_of_start() {
     const std::string what = role_.waits_for();
     std::string reason = what.empty() ? "starting" : "starting: " + what;
     tell_(fmt::format("STATUS={}\nEXTEND_TIMEOUT_USEC={}", reason, micros(start_patience)));
-    board_.publish({.ready = false, .reason = std::move(reason)});
+    board_.publish({.ready = false, .reason = std::move(reason), .at = loop_.now()});
     co_await start_ended_.wait_until(loop_.now() + status_every);
   }
 }
@@ -139,7 +139,8 @@ io::Task<void> Lifecycle::live(Ended ended) {
   draining_ = true;
   co_await measuring_.close();
   tell_("STOPPING=1\nSTATUS=draining");
-  board_.publish({.ready = false, .reason = "draining", .json = board_.read()->json});
+  board_.publish(
+      {.ready = false, .reason = "draining", .json = board_.read()->json, .at = loop_.now()});
   co_await role_.drain();
   drained_.close();
   co_await petting_.close();
@@ -177,6 +178,7 @@ io::Task<void> Lifecycle::serve() {
   while (!draining_) {
     Status status = co_await status_of_role();
     tell_(in_words(status));
+    status.at = loop_.now();
     board_.publish(std::move(status));
     co_await drain_asked_.wait_until(loop_.now() + status_every);
   }

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/samples.h"
+#include "io/loop.h"
 #include "io/task.h"
 #include "server/audit_event.h"
 
@@ -23,7 +24,8 @@ struct Status {
   bool ready = false;
   std::string reason;       // of not being ready, one line
   std::string degraded;     // what is not served although it is ready, one line
-  std::string json = "{}";  // one JSON object
+  std::string json = "{}";  // one JSON object, without the members that /status itself adds
+  io::Instant at{};         // when it was so
 };
 
 class Role {

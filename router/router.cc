@@ -96,6 +96,12 @@ io::Task<Result<void>> Router::start() {
   if (!opened) co_return opened;
   started_ = true;
   gate_.spawn("sessions", watch_sessions());
+  if (config_.admin.bind) {
+    overview_ = std::make_unique<Overview>(env_, picture_);
+    for (const auto& [name, site] : picture_.sites) {
+      if (site->is_isthmus()) gate_.spawn("overview", overview_->watch(*site, closing_));
+    }
+  }
   gate_.spawn("certificates", tls_.watch(closing_));
   if (audit_.enabled()) gate_.spawn("audit", audit_.keep_writing(closing_));
   log_.info("virtual cluster {} id={} serves at {} with {} nodes", picture_.virtual_cluster.name(),
@@ -179,6 +185,7 @@ io::Task<void> Router::watch_sessions() {
 io::Task<void> Router::drain() {
   started_ = false;
   closing_.close();
+  if (overview_) co_await overview_->close();
   co_await gate_.close();
   io::Gate endpoints(loop_);
   for (auto& endpoint : endpoints_) endpoints.spawn("endpoint", endpoint->close(drain_grace));
@@ -205,7 +212,7 @@ Result<void> Router::reload(std::string_view text, const std::string& file) {
 }
 
 io::Task<process::Status> Router::status() {
-  return io::ready(status_of(picture_, endpoints_, loop_.now()));
+  return io::ready(status_of(picture_, config_.routes, endpoints_, overview_.get(), loop_.now()));
 }
 
 // Endpoints come while this waits for a loop, and go in drain() only.

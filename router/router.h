@@ -18,6 +18,7 @@
 #include "process/router_config.h"
 #include "process/tls_store.h"
 #include "router/endpoint.h"
+#include "router/overview.h"
 #include "server/audit.h"
 
 namespace isthmus::router {
@@ -63,6 +64,7 @@ class Router : public process::Role {
   process::TlsIdentity edge_;  // of all ports
   io::Gate gate_;
   io::Event closing_;
+  std::unique_ptr<Overview> overview_;                // where there is an admin port
   std::vector<std::unique_ptr<Endpoint>> endpoints_;  // the first is the bootstrap
   std::string port_trouble_;                          // logged once
   bool started_ = false;

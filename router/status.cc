@@ -1,5 +1,7 @@
 #include "router/status.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -69,6 +71,34 @@ Json describe_routes(const Routes& routes) {
           {"compression", describe_compression(routes)}};
 }
 
+std::string why(const kafka::Takeovers& takeovers, const std::string& by_file) {
+  const auto entry = takeovers.entries().find(by_file);
+  if (entry == takeovers.entries().end()) return "as in the file";
+  const auto& [to, version] = entry->second;
+  if (to == by_file) return fmt::format("{} has its routes back (version {})", to, version);
+  return fmt::format("{} has taken over the routes of {} (version {})", to, by_file, version);
+}
+
+// Each route of the file, and where it leads now.
+Json describe_rules(const std::vector<process::Route>& rules, const kafka::Takeovers& takeovers) {
+  Json list = Json::array();
+  for (const process::Route& route : rules) {
+    const bool is_default = !route.fallback.empty();
+    const std::string& by_file = is_default ? route.fallback : route.cluster;
+    std::string rule = "default: " + by_file;
+    if (!is_default) {
+      rule = fmt::format("{}, cluster: {}",
+                         route.topic.empty() ? "group: " + route.group : "topic: " + route.topic,
+                         by_file);
+    }
+    list.push_back({{"rule", std::move(rule)},
+                    {"cluster_by_file", by_file},
+                    {"cluster", takeovers.in_charge_of(by_file)},
+                    {"why", why(takeovers, by_file)}});
+  }
+  return list;
+}
+
 std::string missing_home(const Picture& picture) {
   for (const auto& [name, site] : picture.sites) {
     if (!site->reachable() && picture.routes.is_home_of_something(name)) {
@@ -80,17 +110,21 @@ std::string missing_home(const Picture& picture) {
 
 }  // namespace
 
-process::Status status_of(const Picture& picture,
+process::Status status_of(const Picture& picture, const std::vector<process::Route>& rules,
                           const std::vector<std::unique_ptr<Endpoint>>& endpoints,
-                          io::Instant now) {
+                          const Overview* overview, io::Instant now) {
   process::Status status;
   status.reason = missing_home(picture);
   status.ready = status.reason.empty();
-  const Json json = {{"virtual_cluster", picture.virtual_cluster.name()},
-                     {"cluster_id", picture.virtual_cluster.id()},
-                     {"clusters", describe_sites(picture, now)},
-                     {"nodes", describe_nodes(picture, endpoints)},
-                     {"routes", describe_routes(picture.routes)}};
+  Json json = {{"role", "router"},
+               {"name", picture.virtual_cluster.name()},
+               {"virtual_cluster", picture.virtual_cluster.name()},
+               {"cluster_id", picture.virtual_cluster.id()},
+               {"clusters", describe_sites(picture, now)},
+               {"nodes", describe_nodes(picture, endpoints)},
+               {"routes", describe_routes(picture.routes)},
+               {"route_rules", describe_rules(rules, picture.routes.takeovers())}};
+  if (overview != nullptr) overview->add_to(json);
   status.json = write_json(json);
   return status;
 }

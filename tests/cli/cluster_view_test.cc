@@ -1,5 +1,5 @@
 // What `cluster describe` concludes from Metadata and DescribeSite.
-#include "cli/cluster_view.h"
+#include "views/cluster_view.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What `link describe` and `switchover --dry-run` conclude from the answers of both ends.
-#include "cli/link_view.h"
+#include "views/link_view.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/image/image.h"
-#include "cli/readiness.h"
 #include "cli/reports.h"
+#include "views/readiness.h"
 
 namespace isthmus::cli {
 namespace {

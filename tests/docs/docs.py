@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
-CODE = ["base", "io", "kafka", "server", "client", "process", "broker", "mirror", "router", "cli"]
+CODE = ["base", "io", "kafka", "server", "client", "process", "views", "broker", "mirror", "router",
+        "cli"]
 FOLDERS = CODE + ["config", "tests", "bench", "docker", "docs", "package"]
 
 

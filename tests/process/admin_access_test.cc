@@ -56,6 +56,27 @@ TEST_F(AdminAccessTest, a_viewer_reads_and_an_operator_changes_too) {
   }
 }
 
+// A browser sends the log-in that it remembers, whoever's page lets it ask.
+TEST_F(AdminAccessTest, what_another_sites_page_asks_for_changes_nothing) {
+  AdminAccess access = guarded();
+  const auto ask_from = [&](const std::string& method, const std::string& origin) {
+    HttpRequest request{.method = method,
+                        .path = "/reload",
+                        .authorization = basic("ops:ops-word"),
+                        .host = "router:9646",
+                        .origin = origin};
+    return access.decide(request, std::nullopt, "10.0.0.1", at_first).verdict;
+  };
+  EXPECT_EQ(ask_from("POST", ""), Verdict::granted);
+  EXPECT_EQ(ask_from("POST", "http://router:9646"), Verdict::granted);
+  EXPECT_EQ(ask_from("POST", "https://router:9646"), Verdict::granted);
+  for (const char* origin : {"http://evil.example", "http://router", "http://router:9645", "null",
+                             "http://router:9646.evil.example", "router:9646"}) {
+    EXPECT_EQ(ask_from("POST", origin), Verdict::refused) << origin;
+    EXPECT_EQ(ask_from("GET", origin), Verdict::granted) << origin << " may be told, not read";
+  }
+}
+
 TEST_F(AdminAccessTest, a_log_in_is_name_and_password_of_one_user) {
   AdminAccess access = guarded();
   int i = 0;

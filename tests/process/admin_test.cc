@@ -45,7 +45,20 @@ TEST_F(AdminTest, readiness_and_status_are_what_was_posted_last) {
   EXPECT_NE(get("/readyz").find("starting"), std::string::npos);
   board.publish({.ready = true, .reason = "", .json = "{\"topics\":3}"});
   EXPECT_TRUE(get("/readyz").starts_with("HTTP/1.1 200"));
-  EXPECT_NE(get("/status").find("{\"topics\":3}"), std::string::npos);
+  const std::string status = get("/status");
+  EXPECT_NE(status.find("\"ready\":true"), std::string::npos);
+  EXPECT_NE(status.find("\"version\":1,\"topics\":3}"), std::string::npos) << status;
+}
+
+TEST_F(AdminTest, the_page_and_its_files_come_from_the_port_alone) {
+  start();
+  const std::string page = get("/");
+  EXPECT_TRUE(page.starts_with("HTTP/1.1 200"));
+  EXPECT_NE(page.find("Content-Type: text/html; charset=utf-8\r\n"), std::string::npos);
+  EXPECT_NE(page.find("Content-Security-Policy: default-src 'none'"), std::string::npos);
+  EXPECT_NE(get("/page/chart.js").find("Chart"), std::string::npos);
+  EXPECT_TRUE(get("/page/index.html").starts_with("HTTP/1.1 404"));
+  EXPECT_TRUE(get("/page/../admin.cc").starts_with("HTTP/1.1 404"));
 }
 
 // A load balancer or an orchestrator that asks would take away what serves the rest.

@@ -26,9 +26,11 @@ BELOW = {
     "client": {"base", "io", "kafka"},
 }
 _SERVICES = {"base", "io", "kafka", "process", "server", "client"}
-BELOW |= {role: _SERVICES for role in ("mirror", "router")}
+BELOW["views"] = {"base", "io", "kafka", "process", "server"}
+BELOW["mirror"] = _SERVICES
+BELOW["router"] = _SERVICES | {"views"}
 BELOW["broker"] = _SERVICES | {"zookeeper"}
-BELOW["cli"] = _SERVICES | {"broker", "mirror", "router", "zookeeper"}
+BELOW["cli"] = _SERVICES | {"broker", "mirror", "router", "views", "zookeeper"}
 
 # The same inside the broker; its own files and handlers/ stand on top and may include everything.
 BROKER_BELOW = {
@@ -87,8 +89,8 @@ EXEMPT = {
 }
 
 CODE = {
-    "base", "io", "kafka", "zookeeper", "process", "server", "client", "broker", "mirror", "router",
-    "cli",
+    "base", "io", "kafka", "zookeeper", "process", "server", "client", "views", "broker", "mirror",
+    "router", "cli",
 }
 TREES = CODE | {"tests", "bench", "config", "docker", "docs", ".ci"}
 CHECKED = {".h", ".cc", ".py", ".js", ".sh", ".yaml", ".cmake", ".xml", ".md", ".html", ""}

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/sites.h"
 #include "process/mirror_config.h"
+#include "views/site_answer.h"
 
-namespace isthmus::cli {
+namespace isthmus::views {
 
 struct Lag {
   std::optional<int64_t> records;
@@ -102,6 +102,9 @@ struct LinkView {
   std::string why_held() const;
 };
 
+// "OK", or "DEGRADED: " and why.
+std::string summary(const LinkView& view);
+
 // Between the hand-over of `from` and the promotion of `to`, where it does not come: how it stands
 // (`why` is what `to` says, empty if nobody has asked it), and what the operator can do.
 std::string not_promoted(const std::string& from, const std::string& to, const std::string& why);
@@ -116,4 +119,4 @@ bool speaks(const SiteAnswer::SiteLink& link);
 Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
                            const SiteAnswer* source);
 
-}  // namespace isthmus::cli
+}  // namespace isthmus::views

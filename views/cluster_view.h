@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "cli/readiness.h"
-#include "cli/sites.h"
 #include "kafka/gen/metadata.h"
+#include "views/readiness.h"
+#include "views/site_answer.h"
 
-namespace isthmus::cli {
+namespace isthmus::views {
 
 struct ClusterAnswers {
   std::string name;  // as the command's user calls it
@@ -87,6 +87,8 @@ struct ClusterView {
 };
 
 ClusterView view_cluster(const ClusterAnswers& answers);
+// "OK", or "DEGRADED: " and why.
+std::string summary(const ClusterView& view);
 
 // Those of whose topics a foreign Kafka is asked for min.insync.replicas.
 std::vector<std::string> under_replicated_topics(const kafka::MetadataResponse& metadata);
@@ -94,4 +96,4 @@ std::vector<std::string> under_replicated_topics(const kafka::MetadataResponse& 
 // What is wrong, the worst last, each with what to do next; each partition in one of them only.
 std::vector<Finding> findings_of(const ClusterView& view);
 
-}  // namespace isthmus::cli
+}  // namespace isthmus::views

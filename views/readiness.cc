@@ -1,12 +1,12 @@
-#include "cli/readiness.h"
+#include "views/readiness.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 
-#include "cli/table.h"
+#include "views/words.h"
 
-namespace isthmus::cli {
+namespace isthmus::views {
 namespace {
 
 // The first three, and how many more there are.
@@ -141,4 +141,4 @@ Readiness judge(const LinkView& link, const SiteAnswer& source,
   return readiness;
 }
 
-}  // namespace isthmus::cli
+}  // namespace isthmus::views

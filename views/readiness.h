@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/link_view.h"
 #include "process/router_config.h"
+#include "views/link_view.h"
 
-namespace isthmus::cli {
+namespace isthmus::views {
 
 enum class Verdict : uint8_t { ok, warn, stop };
 
@@ -26,4 +26,4 @@ struct Readiness {
 Readiness judge(const LinkView& link, const SiteAnswer& source,
                 const process::SwitchoverConfig& limits, bool leave_behind = false);
 
-}  // namespace isthmus::cli
+}  // namespace isthmus::views

@@ -1,13 +1,13 @@
-#include "cli/cluster_view.h"
+#include "views/cluster_view.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 
-#include "cli/table.h"
+#include "views/words.h"
 
-namespace isthmus::cli {
+namespace isthmus::views {
 namespace {
 
 using kafka::MetadataResponse;
@@ -260,6 +260,20 @@ std::vector<std::string> under_replicated_topics(const MetadataResponse& metadat
   return names;
 }
 
+std::string summary(const ClusterView& view) {
+  if (view.is_whole()) return "OK";
+  std::vector<std::string> why;
+  if (const size_t away = view.not_serving(); away > 0) {
+    why.push_back(
+        fmt::format("{} of {} not serving", away, count_of(view.brokers.size(), "broker")));
+  }
+  if (!view.not_whole.empty()) {
+    why.push_back(fmt::format("{} of {} not whole", view.not_whole.size(),
+                              count_of(view.partitions, "partition")));
+  }
+  return fmt::format("DEGRADED: {}", fmt::join(why, ", "));
+}
+
 std::vector<Finding> findings_of(const ClusterView& view) {
   std::vector<Finding> findings;
   for (const BrokerHealth& broker : view.brokers) {
@@ -304,4 +318,4 @@ std::vector<Finding> findings_of(const ClusterView& view) {
   return findings;
 }
 
-}  // namespace isthmus::cli
+}  // namespace isthmus::views

@@ -1,18 +1,18 @@
-#include "cli/link_view.h"
+#include "views/link_view.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <map>
 
-#include "broker/image/image.h"
-#include "cli/table.h"
 #include "kafka/gen/mirror_trouble.h"
 #include "kafka/link_ends.h"
 #include "kafka/mirror_reasons.h"
 #include "kafka/topic_names.h"
+#include "kafka/topic_writer.h"
+#include "views/words.h"
 
-namespace isthmus::cli {
+namespace isthmus::views {
 namespace {
 
 using kafka::MirrorState;
@@ -320,6 +320,29 @@ std::string LinkView::why_held() const {
       target, source);
 }
 
+std::string summary(const LinkView& view) {
+  if (!view.wrong_ends.empty()) return "DEGRADED: another cluster answers at one end";
+  if (!view.refused_promotion().empty()) {
+    return fmt::format("DEGRADED: {} has handed over, {} is not promoted, nobody is written",
+                       view.source, view.target);
+  }
+  if (view.paused) return "PAUSED by the operator: nothing is copied";
+  if (view.failed > 0) {
+    return fmt::format("DEGRADED: {} of {} not mirrored", view.failed,
+                       count_of(view.partitions, "partition"));
+  }
+  if (view.forgotten) return "DEGRADED: its source was forgotten, and none has come since";
+  if (!view.contact_age_ms) return "DEGRADED: no mirror runs for it since the target's start";
+  if (!view.mirror_is_there()) {
+    return fmt::format("DEGRADED: its mirror has not spoken for {} s",
+                       seconds(view.contact_age_ms));
+  }
+  if (view.amiss() > 0) {
+    return fmt::format("DEGRADED: {} not mirrored, or not all", count_of(view.amiss(), "topic"));
+  }
+  return "OK";
+}
+
 Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
                            const SiteAnswer* source) {
   auto ends = process::parse_link_name(name);
@@ -373,4 +396,4 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   return view;
 }
 
-}  // namespace isthmus::cli
+}  // namespace isthmus::views

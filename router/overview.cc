@@ -1,0 +1,327 @@
+#include "router/overview.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "client/describe_site.h"
+#include "views/json.h"
+
+namespace isthmus::router {
+namespace {
+
+using Json = nlohmann::json;
+using views::LinkView;
+using views::SiteAnswer;
+using Phase = kafka::SwitchoverPhase;
+
+constexpr auto calm = std::chrono::seconds(2);
+constexpr auto moving = io::milliseconds(200);
+constexpr int most_share = 20;  // a site answers no more than one twentieth of the time
+constexpr auto dial_patience = std::chrono::seconds(3);
+constexpr auto overview_patience = std::chrono::seconds(10);
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+int64_t ms_between(io::Instant from, io::Instant to) {
+  return std::chrono::duration_cast<io::milliseconds>(to - from).count();
+}
+
+std::optional<int64_t> sum_of_ends(const LinkView& view) {
+  int64_t sum = 0;
+  for (const auto& topic : view.topics) {
+    for (const auto& partition : topic.partitions) {
+      if (partition.end_offset < 0) return std::nullopt;
+      sum += partition.end_offset;
+    }
+  }
+  return sum;
+}
+
+Json stuck_in(const LinkView& view) {
+  Json stuck = Json::array();
+  for (const auto& topic : view.topics) {
+    for (const std::string& each : topic.stuck) {
+      if (stuck.size() < Overview::most_partitions) stuck.push_back(each);
+    }
+  }
+  return stuck;
+}
+
+Json switchover_json(const LinkView& view) {
+  if (!view.switchover) return nullptr;
+  return {{"id", view.switchover->switchover_id.to_string()},
+          {"phase", std::string(to_string(view.switchover->phase))},
+          {"failover", view.switchover->failover},
+          {"handed_over", view.handed_over},
+          {"trouble", view.switchover->trouble}};
+}
+
+// Samples and the wall clock's idea of when the last was.
+Json history_json(const LinkHistory& history, const io::Loop& loop) {
+  Json records = Json::array(), ms = Json::array(), rates = Json::array();
+  for (const auto& sample : history.samples()) {
+    records.push_back(or_null(sample.lag_records));
+    ms.push_back(or_null(sample.lag_ms));
+    rates.push_back(or_null(sample.records_per_s));
+  }
+  const auto every = std::chrono::duration_cast<io::milliseconds>(LinkHistory::slot);
+  return {{"every_ms", every.count()},
+          {"until_ms", loop.wall_ms() - ms_between(history.latest(), loop.now())},
+          {"lag_records", std::move(records)},
+          {"lag_ms", std::move(ms)},
+          {"records_per_s", std::move(rates)}};
+}
+
+// Where nobody writes: from the hand-over to the promotion, where both were seen.
+Json stand_still_of(const SeenSwitchovers::Switchover& switchover) {
+  std::optional<int64_t> handed_over, promoted;
+  for (const auto& step : switchover.steps) {
+    if (step.phase == Phase::handed_over) handed_over = step.wall_ms;
+    if (step.phase == Phase::promoted) promoted = step.wall_ms;
+  }
+  if (!handed_over || !promoted) return nullptr;
+  return std::max<int64_t>(0, *promoted - *handed_over);
+}
+
+}  // namespace
+
+Overview::Overview(io::Env& env, const Picture& picture)
+    : env_(env), loop_(env.main_loop()), picture_(picture), gate_(loop_) {}
+
+Overview::~Overview() = default;
+
+io::Task<void> Overview::watch(Site& site, io::Event& closing) {
+  while (!closing.closed()) {
+    const io::Instant asked = loop_.now();
+    auto answered = co_await ask(site);
+    if (closing.closed()) co_return;
+    if (answered) {
+      trouble_.erase(site.name());
+    } else {
+      trouble_[site.name()] = answered.error().text;
+    }
+    const io::Duration wanted = switchovers_.any_under_way() ? io::Duration(moving) : calm;
+    const io::Duration pause = std::max(wanted, most_share * (loop_.now() - asked));
+    co_await closing.wait_until(loop_.now() + (answered ? pause : io::Duration(calm)));
+  }
+}
+
+io::Task<Result<client::Connection*>> Overview::connect(Site& site) {
+  auto& connection = connections_[site.name()];
+  const io::Address& address = site.inside_address();
+  if (connection && connection->is_fresh() && !connection->closed() &&
+      connection->peer() == address) {
+    co_return connection.get();
+  }
+  if (connection) connection->close();
+  client::ConnectionOptions options;
+  options.client_id = "isthmus-router";
+  options.security = site.security();
+  auto opened = co_await client::Connection::open(env_, gate_, address, std::move(options),
+                                                  loop_.now() + dial_patience);
+  if (!opened) co_return fail(opened.error());
+  connection = std::move(*opened);
+  if (gate_.closing()) connection->close();
+  co_return connection.get();
+}
+
+io::Task<Result<void>> Overview::ask(Site& site) {
+  auto connection = co_await connect(site);
+  if (!connection) co_return fail(connection.error());
+  const io::Instant deadline = loop_.now() + overview_patience;
+  kafka::MetadataRequest all;
+  all.topics = std::nullopt;
+  all.allow_auto_topic_creation = false;
+  auto metadata = co_await (*connection)->call(std::move(all), deadline);
+  if (!metadata) co_return fail(metadata.error());
+  kafka::DescribeSiteRequest request;
+  request.include_topics = request.include_groups = request.include_brokers = true;
+  auto answer = client::told(co_await (*connection)->call(std::move(request), deadline));
+  if (!answer) co_return fail(answer.error());
+  note({site.name(), std::move(*metadata), std::move(*answer), {}});
+  co_return Result<void>{};
+}
+
+io::Task<void> Overview::close() {
+  gate_.begin_close();
+  for (auto& [site, connection] : connections_) {
+    if (connection) connection->close();
+  }
+  co_await gate_.close();
+}
+
+void Overview::note(views::ClusterAnswers told) {
+  const std::string site = told.name;
+  if (told.site) switchovers_.note(site, told.site->switchovers, loop_.wall_ms());
+  told_[site] = {std::move(told), loop_.now()};
+  look_at_links(site);
+}
+
+const SiteAnswer* Overview::answer_of(const std::string& site) const {
+  const auto found = told_.find(site);
+  if (found == told_.end() || !found->second.answers.site) return nullptr;
+  return &*found->second.answers.site;
+}
+
+const SiteAnswer* Overview::present_answer_of(const std::string& site) const {
+  const Site* its = picture_.site(site);
+  const bool answers = its != nullptr && its->reachable() && !trouble_.contains(site);
+  return answers ? answer_of(site) : nullptr;
+}
+
+// Those that end at `target`, which has just told of them.
+void Overview::look_at_links(const std::string& target) {
+  const SiteAnswer* answer = answer_of(target);
+  if (answer == nullptr) return;
+  for (const auto& link : answer->links) {
+    const auto ends = process::parse_link_name(link.name);
+    if (!ends) continue;
+    const auto view = views::view_link(link.name, *answer, present_answer_of(ends->source));
+    if (!view) continue;
+    LinkSeen& seen = links_[link.name];
+    const io::Instant now = loop_.now();
+    const auto sum = sum_of_ends(*view);
+    seen.records_per_s.reset();
+    if (seen.ends && sum && *sum >= seen.ends->second) {
+      const int64_t ms = std::max<int64_t>(1, ms_between(seen.ends->first, now));
+      seen.records_per_s = (*sum - seen.ends->second) * 1000 / ms;
+    }
+    seen.ends.reset();
+    if (sum) seen.ends.emplace(now, *sum);
+    const views::Lag lag = view->lag();
+    seen.history.note(now, {lag.records, lag.ms, seen.records_per_s});
+  }
+  std::erase_if(links_, [&](const auto& link) {
+    const auto ends = process::parse_link_name(link.first);
+    return ends && ends->target == target &&
+           std::ranges::find(answer->links, link.first, &SiteAnswer::SiteLink::name) ==
+               answer->links.end();
+  });
+}
+
+Json Overview::site_json(const std::string& name, const Site& site) const {
+  const auto trouble = trouble_.find(name);
+  const std::string& why =
+      site.trouble().empty() && trouble != trouble_.end() ? trouble->second : site.trouble();
+  Json json = {{"name", name},
+               {"reachable", site.reachable()},
+               {"trouble", why},
+               {"told_ms_ago", nullptr},
+               {"number", 0}};
+  const auto told = told_.find(name);
+  if (told == told_.end()) return json;
+  const views::ClusterView view = view_cluster(told->second.answers);
+  auto listed = view.not_whole;
+  listed.resize(std::min(listed.size(), most_partitions));
+  json["told_ms_ago"] = ms_between(told->second.at, loop_.now());
+  json["number"] = view.number;
+  json["cluster_id"] = view.id;
+  json["summary"] = summary(view);
+  json["brokers"] = json_of(view.brokers);
+  json["topics"] = view.topics;
+  json["partitions"] = view.partitions;
+  json["under_replicated"] = view.under_replicated;
+  json["below_min_isr"] = view.below_min_isr;
+  json["leaderless"] = view.leaderless;
+  json["joining"] = view.joining;
+  json["bytes_to_go"] = view.bytes_to_go;
+  json["findings"] = json_of(findings_of(view));
+  json["not_whole_count"] = view.not_whole.size();
+  json["not_whole"] = views::json_of(listed, view.tells_of_all);
+  return json;
+}
+
+Json Overview::link_json(const LinkView& view) const {
+  const LinkSeen& seen = links_.at(view.name);
+  const views::Lag lag = view.lag();
+  const std::string said = summary(view);
+  return {{"name", view.name},
+          {"source", view.source},
+          {"target", view.target},
+          {"summary", said},
+          {"ok", said == "OK"},
+          {"paused", view.paused},
+          {"source_answers", view.source_answers},
+          {"mirror_age_ms", or_null(view.contact_age_ms)},
+          {"lag_records", or_null(lag.records)},
+          {"lag_ms", or_null(lag.ms)},
+          {"records_per_s", or_null(seen.records_per_s)},
+          {"would_lose", view.would_lose()},
+          {"partitions", view.partitions},
+          {"failed", view.failed},
+          {"stuck", stuck_in(view)},
+          {"groups", view.groups.size()},
+          {"held", view.held},
+          {"left_out", view.what_is_left_out()},
+          {"switchover", switchover_json(view)},
+          {"history", history_json(seen.history, loop_)}};
+}
+
+Json Overview::links_json() const {
+  Json list = Json::array();
+  for (const auto& [name, seen] : links_) {
+    const auto ends = process::parse_link_name(name);
+    const SiteAnswer* target = ends ? answer_of(ends->target) : nullptr;
+    if (target == nullptr) continue;
+    const auto view = views::view_link(name, *target, present_answer_of(ends->source));
+    if (view) list.push_back(link_json(*view));
+  }
+  return list;
+}
+
+Json Overview::switchovers_json() const {
+  Json list = Json::array();
+  for (const auto& each : switchovers_.all()) {
+    Json steps = Json::array();
+    for (const auto& step : each.steps) {
+      steps.push_back({{"phase", std::string(to_string(step.phase))}, {"time_ms", step.wall_ms}});
+    }
+    list.push_back({{"link", each.link},
+                    {"id", each.id.to_string()},
+                    {"failover", each.failover},
+                    {"over", each.is_over()},
+                    {"trouble", each.trouble},
+                    {"stand_still_ms", stand_still_of(each)},
+                    {"steps", std::move(steps)}});
+  }
+  return list;
+}
+
+void Overview::add_groups(Json& status) const {
+  std::map<std::string, std::string> owners;  // at its home; empty: its clients
+  std::map<std::string, std::string> homes;
+  for (const auto& [site, told] : told_) {
+    if (!told.answers.site) continue;
+    for (const auto& group : told.answers.site->groups) {
+      const std::string& home = picture_.routes.home_of_group(group.name);
+      homes[group.name] = home;
+      if (home == site) owners[group.name] = group.link;
+    }
+  }
+  Json list = Json::array();
+  for (const auto& [name, home] : homes) {
+    if (list.size() == most_groups) break;
+    const auto owner = owners.find(name);
+    Json owned_by = nullptr;  // it is not there
+    if (owner != owners.end()) {
+      owned_by = owner->second.empty() ? "clients" : "link " + owner->second;
+    }
+    list.push_back({{"name", name}, {"site", home}, {"owned_by", std::move(owned_by)}});
+  }
+  status["groups"] = std::move(list);
+  status["groups_count"] = homes.size();
+}
+
+void Overview::add_to(Json& status) const {
+  Json sites = Json::array();
+  for (const auto& [name, site] : picture_.sites) sites.push_back(site_json(name, *site));
+  status["sites"] = std::move(sites);
+  status["links"] = links_json();
+  status["switchovers"] = switchovers_json();
+  add_groups(status);
+}
+
+}  // namespace isthmus::router

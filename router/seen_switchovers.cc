@@ -1,0 +1,58 @@
+#include "router/seen_switchovers.h"
+
+#include <algorithm>
+
+namespace isthmus::router {
+namespace {
+
+using Phase = kafka::SwitchoverPhase;
+
+constexpr Phase ends[] = {Phase::promoted, Phase::abandoned, Phase::done, Phase::taken_back,
+                          Phase::stepped_down};
+
+bool is_end(Phase phase) { return std::ranges::find(ends, phase) != std::end(ends); }
+
+}  // namespace
+
+bool SeenSwitchovers::Switchover::has(Phase phase) const {
+  return std::ranges::find(steps, phase, &Step::phase) != steps.end();
+}
+
+bool SeenSwitchovers::Switchover::is_over() const {
+  return std::ranges::any_of(steps, is_end, &Step::phase);
+}
+
+SeenSwitchovers::Switchover* SeenSwitchovers::find(const Told& told) {
+  const auto found = std::ranges::find_if(all_, [&](const Switchover& each) {
+    return each.link == told.link && each.id == told.switchover_id;
+  });
+  return found == all_.end() ? nullptr : &*found;
+}
+
+void SeenSwitchovers::note(const std::string& site, const std::vector<Told>& told,
+                           int64_t wall_ms) {
+  for (const Told& each : told) {
+    if (each.phase == Phase::none) continue;
+    Switchover* known = find(each);
+    if (known != nullptr) known->trouble = each.trouble;
+    const std::pair now{each.switchover_id, each.phase};
+    const auto [last, is_first] = last_.try_emplace({site, each.link}, now);
+    if (!is_first && last->second == now) continue;
+    last->second = now;
+    if (known == nullptr) {
+      if (is_first && is_end(each.phase)) continue;
+      all_.push_front({.link = each.link, .id = each.switchover_id});
+      if (all_.size() > most) all_.pop_back();
+      known = &all_.front();
+    }
+    known->failover = known->failover || each.failover;
+    known->trouble = each.trouble;
+    if (!known->has(each.phase)) known->steps.push_back({each.phase, wall_ms});
+  }
+}
+
+bool SeenSwitchovers::any_under_way() const {
+  return std::ranges::any_of(all_, [](const Switchover& each) { return !each.is_over(); });
+}
+
+}  // namespace isthmus::router
