@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "client/describe_site.h"
 #include "views/json.h"
@@ -75,6 +76,26 @@ Json history_json(const LinkHistory& history, const io::Loop& loop) {
           {"records_per_s", std::move(rates)}};
 }
 
+// A group, its home, and what that says of it; nothing where it is not there.
+struct GroupSeen {
+  std::string home;
+  const SiteAnswer::SiteGroup* there = nullptr;
+};
+
+Json group_json(const std::string& name, const GroupSeen& seen) {
+  Json json = {{"name", name},
+               {"site", seen.home},
+               {"owned_by", nullptr},
+               {"lag_records", nullptr},
+               {"lag_ms", nullptr}};
+  if (seen.there == nullptr) return json;
+  const SiteAnswer::SiteGroup& group = *seen.there;
+  json["owned_by"] = group.link.empty() ? "clients" : "link " + group.link;
+  if (group.lag_records >= 0) json["lag_records"] = group.lag_records;
+  if (group.lag_ms >= 0) json["lag_ms"] = group.lag_ms;
+  return json;
+}
+
 // Where nobody writes: from the hand-over to the promotion, where both were seen.
 Json stand_still_of(const SeenSwitchovers::Switchover& switchover) {
   std::optional<int64_t> handed_over, promoted;
@@ -139,6 +160,7 @@ io::Task<Result<void>> Overview::ask(Site& site) {
   if (!metadata) co_return fail(metadata.error());
   kafka::DescribeSiteRequest request;
   request.include_topics = request.include_groups = request.include_brokers = true;
+  request.include_lags = true;
   auto answer = client::told(co_await (*connection)->call(std::move(request), deadline));
   if (!answer) co_return fail(answer.error());
   note({site.name(), std::move(*metadata), std::move(*answer), {}});
@@ -290,29 +312,32 @@ Json Overview::switchovers_json() const {
   return list;
 }
 
+// Those that are furthest behind first.
 void Overview::add_groups(Json& status) const {
-  std::map<std::string, std::string> owners;  // at its home; empty: its clients
-  std::map<std::string, std::string> homes;
+  std::map<std::string, GroupSeen> groups;
   for (const auto& [site, told] : told_) {
     if (!told.answers.site) continue;
     for (const auto& group : told.answers.site->groups) {
-      const std::string& home = picture_.routes.home_of_group(group.name);
-      homes[group.name] = home;
-      if (home == site) owners[group.name] = group.link;
+      GroupSeen& seen = groups[group.name];
+      seen.home = picture_.routes.home_of_group(group.name);
+      if (seen.home == site) seen.there = &group;
     }
   }
+  using Entry = std::pair<const std::string, GroupSeen>;
+  std::vector<const Entry*> worst;
+  for (const Entry& group : groups) worst.push_back(&group);
+  std::ranges::sort(worst, {}, [](const Entry* entry) {
+    const auto* group = entry->second.there;
+    return std::tuple(group == nullptr ? 1 : -group->lag_ms,
+                      group == nullptr ? 1 : -group->lag_records, entry->first);
+  });
   Json list = Json::array();
-  for (const auto& [name, home] : homes) {
+  for (const Entry* entry : worst) {
     if (list.size() == most_groups) break;
-    const auto owner = owners.find(name);
-    Json owned_by = nullptr;  // it is not there
-    if (owner != owners.end()) {
-      owned_by = owner->second.empty() ? "clients" : "link " + owner->second;
-    }
-    list.push_back({{"name", name}, {"site", home}, {"owned_by", std::move(owned_by)}});
+    list.push_back(group_json(entry->first, entry->second));
   }
   status["groups"] = std::move(list);
-  status["groups_count"] = homes.size();
+  status["groups_count"] = groups.size();
 }
 
 void Overview::add_to(Json& status) const {

@@ -1,6 +1,7 @@
 #include "router/seen_switchovers.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace isthmus::router {
 namespace {
@@ -31,14 +32,13 @@ SeenSwitchovers::Switchover* SeenSwitchovers::find(const Told& told) {
 
 void SeenSwitchovers::note(const std::string& site, const std::vector<Told>& told,
                            int64_t wall_ms) {
+  const bool is_first = heard_.insert(site).second;
   for (const Told& each : told) {
     if (each.phase == Phase::none) continue;
     Switchover* known = find(each);
     if (known != nullptr) known->trouble = each.trouble;
     const std::pair now{each.switchover_id, each.phase};
-    const auto [last, is_first] = last_.try_emplace({site, each.link}, now);
-    if (!is_first && last->second == now) continue;
-    last->second = now;
+    if (std::exchange(last_[{site, each.link}], now) == now) continue;
     if (known == nullptr) {
       if (is_first && is_end(each.phase)) continue;
       all_.push_front({.link = each.link, .id = each.switchover_id});

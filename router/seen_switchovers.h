@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ class SeenSwitchovers {
   Switchover* find(const Told& told);
 
   std::deque<Switchover> all_;
+  std::set<std::string> heard_;  // sites that have told before
   // By site and link, what was told last.
   std::map<std::pair<std::string, std::string>, std::pair<Uuid, kafka::SwitchoverPhase>> last_;
 };

@@ -30,8 +30,8 @@ class TheOverview : public testing::Test {
  protected:
   TheOverview() {
     for (const auto& [name, cluster] : config.clusters) {
-      picture.sites[name] = std::make_unique<Site>(process.env(), name, cluster, client::Security{},
-                                                   [](Site&) {});
+      picture.sites[name] =
+          std::make_unique<Site>(process.env(), name, cluster, client::Security{}, [](Site&) {});
     }
   }
   // Tokyo, whose log of the one topic that a link brings ends there.
@@ -47,7 +47,10 @@ class TheOverview : public testing::Test {
     site.links.back().name = "seoul-tokyo";
     site.links.back().source_number = 1;
     site.links.back().contact_age_ms = 100;
-    site.groups.push_back({"g", "seoul-tokyo", ""});
+    site.groups.emplace_back();
+    site.groups.back().name = "g";
+    site.groups.back().link = "seoul-tokyo";
+    site.groups.back().lag_records = 12;
     auto& topic = site.topics.emplace_back();
     topic.name = "orders";
     topic.writer = kafka::WriterKind::link;
@@ -100,7 +103,27 @@ TEST_F(TheOverview, ALinkHasItsLagItsRateAndItsHistory) {
   EXPECT_EQ(status["sites"][1]["brokers"][0]["node_id"], 201);
   EXPECT_EQ(status["groups"], json::array({{{"name", "g"},
                                             {"site", "tokyo"},
-                                            {"owned_by", "link seoul-tokyo"}}}));
+                                            {"owned_by", "link seoul-tokyo"},
+                                            {"lag_records", 12},
+                                            {"lag_ms", nullptr}}}));
+}
+
+TEST_F(TheOverview, GroupsThatAreFurthestBehindComeFirst) {
+  auto told_of_many = tokyo(900);
+  auto& groups = told_of_many.site->groups;
+  groups.clear();
+  for (int i = 0; i < 300; ++i) {
+    groups.emplace_back();
+    groups.back().name = "g";  // whose home is tokyo, as the file says
+    groups.back().lag_ms = i;
+  }
+  groups.back().name = "elsewhere";  // whose home is seoul
+  overview.note(std::move(told_of_many));
+  const json status = told();
+  EXPECT_EQ(status["groups_count"], 2);
+  EXPECT_EQ(status["groups"][0]["name"], "g");
+  EXPECT_EQ(status["groups"][1]["name"], "elsewhere");
+  EXPECT_TRUE(status["groups"][1]["owned_by"].is_null());
 }
 
 // A topic that was deleted takes its end with it.

@@ -54,6 +54,17 @@ TEST_F(TheSeen, WhatWasOverBeforeAnybodyLookedIsNotOfNow) {
   EXPECT_TRUE(seen.all().front().is_over());
 }
 
+// The first of a link, over before its sites were asked again.
+TEST_F(TheSeen, OneThatIsFasterThanTheQuestionsIsTold) {
+  seen.note("tokyo", {}, 1000);
+  seen.note("seoul", {}, 1000);
+  note("seoul", told_of(1, Phase::done), 3000);
+  note("tokyo", told_of(1, Phase::promoted), 3010);
+  ASSERT_EQ(seen.all().size(), 1u);
+  EXPECT_EQ(seen.all().front().steps.size(), 2u);
+  EXPECT_TRUE(seen.all().front().is_over());
+}
+
 TEST_F(TheSeen, OneThatStandsWhenTheRouterStartsIsTold) {
   note("seoul", told_of(1, Phase::handed_over), 1000);
   EXPECT_TRUE(seen.any_under_way());
@@ -67,7 +78,7 @@ TEST_F(TheSeen, OneThatStandsWhenTheRouterStartsIsTold) {
 }
 
 TEST_F(TheSeen, TheLatestTenAreKept) {
-  note("tokyo", told_of(1, Phase::none), 0);
+  seen.note("tokyo", {}, 0);
   for (uint8_t i = 1; i <= 30; ++i) {
     note("tokyo", told_of(i, Phase::wished), i * 100);
     note("tokyo", told_of(i, Phase::abandoned), i * 100 + 50);
