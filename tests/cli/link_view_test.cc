@@ -170,7 +170,7 @@ TEST(Readiness, AHealthyLinkIsReady) { EXPECT_EQ(stops_with(target_with(), sourc
 
 TEST(Readiness, AMirrorThatDoesNotSpeakIsAStop) {
   SiteAnswer target = target_with();
-  target.links[0].contact_age_ms = most_contact_age_ms + 1;
+  target.links[0].contact_age_ms = views::most_contact_age_ms + 1;
   target.links[0].next_within_ms = 4000;
   EXPECT_EQ(stops_with(target, source_with(100)), 0u) << "it has said that it speaks seldom";
   target.links[0].next_within_ms = 1000;

@@ -30,7 +30,8 @@ def series(process: Role, name: str) -> dict[tuple[str, ...], float]:
 class GroupLag(world.World):
     def create(self, bootstrap: str) -> None:
         wish = NewTopic(TOPIC, num_partitions=2, replication_factor=-1)
-        AdminClient({"bootstrap.servers": bootstrap}).create_topics([wish])[TOPIC].result(60)
+        admin = AdminClient({"bootstrap.servers": bootstrap})  # which outlives its answer
+        admin.create_topics([wish])[TOPIC].result(60)
 
     def write(self, bootstrap: str, partition: int, count: int, age_s: float) -> None:
         """Records in a batch of their own, by a producer whose clock says so."""

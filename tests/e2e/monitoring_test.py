@@ -300,12 +300,12 @@ class Sites(Watched, world.TwoSites):
         # A group that has left its topic, before it read what its producer says is an hour old.
         self.leave_unread("late", time.time() - 3600)
         self.wait_fires("IsthmusGroupLag", consumergroup="late")
-        # A line that is slower than what is written, by more than one fetch (8 MiB) brings: the
-        # mirror knows of the rest from the first answer on.
+        # A line that is slower than what is written, by more than two fetches (8 MiB each) bring:
+        # the mirror knows of the rest when the first has come that was answered behind all of it.
         for line in self.between_sites():
             self.relay.rate(line, 500_000)
-        self.fill(self.seoul.bootstrap, "orders", 80_000, "much")
-        self.wait_fires("IsthmusLinkLag", link="seoul-tokyo")
+        self.fill(self.seoul.bootstrap, "orders", 160_000, "much")
+        self.wait_fires("IsthmusLinkLag", 150, link="seoul-tokyo")
         for line in self.between_sites():
             self.relay.rate(line, 0)
         # Nobody mirrors.
