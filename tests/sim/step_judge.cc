@@ -68,9 +68,24 @@ void StepJudge::look() {
       Site& site = (*watched.cluster)[i];
       SimProcess* process = site.process();
       if (process == nullptr || !process->running() || !runs_on(*process, *ran)) continue;
-      if (watched.is_judged) look_at(watched, site, *ran);
+      if (watched.is_judged) {
+        look_at(watched, site, *ran);
+      } else {
+        note_safe(site, *ran);
+      }
       return;
     }
+  }
+}
+
+// Its clients may still write, and are promised what is safe there.
+void StepJudge::note_safe(Site& site, const io::Loop& ran) {
+  const broker::PartitionTable* table = site.broker().partitions();
+  if (table == nullptr) return;
+  for (const broker::PartitionRef& ref : table->all()) {
+    if (&ref.loop() != &ran || ref.partition_ == nullptr) continue;
+    Offset& safe = safe_[ref.partition_->name()];
+    safe = std::max(safe, ref.partition_->describe().high_watermark);
   }
 }
 

@@ -43,6 +43,7 @@ class StepJudge {
   // Whether what is safe at two of the clusters, of one topic and at one offset, must be the same.
   void compare_sites(bool yes) { compares_ = yes; }
   // Of this cluster nothing is judged until watch_again(): its logs are cut for another site's.
+  // What becomes safe there until then counts as such, for those who write there still.
   void look_away(const Cluster& cluster);
   void watch_again(const Cluster& cluster);
   // Its disk does not do what it says.
@@ -81,6 +82,7 @@ class StepJudge {
   };
 
   void look();
+  void note_safe(Site& site, const io::Loop& ran);
   void look_at(Watched& watched, Site& site, const io::Loop& ran);
   void look_at(Watched& watched, Site& site, std::shared_ptr<const broker::Partition> partition);
   void look_at_epoch(const Where& where, const View& view, const Seen& seen);
