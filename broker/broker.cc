@@ -353,7 +353,11 @@ io::Task<void> Broker::undo_start() {
 
 const PartitionTable* Broker::partitions() const { return parts_ ? &parts_->partitions : nullptr; }
 
-std::string Broker::waits_for() { return parts_ ? parts_->enrolment.waits_for() : ""; }
+std::string Broker::waits_for() {
+  if (!parts_) return "";
+  const std::string opening = parts_->partitions.opening().text(env_.main_loop().now());
+  return opening.empty() ? parts_->enrolment.waits_for() : opening;
+}
 
 void Broker::stop_waiting() {
   if (parts_) parts_->enrolment.stop_waiting();

@@ -18,6 +18,7 @@ namespace {
 constexpr auto status_every = std::chrono::seconds(1);
 // A start that still says so has not failed.
 constexpr auto start_patience = std::chrono::seconds(60);
+constexpr auto start_lines_every = std::chrono::seconds(10);
 constexpr rlim_t wanted_descriptors = 20'000;  // sockets, and the files of many partitions
 const Logger logger(LogComponent::process);
 
@@ -89,9 +90,14 @@ Result<void> Lifecycle::reload(std::string_view text, const std::string& file) {
 }
 
 io::Task<void> Lifecycle::tell_of_start() {
+  io::Instant next_line = loop_.now() + start_lines_every;
   while (!start_ended_.closed()) {
     const std::string what = role_.waits_for();
     std::string reason = what.empty() ? "starting" : "starting: " + what;
+    if (loop_.now() >= next_line) {
+      logger.info("{}", reason);
+      next_line = loop_.now() + start_lines_every;
+    }
     tell_(fmt::format("STATUS={}\nEXTEND_TIMEOUT_USEC={}", reason, micros(start_patience)));
     board_.publish({.ready = false, .reason = std::move(reason), .at = loop_.now()});
     co_await start_ended_.wait_until(loop_.now() + status_every);

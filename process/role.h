@@ -35,7 +35,7 @@ class Role {
   // Returns when the role serves, or why it cannot: one line for the operator, who finds nothing
   // changed by it (a port in use, a data folder of another cluster).
   virtual io::Task<Result<void>> start() = 0;
-  // What start() waits for, one line; empty: for nothing outside this process.
+  // What start() waits for, or how far it is, one line; empty: nothing to speak of.
   virtual std::string waits_for() { return {}; }
   // start() ends soon where it waits for something, with Error::closed.
   virtual void stop_waiting() {}

@@ -201,6 +201,7 @@ void PartitionTable::tell(const TopicPartition& tp, const Outage* before, const 
 io::Task<void> PartitionTable::open_one(std::shared_ptr<const Image> image, const Opening& one) {
   const auto before = one.place->outage();
   *one.place = co_await open(image, one.topic, one.index);
+  opening_.advance();
   tell({one.topic->name, one.index}, before.get(), one.place->outage().get());
 }
 
@@ -233,8 +234,10 @@ io::Task<void> PartitionTable::follow_topics(std::shared_ptr<const Image> image,
     }
   }
   const size_t width = table_.load()->empty() ? at_once_alone : opened_at_once;
+  opening_.begin("opens partitions", to_open.size(), env_.main_loop().now());
   const auto piece = [&](size_t i) { return open_one(image, to_open[i]); };
   co_await io::in_parallel(env_.main_loop(), to_open.size(), width, piece);
+  opening_.end();
   for (size_t i = 0; i < to_open.size(); ++i) {
     if (i % slice == slice - 1) co_await io::yield(env_.main_loop());
     const auto& [topic, index, place] = to_open[i];

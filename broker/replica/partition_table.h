@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/progress.h"
 #include "base/published.h"
 #include "broker/image/image.h"
 #include "broker/log/file_cache.h"
@@ -68,6 +69,8 @@ class PartitionTable {
   // The metadata do not have what the disk says was followed: what the first image does not name is
   // set aside, not removed. REQUIRES: nothing was followed yet.
   void distrust();
+  // How far it is with those that it opens, of one image; on the main loop.
+  const Progress& opening() const { return opening_; }
   // Called when others have been opened.
   void on_opened(std::function<void()> told) { told_opened_ = std::move(told); }
   // Opens, changes and deletes until the table is what `image` says.
@@ -213,6 +216,7 @@ class PartitionTable {
   std::map<io::Loop*, FileCache> files_;  // one for each loop, used there only
   LogDirs dirs_;
   std::vector<Cut> cuts_;
+  Progress opening_;
   std::map<TopicPartition, Quarantined> quarantined_;
   std::map<TopicPartition, Uuid> may_lack_;  // open, and nobody was told
   std::set<TopicPartition> in_the_way_;      // there is another topic's folder in theirs
