@@ -51,14 +51,6 @@ json access_of(const LinkView& view) {
           {"problems", view.access->problems}};
 }
 
-json switchover_of(const LinkView& view) {
-  if (!view.switchover) return nullptr;
-  return {{"id", view.switchover->switchover_id.to_string()},
-          {"phase", std::string(to_string(view.switchover->phase))},
-          {"handed_over", view.handed_over || !view.refused_promotion().empty()},
-          {"trouble", view.switchover->trouble}};
-}
-
 }  // namespace
 
 Lines text_of(const LinkView& view) {
@@ -143,7 +135,7 @@ json json_of(const LinkView& view) {
           {"groups", view.groups},
           {"held", view.held},
           {"access", access_of(view)},
-          {"switchover", switchover_of(view)},
+          {"switchover", switchover_json(view)},
           {"left_out", left_out},
           {"left_out_count", view.left_out_count ? json(*view.left_out_count) : json(nullptr)},
           {"topics", topics}};

@@ -5,6 +5,8 @@
 #include <tuple>
 
 #include "client/describe_site.h"
+#include "io/turn_watch.h"
+#include "kafka/topic_writer.h"
 #include "views/json.h"
 
 namespace isthmus::router {
@@ -17,7 +19,10 @@ using Phase = kafka::SwitchoverPhase;
 
 constexpr auto calm = std::chrono::seconds(2);
 constexpr auto moving = io::milliseconds(200);
-constexpr int most_share = 20;  // a site answers no more than one twentieth of the time
+constexpr int most_share = 20;  // of its time a site answers a twentieth
+// The page calls ten seconds silence.
+constexpr auto longest_calm = std::chrono::seconds(5);
+constexpr auto longest_moving = std::chrono::seconds(1);
 constexpr auto dial_patience = std::chrono::seconds(3);
 constexpr auto overview_patience = std::chrono::seconds(10);
 
@@ -30,17 +35,6 @@ int64_t ms_between(io::Instant from, io::Instant to) {
   return std::chrono::duration_cast<io::milliseconds>(to - from).count();
 }
 
-std::optional<int64_t> sum_of_ends(const LinkView& view) {
-  int64_t sum = 0;
-  for (const auto& topic : view.topics) {
-    for (const auto& partition : topic.partitions) {
-      if (partition.end_offset < 0) return std::nullopt;
-      sum += partition.end_offset;
-    }
-  }
-  return sum;
-}
-
 Json stuck_in(const LinkView& view) {
   Json stuck = Json::array();
   for (const auto& topic : view.topics) {
@@ -49,15 +43,6 @@ Json stuck_in(const LinkView& view) {
     }
   }
   return stuck;
-}
-
-Json switchover_json(const LinkView& view) {
-  if (!view.switchover) return nullptr;
-  return {{"id", view.switchover->switchover_id.to_string()},
-          {"phase", std::string(to_string(view.switchover->phase))},
-          {"failover", view.switchover->failover},
-          {"handed_over", view.handed_over},
-          {"trouble", view.switchover->trouble}};
 }
 
 // Samples and the wall clock's idea of when the last was.
@@ -114,27 +99,30 @@ Overview::Overview(io::Env& env, const Picture& picture)
 
 Overview::~Overview() = default;
 
+io::Duration Overview::pause_after(io::Duration work, bool moves) {
+  const io::Duration least = moves ? io::Duration(moving) : calm;
+  const io::Duration most = moves ? longest_moving : longest_calm;
+  return std::clamp(most_share * work, least, most);
+}
+
 io::Task<void> Overview::watch(Site& site, io::Event& closing) {
   while (!closing.closed()) {
-    const io::Instant asked = loop_.now();
-    auto answered = co_await ask(site);
+    auto work = co_await ask(site);
     if (closing.closed()) co_return;
-    if (answered) {
+    if (work) {
       trouble_.erase(site.name());
     } else {
-      trouble_[site.name()] = answered.error().text;
+      trouble_[site.name()] = work.error().text;
     }
-    const io::Duration wanted = switchovers_.any_under_way() ? io::Duration(moving) : calm;
-    const io::Duration pause = std::max(wanted, most_share * (loop_.now() - asked));
-    co_await closing.wait_until(loop_.now() + (answered ? pause : io::Duration(calm)));
+    const auto pause = work ? pause_after(*work, switchovers_.any_under_way()) : longest_calm;
+    co_await closing.wait_until(loop_.now() + pause);
   }
 }
 
 io::Task<Result<client::Connection*>> Overview::connect(Site& site) {
   auto& connection = connections_[site.name()];
   const io::Address& address = site.inside_address();
-  if (connection && connection->is_fresh() && !connection->closed() &&
-      connection->peer() == address) {
+  if (connection && connection->is_fresh() && connection->peer() == address) {
     co_return connection.get();
   }
   if (connection) connection->close();
@@ -149,7 +137,7 @@ io::Task<Result<client::Connection*>> Overview::connect(Site& site) {
   co_return connection.get();
 }
 
-io::Task<Result<void>> Overview::ask(Site& site) {
+io::Task<Result<io::Duration>> Overview::ask(Site& site) {
   auto connection = co_await connect(site);
   if (!connection) co_return fail(connection.error());
   const io::Instant deadline = loop_.now() + overview_patience;
@@ -160,11 +148,14 @@ io::Task<Result<void>> Overview::ask(Site& site) {
   if (!metadata) co_return fail(metadata.error());
   kafka::DescribeSiteRequest request;
   request.include_topics = request.include_groups = request.include_brokers = true;
-  request.include_lags = true;
+  request.include_lags = !switchovers_.any_under_way();
+  const io::Instant asked = loop_.now();
   auto answer = client::told(co_await (*connection)->call(std::move(request), deadline));
   if (!answer) co_return fail(answer.error());
+  if (answer->name != site.name()) co_return fail("the cluster there calls itself " + answer->name);
+  const io::Duration took = loop_.now() - asked - (*connection)->round_trip();
   note({site.name(), std::move(*metadata), std::move(*answer), {}});
-  co_return Result<void>{};
+  co_return std::max(took, io::Duration::zero());
 }
 
 io::Task<void> Overview::close() {
@@ -176,52 +167,74 @@ io::Task<void> Overview::close() {
 }
 
 void Overview::note(views::ClusterAnswers told) {
-  const std::string site = told.name;
-  if (told.site) switchovers_.note(site, told.site->switchovers, loop_.wall_ms());
-  told_[site] = {std::move(told), loop_.now()};
-  look_at_links(site);
+  io::doing("overview");
+  const std::string name = told.name;
+  switchovers_.note(name, told.site->switchovers, loop_.wall_ms());
+  views::ClusterView view = view_cluster(told);
+  told_[name] = {std::move(*told.site), std::move(view), loop_.now()};
+  const Told& site = told_.at(name);
+  forget_links_gone(name);
+  for (const auto& link : site.answer.links) {
+    const auto ends = process::parse_link_name(link.name);
+    // A source that tells will do so after this.
+    const bool judged_later = ends && present(ends->source) != nullptr;
+    if (ends && !judged_later) judge(link.name, site, nullptr);
+  }
+  for (const auto& [target, there] : told_) {
+    for (const auto& link : there.answer.links) {
+      const auto ends = process::parse_link_name(link.name);
+      if (ends && ends->source == name && ends->target == target) judge(link.name, there, &site);
+    }
+  }
 }
 
-const SiteAnswer* Overview::answer_of(const std::string& site) const {
-  const auto found = told_.find(site);
-  if (found == told_.end() || !found->second.answers.site) return nullptr;
-  return &*found->second.answers.site;
-}
-
-const SiteAnswer* Overview::present_answer_of(const std::string& site) const {
+const Overview::Told* Overview::present(const std::string& site) const {
   const Site* its = picture_.site(site);
   const bool answers = its != nullptr && its->reachable() && !trouble_.contains(site);
-  return answers ? answer_of(site) : nullptr;
+  const auto told = told_.find(site);
+  return answers && told != told_.end() ? &told->second : nullptr;
 }
 
-// Those that end at `target`, which has just told of them.
-void Overview::look_at_links(const std::string& target) {
-  const SiteAnswer* answer = answer_of(target);
-  if (answer == nullptr) return;
-  for (const auto& link : answer->links) {
-    const auto ends = process::parse_link_name(link.name);
-    if (!ends) continue;
-    const auto view = views::view_link(link.name, *answer, present_answer_of(ends->source));
-    if (!view) continue;
-    LinkSeen& seen = links_[link.name];
-    const io::Instant now = loop_.now();
-    const auto sum = sum_of_ends(*view);
-    seen.records_per_s.reset();
-    if (seen.ends && sum && *sum >= seen.ends->second) {
-      const int64_t ms = std::max<int64_t>(1, ms_between(seen.ends->first, now));
-      seen.records_per_s = (*sum - seen.ends->second) * 1000 / ms;
-    }
-    seen.ends.reset();
-    if (sum) seen.ends.emplace(now, *sum);
-    const views::Lag lag = view->lag();
-    seen.history.note(now, {lag.records, lag.ms, seen.records_per_s});
-  }
+void Overview::forget_links_gone(const std::string& target) {
+  const auto& links = told_.at(target).answer.links;
   std::erase_if(links_, [&](const auto& link) {
     const auto ends = process::parse_link_name(link.first);
     return ends && ends->target == target &&
-           std::ranges::find(answer->links, link.first, &SiteAnswer::SiteLink::name) ==
-               answer->links.end();
+           std::ranges::find(links, link.first, &SiteAnswer::SiteLink::name) == links.end();
   });
+}
+
+void Overview::judge(const std::string& link, const Told& target, const Told* source) {
+  auto view = views::view_link(link, target.answer, source == nullptr ? nullptr : &source->answer);
+  if (!view) return;
+  LinkSeen& seen = links_[link];
+  if (target.at != seen.ends_at) seen.records_per_s = rate_of(seen, link, target);
+  const views::Lag lag = view->lag();
+  seen.history.note(loop_.now(), {lag.records, lag.ms, seen.records_per_s});
+  seen.view = std::move(*view);
+}
+
+// Of what has come since; of a partition that is new, from where its log begins.
+std::optional<int64_t> Overview::rate_of(LinkSeen& seen, const std::string& link,
+                                         const Told& target) {
+  Ends ends;
+  int64_t came = 0;
+  for (const auto& topic : target.answer.topics) {
+    if (!kafka::writer_of(topic).is_link(link)) continue;
+    for (const auto& partition : topic.partitions) {
+      if (partition.end_offset < 0) continue;
+      const auto before = seen.ends.find({topic.topic_id, partition.index});
+      const Offset known = before == seen.ends.end() ? partition.start_offset : before->second;
+      came += std::max<int64_t>(0, partition.end_offset - std::max(known, partition.start_offset));
+      ends[{topic.topic_id, partition.index}] = partition.end_offset;
+    }
+  }
+  const bool is_first = seen.ends_at == io::Instant{};
+  const int64_t ms = std::max<int64_t>(1, ms_between(seen.ends_at, target.at));
+  seen.ends = std::move(ends);
+  seen.ends_at = target.at;
+  if (is_first) return std::nullopt;
+  return static_cast<int64_t>(static_cast<double>(came) * 1000 / static_cast<double>(ms));
 }
 
 Json Overview::site_json(const std::string& name, const Site& site) const {
@@ -232,10 +245,10 @@ Json Overview::site_json(const std::string& name, const Site& site) const {
                {"reachable", site.reachable()},
                {"trouble", why},
                {"told_ms_ago", nullptr},
-               {"number", 0}};
+               {"number", site.is_isthmus() ? Json(nullptr) : Json(0)}};
   const auto told = told_.find(name);
   if (told == told_.end()) return json;
-  const views::ClusterView view = view_cluster(told->second.answers);
+  const views::ClusterView& view = told->second.view;
   auto listed = view.not_whole;
   listed.resize(std::min(listed.size(), most_partitions));
   json["told_ms_ago"] = ms_between(told->second.at, loop_.now());
@@ -256,8 +269,8 @@ Json Overview::site_json(const std::string& name, const Site& site) const {
   return json;
 }
 
-Json Overview::link_json(const LinkView& view) const {
-  const LinkSeen& seen = links_.at(view.name);
+Json Overview::link_json(const LinkSeen& seen) const {
+  const LinkView& view = *seen.view;
   const views::Lag lag = view.lag();
   const std::string said = summary(view);
   return {{"name", view.name},
@@ -278,18 +291,14 @@ Json Overview::link_json(const LinkView& view) const {
           {"groups", view.groups.size()},
           {"held", view.held},
           {"left_out", view.what_is_left_out()},
-          {"switchover", switchover_json(view)},
+          {"switchover", views::switchover_json(view)},
           {"history", history_json(seen.history, loop_)}};
 }
 
 Json Overview::links_json() const {
   Json list = Json::array();
   for (const auto& [name, seen] : links_) {
-    const auto ends = process::parse_link_name(name);
-    const SiteAnswer* target = ends ? answer_of(ends->target) : nullptr;
-    if (target == nullptr) continue;
-    const auto view = views::view_link(name, *target, present_answer_of(ends->source));
-    if (view) list.push_back(link_json(*view));
+    if (seen.view) list.push_back(link_json(seen));
   }
   return list;
 }
@@ -299,12 +308,13 @@ Json Overview::switchovers_json() const {
   for (const auto& each : switchovers_.all()) {
     Json steps = Json::array();
     for (const auto& step : each.steps) {
-      steps.push_back({{"phase", std::string(to_string(step.phase))}, {"time_ms", step.wall_ms}});
+      steps.push_back({{"phase", views::phase_word(step.phase)}, {"time_ms", step.wall_ms}});
     }
     list.push_back({{"link", each.link},
                     {"id", each.id.to_string()},
                     {"failover", each.failover},
                     {"over", each.is_over()},
+                    {"gave_way", each.gave_way},
                     {"trouble", each.trouble},
                     {"stand_still_ms", stand_still_of(each)},
                     {"steps", std::move(steps)}});
@@ -316,8 +326,7 @@ Json Overview::switchovers_json() const {
 void Overview::add_groups(Json& status) const {
   std::map<std::string, GroupSeen> groups;
   for (const auto& [site, told] : told_) {
-    if (!told.answers.site) continue;
-    for (const auto& group : told.answers.site->groups) {
+    for (const auto& group : told.answer.groups) {
       GroupSeen& seen = groups[group.name];
       seen.home = picture_.routes.home_of_group(group.name);
       if (seen.home == site) seen.there = &group;
@@ -341,6 +350,7 @@ void Overview::add_groups(Json& status) const {
 }
 
 void Overview::add_to(Json& status) const {
+  io::doing("overview");
   Json sites = Json::array();
   for (const auto& [name, site] : picture_.sites) sites.push_back(site_json(name, *site));
   status["sites"] = std::move(sites);

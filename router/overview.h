@@ -3,9 +3,11 @@
 // switchovers, groups. What docs/status.md calls sites, links, switchovers and groups.
 //
 // Each site is asked all the time, over a connection of its own to an inside listener: every two
-// seconds, five times a second while something moves, and never more than a twentieth of the time
-// that its answers take, so that a site with much to tell is not kept busy by it. What a site said
-// last stands until it says something else, with its age. Nothing here decides anything.
+// seconds, five times a second while something moves, and seldomer where its answer is much work,
+// which takes a twentieth of its time at most unless that would leave the page blind. What a site
+// said last stands until it says something else, with its age. A link is judged when its source has
+// spoken after its target, as far as it speaks at all: only then is what a failover would lose a
+// bound. Nothing here decides anything.
 //
 // Owned by the router, on its loop, where it has an admin port.
 #pragma once
@@ -38,6 +40,8 @@ class Overview {
 
   // Asks the site until `closing`. REQUIRES: site.is_isthmus(), and once for each.
   io::Task<void> watch(Site& site, io::Event& closing);
+  // How long to wait after a site has worked for so long on its answer.
+  static io::Duration pause_after(io::Duration work, bool moves);
   // Ends the conversations; those who watch return. Before it is destroyed.
   io::Task<void> close();
   // A site has told all about itself.
@@ -48,25 +52,33 @@ class Overview {
 
  private:
   struct Told {
-    views::ClusterAnswers answers;
+    views::SiteAnswer answer;
+    views::ClusterView view;
     io::Instant at{};
   };
+  // The ends of a link's partitions at the target.
+  using Ends = std::map<std::pair<Uuid, PartitionIndex>, Offset>;
   struct LinkSeen {
+    std::optional<views::LinkView> view;
     LinkHistory history;
-    // The sum of the ends of its partitions at the target, and when it was that.
-    std::optional<std::pair<io::Instant, int64_t>> ends;
+    Ends ends;
+    io::Instant ends_at{};  // when they were that
     std::optional<int64_t> records_per_s;
   };
 
   // To a listener inside the site; kept from one question to the next.
   io::Task<Result<client::Connection*>> connect(Site& site);
-  io::Task<Result<void>> ask(Site& site);
-  void look_at_links(const std::string& target);
-  const views::SiteAnswer* answer_of(const std::string& site) const;
-  // Of a source that answers; what another said before it went away is not of now.
-  const views::SiteAnswer* present_answer_of(const std::string& site) const;
+  // How long the site has worked on its answer.
+  io::Task<Result<io::Duration>> ask(Site& site);
+  void forget_links_gone(const std::string& target);
+  // `source` has told, or is nullptr: it does not tell now.
+  void judge(const std::string& link, const Told& target, const Told* source);
+  static std::optional<int64_t> rate_of(LinkSeen& seen, const std::string& link,
+                                        const Told& target);
+  // Of a site that answers; what another said before it went away is not of now.
+  const Told* present(const std::string& site) const;
   nlohmann::json site_json(const std::string& name, const Site& site) const;
-  nlohmann::json link_json(const views::LinkView& view) const;
+  nlohmann::json link_json(const LinkSeen& seen) const;
   nlohmann::json links_json() const;
   nlohmann::json switchovers_json() const;
   void add_groups(nlohmann::json& status) const;

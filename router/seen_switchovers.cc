@@ -20,14 +20,23 @@ bool SeenSwitchovers::Switchover::has(Phase phase) const {
 }
 
 bool SeenSwitchovers::Switchover::is_over() const {
-  return std::ranges::any_of(steps, is_end, &Step::phase);
+  return gave_way || std::ranges::any_of(steps, is_end, &Step::phase);
 }
 
-SeenSwitchovers::Switchover* SeenSwitchovers::find(const Told& told) {
-  const auto found = std::ranges::find_if(all_, [&](const Switchover& each) {
-    return each.link == told.link && each.id == told.switchover_id;
-  });
+SeenSwitchovers::Switchover* SeenSwitchovers::find(const std::string& link, const Uuid& id) {
+  const auto found = std::ranges::find_if(
+      all_, [&](const Switchover& each) { return each.link == link && each.id == id; });
   return found == all_.end() ? nullptr : &*found;
+}
+
+// A side keeps the latest of a link only: of one that no side speaks of any more nobody tells an
+// end.
+void SeenSwitchovers::give_way(const std::string& link, const Uuid& id) {
+  for (const auto& [side, told] : last_) {
+    if (side.second == link && told.first == id) return;
+  }
+  Switchover* known = find(link, id);
+  if (known != nullptr) known->gave_way = true;
 }
 
 void SeenSwitchovers::note(const std::string& site, const std::vector<Told>& told,
@@ -35,10 +44,12 @@ void SeenSwitchovers::note(const std::string& site, const std::vector<Told>& tol
   const bool is_first = heard_.insert(site).second;
   for (const Told& each : told) {
     if (each.phase == Phase::none) continue;
-    Switchover* known = find(each);
+    Switchover* known = find(each.link, each.switchover_id);
     if (known != nullptr) known->trouble = each.trouble;
     const std::pair now{each.switchover_id, each.phase};
-    if (std::exchange(last_[{site, each.link}], now) == now) continue;
+    const auto before = std::exchange(last_[{site, each.link}], now);
+    if (before == now) continue;
+    if (before.first != now.first) give_way(each.link, before.first);
     if (known == nullptr) {
       if (is_first && is_end(each.phase)) continue;
       all_.push_front({.link = each.link, .id = each.switchover_id});

@@ -26,6 +26,7 @@ class SeenSwitchovers {
     std::string link;
     Uuid id;
     bool failover = false;
+    bool gave_way = false;  // its link's sides speak of a later one
     std::string trouble;
     std::vector<Step> steps;  // in the order in which they were seen
 
@@ -41,7 +42,8 @@ class SeenSwitchovers {
   const std::deque<Switchover>& all() const { return all_; }
 
  private:
-  Switchover* find(const Told& told);
+  Switchover* find(const std::string& link, const Uuid& id);
+  void give_way(const std::string& link, const Uuid& id);
 
   std::deque<Switchover> all_;
   std::set<std::string> heard_;  // sites that have told before

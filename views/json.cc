@@ -1,5 +1,6 @@
 #include "views/json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace isthmus::views {
@@ -21,6 +22,21 @@ json json_of(const std::vector<Finding>& findings) {
         {{"verdict", names[static_cast<size_t>(f.verdict)]}, {"text", f.text}, {"next", f.next}});
   }
   return list;
+}
+
+std::string phase_word(kafka::SwitchoverPhase phase) {
+  std::string word(to_string(phase));
+  std::ranges::replace(word, ' ', '_');
+  return word;
+}
+
+json switchover_json(const LinkView& view) {
+  if (!view.switchover) return nullptr;
+  return {{"id", view.switchover->switchover_id.to_string()},
+          {"phase", phase_word(view.switchover->phase)},
+          {"failover", view.switchover->failover},
+          {"handed_over", view.handed_over || !view.refused_promotion().empty()},
+          {"trouble", view.switchover->trouble}};
 }
 
 json json_of(const std::vector<BrokerHealth>& brokers) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
+#include <unordered_map>
 
 #include "kafka/gen/mirror_trouble.h"
 #include "kafka/link_ends.h"
@@ -74,12 +76,27 @@ std::string offline_at(const std::string& site, const std::string& why) {
   return why.empty() ? "" : "offline at " + site + ": " + why;
 }
 
-Ends ends_at_source(const SiteAnswer* source, const Uuid& topic_id) {
+using ById = std::map<Uuid, const SiteAnswer::SiteTopic*>;
+using ByName = std::unordered_map<std::string_view, const SiteAnswer::SiteTopic*>;
+
+ById topics_by_id(const SiteAnswer* site) {
+  ById topics;
+  if (site == nullptr) return topics;
+  for (const auto& topic : site->topics) topics[topic.topic_id] = &topic;
+  return topics;
+}
+
+ByName topics_by_name(const SiteAnswer& site) {
+  ByName topics;
+  for (const auto& topic : site.topics) topics[topic.name] = &topic;
+  return topics;
+}
+
+// `there`: the topic at the source, or nullptr.
+Ends ends_at_source(const SiteAnswer* source, const SiteAnswer::SiteTopic* there) {
   Ends ends;
-  if (source == nullptr) return ends;
-  auto topic = std::ranges::find(source->topics, topic_id, &SiteAnswer::SiteTopic::topic_id);
-  if (topic == source->topics.end()) return ends;
-  for (const auto& p : topic->partitions) {
+  if (there == nullptr) return ends;
+  for (const auto& p : there->partitions) {
     ends[p.index] = {p.high_watermark, offline_at(source->name, p.offline)};
   }
   return ends;
@@ -148,21 +165,22 @@ TopicView view_topic(const std::string& target, bool paused, const SiteAnswer::S
 
 using Told = std::map<std::string, const SiteAnswer::LeftOutTopic*>;
 
-const SiteAnswer::SiteTopic* copy_of(const SiteAnswer& target, const std::string& link,
+const SiteAnswer::SiteTopic* copy_of(const ByName& at_target, const std::string& link,
                                      const std::string& topic) {
-  auto copy = std::ranges::find(target.topics, topic, &SiteAnswer::SiteTopic::name);
-  const bool is_there = copy != target.topics.end() && kafka::writer_of(*copy).is_link(link);
-  return is_there ? &*copy : nullptr;
+  const auto copy = at_target.find(topic);
+  const bool is_there = copy != at_target.end() && kafka::writer_of(*copy->second).is_link(link);
+  return is_there ? copy->second : nullptr;
 }
 
 // Whether, and why, the link does not bring a topic that is written at the source. What the mirror
 // told last may be two seconds old: of a topic that it selects, the copy itself says more.
-std::optional<LeftOutTopic> left_out_of(const SiteAnswer& target, const std::string& link,
-                                        const SiteAnswer::SiteTopic& topic, const Told& told) {
+std::optional<LeftOutTopic> left_out_of(const std::string& target, const ByName& at_target,
+                                        const std::string& link, const SiteAnswer::SiteTopic& topic,
+                                        const Told& told) {
   LeftOutTopic out;
   out.name = topic.name;
   const auto word = told.find(topic.name);
-  const auto* copy = copy_of(target, link, topic.name);
+  const auto* copy = copy_of(at_target, link, topic.name);
   out.was_mirrored = copy != nullptr;
   if (word != told.end()) {
     out.why = word->second->reason;
@@ -170,9 +188,8 @@ std::optional<LeftOutTopic> left_out_of(const SiteAnswer& target, const std::str
     if (copy == nullptr || !out.selected) return out;
   }
   if (copy == nullptr) {
-    auto other = std::ranges::find(target.topics, topic.name, &SiteAnswer::SiteTopic::name);
-    out.why = other == target.topics.end() ? "not mirrored yet"
-                                           : "another topic of that name is at " + target.name;
+    out.why = at_target.contains(topic.name) ? "another topic of that name is at " + target
+                                             : "not mirrored yet";
     return out;
   }
   if (copy->topic_id != topic.topic_id) {
@@ -189,12 +206,13 @@ void view_left_out(LinkView& view, const SiteAnswer& target, const SiteAnswer* s
                    const SiteAnswer::SiteLink& link) {
   Told told;
   for (const auto& topic : link.left_out) told[topic.name] = &topic;
+  const ByName at_target = topics_by_name(target);
   if (source != nullptr) {
     for (const auto& topic : source->topics) {
       const auto writer = kafka::writer_of(topic);
       if (writer.link() != nullptr || writer.is_aside()) continue;
       if (kafka::is_internal(topic.name)) continue;
-      auto left = left_out_of(target, view.name, topic, told);
+      auto left = left_out_of(target.name, at_target, view.name, topic, told);
       if (left) view.left_out.push_back(std::move(*left));
     }
     view.left_out_count = view.left_out.size();
@@ -204,7 +222,7 @@ void view_left_out(LinkView& view, const SiteAnswer& target, const SiteAnswer* s
   view.left_out_count = static_cast<size_t>(link.left_out_count);
   for (const auto& topic : link.left_out) {
     view.left_out.push_back({topic.name, topic.reason, topic.selected,
-                             copy_of(target, view.name, topic.name) != nullptr});
+                             copy_of(at_target, view.name, topic.name) != nullptr});
   }
 }
 
@@ -368,10 +386,13 @@ Result<LinkView> view_link(const std::string& name, const SiteAnswer& target,
   view.wrong_ends = wrong;
   if (link->contact_age_ms >= 0) view.contact_age_ms = link->contact_age_ms;
   view.mirror_speaks = speaks(*link);
+  const ById at_source = topics_by_id(source);
   for (const auto& topic : target.topics) {
     if (!kafka::writer_of(topic).is_link(name)) continue;
+    const auto there = at_source.find(topic.topic_id);
     TopicView t =
-        view_topic(target.name, link->paused, topic, ends_at_source(source, topic.topic_id));
+        view_topic(target.name, link->paused, topic,
+                   ends_at_source(source, there == at_source.end() ? nullptr : there->second));
     view.partitions += t.partitions.size();
     view.failed += t.stuck.size();
     view.topics.push_back(std::move(t));

@@ -77,5 +77,6 @@ function outcomeOf(move, last) {
   const given_up = last === "abandoned" || last === "taken_back";
   if (move.trouble) return sign(given_up ? "warn" : "stop", bare(move.trouble));
   if (!last) return sign("quiet", "not known");
+  if (move.gave_way) return sign("warn", `${wordOf(last)}, then another one took its place`);
   return given_up ? sign("warn", wordOf(last)) : sign("ok", wordOf(last));
 }

@@ -82,7 +82,7 @@ function numbersOf(site) {
     ["Topics", grouped(site.topics)],
     ["Partitions", grouped(site.partitions)],
     ["Not whole", broken.join(", ") || (known ? "none" : DASH)],
-    site.joining > 0 && ["Joining", `${count(site.joining, "replica")}, ` +
+    site.joining > 0 && ["Joining", `${count(site.joining, "partition")}, ` +
       `${bytes(site.bytes_to_go)} to go`],
   ];
 }

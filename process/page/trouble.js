@@ -46,7 +46,8 @@ function lookAtSite(site, links, say) {
     return;
   }
   if (told > site_is_silent_after_ms) {
-    say("warn", site.name, "answers, and says nothing new of itself",
+    const why = bare(site.trouble);
+    say("warn", site.name, `answers, and says nothing new of itself${why ? `: ${why}` : ""}`,
         `isthmus cluster describe; what stands here is ${lasting(told)} old`);
   } else if (site.trouble) {
     say("warn", site.name, bare(site.trouble));

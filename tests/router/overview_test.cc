@@ -126,12 +126,30 @@ TEST_F(TheOverview, GroupsThatAreFurthestBehindComeFirst) {
   EXPECT_TRUE(status["groups"][1]["owned_by"].is_null());
 }
 
-// A topic that was deleted takes its end with it.
-TEST_F(TheOverview, AnEndThatGoesBackIsNoRate) {
+// What came is what lies above where it ended, or above where a new log begins.
+TEST_F(TheOverview, ARateIsOfWhatHasCome) {
   overview.note(tokyo(900));
+  EXPECT_TRUE(told()["links"][0]["records_per_s"].is_null()) << "nobody knows since when";
   world.run_for(seconds(2));
   overview.note(tokyo(10));
-  EXPECT_TRUE(told()["links"][0]["records_per_s"].is_null());
+  EXPECT_EQ(told()["links"][0]["records_per_s"], 0) << "the topic is another";
+  world.run_for(seconds(2));
+  auto with_another = tokyo(10);
+  auto& partition = with_another.site->topics.back().partitions.emplace_back();
+  partition.index = 1;
+  partition.start_offset = 5'000'000'000;
+  partition.end_offset = 5'000'000'100;
+  overview.note(std::move(with_another));
+  EXPECT_EQ(told()["links"][0]["records_per_s"], 50);
+}
+
+TEST_F(TheOverview, ASiteIsAskedAsItsAnswersAllow) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(Overview::pause_after(milliseconds(0), false), seconds(2));
+  EXPECT_EQ(Overview::pause_after(milliseconds(150), false), seconds(3));
+  EXPECT_EQ(Overview::pause_after(seconds(7), false), seconds(5)) << "the page must not go blind";
+  EXPECT_EQ(Overview::pause_after(milliseconds(1), true), milliseconds(200));
+  EXPECT_EQ(Overview::pause_after(seconds(7), true), seconds(1));
 }
 
 TEST_F(TheOverview, ALinkThatIsGoneIsNotListed) {

@@ -77,6 +77,18 @@ TEST_F(TheSeen, OneThatStandsWhenTheRouterStartsIsTold) {
   EXPECT_EQ(seen.all().front().trouble, "");
 }
 
+// A failover in the middle of a switchover, or another wish between two questions.
+TEST_F(TheSeen, OneThatNobodySpeaksOfAnyMoreIsOver) {
+  note("tokyo", told_of(1, Phase::wished), 1000);
+  note("seoul", told_of(1, Phase::handed_over), 1100);
+  note("tokyo", told_of(2, Phase::promoted, true), 2000);
+  EXPECT_TRUE(seen.any_under_way()) << "seoul still stands where it handed over";
+  note("seoul", told_of(2, Phase::stepped_down, true), 3000);
+  EXPECT_FALSE(seen.any_under_way());
+  EXPECT_TRUE(seen.all().back().gave_way);
+  EXPECT_FALSE(seen.all().front().gave_way);
+}
+
 TEST_F(TheSeen, TheLatestTenAreKept) {
   seen.note("tokyo", {}, 0);
   for (uint8_t i = 1; i <= 30; ++i) {
