@@ -76,8 +76,9 @@ void Logging::set(const LogChange& change) {
   } else {
     levels.fill(change.level);
   }
-  set_log_levels(levels);
+  // Under the levels of before: who asks for silence leaves a trace.
   logging_log.info("{}, {}", change.to_string(), until_reload);
+  set_log_levels(levels);
 }
 
 LogFormat Logging::format() const {
