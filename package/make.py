@@ -29,7 +29,8 @@ ROLES = ("broker", "mirror", "router")
 CONFIG = ("seoul.yaml", "tokyo.yaml", "mirror.yaml", "router.yaml")
 SCRIPTS = ("postinst", "prerm", "postrm")
 PAGES = ("README.md", "SECURITY.md", "docs/configuration.md", "docs/messages.md",
-         "docs/metrics.md", "docs/operations.md", "docs/compatibility.md", "docs/formats.md")
+         "docs/metrics.md", "docs/operations.md", "docs/compatibility.md", "docs/formats.md",
+         "docs/status.md")
 FOLDERS = {"docs/monitoring": "monitoring", "config/cluster": "cluster", "config/secure": "secure"}
 DOCUMENTS = "usr/share/doc/isthmus"
 
