@@ -28,6 +28,8 @@ Exit run_task(std::function<io::Task<Exit>(io::Env&)> work);
 void add_roles(Command line);   // broker, mirror, router
 void add_config(Command line);  // config check, config reference
 void add_log(Command line);     // log level, log components
+void add_top(Command line);
+void add_debug(Command line);  // debug bundle
 void add_metadata(Command line);
 void add_metrics(Command line);
 void add_quickstart(Command line);

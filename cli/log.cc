@@ -4,14 +4,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/crypto.h"
+#include "cli/admin_port.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/table.h"
-#include "io/stream.h"
-#include "process/fetch_url.h"
 #include "process/logging.h"
-#include "process/security_config.h"
 
 namespace isthmus::cli {
 namespace {
@@ -22,57 +19,8 @@ constexpr size_t longest_answer = 64 * 1024;
 
 struct LogOptions {
   std::vector<std::string> changes;
-  std::string admin;
-  std::string user;
-  std::string password_file;
-  std::string ca;
+  AdminPortOptions port;
 };
-
-// Where the port is, and as whom it is asked.
-struct AdminPort {
-  std::string url;  // without a path
-  std::string authorization;
-  std::string ca;
-};
-
-Result<std::string> url_of(const LogOptions& options) {
-  constexpr std::string_view https = "https://";
-  const bool encrypted = options.admin.starts_with(https);
-  auto address = io::Address::parse(encrypted ? options.admin.substr(https.size()) : options.admin);
-  if (!address) return fail("--admin: " + address.error().text);
-  return fmt::format("{}://{}", encrypted || !options.ca.empty() ? "https" : "http",
-                     address->to_string());
-}
-
-Result<AdminPort> port_of(const LogOptions& options) {
-  auto url = url_of(options);
-  if (!url) return fail(url.error());
-  AdminPort port{.url = std::move(*url), .authorization = {}, .ca = options.ca};
-  if (options.user.empty() != options.password_file.empty()) {
-    return fail("--admin-user and --admin-password-file go together");
-  }
-  if (options.user.empty()) return port;
-  auto password = process::Secret{.file = options.password_file, .env = {}}.read();
-  if (!password) return fail("--admin-password-file: " + password.error().text);
-  const std::string login = options.user + ":" + *password;
-  port.authorization = "Basic " + encode_base64(as_bytes(login));
-  return port;
-}
-
-Result<std::string> ask(const AdminPort& port, const char* method, const std::string& path) {
-  auto answer = process::ask_http({.method = method,
-                                   .url = port.url + path,
-                                   .authorization = port.authorization,
-                                   .ca = port.ca},
-                                  longest_answer);
-  if (!answer) return fail(answer.error());
-  std::string text = std::move(answer->text);
-  if (text.ends_with('\n')) text.pop_back();
-  if (answer->status == 200) return text;
-  const bool stranger = answer->status == 401 && port.authorization.empty();
-  return fail(fmt::format("{} answers {}: {}{}", port.url, answer->status, text,
-                          stranger ? " (--admin-user, --admin-password-file)" : ""));
-}
 
 // As /log shows it, which is asked for what an answer of another release may lack.
 void show_levels(const json& levels) {
@@ -87,10 +35,10 @@ void show_levels(const json& levels) {
 }
 
 Exit show_log(const AdminPort& port, bool as_json) {
-  auto answer = ask(port, "GET", "/log");
+  auto answer = port.ask("GET", "/log", longest_answer);
   if (!answer) return fail_with(answer.error());
   const json levels = json::parse(*answer, nullptr, false);
-  if (!levels.is_object()) return fail_with(Error::message(port.url + ": /log is no JSON"));
+  if (!levels.is_object()) return fail_with(Error::message(port.url() + ": /log is no JSON"));
   if (as_json) {
     show(levels);
   } else {
@@ -105,10 +53,10 @@ Exit change_levels(const LogOptions& options, bool as_json) {
     auto parsed = process::parse_log_change(change);
     if (!parsed) return fail_with(parsed.error());
   }
-  auto port = port_of(options);
+  auto port = AdminPort::of(options.port);
   if (!port) return fail_with(port.error());
   for (const std::string& change : options.changes) {
-    auto answer = ask(*port, "POST", "/log/" + change);
+    auto answer = port->ask("POST", "/log/" + change, longest_answer);
     if (!answer) return fail_with(answer.error());
     if (!as_json) say("{}", *answer);
   }
@@ -143,16 +91,8 @@ void add_log(Command line) {
       [options](const Common& common) { return change_levels(*options, common.json); });
   level.arguments("LEVEL", options->changes,
                   "trace, debug, info, warn or error, for all components; COMPONENT=LEVEL for one");
-  level.option("--admin", options->admin,
-               "The process's admin.bind; https://HOST:PORT where a public authority signs for it",
-               {.required = true, .type_name = "HOST:PORT"});
-  level.option("--admin-user", options->user,
-               "One of its admin.users; to set something, with the role operator");
-  level.option("--admin-password-file", options->password_file, "The file with his password",
-               {.type_name = "FILE"});
-  level.option("--admin-ca", options->ca,
-               "Whom to trust (PEM), of a port that has tls; the line is then HTTPS",
-               {.type_name = "FILE"});
+  add_admin_options(level, options->port,
+                    "One of its admin.users; to set something, with the role operator");
   group.command({"components", "Lists what may have a level of its own, and what it speaks of",
                  "isthmus log components"},
                 [](const Common& common) { return show_components(common.json); });

@@ -1,6 +1,7 @@
 #include "process/admin_pages.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -75,11 +76,9 @@ HttpResponse AdminPages::readyz() const {
 HttpResponse AdminPages::status(Asked asked) const {
   const std::shared_ptr<const Status> said = board_.read();
   const auto age = std::chrono::duration_cast<io::milliseconds>(asked.at - said->at);
-  nlohmann::json json = {{"version", status_version},
-                         {"time_ms", asked.wall_ms},
-                         {"age_ms", std::max<int64_t>(0, age.count())},
-                         {"ready", said->ready},
-                         {"reason", said->reason},
+  nlohmann::json json = {{"version", status_version}, {"time_ms", asked.wall_ms},
+                         {"pid", ::getpid()},         {"age_ms", std::max<int64_t>(0, age.count())},
+                         {"ready", said->ready},      {"reason", said->reason},
                          {"degraded", said->degraded}};
   if (said->at == io::Instant{}) json["age_ms"] = nullptr;
   std::string text = write_json(json);

@@ -26,14 +26,31 @@ constexpr Mark marks[] = {
     {Product::router, "virtual_cluster"},
 };
 
+using Print = std::string (*)(const Options& table);
+
 template <typename Config>
-Result<std::string> print(std::string_view text, const std::string& file) {
+Result<std::string> print(std::string_view text, const std::string& file, Print form) {
   Result<Config> config = parse_config<Config>(text, file);
   if (!config) return fail(config.error());
   Options table;
   describe(table, *config);
-  return print_yaml(table);
+  return form(table);
 }
+
+Result<std::string> print(Product product, std::string_view text, const std::string& file,
+                          Print form) {
+  switch (product) {
+    case Product::broker: return print<BrokerConfig>(text, file, form);
+    case Product::mirror: return print<MirrorConfig>(text, file, form);
+    case Product::router: return print<RouterConfig>(text, file, form);
+  }
+  return fail("no such role");
+}
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using OpenFile = std::unique_ptr<std::FILE, CloseFile>;
 
 template <typename Config>
 Result<LoggingConfig> logging_in(std::string_view text, const std::string& file) {
@@ -90,10 +107,7 @@ std::string_view to_string(Product product) {
 }
 
 Result<std::string> read_config_file(const std::string& path) {
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rb"));
+  OpenFile file(std::fopen(path.c_str(), "rb"));
   if (file == nullptr) return fail(Error::io(errno, path));
   std::string text;
   char buffer[4096];
@@ -113,13 +127,35 @@ Result<Product> product_of(std::string_view text, const std::string& file) {
                   file));
 }
 
-Result<std::string> print_config(Product product, std::string_view text, const std::string& file) {
-  switch (product) {
-    case Product::broker: return print<BrokerConfig>(text, file);
-    case Product::mirror: return print<MirrorConfig>(text, file);
-    case Product::router: return print<RouterConfig>(text, file);
+Result<std::string> read_last_lines(const std::string& path, size_t lines, size_t at_most) {
+  OpenFile file(std::fopen(path.c_str(), "rb"));
+  if (file == nullptr || std::fseek(file.get(), 0, SEEK_END) != 0) {
+    return fail(Error::io(errno, path));
   }
-  return fail("no such role");
+  const long size = std::ftell(file.get());
+  if (size < 0) return fail(Error::io(errno, path));
+  std::string text(std::min(static_cast<size_t>(size), at_most), '\0');
+  const long begin = size - static_cast<long>(text.size());
+  if (std::fseek(file.get(), begin, SEEK_SET) != 0) return fail(Error::io(errno, path));
+  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+  if (std::ferror(file.get())) return fail(Error::io(errno, path));
+  if (begin > 0) text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
+  size_t from = text.ends_with('\n') ? text.size() - 1 : text.size();
+  for (size_t i = 0; i < lines && from > 0; ++i) {
+    const size_t end = text.rfind('\n', from - 1);
+    if (end == std::string::npos) return text;
+    from = end;
+  }
+  return from == 0 ? text : text.substr(from + 1);
+}
+
+Result<std::string> print_config(Product product, std::string_view text, const std::string& file) {
+  return print(product, text, file, print_yaml);
+}
+
+Result<std::string> print_config_to_give(Product product, std::string_view text,
+                                         const std::string& file) {
+  return print(product, text, file, print_yaml_to_give);
 }
 
 Result<LoggingConfig> read_logging(Product product, std::string_view text,

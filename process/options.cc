@@ -330,36 +330,57 @@ Result<YAML::Node> parse_document(std::string_view text, const std::string& file
   }
 }
 
-void print_rows(YAML::Emitter& out, const Options& table) {
+constexpr const char* given_up = "(removed)";
+
+using Values = std::vector<std::string>;
+using Shown = Values (*)(const Options::Row& row);
+
+Values as_they_are(const Options::Row& row) { return row.get(); }
+
+Values to_give(const Options::Row& row) {
+  Values values = row.get();
+  for (std::string& value : values) {
+    const size_t query =
+        value.find("://") == std::string::npos ? std::string::npos : value.find('?');
+    if (row.is_private && !value.empty()) {
+      value = given_up;
+    } else if (query != std::string::npos) {
+      value = value.substr(0, query + 1) + given_up;
+    }
+  }
+  return values;
+}
+
+void print_rows(YAML::Emitter& out, const Options& table, Shown shown) {
   out << YAML::BeginMap;
   for (const Options::Row& row : table.rows()) {
     switch (row.shape) {
       case Options::Shape::value:
-        for (const std::string& text : row.get())
+        for (const std::string& text : shown(row))
           out << YAML::Key << row.name << YAML::Value << text;
         break;
       case Options::Shape::values:
-        out << YAML::Key << row.name << YAML::Value << YAML::Flow << row.get();
+        out << YAML::Key << row.name << YAML::Value << YAML::Flow << shown(row);
         break;
       case Options::Shape::section:
         out << YAML::Key << row.name << YAML::Value;
-        print_rows(out, row.extend(""));
+        print_rows(out, row.extend(""), shown);
         break;
       case Options::Shape::word_or_section:
         out << YAML::Key << row.name << YAML::Value;
-        for (const std::string& word : row.get()) out << word;
-        for (const auto& [name, section] : row.elements()) print_rows(out, section);
+        for (const std::string& word : shown(row)) out << word;
+        for (const auto& [name, section] : row.elements()) print_rows(out, section, shown);
         break;
       case Options::Shape::list:
         out << YAML::Key << row.name << YAML::Value << YAML::BeginSeq;
-        for (const auto& [name, element] : row.elements()) print_rows(out, element);
+        for (const auto& [name, element] : row.elements()) print_rows(out, element, shown);
         out << YAML::EndSeq;
         break;
       case Options::Shape::map:
         out << YAML::Key << row.name << YAML::Value << YAML::BeginMap;
         for (const auto& [name, element] : row.elements()) {
           out << YAML::Key << name << YAML::Value;
-          print_rows(out, element);
+          print_rows(out, element, shown);
         }
         out << YAML::EndMap;
         break;
@@ -404,7 +425,13 @@ Result<std::vector<std::string>> yaml_top_keys(std::string_view text, const std:
 
 std::string print_yaml(const Options& table) {
   YAML::Emitter out;
-  print_rows(out, table);
+  print_rows(out, table, as_they_are);
+  return std::string(out.c_str()) + "\n";
+}
+
+std::string print_yaml_to_give(const Options& table) {
+  YAML::Emitter out;
+  print_rows(out, table, to_give);
   return std::string(out.c_str()) + "\n";
 }
 

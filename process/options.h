@@ -61,6 +61,7 @@ class Options {
     std::string fallback = {};  // the default, for people; empty = none
     bool needed = false;
     bool names_secret = false;         // the path of a file that nobody else should read
+    bool is_private = false;           // not for a stranger's eyes: says where a secret is
     bool lists_things = false;         // section: its keys name things, no misplaced key is theirs
     std::string text_of_section = {};  // word_or_section: what its keys are for
 
@@ -167,6 +168,9 @@ Result<std::vector<std::string>> yaml_top_keys(std::string_view text, const std:
 
 // Every key with its value, defaults included, as YAML that loads to the same fields.
 std::string print_yaml(const Options& table);
+// The same to be given away: of a key that is_private only that it is set, and of a URL only what
+// stands before its query.
+std::string print_yaml_to_give(const Options& table);
 
 // A whole file: its table, then the rules across keys. Config has describe() and
 // `std::optional<Problem> validate(const Config&)` in its namespace.

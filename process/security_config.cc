@@ -202,8 +202,10 @@ std::shared_ptr<const kafka::SaslLogIn> log_in_of(const DialSecurity& c) {
 }
 
 void describe(Options& o, Secret& c) {
-  o.add("file", c.file, "Path of a file that holds it, and nothing else.").names_secret = true;
-  o.add("env", c.env, "Name of a variable of the environment that holds it.");
+  Options::Row& file = o.add("file", c.file, "Path of a file that holds it, and nothing else.");
+  file.names_secret = true;
+  file.is_private = true;
+  o.add("env", c.env, "Name of a variable of the environment that holds it.").is_private = true;
 }
 
 void describe(Options& o, TlsConfig& c) {

@@ -1,5 +1,7 @@
 #include "process/admin.h"
 
+#include <unistd.h>
+
 #include <thread>
 
 #include "io/real.h"
@@ -48,6 +50,8 @@ TEST_F(AdminTest, readiness_and_status_are_what_was_posted_last) {
   const std::string status = get("/status");
   EXPECT_NE(status.find("\"ready\":true"), std::string::npos);
   EXPECT_NE(status.find("\"version\":1,\"topics\":3}"), std::string::npos) << status;
+  const std::string pid = "\"pid\":" + std::to_string(::getpid()) + ",";
+  EXPECT_NE(status.find(pid), std::string::npos) << status;
 }
 
 TEST_F(AdminTest, the_page_and_its_files_come_from_the_port_alone) {
